@@ -1,0 +1,62 @@
+"""The command line: one file per command, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from glitchvae import __version__
+from glitchvae.errors import GlitchvaeError
+
+
+class LazyGroup(click.RichGroup):
+    """Commands are the modules of this package whose name has no underscore in front.
+
+    A module `discover_new_classes` holds the command `discover-new-classes` as its
+    attribute `command`. The first line of its docstring is shown in the listing, read
+    without importing it, so that `--help` answers at once.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the files beside this one."""
+        names = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
+        return sorted(name.replace("_", "-") for name in names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command, or only its summary where the group's help is being made."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = cmd_name.replace("-", "_")
+        if ctx.resilient_parsing or getattr(ctx, "listing", False):
+            return click.Command(cmd_name, short_help=_summary(module), help=_summary(module))
+        return importlib.import_module(f"{__name__}.{module}").command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """List summaries without importing the commands."""
+        ctx.listing = True
+        super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a problem of the user's becomes one line, Ctrl-C exit 130."""
+        try:
+            return super().invoke(ctx)
+        except GlitchvaeError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted; what was finished is kept.", err=True)
+            ctx.exit(130)
+
+
+def _summary(module: str) -> str:
+    source = (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+    return source.split('"""')[1].splitlines()[0]
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="glitchvae")
+def main() -> None:
+    """Find, embed, classify and discover classes of glitches in gravitational-wave strain."""

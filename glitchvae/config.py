@@ -1,0 +1,68 @@
+"""Configuration files: TOML into frozen pydantic models, with located errors."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from glitchvae.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """Base of every configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        ConfigError: the file is missing or is no TOML; the line is named.
+    """
+    path = Path(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError("cannot be read", where=path, found=error.strerror) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("not valid TOML", where=path, found=error) from error
+
+
+def parse(model: type[S], values: dict[str, Any], *, where: object = None) -> S:
+    """`values` as `model`.
+
+    Raises:
+        ConfigError: every unknown key and bad value, each with its path and,
+            for a key, the nearest valid name.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(model, item) for item in error.errors()]
+        raise ConfigError("; ".join(lines), where=where) from error
+
+
+def read_config(model: type[S], path: str | Path) -> S:
+    """A TOML file as `model`, with errors that name the file."""
+    return parse(model, read_toml(path), where=path)
+
+
+def _describe(model: type[BaseModel], item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{nearest(str(item['loc'][-1]), list(model.model_fields))}"
+    return f"{key}: {item['msg']} (found {item['input']!r})"
+
+
+def nearest(name: str, choices: list[str]) -> str:
+    """A hint that names the choices closest to a misspelt `name`."""
+    close = difflib.get_close_matches(name, choices, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(choices)})"

@@ -1,0 +1,67 @@
+"""The errors a user can meet, each a sentence that says what to do.
+
+Every error raised on purpose derives from `GlitchvaeError`; the command line
+prints it as one line. Any other exception that reaches the user is a bug.
+"""
+
+from __future__ import annotations
+
+
+class GlitchvaeError(Exception):
+    """A problem outside the code: a file, a table, a setting, a full disk.
+
+    Args:
+        problem: What is wrong, in one clause.
+        where: File, group, dataset or row concerned.
+        expected: What would have been right.
+        found: What was there instead.
+        remedy: What the user can do about it.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: object = None,
+        expected: object = None,
+        found: object = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        text = self.problem if self.where is None else f"{self.where}: {self.problem}"
+        if self.expected is not None:
+            text += f"; expected {self.expected}"
+        if self.found is not None:
+            text += f"; found {self.found}"
+        return f"{text}. {self.remedy}" if self.remedy else text
+
+
+class InputError(GlitchvaeError):
+    """A file, table or argument given by the user cannot be used."""
+
+
+class ConfigError(GlitchvaeError):
+    """A configuration file or option holds an unknown key or a bad value."""
+
+
+class CatalogError(GlitchvaeError):
+    """A class card breaks the catalogue's schema."""
+
+
+class ModelError(GlitchvaeError):
+    """A checkpoint is missing, damaged, or does not fit the data."""
+
+
+class ArchiveError(GlitchvaeError):
+    """An archive cannot be opened, read or extended."""
+
+
+class StorageError(GlitchvaeError):
+    """The disk refused a write (full, read-only, no permission)."""

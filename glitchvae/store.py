@@ -1,0 +1,271 @@
+"""Columns and attributes on disk: HDF5 with a schema, written then renamed.
+
+A record is a frozen dataclass whose fields are declared with `column` (one entry
+per event, first axis N) or `attribute` (one value for the whole record). Those
+declarations drive reading, writing, slicing and joining, so that a record says
+what it holds exactly once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import h5py
+import numpy as np
+
+from glitchvae import __version__
+from glitchvae.errors import InputError, StorageError
+
+_KIND = "glitchvae"
+_REQUIRED: Any = dataclasses.MISSING
+
+
+def column(dtype: type | str, *, optional: bool = False, compress: bool = False) -> Any:
+    """Declare a field with one entry per row.
+
+    Args:
+        dtype: numpy dtype of the entries, or `str` for text.
+        optional: The field may be None as a whole.
+        compress: Store in gzip chunks (images).
+    """
+    metadata = {_KIND: "column", "dtype": dtype, "compress": compress}
+    return dataclasses.field(metadata=metadata, default=None if optional else _REQUIRED)
+
+
+def attribute(default: Any = _REQUIRED) -> Any:
+    """Declare a JSON-serialisable field that holds for the whole record."""
+    if isinstance(default, dict):
+        return dataclasses.field(metadata={_KIND: "attribute"}, default_factory=default.copy)
+    return dataclasses.field(metadata={_KIND: "attribute"}, default=default)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """Base of the records that go to disk. Subclasses set `schema` and `schema_version`."""
+
+    schema: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        lengths = {}
+        for field in self.columns():
+            value = getattr(self, field.name)
+            if value is None and field.default is None:
+                continue
+            array = _as_column(value, field.metadata["dtype"])
+            object.__setattr__(self, field.name, array)
+            lengths[field.name] = len(array)
+        if len(set(lengths.values())) > 1:
+            raise InputError("columns differ in length", where=type(self).__name__, found=lengths)
+
+    @classmethod
+    def columns(cls) -> list[dataclasses.Field[Any]]:
+        """The fields with one entry per row."""
+        return [f for f in dataclasses.fields(cls) if f.metadata.get(_KIND) == "column"]
+
+    @classmethod
+    def attributes(cls) -> list[dataclasses.Field[Any]]:
+        """The fields that hold for the whole record."""
+        return [f for f in dataclasses.fields(cls) if f.metadata.get(_KIND) == "attribute"]
+
+    def __len__(self) -> int:
+        return next(
+            len(value) for f in self.columns() if (value := getattr(self, f.name)) is not None
+        )
+
+    def take(self, rows: Any) -> Self:
+        """The same record with some rows: an index array, a slice or a boolean mask."""
+        changes = {
+            f.name: getattr(self, f.name)[rows]
+            for f in self.columns()
+            if getattr(self, f.name) is not None
+        }
+        return dataclasses.replace(self, **changes)
+
+    @classmethod
+    def join(cls, records: Sequence[Self]) -> Self:
+        """Rows of several records one after the other; attributes of the first.
+
+        An optional column stays only if every record has it.
+        """
+        if not records:
+            raise InputError("nothing to join", where=cls.__name__)
+        changes = {}
+        for f in cls.columns():
+            parts = [getattr(record, f.name) for record in records]
+            changes[f.name] = None if any(p is None for p in parts) else np.concatenate(parts)
+        return dataclasses.replace(records[0], **changes)
+
+    def write(self, path: str | Path) -> None:
+        """Write to HDF5 at `path`, replacing it only once the new file is complete."""
+        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+            file.attrs["schema"] = self.schema
+            file.attrs["schema_version"] = self.schema_version
+            file.attrs["glitchvae_version"] = __version__
+            for f in self.attributes():
+                file.attrs[f.name] = json.dumps(getattr(self, f.name))
+            for f in self.columns():
+                if (value := getattr(self, f.name)) is not None:
+                    _write_column(file, f.name, value, compress=f.metadata["compress"])
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises:
+            InputError: not HDF5, another schema, a newer version, a missing column.
+        """
+        with opened(path) as file:
+            _check_schema(file, path, cls.schema, cls.schema_version)
+            values: dict[str, Any] = {}
+            for f in cls.attributes():
+                if f.name in file.attrs:
+                    values[f.name] = json.loads(str(file.attrs[f.name]))
+            for f in cls.columns():
+                if f.name in file:
+                    values[f.name] = _read_column(file, path, f.name)
+                elif f.default is not None:
+                    raise InputError(
+                        f"no dataset {f.name!r}", where=path, found=sorted(file.keys())
+                    )
+            return cls(**values)
+
+
+def _as_column(value: Any, dtype: type | str) -> np.ndarray:
+    if dtype is str:
+        return np.asarray([str(v) for v in value], dtype=object)
+    return np.asarray(value, dtype=dtype)
+
+
+def _write_column(file: h5py.File, name: str, value: np.ndarray, *, compress: bool) -> None:
+    if value.dtype == object:
+        file.create_dataset(name, data=value, dtype=h5py.string_dtype())
+    elif compress and len(value):
+        file.create_dataset(
+            name, data=value, chunks=(1, *value.shape[1:]), compression="gzip",
+            compression_opts=1, shuffle=True,
+        )  # fmt: skip
+    else:
+        file.create_dataset(name, data=value)
+
+
+def _read_column(file: h5py.File, path: object, name: str) -> np.ndarray:
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise InputError(f"{name!r} is a group", where=path, expected="a dataset")
+    try:
+        value = dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
+    except OSError as error:
+        raise InputError(
+            f"dataset {name!r} cannot be read", where=path, found=error,
+            remedy="The file is probably truncated; make or fetch it again.",
+        ) from error  # fmt: skip
+    return np.asarray(value)
+
+
+def schema_of(path: str | Path) -> str | None:
+    """The schema name stored in an HDF5 file, or None where there is none."""
+    with opened(path) as file:
+        name = file.attrs.get("schema")
+        return None if name is None else str(name)
+
+
+def _check_schema(file: h5py.File, path: object, schema: str, version: int) -> None:
+    found = file.attrs.get("schema")
+    if found != schema:
+        raise InputError("another kind of file", where=path, expected=schema, found=found)
+    stored = int(file.attrs.get("schema_version", 0))  # type: ignore[arg-type]
+    if stored > version:
+        raise InputError(
+            "written by a newer glitchvae", where=path, expected=f"schema version <= {version}",
+            found=stored, remedy="Upgrade glitchvae to read it.",
+        )  # fmt: skip
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[h5py.File]:
+    """An HDF5 file open for reading, with errors that name it."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError("no such file", where=path)
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            "not a readable HDF5 file", where=path, found=_first_bytes(path),
+            remedy="It may be truncated or of another format; fetch it again.",
+        ) from error  # fmt: skip
+    with file:
+        yield file
+
+
+def _first_bytes(path: Path) -> str:
+    if path.is_dir():
+        return "a directory"
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    return f"{path.stat().st_size} bytes starting with {head!r}"
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place if the block succeeds.
+
+    A crash, a full disk or Ctrl-C leaves the earlier file as it was.
+
+    Raises:
+        StorageError: the disk refused the write.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise StorageError("cannot write here", where=path, found=error.strerror) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _flush(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(
+            "writing failed", where=path, found=error.strerror or error,
+            remedy="Free some space or choose another place; earlier files are untouched.",
+        ) from error  # fmt: skip
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def digest(source: str | Path | bytes | Mapping[str, Any]) -> str:
+    """SHA-256 of a file, of bytes, or of a JSON-serialisable mapping, as 64 hex digits."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    if isinstance(source, Mapping):
+        return digest(json.dumps(source, sort_keys=True).encode())
+    with Path(source).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+Progress = Callable[[int], None]
+"""Called with the number of units just finished; commands turn it into a bar."""

@@ -1,0 +1,33 @@
+"""Fixtures shared by all tests: where the real data are, and a fixed generator."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    """Benchmarks are off unless named on the command line (`make bench`)."""
+    if os.environ.get("GLITCHVAE_BENCH"):
+        return
+    skip = pytest.mark.skip(reason="benchmarks run with `make bench`")
+    for item in items:
+        if "benchmarks" in item.path.parts:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real detector data, or a skip that says what is missing."""
+    folder = Path(os.environ.get("GLITCHVAE_TEST_DATA", DEFAULT_DATA)).resolve()
+    if not (folder / "strain").is_dir():
+        pytest.skip(f"no real data at {folder}; set GLITCHVAE_TEST_DATA to the folder that has it")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20260914)
