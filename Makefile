@@ -1,0 +1,48 @@
+# `make demo` and `make test` do everything on a fresh machine.
+PYTHON ?= python3
+BIN := .venv/bin
+# The number of workers for the tests: as many as there are cores, at most four.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
+DEMO := demo-output
+
+.PHONY: help venv demo test lint docs bench clean
+help:
+	@echo "make demo   simulate ten minutes of strain, embed it, print where the pictures are"
+	@echo "make test   the whole default test suite"
+	@echo "make lint   style and types      make docs   the documentation as HTML"
+	@echo "make bench  speed, as ratios to peers measured in the same run"
+
+venv: .venv/.complete
+.venv/.complete: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "glitchvae needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' constraints.txt)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
+	@touch $@
+
+demo: venv
+	@rm -rf $(DEMO)
+	$(BIN)/glitchvae simulate strain --duration 600 --ifo H1 --seed 1 --glitches 40 -o $(DEMO)/H-H1_SIMULATED.hdf5
+	$(BIN)/glitchvae embed $(DEMO)/H-H1_SIMULATED.hdf5 --archive $(DEMO)/archive -o $(DEMO)/embeddings.h5 --contact-sheet $(DEMO)/contact-sheet.png
+	@echo
+	@echo "archive         $(CURDIR)/$(DEMO)/archive"
+	@echo "embeddings      $(CURDIR)/$(DEMO)/embeddings.h5"
+	@echo "contact sheet   $(CURDIR)/$(DEMO)/contact-sheet.png"
+
+test: venv
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu"
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+docs: venv
+	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: venv
+	GLITCHVAE_BENCH=1 $(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(DEMO) dist docs/_build

@@ -1,0 +1,70 @@
+"""The group: quick to start, complete in its listing, one line for a user's mistake."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from glitchvae import __version__
+from glitchvae.cli import LazyGroup, main
+from glitchvae.errors import InputError
+
+SLOW = ("torch", "gwpy", "matplotlib", "duckdb", "pyarrow", "sklearn", "scipy", "h5py")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "-h"])
+def test_start_up_imports_nothing_slow(option):
+    code = (
+        "import sys\nfrom glitchvae.cli import main\n"
+        f"main([{option!r}], standalone_mode=False)\n"
+        f"print('LOADED', [m for m in {SLOW!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "LOADED []" in done.stdout, done.stdout + done.stderr
+
+
+def test_help_lists_every_command_with_a_summary():
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    for name in main.list_commands(None):
+        assert name in result.output
+
+
+@pytest.mark.parametrize("name", main.list_commands(None))
+def test_each_command_explains_itself(name):
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert len(result.output.splitlines()) > 5
+
+
+def test_version_is_the_package_s():
+    assert __version__ in CliRunner().invoke(main, ["--version"]).output
+
+
+def test_unknown_command_is_a_usage_error():
+    result = CliRunner().invoke(main, ["embedd"])
+    assert result.exit_code == 2
+    assert "embedd" in result.output
+
+
+def group_raising(error):
+    group = LazyGroup("g", callback=lambda: None, invoke_without_command=True)
+
+    def fail():
+        raise error
+
+    group.callback = fail
+    return group
+
+
+def test_a_problem_of_the_user_s_is_one_line_and_exit_1():
+    result = CliRunner().invoke(group_raising(InputError("broken", where="x.h5")), [])
+    assert result.exit_code == 1
+    assert "x.h5: broken" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_interrupt_is_exit_130():
+    result = CliRunner().invoke(group_raising(KeyboardInterrupt()), [])
+    assert result.exit_code == 130

@@ -1,0 +1,46 @@
+"""A wrong configuration names file, key and the nearest valid name."""
+
+import pytest
+from pydantic import ValidationError
+
+from glitchvae.config import Settings, parse, read_config, read_toml
+from glitchvae.errors import ConfigError
+
+
+class Run(Settings):
+    steps: int = 10
+    beta: float = 1.0
+
+
+def test_reads_values(tmp_path):
+    (tmp_path / "r.toml").write_text("steps = 3\n")
+    assert read_config(Run, tmp_path / "r.toml") == Run(steps=3)
+
+
+def test_unknown_key_suggests_the_nearest():
+    with pytest.raises(ConfigError, match=r"unknown key 'step' \(did you mean 'steps'\?\)"):
+        parse(Run, {"step": 3})
+
+
+def test_all_problems_are_listed_at_once():
+    with pytest.raises(ConfigError) as caught:
+        parse(Run, {"steps": "many", "gamma": 1}, where="r.toml")
+    assert "r.toml" in str(caught.value)
+    assert "steps" in str(caught.value)
+    assert "gamma" in str(caught.value)
+
+
+def test_broken_toml_names_file_and_line(tmp_path):
+    (tmp_path / "b.toml").write_text("a = 1\nb = \n")
+    with pytest.raises(ConfigError, match=r"b\.toml: not valid TOML.*line 2"):
+        read_toml(tmp_path / "b.toml")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_toml(tmp_path / "none.toml")
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError):
+        Run().steps = 5  # type: ignore[misc]

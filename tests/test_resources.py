@@ -1,0 +1,23 @@
+"""The shipped folders are found in a checkout and in a wheel."""
+
+import pytest
+
+from glitchvae import resources
+from glitchvae.errors import InputError
+
+
+@pytest.mark.parametrize("name", ["catalog", "pipelines"])
+def test_a_checkout_has_both_folders(name):
+    assert resources.shipped(name).is_dir()
+
+
+def test_the_packaged_folder_comes_first(tmp_path, monkeypatch):
+    (tmp_path / "glitchvae" / "_shipped" / "catalog").mkdir(parents=True)
+    (tmp_path / "catalog").mkdir()
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "glitchvae")
+    assert resources.shipped("catalog") == tmp_path / "glitchvae" / "_shipped" / "catalog"
+
+
+def test_missing_data_lists_what_is_there():
+    with pytest.raises(InputError, match="no packaged data 'nonsense'"):
+        resources.data("nonsense")
