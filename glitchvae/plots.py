@@ -1,0 +1,276 @@
+"""Pictures of glitches: contact sheets of the four views, and reconstructions.
+
+Figures are made with matplotlib's object interface and its Agg canvas; no global
+state of matplotlib is read or changed, so that any thread or process may draw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.shapes import AXIS_FREQUENCIES, ENERGY_CEILING, IMAGE_SHAPE, VIEWS
+from glitchvae.status import Status
+from glitchvae.store import replacing
+
+if TYPE_CHECKING:
+    from glitchvae.spectrogram import SpectrogramSet
+
+EVENTS_PER_SHEET = 60
+"""More glitches than this do not fit a legible sheet: the loudest are drawn."""
+
+_FREQUENCIES = (16, 64, 256, 1024)  # Hz, labelled on the axis
+_GAP = 0.045  # between two views, in widths of a view
+_INK, _FAINT, _PAPER, _GREY = "#1b1b1f", "#6a6a72", "#ffffff", "#dcdce0"
+_COLOURS = Normalize(0.0, ENERGY_CEILING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """Inches of a page on which blocks of four views lie in columns."""
+
+    blocks: int
+    columns: int
+    view: float  # width of one view
+    left: float = 0.5
+    top: float = 0.62
+    bottom: float = 0.3
+    caption: float = 0.24
+
+    @property
+    def rows(self) -> int:
+        return math.ceil(self.blocks / self.columns)
+
+    @property
+    def block(self) -> tuple[float, float]:
+        """Width and height of the four views of one glitch."""
+        height = self.view * IMAGE_SHAPE[0] / IMAGE_SHAPE[1]
+        return self.view * (len(VIEWS) + (len(VIEWS) - 1) * _GAP), height
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the page."""
+        width, height = self.block
+        return (
+            self.columns * (self.left + width) + 0.2,
+            self.top + self.rows * (self.caption + height + 0.1) + self.bottom,
+        )
+
+    def place(self, number: int) -> tuple[float, float, float, float]:
+        """Position of a block in fractions of the page; blocks fill row after row."""
+        row, column = divmod(number, self.columns)
+        width, height = self.block
+        x = column * (self.left + width) + self.left
+        y = self.top + row * (self.caption + height + 0.1) + self.caption + height
+        page = self.size
+        return x / page[0], 1 - y / page[1], width / page[0], height / page[1]
+
+
+def contact_sheet(
+    spectrograms: SpectrogramSet,
+    captions: Sequence[str],
+    path: str | Path,
+    *,
+    title: str | None = None,
+) -> None:
+    """Draw every glitch's four views on one page and write it as PNG.
+
+    Colours run from no excess (0) to Gravity Spy's ceiling of normalised energy
+    (25.5); the frequency axis is logarithmic. Frequencies that the data cannot
+    fill are hatched, and a row without an image is a grey panel with its status.
+    Of more than `EVENTS_PER_SHEET` glitches the loudest are drawn, and the page
+    says so.
+
+    Args:
+        spectrograms: N glitches, images (N, 4, F, T) of normalised energy.
+        captions: N lines of text, see `caption`.
+        path: Where the PNG goes.
+        title: Headline of the page.
+
+    Raises:
+        InputError: there is not one caption for each glitch, or no glitch at all.
+        StorageError: the disk refused the write.
+    """
+    _check_lengths(path, glitches=len(spectrograms), captions=len(captions))
+    chosen = _loudest(spectrograms.snr, EVENTS_PER_SHEET)
+    shown, total = len(chosen), len(spectrograms)
+    layout = _sheet_layout(shown)
+    figure = _page(layout, title or f"{total} glitch{'es' if total != 1 else ''}")
+    for number, row in enumerate(chosen):
+        axes = figure.add_axes(layout.place(number))
+        _draw_glitch(axes, spectrograms.images[row], str(spectrograms.status[row]))
+        _write_caption(axes, captions[row])
+    if shown < total:
+        _write_footer(figure, f"the {shown} loudest of {total} glitches are shown")
+    _save(figure, path)
+
+
+def reconstructions(
+    originals: NDArray[Any], rebuilt: NDArray[Any], captions: Sequence[str], path: str | Path
+) -> None:
+    """Draw glitches beside what the model makes of their codes, and write it as PNG.
+
+    Args:
+        originals: Normalised energies (N, 4, F, T), NaN where not computed.
+        rebuilt: Normalised energies (N, 4, F, T) decoded from the codes.
+        captions: N lines of text.
+        path: Where the PNG goes.
+
+    Raises:
+        InputError: the three differ in length, or there is nothing to draw.
+        StorageError: the disk refused the write.
+    """
+    _check_lengths(path, originals=len(originals), rebuilt=len(rebuilt), captions=len(captions))
+    layout = _Layout(blocks=2 * len(originals), columns=2, view=1.3)
+    figure = _page(layout, "Originals (left) and their reconstructions (right)")
+    for row, text in enumerate(captions):
+        for side, images in enumerate((originals, rebuilt)):
+            axes = figure.add_axes(layout.place(2 * row + side))
+            _draw_glitch(axes, images[row], Status.OK)
+            _write_caption(axes, text if side == 0 else "reconstruction")
+    _save(figure, path)
+
+
+def caption(
+    *, gps: float, ifo: str, snr: float, status: str, class_name: str = "",
+    probability: float = math.nan,
+) -> str:  # fmt: skip
+    """One line that names a glitch: class first, then detector, time, SNR and status.
+
+    What is unknown (an empty name, a NaN) is left out.
+    """
+    certainty = "" if math.isnan(probability) else f" {probability:.0%}"
+    parts = [
+        f"{class_name}{certainty}" if class_name else "",
+        ifo,
+        "" if math.isnan(gps) else f"{gps:.3f}",
+        "" if math.isnan(snr) else f"SNR {snr:.1f}",
+        "" if status == Status.OK else status.replace("_", " "),
+    ]
+    return "  ·  ".join(part for part in parts if part)
+
+
+def _check_lengths(path: str | Path, **lengths: int) -> None:
+    if len(set(lengths.values())) > 1:
+        raise InputError("numbers differ", where=path, expected="one of each", found=lengths)
+    if not any(lengths.values()):
+        raise InputError("nothing to draw", where=path, expected="at least one glitch")
+
+
+def _loudest(snr: NDArray[Any], count: int) -> list[int]:
+    """Rows of the `count` largest SNR (unknown SNR last), in their own order."""
+    order = np.argsort(-np.nan_to_num(snr, nan=-np.inf), kind="stable")
+    return sorted(int(row) for row in order[:count])
+
+
+def _sheet_layout(glitches: int) -> _Layout:
+    if glitches <= 3:
+        return _Layout(blocks=glitches, columns=1, view=2.0)
+    if glitches <= 16:
+        return _Layout(blocks=glitches, columns=2, view=1.5)
+    return _Layout(blocks=glitches, columns=3, view=1.3)
+
+
+def _page(layout: _Layout, title: str) -> Figure:
+    """An empty page with its headline and the scale of its colours."""
+    width, height = layout.size
+    figure = Figure(figsize=(width, height), dpi=120, facecolor=_PAPER)
+    figure.text(
+        layout.left / width, 1 - 0.33 / height, title,
+        fontsize=13, fontweight="bold", color=_INK, va="center",
+    )  # fmt: skip
+    bar = figure.add_axes((1 - 1.95 / width, 1 - 0.3 / height, 1.75 / width, 0.09 / height))
+    figure.colorbar(
+        ScalarMappable(_COLOURS, "viridis"), cax=bar, orientation="horizontal",
+        ticks=(0, 10, 20, ENERGY_CEILING),
+    )  # fmt: skip
+    bar.set_xticklabels(["0", "10", "20", f"{ENERGY_CEILING:g}"])
+    bar.tick_params(labelsize=6, length=2, pad=1, colors=_FAINT)
+    bar.set_title("normalised energy", fontsize=6.5, color=_FAINT, pad=2)
+    bar.spines[:].set_visible(False)
+    return figure
+
+
+def _draw_glitch(axes: Axes, views: NDArray[Any], status: str) -> None:
+    """Four views side by side: x counts widths of a view, y is log2 of frequency."""
+    low, high = np.log2(AXIS_FREQUENCIES)
+    step = 1 + _GAP
+    for number, (view, seconds) in enumerate(zip(views, VIEWS, strict=True)):
+        extent = (number * step, number * step + 1, low, high)
+        if Status(status).usable:
+            _draw_view(axes, np.asarray(view, dtype=float), extent, f"{seconds:g} s")
+        else:
+            _draw_blank(axes, extent)
+    if not Status(status).usable:
+        axes.text(
+            (len(VIEWS) * step - _GAP) / 2, (low + high) / 2, status.replace("_", " "),
+            ha="center", va="center", fontsize=10, color=_INK,
+            bbox={"facecolor": _GREY, "edgecolor": "none", "pad": 4},
+        )  # fmt: skip
+    _style_axes(axes, (0, len(VIEWS) * step - _GAP), (low, high))
+
+
+def _draw_view(
+    axes: Axes, view: NDArray[Any], extent: tuple[float, float, float, float], label: str
+) -> None:
+    left, right, low, high = extent
+    axes.imshow(
+        np.ma.masked_invalid(view), extent=extent, origin="lower", aspect="auto",
+        cmap="viridis", norm=_COLOURS,
+    )  # fmt: skip
+    computed = np.flatnonzero(np.isfinite(view).any(axis=1))
+    above = len(view) - 1 - computed[-1] if computed.size else len(view)  # rows without energy
+    if above:
+        height = (high - low) * above / len(view)
+        _draw_blank(axes, (left, right, high - height, high), hatch="//////")
+    axes.text(
+        right - 0.03, low + 0.18, label, color="white", fontsize=6, ha="right", va="bottom",
+        alpha=0.9,
+    )  # fmt: skip
+
+
+def _draw_blank(
+    axes: Axes, extent: tuple[float, float, float, float], hatch: str | None = None
+) -> None:
+    left, right, low, high = extent
+    axes.add_patch(
+        Rectangle(
+            (left, low), right - left, high - low,
+            facecolor=_GREY, edgecolor="#c2c2c8", hatch=hatch, linewidth=0,
+        )
+    )  # fmt: skip
+
+
+def _style_axes(axes: Axes, across: tuple[float, float], up: tuple[float, float]) -> None:
+    axes.set_xlim(across)
+    axes.set_ylim(up)
+    axes.set_xticks([])
+    axes.set_yticks(np.log2(_FREQUENCIES), [f"{f} Hz" for f in _FREQUENCIES])
+    axes.tick_params(labelsize=6, length=2, pad=1.5, colors=_FAINT, width=0.5)
+    axes.spines[:].set_visible(False)
+
+
+def _write_caption(axes: Axes, text: str) -> None:
+    axes.set_title(text, loc="left", fontsize=7.5, color=_INK, pad=3)
+
+
+def _write_footer(figure: Figure, text: str) -> None:
+    figure.text(0.5, 0.12 / figure.get_figheight(), text, ha="center", fontsize=8, color=_FAINT)
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    with replacing(path) as temporary:
+        FigureCanvasAgg(figure).print_png(temporary)
