@@ -1,0 +1,110 @@
+"""The convolutional VAE for four views of one glitch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.distributions import Distribution, Normal
+
+from glitchvae.config import Settings
+from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName
+from glitchvae.shapes import IMAGE_SHAPE, VIEWS
+
+
+class GlitchVAESettings(Settings):
+    """Size of a `GlitchVAE`. Widths that are multiples of 16 run fastest on a CPU."""
+
+    views: int = Field(default=len(VIEWS), ge=1)
+    image_shape: tuple[int, int] = IMAGE_SHAPE
+    widths: tuple[int, ...] = Field(default=(16, 32, 64, 64, 96), min_length=1)
+    hidden: int = Field(default=256, ge=1)
+    latent_size: int = Field(default=32, ge=1)
+    likelihood: LikelihoodName = "bernoulli"
+
+
+class GlitchVAE(nn.Module):
+    """A VAE whose encoder knows which band of the image was computed.
+
+    Every stage halves the image by a 4x4 convolution of stride 2, which sees each pixel
+    in four overlapping windows: a line one pixel wide reaches the code wherever it lies.
+    The decoder mirrors the encoder size by size, without padding or cropping.
+    There is no batch statistic anywhere: an event's code never depends on its batch-mates.
+
+    Example:
+        >>> model = GlitchVAE(GlitchVAESettings(image_shape=(20, 24), widths=(4, 8)))
+        >>> posterior, likelihood = model(torch.rand(3, 5, 20, 24))
+        >>> posterior.mean.shape, likelihood.mean.shape
+        (torch.Size([3, 32]), torch.Size([3, 4, 20, 24]))
+    """
+
+    def __init__(self, settings: GlitchVAESettings | None = None) -> None:
+        super().__init__()
+        self.settings = settings or GlitchVAESettings()
+        sizes = _sizes(self.settings.image_shape, len(self.settings.widths))
+        self.encoder = _encoder(self.settings, sizes)
+        self.decoder = _decoder(self.settings, sizes)
+        self.likelihood = LIKELIHOODS[self.settings.likelihood]()
+
+    def encode(self, x: Tensor) -> Normal:
+        """Posterior over the latent variables.
+
+        Args:
+            x: Input (B, views + 1, F, T) as `prepare` makes it.
+
+        Returns:
+            Independent normals of batch shape (B, Z).
+        """
+        mean, log_var = self.encoder(x).float().chunk(2, dim=-1)
+        return Normal(mean, (0.5 * log_var).exp(), validate_args=False)
+
+    def decode(self, z: Tensor) -> Distribution:
+        """Distribution of the views (B, views, F, T) in [0, 1] given latents (B, Z)."""
+        return self.likelihood(self.decoder(z))
+
+    def forward(self, x: Tensor) -> tuple[Normal, Distribution]:
+        """Posterior of `x`, and the likelihood given one sample of that posterior."""
+        posterior = self.encode(x)
+        return posterior, self.decode(posterior.rsample())
+
+    def prior(self, posterior: Normal) -> Normal:
+        """Standard normal of the posterior's shape and device."""
+        return Normal(torch.zeros_like(posterior.mean), 1.0, validate_args=False)
+
+
+def _sizes(shape: tuple[int, int], stages: int) -> list[tuple[int, int]]:
+    """(F, T) before the first stage and after each; a stage halves, rounding down."""
+    sizes = [(shape[0] >> stage, shape[1] >> stage) for stage in range(stages + 1)]
+    if min(sizes[-1]) < 1:
+        raise ValueError(f"{stages} halvings leave nothing of an image of {shape} pixels")
+    return sizes
+
+
+def _encoder(settings: GlitchVAESettings, sizes: Sequence[tuple[int, int]]) -> nn.Sequential:
+    channels = (settings.views + 1, *settings.widths)
+    stages: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        stages += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.SiLU()]
+    flat = channels[-1] * sizes[-1][0] * sizes[-1][1]
+    head = nn.Linear(settings.hidden, 2 * settings.latent_size)
+    return nn.Sequential(
+        *stages, nn.Flatten(), nn.Linear(flat, settings.hidden), nn.SiLU(), head
+    )  # fmt: skip
+
+
+def _decoder(settings: GlitchVAESettings, sizes: Sequence[tuple[int, int]]) -> nn.Sequential:
+    channels = (*reversed(settings.widths), settings.views)
+    start = (channels[0], *sizes[-1])
+    layers: list[nn.Module] = [
+        nn.Linear(settings.latent_size, settings.hidden), nn.SiLU(),
+        nn.Linear(settings.hidden, start[0] * start[1] * start[2]), nn.Unflatten(1, start),
+    ]  # fmt: skip
+    for stage, (before, after) in enumerate(pairwise(channels)):
+        small, large = sizes[-1 - stage], sizes[-2 - stage]
+        odd = (large[0] - 2 * small[0], large[1] - 2 * small[1])
+        grow = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, output_padding=odd)
+        layers += [nn.SiLU(), grow]
+    return nn.Sequential(*layers)

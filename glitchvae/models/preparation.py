@@ -1,0 +1,33 @@
+"""Normalised energy to network input, and back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from glitchvae.shapes import ENERGY_CEILING
+
+
+def prepare(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Energies as input of a model, with the band that was computed as a last channel.
+
+    Energy is clipped at Gravity Spy's ceiling and its square root taken,
+    `x = sqrt(min(E, 25.5) / 25.5)`: a faint line of energy 2, invisible on a linear
+    scale beside a saturated pixel, keeps 0.28 of the range.
+
+    Args:
+        images: Energies (B, views, F, T); NaN where nothing was computed.
+
+    Returns:
+        x: (B, views + 1, F, T) in [0, 1]: the views, 0 where not computed, then 1 where
+            every view was computed.
+        valid: bool (B, 1, F, T), the last channel of `x`: the pixels a loss may look at.
+    """
+    valid = ~images.isnan().any(dim=1, keepdim=True)
+    views = images.float().nan_to_num(0.0).clamp(0.0, ENERGY_CEILING).div(ENERGY_CEILING).sqrt()
+    return torch.cat([views * valid, valid.to(views.dtype)], dim=1), valid
+
+
+def restore(views: Tensor) -> Tensor:
+    """Energies (B, views, F, T) of reconstructed inputs in [0, 1]: the inverse of `prepare`."""
+    return views.square() * ENERGY_CEILING

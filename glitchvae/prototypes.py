@@ -1,0 +1,245 @@
+"""Which known class a code lies nearest to, how surely, and how unlike all of them it is.
+
+A class is a few centres in code space (k-means within the class: one label often covers
+several shapes); all centres share one shrunk covariance. That is linear discriminant
+analysis with subclasses (Hastie & Tibshirani 1996, "Discriminant analysis by Gaussian
+mixtures") with equal weight for every class: how often a class occurs in the training set
+says nothing about the detector of tomorrow.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, logsumexp
+from sklearn.cluster import KMeans
+from sklearn.covariance import ledoit_wolf
+from sklearn.model_selection import train_test_split
+
+from glitchvae.errors import InputError, ModelError
+from glitchvae.store import replacing
+
+FORMAT_VERSION = 1
+EVENTS_PER_CENTRE = 40
+MOST_CENTRES = 8
+_QUANTILES = 1001
+_ARRAYS = ("centres", "owners", "whitener", "temperature", "known_distances")
+
+
+class Classes(NamedTuple):
+    """One entry per code: nearest class ("" for an unusable code), its probability, novelty."""
+
+    class_name: NDArray[np.object_]
+    class_probability: NDArray[np.float32]
+    novelty: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prototypes:
+    """Known classes in the code space of one model.
+
+    Attributes:
+        names: Class names, sorted.
+        centres: (P, Z) centres of all classes.
+        owners: (P,) index into `names` of each centre's class.
+        whitener: (Z, Z); `codes @ whitener` has unit covariance around its centre.
+        temperature: Divisor of the class scores, fitted on held-out events.
+        known_distances: Quantiles of the distance of held-out events to the nearest centre.
+    """
+
+    names: tuple[str, ...]
+    centres: NDArray[np.float64]
+    owners: NDArray[np.int64]
+    whitener: NDArray[np.float64]
+    temperature: float
+    known_distances: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls,
+        codes: NDArray[np.floating],
+        labels: NDArray[np.object_],
+        *,
+        held_out: tuple[NDArray[np.floating], NDArray[np.object_]] | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """Prototypes of the labelled codes.
+
+        Args:
+            codes: (N, Z); rows with NaN are left out.
+            labels: (N,) class names; rows with "" are left out.
+            held_out: Codes and labels that calibrate probability and novelty. Without
+                them a fifth of each class of five or more events is kept back for it.
+            seed: Of k-means and of the fifth kept back.
+
+        Raises:
+            InputError: no labelled code is left, or lengths differ.
+        """
+        known = _labelled(codes, labels)
+        if held_out is None:
+            known, held_out = _keep_back(*known, seed)
+        names, classes = np.unique(known[1].astype(str), return_inverse=True)
+        centres, owners, residuals = _place_centres(known[0], classes, seed)
+        raw = cls(
+            names=tuple(map(str, names)), centres=centres, owners=owners,
+            whitener=_whitener(residuals, known[0]), temperature=1.0, known_distances=np.zeros(1),
+        )  # fmt: skip
+        return raw._calibrated(*_labelled(*held_out))
+
+    def classify(self, codes: NDArray[np.floating]) -> Classes:
+        """Nearest class, its probability and the novelty of each code.
+
+        Novelty is the share of held-out known events that lie nearer to a centre: 0 is
+        typical, 1 farther from every class than any known event.
+
+        Args:
+            codes: (N, Z); a row with NaN gets "", NaN and NaN.
+        """
+        usable = np.isfinite(codes).all(axis=1)
+        name = np.full(len(codes), "", dtype=object)
+        probability, novelty = np.full((2, len(codes)), np.nan, dtype=np.float32)
+        if usable.any():
+            scores, nearest = self._scores(np.asarray(codes[usable], dtype=np.float64))
+            best = scores.argmax(axis=1)
+            name[usable] = np.asarray(self.names, dtype=object)[best]
+            probability[usable] = np.exp(log_softmax(scores / self.temperature, axis=1)).max(axis=1)
+            novelty[usable] = self._novelty(nearest)
+        return Classes(name, probability, novelty)
+
+    def save(self, path: str | Path) -> None:
+        """Write as safetensors; the class names are JSON in its header."""
+        metadata = {"format_version": str(FORMAT_VERSION), "names": json.dumps(self.names)}
+        arrays = {name: np.atleast_1d(np.asarray(getattr(self, name))) for name in _ARRAYS}
+        with replacing(path) as temporary:
+            save_file(arrays, temporary, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: damaged, or of another format version.
+        """
+        try:
+            with safetensors.safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, safetensors.SafetensorError) as error:
+            raise ModelError("prototypes cannot be read", where=path, found=error) from error
+        version = metadata.get("format_version")
+        if version != str(FORMAT_VERSION) or set(arrays) != set(_ARRAYS):
+            raise ModelError(
+                "prototypes of another format", where=path, expected=f"version {FORMAT_VERSION}",
+                found=f"version {version} with {sorted(arrays)}", remedy="Fit them again.",
+            )  # fmt: skip
+        temperature = float(arrays.pop("temperature")[0])
+        names = tuple(json.loads(metadata["names"]))
+        return cls(names=names, temperature=temperature, **arrays)
+
+    def _scores(self, codes: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        """Log-density per class up to a constant (N, K), and the nearest distance (N,)."""
+        squared = _squared_distances(codes @ self.whitener, self.centres @ self.whitener)
+        scores = np.stack(
+            [
+                logsumexp(-0.5 * squared[:, own], axis=1) - np.log(own.sum())
+                for own in (self.owners == k for k in range(len(self.names)))
+            ],
+            axis=1,
+        )
+        return scores, np.sqrt(squared.min(axis=1))
+
+    def _novelty(self, nearest: NDArray[np.float64]) -> NDArray[np.float64]:
+        levels = np.linspace(0.0, 1.0, len(self.known_distances))
+        return np.interp(nearest, self.known_distances, levels)
+
+    def _calibrated(self, codes: NDArray[np.float64], labels: NDArray[np.object_]) -> Self:
+        known = np.isin(labels.astype(str), self.names)
+        scores, nearest = self._scores(codes[known])
+        truth = np.searchsorted(self.names, labels[known].astype(str))
+        fields = {name: getattr(self, name) for name in ("names", "centres", "owners", "whitener")}
+        return type(self)(
+            **fields,
+            temperature=_temperature(scores, truth),
+            known_distances=np.quantile(nearest, np.linspace(0.0, 1.0, _QUANTILES)),
+        )
+
+
+def _labelled(codes: Any, labels: Any) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
+    codes, labels = np.asarray(codes, dtype=np.float64), np.asarray(labels, dtype=object)
+    if len(codes) != len(labels):
+        raise InputError("codes and labels differ in length", found=(len(codes), len(labels)))
+    usable = np.isfinite(codes).all(axis=1) & (labels != "")
+    if not usable.any():
+        raise InputError(
+            "no labelled code to fit class prototypes to", expected="codes with a label",
+            found=f"{len(codes)} rows, none both usable and labelled",
+        )  # fmt: skip
+    return codes[usable], labels[usable]
+
+
+def _keep_back(codes: NDArray, labels: NDArray, seed: int) -> tuple[tuple, tuple]:
+    """A fifth of each class of at least five events apart; everything twice if there is none."""
+    names, counts = np.unique(labels.astype(str), return_counts=True)
+    large = np.flatnonzero(np.isin(labels.astype(str), names[counts >= 5]))
+    if len(large) == 0:
+        return (codes, labels), (codes, labels)
+    apart = train_test_split(
+        large, test_size=max(0.2, np.sum(counts >= 5) / len(large)),
+        stratify=labels[large].astype(str), random_state=seed,
+    )[1]  # fmt: skip
+    stays = np.setdiff1d(np.arange(len(codes)), apart)
+    return (codes[stays], labels[stays]), (codes[apart], labels[apart])
+
+
+def _place_centres(
+    codes: NDArray[np.float64], classes: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Centres of every class, their classes, and each code less its centre."""
+    centres, owners, residuals = [], [], np.empty_like(codes)
+    for k in range(classes.max() + 1):
+        own = classes == k
+        count = int(np.clip(own.sum() // EVENTS_PER_CENTRE, 1, MOST_CENTRES))
+        means = KMeans(count, random_state=seed).fit(codes[own])
+        centres.append(means.cluster_centers_)
+        owners.append(np.full(count, k, dtype=np.int64))
+        residuals[own] = codes[own] - means.cluster_centers_[means.labels_]
+    return np.concatenate(centres), np.concatenate(owners), residuals
+
+
+def _whitener(residuals: NDArray[np.float64], codes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse square root of the shrunk covariance of `residuals`.
+
+    Where every class has a single event there are no residuals: the spread of all codes
+    stands in, and one code alone gets the identity.
+    """
+    covariance = ledoit_wolf(residuals, assume_centered=True)[0]
+    if not np.trace(covariance) > 0:
+        covariance = ledoit_wolf(codes)[0]
+    values, vectors = np.linalg.eigh(covariance)
+    if values[-1] <= 0:
+        return np.eye(codes.shape[1])
+    return vectors / np.sqrt(np.maximum(values, 1e-9 * values[-1]))
+
+
+def _squared_distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * a @ b.T
+    return np.maximum(squared, 0.0)
+
+
+def _temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    """The divisor of `scores` under which the held-out labels are most likely (Guo et al. 2017)."""
+    rows = np.arange(len(truth))
+
+    def loss(log_temperature: float) -> float:
+        return float(-log_softmax(scores / np.exp(log_temperature), axis=1)[rows, truth].mean())
+
+    found: Any = minimize_scalar(loss, bounds=(-4.0, 6.0), method="bounded")
+    return float(np.exp(found.x))
