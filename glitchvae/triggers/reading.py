@@ -1,0 +1,238 @@
+"""Trigger files of other programs: the kind is told by content, never by suffix."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import logging
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from glitchvae.errors import InputError
+from glitchvae.store import opened
+from glitchvae.triggers.columns import MISSING_EXTRA, Table, triggers_from_table
+from glitchvae.triggers.record import Triggers
+
+_log = logging.getLogger(__name__)
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_GZIP = b"\x1f\x8b"
+_ROOT = b"root"
+
+
+def read_triggers(path: str | Path, *, ifo: str | None = None) -> Triggers:
+    """Triggers from any known kind of file.
+
+    Known are: files of `write_triggers`; Omicron's HDF5, ROOT and LIGO_LW
+    (`sngl_burst`); CSV, ECSV and whitespace tables with a header line in any dialect of
+    `columns.ALIASES`; lists of GPS times, one per line. Text and LIGO_LW may be gzipped.
+
+    The detector comes from a column, else from the channel, else from the file name,
+    else from `ifo`. Several detectors may stand in one table.
+
+    Args:
+        path: The file.
+        ifo: Keep the rows of this detector only; also the detector where none is named.
+
+    Returns:
+        The triggers in the order of the file.
+
+    Raises:
+        InputError: no such file, an empty or damaged one, an unknown kind, no column of
+            times, no usable row, no detector named, or no row of `ifo`.
+    """
+    path = Path(path)
+    content = _bytes(path)
+    if content.startswith(_HDF5):
+        return _read_hdf5(path, ifo)
+    if content.startswith(_ROOT):
+        return triggers_from_table(_read_root(path), path, ifo=ifo)
+    text = _text(path, content)
+    if text.lstrip().startswith("<"):
+        return triggers_from_table(_read_ligolw(path), path, ifo=ifo)
+    table = _read_ecsv(path, text) if text.startswith("# %ECSV") else _read_text(path, text)
+    return triggers_from_table(table, path, ifo=ifo)
+
+
+def _bytes(path: Path) -> bytes:
+    """The start of a binary file, or all of a text, unpacked where it was gzipped."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(len(_HDF5))
+        if head.startswith((_HDF5, _ROOT)):
+            return head
+        return gzip.decompress(path.read_bytes()) if head.startswith(_GZIP) else path.read_bytes()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError("damaged gzip file", where=path, found=error) from error
+    except OSError as error:
+        raise InputError("cannot be read", where=path, found=error.strerror) from error
+
+
+def _text(path: Path, content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "not a trigger file", where=path, found=f"bytes {content[:8]!r}",
+            expected="HDF5, ROOT, LIGO_LW, CSV, ECSV or a list of GPS times",
+        ) from error  # fmt: skip
+    if not text.strip():
+        raise InputError(
+            "the file is empty", where=path, expected="a table of triggers or GPS times"
+        )
+    return text
+
+
+def _read_hdf5(path: Path, ifo: str | None) -> Triggers:
+    with opened(path) as file:
+        if file.attrs.get("schema") == Triggers.schema:
+            triggers = Triggers.read(path)
+            return triggers if ifo is None else triggers.of(ifo)
+        dataset = _compound(file, path)
+        values = dataset[()]
+        channel = dataset.attrs.get("channel", file.attrs.get("channel"))
+    table = {name: _decoded(values[name]) for name in values.dtype.names}
+    return triggers_from_table(table, path, ifo=ifo, channel=_as_text(channel))
+
+
+def _compound(file: h5py.File, path: Path) -> h5py.Dataset:
+    """The table `triggers`, or the only table of the file."""
+    tables = {n: d for n, d in file.items() if isinstance(d, h5py.Dataset) and d.dtype.names}
+    if "triggers" not in tables and len(tables) != 1:
+        raise InputError(
+            "no table of triggers", where=path, found=sorted(file.keys()),
+            expected="a compound dataset 'triggers', as Omicron writes it",
+        )  # fmt: skip
+    return tables.get("triggers", next(iter(tables.values())))
+
+
+def _decoded(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind in "SO":
+        return np.array([_as_text(value) for value in values], dtype=object)
+    return values
+
+
+def _as_text(value: Any) -> str | None:
+    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
+
+
+def _read_root(path: Path) -> Table:
+    with _extra("uproot", path):
+        import uproot
+    try:
+        with uproot.open(path) as file:
+            tree = file["triggers"]
+            return {branch.name: branch.array(library="np") for branch in tree.branches}
+    except (uproot.KeyInFileError, AttributeError, OSError) as error:
+        raise InputError(
+            "no readable tree of triggers", where=path, found=error,
+            expected="a tree 'triggers', as Omicron writes it",
+        ) from error  # fmt: skip
+
+
+def _read_ligolw(path: Path) -> Table:
+    """The table `sngl_burst`, read by gwpy."""
+    with _extra("igwn-ligolw", path):
+        import igwn_ligolw.ligolw
+    from xml.sax import SAXException
+
+    from gwpy.table import EventTable
+
+    try:
+        table = EventTable.read(path, format="ligolw", tablename="sngl_burst")
+    except (ValueError, KeyError, OSError, SAXException, igwn_ligolw.ligolw.ElementError) as error:
+        raise InputError(
+            "no readable table sngl_burst", where=path, found=error,
+            expected="LIGO_LW with sngl_burst, as Omicron writes it",
+        ) from error  # fmt: skip
+    return _table_of(table)
+
+
+def _read_ecsv(path: Path, text: str) -> Table:
+    from astropy.io.ascii import InconsistentTableError
+    from astropy.table import Table as AstropyTable
+
+    try:
+        return _table_of(AstropyTable.read(text, format="ascii.ecsv"))
+    except (InconsistentTableError, ValueError) as error:
+        raise InputError("damaged ECSV", where=path, found=error) from error
+
+
+def _table_of(table: Any) -> Table:
+    """The columns of an astropy table; masked numbers become NaN."""
+    return {name: np.asarray(_unmasked(table[name])) for name in table.colnames}
+
+
+def _unmasked(values: Any) -> Any:
+    if not hasattr(values, "filled"):
+        return values
+    return values.astype("f8").filled(np.nan) if values.dtype.kind in "iuf" else values.filled("")
+
+
+def _read_text(path: Path, text: str) -> Table:
+    """A table with a header line, or times alone, one per line."""
+    header, rows = _split_header(list(_rows(text)))
+    if header is None and any(len(fields) > 1 for _, fields in rows):
+        raise InputError(
+            "several columns without names", where=path, found=" ".join(rows[0][1]),
+            remedy="Add a header line such as: time,peak_frequency,snr",
+        )  # fmt: skip
+    names = header or ["gps"]
+    whole = [fields for _, fields in rows if len(fields) == len(names)]
+    if len(whole) < len(rows):
+        line = next(number for number, fields in rows if len(fields) != len(names))
+        _log.warning(
+            "%s: %d of %d rows left out, they do not have the %d fields %s (the first is line %d)",
+            path, len(rows) - len(whole), len(rows), len(names), ",".join(names), line,
+        )  # fmt: skip
+    values = np.array(whole, dtype=object).reshape(len(whole), len(names))
+    return {name: values[:, i] for i, name in enumerate(names)}
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of each line that is not blank: commas separate, else space."""
+    lines = text.splitlines()
+    if any("," in line for line in lines if not line.startswith("#")):
+        reader = csv.reader(lines, skipinitialspace=True)
+        yield from ((reader.line_num, fields) for fields in reader if any(fields))
+    else:
+        yield from ((n, fields) for n, line in enumerate(lines, 1) if (fields := line.split()))
+
+
+def _split_header(
+    rows: list[tuple[int, list[str]]],
+) -> tuple[list[str] | None, list[tuple[int, list[str]]]]:
+    """Names of the columns, also from a comment that fits the data, and the rows of data."""
+    comments = [fields for _, fields in rows if fields[0].startswith("#")]
+    data = [row for row in rows if not row[1][0].startswith("#")]
+    if data and not _is_number(data[0][1][0]):
+        return [name.strip() for name in data[0][1]], data[1:]
+    for fields in reversed(comments):
+        names = [name.lstrip("#") for name in fields if name.lstrip("#")]
+        if data and len(names) == len(data[0][1]) > 1:
+            return names, data
+    return None, data
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@contextmanager
+def _extra(package: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"reading this kind of file needs {package}", where=path, remedy=MISSING_EXTRA
+        ) from error
