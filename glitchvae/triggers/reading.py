@@ -126,9 +126,9 @@ def _read_root(path: Path) -> Table:
     with _extra("uproot", path):
         import uproot
     try:
-        with uproot.open(path) as file:
-            tree = file["triggers"]
-            return {branch.name: branch.array(library="np") for branch in tree.branches}
+        file: Any = uproot.open(path)
+        with file:
+            return dict(file["triggers"].arrays(library="np"))
     except (uproot.KeyInFileError, AttributeError, OSError) as error:
         raise InputError(
             "no readable tree of triggers", where=path, found=error,
