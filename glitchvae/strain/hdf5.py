@@ -1,0 +1,197 @@
+"""Strain in HDF5: the official GWOSC layout and gwpy's plain one, slice by slice.
+
+gwpy reads a whole GWOSC file to return a few seconds of it; these readers ask HDF5
+for the samples wanted and no others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from igwn_segments import segmentlist
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.store import opened
+from glitchvae.strain.masks import bits_as_segments
+from glitchvae.strain.naming import choose_channel, detector, require_strain_unit
+from glitchvae.strain.source import Stretch
+
+_GWOSC_STRAIN = "strain/Strain"
+_MASKS = (
+    ("quality/simple/DQmask", "quality/simple/DQShortnames"),
+    ("quality/injections/Injmask", "quality/injections/InjShortnames"),
+)
+
+
+def open_hdf5(path: Path, *, ifo: str | None, channel: str | None) -> Stretch:
+    """The strain in an HDF5 file.
+
+    Raises:
+        InputError: not HDF5, no strain in it (what there is, is named), wrong unit.
+    """
+    with opened(path) as file:
+        if _GWOSC_STRAIN in file:
+            return _gwosc_stretch(file, path, ifo, channel)
+        series = _gwpy_series(file)
+        if not series:
+            raise InputError(
+                "no strain in this HDF5 file", where=path,
+                expected=f"dataset {_GWOSC_STRAIN} (GWOSC) or one with x0 and dx (gwpy)",
+                found=", ".join(sorted(file)) or "an empty file",
+            )  # fmt: skip
+        return _gwpy_stretch(file, path, series, ifo, channel)
+
+
+def holds_strain(path: Path) -> bool:
+    """Whether an HDF5 file holds strain in one of the two layouts."""
+    with opened(path) as file:
+        return _GWOSC_STRAIN in file or bool(_gwpy_series(file))
+
+
+def _gwosc_stretch(file: h5py.File, path: Path, ifo: str | None, channel: str | None) -> Stretch:
+    dataset = _dataset(file, path, _GWOSC_STRAIN)
+    told = text(file["meta/Detector"]) if "meta/Detector" in file else None
+    found = detector(path, asked=ifo, told=told, names=())
+    name = f"{found}:{text(file['strain/GWOSCmeta'])}" if "strain/GWOSCmeta" in file else None
+    if channel is not None and channel not in (name, _GWOSC_STRAIN):
+        raise InputError(f"no channel {channel!r}", where=path, found=name or _GWOSC_STRAIN)
+    require_strain_unit(path, _GWOSC_STRAIN, text(dataset.attrs.get("Yunits", "")))
+    start = _number(dataset, path, "Xstart")  # GPSstart is whole seconds and may lag behind
+    step = _number(dataset, path, "Xspacing")
+    return Stretch(
+        path=path, start=start, samples=len(dataset), sample_rate=as_rate(step), ifo=found,
+        channel=name, load=partial(_load, path, _GWOSC_STRAIN), flags=_masks(file, path, start),
+    )  # fmt: skip
+
+
+def _gwpy_series(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Every dataset with gwpy's x0 and dx, by its path in the file."""
+    return {
+        name: item
+        for name, item in _walk(file)
+        if isinstance(item, h5py.Dataset) and {"x0", "dx"} <= set(item.attrs)
+    }
+
+
+def _walk(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, item in group.items():
+        yield prefix + name, item
+        if isinstance(item, h5py.Group):
+            yield from _walk(item, f"{prefix}{name}/")
+
+
+def _gwpy_stretch(
+    file: h5py.File, path: Path, series: dict[str, h5py.Dataset], ifo: str | None,
+    channel: str | None,
+) -> Stretch:  # fmt: skip
+    by_channel = {_gwpy_channel(item): name for name, item in series.items()}
+    name = by_channel.get(channel) or choose_channel(path, sorted(series), channel)
+    dataset = _dataset(file, path, name)
+    told = _gwpy_channel(dataset)
+    labels = [label for label in (told, text(dataset.attrs.get("name", "")), name) if label]
+    require_strain_unit(path, name, text(dataset.attrs.get("unit", "")))
+    _require_seconds(dataset, path)
+    return Stretch(
+        path=path, start=_number(dataset, path, "x0"), samples=len(dataset),
+        sample_rate=as_rate(_number(dataset, path, "dx")), channel=told,
+        ifo=detector(path, asked=ifo, told=None, names=labels), load=partial(_load, path, name),
+    )  # fmt: skip
+
+
+def _gwpy_channel(dataset: h5py.Dataset) -> str | None:
+    """The channel a gwpy series names, if it is one (and not None written out)."""
+    name = text(dataset.attrs.get("channel", ""))
+    return name if ":" in name else None
+
+
+def _require_seconds(dataset: h5py.Dataset, path: Path) -> None:
+    unit = text(dataset.attrs.get("xunit", "s"))
+    if unit != "s":
+        raise InputError(
+            f"{dataset.name} is not sampled in time", where=path, expected="xunit 's'",
+            found=f"xunit {unit!r}",
+        )  # fmt: skip
+
+
+def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
+    item = file[name]
+    if not isinstance(item, h5py.Dataset):
+        raise InputError(f"{name} is a group", where=path, expected="a dataset of samples")
+    if item.ndim != 1 or item.dtype.kind not in "fiu":
+        raise InputError(
+            f"{name} is no time series", where=path, expected="one axis of real numbers",
+            found=f"shape {item.shape}, {item.dtype}",
+        )  # fmt: skip
+    return item
+
+
+def _number(dataset: h5py.Dataset, path: Path, name: str) -> float:
+    try:
+        value = float(np.asarray(dataset.attrs[name]).item())
+    except KeyError as error:
+        raise InputError(
+            f"{dataset.name} has no attribute {name!r}", where=path,
+            found=", ".join(sorted(dataset.attrs)) or "no attributes",
+        ) from error  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"attribute {name!r} of {dataset.name} is no number", where=path,
+            found=dataset.attrs[name],
+        ) from error  # fmt: skip
+    if not math.isfinite(value) or (value <= 0 and name in ("Xspacing", "dx")):
+        raise InputError(f"bad {name!r} of {dataset.name}", where=path, found=value)
+    return value
+
+
+def text(value: Any) -> str:
+    """A string from an attribute or scalar dataset; both bytes and str occur in the wild."""
+    if isinstance(value, h5py.Dataset):
+        value = value[()]
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def as_rate(step: float) -> float:
+    """Samples per second from the seconds between them, whole where it is meant to be."""
+    rate = 1.0 / step
+    return float(round(rate)) if math.isclose(rate, round(rate), rel_tol=1e-6) else rate
+
+
+def _masks(file: h5py.File, path: Path, start: float) -> dict[str, segmentlist]:
+    """Data quality and injection masks by name.
+
+    Masks without attributes are taken as official ones are: one entry per second,
+    from the first sample on.
+    """
+    flags: dict[str, segmentlist] = {}
+    for mask_name, names_name in _MASKS:
+        if mask_name not in file or names_name not in file:
+            continue
+        mask = _dataset(file, path, mask_name)
+        begin = _number(mask, path, "Xstart") if "Xstart" in mask.attrs else start
+        step = _number(mask, path, "Xspacing") if "Xspacing" in mask.attrs else 1.0
+        shortnames: Any = file[names_name]
+        names = [text(name) for name in np.ravel(shortnames[()])]
+        flags |= bits_as_segments(_samples(mask, path), names, start=begin, step=step)
+    return flags
+
+
+def _load(path: Path, name: str, first: int, last: int) -> NDArray[np.float64]:
+    with opened(path) as file:
+        return _samples(file[name], path, slice(first, last)).astype(np.float64)
+
+
+def _samples(dataset: Any, path: Path, rows: slice = slice(None)) -> NDArray[Any]:
+    try:
+        return dataset[rows]
+    except OSError as error:
+        raise InputError(
+            f"{dataset.name} cannot be read", where=path, found=error,
+            remedy="The file is probably damaged; fetch it again.",
+        ) from error  # fmt: skip

@@ -1,0 +1,80 @@
+"""What channels, detectors and units are called, and how they are told from names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from glitchvae.errors import InputError
+
+DETECTORS: tuple[str, ...] = ("G1", "H1", "H2", "K1", "L1", "V1")
+"""Prefixes of the detectors that have recorded data."""
+
+_STRAIN_UNITS = frozenset({"", "strain", "dimensionless"})
+_CHANNEL_PREFIX = re.compile(r"([A-Z]\d):")
+_FILE_PREFIX = re.compile(r"(?:[A-Z]+-)?([A-Z]\d)[_-]")  # LIGO-T050017: H-H1_TYPE-GPS-DURATION
+
+
+def detector(path: Path, *, asked: str | None, told: str | None, names: Sequence[str]) -> str:
+    """The detector of a file.
+
+    Args:
+        path: The file, whose name may tell it (LIGO-T050017).
+        asked: What the user says.
+        told: What the file says outright.
+        names: Names of channel or dataset that may begin with it.
+
+    Raises:
+        InputError: nothing tells it, it is not known, or the file contradicts the user.
+    """
+    candidates = [told, *(_prefix(_CHANNEL_PREFIX, name) for name in names)]
+    inside = next((name for name in candidates if name), None)
+    found = inside or asked or _prefix(_FILE_PREFIX, path.name)
+    if found is None:
+        raise InputError(
+            "cannot tell the detector", where=path, expected=f"one of {', '.join(DETECTORS)}",
+            remedy="Name it with --ifo.",
+        )  # fmt: skip
+    if asked is not None and found != asked:
+        raise InputError("another detector", where=path, expected=asked, found=found)
+    if found not in DETECTORS:
+        raise InputError(
+            "unknown detector", where=path, expected=f"one of {', '.join(DETECTORS)}", found=found
+        )
+    return found
+
+
+def _prefix(pattern: re.Pattern[str], name: str) -> str | None:
+    match = pattern.match(name)
+    return match[1] if match and match[1] in DETECTORS else None
+
+
+def choose_channel(path: Path, there: Sequence[str], asked: str | None) -> str:
+    """The channel asked for, the only one, or the only one named as strain.
+
+    Raises:
+        InputError: it is not there, or there are several; those there are listed.
+    """
+    listed = ", ".join(there) or "none"
+    if asked is not None:
+        if asked in there:
+            return asked
+        raise InputError(f"no channel {asked!r}", where=path, found=listed)
+    candidates = [name for name in there if name.upper().endswith("STRAIN")] or there
+    for names in (there, candidates):
+        if len(names) == 1:
+            return names[0]
+    raise InputError(
+        "cannot tell which channel is meant", where=path, found=listed,
+        remedy="Name one with --channel.",
+    )  # fmt: skip
+
+
+def require_strain_unit(path: Path, name: str, unit: str) -> None:
+    """Raise `InputError` unless `unit` is dimensionless, however it is spelt."""
+    if unit.strip().lower() not in _STRAIN_UNITS:
+        raise InputError(
+            f"{name} is not strain", where=path, expected="unit strain or dimensionless",
+            found=f"unit {unit!r}", remedy="Name the strain with --channel, or calibrate it.",
+        )  # fmt: skip

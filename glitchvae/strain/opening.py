@@ -1,0 +1,98 @@
+"""Strain files, told apart by what is in them and joined in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import h5py
+
+from glitchvae.errors import InputError
+from glitchvae.strain import frames, hdf5
+from glitchvae.strain.source import StrainSource, Stretch
+
+
+def open_strain(
+    paths: str | Path | Iterable[str | Path], *, ifo: str | None = None, channel: str | None = None
+) -> StrainSource:
+    """One or several files of one detector, joined in time.
+
+    The kind of file follows from its content: GWOSC HDF5, gwpy HDF5 or GWF.
+
+    Args:
+        paths: In any order; they may overlap.
+        ifo: Detector; needed where neither the file nor its name tells it.
+        channel: Needed where a file holds several.
+
+    Raises:
+        InputError: a file cannot be used, or they do not belong together.
+    """
+    return StrainSource.join(_open_all(paths, ifo, channel))
+
+
+def open_by_rate(
+    paths: str | Path | Iterable[str | Path], *, ifo: str | None = None, channel: str | None = None
+) -> tuple[StrainSource, ...]:
+    """As `open_strain`, but files of different sample rates give one source per rate.
+
+    The sources come in the order of their first file among `paths`.
+    """
+    by_rate: dict[float, list[Stretch]] = {}
+    stretches = _open_all(paths, ifo, channel)
+    for stretch in stretches:
+        by_rate.setdefault(stretch.sample_rate, []).append(stretch)
+    return tuple(StrainSource.join(same) for same in by_rate.values())
+
+
+def is_strain(path: str | Path) -> bool:
+    """Whether a file holds strain, as against images or anything else.
+
+    Raises:
+        InputError: it is missing, empty, a directory or damaged.
+    """
+    path = Path(path)
+    head = _first_bytes(path)
+    if head.startswith(frames.SIGNATURE):
+        return True
+    return h5py.is_hdf5(path) and hdf5.holds_strain(path)
+
+
+def _open_all(
+    paths: str | Path | Iterable[str | Path], ifo: str | None, channel: str | None
+) -> list[Stretch]:
+    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not listed:
+        raise InputError("no strain file given")
+    read = frames.frame_cache()
+    return [s for path in listed for s in _open_one(Path(path), ifo, channel, read)]
+
+
+def _open_one(
+    path: Path, ifo: str | None, channel: str | None, read: frames.FramesRead
+) -> list[Stretch]:
+    head = _first_bytes(path)
+    if head.startswith(frames.SIGNATURE):
+        return frames.open_gwf(path, ifo=ifo, channel=channel, read=read)
+    if h5py.is_hdf5(path):
+        return [hdf5.open_hdf5(path, ifo=ifo, channel=channel)]
+    raise InputError(
+        "not a strain file", where=path, expected="HDF5 or GWF", found=f"a file starting {head!r}"
+    )
+
+
+def _first_bytes(path: Path) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        InputError: there are none to be had, and why.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(8)
+    except OSError as error:
+        raise InputError(
+            "cannot be read", where=path, expected="a strain file", found=error.strerror
+        ) from error
+    if not head:
+        raise InputError("an empty file", where=path, expected="HDF5 or GWF")
+    return head

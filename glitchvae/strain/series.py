@@ -1,0 +1,87 @@
+"""`Strain`: the samples of one detector over one stretch of time."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from igwn_segments import segmentlist
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.strain.masks import runs
+
+if TYPE_CHECKING:
+    from gwpy.timeseries import TimeSeries
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Strain:
+    """Evenly sampled strain of one detector; NaN where samples are missing.
+
+    Constant or all-zero strain is valid here: whether it can be whitened is for the
+    imaging to say, event by event (`Status.ZERO_PSD`).
+
+    Attributes:
+        values: (T,) float64, dimensionless.
+        start: GPS time of the first sample in seconds.
+        sample_rate: Hz.
+        ifo: Detector, such as "L1".
+        channel: Name of the channel, where the file tells it.
+    """
+
+    values: NDArray[np.float64]
+    start: float
+    sample_rate: float
+    ifo: str
+    channel: str | None = None
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=np.float64)
+        if values.ndim != 1:
+            raise InputError("strain has one axis", where=self.ifo, found=values.shape)
+        if not self.sample_rate > 0:
+            raise InputError("no sample rate", where=self.ifo, found=self.sample_rate)
+        object.__setattr__(self, "values", values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first sample to one step after the last."""
+        return len(self.values) / self.sample_rate
+
+    @property
+    def end(self) -> float:
+        """GPS time one step after the last sample."""
+        return self.start + self.duration
+
+    def finite_segments(self) -> segmentlist:
+        """Stretches without missing samples, as GPS [start, end)."""
+        finite = np.isfinite(self.values).astype(np.int8)
+        return runs(finite, start=self.start, step=1 / self.sample_rate)
+
+    def crop(self, start: float, end: float) -> Strain:
+        """The samples in GPS [start, end), as far as there are any.
+
+        Both limits are moved to the nearest sample. Memory is shared.
+        """
+        first, last = (
+            int(np.clip(round((gps - self.start) * self.sample_rate), 0, len(self)))
+            for gps in (start, end)
+        )
+        return dataclasses.replace(
+            self, values=self.values[first:last], start=self.start + first / self.sample_rate
+        )
+
+    def to_gwpy(self) -> TimeSeries:
+        """The same samples as a `gwpy.timeseries.TimeSeries`."""
+        from gwpy.timeseries import TimeSeries
+
+        return TimeSeries(
+            self.values, t0=self.start, sample_rate=self.sample_rate, unit="strain",
+            name=self.channel or f"{self.ifo}:STRAIN", channel=self.channel,
+        )  # fmt: skip

@@ -1,0 +1,221 @@
+"""`StrainSource`: several files of one detector, read as if they were one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from igwn_segments import segment, segmentlist
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.strain.series import Strain
+
+LOWEST_RATE = 512.0
+"""Lowest sample rate in Hz that leaves a band worth imaging."""
+
+_GRID_TOLERANCE = 0.05
+"""Samples by which adjoining files may be off a common grid (float64 GPS: 0.004 at 16 kHz)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Evenly sampled strain that lies in one file, not yet read.
+
+    Attributes:
+        path: The file.
+        start: GPS time of the first sample in seconds.
+        samples: Number of samples.
+        sample_rate: Hz.
+        ifo: Detector.
+        channel: Name of the channel, where the file tells it.
+        load: Returns samples [first, last) of the file, counted from `skip` = 0.
+        skip: Samples of the file that come before `start`.
+        flags: Data quality and injection masks, by name.
+    """
+
+    path: Path
+    start: float
+    samples: int
+    sample_rate: float
+    ifo: str
+    channel: str | None
+    load: Callable[[int, int], NDArray[np.float64]]
+    skip: int = 0
+    flags: Mapping[str, segmentlist] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.sample_rate >= LOWEST_RATE:
+            raise InputError(
+                "sample rate too low", where=self.path, expected=f"at least {LOWEST_RATE:g} Hz",
+                found=f"{self.sample_rate:g} Hz",
+            )  # fmt: skip
+        if self.samples < 1:
+            raise InputError("no samples", where=self.path)
+
+    @property
+    def end(self) -> float:
+        """GPS time one step after the last sample."""
+        return self.start + self.samples / self.sample_rate
+
+    def read(self, first: int, last: int) -> NDArray[np.float64]:
+        """Samples [first, last) of this stretch."""
+        return self.load(self.skip + first, self.skip + last)
+
+    def crop(self, start: float, end: float) -> Stretch | None:
+        """The part in GPS [start, end), limits moved to the nearest sample, or None."""
+        first = max(round((start - self.start) * self.sample_rate), 0)
+        last = min(round((end - self.start) * self.sample_rate), self.samples)
+        if last <= first:
+            return None
+        return dataclasses.replace(
+            self, start=self.start + first / self.sample_rate,
+            samples=last - first, skip=self.skip + first,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrainSource:
+    """Strain of one detector at one rate, read in slices with constant memory.
+
+    Attributes:
+        stretches: What the files hold, in order of time.
+        segments: Time covered, adjoining files joined. Samples in it may be NaN.
+        flags: Data quality and injection masks, by name, where the files have them.
+    """
+
+    stretches: tuple[Stretch, ...]
+    segments: segmentlist
+    flags: Mapping[str, segmentlist]
+
+    @classmethod
+    def join(cls, stretches: Sequence[Stretch]) -> StrainSource:
+        """A source over stretches in any order, which may overlap.
+
+        Raises:
+            InputError: two detectors, two sample rates, or adjoining files whose samples
+                fall between each other's; both files are named.
+        """
+        if not stretches:
+            raise InputError("no strain to join")
+        ordered = tuple(sorted(stretches, key=lambda s: (s.start, -s.samples)))
+        _require_one(ordered, "detectors", lambda s: s.ifo)
+        _require_one(ordered, "sample rates", lambda s: f"{s.sample_rate:g} Hz")
+        return cls(stretches=ordered, segments=_covered(ordered), flags=_flags(ordered))
+
+    @property
+    def ifo(self) -> str:
+        """Detector."""
+        return self.stretches[0].ifo
+
+    @property
+    def sample_rate(self) -> float:
+        """Hz."""
+        return self.stretches[0].sample_rate
+
+    @property
+    def channel(self) -> str | None:
+        """Name of the channel, where all files tell the same."""
+        names = {stretch.channel for stretch in self.stretches}
+        return names.pop() if len(names) == 1 else None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, in order of time."""
+        return tuple(dict.fromkeys(stretch.path for stretch in self.stretches))
+
+    def read(self, start: float, end: float) -> Strain:
+        """The round((end - start) * sample_rate) samples from GPS `start` on.
+
+        `start` is moved to the nearest sample. Samples that no file has are NaN; where
+        files overlap, the earliest that has a sample gives it. Files apart from each
+        other need no common grid: the first one in the slice sets it, and samples of
+        the others go to the nearest place.
+        """
+        rate = self.sample_rate
+        values = np.full(max(round((end - start) * rate), 0), np.nan)
+        inside = [s for s in self.stretches if s.start < end and s.end > start]
+        origin = (inside or self.stretches)[0].start
+        first = round((start - origin) * rate)
+        for stretch in inside:
+            _fill(values, stretch, round((stretch.start - origin) * rate) - first)
+        return Strain(
+            values=values, start=origin + first / rate, sample_rate=rate,
+            ifo=self.ifo, channel=self.channel,
+        )  # fmt: skip
+
+    def crop(self, start: float, end: float) -> StrainSource:
+        """The same source limited to GPS [start, end).
+
+        Raises:
+            InputError: it has no samples there; what it covers is named.
+        """
+        kept = [part for s in self.stretches if (part := s.crop(start, end)) is not None]
+        if not kept:
+            raise InputError(
+                "no strain at the time asked for", where=", ".join(map(str, self.files)),
+                expected=f"GPS {start} to {end}", found=f"GPS {_spell(self.segments)}",
+            )  # fmt: skip
+        return StrainSource.join(kept)
+
+
+def _fill(values: NDArray[np.float64], stretch: Stretch, offset: int) -> None:
+    """Put samples of `stretch`, whose first has index `offset`, where `values` is NaN."""
+    lower, upper = max(offset, 0), min(offset + stretch.samples, len(values))
+    if lower >= upper:
+        return
+    part = values[lower:upper]
+    missing = np.isnan(part)
+    if missing.any():
+        part[missing] = stretch.read(lower - offset, upper - offset)[missing]
+
+
+def _require_one(stretches: Sequence[Stretch], what: str, key: Callable[[Stretch], str]) -> None:
+    first = stretches[0]
+    for other in stretches[1:]:
+        if key(other) != key(first):
+            raise InputError(
+                f"two {what} mixed", where=f"{first.path} and {other.path}",
+                found=f"{key(first)} and {key(other)}", remedy="Give them in separate calls.",
+            )  # fmt: skip
+
+
+def _covered(ordered: Sequence[Stretch]) -> segmentlist:
+    """Time covered by stretches in order; those that touch must share one grid."""
+    covered = segmentlist()
+    last = ordered[0]  # the stretch that reaches furthest so far
+    for stretch in ordered:
+        if covered and stretch.start < last.end + 0.5 / last.sample_rate:
+            _require_one_grid(last, stretch)
+            covered[-1] = segment(covered[-1][0], max(covered[-1][1], stretch.end))
+        else:
+            covered.append(segment(stretch.start, stretch.end))
+        last = max(last, stretch, key=lambda s: s.end)
+    return covered
+
+
+def _require_one_grid(one: Stretch, other: Stretch) -> None:
+    shift = (other.start - one.start) * one.sample_rate
+    if abs(shift - round(shift)) > _GRID_TOLERANCE:
+        raise InputError(
+            "samples of adjoining files fall between each other's",
+            where=f"{one.path} and {other.path}", expected="starts a whole number of samples apart",
+            found=f"{shift:.3f} samples", remedy="Give them in separate calls.",
+        )  # fmt: skip
+
+
+def _flags(stretches: Sequence[Stretch]) -> dict[str, segmentlist]:
+    """Masks of all stretches by name, each within the samples it describes."""
+    flags: dict[str, segmentlist] = {}
+    for stretch in stretches:
+        extent = segmentlist([segment(stretch.start, stretch.end)])
+        for name, active in stretch.flags.items():
+            flags[name] = (flags.get(name, segmentlist()) | (active & extent)).coalesce()
+    return flags
+
+
+def _spell(covered: segmentlist) -> str:
+    return ", ".join(f"{a} to {b}" for a, b in covered)
