@@ -1,0 +1,233 @@
+"""The catalogue of glitch classes: reviewed cards, one TOML file each.
+
+A card says what a class is called in every taxonomy, what it looks like, where it was
+seen and what causes it. The schema is closed: an unknown key, a name claimed by two
+classes or a reference that is not listed is an error that names file and key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from glitchvae.config import Settings, nearest, parse, read_toml
+from glitchvae.errors import CatalogError, ConfigError
+from glitchvae.resources import shipped
+
+
+def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= limits[0] <= limits[1]:
+        raise ValueError("needs 0 <= lower limit <= upper limit")
+    return limits
+
+
+def _unwrapped(text: str) -> str:
+    return " ".join(text.split())
+
+
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
+Limits = Annotated[tuple[float, float], AfterValidator(_ascending)]
+Prose = Annotated[str, StringConstraints(min_length=1), AfterValidator(_unwrapped)]
+Run = Literal["O1", "O2", "O3", "O4"]
+Detector = Literal["H1", "L1", "V1", "K1"]
+
+
+class ClassCard(Settings):
+    """What is known of one class of glitches.
+
+    Attributes:
+        key: Name of the file, never changed once published.
+        name: Official name, as in the public labels.
+        kind: A glitch; a signal (of the sky or injected); background without any
+            transient; or the remainder that fits no class.
+        status: Accepted classes have been learnt by a public classifier, candidates
+            have been proposed, retired ones are kept for old labels.
+        description: What it looks like.
+        cause: Where it comes from, as far as published.
+        cause_is: How sure the cause is.
+        runs: Observing runs with published labels of this class.
+        detectors: Where it was labelled.
+        peak_frequency: Typical range (Hz).
+        bandwidth: Typical range (Hz), of the whole cluster of tiles.
+        duration: Typical range (s), of the whole cluster of tiles.
+        snr: Typical range.
+        ranges_from: Where those four come from.
+        family: The simulator's family, None where none is simulated.
+        names: Labels by taxonomy; the taxonomies are those of `catalog.toml`.
+        aliases: Other spellings met in the wild.
+        references: Keys of the references of `catalog.toml`.
+    """
+
+    key: Key
+    name: str = Field(min_length=1)
+    kind: Literal["glitch", "signal", "background", "remainder"] = "glitch"
+    status: Literal["accepted", "candidate", "retired"]
+    description: Prose
+    cause: Prose
+    cause_is: Literal["known", "suspected", "unknown"]
+    runs: tuple[Run, ...]
+    detectors: tuple[Detector, ...]
+    peak_frequency: Limits | None = None
+    bandwidth: Limits | None = None
+    duration: Limits | None = None
+    snr: Limits | None = None
+    ranges_from: Prose | None = None
+    family: str | None = None
+    names: dict[str, tuple[str, ...]]
+    aliases: tuple[str, ...] = ()
+    references: tuple[str, ...] = Field(min_length=1)
+
+    def spellings(self) -> set[str]:
+        """Everything this class may be called, as `fold` writes it."""
+        labels = (label for labels in self.names.values() for label in labels)
+        return {fold(name) for name in (self.key, self.name, *self.aliases, *labels)}
+
+
+class CatalogSettings(Settings):
+    """Content of `catalog.toml`: version, taxonomies and references by their keys."""
+
+    version: str = Field(pattern=r"^\d{4}\.\d+$")
+    taxonomies: dict[str, Prose]
+    references: dict[str, Prose]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """All cards, in the order of their names."""
+
+    settings: CatalogSettings
+    cards: tuple[ClassCard, ...]
+
+    def __len__(self) -> int:
+        return len(self.cards)
+
+    def __iter__(self) -> Iterator[ClassCard]:
+        return iter(self.cards)
+
+    def __contains__(self, name: str) -> bool:
+        return any(fold(name) in card.spellings() for card in self.cards)
+
+    def find(self, name: str, *, taxonomy: str | None = None) -> ClassCard:
+        """The class called `name`, by key, official name or alias in any taxonomy.
+
+        Case, blanks, hyphens and underscores do not matter.
+
+        Args:
+            name: A label as found in a file.
+            taxonomy: Accept only the labels of this taxonomy.
+
+        Raises:
+            CatalogError: no such class or taxonomy; the nearest is named.
+        """
+        if taxonomy is not None and taxonomy not in self.settings.taxonomies:
+            known = list(self.settings.taxonomies)
+            raise CatalogError(f"no taxonomy {taxonomy!r}{nearest(taxonomy, known)}")
+        spelling = fold(name)
+        choices: dict[str, ClassCard] = {}
+        for card in self.cards:
+            choices |= dict.fromkeys(_spellings(card, taxonomy), card)
+        if spelling not in choices:
+            raise CatalogError(f"no class {name!r}{_hint(spelling, choices)}")
+        return choices[spelling]
+
+
+def fold(name: str) -> str:
+    """A name without what varies between exports: case, blanks, hyphens, underscores."""
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def read_catalog(folder: str | Path | None = None) -> Catalog:
+    """The catalogue in `folder`, by default the one that is shipped.
+
+    Raises:
+        CatalogError: every problem of every file, one per line.
+    """
+    catalog, problems = _read(folder)
+    if catalog is None or problems:
+        raise CatalogError("\n".join(str(problem) for problem in problems))
+    return catalog
+
+
+def validate(folder: str | Path | None = None) -> list[CatalogError]:
+    """Every problem of the catalogue in `folder`, each with its file and key."""
+    return _read(folder)[1]
+
+
+def _read(folder: str | Path | None) -> tuple[Catalog | None, list[CatalogError]]:
+    folder = shipped("catalog") if folder is None else Path(folder)
+    settings = _read_settings(folder / "catalog.toml")
+    read = [(path, _read_card(path)) for path in sorted((folder / "classes").glob("*.toml"))]
+    if isinstance(settings, CatalogError):
+        return None, [settings, *(card for _, card in read if isinstance(card, CatalogError))]
+    problems = [card for _, card in read if isinstance(card, CatalogError)]
+    cards = {path: card for path, card in read if isinstance(card, ClassCard)}
+    for path, card in cards.items():
+        problems += _cross_references(path, card, settings)
+    problems += _claimed_twice(cards)
+    if not read:
+        problems.append(CatalogError("no class cards", where=folder / "classes"))
+    ordered = tuple(sorted(cards.values(), key=lambda card: card.name.casefold()))
+    return Catalog(settings=settings, cards=ordered), problems
+
+
+def _read_settings(path: Path) -> CatalogSettings | CatalogError:
+    try:
+        return parse(CatalogSettings, read_toml(path), where=path)
+    except ConfigError as error:
+        return CatalogError(error.problem, where=path, found=error.found)
+
+
+def _read_card(path: Path) -> ClassCard | CatalogError:
+    try:
+        return parse(ClassCard, read_toml(path), where=path)
+    except ConfigError as error:
+        return CatalogError(error.problem, where=path, found=error.found)
+
+
+def _cross_references(
+    path: Path, card: ClassCard, settings: CatalogSettings
+) -> Iterator[CatalogError]:
+    """What a card names must exist: its file, its taxonomies, its references."""
+    if card.key != path.stem:
+        yield CatalogError(
+            "the key is not the file's name", where=f"{path}: key", expected=repr(path.stem),
+            found=repr(card.key),
+        )  # fmt: skip
+    listed = {"names": (card.names, settings.taxonomies)}
+    listed["references"] = (dict.fromkeys(card.references, ()), settings.references)
+    for key, (used, known) in listed.items():
+        for item in sorted(used.keys() - known.keys()):
+            hint = nearest(item, list(known))
+            yield CatalogError(f"{item!r} is not in catalog.toml{hint}", where=f"{path}: {key}")
+
+
+def _claimed_twice(cards: dict[Path, ClassCard]) -> Iterator[CatalogError]:
+    owners: dict[str, Path] = {}
+    for path, card in cards.items():
+        for spelling in sorted(card.spellings()):
+            if spelling in owners:
+                other = owners[spelling].name
+                yield CatalogError(
+                    f"the name {spelling!r} already belongs to {other}", where=path,
+                    remedy="A name may belong to one class only: remove it from one of the two.",
+                )  # fmt: skip
+            owners.setdefault(spelling, path)
+
+
+def _spellings(card: ClassCard, taxonomy: str | None) -> set[str]:
+    if taxonomy is None:
+        return card.spellings()
+    return {fold(label) for label in card.names.get(taxonomy, ())}
+
+
+def _hint(spelling: str, choices: dict[str, ClassCard]) -> str:
+    close = difflib.get_close_matches(spelling, choices, n=1)
+    if close:
+        return f" (did you mean {choices[close[0]].name!r}?)"
+    return f" (known: {', '.join(sorted({card.name for card in choices.values()}))})"
