@@ -1,0 +1,129 @@
+"""Gravity Spy's picture of one view, without drawing it.
+
+The official picture is 800x600 with its axes at [0.125, 0.1, 0.775, 0.8]; the colour
+bar beside them takes 5 % and its gap 3 % of what remains of their width. Each pixel
+shows the nearest bin of gwpy's spectrogram (0.002 s by 0.5 Hz). The classifier keeps
+rows 66:532 and columns 105:671, turns them grey and reduces them by 0.3 with linear
+interpolation and no smoothing: two rows and two columns of the picture make one pixel
+of the result. Only the bins under those rows and columns are computed here.
+
+Source: GravitySpy's plot.py and read_image.py, gwpy's q_transform and pcolormesh,
+skimage's rescale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glitchvae.qtransform import Grid
+from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE
+from glitchvae.spectrogram.pixels import draw, pixel_to_energy
+
+PICTURE = (600, 800)
+"""Rows and columns of the official picture."""
+
+CROP = (slice(66, 532), slice(105, 671))
+"""Rows and columns of it that the classifier keeps."""
+
+_LEFT, _TOP = 0.125 * PICTURE[1], 0.1 * PICTURE[0]
+# By arithmetic the width is 0.775 * 800 / 1.08 = 574.074; the bins that matplotlib paints
+# in each column agree with this only. It decides ties between bins, which are frequent.
+_WIDTH, _HEIGHT = 574.101, 0.8 * PICTURE[0]
+_TIME_BIN, _FREQUENCY_BIN = 0.002, 0.5
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Where to sample a view, and how the samples add up to its image.
+
+    Attributes:
+        grid: The bins needed: seconds from the trigger (nt,), Hz (nf,).
+        rows: (F, nf) weights, frequency ascending.
+        columns: (nt, T) weights.
+    """
+
+    grid: Grid
+    rows: NDArray[np.float32]
+    columns: NDArray[np.float32]
+
+    def image(self, energy: Tensor) -> Tensor:
+        """The image that Gravity Spy would have of these energies.
+
+        Args:
+            energy: (B, nf, nt) normalised energy on `grid`; NaN in whole rows.
+
+        Returns:
+            (B, F, T) normalised energy in 0..25.5; NaN where a row needs a NaN row.
+        """
+        rows = torch.as_tensor(self.rows, device=energy.device)
+        columns = torch.as_tensor(self.columns, device=energy.device)
+        image = pixel_to_energy(rows @ draw(energy) @ columns)
+        void = energy.isnan().any(dim=-1).to(rows.dtype)
+        return image.masked_fill((void @ rows.T > 0)[..., None], torch.nan)
+
+
+@lru_cache(maxsize=16)
+def view_canvas(duration: float) -> Canvas:
+    """The canvas of a view of `duration` seconds centred on the trigger."""
+    time_bins, columns = _collapse(_time_bins(duration), IMAGE_SHAPE[1])
+    frequency_bins, rows = _collapse(_frequency_bins(), IMAGE_SHAPE[0])
+    return Canvas(
+        grid=Grid(
+            times=time_bins * _TIME_BIN - duration / 2,
+            frequencies=frequency_bins * _FREQUENCY_BIN + AXIS_FREQUENCIES[0],
+        ),
+        rows=rows[::-1].copy(),
+        columns=columns.T.copy(),
+    )
+
+
+def row_frequencies() -> NDArray[np.float64]:
+    """(F,) frequency at the centre of each row of an image in Hz, ascending."""
+    centres = CROP[0].start + _centres(CROP[0].stop - CROP[0].start, IMAGE_SHAPE[0])
+    return _frequency(centres)[::-1].copy()
+
+
+def column_times(duration: float) -> NDArray[np.float64]:
+    """(T,) seconds from the trigger at the centre of each column of a view."""
+    centres = CROP[1].start + _centres(CROP[1].stop - CROP[1].start, IMAGE_SHAPE[1])
+    return _time(centres, duration) - duration / 2
+
+
+def _frequency(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = AXIS_FREQUENCIES
+    return low * (high / low) ** (1 - (row + 0.5 - _TOP) / _HEIGHT)
+
+
+def _time(column: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
+    return (column + 0.5 - _LEFT) / _WIDTH * duration
+
+
+def _frequency_bins() -> NDArray[np.intp]:
+    frequencies = _frequency(np.arange(PICTURE[0])[CROP[0]].astype(float))
+    return np.floor((frequencies - AXIS_FREQUENCIES[0]) / _FREQUENCY_BIN).astype(np.intp)
+
+
+def _time_bins(duration: float) -> NDArray[np.intp]:
+    times = _time(np.arange(PICTURE[1])[CROP[1]].astype(float), duration)
+    return np.floor(times / _TIME_BIN).astype(np.intp)
+
+
+def _centres(size: int, reduced: int) -> NDArray[np.float64]:
+    return (np.arange(reduced) + 0.5) * size / reduced - 0.5
+
+
+def _collapse(bins: NDArray[np.intp], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """The bins that matter and their (size, bins) weights in the reduced image."""
+    centres = _centres(len(bins), size)
+    distance = np.abs(centres[:, None] - np.arange(len(bins)))
+    weights = np.maximum(0.0, 1.0 - distance)
+    used = weights.any(axis=0)
+    kept, place = np.unique(bins[used], return_inverse=True)
+    owner = place[:, None] == np.arange(len(kept))
+    return kept, (weights[:, used] @ owner).astype(np.float32)
