@@ -1,0 +1,51 @@
+"""Make strain and image sets with known glitches in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+
+@click.group()
+def command() -> None:
+    """Make strain and image sets with known glitches in them.
+
+    The same seed gives the same bytes.
+    """
+
+
+@command.command()
+@click.option(
+    "--duration", type=click.FloatRange(min=0, min_open=True), required=True, help="Seconds."
+)
+@click.option("--ifo", default="H1", show_default=True, help="Detector, which selects the noise.")
+@click.option("--seed", type=int, required=True, help="Seed of every random number.")
+@click.option(
+    "--sample-rate", type=click.FloatRange(min=512), default=4096, show_default=True, help="Hz."
+)
+@click.option("--glitches", type=int, default=None, help="How many; one in 12 s unless given.")
+@click.option("--balance", default="official", show_default=True, help="official, o3 or uniform.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="HDF5 file to write, in GWOSC's layout.",
+)
+def strain(
+    duration: float, ifo: str, seed: int, sample_rate: float, glitches: int | None,
+    balance: str, output: Path,
+) -> None:  # fmt: skip
+    """Write strain with glitches, and beside it OUTPUT_truth.csv with what they are."""
+    from glitchvae.simulate import simulate_strain
+    from glitchvae.strain import write_gwosc
+
+    simulated, truth = simulate_strain(
+        duration, ifo, seed, sample_rate=sample_rate, glitches=glitches, balance=balance
+    )
+    table = output.with_name(f"{output.stem}_truth.csv")
+    write_gwosc(simulated, output)
+    truth.write_csv(table)
+    click.echo(f"{output}: {duration:g} s of {ifo} at {sample_rate:g} Hz")
+    click.echo(f"{table}: {len(truth)} glitches of {len(set(truth.label))} classes")

@@ -1,0 +1,186 @@
+"""Pulses shorter than the eye of a Q-transform, alone or in trains.
+
+Blip, Tomte, Blip_Low_Frequency, Koi_Fish, Extremely_Loud, Repeating_Blips, Helix.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glitchvae.simulate.distributions import distribution
+from glitchvae.simulate.family import (
+    Family,
+    Parameters,
+    Waveform,
+    any_phase,
+    around,
+    clock,
+    log_normal_pulse,
+    log_uniform,
+    sine_gaussian,
+)
+
+_FITS = "Fits to O3 glitches: Bondarescu et al., arXiv:2309.06594"
+_TRIGGERS = "Gravity Spy training set v1.1, Zenodo 1476156"
+
+
+def _draw_short(label: str, rng: np.random.Generator) -> Parameters:
+    """Shape from the fits; SNR too, which correlates with it."""
+    parameters = distribution("short_glitches", label).draw(rng)
+    return {**parameters, "snr": max(parameters["snr"], 7.5)}
+
+
+def _short(parameters: Parameters, sample_rate: float) -> Waveform:
+    times = clock(1.0, sample_rate)
+    return times, log_normal_pulse(times, parameters["f0"], parameters["gbw"], parameters["phase"])
+
+
+def _draw_blip(rng: np.random.Generator) -> Parameters:
+    return _draw_short("Blip", rng)
+
+
+def _draw_tomte(rng: np.random.Generator) -> Parameters:
+    return _draw_short("Tomte", rng)
+
+
+def _draw_low_frequency_blip(rng: np.random.Generator) -> Parameters:
+    return _draw_short("Blip_Low_Frequency", rng)
+
+
+def _draw_fins(rng: np.random.Generator, count: int, reach: float) -> Parameters:
+    """Smaller oscillations of 20 to 80 Hz that surround a loud pulse."""
+    return {
+        "fin_times": [float(t) for t in rng.normal(0.0, reach, count)],
+        "fin_frequencies": [log_uniform(rng, 18.0, 75.0) for _ in range(count)],
+        "fin_widths": [log_uniform(rng, 0.02, 0.08) for _ in range(count)],
+        "fin_phases": [any_phase(rng) for _ in range(count)],
+        "fin_amplitudes": [log_uniform(rng, 0.03, 0.25) for _ in range(count)],
+    }
+
+
+def _fins(times: np.ndarray, parameters: Parameters, scale: float) -> np.ndarray:
+    rows = zip(
+        parameters["fin_times"],
+        parameters["fin_frequencies"],
+        parameters["fin_widths"],
+        parameters["fin_phases"],
+        parameters["fin_amplitudes"],
+        strict=True,
+    )
+    fins = [a * sine_gaussian(times, t, f, w, phase) for t, f, w, phase, a in rows]
+    return scale * np.sum(fins, axis=0)
+
+
+def _draw_koi_fish(rng: np.random.Generator) -> Parameters:
+    snr = distribution("triggers", "Koi_Fish").draw(rng)["snr"]
+    shape = distribution("short_glitches", "Koi_Fish").draw(rng)
+    return {**shape, "snr": snr, **_draw_fins(rng, int(rng.integers(3, 8)), 0.08)}
+
+
+def _pulse_with_fins(parameters: Parameters, sample_rate: float) -> Waveform:
+    times = clock(2.0, sample_rate)
+    pulse = log_normal_pulse(times, parameters["f0"], parameters["gbw"], parameters["phase"])
+    return times, pulse + _fins(times, parameters, float(np.abs(pulse).max()))
+
+
+def _draw_extremely_loud(rng: np.random.Generator) -> Parameters:
+    snr = distribution("triggers", "Extremely_Loud").draw(rng)["snr"]
+    shape = {
+        "snr": snr,
+        "f0": log_uniform(rng, 12.0, 60.0),
+        "gbw": log_uniform(rng, 0.3, 1.2),
+        "phase": any_phase(rng),
+    }
+    return {**shape, **_draw_fins(rng, int(rng.integers(6, 16)), 0.25)}
+
+
+def _draw_train(
+    rng: np.random.Generator, spacing: float, jitter: float, faintest: float
+) -> Parameters:
+    """Times and amplitudes of pulses up to 2.6 s away; the one at zero is the loudest."""
+    before = _steps(rng, spacing, jitter)
+    after = _steps(rng, spacing, jitter)
+    at = [*(-t for t in reversed(before)), 0.0, *after]
+    amplitudes = [1.0 if t == 0.0 else log_uniform(rng, faintest, 1.0) for t in at]
+    return {"times": at, "amplitudes": amplitudes}
+
+
+def _steps(rng: np.random.Generator, spacing: float, jitter: float) -> list[float]:
+    gaps = [around(rng, spacing, jitter) for _ in range(int(2.6 / spacing) + 1)]
+    return [float(t) for t in np.cumsum(gaps) if t < 2.6]
+
+
+def _draw_repeating(rng: np.random.Generator) -> Parameters:
+    shape = distribution("short_glitches", "Blip").draw(rng)
+    snr = distribution("triggers", "Repeating_Blips").draw(rng)["snr"]
+    train = _draw_train(rng, log_uniform(rng, 0.25, 0.7), 0.15, 0.35)
+    return {**shape, "f0": max(shape["f0"], 40.0), "snr": snr, **train}
+
+
+def _train(parameters: Parameters, sample_rate: float) -> Waveform:
+    times = clock(3.0, sample_rate)
+    pulses = [
+        a * log_normal_pulse(times, parameters["f0"], parameters["gbw"], parameters["phase"], at)
+        for at, a in zip(parameters["times"], parameters["amplitudes"], strict=True)
+    ]
+    return times, np.sum(pulses, axis=0)
+
+
+def _draw_helix(rng: np.random.Generator) -> Parameters:
+    snr = distribution("triggers", "Helix").draw(rng)["snr"]
+    shape = {
+        "f0": log_uniform(rng, 50.0, 160.0),
+        "gbw": log_uniform(rng, 0.8, 1.6),
+        "phase": any_phase(rng),
+        "twist": log_uniform(rng, 0.006, 0.014),
+    }
+    return {**shape, "snr": snr, **_draw_train(rng, log_uniform(rng, 0.18, 0.45), 0.4, 0.6)}
+
+
+def _helix(parameters: Parameters, sample_rate: float) -> Waveform:
+    """Each turn is two pulses `twist` seconds apart: their spectra beat into beads."""
+    twin = {
+        **parameters,
+        "times": [t + s for t in parameters["times"] for s in (0.0, parameters["twist"])],
+        "amplitudes": [a * s for a in parameters["amplitudes"] for s in (1.0, 0.8)],
+    }
+    return _train(twin, sample_rate)
+
+
+BLIP = Family(
+    label="Blip",
+    description="One pulse with a log-normal spectrum, centred near 100 Hz.",
+    source=_FITS, frame="strain", draw_shape=_draw_blip, shape=_short,
+)  # fmt: skip
+TOMTE = Family(
+    label="Tomte",
+    description="One pulse with a log-normal spectrum, centred near 16 Hz and narrow.",
+    source=_FITS, frame="strain", draw_shape=_draw_tomte, shape=_short,
+)  # fmt: skip
+BLIP_LOW_FREQUENCY = Family(
+    label="Blip_Low_Frequency",
+    description="One pulse with a log-normal spectrum, centred near 20 Hz.",
+    source=_FITS, frame="strain", draw_shape=_draw_low_frequency_blip, shape=_short,
+)  # fmt: skip
+KOI_FISH = Family(
+    label="Koi_Fish",
+    description="A loud pulse with a log-normal spectrum and fins: oscillations around it.",
+    source=_FITS, frame="strain", draw_shape=_draw_koi_fish, shape=_pulse_with_fins,
+)  # fmt: skip
+EXTREMELY_LOUD = Family(
+    label="Extremely_Loud",
+    description="A broad pulse of SNR beyond 100 among many strong low oscillations.",
+    source=_TRIGGERS, frame="strain",
+    draw_shape=_draw_extremely_loud, shape=_pulse_with_fins,
+)  # fmt: skip
+REPEATING_BLIPS = Family(
+    label="Repeating_Blips",
+    description="A train of equal blips at intervals of a quarter to three quarters second.",
+    source=f"{_FITS}; {_TRIGGERS}", frame="strain", share=0.5,
+    draw_shape=_draw_repeating, shape=_train,
+)  # fmt: skip
+HELIX = Family(
+    label="Helix",
+    description="A train of twin pulses, whose spectra interfere into beads.",
+    source=_TRIGGERS, frame="strain", share=0.35, draw_shape=_draw_helix, shape=_helix,
+)  # fmt: skip

@@ -1,0 +1,115 @@
+"""Stray light off moving surfaces: Scattered_Light and Fast_Scattering.
+
+Light scattered by a surface at x(t) returns with phase 4 pi x(t) / lambda and adds strain
+h = A sin(4 pi x / lambda), so that the fringe frequency is 2 |v(t)| / lambda
+(Accadia et al., CQG 27, 194011 (2010), equations 3 and 4).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.simulate.distributions import distribution
+from glitchvae.simulate.family import (
+    Family,
+    Parameters,
+    Waveform,
+    any_phase,
+    around,
+    clock,
+    edges,
+    log_uniform,
+)
+
+WAVELENGTH = 1.064e-6
+"""Metres: the laser of LIGO, Virgo and KAGRA."""
+
+
+def fringe_frequency(displacement: NDArray[np.float64], sample_rate: float) -> NDArray[np.float64]:
+    """2 |v| / lambda in Hz at each sample of a surface's displacement (T,) in metres."""
+    return 2 * np.abs(np.gradient(displacement, 1 / sample_rate)) / WAVELENGTH
+
+
+def fringes(displacement: NDArray[np.float64], bounces: int = 1) -> NDArray[np.float64]:
+    """Unit strain of light that met the surface `bounces` times; displacement in metres."""
+    return np.sin(4 * np.pi * bounces * displacement / WAVELENGTH)
+
+
+def surface(parameters: Parameters, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Displacement in metres: a slow and a fast sinusoid, both fastest at time zero.
+
+    Each has its peak fringe frequency (Hz) as parameter, from which follows its
+    amplitude: peak velocity = 2 pi f x0 = lambda * peak / 2.
+    """
+    slow = _sinusoid(parameters["slow_motion"], parameters["slow_peak"], times)
+    return slow + _sinusoid(parameters["fast_motion"], parameters["fast_peak"], times)
+
+
+def _sinusoid(motion: float, peak: float, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    amplitude = WAVELENGTH * peak / (4 * np.pi * motion)
+    return amplitude * np.sin(2 * np.pi * motion * times)
+
+
+def _draw_scattered(rng: np.random.Generator) -> Parameters:
+    trigger = distribution("triggers", "Scattered_Light").draw(rng)
+    harmonics = int(rng.integers(1, 4))
+    loudest = int(rng.integers(1, harmonics + 1))
+    amplitudes = [log_uniform(rng, 0.15, 0.8) for _ in range(harmonics)]
+    amplitudes[loudest - 1] = 1.0
+    return {
+        "snr": trigger["snr"],
+        "slow_motion": log_uniform(rng, 0.1, 0.25),
+        "slow_peak": trigger["peak_frequency"] / loudest
+        if loudest > 1
+        else trigger["peak_frequency"],
+        "fast_motion": 1.0,
+        "fast_peak": 0.0,
+        "amplitudes": amplitudes,
+    }
+
+
+def _scattered(parameters: Parameters, sample_rate: float) -> Waveform:
+    times = clock(3.0, sample_rate)
+    displacement = surface(parameters, times)
+    arches = [
+        a * fringes(displacement, bounce + 1) for bounce, a in enumerate(parameters["amplitudes"])
+    ]
+    return times, np.sum(arches, axis=0) * edges(times, 0.5)
+
+
+def _draw_fast(rng: np.random.Generator) -> Parameters:
+    """Trains of arches, two per period of an anthropogenic motion of 2 or 4 Hz."""
+    motion = around(rng, float(rng.choice([1.0, 2.0])), 0.06)
+    return {
+        "snr": log_uniform(rng, 8.0, 60.0),
+        "slow_motion": log_uniform(rng, 0.1, 0.2),
+        "slow_peak": log_uniform(rng, 4.0, 14.0),
+        "fast_motion": motion,
+        "fast_peak": log_uniform(rng, 22.0, 55.0),
+        "amplitudes": [1.0],
+        "envelope_width": log_uniform(rng, 0.4, 1.4),
+        "ripple": float(rng.uniform(0.1, 0.5)),
+        "ripple_phase": any_phase(rng),
+    }
+
+
+def _fast(parameters: Parameters, sample_rate: float) -> Waveform:
+    times = clock(3.0, sample_rate)
+    envelope = np.exp(-0.5 * (times / parameters["envelope_width"]) ** 2)
+    ripple = 1 + parameters["ripple"] * np.cos(2 * np.pi * 0.9 * times + parameters["ripple_phase"])
+    return times, envelope * ripple * fringes(surface(parameters, times)) * edges(times, 0.5)
+
+
+SCATTERED_LIGHT = Family(
+    label="Scattered_Light",
+    description="Fringes of a surface swinging with the microseism, with multiple bounces.",
+    source="Accadia et al., CQG 27, 194011 (2010); Soni et al., arXiv:2007.14876",
+    frame="strain", share=0.6, draw_shape=_draw_scattered, shape=_scattered,
+)  # fmt: skip
+FAST_SCATTERING = Family(
+    label="Fast_Scattering",
+    description="Fringes of a surface shaken at 1 to 2 Hz on top of the microseism: short arches.",
+    source="Soni et al., arXiv:2103.12104; Soni et al., arXiv:2007.14876",
+    frame="strain", share=0.5, draw_shape=_draw_fast, shape=_fast,
+)  # fmt: skip

@@ -1,0 +1,117 @@
+"""Stretches of simulated strain with glitches in them, and the truth about both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.noise import Asd, Unsteadiness, asd, simulate_noise
+from glitchvae.simulate.balance import draw_labels
+from glitchvae.simulate.families import FAMILIES
+from glitchvae.simulate.injection import add_at, strain_of
+from glitchvae.simulate.measures import measure
+from glitchvae.simulate.truth import Truth, truth_of
+from glitchvae.strain import Strain
+
+START = 1238166018.0
+"""GPS time of the first sample unless told otherwise: the beginning of O3."""
+
+SPACING = 12.0
+"""Mean seconds between glitches unless their number is given."""
+
+
+def simulate_strain(
+    duration: float,
+    ifo: str = "H1",
+    seed: int = 0,
+    *,
+    sample_rate: float = 4096.0,
+    glitches: int | None = None,
+    balance: str = "official",
+    start: float = START,
+    curve: Asd | None = None,
+    unsteadiness: Unsteadiness | None = None,
+) -> tuple[Strain, Truth]:
+    """Noise of a detector with glitches of all classes in it.
+
+    Args:
+        duration: Seconds.
+        ifo: Detector; it selects the measured noise curve.
+        seed: The same seed gives the same samples.
+        sample_rate: Hz.
+        glitches: How many; one in 12 s where None.
+        balance: How often each class is drawn (`balance.weights`).
+        start: GPS time of the first sample.
+        curve: Another noise curve than the detector's own.
+        unsteadiness: Another behaviour of the noise than the default one.
+
+    Returns:
+        The strain, and what was injected, in order of time.
+
+    Raises:
+        InputError: no noise curve for `ifo`, no such balance, or more glitches than one
+            a second.
+    """
+    rng = np.random.default_rng(seed)
+    count = round(duration / SPACING) if glitches is None else glitches
+    times = draw_times(duration, count, rng)
+    labels = draw_labels(balance, count, rng)
+    return inject(
+        times, labels, duration=duration, ifo=ifo, sample_rate=sample_rate, start=start, rng=rng,
+        curve=curve or asd(ifo), unsteadiness=unsteadiness or Unsteadiness(),
+        simulation={"seed": seed, "balance": balance, "sample_rate": sample_rate},
+    )  # fmt: skip
+
+
+def inject(
+    times: NDArray[np.float64],
+    labels: Sequence[str],
+    *,
+    duration: float,
+    ifo: str,
+    sample_rate: float,
+    start: float,
+    rng: np.random.Generator,
+    curve: Asd,
+    unsteadiness: Unsteadiness,
+    simulation: dict[str, Any],
+) -> tuple[Strain, Truth]:
+    """Glitches of given classes at given times (s from `start`, moved to the next sample)."""
+    values = simulate_noise(duration, sample_rate, curve, rng, unsteadiness)
+    rows = []
+    for time, label in zip(times, labels, strict=True):
+        sample = round(time * sample_rate)
+        parameters = FAMILIES[label].draw(rng)
+        clock, glitch = strain_of(FAMILIES[label], parameters, sample_rate, curve)
+        add_at(values, sample, clock, sample_rate, glitch)
+        rows.append(
+            {
+                "gps": start + sample / sample_rate,
+                "label": label,
+                "snr": parameters["snr"],
+                "optimal_snr": FAMILIES[label].optimal_snr(parameters),
+                "parameters": parameters,
+                **measure(glitch, sample_rate, curve),
+            }
+        )
+    strain = Strain(values=values, start=start, sample_rate=sample_rate, ifo=ifo)
+    return strain, truth_of(ifo, rows, {**simulation, "curve": curve.name})
+
+
+def draw_times(duration: float, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(count,) ascending seconds, one in the middle half of each of `count` equal slots.
+
+    Raises:
+        InputError: more than one glitch a second, or fewer than none.
+    """
+    if not 0 <= count <= duration:
+        raise InputError(
+            "that many glitches cannot be told apart", expected=f"0 to {int(duration)} glitches",
+            found=count, remedy="Ask for fewer or for more seconds.",
+        )  # fmt: skip
+    slot = duration / max(count, 1)
+    return (np.arange(count) + rng.uniform(0.25, 0.75, count)) * slot
