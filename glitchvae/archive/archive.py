@@ -1,0 +1,360 @@
+"""`Archive`: append, look up, find neighbours, export, verify."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.archive import verification
+from glitchvae.archive.index import index
+from glitchvae.archive.journal import Journal, Spans, recover, writing
+from glitchvae.archive.labels import write_labels
+from glitchvae.archive.layout import check_marker, journals, part_files, write_marker
+from glitchvae.archive.parts import events_between
+from glitchvae.archive.summary import Summary
+from glitchvae.archive.views import read_views
+from glitchvae.embedding import Embeddings, write_embeddings
+from glitchvae.embedding.tables import assemble
+from glitchvae.errors import ArchiveError, StorageError
+from glitchvae.shapes import IMAGE_SHAPE, VIEWS
+from glitchvae.spectrogram import SpectrogramSet
+
+DEFAULT = "glitch-archive"
+VARIABLE = "GLITCHVAE_ARCHIVE"
+_LOG = logging.getLogger(__name__)
+_COLUMNS = [f.name for f in Embeddings.columns()]
+
+
+def archive_path(option: str | Path | None = None) -> Path:
+    """Where the archive is: the option, else $GLITCHVAE_ARCHIVE, else ./glitch-archive."""
+    return Path(option or os.environ.get(VARIABLE) or DEFAULT)
+
+
+def create_archive(path: str | Path) -> Archive:
+    """The archive at `path`, made if there is none.
+
+    Raises:
+        ArchiveError: something else is there, or an archive of a newer layout.
+        StorageError: the disk refused the write.
+    """
+    root = Path(path)
+    if not (root / "archive.json").exists():
+        write_marker(root)
+    return Archive(root)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Embeddings of many jobs in one directory, read and written by any number of processes.
+
+    An event has one row for each model and imaging settings it was embedded with.
+    Methods that look codes up work on one model; where the archive holds several,
+    `model` says which, by name or by the first digits of its digest.
+
+    The distance between two glitches is the Euclidean distance between their posterior
+    means. Training pulls every latent dimension towards the same unit normal, so that
+    the dimensions share one scale as they are: a dimension that the model does not use
+    stays near 0 and adds nothing, where standardising would blow its noise up.
+
+    Args:
+        path: The directory; `create_archive` makes one.
+
+    Raises:
+        ArchiveError: no archive, damaged, or of a newer layout.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        check_marker(self.path)
+
+    @contextmanager
+    def writing(self, spans: Spans | None = None) -> Iterator[Journal]:
+        """A journal for one job: each batch added to it is safe at once.
+
+        Args:
+            spans: Start and end of the strain looked at, for each detector.
+        """
+        recover(self.path)
+        with writing(self.path, spans) as journal:
+            yield journal
+
+    def append(self, embeddings: Embeddings, spectrograms: SpectrogramSet | None = None) -> None:
+        """Store rows that are not there yet, with their images."""
+        with self.writing() as journal:
+            journal.add(embeddings, spectrograms)
+
+    def done(
+        self, ifo: str, start: float, end: float, model_digest: str, imaging_digest: str
+    ) -> set[str]:
+        """Identifiers of the events that need no work, what a killed job left included."""
+        recover(self.path)
+        return events_between(self.path, ifo, start, end, model_digest, imaging_digest)
+
+    def embeddings(self, *, model: str | None = None, ifo: str | None = None) -> Embeddings:
+        """Every row of one model, in the order of time.
+
+        Raises:
+            ArchiveError: it is empty, or holds several models and none is named.
+        """
+        where = "TRUE" if ifo is None else "e.ifo = ?"
+        return self._select(model, where, [] if ifo is None else [ifo])
+
+    def get(self, event_id: str, *, model: str | None = None) -> Embeddings:
+        """The rows of one event.
+
+        Raises:
+            ArchiveError: no such event.
+        """
+        found = self._select(model, "e.event_id = ?", [event_id])
+        if len(found) == 0:
+            raise ArchiveError(
+                f"no event {event_id!r}", where=self.path,
+                remedy="`glitchvae archive export` lists the identifiers.",
+            )  # fmt: skip
+        return found
+
+    def find(
+        self,
+        gps: float,
+        *,
+        tolerance: float = 0.1,
+        ifo: str | None = None,
+        model: str | None = None,
+    ) -> Embeddings:
+        """Rows within `tolerance` seconds of a time, the nearest first.
+
+        Raises:
+            ArchiveError: none; the nearest time that is there is named.
+        """
+        rows = self.embeddings(model=model, ifo=ifo)
+        apart = np.abs(rows.gps - gps)
+        order = np.argsort(apart, kind="stable")
+        found = rows.take(order[apart[order] <= tolerance])
+        if len(found) == 0:
+            raise ArchiveError(
+                f"no glitch within {tolerance:g} s of {gps}", where=self.path,
+                found=_nearest_time(rows.gps[order]),
+            )  # fmt: skip
+        return found
+
+    def nearest(
+        self,
+        query: NDArray[np.floating] | str | float,
+        k: int = 20,
+        *,
+        model: str | None = None,
+    ) -> tuple[Embeddings, NDArray[np.float64]]:
+        """The k glitches nearest to a code, an event or a time; exact.
+
+        Args:
+            query: A code (Z,), an event's identifier, or the GPS time of an event; the
+                event itself is not among its neighbours.
+            k: How many.
+            model: Which model, where the archive holds several.
+
+        Returns:
+            Rows in the order of distance, and their distances (k,).
+
+        Raises:
+            ArchiveError: no such event, or it has no code, or the code has another size.
+        """
+        if isinstance(query, str | float | int):
+            row = self.get(query, model=model) if isinstance(query, str) else self.find(
+                float(query), model=model
+            )  # fmt: skip
+            return self._neighbours(self._code(row), k, model, row.event_id[0])
+        return self._neighbours(np.asarray(query, dtype=np.float32), k, model, None)
+
+    def thumbnails(self, embeddings: Embeddings) -> SpectrogramSet:
+        """The images of some rows, NaN where the archive keeps none."""
+        images = np.full((len(embeddings), len(VIEWS), *IMAGE_SHAPE), np.nan, np.float16)
+        for part, event_ids in self._parts_of(embeddings).items():
+            found = read_views(self.path / "views" / part, event_ids)
+            for row, event_id in enumerate(embeddings.event_id):
+                if event_id in found:
+                    images[row] = found[event_id]
+        shared = {f.name for f in SpectrogramSet.columns()} & set(_COLUMNS)
+        return SpectrogramSet(
+            images=images,
+            **{name: getattr(embeddings, name) for name in shared},
+            imaging=embeddings.imaging,
+        )
+
+    def label(self, labels: Mapping[str, str]) -> None:
+        """Keep what people say about events; the last word on an event counts."""
+        write_labels(self.path, labels)
+
+    def export(self, path: str | Path, *, model: str | None = None) -> int:
+        """Write every row of one model as HDF5, Parquet, CSV or ECSV; returns their number."""
+        rows = self.embeddings(model=model)
+        write_embeddings(path, rows)
+        return len(rows)
+
+    def verify(self) -> Iterator[str]:
+        """Every problem found in reading the whole archive, one sentence each."""
+        return verification.problems(self.path)
+
+    def info(self) -> Summary:
+        """What the archive holds."""
+        with self._index() as connection:
+            return _summarise(connection, self.path)
+
+    @contextmanager
+    def _index(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            recover(self.path)
+        except StorageError as error:
+            _LOG.info("what an interrupted job left is not shown: %s", error)
+        with index(self.path) as connection:
+            yield connection
+
+    def _select(
+        self,
+        model: str | None,
+        where: str,
+        values: Sequence[Any],
+        *,
+        order: str = "e.gps, e.event_id",
+        limit: int | None = None,
+    ) -> Embeddings:
+        with self._index() as connection:
+            chosen = _choose_model(connection, self.path, model)
+            return _fetch(connection, chosen, where, values, order, limit)
+
+    def _neighbours(
+        self, code: NDArray[np.float32], k: int, model: str | None, itself: str | None
+    ) -> tuple[Embeddings, NDArray[np.float64]]:
+        with self._index() as connection:
+            chosen = _choose_model(connection, self.path, model)
+            if code.shape != (chosen["size"],):
+                raise ArchiveError(
+                    "a code of another size", where=self.path, expected=f"({chosen['size']},)",
+                    found=code.shape,
+                )  # fmt: skip
+            distance = f"array_distance(e.mean::FLOAT[{chosen['size']}], ?::FLOAT[{len(code)}])"
+            rows = _fetch(
+                connection, chosen, "NOT isnan(e.mean[1]) AND e.event_id IS DISTINCT FROM ?",
+                [itself, code.tolist()], f"{distance}, e.event_id", k,
+            )  # fmt: skip
+        return rows, np.linalg.norm(rows.mean.astype(np.float64) - code, axis=1)
+
+    def _code(self, row: Embeddings) -> NDArray[np.float32]:
+        if not np.isfinite(row.mean[0]).all():
+            raise ArchiveError(
+                f"{row.event_id[0]} has no code", where=self.path, found=f"status {row.status[0]}"
+            )
+        return row.mean[0]
+
+    def _parts_of(self, embeddings: Embeddings) -> dict[str, list[str]]:
+        """Which of the events lie in which part."""
+        with self._index() as connection:
+            rows = connection.execute(
+                "SELECT part, list(event_id) FROM embeddings WHERE model_digest = ?"
+                " AND list_contains(?::VARCHAR[], event_id) GROUP BY part",
+                [embeddings.model_digest, embeddings.event_id.tolist()],
+            ).fetchall()
+        return dict(rows)
+
+
+def _choose_model(
+    connection: duckdb.DuckDBPyConnection, root: Path, model: str | None
+) -> dict[str, Any]:
+    """Attributes and code size of the one model that is meant."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (model_digest) model, size FROM files WHERE model_digest IS NOT NULL"
+    ).fetchall()
+    known = [{**json.loads(text), "size": size} for text, size in rows]
+    meant = [m for m in known if model is None or _is_called(m, model)]
+    if not known:
+        raise ArchiveError(
+            "holds no glitch yet", where=root, remedy="`glitchvae embed` puts some into it."
+        )
+    if len(meant) != 1:
+        names = ", ".join(sorted(f"{m['name']} ({m['digest'][:12]})" for m in meant or known))
+        raise ArchiveError(
+            "holds codes of several models" if meant else f"holds no codes of model {model!r}",
+            where=root, found=names, remedy="Name one with --model, by name or digest.",
+        )  # fmt: skip
+    return meant[0]
+
+
+def _is_called(model: dict[str, Any], wanted: str) -> bool:
+    return wanted == model["name"] or (len(wanted) >= 6 and model["digest"].startswith(wanted))
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection,
+    model: dict[str, Any],
+    where: str,
+    values: Sequence[Any],
+    order: str,
+    limit: int | None,
+) -> Embeddings:
+    size = model["size"]
+    special = {
+        "mean": f"e.mean::FLOAT[{size}] AS mean",
+        "log_var": f"e.log_var::FLOAT[{size}] AS log_var",
+        "label": "coalesce(l.label, e.label, '') AS label",
+    }
+    columns = ", ".join(special.get(name, f"e.{name}") for name in _COLUMNS)
+    table = connection.sql(
+        f"SELECT {columns} FROM embeddings e LEFT JOIN labels l USING (event_id)"  # noqa: S608
+        f" WHERE e.model_digest = ? AND {where} ORDER BY {order}"
+        + ("" if limit is None else f" LIMIT {int(limit)}"),
+        params=[model["digest"], *values],
+    ).to_arrow_table()
+    imaging = connection.execute(
+        "SELECT DISTINCT imaging FROM files WHERE model_digest = ?", [model["digest"]]
+    ).fetchall()
+    attributes = {
+        "model": {"name": model["name"], "digest": model["digest"]},
+        "imaging": json.loads(imaging[0][0]) if len(imaging) == 1 else {},
+    }
+    return assemble(table, attributes)
+
+
+def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
+    def counts(column: str, where: str = "TRUE") -> dict[str, int]:
+        query = (
+            f"SELECT {column}, count(*) FROM embeddings e WHERE {where}"  # noqa: S608
+            f" GROUP BY ALL ORDER BY 2 DESC, 1"
+        )
+        return dict(connection.execute(query).fetchall())
+
+    names = dict(connection.execute("SELECT model_digest, model FROM files").fetchall())
+    models = {
+        f"{json.loads(names[digest])['name']} ({digest[:12]})": rows
+        for digest, rows in counts("model_digest").items()
+    }
+    times = connection.execute(
+        "SELECT min(gps), max(gps) FROM embeddings WHERE NOT isnan(gps)"
+    ).fetchone()
+    return Summary(
+        path=root,
+        parts=len(part_files(root)),
+        rows=sum(models.values()),
+        models=models,
+        ifos=counts("ifo"),
+        classes=counts("class_name", "e.class_name <> ''"),
+        statuses=counts("status"),
+        gps=None if times is None or times[0] is None else times,
+        unfinished=len(journals(root)),
+        size=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
+    )
+
+
+def _nearest_time(gps: NDArray[np.float64]) -> str:
+    known = gps[np.isfinite(gps)]
+    return f"the nearest at {known[0]}" if len(known) else "no row with a time"

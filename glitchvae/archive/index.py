@@ -1,0 +1,199 @@
+"""The index of an archive: a DuckDB file over all parts, which can be deleted at any time.
+
+Whoever reads the archive brings the index up to date first. DuckDB lets one process
+write or many read, so a reader that finds the file taken, or may not write it, builds
+the same index in memory instead and never waits for long.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from glitchvae.archive.labels import LABELS, read_labels
+from glitchvae.archive.layout import part_files
+from glitchvae.archive.parts import read_header, read_rows
+from glitchvae.errors import ArchiveError
+
+INDEX = "archive.duckdb"
+STORAGE_VERSION = "v1.0.0"  # the oldest layout of DuckDB 1.x: any later DuckDB reads it
+INDEX_VERSION = 1
+_PATIENCE = 2.0  # seconds to wait for another process's short write
+_LOG = logging.getLogger(__name__)
+
+_TABLES = """
+CREATE TABLE about (version INTEGER);
+CREATE TABLE files (
+    name VARCHAR, signature VARCHAR, model_digest VARCHAR, imaging_digest VARCHAR,
+    size INTEGER, model VARCHAR, imaging VARCHAR
+);
+CREATE TABLE labels (event_id VARCHAR, label VARCHAR);
+CREATE TABLE embeddings (
+    event_id VARCHAR, gps DOUBLE, ifo VARCHAR, snr FLOAT, peak_frequency FLOAT, q FLOAT,
+    duration FLOAT, bandwidth FLOAT, mean FLOAT[], log_var FLOAT[], class_name VARCHAR,
+    class_probability FLOAT, novelty FLOAT, f_max FLOAT, block_duration FLOAT,
+    status VARCHAR, label VARCHAR, model_digest VARCHAR, imaging_digest VARCHAR, part VARCHAR
+);
+"""
+
+
+@contextmanager
+def index(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to an index of every readable part, for the length of the block."""
+    connection = _up_to_date(root) or _in_memory(root)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _up_to_date(root: Path) -> duckdb.DuckDBPyConnection | None:
+    """The index file, brought up to date; None where it cannot be had."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return _read(root) or _refreshed(root)
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or time.monotonic() > deadline:
+                _LOG.info("reading the parts, not the index: %s", error)
+                return None
+            time.sleep(0.05)
+        except duckdb.Error as error:
+            # Everything in it is in the parts, so that a damaged index is no loss.
+            _LOG.warning("rebuilding the index %s: %s", root / INDEX, error)
+            if not _removed(root):
+                return None
+
+
+def _removed(root: Path) -> bool:
+    try:
+        (root / INDEX).unlink()
+    except OSError:
+        return False
+    (root / f"{INDEX}.wal").unlink(missing_ok=True)
+    return True
+
+
+def _read(root: Path) -> duckdb.DuckDBPyConnection | None:
+    """The index for reading, if it is there and lacks nothing."""
+    if not (root / INDEX).exists():
+        return None
+    connection = _attach(root, "READ_ONLY")
+    if _version(connection) == INDEX_VERSION and _indexed(connection) == _present(root):
+        return connection
+    connection.close()
+    return None
+
+
+def _refreshed(root: Path) -> duckdb.DuckDBPyConnection:
+    connection = _attach(root, f"STORAGE_VERSION '{STORAGE_VERSION}'")
+    try:
+        _ingest(connection, root)
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _in_memory(root: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    _ingest(connection, root)
+    return connection
+
+
+def _attach(root: Path, option: str) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    path = str(root / INDEX).replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{path}' AS archive ({option})")
+        connection.execute("USE archive")
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    tables = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
+    if "about" not in tables:
+        return None
+    row = connection.execute("SELECT version FROM about").fetchone()
+    return row[0] if row else None
+
+
+def _present(root: Path) -> dict[str, str]:
+    """Name and signature of every file that the index covers."""
+    paths = [*part_files(root), *[root / LABELS] * (root / LABELS).exists()]
+    signatures = {}
+    for path in paths:
+        state = path.stat()
+        signatures[path.name] = f"{state.st_size}-{state.st_mtime_ns}"
+    return signatures
+
+
+def _indexed(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, signature FROM files").fetchall())
+
+
+def _ingest(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    """Add what is new; begin anew where a file changed or went away."""
+    present = _present(root)
+    connection.execute("BEGIN")
+    if _version(connection) != INDEX_VERSION or _indexed(connection).items() - present.items():
+        _begin_anew(connection)
+    indexed = _indexed(connection)
+    for name, signature in present.items():
+        if name not in indexed:
+            _ingest_file(connection, root, name, signature)
+    connection.execute("COMMIT")
+
+
+def _begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
+    for (table,) in connection.execute("SHOW TABLES").fetchall():
+        connection.execute(f'DROP TABLE "{table}"')
+    connection.execute(_TABLES)
+    connection.execute("INSERT INTO about VALUES (?)", [INDEX_VERSION])
+
+
+def _ingest_file(
+    connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
+) -> None:
+    if name == LABELS:
+        connection.register("incoming", read_labels(root))
+        connection.execute("INSERT INTO labels BY NAME SELECT * FROM incoming")
+        connection.unregister("incoming")
+        connection.execute("INSERT INTO files (name, signature) VALUES (?, ?)", [name, signature])
+        return
+    try:
+        header = read_header(root / "parts" / name)
+        rows = read_rows(root / "parts" / name)
+    except ArchiveError as error:
+        _LOG.warning("left out: %s", error)
+        return
+    _insert_rows(connection, name, header.origin, rows)
+    described = [header.metadata["model"], header.metadata["imaging"]]
+    connection.execute(
+        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [name, signature, *header.origin, header.size, *described],
+    )
+
+
+def _insert_rows(
+    connection: duckdb.DuckDBPyConnection, part: str, origin: tuple[str, str], rows: pa.Table
+) -> None:
+    """Rows whose event is not there yet for the same model and imaging settings."""
+    constants = dict(zip(("model_digest", "imaging_digest", "part"), (*origin, part), strict=True))
+    for name, value in constants.items():
+        rows = rows.append_column(name, pa.array([value] * len(rows), pa.string()))
+    connection.register("incoming", rows)
+    connection.execute(
+        "INSERT INTO embeddings BY NAME SELECT * FROM incoming"
+        " ANTI JOIN embeddings USING (ifo, event_id, model_digest, imaging_digest)"
+    )
+    connection.unregister("incoming")

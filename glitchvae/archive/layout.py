@@ -1,0 +1,133 @@
+"""What lies where in an archive, and how its files are named.
+
+```
+archive.json        what this directory is, and the version of its layout
+parts/              one immutable Parquet file of embeddings per job: the truth
+parts/.running-*/   batches of a job that has not ended yet
+views/              the images of each part, under the part's name
+labels.csv          what people said about events
+archive.duckdb      index over all of it, which can be deleted at any time
+```
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from glitchvae import __version__
+from glitchvae.errors import ArchiveError
+from glitchvae.store import replacing
+
+LAYOUT_VERSION = 1
+MARKER = "archive.json"
+_SCHEMA = "glitchvae.archive"
+_NAME = re.compile(
+    r"(?P<site>[A-Z]+)-(?P<ifo>[A-Za-z0-9]+)_GLITCHVAE(_(?P<suffix>[0-9a-f]{8}))?"
+    r"-(?P<gps>\d+)-(?P<duration>\d+)\.parquet"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartName:
+    """A file name after LIGO-T050017: site, description, GPS start and duration.
+
+    Attributes:
+        ifo: Detector of every row.
+        gps: Whole second at which the part begins, 0 where times are unknown.
+        duration: Whole seconds it covers.
+        suffix: First digits of a digest, where two jobs cover the same seconds.
+    """
+
+    ifo: str
+    gps: int
+    duration: int
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        description = f"{self.ifo}_GLITCHVAE" + (f"_{self.suffix}" if self.suffix else "")
+        return f"{self.ifo[0]}-{description}-{self.gps}-{self.duration}.parquet"
+
+    def overlaps(self, start: float, end: float) -> bool:
+        """Whether the part may hold events between `start` and `end`."""
+        return self.gps <= end and start <= self.gps + self.duration
+
+
+def name_part(ifo: str, start: float, end: float) -> PartName:
+    """The name of a part that covers `start` to `end`, or of unknown times (not finite)."""
+    letters = re.sub("[^A-Za-z0-9]", "", ifo).upper() or "X0"
+    if not math.isfinite(start) or not math.isfinite(end):
+        return PartName(ifo=letters, gps=0, duration=0)
+    first = math.floor(start)
+    return PartName(ifo=letters, gps=first, duration=math.ceil(end) - first)
+
+
+def parse_part(name: str) -> PartName | None:
+    """The meaning of a file name, or None where it is no part's name."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    return PartName(
+        ifo=match["ifo"], gps=int(match["gps"]), duration=int(match["duration"]),
+        suffix=match["suffix"] or "",
+    )  # fmt: skip
+
+
+def part_files(root: Path) -> list[Path]:
+    """Every finished part, in the order of names."""
+    return sorted((root / "parts").glob("*.parquet"))
+
+
+def journals(root: Path) -> list[Path]:
+    """The folders of jobs that have not ended, or that were killed."""
+    return sorted((root / "parts").glob(".running-*"))
+
+
+def write_marker(root: Path) -> None:
+    """Declare `root` an archive.
+
+    Raises:
+        ArchiveError: it holds other things already.
+        StorageError: the disk refused the write.
+    """
+    if root.exists() and not root.is_dir():
+        raise ArchiveError("not a directory", where=root, remedy="Choose another place.")
+    if root.is_dir() and any(root.iterdir()):
+        raise ArchiveError(
+            "holds files already and is no archive", where=root,
+            expected=f"an archive ({MARKER}), an empty directory or a new name",
+            found=sorted(p.name for p in root.iterdir())[:5],
+        )  # fmt: skip
+    content = {"schema": _SCHEMA, "version": LAYOUT_VERSION, "glitchvae_version": __version__}
+    with replacing(root / MARKER) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def check_marker(root: Path) -> None:
+    """Make sure that `root` is an archive this version can read.
+
+    Raises:
+        ArchiveError: no such directory, no archive, damaged, or of a newer layout.
+    """
+    marker = root / MARKER
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArchiveError(
+            "not an archive", where=root, expected=f"a directory with {MARKER}",
+            found="no such directory" if not root.is_dir() else error.strerror,
+            remedy="`glitchvae embed` makes one; name it with --archive or GLITCHVAE_ARCHIVE.",
+        ) from error  # fmt: skip
+    except ValueError as error:
+        raise ArchiveError("damaged", where=marker, expected="JSON", found=error) from error
+    if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
+        raise ArchiveError("not an archive", where=marker, expected=_SCHEMA, found=content)
+    if int(content.get("version", 0)) > LAYOUT_VERSION:
+        raise ArchiveError(
+            "written by a newer glitchvae", where=root,
+            expected=f"layout version <= {LAYOUT_VERSION}", found=content["version"],
+            remedy="Upgrade glitchvae to read it.",
+        )  # fmt: skip

@@ -1,0 +1,133 @@
+"""Parts: immutable Parquet files of embeddings of one detector and one model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from glitchvae.archive.layout import parse_part, part_files
+from glitchvae.embedding.tables import check_metadata
+from glitchvae.errors import ArchiveError, InputError
+
+CONTENT_DIGEST = "content_digest"
+_EXPECTED = {"model_digest", "imaging_digest", "model", "imaging"}
+_REMEDY = (
+    "Restore it from a copy, or move it away and embed its strain again;"
+    " `glitchvae archive verify` lists all damaged files."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartHeader:
+    """What the footer of a part says without reading its rows."""
+
+    rows: int
+    size: int  # latent dimensions
+    metadata: dict[str, str]
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Digests of the model and of the imaging settings."""
+        return self.metadata["model_digest"], self.metadata["imaging_digest"]
+
+
+def read_header(path: Path) -> PartHeader:
+    """The header of one part.
+
+    Raises:
+        ArchiveError: not Parquet, truncated, of another schema or a newer version.
+    """
+    try:
+        footer = pq.read_metadata(path)
+        schema = footer.schema.to_arrow_schema()
+    except (OSError, pa.ArrowException) as error:
+        raise ArchiveError("unreadable part", where=path, found=error, remedy=_REMEDY) from error
+    raw = {**(schema.metadata or {}), **(footer.metadata or {})}
+    metadata = {k.decode(): v.decode() for k, v in raw.items() if k != b"ARROW:schema"}
+    try:
+        check_metadata(metadata, path)
+        size = schema.field("mean").type.list_size
+    except (InputError, KeyError, AttributeError) as error:
+        raise ArchiveError("not a part", where=path, found=error, remedy=_REMEDY) from error
+    if missing := _EXPECTED - metadata.keys():
+        raise ArchiveError("not a part", where=path, expected=sorted(missing), remedy=_REMEDY)
+    return PartHeader(rows=footer.num_rows, size=size, metadata=metadata)
+
+
+def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """The rows of one part.
+
+    Raises:
+        ArchiveError: the part is damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns)
+    except (OSError, pa.ArrowException) as error:
+        raise ArchiveError("unreadable part", where=path, found=error, remedy=_REMEDY) from error
+
+
+def events_between(
+    root: Path, ifo: str, start: float, end: float, model_digest: str, imaging_digest: str
+) -> set[str]:
+    """Identifiers of the events that finished parts hold for one model and imaging.
+
+    Only parts whose name says that they may overlap are opened.
+    """
+    found: set[str] = set()
+    for path in part_files(root):
+        name = parse_part(path.name)
+        if name is None or name.ifo != ifo or not name.overlaps(start, end):
+            continue
+        if read_header(path).origin == (model_digest, imaging_digest):
+            found.update(read_rows(path, ["event_id"])["event_id"].to_pylist())
+    return found
+
+
+def write_part(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write tables of one schema one after the other, with a digest of their content."""
+    iterator = iter(tables)
+    first = next(iterator)
+    content = ContentDigest()
+    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+        for table in _chain(first, iterator):
+            content.update(table)
+            writer.write_table(table)
+        writer.add_key_value_metadata({CONTENT_DIGEST: content.hexdigest()})
+
+
+def _chain(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    yield first
+    yield from rest
+
+
+class ContentDigest:
+    """SHA-256 of values column by column, the same however the rows are chunked."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, hashlib._Hash] = {}
+
+    def update(self, table: pa.Table) -> None:
+        """Add the rows of `table`."""
+        for name in table.column_names:
+            self._columns.setdefault(name, hashlib.sha256()).update(_bytes(table[name]))
+
+    def hexdigest(self) -> str:
+        """64 hex digits over all columns."""
+        parts = [f"{name}:{value.hexdigest()}" for name, value in sorted(self._columns.items())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _bytes(column: pa.ChunkedArray) -> bytes:
+    array = column.combine_chunks()
+    if pa.types.is_string(array.type):
+        return "".join(f"{len(text)}:{text}" for text in array.to_pylist()).encode()
+    if pa.types.is_fixed_size_list(array.type):
+        array = array.flatten()
+    return np.ascontiguousarray(array.to_numpy(zero_copy_only=False)).tobytes()

@@ -1,0 +1,35 @@
+"""What an archive holds, in a few numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Counts over a whole archive.
+
+    Attributes:
+        path: The archive.
+        parts: Finished parts.
+        rows: Events, counted once per model and imaging settings.
+        models: Rows of each model, by "name (digest)".
+        ifos: Rows of each detector.
+        classes: Rows of each nearest class, unusable rows left out.
+        statuses: Rows of each status.
+        gps: First and last time, None where no time is known.
+        unfinished: Jobs that are writing at this moment.
+        size: Bytes on disk.
+    """
+
+    path: Path
+    parts: int
+    rows: int
+    models: dict[str, int]
+    ifos: dict[str, int]
+    classes: dict[str, int]
+    statuses: dict[str, int]
+    gps: tuple[float, float] | None
+    unfinished: int
+    size: int

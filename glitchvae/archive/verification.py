@@ -1,0 +1,105 @@
+"""Reading a whole archive and saying everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from glitchvae.archive.labels import read_labels
+from glitchvae.archive.layout import journals, parse_part, part_files
+from glitchvae.archive.parts import CONTENT_DIGEST, ContentDigest, read_header, read_rows
+from glitchvae.archive.views import read_views
+from glitchvae.embedding import Embeddings, from_arrow
+from glitchvae.errors import ArchiveError, InputError
+from glitchvae.status import Status
+
+Key = tuple[str, str, str, str]
+"""Detector, event, digest of the model, digest of the imaging settings."""
+
+
+def problems(root: Path) -> Iterator[str]:
+    """Every problem of the parts, images, labels and unfinished jobs of an archive."""
+    seen: dict[Key, str] = {}
+    for path in part_files(root):
+        try:
+            yield from _part_problems(root, path, seen)
+        except (ArchiveError, InputError) as error:
+            yield str(error)
+    yield from _stray_views(root)
+    try:
+        read_labels(root)
+    except ArchiveError as error:
+        yield str(error)
+    for folder in journals(root):
+        yield f"{folder}: a job that has not ended; if none is running, open the archive again"
+
+
+def _part_problems(root: Path, path: Path, seen: dict[Key, str]) -> Iterator[str]:
+    header = read_header(path)
+    table = read_rows(path)
+    if header.metadata.get(CONTENT_DIGEST) != _content_digest(table):
+        yield f"{path}: content was changed after it was written; restore it from a copy"
+    rows = from_arrow(table, path)
+    if (rows.model_digest, rows.imaging_digest) != header.origin:
+        yield f"{path}: digests of model or imaging do not fit the attributes"
+    yield from _name_problems(path, rows)
+    yield from _row_problems(path, rows)
+    yield from _duplicates(path, rows, seen)
+    yield from _view_problems(root / "views" / path.name, rows)
+
+
+def _content_digest(table: pa.Table) -> str:
+    content = ContentDigest()
+    content.update(table)
+    return content.hexdigest()
+
+
+def _name_problems(path: Path, rows: Embeddings) -> Iterator[str]:
+    name = parse_part(path.name)
+    if name is None:
+        yield f"{path}: not a part's name; expected <site>-<ifo>_GLITCHVAE-<gps>-<duration>.parquet"
+        return
+    if (others := set(rows.ifo) - {name.ifo}) and name.ifo != "X0":
+        yield f"{path}: holds rows of {', '.join(sorted(others))}"
+    outside = [float(t) for t in rows.gps if np.isfinite(t) and not name.overlaps(t, t)]
+    if outside:
+        yield f"{path}: {len(outside)} rows lie outside the time in its name, first {outside[0]}"
+
+
+def _row_problems(path: Path, rows: Embeddings) -> Iterator[str]:
+    unknown = set(rows.status) - {str(status) for status in Status}
+    if unknown:
+        yield f"{path}: unknown status {', '.join(sorted(unknown))}"
+        return
+    finite = np.isfinite(rows.mean).all(axis=1) & np.isfinite(rows.log_var).all(axis=1)
+    for row in np.flatnonzero(finite != rows.usable).tolist():
+        state = "a code" if finite[row] else "no code"
+        yield f"{path}: row {row} ({rows.event_id[row]}) has status {rows.status[row]} and {state}"
+
+
+def _duplicates(path: Path, rows: Embeddings, seen: dict[Key, str]) -> Iterator[str]:
+    origin = (rows.model_digest, rows.imaging_digest)
+    for (ifo, event), count in Counter(zip(rows.ifo, rows.event_id, strict=True)).items():
+        earlier = seen.setdefault((ifo, event, *origin), path.name)
+        if count > 1 or earlier != path.name:
+            yield f"{path}: event {event} of {ifo} is also in {earlier}"
+
+
+def _view_problems(path: Path, rows: Embeddings) -> Iterator[str]:
+    if not path.exists():
+        return
+    images = read_views(path, rows.event_id.tolist())
+    expected = set(rows.event_id[rows.usable])
+    if missing := expected - set(images):
+        yield f"{path}: lacks the images of {len(missing)} events, such as {min(missing)}"
+
+
+def _stray_views(root: Path) -> Iterator[str]:
+    names = {path.name for path in part_files(root)}
+    for path in sorted((root / "views").glob("*.parquet")):
+        if path.name not in names:
+            yield f"{path}: images without a part of that name"

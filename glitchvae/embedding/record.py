@@ -1,0 +1,97 @@
+"""The record of codes: one row per glitch, and which model and images made it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.status import Status
+from glitchvae.store import Record, attribute, column, digest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Embeddings(Record):
+    """N glitches as codes in the Z-dimensional latent space of one model.
+
+    Every trigger has a row; where its image could not be made, the codes,
+    `class_probability` and `novelty` are NaN and `class_name` is empty.
+
+    Attributes:
+        event_id: (N,) the trigger's identifier.
+        gps: (N,) time (s), NaN where the source gives none.
+        ifo: (N,) detector.
+        snr: (N,) signal-to-noise ratio of the trigger.
+        peak_frequency: (N,) Hz.
+        q: (N,) quality factor of the plane that was imaged.
+        duration: (N,) of the trigger (s).
+        bandwidth: (N,) of the trigger (Hz).
+        mean: (N, Z) posterior mean.
+        log_var: (N, Z) logarithm of the posterior variance.
+        class_name: (N,) nearest known class.
+        class_probability: (N,) probability of that class.
+        novelty: (N,) 0 = typical ... 1 = unlike every known class.
+        f_max: (N,) highest frequency the image holds (Hz).
+        block_duration: (N,) strain behind the image (s).
+        status: (N,) `Status` values.
+        label: (N,) class given by a person or a simulation.
+        model: Name and digest of the model.
+        imaging: The imaging settings, empty for images made elsewhere.
+        configuration: The options of the run, resolved.
+        sources: Digest of each file that was read.
+    """
+
+    schema: ClassVar[str] = "glitchvae.embeddings"
+
+    event_id: NDArray[np.object_] = column(str)
+    gps: NDArray[np.float64] = column(np.float64)
+    ifo: NDArray[np.object_] = column(str)
+    snr: NDArray[np.float32] = column(np.float32)
+    peak_frequency: NDArray[np.float32] = column(np.float32)
+    q: NDArray[np.float32] = column(np.float32)
+    duration: NDArray[np.float32] = column(np.float32)
+    bandwidth: NDArray[np.float32] = column(np.float32)
+    mean: NDArray[np.float32] = column(np.float32)
+    log_var: NDArray[np.float32] = column(np.float32)
+    class_name: NDArray[np.object_] = column(str)
+    class_probability: NDArray[np.float32] = column(np.float32)
+    novelty: NDArray[np.float32] = column(np.float32)
+    f_max: NDArray[np.float32] = column(np.float32)
+    block_duration: NDArray[np.float32] = column(np.float32)
+    status: NDArray[np.object_] = column(str)
+    label: NDArray[np.object_] | None = column(str, optional=True)
+    model: dict[str, str] = attribute({})
+    imaging: dict[str, Any] = attribute({})
+    configuration: dict[str, Any] = attribute({})
+    sources: dict[str, str] = attribute({})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mean.ndim != 2 or self.mean.shape != self.log_var.shape:
+            raise InputError(
+                "codes of another shape", where="Embeddings", expected="mean and log_var (N, Z)",
+                found=f"{self.mean.shape} and {self.log_var.shape}",
+            )  # fmt: skip
+
+    @property
+    def size(self) -> int:
+        """Z, the number of latent dimensions."""
+        return self.mean.shape[1]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """(N,) which rows carry a code."""
+        return np.array([Status(value).usable for value in self.status], dtype=bool)
+
+    @property
+    def model_digest(self) -> str:
+        """Digest of the model, empty where the record does not say."""
+        return self.model.get("digest", "")
+
+    @property
+    def imaging_digest(self) -> str:
+        """Digest of the imaging settings: images made alike share it."""
+        return digest(self.imaging)

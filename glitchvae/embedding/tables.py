@@ -1,0 +1,257 @@
+"""Embeddings as Parquet, CSV and ECSV tables, and the choice between them by suffix.
+
+Parquet holds codes as fixed-size lists of float32 and the record's attributes as
+JSON in the schema's metadata; HDF5 is the record's own form. ECSV and CSV are for
+other tools: one column per latent dimension (`mean_0`, `log_var_0`, ...). CSV has
+no place for attributes, so the model is repeated in two columns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from glitchvae import __version__
+from glitchvae.embedding.record import Embeddings
+from glitchvae.errors import InputError
+from glitchvae.store import replacing
+
+CODES = ("mean", "log_var")
+
+
+def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
+    """Write in the format the suffix names: .h5, .hdf5, .parquet, .csv or .ecsv.
+
+    Raises:
+        InputError: another suffix.
+        StorageError: the disk refused the write; an earlier file is untouched.
+    """
+    _format(path)[1](path, embeddings)
+
+
+def read_embeddings(path: str | Path) -> Embeddings:
+    """Read what `write_embeddings` wrote; CSV gives back the model and no other attribute.
+
+    Raises:
+        InputError: no such file, another suffix, a damaged file, a missing column.
+    """
+    return _format(path)[0](path)
+
+
+def to_arrow(embeddings: Embeddings) -> pa.Table:
+    """The record as an Arrow table, attributes in the schema's metadata."""
+    columns = {
+        field.name: _arrow_column(value)
+        for field in Embeddings.columns()
+        if (value := getattr(embeddings, field.name)) is not None
+    }
+    return pa.table(columns).replace_schema_metadata(_metadata(embeddings))
+
+
+def from_arrow(table: pa.Table, where: object = None) -> Embeddings:
+    """The record in an Arrow table made by `to_arrow`.
+
+    Raises:
+        InputError: another schema, a newer version, a missing column.
+    """
+    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    check_metadata(metadata, where)
+    return assemble(table, _attributes(metadata), where)
+
+
+def write_parquet(path: str | Path, embeddings: Embeddings) -> None:
+    """Write one Parquet file."""
+    with replacing(path) as temporary:
+        pq.write_table(to_arrow(embeddings), temporary, compression="zstd")
+
+
+def read_parquet(path: str | Path) -> Embeddings:
+    """Read one Parquet file of embeddings."""
+    try:
+        with Path(path).open("rb") as stream:
+            table = pq.read_table(stream)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError("not a readable Parquet file", where=path, found=error) from error
+    return from_arrow(table, path)
+
+
+def check_metadata(metadata: dict[str, str], where: object) -> None:
+    """Refuse a table of another schema or of a version from the future."""
+    if metadata.get("schema") != Embeddings.schema:
+        raise InputError(
+            "another kind of table", where=where, expected=Embeddings.schema,
+            found=metadata.get("schema"),
+        )  # fmt: skip
+    if int(metadata.get("schema_version", 0)) > Embeddings.schema_version:
+        raise InputError(
+            "written by a newer glitchvae", where=where,
+            expected=f"schema version <= {Embeddings.schema_version}",
+            found=metadata["schema_version"], remedy="Upgrade glitchvae to read it.",
+        )  # fmt: skip
+
+
+def flat_table(embeddings: Embeddings) -> pa.Table:
+    """One scalar per column: what spreadsheets and astronomical tables can hold."""
+    columns: dict[str, Any] = {}
+    for field in Embeddings.columns():
+        value = getattr(embeddings, field.name)
+        if field.name in CODES:
+            columns |= {f"{field.name}_{i}": value[:, i] for i in range(embeddings.size)}
+        elif value is not None:
+            columns[field.name] = pa.array(value)
+    return pa.table(columns)
+
+
+def _write_csv(path: str | Path, embeddings: Embeddings) -> None:
+    table = flat_table(embeddings)
+    for key in ("name", "digest"):
+        value = embeddings.model.get(key, "")
+        table = table.append_column(f"model_{key}", pa.array([value] * len(table), pa.string()))
+    with replacing(path) as temporary:
+        pyarrow.csv.write_csv(table, temporary)
+
+
+def _read_csv(path: str | Path) -> Embeddings:
+    text = dict.fromkeys((*_text_columns(), "model_name", "model_digest"), pa.string())
+    options = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
+    try:
+        table = pyarrow.csv.read_csv(path, convert_options=options)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError("not a readable CSV table", where=path, found=error) from error
+    model = {
+        key: table[f"model_{key}"][0].as_py()
+        for key in ("name", "digest")
+        if len(table) and f"model_{key}" in table.column_names
+    }
+    return assemble(table, {"model": model}, path)
+
+
+def _write_ecsv(path: str | Path, embeddings: Embeddings) -> None:
+    from astropy.table import Table
+
+    flat = flat_table(embeddings)
+    columns = {name: _unmasked(flat[name]) for name in flat.column_names}
+    table = Table(columns, meta=_metadata(embeddings))
+    with replacing(path) as temporary:
+        table.write(temporary, format="ascii.ecsv", overwrite=True)
+
+
+def _read_ecsv(path: str | Path) -> Embeddings:
+    from astropy.table import Table
+
+    try:
+        table = Table.read(path, format="ascii.ecsv", fill_values=[])
+    except (OSError, ValueError) as error:
+        raise InputError("not a readable ECSV table", where=path, found=error) from error
+    metadata = {k: v for k, v in table.meta.items() if isinstance(v, str)}
+    check_metadata({k: str(v) for k, v in table.meta.items()}, path)
+    columns = {name: pa.array(np.asarray(table[name])) for name in table.colnames}
+    return assemble(pa.table(columns), _attributes(metadata), path)
+
+
+def _read_hdf5(path: str | Path) -> Embeddings:
+    return Embeddings.read(path)
+
+
+def _write_hdf5(path: str | Path, embeddings: Embeddings) -> None:
+    embeddings.write(path)
+
+
+_Reader = Callable[[str | Path], Embeddings]
+_Writer = Callable[[str | Path, Embeddings], None]
+_FORMATS: dict[str, tuple[_Reader, _Writer]] = {
+    ".h5": (_read_hdf5, _write_hdf5),
+    ".hdf5": (_read_hdf5, _write_hdf5),
+    ".parquet": (read_parquet, write_parquet),
+    ".csv": (_read_csv, _write_csv),
+    ".ecsv": (_read_ecsv, _write_ecsv),
+}
+
+
+def _format(path: str | Path) -> tuple[_Reader, _Writer]:
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        raise InputError(
+            "the suffix names no format of embeddings", where=path,
+            expected=f"one of {', '.join(_FORMATS)}", found=suffix or "no suffix",
+        )  # fmt: skip
+    return _FORMATS[suffix]
+
+
+def check_output(path: str | Path) -> None:
+    """Refuse, before any work, a path whose suffix names no format."""
+    _format(path)
+
+
+def _metadata(embeddings: Embeddings) -> dict[str, str]:
+    described = {f.name: json.dumps(getattr(embeddings, f.name)) for f in Embeddings.attributes()}
+    return {
+        "schema": Embeddings.schema,
+        "schema_version": str(Embeddings.schema_version),
+        "glitchvae_version": __version__,
+        "model_digest": embeddings.model_digest,
+        "imaging_digest": embeddings.imaging_digest,
+        **described,
+    }
+
+
+def _arrow_column(value: np.ndarray) -> pa.Array:
+    if value.ndim == 1:
+        return pa.array(value, pa.string() if value.dtype == object else None)
+    flat = pa.array(np.ascontiguousarray(value).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, value.shape[1])
+
+
+def _attributes(metadata: dict[str, str]) -> dict[str, Any]:
+    names = [f.name for f in Embeddings.attributes() if f.name in metadata]
+    return {name: json.loads(metadata[name]) for name in names}
+
+
+def assemble(table: pa.Table, attributes: dict[str, Any], where: object = None) -> Embeddings:
+    """A record from the columns of a table and attributes known otherwise.
+
+    Raises:
+        InputError: a column is missing.
+    """
+    values = dict(attributes)
+    for field in Embeddings.columns():
+        if field.name in CODES:
+            values[field.name] = _codes(table, field.name, where)
+        elif field.name in table.column_names:
+            values[field.name] = _unmasked(table[field.name])
+        elif field.default is not None:
+            raise _missing(field.name, table, where)
+    return Embeddings(**values)
+
+
+def _codes(table: pa.Table, name: str, where: object) -> np.ndarray:
+    """(N, Z) from a column of lists, or from the columns `name`_0, `name`_1, ..."""
+    if name in table.column_names:
+        lists = table[name].combine_chunks()
+        width = getattr(lists.type, "list_size", 0) or len(lists[0] if len(lists) else ())
+        return lists.flatten().to_numpy(zero_copy_only=False).reshape(len(table), width)
+    parts = []
+    while f"{name}_{len(parts)}" in table.column_names:
+        parts.append(_unmasked(table[f"{name}_{len(parts)}"]))
+    if not parts:
+        raise _missing(name, table, where)
+    return np.stack(parts, axis=1)
+
+
+def _unmasked(column: pa.ChunkedArray) -> np.ndarray:
+    return column.to_numpy() if not column.null_count else column.to_pandas().to_numpy()
+
+
+def _missing(name: str, table: pa.Table, where: object) -> InputError:
+    return InputError(f"no column {name!r}", where=where, found=table.column_names)
+
+
+def _text_columns() -> list[str]:
+    return [f.name for f in Embeddings.columns() if f.metadata["dtype"] is str]
