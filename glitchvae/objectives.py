@@ -148,7 +148,7 @@ def read_objective(values: dict[str, Any], *, where: object = None) -> Objective
     Raises:
         ConfigError: an unknown objective or key, with the nearest valid name.
     """
-    name = str(values.get("name", "annealed"))
+    name = str(values.get("name"))
     if name not in OBJECTIVES:
         raise ConfigError(
             f"unknown objective {name!r}{nearest(name, list(OBJECTIVES))}", where=where

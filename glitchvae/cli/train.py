@@ -1,0 +1,120 @@
+"""Train a VAE on a set of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+from rich import progress
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from glitchvae.errors import ConfigError
+
+if TYPE_CHECKING:
+    from glitchvae.store import Progress
+    from glitchvae.training import Plan, TrainingConfig
+
+
+@click.command("train")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--objective", help="beta or annealed (default).")
+@click.option("--steps", type=click.IntRange(min=1), help="Updates in all.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Events per update.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of weights, data order and samples.")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file of further settings.")
+@click.option("--resume", is_flag=True, help="Go on with the run in RUN.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--plan", "only_plan", is_flag=True, help="Print size and time, then stop.")
+@click.option(
+    "-o", "--out", "run", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run."
+)
+def command(
+    dataset: Path, config: Path | None, resume: bool, device: str, only_plan: bool,
+    run: Path | None, **changes: Any,
+) -> None:  # fmt: skip
+    """Train a VAE on a set of images.
+
+    DATASET is a spectrogram set (HDF5) or Gravity Spy images. RUN becomes a checkpoint
+    folder for `glitchvae embed --model RUN`, with `log.csv` and the state that --resume
+    goes on from. Ctrl-C writes it too.
+    """
+    from glitchvae.dataset import read_images
+    from glitchvae.training import TrainingData, plan, train
+
+    if run is None and not only_plan:
+        raise click.UsageError("Missing option '-o' / '--out' (only --plan goes without).")
+    settings = _settings(run if resume else None, config, changes)
+    data = TrainingData.from_spectrograms(read_images(dataset), description=dataset.name)
+    target = _device(device)
+    click.echo(_describe(plan(data, settings, device=target), settings, target), err=True)
+    if only_plan or run is None:
+        return
+    with _bar(settings.steps) as advance:
+        train(data, settings, run, resume=resume, device=target, progress=advance)
+    click.echo(run)
+
+
+def _settings(resumed: Path | None, config: Path | None, changes: dict[str, Any]) -> TrainingConfig:
+    """The settings of the run to resume, else of the file, with the options on top."""
+    from glitchvae.training import read_training_config, resumed_config
+
+    if resumed is not None and config is None:
+        return resumed_config(resumed, **changes)
+    return read_training_config(config, **changes)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise ConfigError(
+            f"no device {name!r} here", expected="auto, cpu, or cuda where torch finds one"
+        )
+    return name
+
+
+def _describe(size: Plan, settings: TrainingConfig, device: str) -> str:
+    objective = type(settings.objective).__name__.lower()
+    return (
+        f"{size.parameters / 1e6:.2f} M parameters, objective {objective}; {size.events} training "
+        f"events, {size.data_bytes / 1e6:.0f} MB of images resident on {device}; "
+        f"{settings.steps} steps of {settings.batch_size} at {size.seconds_per_step:.3f} s: "
+        f"about {size.seconds / 60:.1f} min"
+    )
+
+
+class _Rate(ProgressColumn):
+    """Steps per second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, once there is one."""
+        return Text(f"{task.speed:.1f} steps/s" if task.speed else "")
+
+
+@contextmanager
+def _bar(steps: int) -> Iterator[Progress]:
+    """A bar on stderr with rate and time left."""
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=steps)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,17 @@
+"""Training of a VAE: data resident on the device, a loop that can stop and go on anywhere."""
+
+from glitchvae.training.config import Augmentation, TrainingConfig, read_training_config
+from glitchvae.training.data import TrainingData
+from glitchvae.training.run import Plan, plan, train
+from glitchvae.training.state import resumed_config
+
+__all__ = [
+    "Augmentation",
+    "Plan",
+    "TrainingConfig",
+    "TrainingData",
+    "plan",
+    "read_training_config",
+    "resumed_config",
+    "train",
+]

@@ -1,0 +1,167 @@
+"""Images resident on the device as bytes, and the batches a model sees of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glitchvae.errors import InputError
+from glitchvae.models import prepare
+from glitchvae.objectives import Batch
+from glitchvae.shapes import AXIS_FREQUENCIES, ENERGY_CEILING, VIEWS
+from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.training.config import Augmentation
+
+ENERGY_STEP = ENERGY_CEILING / 255
+"""Energy of one count: 0.1, well below the noise of a single tile."""
+
+_CHUNK = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """Usable events of an image set, one byte a pixel (95.2 kB an event).
+
+    Attributes:
+        counts: uint8 (N, views, F, T), energy in steps of 0.1.
+        computed: bool (N, F), the rows of the frequency axis that hold data.
+        labels: (N,) class names, "" where unknown.
+        split: (N,) train, validation or test; "" counts as train.
+        imaging: Imaging settings of the set.
+        description: What the set is, for the model card.
+        digest: SHA-256 of all of the above that enters the training.
+    """
+
+    counts: Tensor
+    computed: Tensor
+    labels: NDArray[np.object_]
+    split: NDArray[np.object_]
+    imaging: dict[str, Any]
+    description: str
+    digest: str
+
+    @classmethod
+    def from_images(
+        cls,
+        images: NDArray[np.floating],
+        *,
+        labels: NDArray[np.object_] | None = None,
+        split: NDArray[np.object_] | None = None,
+        imaging: dict[str, Any] | None = None,
+        description: str = "",
+    ) -> TrainingData:
+        """Energies (N, views, F, T), NaN in rows that were not computed, as bytes.
+
+        Raises:
+            InputError: there is no event.
+        """
+        if len(images) == 0:
+            raise InputError("no usable event to train on", where=description or None)
+        counts = np.empty(images.shape, dtype=np.uint8)
+        computed = np.empty((len(images), images.shape[2]), dtype=bool)
+        for start in range(0, len(images), _CHUNK):
+            part = np.asarray(images[start : start + _CHUNK], dtype=np.float32)
+            computed[start : start + _CHUNK] = np.isfinite(part).all(axis=(1, 3))
+            clipped = np.nan_to_num(part, nan=0.0).clip(0.0, ENERGY_CEILING)
+            counts[start : start + _CHUNK] = np.rint(clipped / ENERGY_STEP)
+        labels = _text(labels, len(images))
+        split = _text(split, len(images))
+        return cls(
+            counts=torch.from_numpy(counts), computed=torch.from_numpy(computed), labels=labels,
+            split=split, imaging=imaging or {}, description=description,
+            digest=_digest(counts, computed, labels, split),
+        )  # fmt: skip
+
+    @classmethod
+    def from_spectrograms(
+        cls, spectrograms: SpectrogramSet, *, description: str = ""
+    ) -> TrainingData:
+        """The usable events of a set.
+
+        Raises:
+            InputError: none is usable.
+        """
+        usable = spectrograms.usable
+        events = spectrograms if usable.all() else spectrograms.take(usable)
+        return cls.from_images(
+            events.images, labels=events.label, split=events.split, imaging=events.imaging,
+            description=description,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the images take on the device."""
+        return self.counts.nbytes + self.computed.nbytes
+
+    def to(self, device: str | torch.device) -> TrainingData:
+        """The same data on a device."""
+        return replace(self, counts=self.counts.to(device), computed=self.computed.to(device))
+
+    def rows(self, *splits: str) -> NDArray[np.int64]:
+        """Indices of the events of some splits."""
+        return np.flatnonzero(np.isin(self.split.astype(str), splits))
+
+    def images(self, rows: Tensor | slice) -> Tensor:
+        """Energies (B, views, F, T) of some events, NaN in rows that were not computed."""
+        energies = self.counts[rows].float().mul_(ENERGY_STEP)
+        return energies.masked_fill_(~self.computed[rows][:, None, :, None], torch.nan)
+
+    def batch(self, rows: Tensor | slice) -> Batch:
+        """Some events as they are."""
+        x, valid = prepare(self.images(rows))
+        return Batch(x, x[:, :-1], valid)
+
+
+def augmented(batch: Batch, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
+    """A batch shifted in time, part of it band-limited: see `Augmentation`."""
+    shift = rng.uniform(-augmentation.time_shift, augmentation.time_shift)
+    rows = _kept_rows(len(batch.x), batch.x.shape[2], augmentation, rng)
+    x = shift_time(batch.x, shift) if augmentation.time_shift else batch.x
+    kept = torch.from_numpy(rows).to(x.device, non_blocking=True)
+    hidden = torch.arange(x.shape[2], device=x.device) >= kept[:, None]
+    return Batch(x.masked_fill(hidden[:, None, :, None], 0.0), x[:, :-1], batch.valid)
+
+
+def shift_time(x: Tensor, seconds: float) -> Tensor:
+    """Input (B, views + 1, F, T) with every view rolled by one time, to the nearest pixel.
+
+    View i spans `VIEWS[i]` seconds, so the same time is eight times as many pixels in the
+    first as in the last. The last channel is constant in time and stays.
+    """
+    width = x.shape[-1]
+    views = [
+        view.roll(round(seconds / duration * width), dims=-1)
+        for view, duration in zip(x[:, :-1].unbind(1), VIEWS, strict=False)
+    ]
+    return torch.stack([*views, x[:, -1]], dim=1)
+
+
+def _kept_rows(
+    count: int, height: int, augmentation: Augmentation, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """How many rows of each event the encoder sees; all of them for most."""
+    low, high = np.log(AXIS_FREQUENCIES)
+    lowest = height * (np.log(augmentation.lowest_limit) - low) / (high - low)
+    limits = rng.uniform(lowest, height, count).astype(np.int64)
+    return np.where(rng.random(count) < augmentation.band_limit, limits, height)
+
+
+def _text(values: NDArray[np.object_] | None, count: int) -> NDArray[np.object_]:
+    return np.full(count, "", dtype=object) if values is None else np.asarray(values, dtype=object)
+
+
+def _digest(*arrays: NDArray) -> str:
+    """SHA-256 over the content of arrays; text is joined by NUL."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update("\0".join(array).encode() if array.dtype == object else array.data)
+    return total.hexdigest()
