@@ -1,0 +1,203 @@
+"""Whitening of strain as gwpy does it, for many blocks at once, on CPU or GPU.
+
+The steps are those of `gwpy.timeseries.TimeSeries.whiten` (gwpy 4): a median-averaged
+noise spectrum, its inverse truncated to a short filter (arXiv:gr-qc/0509116), and one
+convolution. Everything that touches raw strain is done in float64, because strain has
+a range of ten orders of magnitude between its lines and its floor.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glitchvae.errors import InputError
+
+_TAPER_BINS = 5  # bins by which gwpy's filter design tapers either end of the transfer function
+
+
+def psd(
+    values: Tensor, sample_rate: float, *, fftlength: float = 2.0, overlap: float = 1.0
+) -> Tensor:
+    """One-sided power spectral density, median-averaged over Hann-windowed segments.
+
+    Equal to `scipy.signal.welch(..., window="hann", average="median")`, which is what
+    gwpy's `method="median"` calls.
+
+    Args:
+        values: Samples (B, T).
+        sample_rate: Hz.
+        fftlength: Length of a segment in seconds.
+        overlap: Overlap of neighbouring segments in seconds.
+
+    Returns:
+        Density (B, fftlength * sample_rate / 2 + 1) in units of `values` squared per Hz.
+
+    Raises:
+        InputError: the block is shorter than one segment.
+    """
+    length = round(fftlength * sample_rate)
+    step = length - round(overlap * sample_rate)
+    if not 0 < step or values.shape[-1] < length:
+        raise InputError(
+            "the block cannot hold one segment of the noise spectrum",
+            expected=f"at least {fftlength:g} s, overlapping by less than that",
+            found=f"{values.shape[-1] / sample_rate:g} s, overlapping by {overlap:g} s",
+        )
+    window = torch.hann_window(length, dtype=values.dtype, device=values.device)
+    segments = values.unfold(-1, length, step)
+    segments = (segments - segments.mean(-1, keepdim=True)) * window
+    spectra = torch.fft.rfft(segments)
+    power = torch.view_as_real(spectra).square().sum(-1)
+    power[..., 1 : (length + 1) // 2] *= 2
+    scale = sample_rate * window.square().sum() * _median_bias(power.shape[-2])
+    return _median(power, dim=-2) / scale
+
+
+def whiten(
+    values: Tensor,
+    sample_rate: float,
+    *,
+    fftlength: float = 2.0,
+    overlap: float = 1.0,
+    fduration: float = 2.0,
+) -> Tensor:
+    """Blocks of strain divided by their own amplitude spectrum.
+
+    Stationary Gaussian noise comes out with zero mean and unit variance. The first and
+    the last `fduration / 2` seconds are tapered and not to be trusted.
+
+    Args:
+        values: Strain (B, T); computed in float64 whatever its dtype.
+        sample_rate: Hz.
+        fftlength: Length of the averaged periodograms (s).
+        overlap: Overlap of those periodograms (s).
+        fduration: Length of the whitening filter (s).
+
+    Returns:
+        Whitened strain (B, T) in float32. A row that has nothing to whiten by (a
+        sample that is not finite, constant data, a spectrum with a zero) is NaN
+        throughout and leaves the other rows untouched.
+
+    Raises:
+        InputError: the block is shorter than one periodogram or than the filter.
+    """
+    values = values.to(torch.float64)
+    taps = int(fduration * sample_rate)
+    if taps < 2 or taps % 2 or values.shape[-1] < max(taps, 4 * _TAPER_BINS):
+        raise InputError(
+            "the block does not fit the whitening filter",
+            expected=f"at least {fduration:g} s, an even number of samples per filter",
+            found=f"{values.shape[-1]} samples and {taps} taps",
+        )
+    values = values - values.mean(-1, keepdim=True)
+    density = psd(values, sample_rate, fftlength=fftlength, overlap=overlap)
+    usable = _has_noise(values, density, sample_rate)
+    density = torch.where(usable[:, None], density, torch.ones_like(density))
+    impulse = _impulse_response(density.sqrt(), values.shape[-1], fftlength * sample_rate, taps)
+    whitened = _convolve(_taper_edges(values, taps), impulse) * np.sqrt(2 / sample_rate)
+    return torch.where(usable[:, None], whitened, torch.nan).to(torch.float32)
+
+
+def resample(values: NDArray[np.float64], sample_rate: float, rate: float) -> NDArray[np.float64]:
+    """Samples (..., T) brought down to `rate`, as `gwpy`'s `TimeSeries.resample` does it.
+
+    Integer factors pass a zero-phase FIR filter, others a Hamming-windowed Fourier
+    transform. Data already at `rate` are returned as they are.
+
+    Raises:
+        InputError: `rate` is above `sample_rate`: images are never made from invented bands.
+    """
+    factor = sample_rate / rate
+    if np.isclose(factor, 1.0, rtol=1e-9, atol=0.0):
+        return values
+    if factor < 1:
+        raise InputError(
+            "strain is never resampled to a higher rate",
+            expected=f"a rate of at most {sample_rate:g} Hz", found=f"{rate:g} Hz",
+        )  # fmt: skip
+    if float(factor).is_integer():
+        return scipy.signal.decimate(values, int(factor), ftype="fir", axis=-1, zero_phase=True)
+    return scipy.signal.resample(values, int(values.shape[-1] / factor), axis=-1, window="hamming")
+
+
+def _has_noise(values: Tensor, density: Tensor, sample_rate: float) -> Tensor:
+    """Rows (B,) whose spectrum is finite, nowhere zero and above the rounding of float64."""
+    rounding = (torch.finfo(values.dtype).eps * values.abs().amax(-1)).square() / sample_rate
+    finite = density.isfinite().all(-1) & values.isfinite().all(-1)
+    return finite & (density > 0).all(-1) & (density.amax(-1) > rounding)
+
+
+def _impulse_response(asd: Tensor, samples: int, bins: float, taps: int) -> Tensor:
+    """Inverse of `asd` as a filter (B, taps) centred on element taps / 2.
+
+    `gwpy.signal.filter_design.fir_from_transfer` after `FrequencySeries.interpolate`.
+
+    Args:
+        asd: Amplitude spectral density (B, F) at multiples of sample_rate / bins.
+        samples: Length of the data, whose resolution the transfer function takes.
+        bins: Samples per periodogram.
+        taps: Length of the filter, even.
+    """
+    size = round((asd.shape[-1] - 1) * samples / bins + 1)
+    position = torch.arange(size, dtype=asd.dtype, device=asd.device) * (bins / samples)
+    left = position.long().clamp(max=asd.shape[-1] - 2)
+    weight = (position - left).clamp(max=1.0)
+    transfer = 1 / torch.lerp(asd[:, left], asd[:, left + 1], weight)
+    taper = torch.hann_window(2 * _TAPER_BINS, periodic=False, dtype=asd.dtype, device=asd.device)
+    transfer[:, :_TAPER_BINS] *= taper[:_TAPER_BINS]
+    transfer[:, -_TAPER_BINS:] *= taper[_TAPER_BINS:]
+    impulse = torch.fft.irfft(transfer)
+    half = taps // 2
+    centred = torch.cat((impulse[:, -half:], impulse[:, :half]), dim=-1)
+    return centred * torch.hann_window(taps, dtype=asd.dtype, device=asd.device)
+
+
+def _taper_edges(values: Tensor, taps: int) -> Tensor:
+    """Values that rise from and fall to zero over half a filter length."""
+    half = taps // 2
+    window = torch.hann_window(taps, dtype=values.dtype, device=values.device)
+    tapered = values.clone()
+    tapered[:, :half] *= window[:half]
+    tapered[:, -half:] *= window[-half:]
+    return tapered
+
+
+def _convolve(values: Tensor, impulse: Tensor) -> Tensor:
+    """Linear convolution (B, T) with a filter centred on its middle element.
+
+    Overlap-save: pieces of a fixed length that fits the processor's cache are
+    multiplied in the frequency domain, and only their uncorrupted middle is kept.
+    """
+    samples, half = values.shape[-1], impulse.shape[-1] // 2
+    size = min(8 * impulse.shape[-1], scipy.fft.next_fast_len(samples + 2 * half, real=True))
+    step = size - 2 * half
+    pieces = -(-samples // step)
+    padded = torch.nn.functional.pad(values, (half, pieces * step - samples + half))
+    filtered = torch.fft.rfft(padded.unfold(-1, size, step))
+    filtered *= torch.fft.rfft(impulse, n=size)[:, None]
+    # The filter's centre is element `half`: element i of a piece holds sample i - 2 * half.
+    kept = torch.fft.irfft(filtered, n=size)[..., 2 * half :]
+    return kept.reshape(len(values), -1)[:, :samples]
+
+
+def _median(values: Tensor, dim: int) -> Tensor:
+    """Median that, unlike torch's, averages the two middle values of an even number."""
+    count = values.shape[dim]
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.median(values.numpy(), axis=dim))
+    ordered = values.sort(dim=dim).values
+    return ordered.narrow(dim, (count - 1) // 2, 2 - count % 2).mean(dim)
+
+
+@lru_cache(maxsize=32)
+def _median_bias(count: int) -> float:
+    """Ratio of median to mean of `count` chi-squared values (arXiv:gr-qc/0509116, app. B)."""
+    even = 2.0 * np.arange(1, (count - 1) // 2 + 1)
+    return float(1 + np.sum(1 / (even + 1) - 1 / even))
