@@ -1,0 +1,50 @@
+"""List, copy and run the shipped recipes: whole pieces of work in one short program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+
+@click.group()
+def command() -> None:
+    """List, copy and run the shipped recipes: whole pieces of work in one short program."""
+
+
+@command.command("list")
+def list_shipped() -> None:
+    """One line per recipe."""
+    from glitchvae.recipes import list_recipes
+
+    recipes = list_recipes()
+    width = max(len(recipe.name) for recipe in recipes)
+    for recipe in recipes:
+        click.echo(f"{recipe.name:<{width}}  {recipe.summary}")
+
+
+@command.command()
+@click.argument("name")
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path(), show_default="here")
+def copy(name: str, out: Path) -> None:
+    """Copy the program and the settings of NAME, to be changed."""
+    from glitchvae.recipes import copy_recipe, find_recipe
+
+    recipe = copy_recipe(find_recipe(name), out)
+    click.echo(f"{recipe.script}\n{recipe.config}")
+
+
+@command.command()
+@click.argument("name")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of results.  [NAME]")
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Settings other than the recipe's own.",
+)  # fmt: skip
+@click.option("--tiny", is_flag=True, help="A rehearsal on simulated data, in about a minute.")
+def run(name: str, out: Path | None, config: Path | None, tiny: bool) -> None:
+    """Run the recipe NAME: a shipped one, or the path of a copy's program."""
+    from glitchvae.recipes import find_recipe, run_recipe
+
+    recipe = find_recipe(name)
+    run_recipe(recipe, out or Path(recipe.name), config=config, tiny=tiny)

@@ -1,0 +1,166 @@
+"""Count the glitches of many strain files by class and detector, with rates per hour.
+
+Each file is searched for glitches, imaged and encoded into one archive, `archive` in
+the folder of results. A file that cannot be used is named and left out. Run again, it
+works only on what is not in the archive yet. The table goes to stdout and `census.csv`.
+"""
+
+import csv
+import glob
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from igwn_segments import segmentlist
+from pydantic import Field
+from scipy.stats import chi2
+
+from glitchvae.archive import Archive, create_archive
+from glitchvae.checkpoint import Checkpoint, load_checkpoint
+from glitchvae.config import Settings, read_config
+from glitchvae.embedding import Embeddings, embed_strain
+from glitchvae.errors import ConfigError, GlitchvaeError
+from glitchvae.simulate import simulate_strain
+from glitchvae.spectrogram import imaging_settings
+from glitchvae.store import digest, replacing
+from glitchvae.strain import StrainSource, open_strain, write_gwosc
+
+
+class CensusSettings(Settings):
+    """Keys of `census.toml`."""
+
+    files: tuple[str, ...]
+    model: str = "default"
+    imaging: str = "light"
+    snr: float = Field(default=7.5, gt=0)
+    device: str = "cpu"
+    confidence: float = Field(default=0.9, gt=0, lt=1)
+
+
+class Count(NamedTuple):
+    """One line of the census: rates are per hour of live time, with their interval."""
+
+    ifo: str
+    class_name: str
+    glitches: int
+    hours: float
+    rate: float
+    lowest: float
+    highest: float
+
+
+def main(config: Path, out: Path, *, tiny: bool) -> None:
+    """Embed every file, then count."""
+    settings = read_config(CensusSettings, config)
+    files = simulate_files(out / "strain") if tiny else find_files(settings.files, config)
+    checkpoint = load_checkpoint(settings.model, settings.device)
+    archive = create_archive(out / "archive")
+    live: dict[str, segmentlist] = {}
+    for number, path in enumerate(files, 1):
+        try:
+            source = open_strain(path)
+            embed_source(source, archive, checkpoint, settings)
+        except GlitchvaeError as error:
+            say(f"left out: {error}")
+            continue
+        say(f"{number} of {len(files)}: {path}")
+        live.setdefault(source.ifo, segmentlist()).extend(live_time(source))
+    counts = count_classes(archive, checkpoint.digest, live, settings.confidence)
+    write_table(counts, out / "census.csv")
+    print_table(counts)
+    say(f"{sum(map(len, live.values()))} live segments; results in {out}")
+
+
+def find_files(patterns: Iterable[str], config: Path) -> list[Path]:
+    """The files that the patterns match, each once, in order of their names."""
+    names = {name for pattern in patterns for name in glob.glob(pattern, recursive=True)}
+    if not names:
+        raise ConfigError(
+            "no strain file matches", where=f"{config}: files", found=list(patterns),
+            remedy="Name files or patterns there, or rehearse with --tiny.",
+        )  # fmt: skip
+    return sorted(map(Path, names))
+
+
+def simulate_files(folder: Path) -> list[Path]:
+    """Two short stretches of simulated strain and a damaged file between them."""
+    paths = [folder / f"{name}.hdf5" for name in ("1_H1", "2_damaged", "3_L1")]
+    for seed, path in ((1, paths[0]), (2, paths[2])):
+        strain, _ = simulate_strain(64.0, path.stem[-2:], seed, glitches=5)
+        write_gwosc(path, strain)
+    paths[1].write_bytes(paths[0].read_bytes()[:5000])
+    return paths
+
+
+def embed_source(
+    source: StrainSource, archive: Archive, checkpoint: Checkpoint, settings: CensusSettings
+) -> None:
+    """Find, image and encode the glitches of one file that the archive does not hold yet."""
+    imaging = imaging_settings(settings.imaging)
+    start, end = source.segments.extent()
+    imaging_digest = digest(imaging.model_dump(mode="json"))
+    done = archive.done(source.ifo, start, end, checkpoint.digest, imaging_digest)
+    with archive.writing({source.ifo: (start, end)}) as journal:
+        for codes, images in embed_strain(
+            source, None, checkpoint, imaging, snr=settings.snr, device=settings.device, done=done
+        ):
+            journal.add(codes, images)
+
+
+def live_time(source: StrainSource) -> segmentlist:
+    """When there are data, by the file's own flag where it has one."""
+    return source.segments & source.flags.get("DATA", source.segments)
+
+
+def count_classes(
+    archive: Archive, model: str, live: dict[str, segmentlist], confidence: float
+) -> list[Count]:
+    """Glitches by detector and class, the most frequent first; those without a code by status."""
+    rows = []
+    for ifo, segments in sorted(live.items()):
+        hours = float(abs(segments.coalesce())) / 3600
+        events = archive.embeddings(model=model, ifo=ifo)
+        inside = events.take(np.array([gps in segments for gps in events.gps], dtype=bool))
+        for name, number in Counter(class_names(inside)).most_common():
+            low, high = poisson_interval(number, confidence)
+            rows.append(Count(ifo, name, number, hours, number / hours, low / hours, high / hours))
+    return rows
+
+
+def class_names(events: Embeddings) -> list[str]:
+    """The nearest class of each event, or its status in brackets where it has no code."""
+    return [
+        str(name) if usable else f"({status})"
+        for name, usable, status in zip(
+            events.class_name, events.usable, events.status, strict=True
+        )
+    ]
+
+
+def poisson_interval(number: int, confidence: float) -> tuple[float, float]:
+    """Exact central interval of a Poisson mean (Garwood 1936, Biometrika 28, 437)."""
+    tail = (1 - confidence) / 2
+    low = chi2.ppf(tail, 2 * number) / 2 if number else 0.0
+    return float(low), float(chi2.ppf(1 - tail, 2 * number + 2) / 2)
+
+
+def write_table(counts: list[Count], path: Path) -> None:
+    """The table as CSV."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([Count._fields, *counts])
+
+
+def print_table(counts: list[Count]) -> None:
+    """The table for people."""
+    print(f"{'':4}{'class':22}{'glitches':>9}{'per hour':>10}{'interval':>18}")
+    for c in counts:
+        interval = f"{c.lowest:.3g} – {c.highest:.3g}"
+        print(f"{c.ifo:4}{c.class_name:22}{c.glitches:9d}{c.rate:10.3g}{interval:>18}")
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr."""
+    print(text, file=sys.stderr)
