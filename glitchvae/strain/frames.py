@@ -36,6 +36,7 @@ class Series(NamedTuple):
 
 FramesRead = Callable[[Path, str, float, float], Series]
 
+_END_RECORD = {6: 42, 8: 46}  # bytes of FrEndOfFile by version of the format, LIGO-T970130
 _OFFICIAL = re.compile(r"(.*GWOSC.*_|.*LOSC.*_)STRAIN$")
 _MASKS = (("DQMASK", DQ_BITS), ("INJMASK", INJECTION_BITS))
 
@@ -53,6 +54,7 @@ def open_gwf(
     Raises:
         InputError: no frame library, a damaged file, no such channel, wrong unit.
     """
+    _require_complete(path)
     with _frame_errors(path):
         from gwpy.io.gwf import data_segments, get_channel_names
 
@@ -108,6 +110,28 @@ def _read(path: Path, name: str, start: float, end: float) -> Series:
         values=series.value, start=float(series.t0.value),
         sample_rate=float(series.sample_rate.to_value("Hz")), unit=str(series.unit),
     )  # fmt: skip
+
+
+def _require_complete(path: Path) -> None:
+    """Compare the size a frame file states in its last record with the size it has.
+
+    The frame library crashes the interpreter on a truncated file instead of raising.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(40)
+        length = _END_RECORD.get(head[5]) if len(head) == 40 else 0
+        if length is None:  # a version before 2003, left to the library
+            return
+        stream.seek(max(size - (length or 0), 0))
+        record = stream.read()
+    order = "little" if head[12:14] == b"\x34\x12" else "big"
+    stated = int.from_bytes(record[18:26], order)
+    if int.from_bytes(record[:8], order) != length or stated != size:
+        raise InputError(
+            "truncated or damaged frame file", where=path, expected="a last record with its size",
+            found=f"{size} bytes without it", remedy="Fetch it again.",
+        )  # fmt: skip
 
 
 @contextmanager

@@ -19,6 +19,8 @@ INJECTION_BITS: tuple[str, ...] = (
     "NO_CBC_HW_INJ", "NO_BURST_HW_INJ", "NO_DETCHAR_HW_INJ", "NO_CW_HW_INJ", "NO_STOCH_HW_INJ",
 )  # fmt: skip
 
+_ROUNDING = 1e-6  # seconds, above what float64 loses at GPS times
+
 
 def bits_as_segments(
     mask: NDArray[np.integer], names: Sequence[str], *, start: float, step: float = 1.0
@@ -50,6 +52,9 @@ def segments_as_bits(
     """One mask entry per second; bit i is set where flag i covers the whole second."""
     mask = np.zeros(seconds, dtype=np.uint32)
     for bit, active in enumerate(flags.values()):
-        whole = [segment(start + k, start + k + 1) in active for k in range(seconds)]
+        whole = [
+            segment(start + k + _ROUNDING, start + k + 1 - _ROUNDING) in active
+            for k in range(seconds)
+        ]
         mask |= np.asarray(whole, dtype=np.uint32) << np.uint32(bit)
     return mask

@@ -1,0 +1,173 @@
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from igwn_segments import segment, segmentlist
+
+from glitchvae.errors import InputError
+from glitchvae.strain import StrainSource, Stretch, open_strain, write_gwosc
+
+START = 1000000000.0
+RATE = 1024.0
+SECONDS = 8
+
+
+def stretch(strain, path="made-up", **changes):
+    """A stretch in memory."""
+    fields = {
+        "path": Path(path), "start": strain.start, "samples": len(strain), "ifo": strain.ifo,
+        "sample_rate": strain.sample_rate, "channel": strain.channel,
+        "load": lambda first, last: strain.values[first:last],
+    }  # fmt: skip
+    return Stretch(**(fields | changes))
+
+
+@pytest.fixture(scope="module")
+def whole(make_strain):
+    return make_strain(seconds=SECONDS, sample_rate=RATE, start=START)
+
+
+@pytest.fixture(scope="module")
+def on_disk(whole, tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "whole.hdf5"
+    write_gwosc(path, whole)
+    return open_strain(path)
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.values, other.values)
+    assert one.start == pytest.approx(other.start, abs=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-2, SECONDS + 2), st.floats(0, SECONDS + 4))
+def test_any_slice_equals_the_slice_of_the_whole(whole, on_disk, offset, duration):
+    part = on_disk.read(START + offset, START + offset + duration)
+    assert len(part) == round((START + offset + duration - (START + offset)) * RATE)
+    first = round((START + offset - START) * RATE)
+    assert part.start == pytest.approx(START + first / RATE, abs=1e-6)
+    padded = np.pad(whole.values, 3 * 4096, constant_values=np.nan)
+    expected = padded[3 * 4096 + first : 3 * 4096 + first + len(part)]
+    np.testing.assert_array_equal(part.values, expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.integers(1, SECONDS * 1024 - 1), st.integers(0, 500), st.booleans(),
+    st.floats(-1, SECONDS), st.floats(0, SECONDS),
+)  # fmt: skip
+def test_two_files_read_as_one(whole, cut, overlap, swap, offset, duration):
+    one = whole.crop(START, START + min(cut + overlap, len(whole)) / RATE)
+    other = whole.crop(START + cut / RATE, whole.end)
+    parts = [stretch(one), stretch(other)]
+    joined = StrainSource.join(parts[::-1] if swap else parts)
+    assert joined.segments == [segment(START, START + SECONDS)]
+    begin = START + offset
+    same(
+        joined.read(begin, begin + duration),
+        StrainSource.join([stretch(whole)]).read(begin, begin + duration),
+    )
+
+
+def test_time_between_files_is_nan_and_not_covered(whole):
+    source = StrainSource.join([
+        stretch(whole.crop(START + 6, START + 8)), stretch(whole.crop(START, START + 2)),
+    ])  # fmt: skip
+    assert source.segments == [segment(START, START + 2), segment(START + 6, START + 8)]
+    assert source.read(START, START + 8).finite_segments() == source.segments
+
+
+def test_overlap_fills_what_the_first_file_misses(whole):
+    holes = whole.values.copy()
+    holes[100:200] = np.nan
+    pierced = stretch(whole, load=lambda first, last: holes[first:last])
+    source = StrainSource.join([pierced, stretch(whole.crop(START, START + 1))])
+    same(source.read(START, START + 8), whole)
+
+
+def test_files_off_each_others_grid_may_lie_apart(whole, make_strain):
+    shifted = make_strain(seconds=2, sample_rate=RATE, start=START + 20 + 0.4 / RATE)
+    source = StrainSource.join([stretch(whole), stretch(shifted)])
+    np.testing.assert_array_equal(source.read(START + 20, START + 22).values, shifted.values)
+
+
+def test_files_off_each_others_grid_may_not_touch(whole, make_strain):
+    shifted = make_strain(seconds=2, sample_rate=RATE, start=START + 4 + 0.4 / RATE)
+    with pytest.raises(InputError, match=r"one\.h5 and other\.h5.*409\d\.400 samples"):
+        StrainSource.join([stretch(whole, "one.h5"), stretch(shifted, "other.h5")])
+
+
+def test_fractional_starts_join_without_a_seam(make_strain):
+    whole = make_strain(seconds=6, sample_rate=RATE, start=1239198174.7)
+    middle = whole.start + 3
+    source = StrainSource.join([
+        stretch(whole.crop(middle, whole.end)), stretch(whole.crop(whole.start, middle)),
+    ])  # fmt: skip
+    assert len(source.segments) == 1
+    same(source.read(whole.start, whole.end), whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [({"ifo": "H1"}, "two detectors mixed"), ({"sample_rate": 2048.0}, "two sample rates mixed")],
+)
+def test_mixed_files_are_both_named(whole, change, problem):
+    parts = [stretch(whole, "one.h5"), stretch(whole, "other.h5", start=START + 50, **change)]
+    with pytest.raises(InputError, match=problem) as caught:
+        StrainSource.join(parts)
+    assert "one.h5 and other.h5" in str(caught.value)
+
+
+def test_rate_below_512_hz_is_refused(make_strain):
+    stretch(make_strain(sample_rate=512.0))
+    with pytest.raises(InputError, match="at least 512 Hz; found 256 Hz"):
+        stretch(make_strain(sample_rate=256.0))
+
+
+def test_channel_is_told_only_where_all_files_agree(whole):
+    one = stretch(whole, channel="L1:A")
+    assert StrainSource.join([one, one]).channel == "L1:A"
+    assert StrainSource.join([one, stretch(whole, channel="L1:B")]).channel is None
+
+
+def test_flags_of_files_are_united_within_their_samples(whole):
+    def flags(start, end):
+        return {"DATA": segmentlist([segment(START + start, START + end)])}
+
+    first, second = whole.crop(START, START + 4), whole.crop(START + 4, START + 8)
+    source = StrainSource.join([
+        stretch(first, flags=flags(1, 5)),
+        stretch(second, flags=flags(4, 6) | {"CBC_CAT1": segmentlist()}),
+    ])  # fmt: skip
+    assert source.flags == {"DATA": [segment(START + 1, START + 6)], "CBC_CAT1": []}
+
+
+def test_crop_limits_what_is_covered_and_read(whole, on_disk):
+    part = on_disk.crop(START + 2, START + 5)
+    assert part.segments == [segment(START + 2, START + 5)]
+    assert part.flags["DATA"] == part.segments
+    same(part.read(START + 2, START + 5), whole.crop(START + 2, START + 5))
+    assert part.read(START, START + 8).finite_segments() == part.segments
+    assert part.crop(START + 3, START + 4).read(START + 3, START + 4).values[0] == (
+        whole.values[3 * 1024]
+    )
+
+
+def test_crop_to_time_without_data_says_what_there_is(on_disk):
+    with pytest.raises(InputError, match=r"whole\.hdf5.*1000000000\.0 to 1000000008\.0"):
+        on_disk.crop(START + 100, START + 200)
+
+
+def test_reading_a_slice_takes_memory_of_the_slice(make_strain, tmp_path):
+    write_gwosc(tmp_path / "long.hdf5", make_strain(seconds=256, sample_rate=4096.0))
+    source = open_strain(tmp_path / "long.hdf5")
+    tracemalloc.start()
+    try:
+        source.read(START + 100, START + 108)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * 8 * 4096 * 8  # four times the slice; the file holds 32 times it
