@@ -11,10 +11,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
 import scipy.signal
 import torch
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 from glitchvae.errors import InputError
@@ -44,7 +44,7 @@ def psd(
     """
     length = round(fftlength * sample_rate)
     step = length - round(overlap * sample_rate)
-    if not 0 < step or values.shape[-1] < length:
+    if step <= 0 or values.shape[-1] < length:
         raise InputError(
             "the block cannot hold one segment of the noise spectrum",
             expected=f"at least {fftlength:g} s, overlapping by less than that",
@@ -96,9 +96,9 @@ def whiten(
             expected=f"at least {fduration:g} s, an even number of samples per filter",
             found=f"{values.shape[-1]} samples and {taps} taps",
         )
-    values = values - values.mean(-1, keepdim=True)
     density = psd(values, sample_rate, fftlength=fftlength, overlap=overlap)
     usable = _has_noise(values, density, sample_rate)
+    values = values - values.mean(-1, keepdim=True)
     density = torch.where(usable[:, None], density, torch.ones_like(density))
     impulse = _impulse_response(density.sqrt(), values.shape[-1], fftlength * sample_rate, taps)
     whitened = _convolve(_taper_edges(values, taps), impulse) * np.sqrt(2 / sample_rate)
@@ -124,7 +124,8 @@ def resample(values: NDArray[np.float64], sample_rate: float, rate: float) -> ND
         )  # fmt: skip
     if float(factor).is_integer():
         return scipy.signal.decimate(values, int(factor), ftype="fir", axis=-1, zero_phase=True)
-    return scipy.signal.resample(values, int(values.shape[-1] / factor), axis=-1, window="hamming")
+    count = int(values.shape[-1] / factor)
+    return np.asarray(scipy.signal.resample(values, count, axis=-1, window="hamming"))
 
 
 def _has_noise(values: Tensor, density: Tensor, sample_rate: float) -> Tensor:
@@ -176,7 +177,8 @@ def _convolve(values: Tensor, impulse: Tensor) -> Tensor:
     multiplied in the frequency domain, and only their uncorrupted middle is kept.
     """
     samples, half = values.shape[-1], impulse.shape[-1] // 2
-    size = min(8 * impulse.shape[-1], scipy.fft.next_fast_len(samples + 2 * half, real=True))
+    whole = int(next_fast_len(samples + 2 * half))  # pyright: ignore[reportArgumentType]
+    size = min(16 * half, whole)
     step = size - 2 * half
     pieces = -(-samples // step)
     padded = torch.nn.functional.pad(values, (half, pieces * step - samples + half))

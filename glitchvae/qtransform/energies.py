@@ -1,0 +1,146 @@
+"""Energies of tiles: one inverse FFT per group of rows that have equally many tiles.
+
+The energy of a tile is the squared modulus of the band-passed analytic signal, so any
+common phase is free: windows are laid at the start of the buffer instead of around
+its middle as gwpy does, with the same energies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glitchvae.errors import InputError
+from glitchvae.qtransform.tiling import Tiling
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowGroup:
+    """Rows with equally many tiles, of one or several planes.
+
+    Attributes:
+        tiles: Tiles per row.
+        planes: Index of each row's plane (R,), ascending.
+        rows: Index of each row inside its plane (R,).
+        bins: Bins of the spectrum under each row's window (R, W).
+        windows: The windows (R, W), zero beyond a row's own width.
+    """
+
+    tiles: int
+    planes: np.ndarray
+    rows: np.ndarray
+    bins: Tensor
+    windows: Tensor
+
+
+@lru_cache(maxsize=64)
+def row_groups(
+    tiling: Tiling, device: torch.device, plane: int | None = None
+) -> tuple[RowGroup, ...]:
+    """All rows of a tiling, or of one of its planes, grouped by their number of tiles."""
+    chosen = range(len(tiling.planes)) if plane is None else [plane]
+    labels = [(p, r) for p in chosen for r in range(len(tiling.planes[p].tiles))]
+    tiles = np.array([tiling.planes[p].tiles[r] for p, r in labels])
+    members = [[labels[i] for i in np.flatnonzero(tiles == n)] for n in np.unique(tiles)]
+    return tuple(_row_group(tiling, device, group) for group in members)
+
+
+def _row_group(tiling: Tiling, device: torch.device, labels: list[tuple[int, int]]) -> RowGroup:
+    windows = [tiling.planes[p].windows[r] for p, r in labels]
+    starts = np.array([tiling.planes[p].starts[r] for p, r in labels])
+    width = max(len(w) for w in windows)
+    padded = np.stack([np.pad(w, (0, width - len(w))) for w in windows])
+    # Bins under a padded zero are only kept inside the spectrum.
+    bins = np.minimum(starts[:, None] + np.arange(width), tiling.samples // 2)
+    planes, rows = (np.array(index) for index in zip(*labels, strict=True))
+    return RowGroup(
+        tiles=int(tiling.planes[planes[0]].tiles[rows[0]]),
+        planes=planes,
+        rows=rows,
+        bins=torch.from_numpy(bins).to(device),
+        windows=torch.from_numpy(padded).to(device),
+    )
+
+
+def amplitude_spectrum(whitened: Tensor, tiling: Tiling) -> Tensor:
+    """`gwpy`'s `TimeSeries.fft` of blocks (B, T): one-sided amplitudes (B, T / 2 + 1).
+
+    Raises:
+        InputError: the blocks are not of the tiling's length.
+    """
+    if whitened.ndim != 2 or whitened.shape[-1] != tiling.samples:
+        raise InputError(
+            "the tiling is for blocks of another length",
+            expected=f"(batch, {tiling.samples})", found=tuple(whitened.shape),
+        )  # fmt: skip
+    spectrum = torch.fft.rfft(whitened, norm="forward")
+    spectrum[:, 1:] *= 2
+    return spectrum.to(torch.complex64)
+
+
+def group_energies(spectrum: Tensor, group: RowGroup, rows: slice = slice(None)) -> Tensor:
+    """Energies (B, R, tiles) of some rows of a group, not normalised."""
+    windowed = spectrum[:, group.bins[rows]] * group.windows[rows]
+    analytic = torch.fft.ifft(windowed, n=group.tiles)
+    return analytic.real**2 + analytic.imag**2
+
+
+def row_medians(energies: Tensor) -> Tensor:
+    """Medians over the last axis, whose length is a power of two.
+
+    On the CPU by selection: a full sort costs thirty times more.
+    """
+    half = energies.shape[-1] // 2
+    if energies.device.type == "cpu":
+        parted = np.partition(energies.numpy(), half, axis=-1)
+        middle = (parted[..., half] + parted[..., :half].max(-1)) / 2
+        return torch.from_numpy(middle)
+    ordered = energies.sort(dim=-1).values
+    return ordered[..., half - 1 : half + 1].mean(-1)
+
+
+def tile_energies(
+    whitened: Tensor, tiling: Tiling, *, plane: int, norm: str | None = "median"
+) -> list[Tensor]:
+    """Energies of all tiles of one plane, `gwpy`'s `QPlane.transform`.
+
+    Args:
+        whitened: Whitened strain (B, T).
+        tiling: The tiling of such blocks.
+        plane: Index into `tiling.planes`.
+        norm: Divide each row by its "median" or "mean" over the block, or None.
+
+    Returns:
+        For each row of the plane the energies (B, tiles of the row) in float32.
+
+    Raises:
+        InputError: blocks of another length, or an unknown `norm`.
+    """
+    if norm not in ("median", "mean", None):
+        raise InputError("unknown norm", expected="'median', 'mean' or None", found=norm)
+    spectrum = amplitude_spectrum(whitened, tiling)
+    energies: dict[int, Tensor] = {}
+    for group in row_groups(tiling, whitened.device, plane):
+        values = group_energies(spectrum, group)
+        if norm == "median":
+            values = values / row_medians(values)[..., None]
+        elif norm == "mean":
+            values = values / values.mean(-1, keepdim=True)
+        energies.update(zip(group.rows.tolist(), values.unbind(1), strict=True))
+    return [energies[row] for row in range(len(energies))]
+
+
+def chunks(group: RowGroup, batch: int, device: torch.device) -> Iterator[tuple[slice, slice]]:
+    """Pieces (events, rows) of a group whose buffers fit the processor's cache."""
+    target = 2**18 if device.type == "cpu" else 2**26
+    count = len(group.rows)
+    rows = min(count, max(1, target // group.tiles))
+    events = max(1, target // (group.tiles * rows)) if rows == count else 1
+    for event in range(0, batch, events):
+        for row in range(0, count, rows):
+            yield slice(event, min(event + events, batch)), slice(row, min(row + rows, count))

@@ -1,0 +1,283 @@
+"""The multi-Q scan: which plane holds the loudest tile, and images of that plane.
+
+`gwpy.timeseries.TimeSeries.q_transform` for a batch of whitened blocks. Every event
+chooses its own plane; its images depend on its own block alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glitchvae.errors import InputError
+from glitchvae.qtransform.energies import (
+    RowGroup,
+    amplitude_spectrum,
+    chunks,
+    group_energies,
+    row_groups,
+    row_medians,
+)
+from glitchvae.qtransform.splines import (
+    MARGIN,
+    evaluate_spline,
+    spline_coefficients,
+    spline_matrix,
+)
+from glitchvae.qtransform.tiling import Tiling
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Grid:
+    """Where an image is sampled.
+
+    Attributes:
+        times: Seconds from the event's centre (nt,).
+        frequencies: Hz (nf,).
+    """
+
+    times: NDArray[np.float64]
+    frequencies: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scan:
+    """What a scan found; NaN throughout for an event whose block is not finite.
+
+    Attributes:
+        q: Q of the plane with the loudest tile (B,) float64.
+        peak_energy: Normalised energy of that tile (B,).
+        peak_time: Its time, in seconds from the start of the block (B,) float64.
+        peak_frequency: Its frequency in Hz (B,).
+        views: For each grid the normalised energies (B, nf, nt) float32 of that plane;
+            NaN outside the tiling's band and outside the block.
+    """
+
+    q: Tensor
+    peak_energy: Tensor
+    peak_time: Tensor
+    peak_frequency: Tensor
+    views: list[Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class _Cutouts:
+    """Normalised energies of a group's rows near the events.
+
+    Attributes:
+        group: The rows.
+        first: Index of the first tile kept (B,).
+        energies: (B, R, L).
+    """
+
+    group: RowGroup
+    first: Tensor
+    energies: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Peaks:
+    """The loudest tile of each event: its plane (B,), energy, time and frequency."""
+
+    plane: Tensor
+    energy: Tensor
+    time: Tensor
+    frequency: Tensor
+
+
+def scan(
+    whitened: Tensor,
+    tiling: Tiling,
+    *,
+    centre: Tensor,
+    grids: Sequence[Grid],
+    search: float = 0.5,
+) -> Scan:
+    """Q-transform of whitened blocks, each in the plane of its own loudest tile.
+
+    Args:
+        whitened: Whitened strain (B, T).
+        tiling: The tiling of such blocks.
+        centre: The events' times (B,), in seconds from the start of their blocks.
+        grids: Where to sample the images; a view is one grid.
+        search: Width of the window around the centre in which the loudest tile
+            chooses the plane (s).
+
+    Returns:
+        Planes, peaks and images.
+
+    Raises:
+        InputError: blocks of another length, or a centre outside its block.
+    """
+    centre = centre.to(whitened.device, torch.float64)
+    if not ((centre >= 0) & (centre <= tiling.duration)).all():
+        raise InputError(
+            "an event lies outside its block",
+            expected=f"0 to {tiling.duration:g} s", found=centre.tolist(),
+        )  # fmt: skip
+    finite = whitened.isfinite().all(-1)
+    spectrum = amplitude_spectrum(torch.where(finite[:, None], whitened, 0), tiling)
+    times = [torch.as_tensor(grid.times).to(centre) for grid in grids]
+    cutouts = _cut_out(spectrum, tiling, centre, _extent(times, search))
+    peaks = _find_peaks(cutouts, tiling, centre, search)
+    finite = finite & (peaks.energy > 0)
+    views = _make_views(cutouts, tiling, centre, torch.where(finite, peaks.plane, -1), grids)
+    qs = torch.tensor([plane.q for plane in tiling.planes]).to(centre)
+    found = (qs[peaks.plane], peaks.energy, peaks.time, peaks.frequency)
+    q, energy, time, frequency = (torch.where(finite, value, torch.nan) for value in found)
+    return Scan(q=q, peak_energy=energy, peak_time=time, peak_frequency=frequency, views=views)
+
+
+def _extent(times: list[Tensor], search: float) -> tuple[float, float]:
+    """First and last second, counted from the centre, that anything asks for."""
+    everything = torch.cat([t.flatten() for t in times] + [torch.tensor([-search, search]) / 2])
+    return float(everything.min()), float(everything.max())
+
+
+def _cut_out(
+    spectrum: Tensor, tiling: Tiling, centre: Tensor, extent: tuple[float, float]
+) -> list[_Cutouts]:
+    """Energies of all rows near the events, divided by the rows' medians over the block."""
+    groups = row_groups(tiling, spectrum.device)
+    cutouts = []
+    jobs = []
+    for group in groups:
+        first, length = _stretch(group.tiles, tiling.duration, centre, extent)
+        near = spectrum.new_empty((len(centre), len(group.rows), length), dtype=torch.float32)
+        cutouts.append(_Cutouts(group, first, near))
+        jobs += [(cutouts[-1], *c) for c in chunks(group, len(centre), spectrum.device)]
+    _run(lambda job: _fill(spectrum, *job), jobs, spectrum.device)
+    return cutouts
+
+
+def _stretch(
+    tiles: int, duration: float, centre: Tensor, extent: tuple[float, float]
+) -> tuple[Tensor, int]:
+    """First tile (B,) and number of tiles that cover an extent and a spline's margins."""
+    rate = tiles / duration
+    length = min(tiles, int(np.ceil((extent[1] - extent[0]) * rate)) + 2 * MARGIN + 2)
+    first = torch.floor((centre + extent[0]) * rate).long() - MARGIN
+    return first.clamp(0, tiles - length), length
+
+
+def _fill(spectrum: Tensor, cutouts: _Cutouts, events: slice, rows: slice) -> None:
+    """Compute one chunk of `cutouts`."""
+    energies = group_energies(spectrum[events], cutouts.group, rows)
+    length = cutouts.energies.shape[-1]
+    medians = row_medians(energies)[..., None]
+    for event, first, row_energies, median in zip(
+        range(events.start, events.stop), cutouts.first[events].tolist(), energies, medians,
+        strict=True,
+    ):  # fmt: skip
+        torch.div(
+            row_energies[:, first : first + length], median, out=cutouts.energies[event, rows]
+        )
+
+
+def _run(work, jobs: list, device: torch.device) -> None:
+    """Do all jobs, on the CPU in as many threads as torch may use."""
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if threads == 1:
+        for job in jobs:
+            work(job)
+        return
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(work, jobs))
+
+
+def _find_peaks(cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, search: float) -> _Peaks:
+    """The loudest tile of all planes inside the search window, as gwpy's `QGram` has it."""
+    energies, times, planes, frequencies = [], [], [], []
+    for part in cutouts:
+        energy, time = _loudest_tiles(part, tiling.duration, centre, search)
+        energies.append(energy)
+        times.append(time)
+        planes.append(part.group.planes)
+        frequencies.append(_frequencies(part.group, tiling))
+    energy, row = torch.cat(energies, dim=1).max(dim=1)
+    plane = torch.from_numpy(np.concatenate(planes)).to(row.device)
+    frequency = torch.from_numpy(np.concatenate(frequencies)).to(row.device)
+    time = torch.cat(times, dim=1).gather(1, row[:, None])[:, 0]
+    return _Peaks(plane[row], energy, time, frequency[row])
+
+
+def _frequencies(group: RowGroup, tiling: Tiling) -> NDArray[np.float64]:
+    pairs = zip(group.planes, group.rows, strict=True)
+    return np.array([tiling.planes[p].frequencies[r] for p, r in pairs])
+
+
+def _loudest_tiles(
+    cutouts: _Cutouts, duration: float, centre: Tensor, search: float
+) -> tuple[Tensor, Tensor]:
+    """Energy and time (B, R) of the loudest tile of each row inside the search window."""
+    step = duration / cutouts.group.tiles
+    index = cutouts.first[:, None] + torch.arange(cutouts.energies.shape[-1], device=centre.device)
+    start = torch.floor((centre - search / 2).clamp(min=0) / step)[:, None]
+    stop = torch.floor((centre + search / 2).clamp(max=duration) / step)[:, None]
+    inside = (index >= start) & (index < stop)
+    energy, tile = cutouts.energies.masked_fill(~inside[:, None], 0).max(dim=-1)
+    return energy, (cutouts.first[:, None] + tile) * step
+
+
+def _make_views(
+    cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, plane: Tensor, grids: Sequence[Grid]
+) -> list[Tensor]:
+    """Images (B, nf, nt) of every grid, each event in its own plane (-1 leaves it NaN)."""
+    views = [
+        torch.full(
+            (len(centre), len(g.frequencies), len(g.times)), torch.nan,
+            dtype=torch.float32, device=centre.device,
+        )
+        for g in grids
+    ]  # fmt: skip
+    times = torch.as_tensor(np.concatenate([g.times for g in grids])).to(centre)
+    for index in plane.unique().tolist():
+        if index < 0:
+            continue
+        events = torch.nonzero(plane == index)[:, 0]
+        rows = _rows_at(cutouts, tiling, index, events, centre[events, None] + times)
+        parts = rows.split([len(g.times) for g in grids], dim=1)
+        for view, grid, part in zip(views, grids, parts, strict=True):
+            view[events] = _along_frequency(tiling, index, grid, part)
+    return views
+
+
+def _rows_at(
+    cutouts: list[_Cutouts], tiling: Tiling, plane: int, events: Tensor, times: Tensor
+) -> Tensor:
+    """All rows of a plane (b, N, R) at times (b, N) in seconds from the start of the block."""
+    values = torch.empty(
+        (*times.shape, len(tiling.planes[plane].tiles)), device=times.device, dtype=torch.float32
+    )
+    for part in cutouts:
+        members = np.flatnonzero(part.group.planes == plane)
+        if not len(members):
+            continue
+        near = part.energies[events, members[0] : members[-1] + 1]
+        position = times * (part.group.tiles / tiling.duration) - part.first[events, None]
+        rows = part.group.rows[members]
+        values[..., rows[0] : rows[-1] + 1] = evaluate_spline(spline_coefficients(near), position)
+    outside = (times < 0) | (times > tiling.duration)
+    return values.masked_fill_(outside[..., None], torch.nan)
+
+
+def _along_frequency(tiling: Tiling, plane: int, grid: Grid, rows: Tensor) -> Tensor:
+    """Image (b, nf, nt) from the rows of a plane (b, nt, R)."""
+    matrix = _frequency_matrix(tiling, plane, np.asarray(grid.frequencies, float).tobytes())
+    return matrix.to(rows.device) @ rows.mT
+
+
+@lru_cache(maxsize=64)
+def _frequency_matrix(tiling: Tiling, plane: int, frequencies: bytes) -> Tensor:
+    """Spline along frequency (nf, R) with NaN rows outside the tiling's band."""
+    at = np.frombuffer(frequencies)
+    matrix = spline_matrix(tiling.planes[plane].frequencies, at)
+    matrix[(at < tiling.band[0]) | (at > tiling.band[1])] = np.nan
+    return torch.from_numpy(matrix)
