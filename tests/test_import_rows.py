@@ -14,7 +14,7 @@ ROWS = (
     {"strain", "noise", "whitening", "qtransform", "catalog"},
     {"triggers", "simulate"},
     {"spectrogram"},
-    {"dataset", "models", "prototypes"},
+    {"dataset", "models", "prototypes", "simulated_set"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
     {"archive"},

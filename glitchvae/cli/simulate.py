@@ -45,7 +45,44 @@ def strain(
         duration, ifo, seed, sample_rate=sample_rate, glitches=glitches, balance=balance
     )
     table = output.with_name(f"{output.stem}_truth.csv")
-    write_gwosc(simulated, output)
+    write_gwosc(output, simulated)
     truth.write_csv(table)
     click.echo(f"{output}: {duration:g} s of {ifo} at {sample_rate:g} Hz")
     click.echo(f"{table}: {len(truth)} glitches of {len(set(truth.label))} classes")
+
+
+@command.command()
+@click.option("--count", type=click.IntRange(min=1), required=True, help="Events.")
+@click.option("--balance", default="official", show_default=True, help="official, o3 or uniform.")
+@click.option("--seed", type=int, required=True, help="Seed of every random number.")
+@click.option("--imaging", "imaging_name", default="light", show_default=True, help="Settings.")
+@click.option(
+    "--ifo", "ifos", multiple=True, default=("H1", "L1"), show_default=True,
+    help="Detector; give it again for more.",
+)  # fmt: skip
+@click.option("--device", default="cpu", show_default=True, help="Where images are made.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="HDF5 file to write."
+)
+def dataset(
+    count: int, balance: str, seed: int, imaging_name: str, ifos: tuple[str, ...],
+    device: str, output: Path,
+) -> None:  # fmt: skip
+    """Write a set of images, and beside it OUTPUT_truth.h5 with each event's parameters."""
+    from collections import Counter
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
+    from glitchvae.spectrogram import imaging_settings
+
+    imaging = imaging_settings(imaging_name)
+    plan = plan_stretches(count, seed, balance=balance, ifos=ifos, sample_rate=imaging.sample_rate)
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("simulating", total=count)
+        parts = simulate_dataset(plan, imaging, device=device)
+        truth = write_dataset(output, parts, count, progress=lambda n: bar.advance(task, n))
+    truth.write(output.with_name(f"{output.stem}_truth.h5"))
+    for label, number in sorted(Counter(truth.label).items()):
+        click.echo(f"{label:22s}{number:7d}")

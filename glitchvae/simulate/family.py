@@ -35,6 +35,7 @@ class Family:
             coloured by the amplitude spectral density it is injected into.
         share: Part of the optimal SNR that the loudest Q-transform tile catches (measured
             median), which turns an Omicron SNR into an optimal one.
+        lowest_rate: Lowest sample rate in Hz at which an image still shows the class.
         draw_shape: Draws the parameters, given a generator.
         shape: Turns parameters and a sample rate into a waveform of arbitrary scale.
     """
@@ -44,6 +45,7 @@ class Family:
     source: str
     frame: Literal["strain", "whitened"]
     share: float = 1.0
+    lowest_rate: float = 1024.0
     draw_shape: Callable[[np.random.Generator], Parameters]
     shape: Callable[[Parameters, float], Waveform]
 
@@ -72,7 +74,7 @@ def oscillation(
     amplitude: NDArray[np.float64],
     phase: float = 0.0,
 ) -> NDArray[np.float64]:
-    """amplitude * cos(2 pi * integral of frequency + phase), silent above 0.45 of the rate.
+    """Oscillate: amplitude * cos(2 pi * integral of frequency + phase), silent above 0.45 of the rate.
 
     Args:
         times: (T,) s, evenly spaced; the phase is counted from their middle.

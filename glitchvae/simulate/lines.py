@@ -202,17 +202,17 @@ POWER_LINE = Family(
 LINES_1080 = Family(
     label="1080Lines",
     description="Dashes flickering around 1080 Hz.",
-    source=_TRIGGERS, frame="whitened", share=0.5, draw_shape=_draw_1080, shape=_dashes,
+    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", share=0.5, draw_shape=_draw_1080, shape=_dashes,
 )  # fmt: skip
 RIPPLES_1400 = Family(
     label="1400Ripples",
     description="A few dashes of some tens of milliseconds between 1.4 and 1.7 kHz.",
-    source=_TRIGGERS, frame="whitened", share=0.8, draw_shape=_draw_1400, shape=_dashes,
+    source=_TRIGGERS, lowest_rate=8192.0, frame="whitened", share=0.8, draw_shape=_draw_1400, shape=_dashes,
 )  # fmt: skip
 VIOLIN_MODE = Family(
     label="Violin_Mode",
     description="Short dashes at the suspension's violin modes and their harmonics.",
-    source=_TRIGGERS, frame="whitened", share=0.35, draw_shape=_draw_violin, shape=_dashes,
+    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", share=0.35, draw_shape=_draw_violin, shape=_dashes,
 )  # fmt: skip
 LOW_FREQUENCY_LINES = Family(
     label="Low_Frequency_Lines",
@@ -228,10 +228,10 @@ WHISTLE = Family(
     label="Whistle",
     description="The beat note of two radio-frequency oscillators that pass each other.",
     source="Nuttall et al., arXiv:1508.07316; Zevin et al., arXiv:1611.04596",
-    frame="whitened", share=0.45, draw_shape=_draw_whistle, shape=_whistle,
+    lowest_rate=8192.0, frame="whitened", share=0.45, draw_shape=_draw_whistle, shape=_whistle,
 )  # fmt: skip
 WANDERING_LINE = Family(
     label="Wandering_Line",
     description="A line that wanders and is switched on and off.",
-    source=_TRIGGERS, frame="whitened", share=0.3, draw_shape=_draw_wandering, shape=_wandering,
+    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", share=0.3, draw_shape=_draw_wandering, shape=_wandering,
 )  # fmt: skip

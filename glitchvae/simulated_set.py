@@ -1,0 +1,242 @@
+"""Image sets of simulated glitches, with label, split and truth, for training and tests.
+
+Glitches are injected into stretches of noise, several to a stretch and far enough apart
+that no image sees two of them. A stretch is one block of time: all of it goes to one
+split. Some stretches are sampled at a lower rate, so that a model meets images whose
+upper rows are missing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.noise import Unsteadiness, asd
+from glitchvae.shapes import AXIS_FREQUENCIES
+from glitchvae.simulate import FAMILIES, Truth, draw_labels, inject
+from glitchvae.simulate.strain import START
+from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
+from glitchvae.spectrogram.imaging import image_strain, tile_snr
+from glitchvae.status import Status
+from glitchvae.store import Progress, replacing
+from glitchvae.strain import Strain
+
+SPACING = 9.0
+"""Seconds between glitches of one stretch; a waveform reaches at most 4 s."""
+
+PER_STRETCH = 8
+"""Glitches of one stretch."""
+
+APART = 512.0
+"""GPS seconds from the start of one stretch to the next."""
+
+RATES: Mapping[float, float] = MappingProxyType({4096.0: 0.2, 2048.0: 0.07, 1024.0: 0.03})
+"""Sample rates below the imaging's own, and the share of events made at each."""
+
+SPLITS: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15, "test": 0.15})
+"""Share of the stretches in each split: that of the training set v1.1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What one stretch of noise is going to hold.
+
+    Attributes:
+        number: Its place in the set.
+        seed: Of its random numbers.
+        sample_rate: Hz.
+        ifo: Detector.
+        labels: Class of each glitch.
+        split: Split of all of them.
+    """
+
+    number: int
+    seed: np.random.SeedSequence
+    sample_rate: float
+    ifo: str
+    labels: tuple[str, ...]
+    split: str
+
+
+def plan_stretches(
+    count: int,
+    seed: int,
+    *,
+    balance: str = "official",
+    ifos: Sequence[str] = ("H1", "L1"),
+    sample_rate: float = 8192.0,
+    rates: Mapping[float, float] = RATES,
+) -> list[Stretch]:
+    """Distribute `count` events over stretches.
+
+    Args:
+        count: Events.
+        seed: The same seed gives the same plan.
+        balance: How often each class occurs ("official", "o3", "uniform").
+        ifos: Detectors, used in equal shares.
+        sample_rate: Of the events that are not made at a lower rate (Hz).
+        rates: Lower rates and their shares; a class that a rate cannot show is made at
+            the full one.
+
+    Raises:
+        InputError: no events, no detectors, no such balance.
+    """
+    if count < 1 or not ifos:
+        raise InputError(
+            "nothing to simulate", expected="at least one event and one detector",
+            found=f"{count} events of {len(ifos)} detectors",
+        )  # fmt: skip
+    root = np.random.SeedSequence(seed)
+    rng = np.random.default_rng(root)
+    groups = _group_by_rate(draw_labels(balance, count, rng), sample_rate, rates, rng)
+    parts = [
+        (rate, tuple(labels[first : first + PER_STRETCH]))
+        for rate, labels in groups.items()
+        for first in range(0, len(labels), PER_STRETCH)
+    ]
+    splits = rng.choice(list(SPLITS), len(parts), p=list(SPLITS.values()))
+    return [
+        Stretch(
+            number=i, seed=child, sample_rate=rate, ifo=ifos[i % len(ifos)],
+            labels=labels, split=str(splits[i]),
+        )
+        for i, ((rate, labels), child) in enumerate(zip(parts, root.spawn(len(parts)), strict=True))
+    ]  # fmt: skip
+
+
+def _group_by_rate(
+    labels: list[str], full: float, rates: Mapping[float, float], rng: np.random.Generator
+) -> dict[float, list[str]]:
+    """Labels by sample rate, each at a rate that can show its class."""
+    lower = {rate: share for rate, share in rates.items() if rate < full}
+    choices = [full, *lower]
+    shares = [1 - sum(lower.values()), *lower.values()]
+    groups: defaultdict[float, list[str]] = defaultdict(list)
+    for label, rate in zip(labels, rng.choice(choices, len(labels), p=shares), strict=True):
+        groups[rate if rate >= FAMILIES[label].lowest_rate else full].append(label)
+    return {rate: groups[rate] for rate in sorted(groups, reverse=True)}
+
+
+def image_stretch(
+    stretch: Stretch, imaging: ImagingSettings, *, device: str = "cpu"
+) -> tuple[SpectrogramSet, Truth]:
+    """Simulate one stretch and image every glitch in it, in order of time."""
+    rng = np.random.default_rng(stretch.seed)
+    count = len(stretch.labels)
+    jitter = rng.uniform(-0.5, 0.5, count)
+    times = imaging.block / 2 + 1.0 + SPACING * np.arange(count) + jitter
+    strain, truth = inject(
+        times, stretch.labels, duration=float(np.ceil(times[-1] + imaging.block / 2 + 1.0)),
+        ifo=stretch.ifo, sample_rate=stretch.sample_rate, start=START + APART * stretch.number,
+        rng=rng, curve=asd(stretch.ifo), unsteadiness=Unsteadiness(),
+        simulation={"stretches": PER_STRETCH, "spacing": SPACING},
+    )  # fmt: skip
+    return _image(strain, truth, stretch.split, imaging, device), truth
+
+
+def _image(
+    strain: Strain, truth: Truth, split: str, imaging: ImagingSettings, device: str
+) -> SpectrogramSet:
+    starts = np.round(truth.gps - imaging.block / 2)
+    blocks = [strain.crop(start, start + imaging.block) for start in starts]
+    made = image_strain(blocks, truth.gps, imaging, device=device)
+    whole = made.f_max >= AXIS_FREQUENCIES[1]
+    return SpectrogramSet(
+        images=made.views.astype(np.float16),
+        event_id=truth.event_id,
+        gps=truth.gps,
+        ifo=truth.ifo,
+        snr=tile_snr(made.peak_energy),
+        peak_frequency=made.peak_frequency,
+        q=made.q,
+        duration=truth.duration,
+        bandwidth=truth.bandwidth,
+        f_max=_repeated(made.f_max, len(truth)),
+        block_duration=_repeated(imaging.block, len(truth)),
+        status=np.full(len(truth), Status.OK if whole else Status.FREQUENCY_TRUNCATED, object),
+        label=truth.label,
+        split=np.full(len(truth), split, dtype=object),
+        imaging=imaging.model_dump(mode="json"),
+    )
+
+
+def _repeated(value: float, count: int) -> NDArray[np.float32]:
+    return np.full(count, value, dtype=np.float32)
+
+
+def simulate_dataset(
+    stretches: Sequence[Stretch], imaging: ImagingSettings, *, device: str = "cpu"
+) -> Iterator[tuple[SpectrogramSet, Truth]]:
+    """Images and truth of one stretch after the other, rows matched one to one."""
+    for stretch in stretches:
+        yield image_stretch(stretch, imaging, device=device)
+
+
+def write_dataset(
+    path: str | Path,
+    parts: Iterable[tuple[SpectrogramSet, Truth]],
+    count: int,
+    *,
+    progress: Progress = lambda _: None,
+) -> Truth:
+    """Write image sets to one file as they come; memory holds one part at a time.
+
+    The file is what `SpectrogramSet.write` would have written for all of them.
+
+    Args:
+        path: Replaced only once all parts are in.
+        parts: Images and truth, `count` rows in all.
+        count: Rows.
+        progress: Called with the number of events just finished.
+
+    Returns:
+        The truth of all rows, in the order of the file.
+
+    Raises:
+        StorageError: the disk refused the write.
+    """
+    truths = []
+    with replacing(path) as temporary:
+        first = 0
+        for images, truth in parts:
+            if not truths:
+                _lay_out(images, temporary, count)
+            _fill(images, temporary, first)
+            truths.append(truth)
+            first += len(images)
+            progress(len(images))
+    return Truth.join(truths)
+
+
+def _lay_out(part: SpectrogramSet, path: Path, count: int) -> None:
+    """An empty file for `count` rows with the schema and attributes of `part`."""
+    part.take(slice(0, 0)).write(path)
+    with h5py.File(path, "a") as file:
+        for field in part.columns():
+            value = getattr(part, field.name)
+            del file[field.name]
+            text = value.dtype == object
+            file.create_dataset(
+                field.name, shape=(count, *value.shape[1:]),
+                dtype=h5py.string_dtype() if text else value.dtype,
+                **(_COMPRESSED | {"chunks": (1, *value.shape[1:])}
+                   if field.metadata["compress"] else {}),
+            )  # fmt: skip
+
+
+def _fill(part: SpectrogramSet, path: Path, first: int) -> None:
+    with h5py.File(path, "a") as file:
+        for field in part.columns():
+            dataset = file[field.name]
+            dataset[first : first + len(part)] = getattr(part, field.name)
+
+
+_COMPRESSED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
