@@ -48,7 +48,7 @@ def open_gwosc(
     folder = Path(cache) if cache is not None else cache_folder()
     with _network_errors(host):
         urls = _locate(ifo, start, end, host, sample_rate)
-        files = [_download(url, folder / "gwosc") for url in urls]
+    files = [_download(url, folder / "gwosc") for url in urls]
     return open_strain(files, ifo=ifo).crop(start, end)
 
 
@@ -128,10 +128,15 @@ def _download(url: str, folder: Path) -> Path:
     path = folder / digest(url.encode())[:16] / name  # releases differ under the same name
     if path.exists():
         return path
-    with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
+    # inside `replacing`, for what requests raises is an OSError, yet not one of the disk
+    with (
+        replacing(path) as temporary,
+        _network_errors(url),
+        requests.get(url, stream=True, timeout=_TIMEOUT) as response,
+        temporary.open("wb") as stream,
+    ):
         response.raise_for_status()
-        with replacing(path) as temporary, temporary.open("wb") as stream:
-            stream.writelines(response.iter_content(chunk_size=1 << 20))
+        stream.writelines(response.iter_content(chunk_size=1 << 20))
     return path
 
 

@@ -12,6 +12,15 @@ import pytest
 from glitchvae.strain import Strain
 
 
+class Cut(bytes):
+    """An answer of which the server sends only the first half."""
+
+
+@pytest.fixture
+def cut_short():
+    return Cut
+
+
 @pytest.fixture(scope="session")
 def make_strain():
     """White noise of 1e-21, the same for the same arguments."""
@@ -19,9 +28,7 @@ def make_strain():
     def make(*, seconds=8.0, sample_rate=1024.0, start=1000000000.0, ifo="L1", channel=None):
         rng = np.random.default_rng([int(start), int(sample_rate)])
         values = 1e-21 * rng.standard_normal(round(seconds * sample_rate))
-        return Strain(
-            values=values, start=start, sample_rate=sample_rate, ifo=ifo, channel=channel
-        )
+        return Strain(values=values, start=start, sample_rate=sample_rate, ifo=ifo, channel=channel)
 
     return make
 
@@ -42,7 +49,7 @@ def serve():
                 self.send_response(404 if answer is None else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(body[: len(body) // 2] if isinstance(answer, Cut) else body)
 
             def log_message(self, *_):
                 pass

@@ -83,7 +83,7 @@ def test_event_releases_come_first_and_the_shortest_file(gwosc, files, tmp_path)
 
 def test_time_without_open_data(gwosc, tmp_path):
     host = gwosc[0]
-    with pytest.raises(InputError, match="no open data of L1.*none that cover GPS 900000000"):
+    with pytest.raises(InputError, match=r"no open data of L1.*none that cover GPS 900000000"):
         open_gwosc("L1", 900000000, 900000008, host=host, cache=tmp_path)
 
 
@@ -91,6 +91,14 @@ def test_download_that_fails_leaves_no_file(gwosc, tmp_path):
     host, _, answers = gwosc
     del answers[f"/data/{NAME}"]
     with pytest.raises(InputError, match=r"the request failed.*404"):
+        open_gwosc("L1", START + 1, START + 5, host=host, cache=tmp_path / "cache")
+    assert not [path for path in tmp_path.glob("cache/**/*") if path.is_file()]
+
+
+def test_download_cut_short_leaves_no_file(gwosc, cut_short, tmp_path):
+    host, _, answers = gwosc
+    answers[f"/data/{NAME}"] = cut_short(answers[f"/data/{NAME}"])
+    with pytest.raises(InputError, match=NAME):
         open_gwosc("L1", START + 1, START + 5, host=host, cache=tmp_path / "cache")
     assert not [path for path in tmp_path.glob("cache/**/*") if path.is_file()]
 

@@ -13,7 +13,9 @@ START = 1000000000.0
 
 def test_gwpy_reads_what_is_written(make_strain, tmp_path):
     noise = make_strain(channel="L1:TEST_STRAIN")
-    write_gwosc(tmp_path / "a.hdf5", noise, dq={"CBC_CAT1": segmentlist([segment(START, START + 3)])})
+    write_gwosc(
+        tmp_path / "a.hdf5", noise, dq={"CBC_CAT1": segmentlist([segment(START, START + 3)])}
+    )
     series = TimeSeries.read(tmp_path / "a.hdf5", format="hdf5.gwosc")
     np.testing.assert_array_equal(series.value, noise.values)
     assert (series.t0.value, series.sample_rate.value) == (noise.start, noise.sample_rate)

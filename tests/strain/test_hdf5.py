@@ -165,7 +165,7 @@ def test_dataset_that_is_no_time_series(official, data):
         del file["strain/Strain"]
         file["strain/Strain"] = data
         file["strain/Strain"].attrs.update(attributes)
-    with pytest.raises(InputError, match="no time series|no samples"):
+    with pytest.raises(InputError, match=r"no time series|no samples"):
         open_strain(official)
 
 

@@ -151,8 +151,9 @@ def test_crop_limits_what_is_covered_and_read(whole, on_disk):
     assert part.flags["DATA"] == part.segments
     same(part.read(START + 2, START + 5), whole.crop(START + 2, START + 5))
     assert part.read(START, START + 8).finite_segments() == part.segments
-    assert part.crop(START + 3, START + 4).read(START + 3, START + 4).values[0] == (
-        whole.values[3 * 1024]
+    assert (
+        part.crop(START + 3, START + 4).read(START + 3, START + 4).values[0]
+        == (whole.values[3 * 1024])
     )
 
 
