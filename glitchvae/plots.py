@@ -27,6 +27,7 @@ from glitchvae.status import Status
 from glitchvae.store import replacing
 
 if TYPE_CHECKING:
+    from glitchvae.embedding import Embeddings
     from glitchvae.spectrogram import SpectrogramSet
 
 EVENTS_PER_SHEET = 60
@@ -96,7 +97,7 @@ def contact_sheet(
 
     Args:
         spectrograms: N glitches, images (N, 4, F, T) of normalised energy.
-        captions: N lines of text, see `caption`.
+        captions: N lines of text, see `captions_of`.
         path: Where the PNG goes.
         title: Headline of the page.
 
@@ -105,7 +106,7 @@ def contact_sheet(
         StorageError: the disk refused the write.
     """
     _check_lengths(path, glitches=len(spectrograms), captions=len(captions))
-    chosen = _loudest(spectrograms.snr, EVENTS_PER_SHEET)
+    chosen = loudest(spectrograms.snr, EVENTS_PER_SHEET)
     shown, total = len(chosen), len(spectrograms)
     layout = _sheet_layout(shown)
     figure = _page(layout, title or f"{total} glitch{'es' if total != 1 else ''}")
@@ -163,17 +164,37 @@ def caption(
     return "  ·  ".join(part for part in parts if part)
 
 
+def captions_of(record: Embeddings | SpectrogramSet) -> list[str]:
+    """A caption for every row: the class is the nearest one, or the label of images."""
+    names = class_names(record)
+    probabilities = getattr(record, "class_probability", np.full(len(record), np.nan))
+    return [
+        caption(
+            gps=float(record.gps[row]), ifo=str(record.ifo[row]), snr=float(record.snr[row]),
+            status=str(record.status[row]), class_name=str(names[row]),
+            probability=float(probabilities[row]),
+        )
+        for row in range(len(record))
+    ]  # fmt: skip
+
+
+def class_names(record: Embeddings | SpectrogramSet) -> NDArray[np.object_]:
+    """(N,) the nearest known classes of codes, or the labels of images; "" where unknown."""
+    names = getattr(record, "class_name", record.label)
+    return np.full(len(record), "", dtype=object) if names is None else names
+
+
+def loudest(snr: NDArray[Any], count: int) -> list[int]:
+    """Rows of the `count` largest SNR (unknown SNR last), in their own order."""
+    order = np.argsort(-np.nan_to_num(snr, nan=-np.inf), kind="stable")
+    return sorted(int(row) for row in order[:count])
+
+
 def _check_lengths(path: str | Path, **lengths: int) -> None:
     if len(set(lengths.values())) > 1:
         raise InputError("numbers differ", where=path, expected="one of each", found=lengths)
     if not any(lengths.values()):
         raise InputError("nothing to draw", where=path, expected="at least one glitch")
-
-
-def _loudest(snr: NDArray[Any], count: int) -> list[int]:
-    """Rows of the `count` largest SNR (unknown SNR last), in their own order."""
-    order = np.argsort(-np.nan_to_num(snr, nan=-np.inf), kind="stable")
-    return sorted(int(row) for row in order[:count])
 
 
 def _sheet_layout(glitches: int) -> _Layout:

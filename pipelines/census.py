@@ -6,10 +6,10 @@ works only on what is not in the archive yet. The table goes to stdout and `cens
 """
 
 import csv
-import glob
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from glob import glob  # Path.glob takes no absolute pattern
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from scipy.stats import chi2
 from glitchvae.archive import Archive, create_archive
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.config import Settings, read_config
-from glitchvae.embedding import Embeddings, embed_strain
+from glitchvae.embedding import embed_strain
 from glitchvae.errors import ConfigError, GlitchvaeError
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import imaging_settings
@@ -59,24 +59,21 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     checkpoint = load_checkpoint(settings.model, settings.device)
     archive = create_archive(out / "archive")
     live: dict[str, segmentlist] = {}
-    for number, path in enumerate(files, 1):
+    for path in files:
         try:
             source = open_strain(path)
             embed_source(source, archive, checkpoint, settings)
         except GlitchvaeError as error:
-            say(f"left out: {error}")
+            print(f"left out: {error}", file=sys.stderr)
             continue
-        say(f"{number} of {len(files)}: {path}")
+        print(f"done: {path}", file=sys.stderr)
         live.setdefault(source.ifo, segmentlist()).extend(live_time(source))
-    counts = count_classes(archive, checkpoint.digest, live, settings.confidence)
-    write_table(counts, out / "census.csv")
-    print_table(counts)
-    say(f"{sum(map(len, live.values()))} live segments; results in {out}")
+    report(count_classes(archive, checkpoint.digest, live, settings.confidence), out / "census.csv")
 
 
 def find_files(patterns: Iterable[str], config: Path) -> list[Path]:
     """The files that the patterns match, each once, in order of their names."""
-    names = {name for pattern in patterns for name in glob.glob(pattern, recursive=True)}
+    names = {name for pattern in patterns for name in glob(pattern, recursive=True)}  # noqa: PTH207
     if not names:
         raise ConfigError(
             "no strain file matches", where=f"{config}: files", found=list(patterns),
@@ -118,26 +115,17 @@ def live_time(source: StrainSource) -> segmentlist:
 def count_classes(
     archive: Archive, model: str, live: dict[str, segmentlist], confidence: float
 ) -> list[Count]:
-    """Glitches by detector and class, the most frequent first; those without a code by status."""
+    """Glitches by detector and class, the most frequent first; without a code, by status."""
     rows = []
     for ifo, segments in sorted(live.items()):
         hours = float(abs(segments.coalesce())) / 3600
         events = archive.embeddings(model=model, ifo=ifo)
-        inside = events.take(np.array([gps in segments for gps in events.gps], dtype=bool))
-        for name, number in Counter(class_names(inside)).most_common():
+        events = events.take(np.array([gps in segments for gps in events.gps], dtype=bool))
+        names = np.where(events.usable, events.class_name, [f"({s})" for s in events.status])
+        for name, number in Counter(names.tolist()).most_common():
             low, high = poisson_interval(number, confidence)
             rows.append(Count(ifo, name, number, hours, number / hours, low / hours, high / hours))
     return rows
-
-
-def class_names(events: Embeddings) -> list[str]:
-    """The nearest class of each event, or its status in brackets where it has no code."""
-    return [
-        str(name) if usable else f"({status})"
-        for name, usable, status in zip(
-            events.class_name, events.usable, events.status, strict=True
-        )
-    ]
 
 
 def poisson_interval(number: int, confidence: float) -> tuple[float, float]:
@@ -147,20 +135,11 @@ def poisson_interval(number: int, confidence: float) -> tuple[float, float]:
     return float(low), float(chi2.ppf(1 - tail, 2 * number + 2) / 2)
 
 
-def write_table(counts: list[Count], path: Path) -> None:
-    """The table as CSV."""
+def report(counts: list[Count], path: Path) -> None:
+    """The table as CSV, and for people on stdout."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([Count._fields, *counts])
-
-
-def print_table(counts: list[Count]) -> None:
-    """The table for people."""
     print(f"{'':4}{'class':22}{'glitches':>9}{'per hour':>10}{'interval':>18}")
     for c in counts:
         interval = f"{c.lowest:.3g} – {c.highest:.3g}"
         print(f"{c.ifo:4}{c.class_name:22}{c.glitches:9d}{c.rate:10.3g}{interval:>18}")
-
-
-def say(text: str) -> None:
-    """Progress goes to stderr."""
-    print(text, file=sys.stderr)

@@ -1,5 +1,6 @@
 """Contact sheets and reconstructions: every glitch is there, legible, and the file is a PNG."""
 
+import dataclasses
 import math
 
 import matplotlib as mpl
@@ -149,3 +150,15 @@ def test_unwritable_place_is_a_storage_error(rng, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError):
         plots.contact_sheet(glitches(1, rng), ["x"], tmp_path / "file" / "sheet.png")
+
+
+def test_captions_of_images_name_their_labels(rng):
+    spectrograms = glitches(2, rng)
+    assert plots.captions_of(spectrograms)[1] == "H1  ·  1200000001.000  ·  SNR 9.0"
+    labelled = dataclasses.replace(spectrograms, label=["Blip", ""])
+    assert [c.split("  ·  ")[0] for c in plots.captions_of(labelled)] == ["Blip", "H1"]
+
+
+def test_loudest_keeps_the_order_and_puts_unknown_last():
+    assert plots.loudest(np.array([3.0, np.nan, 9.0, 5.0]), 2) == [2, 3]
+    assert plots.loudest(np.array([np.nan, 1.0, np.nan]), 2) == [0, 1]

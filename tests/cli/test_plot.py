@@ -1,0 +1,82 @@
+"""glitchvae plot sheet: from image sets and archives to a PNG."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from glitchvae.archive import create_archive
+from glitchvae.cli import main
+from glitchvae.embedding import Embeddings
+from glitchvae.shapes import IMAGE_SHAPE, VIEWS
+from glitchvae.spectrogram import SpectrogramSet
+
+
+def run(*arguments):
+    return CliRunner(env={"COLUMNS": "300"}).invoke(main, ["plot", "sheet", *map(str, arguments)])
+
+
+@pytest.fixture
+def spectrograms(rng):
+    numbers = np.arange(4.0)
+    return SpectrogramSet(
+        images=rng.uniform(0, 25.5, (4, len(VIEWS), *IMAGE_SHAPE)), event_id=list("abcd"),
+        gps=1.2e9 + numbers, ifo=["H1"] * 4, snr=8 + numbers, peak_frequency=numbers, q=numbers,
+        duration=numbers, bandwidth=numbers, f_max=np.full(4, 2048.0),
+        block_duration=np.full(4, 8.0), status=["ok"] * 4, label=["Blip", "Tomte", "Blip", "Blip"],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def archive(spectrograms, tmp_path):
+    shared = {f.name for f in Embeddings.columns()} & {f.name for f in spectrograms.columns()}
+    codes = Embeddings(
+        **{name: getattr(spectrograms, name) for name in shared}, mean=np.zeros((4, 2)),
+        log_var=np.zeros((4, 2)), class_name=spectrograms.label, class_probability=np.ones(4),
+        novelty=np.zeros(4), model={"name": "fake", "digest": "0" * 64},
+    )  # fmt: skip
+    archive = create_archive(tmp_path / "archive")
+    archive.append(codes, spectrograms)
+    return archive.path
+
+
+@pytest.fixture(params=["archive", "file"])
+def source(request, spectrograms, tmp_path):
+    if request.param == "archive":
+        return request.getfixturevalue("archive")
+    spectrograms.write(tmp_path / "set.h5")
+    return tmp_path / "set.h5"
+
+
+def height(path):
+    with Image.open(path) as picture:
+        return picture.size[1]
+
+
+def test_sheet_of_a_class_is_smaller_than_that_of_all(source, tmp_path):
+    for name, options in (("all", ()), ("tomte", ("--class", "TMT"))):
+        result = run(source, "-o", tmp_path / f"{name}.png", *options)
+        assert result.exit_code == 0, result.output
+    assert height(tmp_path / "tomte.png") < height(tmp_path / "all.png")
+
+
+def test_no_glitch_of_the_class_is_one_line(source, tmp_path):
+    result = run(source, "-o", tmp_path / "sheet.png", "--class", "Whistle")
+    assert result.exit_code == 1
+    assert "no glitch to draw" in result.output
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_set_without_labels_has_no_class(spectrograms, tmp_path):
+    dataclasses.replace(spectrograms, label=None).write(tmp_path / "set.h5")
+    assert run(tmp_path / "set.h5", "-o", tmp_path / "a.png").exit_code == 0
+    assert run(tmp_path / "set.h5", "-o", tmp_path / "b.png", "--class", "Blip").exit_code == 1
+
+
+def test_another_file_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("no images")
+    result = run(tmp_path / "notes.txt", "-o", tmp_path / "sheet.png")
+    assert result.exit_code == 1
+    assert "notes.txt" in result.output
