@@ -75,12 +75,28 @@ def view_canvas(duration: float) -> Canvas:
     frequency_bins, rows = _collapse(_frequency_bins(), IMAGE_SHAPE[0])
     return Canvas(
         grid=Grid(
-            times=time_bins * _TIME_BIN - duration / 2,
-            frequencies=frequency_bins * _FREQUENCY_BIN + AXIS_FREQUENCIES[0],
+            times=time_bins.astype(np.float64) * _TIME_BIN - duration / 2,
+            frequencies=frequency_bins.astype(np.float64) * _FREQUENCY_BIN + AXIS_FREQUENCIES[0],
         ),
         rows=rows[::-1].copy(),
         columns=columns.T.copy(),
     )
+
+
+def reduce_picture(luminance: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The classifier input of a picture: cut and reduced by 0.3.
+
+    Args:
+        luminance: (..., 600, 800) grey values, or the part of them that `CROP` keeps.
+
+    Returns:
+        (..., 140, 170) grey values, row 0 the highest frequency.
+    """
+    rows, columns = (side.stop - side.start for side in CROP)
+    if luminance.shape[-2:] != (rows, columns):
+        luminance = luminance[(..., *CROP)]
+    down, across = _weights(rows, IMAGE_SHAPE[0]), _weights(columns, IMAGE_SHAPE[1])
+    return (down @ luminance @ across.T).astype(np.float32)
 
 
 def row_frequencies() -> NDArray[np.float64]:
@@ -118,11 +134,15 @@ def _centres(size: int, reduced: int) -> NDArray[np.float64]:
     return (np.arange(reduced) + 0.5) * size / reduced - 0.5
 
 
+def _weights(size: int, reduced: int) -> NDArray[np.float64]:
+    """(reduced, size) weights of linear interpolation at the centres of larger pixels."""
+    distance = np.abs(_centres(size, reduced)[:, None] - np.arange(size))
+    return np.maximum(0.0, 1.0 - distance)
+
+
 def _collapse(bins: NDArray[np.intp], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """The bins that matter and their (size, bins) weights in the reduced image."""
-    centres = _centres(len(bins), size)
-    distance = np.abs(centres[:, None] - np.arange(len(bins)))
-    weights = np.maximum(0.0, 1.0 - distance)
+    weights = _weights(len(bins), size)
     used = weights.any(axis=0)
     kept, place = np.unique(bins[used], return_inverse=True)
     owner = place[:, None] == np.arange(len(kept))

@@ -26,7 +26,7 @@ class SpectrogramSet(Record):
         ifo: (N,) detector.
         snr: (N,) of the trigger, NaN where nobody gave it and none was imaged.
         peak_frequency: (N,) Hz.
-        q: (N,) quality factor of the plane shown.
+        q: (N,) quality factor of the trigger's loudest tile.
         duration: (N,) of the trigger (s).
         bandwidth: (N,) of the trigger (Hz).
         f_max: (N,) highest frequency the image holds (Hz).
@@ -36,9 +36,10 @@ class SpectrogramSet(Record):
         split: (N,) train, validation or test, where the source publishes it.
         imaging: The imaging settings, empty for images made elsewhere.
         sources: Digest of each file that was read.
+        left_out: How many entries of a source could not become a row, by reason.
     """
 
-    schema: ClassVar[str] = "glitchvae/spectrograms"
+    schema: ClassVar[str] = "glitchvae.spectrograms"
 
     images: NDArray[np.float16] = column(np.float16, compress=True)
     event_id: NDArray[np.object_] = column(str)
@@ -56,6 +57,7 @@ class SpectrogramSet(Record):
     split: NDArray[np.object_] | None = column(str, optional=True)
     imaging: dict[str, Any] = attribute({})
     sources: dict[str, str] = attribute({})
+    left_out: dict[str, int] = attribute({})
 
     def __post_init__(self) -> None:
         super().__post_init__()

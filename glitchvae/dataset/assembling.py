@@ -1,0 +1,143 @@
+"""Official pictures, view by view, into one `SpectrogramSet`."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE, VIEWS
+from glitchvae.spectrogram import SpectrogramSet, pixel_to_energy
+from glitchvae.spectrogram.canvas import row_frequencies
+from glitchvae.status import Status
+
+_LOG = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation", "test")
+"""Names of the splits of the published sets."""
+
+Pixels = NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureEvent:
+    """One event of a set of pictures.
+
+    Attributes:
+        event_id: Identifier.
+        label: Class, as the source spells it.
+        views: Pictures (140, 170) by duration, row 0 the highest frequency; None where
+            a picture is there but cannot be used.
+        split: Published split, empty where there is none.
+        known: Columns of `SpectrogramSet` that the source tells of this event.
+    """
+
+    event_id: str
+    label: str
+    views: Mapping[float, Pixels | None]
+    split: str = ""
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+
+def assemble(
+    events: Iterable[PictureEvent], count: int, *, where: object, sources: dict[str, str]
+) -> SpectrogramSet:
+    """A set in the energy domain with a row for every event but repeated ones.
+
+    An event that lacks a view, or has one of another size or with values that are no
+    grey values, keeps its row: its images are NaN and its status tells. What was left
+    out or marked is counted, kept in `left_out` and logged.
+
+    Args:
+        events: Events in order.
+        count: How many there are at most.
+        where: What to name in the log.
+        sources: Digest of each file read.
+    """
+    images = np.full((count, len(VIEWS), *IMAGE_SHAPE), np.nan, dtype=np.float16)
+    rows: dict[str, PictureEvent] = {}
+    statuses: list[Status] = []
+    problems: Counter[str] = Counter()
+    for event in events:
+        if event.event_id in rows:
+            problems["duplicate_id"] += 1
+            continue
+        status = _status(event)
+        if status.usable:
+            images[len(rows)] = _energies(event)
+        else:
+            problems[status.value] += 1
+        if event.split and event.split not in SPLITS:
+            problems["unknown_split"] += 1
+        rows[event.event_id] = _without_views(event)
+        statuses.append(status)
+    if problems:
+        _LOG.warning("%s: %s", where, ", ".join(f"{k} {n}" for k, n in problems.items()))
+    return _as_set(list(rows.values()), statuses, images[: len(rows)], dict(problems), sources)
+
+
+def _status(event: PictureEvent) -> Status:
+    if any(view not in event.views for view in VIEWS):
+        return Status.MISSING_VIEW
+    if not all(_is_picture(event.views[view]) for view in VIEWS):
+        return Status.BAD_PIXELS
+    return Status.FREQUENCY_TRUNCATED if _f_max(event) < AXIS_FREQUENCIES[1] else Status.OK
+
+
+def _is_picture(pixels: Pixels | None) -> bool:
+    if pixels is None or pixels.shape != IMAGE_SHAPE:
+        return False
+    return bool(((pixels >= 0) & (pixels <= 1)).all())  # False for NaN, too
+
+
+def _energies(event: PictureEvent) -> NDArray[np.float32]:
+    pictures = np.stack([np.asarray(event.views[view], dtype=np.float32) for view in VIEWS])
+    energies = pixel_to_energy(pictures)[..., ::-1, :].copy()
+    energies[..., row_frequencies() > _f_max(event), :] = np.nan
+    return energies
+
+
+def _f_max(event: PictureEvent) -> float:
+    return float(event.known.get("f_max", AXIS_FREQUENCIES[1]))
+
+
+def _without_views(event: PictureEvent) -> PictureEvent:
+    return PictureEvent(
+        event_id=event.event_id, label=event.label, views={}, split=event.split, known=event.known
+    )
+
+
+def _as_set(
+    events: list[PictureEvent],
+    statuses: list[Status],
+    images: NDArray[np.float16],
+    problems: dict[str, int],
+    sources: dict[str, str],
+) -> SpectrogramSet:
+    def known(name: str, missing: Any = np.nan) -> list[Any]:
+        return [event.known.get(name, missing) for event in events]
+
+    splits = [event.split for event in events]
+    return SpectrogramSet(
+        images=images,
+        event_id=np.array([event.event_id for event in events], dtype=object),
+        gps=np.array(known("gps"), dtype=np.float64),
+        ifo=np.array(known("ifo", ""), dtype=object),
+        snr=np.array(known("snr"), dtype=np.float32),
+        peak_frequency=np.array(known("peak_frequency"), dtype=np.float32),
+        q=np.array(known("q"), dtype=np.float32),
+        duration=np.array(known("duration"), dtype=np.float32),
+        bandwidth=np.array(known("bandwidth"), dtype=np.float32),
+        f_max=np.array([_f_max(event) for event in events], dtype=np.float32),
+        block_duration=np.array(known("block_duration"), dtype=np.float32),
+        status=np.array(statuses, dtype=object),
+        label=np.array([event.label for event in events], dtype=object),
+        split=np.array(splits, dtype=object) if any(splits) else None,
+        sources=sources,
+        left_out=problems,
+    )

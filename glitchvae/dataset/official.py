@@ -1,0 +1,139 @@
+"""The layout of Gravity Spy's published training sets (Zenodo 1476156, 1476551).
+
+`/<label>/<split>/<id>/<0.5|1.0|2.0|4.0>.png`: HDF5 datasets that are named like files,
+of shape (1, 140, 170), holding the grey values of one view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from glitchvae.dataset.assembling import PictureEvent, Pixels, assemble
+from glitchvae.errors import InputError
+from glitchvae.shapes import VIEWS
+from glitchvae.spectrogram import SpectrogramSet, energy_to_pixel
+from glitchvae.store import digest, opened, replacing
+
+_VIEW_NAMES = {f"{view:.1f}.png": view for view in VIEWS}
+_KNOWN = (
+    "gps", "ifo", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration",
+)  # fmt: skip
+
+
+def is_gravity_spy(path: str | Path) -> bool:
+    """Whether an HDF5 file has the layout of the published training sets."""
+    with opened(path) as file:
+        return any(_views_in(group) for _, _, _, group in _walk(file))
+
+
+def read_gravity_spy(path: str | Path) -> SpectrogramSet:
+    """A published training set in the energy domain.
+
+    Events that `write_gravity_spy` wrote bring back their times and measures; the
+    published files know only label and split.
+
+    Raises:
+        InputError: not HDF5, or no event in it.
+    """
+    with opened(path) as file:
+        entries = [entry for entry in _walk(file) if _is_event(entry[3])]
+        if not entries:
+            raise InputError(
+                "no event in it", where=path, found=sorted(file),
+                expected="groups /<label>/<split>/<id> with views 0.5.png, 1.0.png, …",
+            )  # fmt: skip
+        events = (_read_event(label, split, name, group) for label, split, name, group in entries)
+        return assemble(events, len(entries), where=path, sources={Path(path).name: digest(path)})
+
+
+def write_gravity_spy(spectrograms: SpectrogramSet, path: str | Path) -> int:
+    """Write images in the layout of the published training sets.
+
+    The columns of the set go with each event as attributes, which readers of the
+    published files do not look at. Rows above `f_max` are drawn as zero energy.
+
+    Args:
+        spectrograms: Images with labels and splits.
+        path: HDF5 file to make or replace.
+
+    Returns:
+        How many rows were left out because they have no image.
+
+    Raises:
+        InputError: no labels or splits, a repeated identifier, or a name with a slash.
+    """
+    chosen = spectrograms.take(spectrograms.usable)
+    names = _group_names(chosen)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for row, name in enumerate(names):
+            _write_event(file, name, chosen, row)
+    return len(spectrograms) - len(chosen)
+
+
+def _walk(file: h5py.File) -> Iterator[tuple[str, str, str, h5py.Group]]:
+    for label, splits in _groups(file):
+        for split, events in _groups(splits):
+            for name, event in _groups(events):
+                yield label, split, name, event
+
+
+def _groups(group: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
+    for name, item in group.items():
+        if isinstance(item, h5py.Group):
+            yield name, item
+
+
+def _views_in(group: h5py.Group) -> list[str]:
+    return [name for name in _VIEW_NAMES if name in group]
+
+
+def _is_event(group: h5py.Group) -> bool:
+    # A group without any view still is an event, one that misses all of them.
+    return not any(isinstance(item, h5py.Group) for item in group.values())
+
+
+def _read_event(label: str, split: str, name: str, group: h5py.Group) -> PictureEvent:
+    views = {_VIEW_NAMES[view]: _read_view(group, view) for view in _views_in(group)}
+    known: dict[str, Any] = {key: group.attrs[key] for key in _KNOWN if key in group.attrs}
+    return PictureEvent(event_id=name, label=label, split=split, views=views, known=known)
+
+
+def _read_view(group: h5py.Group, name: str) -> Pixels | None:
+    try:
+        pixels = np.squeeze(np.asarray(group[name]))
+    except OSError:  # a damaged chunk: this view is lost, the others are not
+        return None
+    return pixels if np.issubdtype(pixels.dtype, np.floating) else None
+
+
+def _group_names(chosen: SpectrogramSet) -> list[str]:
+    if chosen.label is None or chosen.split is None:
+        raise InputError(
+            "the layout needs a label and a split for every event", where="SpectrogramSet",
+            remedy="Label the events and split them first.",
+        )  # fmt: skip
+    parts = list(zip(chosen.label, chosen.split, chosen.event_id, strict=True))
+    for row, names in enumerate(parts):
+        if any(not name or "/" in name for name in names):
+            raise InputError(
+                "cannot be the name of an HDF5 group", where=f"row {row}",
+                expected="label, split and event_id without slashes, none empty", found=names,
+            )  # fmt: skip
+    if len(set(chosen.event_id)) < len(chosen):
+        raise InputError("event_id is repeated", where="SpectrogramSet")
+    return ["/".join(names) for names in parts]
+
+
+def _write_event(file: h5py.File, name: str, chosen: SpectrogramSet, row: int) -> None:
+    group = file.create_group(name)
+    for key in _KNOWN:
+        group.attrs[key] = getattr(chosen, key)[row]
+    energies = np.nan_to_num(chosen.images[row], nan=0.0)
+    pictures = energy_to_pixel(energies)[:, ::-1, :]
+    for view, picture in zip(_VIEW_NAMES, pictures, strict=True):
+        group.create_dataset(view, data=picture[None], compression="gzip", shuffle=True)

@@ -1,0 +1,122 @@
+"""A folder of Gravity Spy's PNG pictures.
+
+`<label>/<ifo>_<id>_spectrogram_<duration>.png`, the pictures being 800x600 as
+published, or 569x479 as in a public copy from which the frame was cut away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from glitchvae.dataset.assembling import SPLITS, PictureEvent, Pixels, assemble
+from glitchvae.errors import InputError
+from glitchvae.shapes import VIEWS
+from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.spectrogram.canvas import CROP, PICTURE, reduce_picture
+from glitchvae.spectrogram.pixels import LUMINANCE_WEIGHTS
+from glitchvae.store import digest
+
+_NAME = re.compile(
+    r"(?:(?P<ifo>[A-Z]\d)_)?(?P<id>[^_/]+)_spectrogram_(?P<duration>\d+(?:\.\d+)?)\.png$"
+)
+
+RECROPPED = (479, 569)
+"""Rows and columns of the copy whose frame was cut away."""
+
+_RECROPPED_ORIGIN = (60, 105)
+"""Row and column of the published picture where the copy begins: inside the frame."""
+
+
+def is_picture_folder(path: str | Path) -> bool:
+    """Whether a folder holds pictures named as Gravity Spy names them."""
+    folder = Path(path)
+    return folder.is_dir() and any(_NAME.search(p.name) for p in folder.rglob("*.png"))
+
+
+def read_pictures(path: str | Path) -> SpectrogramSet:
+    """A folder of pictures in the energy domain; the parent folder is the label.
+
+    A folder `train`, `validation` or `test` above or below the label is the split.
+
+    Raises:
+        InputError: no picture in the folder.
+    """
+    folder = Path(path)
+    events: defaultdict[tuple[Path, str, str], dict[float, Path]] = defaultdict(dict)
+    for file in sorted(folder.rglob("*.png")):
+        if (match := _NAME.search(file.name)) is not None:
+            key = (file.parent, match["ifo"] or "", match["id"])
+            events[key][float(match["duration"])] = file
+    if not events:
+        raise InputError(
+            "no picture in it", where=folder,
+            expected="<label>/<ifo>_<id>_spectrogram_<duration>.png",
+        )  # fmt: skip
+    return assemble(
+        (_read_event(folder, *key, files) for key, files in events.items()),
+        len(events), where=folder, sources=_sources(folder, events.values()),
+    )  # fmt: skip
+
+
+def read_picture(path: str | Path) -> Pixels:
+    """The (140, 170) classifier input of one picture, row 0 the highest frequency.
+
+    Raises:
+        InputError: no picture, or one of a size that Gravity Spy does not make.
+    """
+    try:
+        with Image.open(path) as picture:
+            rgb = np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
+    except FileNotFoundError as error:
+        raise InputError("no such file", where=path) from error
+    except (UnidentifiedImageError, OSError) as error:
+        raise InputError("not a readable picture", where=path, found=error) from error
+    return reduce_picture(_cut(rgb @ np.array(LUMINANCE_WEIGHTS), path))
+
+
+def _cut(luminance: Pixels, path: object) -> Pixels:
+    if luminance.shape == PICTURE:
+        return luminance[CROP]
+    if luminance.shape == RECROPPED:
+        top, left = _RECROPPED_ORIGIN
+        rows, columns = CROP
+        return luminance[rows.start - top : rows.stop - top, columns.start - left :][
+            :, : columns.stop - columns.start
+        ]
+    raise InputError(
+        "picture of another size", where=path,
+        expected=f"{PICTURE[1]}x{PICTURE[0]} or {RECROPPED[1]}x{RECROPPED[0]}",
+        found=f"{luminance.shape[1]}x{luminance.shape[0]}",
+    )  # fmt: skip
+
+
+def _read_event(
+    folder: Path, parent: Path, ifo: str, name: str, files: dict[float, Path]
+) -> PictureEvent:
+    names = [part for part in parent.relative_to(folder).parts if part not in SPLITS]
+    splits = [part for part in parent.relative_to(folder).parts if part in SPLITS]
+    return PictureEvent(
+        event_id=name,
+        label=names[-1] if names else folder.name,
+        split=splits[-1] if splits else "",
+        views={view: _read_or_none(files[view]) for view in VIEWS if view in files},
+        known={"ifo": ifo},
+    )
+
+
+def _read_or_none(path: Path) -> Pixels | None:
+    try:
+        return read_picture(path)
+    except InputError:
+        return None
+
+
+def _sources(folder: Path, files: Iterable[dict[float, Path]]) -> dict[str, str]:
+    names = sorted(str(p.relative_to(folder)) for event in files for p in event.values())
+    return {folder.name: digest("\n".join(names).encode())}

@@ -1,0 +1,96 @@
+"""Splits into training, validation and test sets that do not leak.
+
+Glitches of one hour resemble each other more than glitches of one class do: an event
+drawn at random for the test set mostly has neighbours in the training set. Blocks of
+time keep neighbours together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.dataset.assembling import SPLITS
+from glitchvae.errors import ConfigError, InputError
+
+Fractions = tuple[float, float, float]
+
+DAY = 86400.0
+"""Seconds: the default length of a block of time."""
+
+
+def split_by_time_blocks(
+    gps: NDArray[np.float64],
+    rng: np.random.Generator,
+    *,
+    fractions: Fractions = (0.7, 0.15, 0.15),
+    block: float = DAY,
+) -> NDArray[Any]:
+    """Train, validation or test for each event, whole blocks of time together.
+
+    Args:
+        gps: (N,) times (s).
+        rng: Decides which blocks go where.
+        fractions: Shares of events wanted; met as nearly as whole blocks allow.
+        block: Length of a block (s).
+
+    Returns:
+        (N,) names of splits.
+
+    Raises:
+        InputError: an event without a time.
+        ConfigError: fractions that do not add up to one.
+    """
+    if not np.isfinite(gps).all():
+        raise InputError(
+            "splitting by time needs the time of every event", where="column gps",
+            found=f"{int((~np.isfinite(gps)).sum())} of {len(gps)} not finite",
+            remedy="Add the metadata table, or split at random and expect better scores.",
+        )  # fmt: skip
+    blocks, member, counts = np.unique(
+        np.floor(gps / block), return_inverse=True, return_counts=True
+    )
+    order = rng.permutation(len(blocks))
+    before = np.concatenate([[0], np.cumsum(counts[order])[:-1]])
+    split_of_block = np.empty(len(blocks), dtype=object)
+    split_of_block[order] = _by_share((before + counts[order] / 2) / max(len(gps), 1), fractions)
+    return split_of_block[member]
+
+
+def split_at_random(
+    count: int, rng: np.random.Generator, *, fractions: Fractions = (0.7, 0.15, 0.15)
+) -> NDArray[Any]:
+    """Train, validation or test for each of `count` events, without regard to time.
+
+    Scores on such a split are too good: neighbours in time fall on both sides.
+
+    Raises:
+        ConfigError: fractions that do not add up to one.
+    """
+    share = (rng.permutation(count) + 0.5) / max(count, 1)
+    return _by_share(share, fractions)
+
+
+def shared_blocks(
+    gps: NDArray[np.float64], split: Sequence[str] | NDArray[Any], *, block: float = DAY
+) -> int:
+    """How many blocks of time have events in more than one split: zero where none leaks."""
+    names = np.asarray(split, dtype=str)
+    pairs = {
+        (when, name)
+        for when, name in zip(np.floor(gps / block), names, strict=True)
+        if np.isfinite(when)
+    }
+    return len(pairs) - len({when for when, _ in pairs})
+
+
+def _by_share(share: NDArray[np.float64], fractions: Fractions) -> NDArray[Any]:
+    if min(fractions) < 0 or not np.isclose(sum(fractions), 1.0):
+        raise ConfigError(
+            "fractions do not add up to one", expected="three numbers from 0 to 1", found=fractions
+        )
+    limits = np.cumsum(fractions)[:-1]
+    return np.array(SPLITS, dtype=object)[np.searchsorted(limits, share, side="right")]
