@@ -22,13 +22,13 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.shapes import AXIS_FREQUENCIES, ENERGY_CEILING, IMAGE_SHAPE, VIEWS
+from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
+from glitchvae.spectrogram import SpectrogramSet, row_frequencies
 from glitchvae.status import Status
 from glitchvae.store import replacing
 
 if TYPE_CHECKING:
     from glitchvae.embedding import Embeddings
-    from glitchvae.spectrogram import SpectrogramSet
 
 EVENTS_PER_SHEET = 60
 """More glitches than this do not fit a legible sheet: the loudest are drawn."""
@@ -227,7 +227,7 @@ def _page(layout: _Layout, title: str) -> Figure:
 
 def _draw_glitch(axes: Axes, views: NDArray[Any], status: str) -> None:
     """Four views side by side: x counts widths of a view, y is log2 of frequency."""
-    low, high = np.log2(AXIS_FREQUENCIES)
+    low, high = _octaves()
     step = 1 + _GAP
     for number, (view, seconds) in enumerate(zip(views, VIEWS, strict=True)):
         extent = (number * step, number * step + 1, low, high)
@@ -273,6 +273,13 @@ def _draw_blank(
             facecolor=_GREY, edgecolor="#c2c2c8", hatch=hatch, linewidth=0,
         )
     )  # fmt: skip
+
+
+def _octaves() -> tuple[float, float]:
+    """Lower and upper edge of an image in log2 of Hz, half a row beyond the outer centres."""
+    centres = np.log2(row_frequencies())
+    half = (centres[-1] - centres[0]) / (len(centres) - 1) / 2
+    return float(centres[0] - half), float(centres[-1] + half)
 
 
 def _style_axes(axes: Axes, across: tuple[float, float], up: tuple[float, float]) -> None:

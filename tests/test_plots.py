@@ -12,7 +12,7 @@ from PIL import Image
 from glitchvae import plots
 from glitchvae.errors import InputError, StorageError
 from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
-from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.spectrogram import SpectrogramSet, row_frequencies
 from glitchvae.status import Status
 
 
@@ -101,6 +101,17 @@ def test_rows_above_the_band_are_hatched(rng, tmp_path, saved):
     low, high = axes.get_ylim()
     assert [p.get_hatch() is not None for p in axes.patches] == [True] * len(VIEWS)
     assert axes.patches[0].get_height() == pytest.approx((high - low) / 4)
+
+
+def test_frequency_axis_is_that_of_the_images(rng, tmp_path, saved):
+    """A row that the images place at 256 Hz lies at the tick of 256 Hz."""
+    plots.contact_sheet(glitches(1, rng), ["x"], tmp_path / "sheet.png")
+    axes = saved[0].axes[1]
+    low, high = axes.get_ylim()
+    row = int(np.argmin(abs(row_frequencies() - 256)))
+    drawn = low + (row + 0.5) / IMAGE_SHAPE[0] * (high - low)
+    assert 2**drawn == pytest.approx(row_frequencies()[row])
+    assert [round(2**tick) for tick in axes.get_yticks()] == [16, 64, 256, 1024]
 
 
 def test_colours_are_viridis_of_energy_with_frequency_upwards(rng, tmp_path):
