@@ -32,10 +32,12 @@ CROP = (slice(66, 532), slice(105, 671))
 """Rows and columns of it that the classifier keeps."""
 
 _LEFT, _TOP = 0.125 * PICTURE[1], 0.1 * PICTURE[0]
-# By arithmetic the width is 0.775 * 800 / 1.08 = 574.074; the bins that matplotlib paints
-# in each column agree with this only. It decides ties between bins, which are frequent.
-_WIDTH, _HEIGHT = 574.101, 0.8 * PICTURE[0]
-_TIME_BIN, _FREQUENCY_BIN = 0.002, 0.5
+_WIDTH, _HEIGHT = 0.775 * PICTURE[1] / 1.08, 0.8 * PICTURE[0]
+
+_FREQUENCY_BIN = 0.5
+# gwpy counts GPS times up in float64, where 0.002 s is a multiple of 2**-22 s: bins are
+# 2.00009 ms long for any time since 2014, and the last of a 4 s view is 0.2 ms late.
+_TIME_BIN = (2.0**30 + 0.002) - 2.0**30
 
 
 @dataclass(frozen=True)
