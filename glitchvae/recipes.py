@@ -106,22 +106,16 @@ def run_recipe(
         InputError: the program has no `main`.
         GlitchvaeError: whatever the recipe raises.
     """
-    main = _load_main(recipe.script)
+    main = load_main(recipe.script)
     main(Path(config or recipe.config), Path(out), tiny=tiny)
 
 
-def _recipe_at(script: Path) -> Recipe:
-    config = script.with_suffix(".toml")
-    for path in (script, config):
-        if not path.is_file():
-            raise InputError(
-                "no such file", where=path, expected="a recipe's .py and .toml side by side"
-            )
-    return Recipe(name=script.stem, script=script, config=config)
+def load_main(script: Path) -> Main:
+    """The function `main` of a program, which is run but not registered as a module.
 
-
-def _load_main(script: Path) -> Main:
-    """The function `main` of a program, which is run but not registered as a module."""
+    Raises:
+        InputError: it defines none.
+    """
     spec = importlib.util.spec_from_file_location(f"recipe_{script.stem}", script)
     if spec is None or spec.loader is None:
         raise InputError("not a Python program", where=script)
@@ -132,3 +126,13 @@ def _load_main(script: Path) -> Main:
             "has no function main", where=script, expected="main(config, out, *, tiny)"
         )
     return module.main
+
+
+def _recipe_at(script: Path) -> Recipe:
+    config = script.with_suffix(".toml")
+    for path in (script, config):
+        if not path.is_file():
+            raise InputError(
+                "no such file", where=path, expected="a recipe's .py and .toml side by side"
+            )
+    return Recipe(name=script.stem, script=script, config=config)

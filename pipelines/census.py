@@ -22,7 +22,7 @@ from glitchvae.archive import Archive, create_archive
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.embedding import embed_strain
-from glitchvae.errors import ConfigError, GlitchvaeError
+from glitchvae.errors import ConfigError, GlitchvaeError, InputError
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.store import digest, replacing
@@ -68,6 +68,8 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
             continue
         print(f"done: {path}", file=sys.stderr)
         live.setdefault(source.ifo, segmentlist()).extend(live_time(source))
+    if not live:
+        raise InputError(f"none of the {len(files)} files could be used", where=config)
     report(count_classes(archive, checkpoint.digest, live, settings.confidence), out / "census.csv")
 
 

@@ -1,0 +1,107 @@
+"""The census recipe: rehearsed end to end on simulated strain, and its arithmetic."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import poisson
+
+from glitchvae.archive import Archive
+from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.errors import ConfigError, GlitchvaeError
+from glitchvae.models import GlitchVAE, GlitchVAESettings
+from glitchvae.prototypes import Prototypes
+from glitchvae.recipes import find_recipe, load_main, run_recipe
+
+CLASSES = np.array(["Blip", "Tomte"] * 10, dtype=object)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """Settings with an untrained little model: what counts here is the bookkeeping."""
+    folder = tmp_path_factory.mktemp("census")
+    torch.manual_seed(0)
+    model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=3))
+    card = ModelCard(
+        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=0,
+        data=DataCard(digest="0" * 64),
+    )  # fmt: skip
+    codes = np.random.default_rng(1).normal(size=(20, 3))
+    save_checkpoint(folder / "model", model, card, Prototypes.fit(codes, CLASSES))
+    config = folder / "census.toml"
+    config.write_text(f'files = []\nmodel = "{folder / "model"}"\n', encoding="utf-8")
+    return config
+
+
+@pytest.fixture(scope="module")
+def out(settings, tmp_path_factory):
+    """The results of a rehearsal."""
+    folder = tmp_path_factory.mktemp("out")
+    run_recipe(find_recipe("census"), folder, config=settings, tiny=True)
+    return folder
+
+
+@pytest.fixture
+def table(out):
+    with (out / "census.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_counts_every_event_of_the_archive_once(out, table):
+    events = Archive(out / "archive").embeddings()
+    assert len(events) > 0
+    assert sum(int(row["glitches"]) for row in table) == len(events)
+    assert {row["ifo"] for row in table} == {"H1", "L1"} == set(events.ifo)
+    assert {row["class_name"] for row in table if "(" not in row["class_name"]} <= set(CLASSES)
+
+
+def test_rates_are_per_hour_of_live_time_inside_their_interval(table):
+    for row in table:
+        hours, rate = float(row["hours"]), float(row["rate"])
+        assert hours * 3600 == pytest.approx(64)
+        assert rate == pytest.approx(int(row["glitches"]) / hours)
+        assert float(row["lowest"]) < rate < float(row["highest"])
+
+
+def test_a_damaged_file_is_named_and_left_out(settings, tmp_path, capsys):
+    run_recipe(find_recipe("census"), tmp_path, config=settings, tiny=True)
+    said = capsys.readouterr()
+    assert "left out: " in said.err
+    assert "2_damaged.hdf5" in said.err
+    assert "per hour" in said.out
+
+
+def test_running_again_adds_nothing(settings, out, table):
+    before = len(Archive(out / "archive").embeddings())
+    run_recipe(find_recipe("census"), out, config=settings, tiny=True)
+    assert len(Archive(out / "archive").embeddings()) == before
+    with (out / "census.csv").open(encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == table
+
+
+def test_no_file_is_said_with_the_patterns(settings, tmp_path):
+    config = tmp_path / "census.toml"
+    config.write_text(f'files = ["{tmp_path}/*.hdf5"]', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"census\.toml: files: no strain file matches"):
+        run_recipe(find_recipe("census"), tmp_path / "out", config=config)
+
+
+def test_nothing_but_damaged_files_is_an_error(settings, tmp_path):
+    (tmp_path / "a.hdf5").write_bytes(b"damaged")
+    config = tmp_path / "census.toml"
+    text = settings.read_text().replace("[]", f'["{tmp_path}/*.hdf5"]')
+    config.write_text(text, encoding="utf-8")
+    with pytest.raises(GlitchvaeError, match="none of the 1 files could be used"):
+        run_recipe(find_recipe("census"), tmp_path / "out", config=config)
+
+
+@pytest.mark.parametrize("number", [0, 1, 7, 200])
+def test_the_interval_leaves_half_the_rest_on_either_side(number):
+    interval = load_main(find_recipe("census").script).__globals__["poisson_interval"]
+    low, high = interval(number, 0.9)
+    assert poisson.cdf(number, high) == pytest.approx(0.05)
+    if number:
+        assert poisson.sf(number - 1, low) == pytest.approx(0.05)
+    else:
+        assert low == 0
