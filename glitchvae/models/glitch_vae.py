@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
 from glitchvae.config import Settings
-from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName
+from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName, at_least_float32
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 
 
@@ -58,7 +58,7 @@ class GlitchVAE(nn.Module):
         Returns:
             Independent normals of batch shape (B, Z).
         """
-        mean, log_var = self.encoder(x).float().chunk(2, dim=-1)
+        mean, log_var = at_least_float32(self.encoder(x)).chunk(2, dim=-1)
         return Normal(mean, (0.5 * log_var).exp(), validate_args=False)
 
     def decode(self, z: Tensor) -> Distribution:

@@ -11,12 +11,17 @@ from torch.distributions import Bernoulli, Distribution, Normal
 LikelihoodName = Literal["bernoulli", "gaussian"]
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision widened: densities and KL terms lose too many digits in it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class BernoulliLikelihood(nn.Module):
     """Independent Bernoulli pixels; images anywhere in [0, 1] are read as probabilities."""
 
     def forward(self, logits: Tensor) -> Distribution:
         """Bernoulli with these logits, of their shape."""
-        return Bernoulli(logits=logits.float(), validate_args=False)
+        return Bernoulli(logits=at_least_float32(logits), validate_args=False)
 
 
 class GaussianLikelihood(nn.Module):
@@ -32,7 +37,7 @@ class GaussianLikelihood(nn.Module):
 
     def forward(self, logits: Tensor) -> Distribution:
         """Normal with mean in (0, 1), of the shape of `logits`."""
-        mean = logits.float().sigmoid()
+        mean = at_least_float32(logits).sigmoid()
         return Normal(mean, self.log_scale.exp().expand_as(mean), validate_args=False)
 
 

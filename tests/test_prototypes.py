@@ -1,0 +1,137 @@
+"""Class prototypes: nearest class, honest probabilities, novelty, files without pickle."""
+
+import numpy as np
+import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from glitchvae.errors import InputError, ModelError
+from glitchvae.prototypes import EVENTS_PER_CENTRE, Prototypes
+
+MEANS = {"Blip": (0, 0, 0), "Tomte": (6, 0, 0), "Whistle": (0, 6, 0)}
+
+
+def events(rng, count=30, spread=1.0):
+    codes = np.concatenate([rng.normal(m, spread, (count, 3)) for m in MEANS.values()])
+    return codes, np.repeat(np.array(list(MEANS), dtype=object), count)
+
+
+@pytest.fixture
+def prototypes(rng) -> Prototypes:
+    return Prototypes.fit(*events(rng), held_out=events(rng))
+
+
+def test_events_are_given_the_class_they_lie_near(prototypes, rng):
+    codes, labels = events(rng)
+    found = prototypes.classify(codes)
+    assert np.mean(found.class_name == labels) > 0.97
+    assert found.class_probability.dtype == found.novelty.dtype == np.float32
+    assert ((found.class_probability >= 1 / 3) & (found.class_probability <= 1)).all()
+
+
+def test_one_centre_a_class_is_linear_discriminant_analysis(rng):
+    codes, labels = events(rng, spread=2.5)
+    assert len(codes) / 3 < EVENTS_PER_CENTRE
+    ours = Prototypes.fit(codes, labels, held_out=(codes, labels)).classify(codes)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[1 / 3] * 3)
+    agreement = np.mean(ours.class_name == theirs.fit(codes, labels.astype(str)).predict(codes))
+    assert agreement > 0.97
+
+
+def test_a_class_of_two_shapes_gets_two_centres(rng):
+    near = rng.normal((0, 0, 0), 0.5, (60, 3))
+    split = np.concatenate([rng.normal((8 * s, 0, 0), 0.5, (60, 3)) for s in (-1, 1)])
+    labels = np.array(["middle"] * 60 + ["sides"] * 120, dtype=object)
+    codes = np.concatenate([near, split])
+    prototypes = Prototypes.fit(codes, labels, held_out=(codes, labels))
+    assert np.mean(prototypes.classify(codes).class_name == labels) > 0.99
+
+
+def test_probabilities_are_calibrated_on_held_out_events(rng):
+    overlapping = {"spread": 4.0, "count": 400}
+    prototypes = Prototypes.fit(*events(rng, **overlapping), held_out=events(rng, **overlapping))
+    codes, labels = events(rng, **overlapping)
+    found = prototypes.classify(codes)
+    accuracy = np.mean(found.class_name == labels)
+    assert np.mean(found.class_probability) == pytest.approx(accuracy, abs=0.04)
+
+
+def test_novelty_of_known_events_is_uniform_and_of_far_ones_one(prototypes, rng):
+    known = prototypes.classify(events(rng, count=300)[0]).novelty
+    assert np.mean(known) == pytest.approx(0.5, abs=0.1)
+    far = prototypes.classify(np.full((1, 3), 40.0))
+    assert far.novelty[0] == 1
+
+
+def test_novelty_grows_with_the_distance(prototypes):
+    line = np.stack([np.linspace(0, -10, 20), np.zeros(20), np.zeros(20)], axis=1)
+    assert (np.diff(prototypes.classify(line).novelty[3:]) >= 0).all()
+
+
+def test_how_often_a_class_occurs_does_not_move_the_border(rng):
+    codes = np.concatenate([rng.normal(0, 1, (39, 1)), rng.normal(4, 1, (13, 1))])
+    labels = np.array(["common"] * 39 + ["rare"] * 13, dtype=object)
+    prototypes = Prototypes.fit(codes, labels, held_out=(codes, labels))
+    assert prototypes.classify(np.array([[2.6]])).class_name[0] == "rare"
+
+
+def test_unusable_codes_stay_empty(prototypes):
+    codes = np.zeros((3, 3), dtype=np.float32)
+    codes[1, 2] = np.nan
+    found = prototypes.classify(codes)
+    assert found.class_name.tolist() == ["Blip", "", "Blip"]
+    assert np.isnan(found.novelty).tolist() == [False, True, False]
+    assert np.isnan(found.class_probability[1])
+
+
+def test_no_codes_are_no_classes(prototypes):
+    assert [len(column) for column in prototypes.classify(np.empty((0, 3)))] == [0, 0, 0]
+
+
+def test_unlabelled_and_unusable_rows_are_left_out_of_the_fit(rng):
+    codes, labels = events(rng)
+    clean = Prototypes.fit(codes, labels, held_out=(codes, labels))
+    dirty = Prototypes.fit(
+        np.concatenate([codes, np.full((1, 3), 99.0), np.full((1, 3), np.nan)]),
+        np.append(labels, ["", "Blip"]),
+        held_out=(codes, labels),
+    )
+    np.testing.assert_array_equal(clean.centres, dirty.centres)
+
+
+def test_a_fifth_is_kept_back_where_nothing_is_held_out(rng):
+    codes, labels = events(rng, count=100)
+    prototypes = Prototypes.fit(codes, labels)
+    found = prototypes.classify(events(rng)[0])
+    assert np.mean(found.novelty) == pytest.approx(0.5, abs=0.12)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_events_a_class_are_enough(count, rng):
+    codes, labels = events(rng, count=count, spread=0.1)
+    assert (Prototypes.fit(codes, labels).classify(codes).class_name == labels).all()
+
+
+def test_a_fit_without_labels_says_so(rng):
+    with pytest.raises(InputError, match="no labelled code"):
+        Prototypes.fit(rng.normal(size=(5, 2)), np.full(5, "", dtype=object))
+
+
+def test_lengths_must_agree(rng):
+    with pytest.raises(InputError, match="differ in length"):
+        Prototypes.fit(rng.normal(size=(5, 2)), np.array(["a"], dtype=object))
+
+
+def test_they_come_back_from_disk_as_they_were(prototypes, rng, tmp_path):
+    prototypes.save(tmp_path / "prototypes.safetensors")
+    again = Prototypes.load(tmp_path / "prototypes.safetensors")
+    codes, _ = events(rng)
+    for before, after in zip(prototypes.classify(codes), again.classify(codes), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a pickle", b"\x08" + b"\0" * 40])
+def test_damaged_files_are_named(content, tmp_path):
+    path = tmp_path / "prototypes.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"prototypes\.safetensors"):
+        Prototypes.load(path)
