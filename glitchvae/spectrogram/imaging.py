@@ -109,7 +109,7 @@ def image_strain(
         frange=imaging.frange, mismatch=imaging.mismatch,
     )  # fmt: skip
     canvases = [view_canvas(duration) for duration in VIEWS]
-    with torch.inference_mode():
+    with torch.no_grad():
         whitened = whiten(
             torch.as_tensor(strain, device=device), rate, fftlength=imaging.fftlength,
             overlap=imaging.overlap, fduration=imaging.fduration,
