@@ -1,0 +1,40 @@
+"""glitchvae recipe: list, copy, run."""
+
+from click.testing import CliRunner
+
+from glitchvae.cli import main
+
+
+def run(*arguments):
+    return CliRunner(env={"COLUMNS": "300"}).invoke(main, ["recipe", *map(str, arguments)])
+
+
+def test_list_has_a_line_for_each_recipe():
+    result = run("list")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("census  Count the glitches")
+
+
+def test_copy_then_run_the_copy(tmp_path):
+    result = run("copy", "census", "-o", tmp_path)
+    assert result.output.split() == [str(tmp_path / "census.py"), str(tmp_path / "census.toml")]
+    program = '"""Say so."""\n\n\ndef main(config, out, *, tiny):\n    print(config, out, tiny)\n'
+    (tmp_path / "census.py").write_text(program, encoding="utf-8")
+    result = run("run", tmp_path / "census.py", "-o", "results", "--tiny")
+    assert result.output == f"{tmp_path / 'census.toml'} results True\n"
+    again = run("copy", "census", "-o", tmp_path)
+    assert again.exit_code == 1
+    assert "already exists" in again.output
+
+
+def test_unknown_recipe_names_the_nearest():
+    result = run("run", "cencus")
+    assert result.exit_code == 1
+    assert "did you mean 'census'" in result.output
+
+
+def test_a_problem_of_the_recipe_is_told_without_a_traceback(tmp_path):
+    (tmp_path / "census.toml").write_text("fils = []", encoding="utf-8")
+    result = run("run", "census", "--config", tmp_path / "census.toml", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "did you mean 'files'" in result.output
