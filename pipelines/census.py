@@ -13,19 +13,19 @@ from glob import glob  # Path.glob takes no absolute pattern
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from igwn_segments import segmentlist
 from pydantic import Field
 from scipy.stats import chi2
 
-from glitchvae.archive import Archive, create_archive
-from glitchvae.checkpoint import Checkpoint, load_checkpoint
+from glitchvae.archive import Job, create_archive, fill_from_strain
+from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, read_config
-from glitchvae.embedding import embed_strain
+from glitchvae.embedding import Embeddings
 from glitchvae.errors import ConfigError, GlitchvaeError, InputError
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import imaging_settings
-from glitchvae.store import digest, replacing
+from glitchvae.status import Status
+from glitchvae.store import replacing
 from glitchvae.strain import StrainSource, open_strain, write_gwosc
 
 
@@ -56,21 +56,27 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     """Embed every file, then count."""
     settings = read_config(CensusSettings, config)
     files = simulate_files(out / "strain") if tiny else find_files(settings.files, config)
-    checkpoint = load_checkpoint(settings.model, settings.device)
+    job = Job(
+        checkpoint=load_checkpoint(settings.model, settings.device),
+        imaging=imaging_settings(settings.imaging), snr=settings.snr, device=settings.device,
+    )  # fmt: skip
     archive = create_archive(out / "archive")
     live: dict[str, segmentlist] = {}
+    glitches: dict[str, dict[str, str]] = {}
     for path in files:
         try:
             source = open_strain(path)
-            embed_source(source, archive, checkpoint, settings)
+            rows = fill_from_strain(archive, source, None, job).rows
         except GlitchvaeError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
         print(f"done: {path}", file=sys.stderr)
-        live.setdefault(source.ifo, segmentlist()).extend(live_time(source))
+        times = live_time(source)
+        live.setdefault(source.ifo, segmentlist()).extend(times)
+        glitches.setdefault(source.ifo, {}).update(classes(rows, times) if rows else {})
     if not live:
         raise InputError(f"none of the {len(files)} files could be used", where=config)
-    report(count_classes(archive, checkpoint.digest, live, settings.confidence), out / "census.csv")
+    report(count_classes(glitches, live, settings.confidence), out / "census.csv")
 
 
 def find_files(patterns: Iterable[str], config: Path) -> list[Path]:
@@ -94,40 +100,32 @@ def simulate_files(folder: Path) -> list[Path]:
     return paths
 
 
-def embed_source(
-    source: StrainSource, archive: Archive, checkpoint: Checkpoint, settings: CensusSettings
-) -> None:
-    """Find, image and encode the glitches of one file that the archive does not hold yet."""
-    imaging = imaging_settings(settings.imaging)
-    start, end = source.segments.extent()
-    imaging_digest = digest(imaging.model_dump(mode="json"))
-    done = archive.done(source.ifo, start, end, checkpoint.digest, imaging_digest)
-    with archive.writing({source.ifo: (start, end)}) as journal:
-        for codes, images in embed_strain(
-            source, None, checkpoint, imaging, snr=settings.snr, device=settings.device, done=done
-        ):
-            journal.add(codes, images)
-
-
 def live_time(source: StrainSource) -> segmentlist:
     """When there are data, by the file's own flag where it has one."""
     return source.segments & source.flags.get("DATA", source.segments)
 
 
+def classes(rows: Embeddings, live: segmentlist) -> dict[str, str]:
+    """The class of each event in live time, or its status in brackets where it has no code."""
+    columns = zip(rows.event_id, rows.gps, rows.class_name, rows.status, strict=True)
+    return {
+        event: name if Status(status).usable else f"({status})"
+        for event, gps, name, status in columns
+        if gps in live
+    }
+
+
 def count_classes(
-    archive: Archive, model: str, live: dict[str, segmentlist], confidence: float
+    glitches: dict[str, dict[str, str]], live: dict[str, segmentlist], confidence: float
 ) -> list[Count]:
-    """Glitches by detector and class, the most frequent first; without a code, by status."""
-    rows = []
+    """Glitches by detector and class, the most frequent first."""
+    counts = []
     for ifo, segments in sorted(live.items()):
         hours = float(abs(segments.coalesce())) / 3600
-        events = archive.embeddings(model=model, ifo=ifo)
-        events = events.take(np.array([gps in segments for gps in events.gps], dtype=bool))
-        names = np.where(events.usable, events.class_name, [f"({s})" for s in events.status])
-        for name, number in Counter(names.tolist()).most_common():
-            low, high = poisson_interval(number, confidence)
-            rows.append(Count(ifo, name, number, hours, number / hours, low / hours, high / hours))
-    return rows
+        for name, number in Counter(glitches[ifo].values()).most_common():
+            rates = (n / hours for n in (number, *poisson_interval(number, confidence)))
+            counts.append(Count(ifo, name, number, hours, *rates))
+    return counts
 
 
 def poisson_interval(number: int, confidence: float) -> tuple[float, float]:
