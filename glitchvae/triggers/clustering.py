@@ -1,35 +1,45 @@
 """From loud tiles to events: which tiles belong to one glitch.
 
-The rule, in three steps:
+The rule, in four steps:
 
 1. Join, as Omicron does: tiles nearer to each other in time than 0.1 s form a cluster.
-2. Split: the envelope of a cluster is the loudest tile at each instant. A maximum of
-   the envelope is an event of its own if the envelope falls below half of it on both
-   sides before it rises above it; an instant without a loud tile counts as lying at the
-   threshold. A train of arches becomes one event per arch, while the ringing of one
-   glitch stays with it.
-3. Measure: the event's time, frequency, Q and SNR are those of its loudest tile; its
-   duration and bandwidth span the tiles between the lowest points on either side.
+2. Split: the envelope of a cluster is the loudest tile at each instant, 5 where there
+   is none. A maximum of the envelope is an event of its own if on both sides the
+   envelope falls by a factor of 1.5 before it rises above it. A train of arches becomes
+   one event per arch. The factor is the least that parts two events of SNR 7.5 by a
+   lull without any tile.
+3. Measure: the event's time, frequency, Q and SNR are those of its loudest tile, the
+   time refined by a parabola through that tile and its two neighbours, and rounded to
+   a millisecond so that it is the same on every machine; its duration and bandwidth
+   span all its tiles.
+4. Drop echoes: an event within a second of one more than 30 times louder is a side lobe
+   of the tiles or the ringing of the whitening filter, which is as long as that.
 
-Step 1: F. Robinet et al. (2020), SoftwareX 12, 100620, section 2.4. Step 2 is ours:
-joined tiles of scattered light last for minutes, and one trigger would have to stand
-for dozens of glitches.
+Step 1 is that of F. Robinet et al. (2020), SoftwareX 12, 100620. Without the others one
+trigger would stand for minutes of scattered light, and a dozen for one loud burst.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks, peak_prominences
+
+from glitchvae.triggers.tiles import Tiles
+
+TILE_SNR = 5.0
+"""SNR from which tiles are joined, Omicron's own; an event needs the SNR asked for."""
 
 JOIN = 0.1
 """Seconds of quiet that part two clusters."""
 
 FALL = 1.5
 """Factor in SNR by which the envelope falls between two events of one cluster."""
+
+ECHO = (1.0, 30.0)
+"""Seconds and factor in SNR that make an event the echo of another."""
 
 REACH = 20.0
 """Seconds on either side of a maximum within which the envelope is followed."""
@@ -38,69 +48,21 @@ STEP = 1 / 512
 """Seconds between two points of the envelope."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tiles:
-    """Tiles of the time-frequency plane, one entry each.
-
-    Attributes:
-        time: (N,) GPS seconds of the middle.
-        frequency: (N,) Hz.
-        q: (N,) quality factor.
-        snr: (N,) signal-to-noise ratio.
-        step: (N,) seconds to the next tile of the same row.
-    """
-
-    time: NDArray[np.float64]
-    frequency: NDArray[np.float64]
-    q: NDArray[np.float64]
-    snr: NDArray[np.float64]
-    step: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    @property
-    def bandwidth(self) -> NDArray[np.float64]:
-        """Hz: 2 sqrt(pi) f / Q, as gwpy's `QTile.bandwidth`."""
-        return 2 * np.sqrt(np.pi) * self.frequency / self.q
-
-    @property
-    def duration(self) -> NDArray[np.float64]:
-        """Seconds: one over the bandwidth, a tile has area one."""
-        return 1 / self.bandwidth
-
-    def take(self, rows: Any) -> Self:
-        """Some of the tiles: an index array, a slice or a boolean mask."""
-        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
-    @classmethod
-    def join(cls, parts: list[Self]) -> Self:
-        """Tiles of several searches, in the order of time."""
-        values = {
-            f.name: np.concatenate([getattr(part, f.name) for part in parts] or [np.empty(0)])
-            for f in fields(cls)
-        }
-        return cls(**values).take(np.argsort(values["time"], kind="stable"))
-
-
-def cluster_tiles(tiles: Tiles, *, threshold: float) -> dict[str, NDArray[np.float64]]:
+def cluster_tiles(tiles: Tiles, *, floor: float) -> dict[str, NDArray[np.float64]]:
     """Events among `tiles` by the rule of this module.
 
     Args:
-        tiles: Tiles louder than `threshold`, in the order of time.
-        threshold: SNR taken for instants without a tile.
+        tiles: Tiles louder than `floor`, in the order of time.
+        floor: SNR taken for instants without a tile.
 
     Returns:
         Columns of `Triggers` but for identifier and detector, in the order of time.
     """
-    events = [
-        _measure(part)
-        for cluster in _joined(tiles)
-        for part in _split(cluster, threshold=threshold)
-    ]
+    events = [_measure(part) for cluster in _joined(tiles) for part in _split(cluster, floor=floor)]
     names = ("gps", "snr", "peak_frequency", "central_frequency", "q", "duration", "bandwidth")
     table = np.array(events, dtype=np.float64).reshape(len(events), len(names))
     table = table[np.argsort(table[:, 0], kind="stable")]
+    table = table[~_echoes(table[:, 0], table[:, 1])]
     return {name: table[:, i] for i, name in enumerate(names)}
 
 
@@ -115,9 +77,9 @@ def _joined(tiles: Tiles) -> list[Tiles]:
     return [tiles.take(rows) for rows in np.split(order, breaks)]
 
 
-def _split(cluster: Tiles, *, threshold: float) -> list[Tiles]:
+def _split(cluster: Tiles, *, floor: float) -> list[Tiles]:
     """The tiles of each event of a cluster."""
-    origin, envelope = _envelope(cluster, threshold=threshold)
+    origin, envelope = _envelope(cluster, floor=floor)
     peaks, valleys = _events(envelope)
     if len(peaks) < 2:
         return [cluster]
@@ -126,7 +88,7 @@ def _split(cluster: Tiles, *, threshold: float) -> list[Tiles]:
     return [cluster.take(owner == event) for event in np.unique(owner)]
 
 
-def _envelope(cluster: Tiles, *, threshold: float) -> tuple[float, NDArray[np.float64]]:
+def _envelope(cluster: Tiles, *, floor: float) -> tuple[float, NDArray[np.float64]]:
     """The loudest tile at each instant, and the GPS time of the first instant.
 
     A tile stands for the instants that are nearest to it in its row. They are written
@@ -138,7 +100,7 @@ def _envelope(cluster: Tiles, *, threshold: float) -> tuple[float, NDArray[np.fl
     first = np.floor((start - origin) / STEP).astype(int)
     last = np.floor((start + cluster.step - origin) / STEP).astype(int) + 1
     level = np.floor(np.log2(last - first)).astype(int)
-    table = np.full((level.max() + 1, last.max()), threshold)
+    table = np.full((level.max() + 1, last.max()), floor)
     np.maximum.at(table, (level, first), cluster.snr)
     np.maximum.at(table, (level, last - 2**level), cluster.snr)
     for k in range(level.max(), 0, -1):
@@ -155,7 +117,7 @@ def _events(envelope: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np
     reach = 2 * int(REACH / STEP) + 1
     prominence, _, _ = peak_prominences(padded, peaks, wlen=reach)
     peaks = peaks[prominence >= np.log(FALL)] - 1
-    valleys = [a + int(np.argmin(envelope[a:b])) for a, b in zip(peaks[:-1], peaks[1:])]
+    valleys = [a + int(np.argmin(envelope[a:b])) for a, b in pairwise(peaks)]
     return peaks, np.array(valleys, dtype=np.intp)
 
 
@@ -164,7 +126,7 @@ def _measure(event: Tiles) -> tuple[float, ...]:
     start, end = event.time - event.duration / 2, event.time + event.duration / 2
     low, high = event.frequency - event.bandwidth / 2, event.frequency + event.bandwidth / 2
     return (
-        event.time[peak],
+        round(_refined_time(event, peak), 3),
         event.snr[peak],
         event.frequency[peak],
         (low.min() + high.max()) / 2,
@@ -172,3 +134,28 @@ def _measure(event: Tiles) -> tuple[float, ...]:
         end.max() - start.min(),
         high.max() - low.min(),
     )
+
+
+def _refined_time(event: Tiles, peak: int) -> float:
+    """Where the parabola through log SNR of a tile and its neighbours in time is highest.
+
+    Exact for a burst of Gaussian envelope. Without both neighbours, the tile's middle.
+    """
+    row = (event.q == event.q[peak]) & (event.frequency == event.frequency[peak])
+    offset = (event.time - event.time[peak]) / event.step[peak]
+    level = [np.log(event.snr[row & (np.abs(offset - k) < 0.1)]) for k in (-1, 0, 1)]
+    if min(map(len, level)) == 0:
+        return float(event.time[peak])
+    before, at, after = (values[0] for values in level)
+    curvature = before - 2 * at + after
+    shift = 0.5 * (before - after) / curvature if curvature < 0 else 0.0
+    return float(event.time[peak] + shift * event.step[peak])
+
+
+def _echoes(gps: NDArray[np.float64], snr: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which events (N,), in the order of time, are echoes of a louder one nearby."""
+    reach, factor = ECHO
+    first = np.searchsorted(gps, gps - reach)
+    last = np.searchsorted(gps, gps + reach, side="right")
+    loudest = [snr[a:b].max() for a, b in zip(first, last, strict=True)]
+    return np.array(loudest).reshape(len(gps)) > factor * snr

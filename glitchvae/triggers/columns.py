@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
+from glitchvae.strain.naming import DETECTORS
 from glitchvae.triggers.record import MEASURES, Triggers, triggers_from
 
 Table = Mapping[str, NDArray[Any]]
@@ -35,9 +36,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
 The rows cover Gravity Spy's training set, its older export and its O3 tables,
 Omicron's HDF5, ROOT and LIGO_LW (`sngl_burst`), HVETO's lists and our own CSV.
 """
-
-DETECTORS: tuple[str, ...] = ("G1", "H1", "H2", "I1", "K1", "L1", "V1")
-"""Prefixes of channels and file names (LIGO-T050017) that are taken for a detector."""
 
 MISSING_EXTRA = "Install it with: pip install 'glitchvae[triggers]'."
 

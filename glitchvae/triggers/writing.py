@@ -38,13 +38,23 @@ def write_triggers(path: str | Path, triggers: Triggers) -> None:
         InputError: another suffix.
         StorageError: the disk refused the write.
     """
+    _WRITERS[check_suffix(path)](Path(path), triggers)
+
+
+def check_suffix(path: str | Path) -> str:
+    """The suffix by which `write_triggers` would choose, asked before a long search.
+
+    Raises:
+        InputError: it is none that can be written.
+    """
     name = Path(path).name.lower()
-    write = next((w for suffix, w in _WRITERS.items() if name.endswith(suffix)), None)
-    if write is None:
+    suffix = next((suffix for suffix in _WRITERS if name.endswith(suffix)), None)
+    if suffix is None:
         raise InputError(
-            "unknown kind of trigger file", where=path, expected=f"a suffix of {list(_WRITERS)}"
-        )
-    write(Path(path), triggers)
+            "unknown kind of trigger file", where=path,
+            expected=f"a suffix among {', '.join(_WRITERS)}",
+        )  # fmt: skip
+    return suffix
 
 
 def _write_record(path: Path, triggers: Triggers) -> None:

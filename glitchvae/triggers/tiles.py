@@ -1,0 +1,202 @@
+"""Loud tiles: where the Q-transform of whitened strain stands out of its noise."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import torch
+from igwn_segments import segment
+from numpy.typing import NDArray
+
+from glitchvae.qtransform import Tiling, tile_energies
+from glitchvae.strain import Strain
+from glitchvae.strain.masks import runs
+from glitchvae.whitening import whiten
+
+OVERLAP = 2.0
+"""Seconds by which tiles are computed past the ends of the time asked for."""
+
+EDGE = 1.0
+"""Seconds at either end of a block that the whitening filter spoils (half its length)."""
+
+MIN_BLOCK = 8.0
+"""Seconds of contiguous strain below which nothing is searched."""
+
+CONSTANT = 1 / 16
+"""Seconds of one and the same value that count as missing strain."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiles:
+    """Tiles of the time-frequency plane, one entry each.
+
+    Attributes:
+        time: (N,) GPS seconds of the middle.
+        frequency: (N,) Hz.
+        q: (N,) quality factor.
+        snr: (N,) signal-to-noise ratio.
+        step: (N,) seconds to the next tile of the same row.
+    """
+
+    time: NDArray[np.float64]
+    frequency: NDArray[np.float64]
+    q: NDArray[np.float64]
+    snr: NDArray[np.float64]
+    step: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def bandwidth(self) -> NDArray[np.float64]:
+        """Hz: 2 sqrt(pi) f / Q, as gwpy's `QTile.bandwidth`."""
+        return 2 * np.sqrt(np.pi) * self.frequency / self.q
+
+    @property
+    def duration(self) -> NDArray[np.float64]:
+        """Seconds: one over the bandwidth, a tile has area one."""
+        return 1 / self.bandwidth
+
+    def take(self, rows: Any) -> Self:
+        """Some of the tiles: an index array, a slice or a boolean mask."""
+        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @classmethod
+    def join(cls, parts: list[Self]) -> Self:
+        """Tiles of several searches, in the order of time."""
+        values = {
+            f.name: np.concatenate([getattr(part, f.name) for part in parts] or [np.empty(0)])
+            for f in fields(cls)
+        }
+        return cls(**values).take(np.argsort(values["time"], kind="stable"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Which tiles are wanted.
+
+    Attributes:
+        snr: Least SNR.
+        frange: Frequencies in Hz, cut to what the sample rate allows.
+        qrange: Quality factors.
+        device: Where to compute.
+    """
+
+    snr: float
+    frange: tuple[float, float]
+    qrange: tuple[float, float]
+    device: str
+
+    @property
+    def energy(self) -> float:
+        """Median-normalised energy of a tile of this SNR."""
+        return (self.snr**2 + 2) / (2 * np.log(2))
+
+
+def loud_tiles(
+    read: Callable[[float, float], Strain], span: segment, threshold: Threshold
+) -> Tiles:
+    """Tiles whose middle lies in `span` and whose SNR is above the threshold.
+
+    Args:
+        read: Returns the strain between two GPS times, as far as there is any.
+        span: GPS segment.
+        threshold: What counts as loud.
+
+    Returns:
+        Tiles of all planes in the order of time. They depend on the strain within
+        `span` and about its length on either side of it.
+    """
+    parts = [_of_block(block, keep, threshold) for block, keep in _blocks(read, span)]
+    return Tiles.join(parts)
+
+
+def _blocks(
+    read: Callable[[float, float], Strain], span: segment
+) -> Iterator[tuple[Strain, segment]]:
+    """Blocks to transform, each with the part of `span` that it answers for.
+
+    A block is the span, its overlaps and its edges, moved to lie inside contiguous
+    strain and shortened where the strain is shorter.
+    """
+    first, last = span[0] - OVERLAP - EDGE, span[1] + OVERLAP + EDGE
+    length = last - first
+    strain = _without_constant(read(first, last))
+    if len(strain) == round(length * strain.sample_rate) and np.isfinite(strain.values).all():
+        yield strain, span
+        return
+    strain = _without_constant(read(first - length, last + length))
+    for start, end in strain.finite_segments():
+        low, high = max(span[0], start + EDGE), min(span[1], end - EDGE)
+        if low < high and end - start < MIN_BLOCK:
+            _log.info(
+                "%s: %.1f s from GPS %.1f on are too short to search",
+                strain.ifo, end - start, start,
+            )  # fmt: skip
+        elif low < high:
+            begin = max(min(first, end - length), start)
+            yield strain.crop(begin, min(begin + length, end)), segment(low, high)
+
+
+def _without_constant(strain: Strain) -> Strain:
+    """The same strain, its constant stretches missing: a detector or a channel was off."""
+    same = np.diff(strain.values, prepend=np.nan) == 0
+    stretches = [s for s in runs(same, start=0, step=1) if abs(s) > CONSTANT * strain.sample_rate]
+    if not stretches:
+        return strain
+    values = strain.values.copy()
+    for first, last in stretches:
+        values[int(first) - 1 : int(last)] = np.nan
+    return dataclasses.replace(strain, values=values)
+
+
+def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles:
+    rate, edge = block.sample_rate, round(EDGE * block.sample_rate)
+    values = torch.from_numpy(block.values)[None].to(threshold.device)
+    whitened = whiten(values, rate, fduration=2 * EDGE)[:, edge:-edge]
+    if not torch.isfinite(whitened).all():
+        _log.warning(
+            "%s: %.1f s from GPS %.1f on cannot be whitened and are not searched",
+            block.ifo, block.duration, block.start,
+        )  # fmt: skip
+        return Tiles.join([])
+    start, duration = block.start + EDGE, whitened.shape[-1] / rate
+    tiling = Tiling(
+        duration=duration, sample_rate=rate, qrange=threshold.qrange, frange=threshold.frange
+    )
+    rows = [
+        _of_row(energies[0], start, duration, frequency, plane.q, threshold.energy)
+        for index, plane in enumerate(tiling.planes)
+        for frequency, energies in zip(
+            plane.frequencies, tile_energies(whitened, tiling, plane=index), strict=True
+        )
+    ]
+    tiles = Tiles.join([row for row in rows if row is not None])
+    # The transform is periodic: next to an end of the block it shows what is at the other.
+    inside = np.minimum(tiles.time - start, start + duration - tiles.time) >= tiles.duration
+    return tiles.take(inside & (tiles.time >= keep[0]) & (tiles.time < keep[1]))
+
+
+def _of_row(
+    energies: torch.Tensor, start: float, duration: float, frequency: float, q: float, least: float
+) -> Tiles | None:
+    """The loud tiles of one row of median-normalised energies (n,), if there are any."""
+    loud = torch.nonzero((energies > least) & torch.isfinite(energies)).ravel()
+    if not len(loud):
+        return None
+    step = duration / len(energies)
+    energy = energies[loud].double().cpu().numpy()
+    return Tiles(
+        time=start + loud.cpu().numpy() * step,
+        frequency=np.full(len(energy), frequency),
+        q=np.full(len(energy), q),
+        snr=np.sqrt(2 * np.log(2) * energy - 2),
+        step=np.full(len(energy), step),
+    )
