@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
-from rich import progress
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    ProgressColumn,
-    Task,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
-from glitchvae.errors import ConfigError
+from glitchvae.cli._device import DEVICE, choose_device
+from glitchvae.cli._progress import progress_of
 
 if TYPE_CHECKING:
-    from glitchvae.store import Progress
     from glitchvae.training import Plan, TrainingConfig
 
 
@@ -35,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights, data order and samples.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of further settings.")
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@DEVICE
 @click.option("--plan", "only_plan", is_flag=True, help="Print size and time, then stop.")
 @click.option(
     "-o", "--out", "run", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run."
@@ -51,17 +38,19 @@ def command(
     goes on from. Ctrl-C writes it too.
     """
     from glitchvae.dataset import read_images
-    from glitchvae.training import TrainingData, plan, train
+    from glitchvae.training import TrainingData, plan, refuse_existing, train
 
     if run is None and not only_plan:
         raise click.UsageError("Missing option '-o' / '--out' (only --plan goes without).")
+    if run is not None and not resume:
+        refuse_existing(run)
     settings = _settings(run if resume else None, config, changes)
     data = TrainingData.from_spectrograms(read_images(dataset), description=dataset.name)
-    target = _device(device)
+    target = choose_device(device)
     click.echo(_describe(plan(data, settings, device=target), settings, target), err=True)
     if only_plan or run is None:
         return
-    with _bar(settings.steps) as advance:
+    with progress_of("training", settings.steps, "steps") as advance:
         train(data, settings, run, resume=resume, device=target, progress=advance)
     click.echo(run)
 
@@ -75,46 +64,11 @@ def _settings(resumed: Path | None, config: Path | None, changes: dict[str, Any]
     return read_training_config(config, **changes)
 
 
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
-        raise ConfigError(
-            f"no device {name!r} here", expected="auto, cpu, or cuda where torch finds one"
-        )
-    return name
-
-
 def _describe(size: Plan, settings: TrainingConfig, device: str) -> str:
-    objective = type(settings.objective).__name__.lower()
+    objective = settings.objective.model_dump()["name"]
     return (
         f"{size.parameters / 1e6:.2f} M parameters, objective {objective}; {size.events} training "
         f"events, {size.data_bytes / 1e6:.0f} MB of images resident on {device}; "
         f"{settings.steps} steps of {settings.batch_size} at {size.seconds_per_step:.3f} s: "
         f"about {size.seconds / 60:.1f} min"
     )
-
-
-class _Rate(ProgressColumn):
-    """Steps per second."""
-
-    def render(self, task: Task) -> Text:
-        """The rate, once there is one."""
-        return Text(f"{task.speed:.1f} steps/s" if task.speed else "")
-
-
-@contextmanager
-def _bar(steps: int) -> Iterator[Progress]:
-    """A bar on stderr with rate and time left."""
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=steps)
-        yield lambda count: bar.advance(task, count)

@@ -3,7 +3,7 @@
 from glitchvae.training.config import Augmentation, TrainingConfig, read_training_config
 from glitchvae.training.data import TrainingData
 from glitchvae.training.run import Plan, plan, train
-from glitchvae.training.state import resumed_config
+from glitchvae.training.state import refuse_existing, resumed_config
 
 __all__ = [
     "Augmentation",
@@ -12,6 +12,7 @@ __all__ = [
     "TrainingData",
     "plan",
     "read_training_config",
+    "refuse_existing",
     "resumed_config",
     "train",
 ]

@@ -1,0 +1,116 @@
+"""`glitchvae train`: settings from file and options, plan, resume, stop."""
+
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glitchvae.checkpoint import load_checkpoint
+from glitchvae.cli import main
+from glitchvae.spectrogram import SpectrogramSet
+
+SETTINGS = """
+steps = 3
+batch_size = 4
+[model]
+widths = [2, 2, 2, 2]
+hidden = 8
+latent_size = 2
+"""
+
+
+@pytest.fixture
+def files(tmp_path, rng):
+    count = 8
+    numbers = dict.fromkeys(
+        ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration"),
+        np.ones(count),
+    )
+    SpectrogramSet(
+        images=rng.exponential(1.0, (count, 4, 140, 170)).astype(np.float16),
+        event_id=np.array([f"e{i}" for i in range(count)]), ifo=np.array(["H1"] * count),
+        status=np.array(["ok"] * (count - 1) + ["gap"]), label=np.array(["Blip", "Tomte"] * 4),
+        imaging={"name": "light"}, **numbers,
+    ).write(tmp_path / "set.h5")  # fmt: skip
+    (tmp_path / "run.toml").write_text(SETTINGS)
+    return tmp_path
+
+
+def run(files, *arguments):
+    """Invoke the command on the set, with the settings file."""
+    paths = [str(files / "set.h5"), "--config", str(files / "run.toml"), "--device", "cpu"]
+    return CliRunner().invoke(main, ["train", *paths, *arguments])
+
+
+def unboxed(text):
+    """The words of a message that was wrapped into a box."""
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split())
+
+
+def test_a_set_becomes_a_checkpoint(files):
+    result = run(files, "--objective", "beta", "--seed", "5", "-o", str(files / "run"))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(files / "run")
+    assert "7 training events" in result.stderr
+    opened = load_checkpoint(files / "run")
+    assert opened.card.objective == {"name": "beta", "beta": 1.0}
+    assert opened.card.seed == 5
+    assert opened.card.imaging == {"name": "light"}
+    assert opened.card.data.description == "set.h5"
+
+
+def test_a_plan_writes_nothing(files):
+    result = run(files, "--plan")
+    assert result.exit_code == 0, result.output
+    assert "M parameters, objective annealed; 7 training events" in result.stderr
+    assert "3 steps of 4" in result.stderr
+    assert sorted(p.name for p in files.iterdir()) == ["run.toml", "set.h5"]
+
+
+def test_a_run_is_resumed_with_its_own_settings(files):
+    out = str(files / "run")
+    assert run(files, "-o", out).exit_code == 0
+    arguments = [str(files / "set.h5"), "--resume", "--steps", "5", "--device", "cpu", "-o", out]
+    result = CliRunner().invoke(main, ["train", *arguments])
+    assert result.exit_code == 0, result.output
+    assert load_checkpoint(files / "run").card.steps == 5
+    assert load_checkpoint(files / "run").card.latent_size == 2
+
+
+def test_an_earlier_run_is_kept(files):
+    out = str(files / "run")
+    assert run(files, "-o", out).exit_code == 0
+    again = run(files, "-o", out)
+    assert again.exit_code == 1
+    assert "holds a run already" in unboxed(again.stderr)
+
+
+def test_a_stop_exits_with_130(files, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glitchvae.training.train", stopped)
+    assert run(files, "-o", str(files / "run")).exit_code == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--objective", "anneald"], "did you mean 'annealed'"),
+        (["--device", "tpu"], "no device 'tpu' here"),
+        ([], "Missing option '-o'"),
+    ],
+)
+def test_bad_options_are_one_line(files, arguments, message):
+    out = ["-o", str(files / "run")] if arguments else []
+    result = run(files, *arguments, *out)
+    assert result.exit_code in (1, 2)
+    assert message in unboxed(result.stderr)
+    assert "Traceback" not in result.output
+
+
+def test_a_file_that_holds_no_images_is_named(files):
+    result = CliRunner().invoke(main, ["train", str(files / "run.toml"), "-o", str(files / "r")])
+    assert result.exit_code == 1
+    assert "run.toml" in unboxed(result.stderr)
