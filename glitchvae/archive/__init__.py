@@ -1,6 +1,22 @@
 """Glitches and their codes on disk: immutable Parquet parts and an index over them."""
 
 from glitchvae.archive.archive import Archive, archive_path, create_archive
+from glitchvae.archive.filling import Filled, Job, fill_from_images, fill_from_strain
 from glitchvae.archive.summary import Summary
+from glitchvae.archive.tasks import ImagesTask, StrainTask, Task, image_tasks, strain_tasks
 
-__all__ = ["Archive", "Summary", "archive_path", "create_archive"]
+__all__ = [
+    "Archive",
+    "Filled",
+    "ImagesTask",
+    "Job",
+    "StrainTask",
+    "Summary",
+    "Task",
+    "archive_path",
+    "create_archive",
+    "fill_from_images",
+    "fill_from_strain",
+    "image_tasks",
+    "strain_tasks",
+]

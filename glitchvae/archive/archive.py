@@ -19,7 +19,14 @@ from glitchvae.archive import verification
 from glitchvae.archive.index import index
 from glitchvae.archive.journal import Journal, Spans, recover, writing
 from glitchvae.archive.labels import write_labels
-from glitchvae.archive.layout import check_marker, journals, part_files, write_marker
+from glitchvae.archive.layout import (
+    check_marker,
+    journals,
+    name_part,
+    parse_part,
+    part_files,
+    write_marker,
+)
 from glitchvae.archive.parts import events_between
 from glitchvae.archive.summary import Summary
 from glitchvae.archive.views import read_views
@@ -100,7 +107,7 @@ class Archive:
     ) -> set[str]:
         """Identifiers of the events that need no work, what a killed job left included."""
         recover(self.path)
-        return events_between(self.path, ifo, start, end, model_digest, imaging_digest)
+        return events_between(self.path, ifo, start, end, (model_digest, imaging_digest))
 
     def embeddings(self, *, model: str | None = None, ifo: str | None = None) -> Embeddings:
         """Every row of one model, in the order of time.
@@ -180,17 +187,25 @@ class Archive:
     def thumbnails(self, embeddings: Embeddings) -> SpectrogramSet:
         """The images of some rows, NaN where the archive keeps none."""
         images = np.full((len(embeddings), len(VIEWS), *IMAGE_SHAPE), np.nan, np.float16)
-        for part, event_ids in self._parts_of(embeddings).items():
-            found = read_views(self.path / "views" / part, event_ids)
-            for row, event_id in enumerate(embeddings.event_id):
-                if event_id in found:
-                    images[row] = found[event_id]
+        for path, rows in self._parts_of(embeddings):
+            found = read_views(self.path / "views" / path.name, embeddings.event_id[rows].tolist())
+            for row in rows:
+                images[row] = found.get(embeddings.event_id[row], images[row])
         shared = {f.name for f in SpectrogramSet.columns()} & set(_COLUMNS)
         return SpectrogramSet(
             images=images,
             **{name: getattr(embeddings, name) for name in shared},
             imaging=embeddings.imaging,
         )
+
+    def require_model(self, digest: str) -> None:
+        """Make sure that codes of this model can be compared with those that are here.
+
+        Raises:
+            ArchiveError: the archive holds none of that model.
+        """
+        with self._index() as connection:
+            _choose_model(connection, self.path, digest)
 
     def label(self, labels: Mapping[str, str]) -> None:
         """Keep what people say about events; the last word on an event counts."""
@@ -257,15 +272,16 @@ class Archive:
             )
         return row.mean[0]
 
-    def _parts_of(self, embeddings: Embeddings) -> dict[str, list[str]]:
-        """Which of the events lie in which part."""
-        with self._index() as connection:
-            rows = connection.execute(
-                "SELECT part, list(event_id) FROM embeddings WHERE model_digest = ?"
-                " AND list_contains(?::VARCHAR[], event_id) GROUP BY part",
-                [embeddings.model_digest, embeddings.event_id.tolist()],
-            ).fetchall()
-        return dict(rows)
+    def _parts_of(self, embeddings: Embeddings) -> Iterator[tuple[Path, list[int]]]:
+        """The parts that may hold some of the rows, by their names, with those rows."""
+        times = np.nan_to_num(embeddings.gps, nan=0.0)
+        names = [name_part(i, t, t) for i, t in zip(embeddings.ifo, times, strict=True)]
+        for path in part_files(self.path):
+            part = parse_part(path.name)
+            if part is not None and (
+                rows := [n for n, row in enumerate(names) if part.covers(row)]
+            ):
+                yield path, rows
 
 
 def _choose_model(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from glitchvae.archive.layout import journals, name_part, parse_part
+from glitchvae.archive.layout import journals, name_part, parse_part, time_span
 from glitchvae.archive.parts import events_between, read_header, read_rows, write_part
 from glitchvae.archive.views import SCHEMA as VIEWS_SCHEMA
 from glitchvae.archive.views import pack_views
@@ -158,11 +157,9 @@ def _publish_group(root: Path, pieces: list[Path], spans: Spans) -> None:
     """One part, and its images, from pieces that belong together."""
     keys = pa.concat_tables([read_rows(piece, ["event_id", "gps", "ifo"]) for piece in pieces])
     ifo = keys["ifo"][0].as_py()
-    start, end = _span(keys["gps"].to_numpy(), spans.get(ifo))
-    name = name_part(ifo, start, end)
-    known = events_between(
-        root, name.ifo, name.gps, name.gps + name.duration, *read_header(pieces[0]).origin
-    )
+    name = name_part(ifo, *time_span([*keys["gps"].to_numpy(), *spans.get(ifo, ())]))
+    origin = read_header(pieces[0]).origin
+    known = events_between(root, ifo, name.gps, name.gps + name.duration, origin)
     fresh = _fresh_rows(keys["event_id"].to_pylist(), known)
     if not fresh.any():
         return
@@ -174,12 +171,6 @@ def _publish_group(root: Path, pieces: list[Path], spans: Spans) -> None:
     )
     with replacing(root / "parts" / target) as temporary:
         write_part(temporary, tables)
-
-
-def _span(gps: np.ndarray, span: tuple[float, float] | None) -> tuple[float, float]:
-    """Start and end of the rows and of the strain looked at; infinite if neither is known."""
-    times = [float(t) for t in gps if math.isfinite(t)] + list(span or ())
-    return min(times, default=math.inf), max(times, default=-math.inf)
 
 
 def _fresh_rows(event_ids: list[str], known: set[str]) -> np.ndarray:

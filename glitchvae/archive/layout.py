@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,18 +52,26 @@ class PartName:
         description = f"{self.ifo}_GLITCHVAE" + (f"_{self.suffix}" if self.suffix else "")
         return f"{self.ifo[0]}-{description}-{self.gps}-{self.duration}.parquet"
 
+    def covers(self, other: PartName) -> bool:
+        """Whether events of `other` may lie in this part."""
+        return self.ifo == other.ifo and self.overlaps(other.gps, other.gps + other.duration)
+
     def overlaps(self, start: float, end: float) -> bool:
         """Whether the part may hold events between `start` and `end`."""
         return self.gps <= end and start <= self.gps + self.duration
 
 
 def name_part(ifo: str, start: float, end: float) -> PartName:
-    """The name of a part that covers `start` to `end`, or of unknown times (not finite)."""
+    """The name of a part that covers `start` to `end`."""
     letters = re.sub("[^A-Za-z0-9]", "", ifo).upper() or "X0"
-    if not math.isfinite(start) or not math.isfinite(end):
-        return PartName(ifo=letters, gps=0, duration=0)
     first = math.floor(start)
     return PartName(ifo=letters, gps=first, duration=math.ceil(end) - first)
+
+
+def time_span(times: Iterable[float]) -> tuple[float, float]:
+    """First and last of the finite times, (0, 0) where no time is known."""
+    known = [float(time) for time in times if math.isfinite(time)] or [0.0]
+    return min(known), max(known)
 
 
 def parse_part(name: str) -> PartName | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from glitchvae.archive.layout import parse_part, part_files
+from glitchvae.archive.layout import name_part, parse_part, part_files
+from glitchvae.embedding import Embeddings, from_arrow
 from glitchvae.embedding.tables import check_metadata
 from glitchvae.errors import ArchiveError, InputError
 
@@ -73,21 +74,36 @@ def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise ArchiveError("unreadable part", where=path, found=error, remedy=_REMEDY) from error
 
 
-def events_between(
-    root: Path, ifo: str, start: float, end: float, model_digest: str, imaging_digest: str
-) -> set[str]:
-    """Identifiers of the events that finished parts hold for one model and imaging.
-
-    Only parts whose name says that they may overlap are opened.
-    """
-    found: set[str] = set()
+def parts_between(root: Path, ifo: str, start: float, end: float) -> Iterator[Path]:
+    """The parts that, by their names, may hold events of a detector in [start, end]."""
+    wanted = name_part(ifo, start, end)
     for path in part_files(root):
         name = parse_part(path.name)
-        if name is None or name.ifo != ifo or not name.overlaps(start, end):
-            continue
-        if read_header(path).origin == (model_digest, imaging_digest):
+        if name is not None and name.covers(wanted):
+            yield path
+
+
+def events_between(
+    root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
+) -> set[str]:
+    """Identifiers of the events that parts hold from one model and imaging settings."""
+    found: set[str] = set()
+    for path in parts_between(root, ifo, start, end):
+        if read_header(path).origin == origin:
             found.update(read_rows(path, ["event_id"])["event_id"].to_pylist())
     return found
+
+
+def rows_between(
+    root: Path, ifo: str, start: float, end: float, origin: tuple[str, str], events: Collection[str]
+) -> Embeddings | None:
+    """Rows of some events from one model and imaging settings, None where there are none."""
+    found = []
+    for path in parts_between(root, ifo, start, end):
+        if read_header(path).origin == origin:
+            rows = from_arrow(read_rows(path), path)
+            found.append(rows.take(np.array([e in events for e in rows.event_id], dtype=bool)))
+    return Embeddings.join(found).sorted() if found else None
 
 
 def write_part(path: Path, tables: Iterable[pa.Table]) -> None:

@@ -33,3 +33,22 @@ class Summary:
     gps: tuple[float, float] | None
     unfinished: int
     size: int
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What to print, name by name."""
+        times = "unknown" if self.gps is None else f"{self.gps[0]:.3f} to {self.gps[1]:.3f}"
+        return [
+            ("archive", str(self.path)),
+            ("glitches", f"{self.rows:,} in {self.parts:,} parts"),
+            ("GPS", times),
+            ("detectors", _spell(self.ifos)),
+            ("models", _spell(self.models)),
+            ("nearest class", _spell(self.classes)),
+            ("status", _spell(self.statuses)),
+            ("on disk", f"{self.size / 2**20:.1f} MiB"),
+            ("jobs writing", str(self.unfinished)),
+        ]
+
+
+def _spell(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"

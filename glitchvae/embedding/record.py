@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,10 @@ class Embeddings(Record):
     def usable(self) -> NDArray[np.bool_]:
         """(N,) which rows carry a code."""
         return np.array([Status(value).usable for value in self.status], dtype=bool)
+
+    def sorted(self) -> Self:
+        """The rows in the order of time."""
+        return self.take(np.argsort(self.gps, kind="stable"))
 
     @property
     def model_digest(self) -> str:

@@ -1,4 +1,4 @@
-"""Codes of the glitches in strain: find, image and encode, one stretch at a time."""
+"""Codes of the glitches in strain: find, image and encode, one batch at a time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding.encode import encode_spectrograms
 from glitchvae.embedding.record import Embeddings
 from glitchvae.errors import InputError
+from glitchvae.qtransform import Tiling
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet, make_spectrograms
+from glitchvae.store import Progress
 from glitchvae.strain import StrainSource
-from glitchvae.triggers import Triggers, stream_triggers
+from glitchvae.triggers import Triggers, scan_source
 
 BATCH_SIZE = 16
 """Events imaged and encoded together: what an interruption can cost, and the memory held."""
@@ -33,12 +35,12 @@ def embed_strain(
     batch_size: int = BATCH_SIZE,
     done: Collection[str] = frozenset(),
     configuration: dict[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[tuple[Embeddings, SpectrogramSet]]:
     """Codes and images of the glitches in `source`, batch by batch in time order.
 
     Only one stretch of strain and one batch of images are held at a time, so memory
-    does not grow with the length of the data. Batches are cut the same way whatever
-    is in `done`: a resumed run repeats the very batches that an uninterrupted one makes.
+    does not grow with the length of the data.
 
     Args:
         source: Strain of one detector.
@@ -50,6 +52,7 @@ def embed_strain(
         batch_size: Events per batch.
         done: Identifiers of events that need no work.
         configuration: Options of the run, kept with the rows.
+        progress: Called with the seconds searched, or the number of triggers dealt with.
 
     Yields:
         The rows of one batch and the images they were made from.
@@ -57,18 +60,59 @@ def embed_strain(
     Raises:
         InputError: no trigger is of the source's detector.
     """
-    for found in _stretches(source, triggers, snr, device):
-        for batch in _batches(found, batch_size):
-            todo = batch.take(np.array([event not in done for event in batch.event_id], bool))
-            if len(todo) == 0:
-                continue
-            for images in make_spectrograms(
-                source, todo, imaging, device=device, batch_size=batch_size
-            ):
-                codes = encode_spectrograms(
-                    images, checkpoint, device=device, configuration=configuration
-                )
-                yield codes, images
+    for batch in trigger_batches(
+        source, triggers, snr=snr, device=device, batch_size=batch_size, progress=progress
+    ):
+        todo = batch.take(np.array([event not in done for event in batch.event_id], dtype=bool))
+        yield from embed_triggers(
+            source, todo, checkpoint, imaging, device=device, configuration=configuration
+        )
+
+
+def embed_triggers(
+    source: StrainSource,
+    triggers: Triggers,
+    checkpoint: Checkpoint,
+    imaging: ImagingSettings,
+    *,
+    device: str = "cpu",
+    batch_size: int = BATCH_SIZE,
+    configuration: dict[str, Any] | None = None,
+) -> Iterator[tuple[Embeddings, SpectrogramSet]]:
+    """Codes and images of triggers of the source's detector, batch by batch."""
+    for images in make_spectrograms(
+        source, triggers, imaging, device=device, batch_size=batch_size
+    ):
+        codes = encode_spectrograms(images, checkpoint, device=device, configuration=configuration)
+        yield codes, images
+
+
+def trigger_batches(
+    source: StrainSource,
+    triggers: Triggers | None,
+    *,
+    snr: float = 7.5,
+    device: str = "cpu",
+    batch_size: int = BATCH_SIZE,
+    progress: Progress | None = None,
+) -> Iterator[Triggers]:
+    """The glitches to embed in full batches, found in the strain where none are given.
+
+    Batches are cut from all triggers, done or not, so that a resumed run repeats the
+    very batches that an uninterrupted one makes.
+
+    Raises:
+        InputError: no trigger is of the source's detector.
+    """
+    report = progress or (lambda _: None)
+    if triggers is None:
+        yield from _found(source, snr, device, batch_size, report)
+        return
+    chosen = select_triggers(triggers, source.ifo)
+    for first in range(0, len(chosen), batch_size):
+        batch = chosen.take(slice(first, first + batch_size))
+        yield batch
+        report(len(batch))
 
 
 def select_triggers(triggers: Triggers, ifo: str) -> Triggers:
@@ -77,30 +121,34 @@ def select_triggers(triggers: Triggers, ifo: str) -> Triggers:
     Raises:
         InputError: there are triggers, but none of this detector.
     """
-    mine = triggers.ifo == ifo
-    others = sorted(set(triggers.ifo[~mine]))
-    if others and not mine.any():
-        raise InputError(
-            "no trigger is of the strain's detector", expected=ifo, found=", ".join(others),
-            remedy=f"Give strain of {' or '.join(others)}, or triggers of {ifo}.",
-        )  # fmt: skip
-    if others:
-        _LOG.warning(
-            "%d of %d triggers left out: they are of %s, the strain is of %s",
-            (~mine).sum(), len(mine), ", ".join(others), ifo,
-        )  # fmt: skip
-    chosen = triggers.take(mine)
-    return chosen.take(np.argsort(chosen.gps, kind="stable"))
+    chosen = triggers.of(ifo).sorted()
+    if len(chosen) < len(triggers):
+        others = ", ".join(f"{n} of {name}" for name, n in triggers.ifos.items() if name != ifo)
+        _LOG.warning("triggers left out, as the strain is of %s: %s", ifo, others)
+    if len(chosen) == 0:
+        raise InputError("no triggers given", expected=f"at least one of {ifo}")
+    return chosen
 
 
-def _stretches(
-    source: StrainSource, triggers: Triggers | None, snr: float, device: str
+def usable_band(source: StrainSource, imaging: ImagingSettings) -> tuple[float, float]:
+    """Frequencies in Hz that images of this strain can hold, given its sample rate."""
+    tiling = Tiling(
+        duration=imaging.min_block, sample_rate=min(source.sample_rate, imaging.sample_rate),
+        qrange=imaging.qrange, frange=imaging.frange, mismatch=imaging.mismatch,
+    )  # fmt: skip
+    return tiling.band
+
+
+def _found(
+    source: StrainSource, snr: float, device: str, batch_size: int, report: Progress
 ) -> Iterator[Triggers]:
-    if triggers is None:
-        return stream_triggers(source, snr=snr, device=device)
-    return iter([select_triggers(triggers, source.ifo)])
-
-
-def _batches(triggers: Triggers, size: int) -> Iterator[Triggers]:
-    for first in range(0, len(triggers), size):
-        yield triggers.take(slice(first, first + size))
+    waiting: list[Triggers] = []
+    for cell, triggers in scan_source(source, snr=snr, device=device):
+        waiting.append(triggers)
+        while sum(map(len, waiting)) >= batch_size:
+            joined = Triggers.join(waiting)
+            yield joined.take(slice(0, batch_size))
+            waiting = [joined.take(slice(batch_size, None))]
+        report(round(cell[1] - cell[0]))
+    if sum(map(len, waiting)):
+        yield Triggers.join(waiting)

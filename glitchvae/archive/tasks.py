@@ -1,0 +1,138 @@
+"""Tasks: a user's inputs as pieces of work, each of which plans and fills by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from glitchvae.archive.archive import Archive
+from glitchvae.archive.filling import Filled, Job, fill_from_images, fill_from_strain
+from glitchvae.dataset import read_images
+from glitchvae.embedding import Plan, assign_triggers, plan_embedding, plan_encoding, usable_band
+from glitchvae.shapes import AXIS_FREQUENCIES
+from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.store import Progress
+from glitchvae.strain import StrainSource
+from glitchvae.triggers import Triggers
+
+
+class Task(Protocol):
+    """One piece of work. `size` counts the units that `fill` reports as they are done."""
+
+    @property
+    def unit(self) -> str:
+        """What `size` counts."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What it works on."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many units it has."""
+        ...
+
+    def plan(self, job: Job) -> Plan:
+        """What it will take."""
+        ...
+
+    def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
+        """Do it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrainTask:
+    """Glitches of one detector's strain, searched for where no triggers are given."""
+
+    source: StrainSource
+    triggers: Triggers | None = None
+
+    @property
+    def unit(self) -> str:
+        """Seconds are searched, triggers are imaged."""
+        return "s" if self.triggers is None else "glitches"
+
+    @property
+    def name(self) -> str:
+        """Detector and number of files."""
+        files = len(self.source.files)
+        return f"{self.source.ifo}, {files} file{'s' if files > 1 else ''}"
+
+    @property
+    def size(self) -> int:
+        """Seconds of strain, or number of triggers."""
+        return round(abs(self.source.segments)) if self.triggers is None else len(self.triggers)
+
+    def plan(self, job: Job) -> Plan:
+        """From a trial on the strain."""
+        return plan_embedding(
+            self.source, self.triggers, job.checkpoint, job.imaging, snr=job.snr, device=job.device
+        )
+
+    def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
+        """Search, image, encode, store."""
+        return fill_from_strain(archive, self.source, self.triggers, job, progress=progress)
+
+    def band(self, job: Job) -> str:
+        """How much of the frequency axis this sample rate can fill, in words."""
+        top, axis = usable_band(self.source, job.imaging)[1], AXIS_FREQUENCIES[1]
+        reach = f"images reach {min(top, axis):.0f} Hz of {axis:.0f} Hz"
+        return f"{self.source.ifo} at {self.source.sample_rate:g} Hz: {reach}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesTask:
+    """Images that are there already."""
+
+    path: Path
+    spectrograms: SpectrogramSet
+
+    @property
+    def unit(self) -> str:
+        """Images are encoded."""
+        return "images"
+
+    @property
+    def name(self) -> str:
+        """The file."""
+        return self.path.name
+
+    @property
+    def size(self) -> int:
+        """Number of events."""
+        return len(self.spectrograms)
+
+    def plan(self, job: Job) -> Plan:
+        """From one batch."""
+        return plan_encoding(self.spectrograms, job.checkpoint, device=job.device)
+
+    def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
+        """Encode, store."""
+        return fill_from_images(archive, self.spectrograms, job, progress=progress)
+
+
+def strain_tasks(
+    sources: Sequence[StrainSource], triggers: Triggers | None = None
+) -> list[StrainTask]:
+    """A task for each source; those without any of the given triggers have none.
+
+    Raises:
+        InputError: none of the triggers is of a detector that there is strain of.
+    """
+    if triggers is None:
+        return [StrainTask(source=source) for source in sources]
+    return [StrainTask(source=s, triggers=t) for s, t in assign_triggers(triggers, sources)]
+
+
+def image_tasks(paths: Sequence[Path]) -> list[ImagesTask]:
+    """A task for each set of images.
+
+    Raises:
+        InputError: a set is damaged.
+    """
+    return [ImagesTask(path=path, spectrograms=read_images(path)) for path in paths]

@@ -1,0 +1,58 @@
+"""Look into an archive, export it, check it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from glitchvae.cli._archive import ARCHIVE
+
+
+@click.group("archive")
+def command() -> None:
+    """Look into an archive, export it, check it."""
+
+
+@command.command()
+@ARCHIVE
+def info(archive: Path | None) -> None:
+    """How many glitches, of which detectors, classes, states and models."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from glitchvae.archive import Archive, archive_path
+
+    summary = Archive(archive_path(archive)).info()
+    table = Table(show_header=False, box=None)
+    for name, value in summary.lines():
+        table.add_row(f"[bold]{name}[/bold]", value)
+    Console().print(table)
+
+
+@command.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--model", metavar="NAME", help="Where the archive holds codes of several.")
+@ARCHIVE
+def export(out: Path, model: str | None, archive: Path | None) -> None:
+    """Write every row to OUT: .h5, .parquet, .csv or .ecsv."""
+    from glitchvae.archive import Archive, archive_path
+
+    rows = Archive(archive_path(archive)).export(out, model=model)
+    click.echo(f"{rows} glitches: {out}")
+
+
+@command.command()
+@ARCHIVE
+@click.pass_context
+def verify(ctx: click.Context, archive: Path | None) -> None:
+    """Read everything and name every problem; exit status 1 if there is one."""
+    from glitchvae.archive import Archive, archive_path
+
+    store = Archive(archive_path(archive))
+    problems = 0
+    for problem in store.verify():
+        problems += 1
+        click.echo(problem)
+    click.echo(f"{store.path}: {problems or 'no'} problem{'' if problems == 1 else 's'}", err=True)
+    ctx.exit(1 if problems else 0)

@@ -1,0 +1,236 @@
+"""Find the glitches in strain, encode them and store them in an archive."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from glitchvae.cli._archive import ARCHIVE
+from glitchvae.cli._device import DEVICE, choose_device
+from glitchvae.cli._progress import progress_of
+from glitchvae.errors import GlitchvaeError, InputError, StorageError
+
+if TYPE_CHECKING:
+    from glitchvae.archive import Archive, Filled, Job, Task
+    from glitchvae.embedding import Embeddings
+    from glitchvae.strain import StrainSource
+    from glitchvae.triggers import Triggers
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("embed")
+@click.argument("inputs", nargs=-1, type=_PATH, metavar="INPUT...")
+@click.option("--triggers", type=_PATH, metavar="FILE", help="Embed these instead of searching.")
+@click.option("--gps", type=float, multiple=True, metavar="T", help="Embed this time; repeatable.")
+@click.option("--ifo", help="Detector, where the files do not say it.")
+@click.option("--channel", help="Channel, where the files hold several.")
+@click.option("--gwosc", nargs=3, metavar="IFO START END", help="Open data by name.")
+@click.option("--frametype", help="Find frames by gwdatafind; needs --ifo and --times.")
+@click.option("--times", nargs=2, type=float, metavar="START END", help="For --frametype.")
+@click.option("--snr", type=float, default=7.5, show_default=True, help="Of the search.")
+@click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
+@click.option("--imaging", default="light", show_default=True, help="gravity-spy or light.")
+@ARCHIVE
+@click.option("-o", "--out", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
+@click.option("--contact-sheet", type=_PATH, metavar="PNG", help="A picture of every glitch.")
+@DEVICE
+@click.option("--plan", "only_plan", is_flag=True, help="Say what it will take, then stop.")
+@click.pass_context
+def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options: Any) -> None:
+    """Find the glitches in strain, encode them and store them in an archive.
+
+    INPUT is strain (GWOSC HDF5, GWF, gwpy HDF5) of one or several detectors, or images
+    (a spectrogram set, Gravity Spy's HDF5, a folder of its pictures), told apart by
+    content. What the archive holds already is not done again, so that an interrupted
+    run is finished by the same command. Exit status 1 if an input could not be used.
+    """
+    from glitchvae.archive import archive_path, create_archive
+
+    _check_outputs(options["out"], options["contact_sheet"])
+    job = _job(options)
+    tasks, problems = _tasks(options)
+    _say_plan(tasks, job, only_plan)
+    if not only_plan:
+        store = create_archive(archive_path(archive))
+        filled, failed = _run(tasks, store, job)
+        problems += failed
+        _conclude(filled, store, options["out"], options["contact_sheet"])
+    ctx.exit(1 if problems else 0)
+
+
+def _check_outputs(out: Path | None, contact_sheet: Path | None) -> None:
+    """Refuse before any work what could not be written after it."""
+    from glitchvae.embedding import check_output
+
+    if out is not None:
+        check_output(out)
+    if contact_sheet is not None and contact_sheet.suffix.lower() != ".png":
+        raise InputError("not the name of a picture", where=contact_sheet, expected=".png")
+
+
+def _job(options: dict[str, Any]) -> Job:
+    from glitchvae.archive import Job
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.spectrogram import imaging_settings
+
+    device = choose_device(options["device"])
+    names = ("snr", "ifo", "channel", "gps", "frametype", "gwosc")
+    given = {name: options[name] for name in names if options[name]}
+    if options["triggers"]:
+        given["triggers"] = options["triggers"].name
+    return Job(
+        checkpoint=load_checkpoint(options["model"], device),
+        imaging=imaging_settings(options["imaging"]),
+        snr=options["snr"],
+        device=device,
+        configuration=given | {"device": device},
+    )
+
+
+def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:
+    """The work to do, and how many inputs cannot be used; each of those is reported."""
+    from glitchvae.archive import image_tasks, strain_tasks
+    from glitchvae.embedding import open_inputs
+
+    inputs = open_inputs(options["inputs"], ifo=options["ifo"], channel=options["channel"])
+    sources = [*inputs.sources, *_found_sources(options)]
+    if not sources and not inputs.image_sets:
+        raise _nothing(inputs.problems)
+    for problem in inputs.problems:
+        click.echo(f"left out: {problem}", err=True)
+    triggers = _triggers(options, sources)
+    tasks: list[Task] = [*strain_tasks(sources, triggers), *image_tasks(inputs.image_sets)]
+    return tasks, len(inputs.problems)
+
+
+def _nothing(problems: tuple[GlitchvaeError, ...]) -> GlitchvaeError:
+    if len(problems) == 1:
+        return problems[0]
+    if problems:
+        return InputError("no input can be used: " + "; ".join(map(str, problems)))
+    return InputError("no input", remedy="Name strain files or images, or use --gwosc.")
+
+
+def _found_sources(options: dict[str, Any]) -> list[StrainSource]:
+    """Strain that is named, not given as files."""
+    from glitchvae.strain import find_strain, open_gwosc
+
+    sources = []
+    if options["gwosc"]:
+        ifo, start, end = options["gwosc"]
+        sources.append(open_gwosc(ifo, _seconds(start), _seconds(end)))
+    if options["frametype"]:
+        if not options["ifo"] or not options["times"]:
+            raise click.UsageError("--frametype needs --ifo and --times START END.")
+        sources.append(
+            find_strain(options["ifo"], options["frametype"], options["channel"], *options["times"])
+        )
+    return sources
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise click.UsageError(f"--gwosc IFO START END: {text!r} is no GPS time.") from error
+
+
+def _triggers(options: dict[str, Any], sources: list[StrainSource]) -> Triggers | None:
+    from glitchvae.embedding import read_triggers_for
+    from glitchvae.triggers import Triggers, at_times
+
+    if options["triggers"] and options["gps"]:
+        raise click.UsageError("--triggers and --gps exclude each other.")
+    if (options["triggers"] or options["gps"]) and not sources:
+        raise InputError("triggers were given, but no strain")
+    if options["triggers"]:
+        return read_triggers_for(options["triggers"], sources, ifo=options["ifo"])
+    if options["gps"]:
+        detectors = sorted({source.ifo for source in sources})
+        return Triggers.join([at_times(options["gps"], ifo) for ifo in detectors])
+    return None
+
+
+def _say_plan(tasks: list[Task], job: Job, only_plan: bool) -> None:
+    """One line before the work; the whole answer of --plan."""
+    from glitchvae.archive import StrainTask
+
+    for task in tasks:
+        if isinstance(task, StrainTask):
+            click.echo(task.band(job), err=True)
+    plan = functools.reduce(operator.add, [task.plan(job) for task in tasks])
+    click.echo(str(plan), err=not only_plan)
+
+
+def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], int]:
+    """What came of the tasks, and how many failed; a full disk ends them all."""
+    filled, failed = [], 0
+    for task in tasks:
+        try:
+            with progress_of(task.name, task.size, task.unit) as report:
+                filled.append(task.fill(archive, job, report))
+        except StorageError:
+            raise
+        except GlitchvaeError as error:
+            failed += 1
+            click.echo(f"{task.name}: {error}", err=True)
+    return filled, failed
+
+
+def _conclude(
+    filled: list[Filled], archive: Archive, out: Path | None, contact_sheet: Path | None
+) -> None:
+    """Tables on stdout, files where asked for."""
+    from glitchvae.embedding import Embeddings, write_embeddings
+
+    known = sum(part.known for part in filled)
+    parts = [part.rows for part in filled if part.rows is not None]
+    if parts:
+        rows = Embeddings.join(parts)
+        _print_tables(rows)
+        if out is not None:
+            write_embeddings(out, rows)
+        if contact_sheet is not None:
+            _draw(archive, rows, contact_sheet)
+    total = sum(map(len, parts))
+    click.echo(f"{total} glitches, {known} of them known before; archive: {archive.path}")
+
+
+def _print_tables(rows: Embeddings) -> None:
+    """How many of each class, how many of each status."""
+    from collections import Counter
+
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for title, values in (("nearest class", rows.class_name), ("status", rows.status)):
+        table = Table(title, "glitches")
+        for value, count in Counter(values.tolist()).most_common():
+            table.add_row(value or "(none)", str(count))
+        console.print(table)
+
+
+def _draw(archive: Archive, rows: Embeddings, path: Path) -> None:
+    from glitchvae.plots import contact_sheet
+
+    contact_sheet(archive.thumbnails(rows), captions(rows), path)
+    click.echo(f"contact sheet: {path}")
+
+
+def captions(rows: Embeddings) -> list[str]:
+    """One line under each glitch of a contact sheet."""
+    from glitchvae.plots import caption
+
+    return [
+        caption(
+            gps=rows.gps[n], ifo=rows.ifo[n], snr=float(rows.snr[n]), status=rows.status[n],
+            class_name=rows.class_name[n], probability=float(rows.class_probability[n]),
+        )
+        for n in range(len(rows))
+    ]  # fmt: skip

@@ -1,0 +1,88 @@
+"""Find the glitches that look most like one glitch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from glitchvae.cli._archive import ARCHIVE
+from glitchvae.cli._device import DEVICE, choose_device
+
+if TYPE_CHECKING:
+    from glitchvae.archive import Archive
+    from glitchvae.embedding import Embeddings
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("similar")
+@click.option("--gps", type=float, metavar="T", help="The glitch at this time.")
+@click.option("--id", "event_id", metavar="ID", help="The glitch of this identifier.")
+@click.option("--image", type=_PATH, metavar="FILE", help="The first glitch of an image set.")
+@click.option("-k", "count", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--model", metavar="NAME|DIR", help="Where the archive holds codes of several.")
+@ARCHIVE
+@click.option("-o", "--out", type=_PATH, metavar="PNG", help="A contact sheet of them.")
+@DEVICE
+def command(
+    gps: float | None, event_id: str | None, image: Path | None, count: int,
+    model: str | None, archive: Path | None, out: Path | None, device: str,
+) -> None:  # fmt: skip
+    """Find the glitches that look most like one glitch.
+
+    The distance is the Euclidean one between posterior means, in units of the prior's
+    standard deviation. The search is exact.
+    """
+    from glitchvae.archive import Archive, archive_path
+
+    if sum(given is not None for given in (gps, event_id, image)) != 1:
+        raise click.UsageError("Give one of --gps, --id and --image.")
+    store = Archive(archive_path(archive))
+    query: Any = gps if gps is not None else event_id
+    if image is not None:
+        query = _encode(image, store, model, device)
+    rows, distances = store.nearest(query, count, model=model and Path(model).name)
+    _print_rows(rows, distances)
+    if out is not None:
+        _draw(store, rows, distances, out)
+
+
+def _encode(image: Path, archive: Archive, model: str | None, device: str) -> Any:
+    """Code (Z,) of the first usable image of a set."""
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.dataset import read_images
+    from glitchvae.embedding import encode_spectrograms
+    from glitchvae.errors import InputError
+
+    spectrograms = read_images(image)
+    if not spectrograms.usable.any():
+        raise InputError("no usable image", where=image, found=sorted(set(spectrograms.status)))
+    checkpoint = load_checkpoint(model or "default", choose_device(device))
+    archive.require_model(checkpoint.digest)
+    first = spectrograms.take(spectrograms.usable).take([0])
+    return encode_spectrograms(first, checkpoint, device=choose_device(device)).mean[0]
+
+
+def _print_rows(rows: Embeddings, distances: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("distance", "id", "detector", "GPS", "SNR", "nearest class", "label", "status")
+    for n, distance in enumerate(distances):
+        label = "" if rows.label is None else rows.label[n]
+        table.add_row(
+            f"{distance:.3f}", rows.event_id[n], rows.ifo[n], f"{rows.gps[n]:.4f}",
+            f"{rows.snr[n]:.1f}", rows.class_name[n], label, rows.status[n],
+        )  # fmt: skip
+    Console().print(table)
+
+
+def _draw(archive: Archive, rows: Embeddings, distances: Any, path: Path) -> None:
+    from glitchvae.cli.embed import captions
+    from glitchvae.plots import contact_sheet
+
+    texts = [f"{d:.2f}  ·  {text}" for d, text in zip(distances, captions(rows), strict=True)]
+    contact_sheet(archive.thumbnails(rows), texts, path)
+    click.echo(f"contact sheet: {path}")

@@ -1,0 +1,124 @@
+"""Files of a user, told apart by their content: strain by detector and rate, or images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glitchvae.dataset import is_image_set
+from glitchvae.errors import GlitchvaeError, InputError
+from glitchvae.strain import StrainSource, Stretch, open_strain
+from glitchvae.triggers import Triggers, read_triggers
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the files hold.
+
+    Attributes:
+        sources: Strain, joined in time for each detector and sample rate.
+        image_sets: Files and folders of images.
+        problems: Errors of the files that cannot be used.
+    """
+
+    sources: tuple[StrainSource, ...]
+    image_sets: tuple[Path, ...]
+    problems: tuple[GlitchvaeError, ...]
+
+
+def open_inputs(
+    paths: Iterable[str | Path], *, ifo: str | None = None, channel: str | None = None
+) -> Inputs:
+    """Open every file; one that cannot be used does not stop the others.
+
+    Args:
+        paths: Strain files, image sets, or both.
+        ifo: Detector of strain that does not say it.
+        channel: Channel of strain files that hold several.
+    """
+    groups: dict[tuple[str, float], list[Stretch]] = {}
+    image_sets: list[Path] = []
+    problems: list[GlitchvaeError] = []
+    for path in map(Path, paths):
+        try:
+            if is_image_set(path):
+                image_sets.append(path)
+                continue
+            source = open_strain(path, ifo=ifo, channel=channel)
+            groups.setdefault((source.ifo, source.sample_rate), []).extend(source.stretches)
+        except GlitchvaeError as error:
+            problems.append(error)
+    sources = [source for group in groups.values() for source in _join(group)]
+    return Inputs(
+        sources=tuple(sources), image_sets=tuple(image_sets), problems=tuple(problems)
+    )  # fmt: skip
+
+
+def read_triggers_for(
+    path: str | Path, sources: Sequence[StrainSource], *, ifo: str | None = None
+) -> Triggers:
+    """Triggers for strain; a table that names no detector is of the strain's only one.
+
+    Raises:
+        InputError: the table cannot be read, or no detector can be told.
+    """
+    detectors = {source.ifo for source in sources}
+    try:
+        return read_triggers(path, ifo=ifo)
+    except InputError:
+        if ifo is not None or len(detectors) != 1:
+            raise
+        return read_triggers(path, ifo=detectors.pop())
+
+
+def assign_triggers(
+    triggers: Triggers, sources: Sequence[StrainSource]
+) -> list[tuple[StrainSource, Triggers]]:
+    """Each trigger to the first source of its detector that covers its time.
+
+    One that no source covers goes to the first source of its detector, so that it gets
+    its row and status. Triggers of detectors without strain are left out with a warning.
+
+    Raises:
+        InputError: none of the triggers is of a detector that there is strain of.
+    """
+    detectors = sorted({source.ifo for source in sources})
+    others = {ifo: count for ifo, count in triggers.ifos.items() if ifo not in detectors}
+    if sum(others.values()) == len(triggers):
+        raise InputError(
+            "no trigger is of a detector of the strain", expected=" or ".join(detectors),
+            found=", ".join(others) or "no trigger",
+            remedy="Give the strain and the triggers of the same detector.",
+        )  # fmt: skip
+    for ifo, count in others.items():
+        _LOG.warning("%d triggers of %s left out: the strain is of %s", count, ifo, detectors)
+    owners = np.array(
+        [_owner(*row, sources) for row in zip(triggers.gps, triggers.ifo, strict=True)]
+    )
+    return [
+        (source, triggers.take(owners == number))
+        for number, source in enumerate(sources)
+        if (owners == number).any()
+    ]
+
+
+def _owner(gps: float, ifo: str, sources: Sequence[StrainSource]) -> int:
+    """Number of the source that a trigger belongs to, -1 where there is none."""
+    mine = [number for number, source in enumerate(sources) if source.ifo == ifo]
+    covering = [number for number in mine if gps in sources[number].segments]
+    return (covering or mine or [-1])[0]
+
+
+def _join(stretches: list[Stretch]) -> list[StrainSource]:
+    """One source, or one for each file where their samples do not lie on one grid."""
+    try:
+        return [StrainSource.join(stretches)]
+    except InputError as error:
+        _LOG.warning("taken one by one: %s", error)
+        return [StrainSource.join([stretch]) for stretch in stretches]
