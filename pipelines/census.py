@@ -118,11 +118,12 @@ def classes(rows: Embeddings, live: segmentlist) -> dict[str, str]:
 def count_classes(
     glitches: dict[str, dict[str, str]], live: dict[str, segmentlist], confidence: float
 ) -> list[Count]:
-    """Glitches by detector and class, the most frequent first."""
+    """Glitches by detector: all of them, then by class, the most frequent first."""
     counts = []
     for ifo, segments in sorted(live.items()):
         hours = float(abs(segments.coalesce())) / 3600
-        for name, number in Counter(glitches[ifo].values()).most_common():
+        names = glitches[ifo].values()
+        for name, number in [("all", len(names)), *Counter(names).most_common()]:
             rates = (n / hours for n in (number, *poisson_interval(number, confidence)))
             counts.append(Count(ifo, name, number, hours, *rates))
     return counts

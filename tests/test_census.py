@@ -1,10 +1,13 @@
 """The census recipe: rehearsed end to end on simulated strain, and its arithmetic."""
 
 import csv
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 
 import numpy as np
 import pytest
 import torch
+from igwn_segments import segment, segmentlist
 from scipy.stats import poisson
 
 from glitchvae.archive import Archive
@@ -36,9 +39,12 @@ def settings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def out(settings, tmp_path_factory):
-    """The results of a rehearsal."""
+    """The results of a rehearsal, and what it said."""
     folder = tmp_path_factory.mktemp("out")
-    run_recipe(find_recipe("census"), folder, config=settings, tiny=True)
+    with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()) as problems:
+        run_recipe(find_recipe("census"), folder, config=settings, tiny=True)
+    (folder / "stdout.txt").write_text(told.getvalue(), encoding="utf-8")
+    (folder / "stderr.txt").write_text(problems.getvalue(), encoding="utf-8")
     return folder
 
 
@@ -51,9 +57,20 @@ def table(out):
 def test_the_table_counts_every_event_of_the_archive_once(out, table):
     events = Archive(out / "archive").embeddings()
     assert len(events) > 0
-    assert sum(int(row["glitches"]) for row in table) == len(events)
-    assert {row["ifo"] for row in table} == {"H1", "L1"} == set(events.ifo)
-    assert {row["class_name"] for row in table if "(" not in row["class_name"]} <= set(CLASSES)
+    numbers = {(row["ifo"], row["class_name"]): int(row["glitches"]) for row in table}
+    for ifo in ("H1", "L1"):
+        total = numbers.pop((ifo, "all"))
+        assert total == np.sum(events.ifo == ifo)
+        assert total == sum(number for (name, _), number in numbers.items() if name == ifo)
+    assert {name for _, name in numbers if "(" not in name} <= set(CLASSES)
+
+
+def test_a_detector_without_glitches_has_an_upper_limit():
+    count_classes = load_main(find_recipe("census").script).__globals__["count_classes"]
+    (none,) = count_classes({"V1": {}}, {"V1": segmentlist([segment(0, 7200)])}, 0.9)
+    assert none[:3] == ("V1", "all", 0)
+    assert none.rate == none.lowest == 0
+    assert none.highest == pytest.approx(-np.log(0.05) / 2)
 
 
 def test_rates_are_per_hour_of_live_time_inside_their_interval(table):
@@ -64,12 +81,12 @@ def test_rates_are_per_hour_of_live_time_inside_their_interval(table):
         assert float(row["lowest"]) < rate < float(row["highest"])
 
 
-def test_a_damaged_file_is_named_and_left_out(settings, tmp_path, capsys):
-    run_recipe(find_recipe("census"), tmp_path, config=settings, tiny=True)
-    said = capsys.readouterr()
-    assert "left out: " in said.err
-    assert "2_damaged.hdf5" in said.err
-    assert "per hour" in said.out
+def test_a_damaged_file_is_named_and_left_out(out, table):
+    said = (out / "stderr.txt").read_text(encoding="utf-8")
+    assert [line.split(": ")[0] for line in said.splitlines()] == ["done", "left out", "done"]
+    assert "2_damaged.hdf5" in said
+    printed = (out / "stdout.txt").read_text(encoding="utf-8").splitlines()
+    assert len(printed) == 1 + len(table)
 
 
 def test_running_again_adds_nothing(settings, out, table):
