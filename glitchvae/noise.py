@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
+from scipy.fft import next_fast_len
 
 from glitchvae import resources
 from glitchvae.errors import InputError
@@ -54,6 +55,7 @@ class Asd:
         below = np.minimum(wanted - np.log(lowest), 0.0)
         return np.exp(inside + SEISMIC_SLOPE * below)
 
+    @cached_property
     def background(self) -> Asd:
         """The curve without its lines: a running median over a third of an octave."""
         grid = np.geomspace(self.frequencies[0], self.frequencies[-1], 1000)
@@ -102,6 +104,11 @@ def asd(name: str) -> Asd:
         raise InputError("no noise curve of this name", where=name, expected=", ".join(known))
     frequencies, values = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
     return Asd(name=path.stem, frequencies=frequencies, values=values)
+
+
+def fast_length(samples: int) -> int:
+    """The least length of at least `samples` whose Fourier transform is fast."""
+    return int(next_fast_len(samples, real=True))
 
 
 def simulate_noise(
@@ -153,15 +160,15 @@ def _blocks(
     The window is smooth at its ends (the Vorbis power-complementary one), so that the
     loud seismic end of the curve does not leak into the quiet middle.
     """
-    frequencies = fft.rfftfreq(2 * half, 1 / sample_rate)
+    frequencies = np.fft.rfftfreq(2 * half, 1 / sample_rate)
     amplitude = curve(frequencies) * np.sqrt(sample_rate / 2)
     phase = np.pi * (np.arange(2 * half) + 0.5) / (2 * half)
     window = np.sin(np.pi / 2 * np.sin(phase) ** 2)
     level = unsteadiness.drift * rng.standard_normal(unsteadiness.bands)
     for _ in range(count):
         shape = amplitude * _band_levels(frequencies, level) if unsteadiness.drift else amplitude
-        white = fft.rfft(rng.standard_normal(2 * half))
-        block = fft.irfft(white * shape, 2 * half) * window
+        white = np.fft.rfft(rng.standard_normal(2 * half))
+        block = np.fft.irfft(white * shape, 2 * half) * window
         yield block * _flicker(2 * half, sample_rate, rng, unsteadiness)
         level = _wander(level, rng, unsteadiness)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 import h5py
 import numpy as np
@@ -235,7 +236,7 @@ def _lay_out(part: SpectrogramSet, path: Path, count: int) -> None:
 def _fill(part: SpectrogramSet, path: Path, first: int) -> None:
     with h5py.File(path, "a") as file:
         for field in part.columns():
-            dataset = file[field.name]
+            dataset = cast("h5py.Dataset", file[field.name])
             dataset[first : first + len(part)] = getattr(part, field.name)
 
 

@@ -5,6 +5,7 @@ None_of_the_Above, and No_Glitch, which has none.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glitchvae.simulate.distributions import distribution
 from glitchvae.simulate.family import (
@@ -50,13 +51,18 @@ def _swept(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _piece(
-    times: np.ndarray, at: float, start: float, end: float, duration: float,
+    times: NDArray[np.float64], at: float, start: float, end: float, duration: float,
     amplitude: float, phase: float,
-) -> np.ndarray:  # fmt: skip
-    x = (times - at) / duration
-    frequency = start * (end / start) ** np.clip(x + 0.5, 0.0, 1.0)
-    envelope = amplitude * np.exp(-0.5 * (2.2 * x) ** 4)
-    return oscillation(times, frequency, envelope, phase)
+) -> NDArray[np.float64]:  # fmt: skip
+    """One piece, computed only where it is not silent."""
+    wave = np.zeros(len(times))
+    near = np.abs(times - at) < duration
+    if near.sum() > 1:
+        x = (times[near] - at) / duration
+        frequency = start * (end / start) ** np.clip(x + 0.5, 0.0, 1.0)
+        envelope = amplitude * np.exp(-0.5 * (2.2 * x) ** 4)
+        wave[near] = oscillation(times[near], frequency, envelope, phase)
+    return wave
 
 
 def _draw_low_burst(rng: np.random.Generator) -> Parameters:
@@ -65,7 +71,7 @@ def _draw_low_burst(rng: np.random.Generator) -> Parameters:
     peak = max(trigger["peak_frequency"], 10.5)
     rows: list[Sweep] = []
     for time in (0.0, *rng.uniform(-1.5, 1.5, int(rng.integers(0, 3)))):
-        top = peak * rng.uniform(1.1, 1.7)
+        top = peak * rng.uniform(1.2, 2.2)
         loudness = 1.0 if time == 0.0 else rng.uniform(0.2, 0.9)
         rows.append((time, top, 0.8 * peak, log_uniform(rng, 0.3, 1.0), loudness))
     return {"snr": trigger["snr"], **_sweeps(rng, rows)}
@@ -94,14 +100,14 @@ def _draw_scratchy(rng: np.random.Generator) -> Parameters:
     centre = around(rng, trigger["peak_frequency"], 0.1)
     reach = min(max(trigger["duration"], 0.3), 4.0) / 2
     rows: list[Sweep] = [(0.0, centre, centre, 0.018, 1.0)]
-    spacing = log_uniform(rng, 0.03, 0.065)
+    spacing = log_uniform(rng, 0.035, 0.065)
     for side in (-1, 1):
         time = 0.0
         while (time := time + around(rng, spacing, 0.3)) < reach:
             frequency = around(rng, centre, 0.15)
-            loudness = rng.uniform(0.35, 1.0) * np.exp(-0.5 * (time / reach) ** 2)
+            loudness = rng.uniform(0.25, 0.85) * np.exp(-0.5 * (time / reach) ** 2)
             rows.append(
-                (side * time, frequency, frequency, log_uniform(rng, 0.012, 0.03), loudness)
+                (side * time, frequency, frequency, log_uniform(rng, 0.012, 0.026), loudness)
             )
     return {"snr": trigger["snr"], **_sweeps(rng, rows)}
 
@@ -153,27 +159,27 @@ def _trace(parameters: Parameters, sample_rate: float) -> Waveform:
 LOW_FREQUENCY_BURST = Family(
     label="Low_Frequency_Burst",
     description="One to three humps that sink from 20 towards 10 Hz.",
-    source=_TRIGGERS, frame="whitened", share=0.7, draw_shape=_draw_low_burst, shape=_swept,
+    source=_TRIGGERS, frame="whitened", draw_shape=_draw_low_burst, shape=_swept,
 )  # fmt: skip
 LIGHT_MODULATION = Family(
     label="Light_Modulation",
     description="Spikes to some hundred Hz on top of rumble at 10 to 25 Hz.",
-    source=_TRIGGERS, frame="whitened", share=0.4, draw_shape=_draw_light_modulation, shape=_swept,
+    source=_TRIGGERS, frame="whitened", draw_shape=_draw_light_modulation, shape=_swept,
 )  # fmt: skip
 SCRATCHY = Family(
     label="Scratchy",
     description="A chain of short pieces around 100 to 250 Hz.",
-    source=_TRIGGERS, frame="whitened", share=0.35, draw_shape=_draw_scratchy, shape=_swept,
+    source=_TRIGGERS, frame="whitened", draw_shape=_draw_scratchy, shape=_swept,
 )  # fmt: skip
 PAIRED_DOVES = Family(
     label="Paired_Doves",
     description="Chirps between 20 and 100 Hz, rising and falling in turn.",
-    source=_TRIGGERS, frame="whitened", share=0.45, draw_shape=_draw_doves, shape=_swept,
+    source=_TRIGGERS, frame="whitened", draw_shape=_draw_doves, shape=_swept,
 )  # fmt: skip
 NONE_OF_THE_ABOVE = Family(
     label="None_of_the_Above",
     description="Two to five sweeps of no common order.",
-    source=_TRIGGERS, frame="whitened", share=0.6, draw_shape=_draw_none_of_the_above, shape=_swept,
+    source=_TRIGGERS, frame="whitened", draw_shape=_draw_none_of_the_above, shape=_swept,
 )  # fmt: skip
 NO_GLITCH = Family(
     label="No_Glitch",

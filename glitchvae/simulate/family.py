@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+
+from glitchvae.noise import fast_length
 
 Parameters = dict[str, Any]
 """Names and values (floats, or lists of floats for trains) that determine a waveform."""
@@ -33,8 +34,6 @@ class Family:
         source: Where the model or its ranges come from.
         frame: "strain", or "whitened" where the shape is defined after whitening and is
             coloured by the amplitude spectral density it is injected into.
-        share: Part of the optimal SNR that the loudest Q-transform tile catches (measured
-            median), which turns an Omicron SNR into an optimal one.
         lowest_rate: Lowest sample rate in Hz at which an image still shows the class.
         draw_shape: Draws the parameters, given a generator.
         shape: Turns parameters and a sample rate into a waveform of arbitrary scale.
@@ -44,22 +43,17 @@ class Family:
     description: str
     source: str
     frame: Literal["strain", "whitened"]
-    share: float = 1.0
     lowest_rate: float = 1024.0
     draw_shape: Callable[[np.random.Generator], Parameters]
     shape: Callable[[Parameters, float], Waveform]
 
     def draw(self, rng: np.random.Generator) -> Parameters:
-        """Parameters of one event; always with `snr` (as Omicron would report it)."""
+        """Parameters of one event; always with `snr`, of its loudest tile."""
         return self.draw_shape(rng)
 
     def waveform(self, parameters: Parameters, sample_rate: float) -> Waveform:
         """Times from the event and the unscaled waveform in this family's frame."""
         return self.shape(parameters, sample_rate)
-
-    def optimal_snr(self, parameters: Parameters) -> float:
-        """The matched-filter SNR an event with these parameters is injected at."""
-        return parameters["snr"] / self.share
 
 
 def clock(reach: float, sample_rate: float) -> NDArray[np.float64]:
@@ -74,7 +68,9 @@ def oscillation(
     amplitude: NDArray[np.float64],
     phase: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Oscillate: amplitude * cos(2 pi * integral of frequency + phase), silent above 0.45 of the rate.
+    """A wave: amplitude * cos(2 pi * integral of frequency + phase).
+
+    It is silent where the frequency is above 0.45 of the sample rate.
 
     Args:
         times: (T,) s, evenly spaced; the phase is counted from their middle.
@@ -116,14 +112,14 @@ def log_normal_pulse(
     The model of short glitches of Bondarescu et al., arXiv:2309.06594, equation 1, with a
     roll-off below 10 Hz. `times` must be evenly spaced.
     """
-    count = fft.next_fast_len(2 * len(times), real=True)
+    count = fast_length(2 * len(times))
     step = times[1] - times[0]
-    frequencies = fft.rfftfreq(count, step)
+    frequencies = np.fft.rfftfreq(count, step)
     spectrum = np.zeros(len(frequencies), dtype=complex)
     positive = frequencies[1:]
     spectrum[1:] = np.exp(-0.5 * gbw * np.log(positive / f0) ** 2) / (1 + (LOWEST / positive) ** 8)
     spectrum *= np.exp(1j * (phase - 2 * np.pi * frequencies * (at - times[0])))
-    return fft.irfft(spectrum, count)[: len(times)] * edges(times, 0.1)
+    return np.fft.irfft(spectrum, count)[: len(times)] * edges(times, 0.1)
 
 
 def edges(times: NDArray[np.float64], width: float) -> NDArray[np.float64]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
-from glitchvae.noise import Asd
-from glitchvae.simulate.family import LOWEST, Family, Parameters, Waveform
+from glitchvae.noise import Asd, fast_length
+from glitchvae.simulate.family import LOWEST, Family, Parameters
+from glitchvae.simulate.measures import Tile, loudest_tile
 
 PAD = 1.0
 """Seconds of silence added on either side of a waveform before it is coloured."""
@@ -19,10 +21,10 @@ def optimal_snr(strain: NDArray[np.float64], sample_rate: float, curve: Asd) -> 
     rho^2 = 4 * integral of |h(f)|^2 / S(f) from 10 Hz on (Allen et al., PRD 85, 122006,
     equation 3.8).
     """
-    count = fft.next_fast_len(len(strain), real=True)
-    frequencies = fft.rfftfreq(count, 1 / sample_rate)
+    count = fast_length(len(strain))
+    frequencies = np.fft.rfftfreq(count, 1 / sample_rate)
     inside = frequencies >= LOWEST
-    spectrum = fft.rfft(strain, count)[inside] / sample_rate
+    spectrum = np.fft.rfft(strain, count)[inside] / sample_rate
     density = np.abs(spectrum / curve(frequencies[inside])) ** 2
     return float(np.sqrt(4 * density.sum() * sample_rate / count))
 
@@ -32,38 +34,49 @@ def colour(whitened: NDArray[np.float64], sample_rate: float, curve: Asd) -> NDA
 
     It is coloured by the curve's background: a glitch knows nothing of the lines.
     """
-    count = fft.next_fast_len(len(whitened), real=True)
-    frequencies = fft.rfftfreq(count, 1 / sample_rate)
+    count = fast_length(len(whitened))
+    frequencies = np.fft.rfftfreq(count, 1 / sample_rate)
     roll_off = 1 / (1 + (LOWEST / np.maximum(frequencies, 0.1)) ** 12)
-    spectrum = fft.rfft(whitened, count) * curve.background()(frequencies) * roll_off
-    return fft.irfft(spectrum, count)[: len(whitened)]
+    spectrum = np.fft.rfft(whitened, count) * curve.background(frequencies) * roll_off
+    return np.fft.irfft(spectrum, count)[: len(whitened)]
 
 
-def strain_of(family: Family, parameters: Parameters, sample_rate: float, curve: Asd) -> Waveform:
-    """Times from the event and strain, scaled to the family's optimal SNR in `curve`.
+@dataclass(frozen=True)
+class Glitch:
+    """One event's noiseless strain, ready to be added.
+
+    Attributes:
+        times: (T,) s from the event; one of them is zero.
+        strain: (T,).
+        tile: Its loudest tile.
+    """
+
+    times: NDArray[np.float64]
+    strain: NDArray[np.float64]
+    tile: Tile
+
+
+def strain_of(family: Family, parameters: Parameters, sample_rate: float, curve: Asd) -> Glitch:
+    """An event's strain, its loudest tile in `curve` at the SNR of its parameters.
 
     An event that the sample rate cannot hold at all stays silent.
     """
     times, values = family.waveform(parameters, sample_rate)
     pad = round(PAD * sample_rate)
-    times = times[0] + (np.arange(-pad, len(times) + pad)) / sample_rate
+    times = times[0] + np.arange(-pad, len(times) + pad) / sample_rate
     values = np.pad(values, pad)
     if family.frame == "whitened":
         values = colour(values, sample_rate, curve)
-    else:
-        values = values * curve(np.array([100.0]))
-    snr = optimal_snr(values, sample_rate, curve)
-    if snr == 0.0:
-        return times, values
-    return times, values * (family.optimal_snr(parameters) / snr)
+    tile = loudest_tile(times, values, curve)
+    if not tile.snr:
+        return Glitch(times, values, tile)
+    scale = parameters["snr"] / tile.snr
+    return Glitch(times, values * scale, replace(tile, snr=parameters["snr"]))
 
 
-def add_at(
-    strain: NDArray[np.float64], sample: int, times: NDArray[np.float64], sample_rate: float,
-    values: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Add `values` in place with their time zero at index `sample`; what sticks out is cut."""
-    first = sample + round(times[0] * sample_rate)
-    lower, upper = max(first, 0), min(first + len(values), len(strain))
+def add_at(strain: NDArray[np.float64], sample: int, glitch: Glitch) -> None:
+    """Add a glitch in place, its time zero at index `sample`; what sticks out is cut."""
+    first = sample - int(np.argmin(np.abs(glitch.times)))
+    lower, upper = max(first, 0), min(first + len(glitch.strain), len(strain))
     if lower < upper:
-        strain[lower:upper] += values[lower - first : upper - first]
+        strain[lower:upper] += glitch.strain[lower - first : upper - first]

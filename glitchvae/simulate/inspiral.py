@@ -41,7 +41,7 @@ def ringdown(total_mass: float) -> tuple[float, float]:
 
 def _draw(rng: np.random.Generator) -> Parameters:
     snr = distribution("triggers", "Chirp").draw(rng)["snr"]
-    mass_1 = log_uniform(rng, 9.0, 45.0)
+    mass_1 = log_uniform(rng, 14.0, 48.0)
     return {
         "snr": snr,
         "mass_1": mass_1,
@@ -70,5 +70,5 @@ CHIRP = Family(
     label="Chirp",
     description="A Newtonian inspiral of two black holes with the ringdown of the remnant.",
     source="Blanchet, arXiv:1310.1528; Berti et al., arXiv:0905.2975",
-    frame="strain", share=0.7, draw_shape=_draw, shape=_inspiral,
+    frame="strain", draw_shape=_draw, shape=_inspiral,
 )  # fmt: skip

@@ -65,15 +65,11 @@ def _draw_1080(rng: np.random.Generator) -> Parameters:
     trigger = distribution("triggers", "1080Lines").draw(rng)
     reach = log_uniform(rng, 0.1, 0.6)
     rows = [(0.0, around(rng, 1084.0, 0.006), log_uniform(rng, 0.01, 0.03), 1.0)]
-    for _ in range(int(rng.integers(3, 14))):
-        rows.append(
-            (
-                rng.normal(0.0, reach),
-                around(rng, 1084.0, 0.012),
-                log_uniform(rng, 0.006, 0.025),
-                rng.uniform(0.4, 0.9),
-            )
-        )
+    rows += [
+        (rng.normal(0.0, reach), around(rng, 1084.0, 0.012), log_uniform(rng, 0.006, 0.025),
+         rng.uniform(0.4, 0.9))
+        for _ in range(int(rng.integers(3, 14)))
+    ]  # fmt: skip
     return {"snr": trigger["snr"], **_bundle(rng, rows)}
 
 
@@ -82,8 +78,10 @@ def _draw_1400(rng: np.random.Generator) -> Parameters:
     trigger = distribution("triggers", "1400Ripples").draw(rng)
     centre = around(rng, 1560.0, 0.05)
     rows = [(0.0, centre, log_uniform(rng, 0.012, 0.035), 1.0)]
-    for _ in range(int(rng.integers(0, 4))):
-        rows.append((rng.uniform(-2, 2), around(rng, centre, 0.02), 0.02, rng.uniform(0.3, 0.9)))
+    rows += [
+        (rng.uniform(-2, 2), around(rng, centre, 0.02), 0.02, rng.uniform(0.3, 0.9))
+        for _ in range(int(rng.integers(0, 4)))
+    ]
     return {"snr": trigger["snr"], **_bundle(rng, rows)}
 
 
@@ -174,7 +172,7 @@ def _draw_wandering(rng: np.random.Generator) -> Parameters:
     """A line that wanders by some per cent and is switched on and off."""
     trigger = distribution("triggers", "Wandering_Line").draw(rng)
     knots = 40
-    walk = np.cumsum(rng.normal(0.0, log_uniform(rng, 0.004, 0.03), knots))
+    walk = np.cumsum(rng.normal(0.0, log_uniform(rng, 0.001, 0.015), knots))
     on = (rng.random(knots) < 0.65).astype(float)
     on[knots // 2 - 1 : knots // 2 + 2] = 1.0
     return {
@@ -197,41 +195,42 @@ def _wandering(parameters: Parameters, sample_rate: float) -> Waveform:
 POWER_LINE = Family(
     label="Power_Line",
     description="A fraction of a second of 60 Hz.",
-    source=_TRIGGERS, frame="whitened", share=0.9, draw_shape=_draw_power_line, shape=_dashes,
+    source=_TRIGGERS, frame="whitened", draw_shape=_draw_power_line, shape=_dashes,
 )  # fmt: skip
 LINES_1080 = Family(
     label="1080Lines",
     description="Dashes flickering around 1080 Hz.",
-    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", share=0.5, draw_shape=_draw_1080, shape=_dashes,
+    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", draw_shape=_draw_1080, shape=_dashes,
 )  # fmt: skip
 RIPPLES_1400 = Family(
     label="1400Ripples",
     description="A few dashes of some tens of milliseconds between 1.4 and 1.7 kHz.",
-    source=_TRIGGERS, lowest_rate=8192.0, frame="whitened", share=0.8, draw_shape=_draw_1400, shape=_dashes,
+    source=_TRIGGERS, lowest_rate=8192.0, frame="whitened", draw_shape=_draw_1400, shape=_dashes,
 )  # fmt: skip
 VIOLIN_MODE = Family(
     label="Violin_Mode",
     description="Short dashes at the suspension's violin modes and their harmonics.",
-    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", share=0.35, draw_shape=_draw_violin, shape=_dashes,
+    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", draw_shape=_draw_violin, shape=_dashes,
 )  # fmt: skip
 LOW_FREQUENCY_LINES = Family(
     label="Low_Frequency_Lines",
     description="A steady line below 25 Hz for about two seconds.",
-    source=_TRIGGERS, frame="whitened", share=0.6, draw_shape=_draw_low_lines, shape=_dashes,
+    source=_TRIGGERS, frame="whitened", draw_shape=_draw_low_lines, shape=_dashes,
 )  # fmt: skip
 AIR_COMPRESSOR = Family(
     label="Air_Compressor",
     description="A third of a second near 50 Hz, slowly changing frequency.",
-    source=_TRIGGERS, frame="whitened", share=0.9, draw_shape=_draw_compressor, shape=_compressor,
+    source=_TRIGGERS, frame="whitened", draw_shape=_draw_compressor, shape=_compressor,
 )  # fmt: skip
 WHISTLE = Family(
     label="Whistle",
     description="The beat note of two radio-frequency oscillators that pass each other.",
     source="Nuttall et al., arXiv:1508.07316; Zevin et al., arXiv:1611.04596",
-    lowest_rate=8192.0, frame="whitened", share=0.45, draw_shape=_draw_whistle, shape=_whistle,
+    lowest_rate=8192.0, frame="whitened", draw_shape=_draw_whistle, shape=_whistle,
 )  # fmt: skip
 WANDERING_LINE = Family(
     label="Wandering_Line",
     description="A line that wanders and is switched on and off.",
-    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", share=0.3, draw_shape=_draw_wandering, shape=_wandering,
+    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened",
+    draw_shape=_draw_wandering, shape=_wandering,
 )  # fmt: skip

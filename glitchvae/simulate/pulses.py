@@ -6,7 +6,9 @@ Blip, Tomte, Blip_Low_Frequency, Koi_Fish, Extremely_Loud, Repeating_Blips, Heli
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from glitchvae.noise import fast_length
 from glitchvae.simulate.distributions import distribution
 from glitchvae.simulate.family import (
     Family,
@@ -15,12 +17,14 @@ from glitchvae.simulate.family import (
     any_phase,
     around,
     clock,
+    edges,
     log_normal_pulse,
     log_uniform,
-    sine_gaussian,
 )
 
 _FITS = "Fits to O3 glitches: Bondarescu et al., arXiv:2309.06594"
+_PULSE_REACH = 0.35  # s on either side: enough for the longest pulse of a train
+
 _TRIGGERS = "Gravity Spy training set v1.1, Zenodo 1476156"
 
 
@@ -47,40 +51,47 @@ def _draw_low_frequency_blip(rng: np.random.Generator) -> Parameters:
     return _draw_short("Blip_Low_Frequency", rng)
 
 
-def _draw_fins(rng: np.random.Generator, count: int, reach: float) -> Parameters:
-    """Smaller oscillations of 20 to 80 Hz that surround a loud pulse."""
+def _draw_fins(rng: np.random.Generator, count: int, reach: float, strongest: float) -> Parameters:
+    """Echoes of a loud pulse through narrow resonances between 14 and 70 Hz."""
     return {
         "fin_times": [float(t) for t in rng.normal(0.0, reach, count)],
-        "fin_frequencies": [log_uniform(rng, 18.0, 75.0) for _ in range(count)],
-        "fin_widths": [log_uniform(rng, 0.02, 0.08) for _ in range(count)],
+        "fin_frequencies": [log_uniform(rng, 14.0, 70.0) for _ in range(count)],
+        "fin_bandwidths": [log_uniform(rng, 2.0, 8.0) for _ in range(count)],
         "fin_phases": [any_phase(rng) for _ in range(count)],
-        "fin_amplitudes": [log_uniform(rng, 0.03, 0.25) for _ in range(count)],
+        "fin_amplitudes": [log_uniform(rng, 0.05, 1.0) * strongest for _ in range(count)],
     }
 
 
-def _fins(times: np.ndarray, parameters: Parameters, scale: float) -> np.ndarray:
-    rows = zip(
+def _fins(
+    times: NDArray[np.float64], pulse: NDArray[np.float64], parameters: Parameters
+) -> NDArray[np.float64]:
+    """The pulse again, passed through each resonance and moved by its time."""
+    count = fast_length(2 * len(times))
+    frequencies = np.fft.rfftfreq(count, times[1] - times[0])
+    response = np.zeros(len(frequencies), dtype=complex)
+    for at, centre, width, phase, amplitude in zip(
         parameters["fin_times"],
         parameters["fin_frequencies"],
-        parameters["fin_widths"],
+        parameters["fin_bandwidths"],
         parameters["fin_phases"],
         parameters["fin_amplitudes"],
         strict=True,
-    )
-    fins = [a * sine_gaussian(times, t, f, w, phase) for t, f, w, phase, a in rows]
-    return scale * np.sum(fins, axis=0)
+    ):
+        band = np.exp(-0.5 * ((frequencies - centre) / width) ** 2)
+        response += amplitude * band * np.exp(1j * (phase - 2 * np.pi * frequencies * at))
+    return np.fft.irfft(np.fft.rfft(pulse, count) * response, count)[: len(times)]
 
 
 def _draw_koi_fish(rng: np.random.Generator) -> Parameters:
     snr = distribution("triggers", "Koi_Fish").draw(rng)["snr"]
     shape = distribution("short_glitches", "Koi_Fish").draw(rng)
-    return {**shape, "snr": snr, **_draw_fins(rng, int(rng.integers(3, 8)), 0.08)}
+    return {**shape, "snr": snr, **_draw_fins(rng, int(rng.integers(4, 10)), 0.06, 1.0)}
 
 
 def _pulse_with_fins(parameters: Parameters, sample_rate: float) -> Waveform:
     times = clock(2.0, sample_rate)
     pulse = log_normal_pulse(times, parameters["f0"], parameters["gbw"], parameters["phase"])
-    return times, pulse + _fins(times, parameters, float(np.abs(pulse).max()))
+    return times, (pulse + _fins(times, pulse, parameters)) * edges(times, 0.1)
 
 
 def _draw_extremely_loud(rng: np.random.Generator) -> Parameters:
@@ -91,7 +102,7 @@ def _draw_extremely_loud(rng: np.random.Generator) -> Parameters:
         "gbw": log_uniform(rng, 0.3, 1.2),
         "phase": any_phase(rng),
     }
-    return {**shape, **_draw_fins(rng, int(rng.integers(6, 16)), 0.25)}
+    return {**shape, **_draw_fins(rng, int(rng.integers(8, 20)), 0.16, 1.5)}
 
 
 def _draw_train(
@@ -119,18 +130,19 @@ def _draw_repeating(rng: np.random.Generator) -> Parameters:
 
 def _train(parameters: Parameters, sample_rate: float) -> Waveform:
     times = clock(3.0, sample_rate)
-    pulses = [
-        a * log_normal_pulse(times, parameters["f0"], parameters["gbw"], parameters["phase"], at)
-        for at, a in zip(parameters["times"], parameters["amplitudes"], strict=True)
-    ]
-    return times, np.sum(pulses, axis=0)
+    shape = (parameters["f0"], parameters["gbw"], parameters["phase"])
+    wave = np.zeros(len(times))
+    for at, amplitude in zip(parameters["times"], parameters["amplitudes"], strict=True):
+        near = np.abs(times - at) < _PULSE_REACH
+        wave[near] += amplitude * log_normal_pulse(times[near], *shape, at)
+    return times, wave
 
 
 def _draw_helix(rng: np.random.Generator) -> Parameters:
     snr = distribution("triggers", "Helix").draw(rng)["snr"]
     shape = {
-        "f0": log_uniform(rng, 50.0, 160.0),
-        "gbw": log_uniform(rng, 0.8, 1.6),
+        "f0": log_uniform(rng, 60.0, 180.0),
+        "gbw": log_uniform(rng, 0.4, 1.0),
         "phase": any_phase(rng),
         "twist": log_uniform(rng, 0.006, 0.014),
     }
@@ -176,11 +188,11 @@ EXTREMELY_LOUD = Family(
 REPEATING_BLIPS = Family(
     label="Repeating_Blips",
     description="A train of equal blips at intervals of a quarter to three quarters second.",
-    source=f"{_FITS}; {_TRIGGERS}", frame="strain", share=0.5,
+    source=f"{_FITS}; {_TRIGGERS}", frame="strain",
     draw_shape=_draw_repeating, shape=_train,
 )  # fmt: skip
 HELIX = Family(
     label="Helix",
     description="A train of twin pulses, whose spectra interfere into beads.",
-    source=_TRIGGERS, frame="strain", share=0.35, draw_shape=_draw_helix, shape=_helix,
+    source=_TRIGGERS, frame="strain", draw_shape=_draw_helix, shape=_helix,
 )  # fmt: skip

@@ -12,8 +12,8 @@ from glitchvae.errors import InputError
 from glitchvae.noise import Asd, Unsteadiness, asd, simulate_noise
 from glitchvae.simulate.balance import draw_labels
 from glitchvae.simulate.families import FAMILIES
-from glitchvae.simulate.injection import add_at, strain_of
-from glitchvae.simulate.measures import measure
+from glitchvae.simulate.injection import Glitch, add_at, optimal_snr, strain_of
+from glitchvae.simulate.measures import extents
 from glitchvae.simulate.truth import Truth, truth_of
 from glitchvae.strain import Strain
 
@@ -86,20 +86,30 @@ def inject(
     for time, label in zip(times, labels, strict=True):
         sample = round(time * sample_rate)
         parameters = FAMILIES[label].draw(rng)
-        clock, glitch = strain_of(FAMILIES[label], parameters, sample_rate, curve)
-        add_at(values, sample, clock, sample_rate, glitch)
+        glitch = strain_of(FAMILIES[label], parameters, sample_rate, curve)
+        add_at(values, sample, glitch)
         rows.append(
             {
                 "gps": start + sample / sample_rate,
                 "label": label,
-                "snr": parameters["snr"],
-                "optimal_snr": FAMILIES[label].optimal_snr(parameters),
                 "parameters": parameters,
-                **measure(glitch, sample_rate, curve),
+                **_measures(glitch, sample_rate, curve),
             }
         )
     strain = Strain(values=values, start=start, sample_rate=sample_rate, ifo=ifo)
     return strain, truth_of(ifo, rows, {**simulation, "curve": curve.name})
+
+
+def _measures(glitch: Glitch, sample_rate: float, curve: Asd) -> dict[str, float]:
+    duration, bandwidth = extents(glitch.strain, sample_rate, curve)
+    return {
+        "snr": glitch.tile.snr,
+        "optimal_snr": optimal_snr(glitch.strain, sample_rate, curve),
+        "peak_frequency": glitch.tile.frequency,
+        "q": glitch.tile.q,
+        "duration": duration,
+        "bandwidth": bandwidth,
+    }
 
 
 def draw_times(duration: float, count: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -24,9 +24,10 @@ class Truth(Record):
         gps: Time zero of the event's waveform (s).
         ifo: Detector.
         label: Class.
-        snr: What the loudest Q-transform tile is expected to show.
+        snr: Of the loudest Q-transform tile, without noise: what a search would find.
         optimal_snr: Matched-filter SNR against the noise curve: exact.
-        peak_frequency: Loudest frequency of the whitened waveform (Hz).
+        peak_frequency: Of the loudest tile (Hz).
+        q: Of the loudest tile.
         duration: Shortest time that holds 90 % of the whitened energy (s).
         bandwidth: Narrowest band that holds 90 % of the whitened energy (Hz).
         parameters: The family's parameters, as JSON.
@@ -42,6 +43,7 @@ class Truth(Record):
     snr: NDArray[np.float32] = column(np.float32)
     optimal_snr: NDArray[np.float32] = column(np.float32)
     peak_frequency: NDArray[np.float32] = column(np.float32)
+    q: NDArray[np.float32] = column(np.float32)
     duration: NDArray[np.float32] = column(np.float32)
     bandwidth: NDArray[np.float32] = column(np.float32)
     parameters: NDArray[np.object_] = column(str)
@@ -82,6 +84,7 @@ _PER_ROW = (
     "snr",
     "optimal_snr",
     "peak_frequency",
+    "q",
     "duration",
     "bandwidth",
 )
