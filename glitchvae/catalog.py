@@ -60,7 +60,7 @@ class ClassCard(Settings):
         ranges_from: Where those four come from.
         family: The simulator's family, None where none is simulated.
         names: Labels by taxonomy; the taxonomies are those of `catalog.toml`.
-        aliases: Other spellings met in the wild.
+        aliases: Other spellings and abbreviations in use.
         references: Keys of the references of `catalog.toml`.
     """
 

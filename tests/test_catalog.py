@@ -115,6 +115,11 @@ def test_cards_are_consistent(catalog):
         assert "\n" not in card.description
 
 
+@pytest.mark.parametrize("missing", ["", "None", "nan", "unknown", "_"])
+def test_a_missing_label_is_no_class(catalog, missing):
+    assert missing not in catalog
+
+
 def test_unknown_class_names_the_nearest(catalog):
     with pytest.raises(CatalogError, match="did you mean 'Tomte'"):
         catalog.find("Tomtee")
