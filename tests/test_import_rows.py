@@ -10,7 +10,7 @@ import glitchvae
 PACKAGE = Path(glitchvae.__file__).parent
 ROWS = (
     {"errors", "shapes", "status"},
-    {"store", "config", "resources"},
+    {"store", "config", "resources", "threads"},
     {"strain", "noise", "whitening", "qtransform", "catalog"},
     {"triggers", "simulate"},
     {"spectrogram"},

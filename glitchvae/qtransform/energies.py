@@ -27,6 +27,7 @@ class RowGroup:
         tiles: Tiles per row.
         planes: Index of each row's plane (R,), ascending.
         rows: Index of each row inside its plane (R,).
+        frequencies: Centre of each row (R,) in Hz.
         bins: Bins of the spectrum under each row's window (R, W).
         windows: The windows (R, W), zero beyond a row's own width.
     """
@@ -34,6 +35,7 @@ class RowGroup:
     tiles: int
     planes: np.ndarray
     rows: np.ndarray
+    frequencies: Tensor
     bins: Tensor
     windows: Tensor
 
@@ -62,6 +64,7 @@ def _row_group(tiling: Tiling, device: torch.device, labels: list[tuple[int, int
         tiles=int(tiling.planes[planes[0]].tiles[rows[0]]),
         planes=planes,
         rows=rows,
+        frequencies=torch.tensor([tiling.planes[p].frequencies[r] for p, r in labels]).to(device),
         bins=torch.from_numpy(bins).to(device),
         windows=torch.from_numpy(padded).to(device),
     )
@@ -91,7 +94,7 @@ def group_energies(spectrum: Tensor, group: RowGroup, rows: slice = slice(None))
 
 
 def row_medians(energies: Tensor) -> Tensor:
-    """Medians over the last axis, whose length is a power of two.
+    """Medians over the last axis, whose length is even.
 
     On the CPU by selection: a full sort costs thirty times more.
     """

@@ -7,7 +7,6 @@ chooses its own plane; its images depend on its own block alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,11 +26,12 @@ from glitchvae.qtransform.energies import (
 )
 from glitchvae.qtransform.splines import (
     MARGIN,
+    FrequencySpline,
     evaluate_spline,
     spline_coefficients,
-    spline_matrix,
 )
 from glitchvae.qtransform.tiling import Tiling
+from glitchvae.threads import run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,6 +99,7 @@ def scan(
     centre: Tensor,
     grids: Sequence[Grid],
     search: float = 0.5,
+    trim: float = 0.0,
 ) -> Scan:
     """Q-transform of whitened blocks, each in the plane of its own loudest tile.
 
@@ -109,6 +110,8 @@ def scan(
         grids: Where to sample the images; a view is one grid.
         search: Width of the window around the centre in which the loudest tile
             chooses the plane (s).
+        trim: Seconds at both ends of the block that the rows' medians leave out: there
+            whitening makes the data quieter. gwpy takes them in.
 
     Returns:
         Planes, peaks and images.
@@ -125,7 +128,7 @@ def scan(
     finite = whitened.isfinite().all(-1)
     spectrum = amplitude_spectrum(torch.where(finite[:, None], whitened, 0), tiling)
     times = [torch.as_tensor(grid.times).to(centre) for grid in grids]
-    cutouts = _cut_out(spectrum, tiling, centre, _extent(times, search))
+    cutouts = _cut_out(spectrum, tiling, centre, _extent(times, search), trim)
     peaks = _find_peaks(cutouts, tiling, centre, search)
     finite = finite & (peaks.energy > 0)
     views = _make_views(cutouts, tiling, centre, torch.where(finite, peaks.plane, -1), grids)
@@ -142,7 +145,11 @@ def _extent(times: list[Tensor], search: float) -> tuple[float, float]:
 
 
 def _cut_out(
-    spectrum: Tensor, tiling: Tiling, centre: Tensor, extent: tuple[float, float]
+    spectrum: Tensor,
+    tiling: Tiling,
+    centre: Tensor,
+    extent: tuple[float, float],
+    trim: float,
 ) -> list[_Cutouts]:
     """Energies of all rows near the events, divided by the rows' medians over the block."""
     groups = row_groups(tiling, spectrum.device)
@@ -153,7 +160,8 @@ def _cut_out(
         near = spectrum.new_empty((len(centre), len(group.rows), length), dtype=torch.float32)
         cutouts.append(_Cutouts(group, first, near))
         jobs += [(cutouts[-1], *c) for c in chunks(group, len(centre), spectrum.device)]
-    _run(lambda job: _fill(spectrum, *job), jobs, spectrum.device)
+    share = trim / tiling.duration
+    run(lambda job: _fill(spectrum, share, *job), jobs, spectrum.device)
     return cutouts
 
 
@@ -167,50 +175,29 @@ def _stretch(
     return first.clamp(0, tiles - length), length
 
 
-def _fill(spectrum: Tensor, cutouts: _Cutouts, events: slice, rows: slice) -> None:
-    """Compute one chunk of `cutouts`."""
+def _fill(
+    spectrum: Tensor, trim: float, cutouts: _Cutouts, events: slice, rows: slice
+) -> None:
+    """Compute one chunk of `cutouts`; `trim` is a share of the block."""
     energies = group_energies(spectrum[events], cutouts.group, rows)
-    length = cutouts.energies.shape[-1]
-    medians = row_medians(energies)[..., None]
-    for event, first, row_energies, median in zip(
-        range(events.start, events.stop), cutouts.first[events].tolist(), energies, medians,
-        strict=True,
-    ):  # fmt: skip
-        torch.div(
-            row_energies[:, first : first + length], median, out=cutouts.energies[event, rows]
-        )
-
-
-def _run(work, jobs: list, device: torch.device) -> None:
-    """Do all jobs, on the CPU in as many threads as torch may use."""
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
-    if threads == 1:
-        for job in jobs:
-            work(job)
-        return
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        list(pool.map(work, jobs))
+    ends = int(np.ceil(trim * cutouts.group.tiles))
+    medians = row_medians(energies[..., ends : cutouts.group.tiles - ends])
+    tiles = cutouts.first[events, None] + torch.arange(
+        cutouts.energies.shape[-1], device=energies.device
+    )
+    near = energies.gather(-1, tiles[:, None].expand(-1, energies.shape[1], -1))
+    torch.div(near, medians[..., None], out=cutouts.energies[events, rows])
 
 
 def _find_peaks(cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, search: float) -> _Peaks:
     """The loudest tile of all planes inside the search window, as gwpy's `QGram` has it."""
-    energies, times, planes, frequencies = [], [], [], []
-    for part in cutouts:
-        energy, time = _loudest_tiles(part, tiling.duration, centre, search)
-        energies.append(energy)
-        times.append(time)
-        planes.append(part.group.planes)
-        frequencies.append(_frequencies(part.group, tiling))
-    energy, row = torch.cat(energies, dim=1).max(dim=1)
-    plane = torch.from_numpy(np.concatenate(planes)).to(row.device)
-    frequency = torch.from_numpy(np.concatenate(frequencies)).to(row.device)
-    time = torch.cat(times, dim=1).gather(1, row[:, None])[:, 0]
-    return _Peaks(plane[row], energy, time, frequency[row])
-
-
-def _frequencies(group: RowGroup, tiling: Tiling) -> NDArray[np.float64]:
-    pairs = zip(group.planes, group.rows, strict=True)
-    return np.array([tiling.planes[p].frequencies[r] for p, r in pairs])
+    loudest = [_loudest_tiles(part, tiling.duration, centre, search) for part in cutouts]
+    energies, times = (torch.cat(columns, dim=1) for columns in zip(*loudest, strict=True))
+    planes = torch.from_numpy(np.concatenate([part.group.planes for part in cutouts]))
+    frequencies = torch.cat([part.group.frequencies for part in cutouts])
+    energy, row = energies.max(dim=1)
+    time = times.gather(1, row[:, None])[:, 0]
+    return _Peaks(planes.to(row.device)[row], energy, time, frequencies[row])
 
 
 def _loudest_tiles(
@@ -245,7 +232,8 @@ def _make_views(
         rows = _rows_at(cutouts, tiling, index, events, centre[events, None] + times)
         parts = rows.split([len(g.times) for g in grids], dim=1)
         for view, grid, part in zip(views, grids, parts, strict=True):
-            view[events] = _along_frequency(tiling, index, grid, part)
+            wanted = np.asarray(grid.frequencies, np.float64).tobytes()
+            view[events] = _frequency_spline(tiling, index, wanted)(part.mT)
     return views
 
 
@@ -268,16 +256,7 @@ def _rows_at(
     return values.masked_fill_(outside[..., None], torch.nan)
 
 
-def _along_frequency(tiling: Tiling, plane: int, grid: Grid, rows: Tensor) -> Tensor:
-    """Image (b, nf, nt) from the rows of a plane (b, nt, R)."""
-    matrix = _frequency_matrix(tiling, plane, np.asarray(grid.frequencies, float).tobytes())
-    return matrix.to(rows.device) @ rows.mT
-
-
 @lru_cache(maxsize=64)
-def _frequency_matrix(tiling: Tiling, plane: int, frequencies: bytes) -> Tensor:
-    """Spline along frequency (nf, R) with NaN rows outside the tiling's band."""
-    at = np.frombuffer(frequencies)
-    matrix = spline_matrix(tiling.planes[plane].frequencies, at)
-    matrix[(at < tiling.band[0]) | (at > tiling.band[1])] = np.nan
-    return torch.from_numpy(matrix)
+def _frequency_spline(tiling: Tiling, plane: int, frequencies: bytes) -> FrequencySpline:
+    knots = tiling.planes[plane].frequencies
+    return FrequencySpline.through(knots, np.frombuffer(frequencies), tiling.band)

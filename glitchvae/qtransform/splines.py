@@ -1,20 +1,22 @@
 """Cubic not-a-knot splines: evenly spaced in time, freely spaced in frequency.
 
 These are the splines behind `scipy.interpolate.InterpolatedUnivariateSpline` and
-`RectBivariateSpline`, which gwpy uses, written as tensor operations on batches.
+`RectBivariateSpline`, which gwpy uses, written as tensor operations on batches. Either
+is two steps: coefficients of B-splines, then four of them summed for each point.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy.interpolate
 import torch
 from numpy.typing import NDArray
+from scipy.interpolate import BSpline, make_interp_spline
 from torch import Tensor
 
-_POLE = 3**0.5 - 2  # of the cubic B-spline's inverse filter; its powers decay as 0.27^n
+_POLE = 3**0.5 - 2  # of the cubic B-spline's inverse filter, which decays as 0.27^n
 _REACH = 16  # samples after which that filter is below the rounding of float32
 _FOURTH_DIFFERENCE = (1.0, -4.0, 6.0, -4.0, 1.0)
 
@@ -37,21 +39,21 @@ def spline_coefficients(values: Tensor) -> Tensor:
         Coefficients (..., L + 2) of the B-splines centred on samples -1 to L.
     """
     length = values.shape[-1]
-    filter_, ends, gains = (operator.to(values) for operator in _filter_operators(length))
+    taps, ends, gains = (operator.to(values) for operator in _row_operators(length))
     rows = values.reshape(-1, 1, length)
-    free = torch.nn.functional.conv1d(rows, filter_[None, None], padding=_REACH + 1)[:, 0]
-    jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1) @ filter_.new_tensor(_FOURTH_DIFFERENCE)
+    free = torch.nn.functional.conv1d(rows, taps[None, None], padding=_REACH + 1)[:, 0]
+    jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1) @ taps.new_tensor(_FOURTH_DIFFERENCE)
     return (free + jumps @ gains @ ends).reshape(*values.shape[:-1], length + 2)
 
 
 @lru_cache(maxsize=256)
-def _filter_operators(length: int) -> tuple[Tensor, Tensor, Tensor]:
+def _row_operators(length: int) -> tuple[Tensor, Tensor, Tensor]:
     taps = np.sqrt(3) * _POLE ** np.abs(np.arange(-_REACH, _REACH + 1))
     decay = _POLE ** np.arange(length + 2.0)
     ends = np.stack((decay, decay[::-1]))
     jumps = np.stack((ends[:, :5], ends[:, -5:])) @ np.array(_FOURTH_DIFFERENCE)
     gains = -np.linalg.inv(jumps).T
-    return torch.from_numpy(taps), torch.from_numpy(ends.copy()), torch.from_numpy(gains)
+    return torch.from_numpy(taps), torch.from_numpy(ends), torch.from_numpy(gains)
 
 
 def evaluate_spline(coefficients: Tensor, positions: Tensor) -> Tensor:
@@ -65,36 +67,68 @@ def evaluate_spline(coefficients: Tensor, positions: Tensor) -> Tensor:
     Returns:
         (B, N, R).
     """
-    batch, rows, width = coefficients.shape
-    left = positions.floor().clamp(0, width - 4)
+    left = positions.floor().clamp(0, coefficients.shape[-1] - 4)
     weights = _basis(positions - left).to(coefficients.dtype)
-    offset = torch.arange(batch, device=positions.device)[:, None] * width
-    first = left.long() + offset
-    taps = first[..., None] + torch.arange(4, device=positions.device)
-    table = coefficients.transpose(1, 2).reshape(batch * width, rows)
-    values = torch.nn.functional.embedding_bag(
-        taps.reshape(-1, 4), table, mode="sum", per_sample_weights=weights.reshape(-1, 4)
-    )
-    return values.reshape(batch, -1, rows)
+    taps = left.long()[..., None] + torch.arange(4, device=positions.device)
+    return _sum_taps(coefficients.mT, taps, weights)
 
 
 def _basis(x: Tensor) -> Tensor:
     """The four cubic B-splines that overlap the interval [0, 1], at x (...) -> (..., 4)."""
-    return torch.stack(
-        (
-            (1 - x) ** 3,
-            3 * x**3 - 6 * x**2 + 4,
-            -3 * x**3 + 3 * x**2 + 3 * x + 1,
-            x**3,
-        ),
-        dim=-1,
-    ) / 6  # fmt: skip
+    cubics = ((1 - x) ** 3, 3 * x**3 - 6 * x**2 + 4, -3 * x**3 + 3 * x**2 + 3 * x + 1, x**3)
+    return torch.stack(cubics, dim=-1) / 6
 
 
-def spline_matrix(knots: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The matrix (N, R) that takes values at `knots` (R,) to the spline at points (N,).
+def _sum_taps(table: Tensor, taps: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums (B, N, C) of four rows of a table (B, L, C), chosen by taps (B, N, 4)."""
+    batch, length, width = table.shape
+    offset = torch.arange(batch, device=table.device)[:, None, None] * length
+    sums = torch.nn.functional.embedding_bag(
+        (taps + offset).reshape(-1, 4),
+        table.reshape(batch * length, width),
+        mode="sum",
+        per_sample_weights=weights.reshape(-1, 4),
+    )
+    return sums.reshape(batch, -1, width)
 
-    Points beyond the outermost knots take the value there, as FITPACK's `bispev` does.
+
+@dataclass(frozen=True, eq=False)
+class FrequencySpline:
+    """The spline through values at fixed knots, evaluated at fixed points.
+
+    Attributes:
+        solve: (R, R) matrix from values to coefficients.
+        taps: (N, 4) indices of the coefficients that make a point.
+        weights: (N, 4) their weights; NaN where a point is not to be computed.
     """
-    spline = scipy.interpolate.make_interp_spline(knots, np.eye(len(knots)), k=3)
-    return spline(np.clip(at, knots[0], knots[-1])).astype(np.float32)
+
+    solve: Tensor
+    taps: Tensor
+    weights: Tensor
+
+    @classmethod
+    def through(
+        cls, knots: NDArray[np.float64], at: NDArray[np.float64], band: tuple[float, float]
+    ) -> FrequencySpline:
+        """The spline over knots (R,) at points (N,), as FITPACK's `bispev` gives it.
+
+        Points beyond the outermost knots take the value there; outside `band` they are NaN.
+        """
+        spline = make_interp_spline(knots, np.eye(len(knots)), k=3)
+        inside = np.clip(at, knots[0], knots[-1])
+        design = BSpline.design_matrix(inside, spline.t, 3)
+        weights = design.data.reshape(-1, 4).astype(np.float32)
+        weights[(at < band[0]) | (at > band[1])] = np.nan
+        return cls(
+            solve=torch.from_numpy(spline.c.astype(np.float32)),
+            taps=torch.from_numpy(design.indices.reshape(-1, 4).astype(np.int64)),
+            weights=torch.from_numpy(weights),
+        )
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Values (B, R, nt) at the knots -> (B, N, nt) at the points."""
+        table = self.solve.to(values.device) @ values
+        taps, weights = (
+            part.to(values.device).expand(len(values), -1, -1) for part in (self.taps, self.weights)
+        )
+        return _sum_taps(table, taps, weights)
