@@ -76,7 +76,7 @@ def make_spectrograms(
     Yields:
         Sets whose rows together are those of `triggers`.
     """
-    sources = {path.name: _digest(path, path.stat().st_mtime_ns) for path in source.files}
+    sources = _digests(source)
     for first in range(0, len(triggers), batch_size):
         batch = triggers.take(slice(first, first + batch_size))
         blocks = [cut_block(source, gps, imaging) for gps in batch.gps]
@@ -116,7 +116,7 @@ def image_strain(
         )  # fmt: skip
         found = scan(
             whitened, tiling, centre=torch.as_tensor(centre, device=device),
-            grids=[canvas.grid for canvas in canvases], search=imaging.search,
+            grids=[canvas.grid for canvas in canvases], search=imaging.search, trim=imaging.trim,
         )  # fmt: skip
         views = [c.image(energy) for c, energy in zip(canvases, found.views, strict=True)]
     return Images(
@@ -202,6 +202,10 @@ def _filled(known: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[n
 
 def _column(values: torch.Tensor) -> NDArray[np.float32]:
     return values.to("cpu", torch.float32).numpy()
+
+
+def _digests(source: StrainSource) -> dict[str, str]:
+    return {path.name: _digest(path, path.stat().st_mtime_ns) for path in source.files}
 
 
 @lru_cache(maxsize=256)
