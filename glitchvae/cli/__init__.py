@@ -45,7 +45,9 @@ class LazyGroup(click.RichGroup):
         try:
             return super().invoke(ctx)
         except GlitchvaeError as error:
-            raise click.ClickException(str(error)) from error
+            # One line without a box, so that a scheduler's log can be searched for it.
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("Interrupted; what was finished is kept.", err=True)
             ctx.exit(130)
