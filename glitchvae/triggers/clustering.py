@@ -5,9 +5,9 @@ The rule, in four steps:
 1. Join, as Omicron does: tiles nearer to each other in time than 0.1 s form a cluster.
 2. Split: the envelope of a cluster is the loudest tile at each instant, 5 where there
    is none. A maximum of the envelope is an event of its own if on both sides the
-   envelope falls by a factor of 1.5 before it rises above it. A train of arches becomes
-   one event per arch. The factor is the least that parts two events of SNR 7.5 by a
-   lull without any tile.
+   envelope falls by a factor of 1.5 before it rises above it, and if no louder one is
+   nearer than 0.1 s. A train of arches becomes one event per arch. The factor is the
+   least that parts two events of SNR 7.5 by a lull without any tile.
 3. Measure: the event's time, frequency, Q and SNR are those of its loudest tile, the
    time refined by a parabola through that tile and its two neighbours, and rounded to
    a millisecond so that it is the same on every machine; its duration and bandwidth
@@ -33,7 +33,7 @@ TILE_SNR = 5.0
 """SNR from which tiles are joined, Omicron's own; an event needs the SNR asked for."""
 
 JOIN = 0.1
-"""Seconds of quiet that part two clusters."""
+"""Seconds of quiet that part two clusters, and the least between two events of one."""
 
 FALL = 1.5
 """Factor in SNR by which the envelope falls between two events of one cluster."""
@@ -116,9 +116,18 @@ def _events(envelope: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np
     peaks, _ = find_peaks(padded)
     reach = 2 * int(REACH / STEP) + 1
     prominence, _, _ = peak_prominences(padded, peaks, wlen=reach)
-    peaks = peaks[prominence >= np.log(FALL)] - 1
+    peaks = _apart(peaks[prominence >= np.log(FALL)] - 1, envelope)
     valleys = [a + int(np.argmin(envelope[a:b])) for a, b in pairwise(peaks)]
     return peaks, np.array(valleys, dtype=np.intp)
+
+
+def _apart(peaks: NDArray[np.intp], envelope: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Peaks (P,) without those nearer than `JOIN` to a higher one that stays."""
+    kept: list[int] = []
+    for peak in peaks[np.argsort(-envelope[peaks], kind="stable")]:
+        if all(abs(peak - other) * STEP >= JOIN for other in kept):
+            kept.append(int(peak))
+    return np.array(sorted(kept), dtype=np.intp)
 
 
 def _measure(event: Tiles) -> tuple[float, ...]:

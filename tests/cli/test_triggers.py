@@ -1,0 +1,66 @@
+"""`glitchvae triggers`: from strain, and from one trigger file to another."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glitchvae.cli import main
+from glitchvae.strain import Strain, write_gwosc
+from glitchvae.triggers import read_triggers
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["triggers", *map(str, arguments)])
+
+
+@pytest.fixture
+def strain_file(tmp_path, rng):
+    times = np.arange(40 * 1024) / 1024 - 17.0
+    values = rng.standard_normal(len(times)) + 5 * np.exp(-((times / 0.01) ** 2)) * np.cos(
+        600 * times
+    )
+    path = tmp_path / "V-V1_TEST-1187008882-40.hdf5"
+    strain = Strain(values=1e-21 * values, start=1187008882.0, sample_rate=1024.0, ifo="V1")
+    write_gwosc(path, strain)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["h5", "csv", "ecsv"])
+def test_strain_gives_a_table(tmp_path, strain_file, suffix):
+    table = tmp_path / f"found.{suffix}"
+    result = run(strain_file, "-o", table)
+    assert result.exit_code == 0, result.output
+    assert "1 triggers (1 of V1)" in result.output
+    found = read_triggers(table)
+    np.testing.assert_allclose(found.gps, [1187008899.0], atol=0.01)
+    assert found.ifo.tolist() == ["V1"]
+
+
+def test_the_threshold_is_obeyed(tmp_path, strain_file):
+    result = run(strain_file, "-o", tmp_path / "none.csv", "--snr", 100)
+    assert result.exit_code == 0, result.output
+    assert "0 triggers" in result.output
+
+
+def test_a_trigger_file_is_converted_whole_unless_a_threshold_is_given(tmp_path):
+    (tmp_path / "list.txt").write_text("time snr\n1187008882.5 6\n1187008883.5 9\n")
+    result = run(tmp_path / "list.txt", "-o", tmp_path / "all.csv", "--ifo", "H1")
+    assert result.exit_code == 0, result.output
+    assert read_triggers(tmp_path / "all.csv").snr.tolist() == [6.0, 9.0]
+    run(tmp_path / "list.txt", "-o", tmp_path / "loud.csv", "--ifo", "H1", "--snr", "7.5")
+    assert read_triggers(tmp_path / "loud.csv").snr.tolist() == [9.0]
+
+
+def test_mistakes_are_one_line_each(tmp_path, strain_file):
+    (tmp_path / "list.txt").write_text("1187008882.5\n")
+    for arguments, message in [
+        ((strain_file, "-o", tmp_path / "a.xlsx"), "unknown kind of trigger file"),
+        ((strain_file, tmp_path / "list.txt", "-o", tmp_path / "a.csv"), "mixed"),
+        ((tmp_path / "list.txt", "-o", tmp_path / "a.csv"), "no detector is named"),
+        ((tmp_path / "none.txt", "-o", tmp_path / "a.csv"), "none.txt"),
+    ]:
+        result = run(*arguments)
+        assert result.exit_code != 0
+        assert isinstance(result.exception, SystemExit), result.exception
+        assert message in " ".join(result.output.split())
+    assert not (tmp_path / "a.csv").exists()
