@@ -24,7 +24,7 @@ from glitchvae.simulate.family import (
 _TRIGGERS = "Gravity Spy training set v1.1, Zenodo 1476156; Zevin et al., arXiv:1611.04596"
 
 Sweep = tuple[float, float, float, float, float]
-"""Time, start and end frequency, duration, amplitude of one sweep."""
+"""Time (s), start and end frequency (Hz), duration (s), relative SNR of one sweep."""
 
 
 def _sweeps(rng: np.random.Generator, rows: list[Sweep]) -> Parameters:
@@ -59,10 +59,16 @@ def _piece(
     near = np.abs(times - at) < duration
     if near.sum() > 1:
         x = (times[near] - at) / duration
-        frequency = start * (end / start) ** np.clip(x + 0.5, 0.0, 1.0)
-        envelope = amplitude * np.exp(-0.5 * (2.2 * x) ** 4)
+        frequency = start * (end / start) ** _progress(x, rising=end > start)
+        envelope = amplitude / np.sqrt(duration) * np.exp(-0.5 * (2.2 * x) ** 4)
         wave[near] = oscillation(times[near], frequency, envelope, phase)
     return wave
+
+
+def _progress(x: NDArray[np.float64], *, rising: bool) -> NDArray[np.float64]:
+    """From 0 to 1 along a piece, quick where its frequency is high."""
+    part = np.clip(x + 0.5, 0.0, 1.0)
+    return 1 - np.sqrt(1 - part) if rising else np.sqrt(part)
 
 
 def _draw_low_burst(rng: np.random.Generator) -> Parameters:
@@ -84,12 +90,12 @@ def _draw_light_modulation(rng: np.random.Generator) -> Parameters:
     for time in (0.0, *rng.uniform(-2.4, 2.4, int(rng.integers(2, 7)))):
         spike = log_uniform(rng, 50.0, 200.0)
         loudness = 1.0 if time == 0.0 else rng.uniform(0.2, 0.9)
-        rows.append((time, spike, spike, 1.2 / spike, loudness * 1.5))
-        rows.append((time, spike, 0.4 * spike, 0.06, 0.7 * loudness))
+        rows.append((time, spike, spike, 1.4 / spike, loudness))
+        rows.append((time + 0.03, 0.6 * spike, 0.25 * spike, 0.1, rng.uniform(0.3, 0.8) * loudness))
     for _ in range(int(rng.integers(3, 9))):
         low = log_uniform(rng, 10.5, 20.0)
         rows.append(
-            (rng.normal(0, 1.2), 1.5 * low, low, log_uniform(rng, 0.1, 0.4), rng.uniform(0.3, 1.0))
+            (rng.normal(0, 1.2), 1.5 * low, low, log_uniform(rng, 0.1, 0.4), rng.uniform(0.2, 0.9))
         )
     return {"snr": trigger["snr"], **_sweeps(rng, rows)}
 
@@ -113,18 +119,23 @@ def _draw_scratchy(rng: np.random.Generator) -> Parameters:
 
 
 def _draw_doves(rng: np.random.Generator) -> Parameters:
-    """Chirps that alternate between rising and falling, about 0.8 to 1.4 s apart."""
+    """Chirps that alternate between rising and falling, about 0.8 to 1.4 s apart.
+
+    The trains of real ones last longer than an image's block and raise the level that
+    energies are divided by: the SNR that is left is a part of the one reported.
+    """
     trigger = distribution("triggers", "Paired_Doves").draw(rng)
-    low, high = log_uniform(rng, 16.0, 26.0), log_uniform(rng, 60.0, 120.0)
-    spacing = log_uniform(rng, 0.7, 1.4)
+    low, high = log_uniform(rng, 16.0, 26.0), log_uniform(rng, 70.0, 120.0)
+    spacing = log_uniform(rng, 0.8, 1.4)
     falling = bool(rng.random() < 0.5)
     rows: list[Sweep] = []
     for i in range(-2, 3):
         start, end = (high, low) if falling == (i % 2 == 0) else (low, high)
         loudness = 1.0 if i == 0 else rng.uniform(0.4, 0.9)
         time = i * around(rng, spacing, 0.05)
-        rows.append((time, start, end, log_uniform(rng, 0.2, 0.35), loudness))
-    return {"snr": trigger["snr"], **_sweeps(rng, [r for r in rows if abs(r[0]) < 2.5])}
+        rows.append((time, start, end, log_uniform(rng, 0.22, 0.4), loudness))
+    snr = trigger["snr"] * float(rng.uniform(0.3, 0.9))
+    return {"snr": snr, **_sweeps(rng, [r for r in rows if abs(r[0]) < 2.5])}
 
 
 def _draw_none_of_the_above(rng: np.random.Generator) -> Parameters:
@@ -133,10 +144,10 @@ def _draw_none_of_the_above(rng: np.random.Generator) -> Parameters:
     rows: list[Sweep] = []
     reach = log_uniform(rng, 0.05, 0.8)
     for i in range(int(rng.integers(2, 6))):
-        start = log_uniform(rng, 20.0, 400.0)
+        start = log_uniform(rng, 25.0, 400.0)
         end = start * log_uniform(rng, 0.5, 2.0)
         time = 0.0 if i == 0 else rng.normal(0.0, reach)
-        rows.append((time, start, end, log_uniform(rng, 1.5, 12.0) / start, rng.uniform(0.3, 1.0)))
+        rows.append((time, start, end, log_uniform(rng, 1.5, 8.0) / start, rng.uniform(0.3, 1.0)))
     return {"snr": trigger["snr"], **_sweeps(rng, rows)}
 
 

@@ -171,9 +171,9 @@ def _beat(parameters: Parameters, times: np.ndarray) -> np.ndarray:
 def _draw_wandering(rng: np.random.Generator) -> Parameters:
     """A line that wanders by some per cent and is switched on and off."""
     trigger = distribution("triggers", "Wandering_Line").draw(rng)
-    knots = 40
+    knots = 60
     walk = np.cumsum(rng.normal(0.0, log_uniform(rng, 0.001, 0.015), knots))
-    on = (rng.random(knots) < 0.65).astype(float)
+    on = (rng.random(knots) < rng.uniform(0.5, 0.9)).astype(float)
     on[knots // 2 - 1 : knots // 2 + 2] = 1.0
     return {
         "snr": trigger["snr"],

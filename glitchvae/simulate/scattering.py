@@ -80,7 +80,7 @@ def _scattered(parameters: Parameters, sample_rate: float) -> Waveform:
 
 def _draw_fast(rng: np.random.Generator) -> Parameters:
     """Trains of arches, two per period of an anthropogenic motion of 2 or 4 Hz."""
-    motion = around(rng, float(rng.choice([1.0, 2.0])), 0.06)
+    motion = around(rng, float(rng.choice([1.4, 2.0])), 0.06)
     return {
         "snr": log_uniform(rng, 8.0, 60.0),
         "slow_motion": log_uniform(rng, 0.1, 0.2),
