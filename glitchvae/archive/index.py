@@ -59,16 +59,24 @@ def _up_to_date(root: Path) -> duckdb.DuckDBPyConnection | None:
     while True:
         try:
             return _read(root) or _refreshed(root)
-        except duckdb.IOException as error:
-            if "lock" not in str(error) or time.monotonic() > deadline:
+        except duckdb.Error as error:
+            if _is_damaged(error) and _removed(root):
+                # Everything in it is in the parts, so that a damaged index is no loss.
+                _LOG.warning("the index is made again: %s", error)
+            elif _is_taken(error) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            else:
                 _LOG.info("reading the parts, not the index: %s", error)
                 return None
-            time.sleep(0.05)
-        except duckdb.Error as error:
-            # Everything in it is in the parts, so that a damaged index is no loss.
-            _LOG.warning("rebuilding the index %s: %s", root / INDEX, error)
-            if not _removed(root):
-                return None
+
+
+def _is_taken(error: duckdb.Error) -> bool:
+    return isinstance(error, duckdb.IOException) and "set lock" in str(error)
+
+
+def _is_damaged(error: duckdb.Error) -> bool:
+    broken = (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
+    return isinstance(error, broken) or "not a valid DuckDB" in str(error)
 
 
 def _removed(root: Path) -> bool:

@@ -122,16 +122,13 @@ def _alone(root: Path) -> Iterator[None]:
     """Hold the lock under which journals begin and end and parts appear."""
     try:
         (root / "parts").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / "parts" / ".publish.lock")
-        lock.acquire()
+        with FileLock(root / "parts" / ".publish.lock"):
+            yield
     except OSError as error:
         raise StorageError(
             "the archive cannot be written", where=root, found=error.strerror or error,
-            remedy="Choose another place with --archive.",
+            remedy="Free some space or choose another place; what was finished is kept.",
         ) from error  # fmt: skip
-    with lock:
-        lock.release()
-        yield
 
 
 def _publish(root: Path, folder: Path) -> None:
@@ -147,8 +144,12 @@ def _groups(pieces: list[Path]) -> list[list[Path]]:
     """Pieces of one detector that share every attribute, in the order of time."""
     groups: dict[tuple[str, bytes], list[Path]] = {}
     for piece in pieces:
-        schema = pq.read_schema(piece)
-        ifo = read_rows(piece, ["ifo"])["ifo"][0].as_py()
+        try:
+            schema = read_header(piece).schema
+            ifo = read_rows(piece, ["ifo"])["ifo"][0].as_py()
+        except ArchiveError as error:
+            _LOG.warning("a batch is lost: %s", error)
+            continue
         groups.setdefault((ifo, schema.serialize().to_pybytes()), []).append(piece)
     return list(groups.values())
 

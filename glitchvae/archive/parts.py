@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from glitchvae.embedding import Embeddings, from_arrow
 from glitchvae.embedding.tables import check_metadata
 from glitchvae.errors import ArchiveError, InputError
 
+_LOG = logging.getLogger(__name__)
 CONTENT_DIGEST = "content_digest"
 _EXPECTED = {"model_digest", "imaging_digest", "model", "imaging"}
 _REMEDY = (
@@ -31,6 +33,7 @@ class PartHeader:
     rows: int
     size: int  # latent dimensions
     metadata: dict[str, str]
+    schema: pa.Schema
 
     @property
     def origin(self) -> tuple[str, str]:
@@ -58,7 +61,7 @@ def read_header(path: Path) -> PartHeader:
         raise ArchiveError("not a part", where=path, found=error, remedy=_REMEDY) from error
     if missing := _EXPECTED - metadata.keys():
         raise ArchiveError("not a part", where=path, expected=sorted(missing), remedy=_REMEDY)
-    return PartHeader(rows=footer.num_rows, size=size, metadata=metadata)
+    return PartHeader(rows=footer.num_rows, size=size, metadata=metadata, schema=schema)
 
 
 def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -86,11 +89,13 @@ def parts_between(root: Path, ifo: str, start: float, end: float) -> Iterator[Pa
 def events_between(
     root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
 ) -> set[str]:
-    """Identifiers of the events that parts hold from one model and imaging settings."""
+    """Identifiers of the events that parts hold from one model and imaging settings.
+
+    A damaged part is named in a warning and holds nothing: its events are embedded anew.
+    """
     found: set[str] = set()
-    for path in parts_between(root, ifo, start, end):
-        if read_header(path).origin == origin:
-            found.update(read_rows(path, ["event_id"])["event_id"].to_pylist())
+    for _, table in _tables(root, ifo, start, end, origin, ["event_id"]):
+        found.update(table["event_id"].to_pylist())
     return found
 
 
@@ -99,11 +104,28 @@ def rows_between(
 ) -> Embeddings | None:
     """Rows of some events from one model and imaging settings, None where there are none."""
     found = []
+    for path, table in _tables(root, ifo, start, end, origin, None):
+        rows = from_arrow(table, path)
+        found.append(rows.take(np.array([e in events for e in rows.event_id], dtype=bool)))
+    joined = Embeddings.join(found).sorted() if found else None
+    return joined if joined is not None and len(joined) else None
+
+
+def _tables(
+    root: Path,
+    ifo: str,
+    start: float,
+    end: float,
+    origin: tuple[str, str],
+    columns: list[str] | None,
+) -> Iterator[tuple[Path, pa.Table]]:
+    """Readable parts of one origin that may hold events of a detector in [start, end]."""
     for path in parts_between(root, ifo, start, end):
-        if read_header(path).origin == origin:
-            rows = from_arrow(read_rows(path), path)
-            found.append(rows.take(np.array([e in events for e in rows.event_id], dtype=bool)))
-    return Embeddings.join(found).sorted() if found else None
+        try:
+            if read_header(path).origin == origin:
+                yield path, read_rows(path, columns)
+        except ArchiveError as error:
+            _LOG.warning("left out: %s", error)
 
 
 def write_part(path: Path, tables: Iterable[pa.Table]) -> None:

@@ -75,9 +75,10 @@ def _row_problems(path: Path, rows: Embeddings) -> Iterator[str]:
     if unknown:
         yield f"{path}: unknown status {', '.join(sorted(unknown))}"
         return
-    finite = np.isfinite(rows.mean).all(axis=1) & np.isfinite(rows.log_var).all(axis=1)
-    for row in np.flatnonzero(finite != rows.usable).tolist():
-        state = "a code" if finite[row] else "no code"
+    codes = np.concatenate([rows.mean, rows.log_var], axis=1)
+    coded = np.isfinite(codes).all(axis=1) if codes.size else rows.usable
+    for row in np.flatnonzero(coded != rows.usable).tolist():
+        state = "no code" if rows.usable[row] else "a code"
         yield f"{path}: row {row} ({rows.event_id[row]}) has status {rows.status[row]} and {state}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from glitchvae.cli._archive import ARCHIVE
+from glitchvae.cli._tables import print_table
 
 
 @click.group("archive")
@@ -18,7 +19,6 @@ def command() -> None:
 @ARCHIVE
 def info(archive: Path | None) -> None:
     """How many glitches, of which detectors, classes, states and models."""
-    from rich.console import Console
     from rich.table import Table
 
     from glitchvae.archive import Archive, archive_path
@@ -27,7 +27,7 @@ def info(archive: Path | None) -> None:
     table = Table(show_header=False, box=None)
     for name, value in summary.lines():
         table.add_row(f"[bold]{name}[/bold]", value)
-    Console().print(table)
+    print_table(table)
 
 
 @command.command()

@@ -12,6 +12,7 @@ import rich_click as click
 from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._progress import progress_of
+from glitchvae.cli._tables import print_table
 from glitchvae.errors import GlitchvaeError, InputError, StorageError
 
 if TYPE_CHECKING:
@@ -205,15 +206,13 @@ def _print_tables(rows: Embeddings) -> None:
     """How many of each class, how many of each status."""
     from collections import Counter
 
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
     for title, values in (("nearest class", rows.class_name), ("status", rows.status)):
         table = Table(title, "glitches")
         for value, count in Counter(values.tolist()).most_common():
             table.add_row(value or "(none)", str(count))
-        console.print(table)
+        print_table(table)
 
 
 def _draw(archive: Archive, rows: Embeddings, path: Path) -> None:

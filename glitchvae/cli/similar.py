@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import rich_click as click
 
 from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._device import DEVICE, choose_device
+from glitchvae.cli._tables import print_table
 
 if TYPE_CHECKING:
     from glitchvae.archive import Archive
@@ -66,17 +68,20 @@ def _encode(image: Path, archive: Archive, model: str | None, device: str) -> An
 
 
 def _print_rows(rows: Embeddings, distances: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("distance", "id", "detector", "GPS", "SNR", "nearest class", "label", "status")
     for n, distance in enumerate(distances):
         label = "" if rows.label is None else rows.label[n]
         table.add_row(
-            f"{distance:.3f}", rows.event_id[n], rows.ifo[n], f"{rows.gps[n]:.4f}",
-            f"{rows.snr[n]:.1f}", rows.class_name[n], label, rows.status[n],
+            f"{distance:.3g}", rows.event_id[n], rows.ifo[n], _known(rows.gps[n], ".4f"),
+            _known(rows.snr[n], ".1f"), rows.class_name[n], label, rows.status[n],
         )  # fmt: skip
-    Console().print(table)
+    print_table(table)
+
+
+def _known(value: float, style: str) -> str:
+    return "" if math.isnan(value) else format(value, style)
 
 
 def _draw(archive: Archive, rows: Embeddings, distances: Any, path: Path) -> None:
