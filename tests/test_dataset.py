@@ -1,5 +1,6 @@
 """Layouts of image sets: round trips, bad entries that are counted, splits that do not leak."""
 
+import dataclasses
 import logging
 
 import h5py
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from glitchvae.dataset import (
+    add_metadata,
     is_image_set,
     read_gravity_spy,
     read_images,
@@ -27,6 +29,7 @@ from glitchvae.spectrogram import (
     row_frequencies,
 )
 from glitchvae.status import Status
+from glitchvae.triggers import at_times, read_triggers
 
 NAMES = [f"{view:.1f}.png" for view in VIEWS]
 
@@ -251,6 +254,29 @@ def test_folder_without_pictures_says_what_it_looks_for(tmp_path):
         read_pictures(tmp_path)
 
 
+# Metadata
+
+
+def test_metadata_fills_what_the_set_does_not_know(rng):
+    images = some_set(
+        rng, gps=[np.nan, 7.0, np.nan], ifo=["", "V1", ""], snr=[np.nan] * 3, label=None
+    )
+    table = at_times([30.0, 20.0, 10.0, 40.0], "H1")
+    table = dataclasses.replace(
+        table, event_id=["event2", "event1", "other", "event2"], snr=[3.0, 2.0, 1.0, 9.0]
+    )
+    filled = add_metadata(images, table)
+    assert np.array_equal(filled.gps, [np.nan, 7.0, 30.0], equal_nan=True)
+    assert np.array_equal(filled.snr, [np.nan, 2.0, 3.0], equal_nan=True)
+    assert list(filled.ifo) == ["", "V1", "H1"]
+    assert np.isnan(images.gps[2])  # the input is left as it was
+
+
+def test_metadata_of_another_set_is_refused(rng):
+    with pytest.raises(InputError, match="no event_id"):
+        add_metadata(some_set(rng), at_times([1.0], "H1"))
+
+
 # Splits
 
 
@@ -312,3 +338,20 @@ def test_real_background_is_that_of_noise(real_data):
     read = read_images(real_data / "gravityspy/real_events.h5")
     quiet = read.images[read.label == "No_Glitch"].astype(float)
     assert np.median(quiet) == pytest.approx(1.0, abs=0.4)
+
+
+@pytest.mark.data
+def test_published_metadata_match_published_pictures(real_data):
+    folder = real_data / "gravityspy"
+    images = read_images(folder / "real_events.h5")
+    table = read_triggers(folder / "trainingset_v1d1_metadata_without_urls.csv.gz")
+    filled = add_metadata(images, table)
+    matched = np.isfinite(filled.gps)
+    assert matched.any()
+    labels = dict(zip(table.event_id, table.label, strict=True))
+    same = [
+        labels[name] == label
+        for name, label in zip(images.event_id[matched], images.label[matched], strict=True)
+    ]
+    assert np.mean(same) > 0.8  # labels were revised between the releases
+    assert set(filled.ifo[matched]) <= {"H1", "L1"}

@@ -2,6 +2,10 @@
 
 `/<label>/<split>/<id>/<0.5|1.0|2.0|4.0>.png`: HDF5 datasets that are named like files,
 of shape (1, 140, 170), holding the grey values of one view.
+
+Most of these pictures are older than gwpy's change from mean to median in 2017: noise in
+them has a mean energy of about 1.0, where pictures of today have 1 / ln 2. The energies
+are returned as drawn; what trains on both should not rely on their absolute level.
 """
 
 from __future__ import annotations
