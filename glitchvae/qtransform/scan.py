@@ -106,7 +106,7 @@ def scan(
     Args:
         whitened: Whitened strain (B, T).
         tiling: The tiling of such blocks.
-        centre: The events' times (B,), in seconds from the start of their blocks.
+        centre: The events' times (B,) float64, in seconds from the start of their blocks.
         grids: Where to sample the images; a view is one grid.
         search: Width of the window around the centre in which the loudest tile
             chooses the plane (s).
@@ -117,8 +117,14 @@ def scan(
         Planes, peaks and images.
 
     Raises:
-        InputError: blocks of another length, or a centre outside its block.
+        InputError: blocks of another length, a centre outside its block, or a trim
+            that leaves nothing.
     """
+    if not 0 <= 2 * trim < tiling.duration:
+        raise InputError(
+            "nothing is left of the block",
+            expected=f"a trim of less than half of {tiling.duration:g} s", found=f"{trim:g} s",
+        )  # fmt: skip
     centre = centre.to(whitened.device, torch.float64)
     if not ((centre >= 0) & (centre <= tiling.duration)).all():
         raise InputError(
@@ -175,9 +181,7 @@ def _stretch(
     return first.clamp(0, tiles - length), length
 
 
-def _fill(
-    spectrum: Tensor, trim: float, cutouts: _Cutouts, events: slice, rows: slice
-) -> None:
+def _fill(spectrum: Tensor, trim: float, cutouts: _Cutouts, events: slice, rows: slice) -> None:
     """Compute one chunk of `cutouts`; `trim` is a share of the block."""
     energies = group_energies(spectrum[events], cutouts.group, rows)
     ends = int(np.ceil(trim * cutouts.group.tiles))
