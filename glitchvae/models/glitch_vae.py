@@ -32,7 +32,8 @@ class GlitchVAE(nn.Module):
     Every stage halves the image by a 4x4 convolution of stride 2, which sees each pixel
     in four overlapping windows: a line one pixel wide reaches the code wherever it lies.
     The decoder mirrors the encoder size by size, without padding or cropping.
-    There is no batch statistic anywhere: an event's code never depends on its batch-mates.
+    Normalisation is over groups of channels, never over the batch: an event's code does not
+    depend on its batch-mates.
 
     Example:
         >>> model = GlitchVAE(GlitchVAESettings(image_shape=(20, 24), widths=(4, 8)))
@@ -87,7 +88,7 @@ def _encoder(settings: GlitchVAESettings, sizes: Sequence[tuple[int, int]]) -> n
     channels = (settings.views + 1, *settings.widths)
     stages: list[nn.Module] = []
     for before, after in pairwise(channels):
-        stages += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.SiLU()]
+        stages += [nn.Conv2d(before, after, 4, stride=2, padding=1), _normalised(after), nn.SiLU()]
     flat = channels[-1] * sizes[-1][0] * sizes[-1][1]
     head = nn.Linear(settings.hidden, 2 * settings.latent_size)
     return nn.Sequential(
@@ -106,5 +107,10 @@ def _decoder(settings: GlitchVAESettings, sizes: Sequence[tuple[int, int]]) -> n
         small, large = sizes[-1 - stage], sizes[-2 - stage]
         odd = (large[0] - 2 * small[0], large[1] - 2 * small[1])
         grow = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, output_padding=odd)
-        layers += [nn.SiLU(), grow]
+        layers += [nn.SiLU(), grow] if stage == 0 else [_normalised(before), nn.SiLU(), grow]
     return nn.Sequential(*layers)
+
+
+def _normalised(width: int) -> nn.GroupNorm:
+    """Normalisation over groups of eight channels of one event, never over a batch."""
+    return nn.GroupNorm(max(1, width // 8), width)
