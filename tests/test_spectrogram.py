@@ -67,7 +67,7 @@ def sine_gaussian(at, frequency, amplitude, seconds, *, q=12.0, rate=RATE):
 
 
 def images_at(source, gps, imaging=QUICK, **options):
-    made = make_spectrograms(source, at_times(gps, "H1"), imaging, **options)
+    made = make_spectrograms(source, at_times(gps, source.ifo), imaging, **options)
     return SpectrogramSet.join(list(made))
 
 
@@ -305,6 +305,12 @@ def test_an_image_does_not_depend_on_its_batch(rng):
     assert list(together.gps) == gps
     assert list(together.status) == list(alone.status)
     assert np.allclose(together.images, alone.images, atol=0.02, equal_nan=True)
+
+
+def test_triggers_of_another_detector_are_refused(rng):
+    made = make_spectrograms(source_of((START, noise(8, rng))), at_times([START + 4], "L1"), QUICK)
+    with pytest.raises(InputError, match="expected H1; found L1"):
+        next(made)
 
 
 def test_no_triggers_no_sets(rng):

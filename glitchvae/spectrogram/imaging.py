@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glitchvae.errors import InputError
 from glitchvae.qtransform import Tiling, scan
 from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram.blocks import Block, cut_block
@@ -75,7 +76,16 @@ def make_spectrograms(
 
     Yields:
         Sets whose rows together are those of `triggers`.
+
+    Raises:
+        InputError: a trigger of another detector than the strain's.
     """
+    if others := sorted(set(triggers.ifo) - {source.ifo}):
+        raise InputError(
+            "triggers of another detector than the strain's", where="column ifo",
+            expected=source.ifo, found=", ".join(others),
+            remedy=f"Select the triggers of {source.ifo}, or give strain of {others[0]}.",
+        )  # fmt: skip
     sources = _digests(source)
     for first in range(0, len(triggers), batch_size):
         batch = triggers.take(slice(first, first + batch_size))
