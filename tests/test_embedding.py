@@ -8,14 +8,24 @@ import torch
 from glitchvae.checkpoint import DataCard, ModelCard, load_checkpoint, save_checkpoint
 from glitchvae.embedding import (
     Embeddings,
+    assign_triggers,
+    embed_strain,
     encode_spectrograms,
+    open_inputs,
+    plan_embedding,
     read_embeddings,
+    read_triggers_for,
+    trigger_batches,
+    usable_band,
     write_embeddings,
 )
 from glitchvae.errors import InputError, StorageError
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.prototypes import Prototypes
-from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.simulate import simulate_strain
+from glitchvae.spectrogram import IMAGING, SpectrogramSet
+from glitchvae.strain import Strain, open_strain, write_gwosc
+from glitchvae.triggers import Triggers, at_times
 
 FORMATS = ["h5", "hdf5", "parquet", "csv", "ecsv"]
 
@@ -220,3 +230,192 @@ class TestBadTables:
             write_embeddings(path, codes.take([0]))
         assert path.read_bytes() == before
         assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+LIGHT = IMAGING["light"]
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """Three quarters of a minute of H1-like strain with bursts at known times."""
+    strain, truth = simulate_strain(48.0, "H1", 3, glitches=4)
+    path = tmp_path_factory.mktemp("strain") / "H-H1_SIMULATED-0-48.hdf5"
+    write_gwosc(path, strain)
+    return path, truth
+
+
+@pytest.fixture
+def source(simulated):
+    return open_strain(simulated[0])
+
+
+def rows_of(batches):
+    return Embeddings.join([codes for codes, _ in batches])
+
+
+class TestEmbedStrain:
+    def test_given_times(self, source, checkpoint):
+        start = source.segments[0][0]
+        triggers = at_times([start + 30, start + 20, start + 10.5], "H1")
+        ((codes, images),) = embed_strain(source, triggers, checkpoint, LIGHT)
+        np.testing.assert_array_equal(codes.gps - start, [10.5, 20, 30])
+        assert len(images) == 3
+        assert set(codes.status) == {"frequency_truncated"}
+        assert np.isfinite(codes.mean).all()
+        assert codes.f_max == pytest.approx(1291, abs=1)
+        assert list(codes.sources) == [source.files[0].name]
+
+    def test_found_glitches_have_rows(self, source, checkpoint, simulated):
+        rows = rows_of(embed_strain(source, None, checkpoint, LIGHT))
+        loud = simulated[1].take(np.asarray(simulated[1].snr) > 15)
+        assert len(loud) > 0
+        for gps in loud.gps:
+            assert np.abs(rows.gps - gps).min() < 0.5
+        assert (rows.snr >= 7.5).all()
+
+    def test_resuming_repeats_the_same_batches(self, source, checkpoint):
+        times = source.segments[0][0] + np.arange(8.0, 40.0, 4.0)
+        triggers = at_times(times, "H1")
+        whole = list(embed_strain(source, triggers, checkpoint, LIGHT, batch_size=3))
+        done = set(whole[0][0].event_id)
+        rest = list(embed_strain(source, triggers, checkpoint, LIGHT, batch_size=3, done=done))
+        assert len(rest) == len(whole) - 1
+        for (codes, images), (again, anew) in zip(whole[1:], rest, strict=True):
+            assert_same_rows(codes, again)
+            np.testing.assert_array_equal(images.images, anew.images)
+
+    def test_a_time_outside_the_data_has_its_row(self, source, checkpoint):
+        triggers = at_times([source.segments[0][0] + 20, 5.0], "H1")
+        rows = rows_of(embed_strain(source, triggers, checkpoint, LIGHT))
+        assert list(rows.status) == ["outside_data", "frequency_truncated"]
+        assert np.isnan(rows.mean[0]).all()
+
+    def test_nan_and_zeros_have_their_rows(self, checkpoint, tmp_path, rng):
+        values = rng.normal(size=48 * 4096) * 1e-21
+        values[10 * 4096 : 10 * 4096 + 50] = np.nan
+        values[24 * 4096 :] = 0.0
+        path = tmp_path / "L-L1_TEST-1000-48.hdf5"
+        write_gwosc(path, Strain(values=values, start=1000.0, sample_rate=4096.0, ifo="L1"))
+        triggers = at_times([1010.0, 1018.0, 1040.0], "L1")
+        rows = rows_of(embed_strain(open_strain(path), triggers, checkpoint, LIGHT))
+        assert list(rows.status) == ["nan_in_block", "frequency_truncated", "zero_psd"]
+        np.testing.assert_array_equal(np.isfinite(rows.mean).all(axis=1), [False, True, False])
+
+    def test_strain_shorter_than_a_block(self, checkpoint, tmp_path, rng):
+        path = tmp_path / "L-L1_TEST-1000-5.hdf5"
+        values = rng.normal(size=5 * 4096) * 1e-21
+        write_gwosc(path, Strain(values=values, start=1000.0, sample_rate=4096.0, ifo="L1"))
+        rows = rows_of(embed_strain(open_strain(path), at_times([1002.5], "L1"), checkpoint, LIGHT))
+        assert np.isnan(rows.mean).all()
+        assert not rows.usable.any()
+
+    def test_another_detector(self, source, checkpoint):
+        triggers = at_times([source.segments[0][0] + 20], "V1")
+        with pytest.raises(InputError, match=r"H1.*V1"):
+            list(embed_strain(source, triggers, checkpoint, LIGHT))
+
+    def test_two_detectors_mixed_are_counted(self, source, checkpoint, caplog):
+        time = source.segments[0][0] + 20
+        triggers = Triggers.join([at_times([time], "H1"), at_times([time, time + 5], "V1")])
+        assert len(rows_of(embed_strain(source, triggers, checkpoint, LIGHT))) == 1
+        assert "2 of V1" in caplog.text
+
+    def test_progress_counts_every_trigger(self, source):
+        counts = []
+        triggers = at_times(source.segments[0][0] + np.arange(5.0), "H1")
+        list(trigger_batches(source, triggers, batch_size=2, progress=counts.append))
+        assert counts == [2, 2, 1]
+
+
+class TestPlan:
+    def test_found(self, source, checkpoint):
+        plan = plan_embedding(source, None, checkpoint, LIGHT)
+        assert plan.seconds == 48
+        assert plan.triggers is None
+        assert plan.estimated_seconds > 0
+        assert "48 s of strain, glitches to be found" in str(plan)
+        assert "trial" in str(plan)
+
+    def test_given(self, source, checkpoint):
+        plan = plan_embedding(
+            source, at_times([source.segments[0][0] + 20], "H1"), checkpoint, LIGHT
+        )
+        assert plan.triggers == 1
+        assert (plan + plan).triggers == 2
+        assert (plan + plan).memory == plan.memory
+
+    def test_memory_is_what_the_process_holds(self, source, checkpoint):
+        psutil = pytest.importorskip("psutil")
+        held = psutil.Process().memory_info().rss
+        plan = plan_embedding(
+            source, at_times([source.segments[0][0] + 20], "H1"), checkpoint, LIGHT
+        )
+        assert plan.memory >= 0.8 * held
+
+
+class TestInputs:
+    def test_told_apart_by_content(self, simulated, spectrograms, tmp_path):
+        spectrograms.write(tmp_path / "images.hdf5")
+        (tmp_path / "notes.txt").write_text("not strain")
+        inputs = open_inputs(
+            [simulated[0], tmp_path / "images.hdf5", tmp_path / "notes.txt", tmp_path / "absent"]
+        )
+        assert [source.ifo for source in inputs.sources] == ["H1"]
+        assert inputs.image_sets == (tmp_path / "images.hdf5",)
+        assert ["notes.txt" in str(p) or "absent" in str(p) for p in inputs.problems] == [True] * 2
+
+    def test_detectors_and_rates_are_sources_of_their_own(self, tmp_path, rng):
+        for number, (ifo, rate) in enumerate(
+            [("H1", 1024), ("L1", 1024), ("H1", 2048), ("H1", 1024)]
+        ):
+            values, start = rng.normal(size=8 * rate), 1000.0 + 8 * number
+            strain = Strain(values=values, start=start, sample_rate=float(rate), ifo=ifo)
+            write_gwosc(tmp_path / f"{number}.hdf5", strain)
+        inputs = open_inputs(sorted(tmp_path.glob("*.hdf5")))
+        assert [(s.ifo, s.sample_rate, len(s.files)) for s in inputs.sources] == [
+            ("H1", 1024, 2),
+            ("L1", 1024, 1),
+            ("H1", 2048, 1),
+        ]
+
+    def test_a_list_of_times_is_of_the_only_detector(self, source, tmp_path):
+        path = tmp_path / "times.txt"
+        path.write_text(f"{source.segments[0][0] + 20}\n")
+        assert list(read_triggers_for(path, [source]).ifo) == ["H1"]
+
+    def test_triggers_go_to_the_source_that_covers_them(self, source):
+        start = source.segments[0][0]
+        halves = [source.crop(start, start + 24), source.crop(start + 24, start + 48)]
+        triggers = at_times([start + 30, start + 5, 7.0], "H1")
+        assigned = {
+            s.segments[0][0] - start: list(t.gps) for s, t in assign_triggers(triggers, halves)
+        }
+        assert assigned == {0.0: [start + 5, 7.0], 24.0: [start + 30]}
+
+    def test_no_trigger_is_of_the_strain(self, source):
+        with pytest.raises(InputError, match=r"expected H1; found K1"):
+            assign_triggers(at_times([5.0], "K1"), [source])
+
+
+@pytest.mark.parametrize(("rate", "top"), [(1024, 323), (4096, 1291)])
+def test_usable_band_follows_the_rate(tmp_path, rng, rate, top):
+    strain = Strain(
+        values=rng.normal(size=8 * rate), start=1000.0, sample_rate=float(rate), ifo="H1"
+    )
+    write_gwosc(tmp_path / "strain.hdf5", strain)
+    assert usable_band(open_strain(tmp_path / "strain.hdf5"), LIGHT)[1] == pytest.approx(top, abs=1)
+
+
+@pytest.mark.data
+def test_labelled_scattered_light(real_data, checkpoint):
+    """Both labelled glitches that are away from the edge get a code, with their image in place."""
+    path = real_data / "strain/labelled/L-L1_GW190513_205428_1024HZ-1241816066-24.hdf5"
+    rows, images = zip(*embed_strain(open_strain(path), None, checkpoint, LIGHT), strict=True)
+    rows, images = Embeddings.join(rows), SpectrogramSet.join(images)
+    for gps in (1241816072.438, 1241816076.313):
+        near = int(np.abs(rows.gps - gps).argmin())
+        assert abs(rows.gps[near] - gps) < 0.1
+        assert np.isfinite(rows.mean[near]).all()
+        # scattered light stands below 64 Hz, the lower third of the logarithmic axis
+        energy = np.nan_to_num(images.images[near].astype(float))
+        assert energy[:, :48].sum() > 0.5 * energy.sum()

@@ -1,0 +1,39 @@
+"""A small untrained model and a short stretch of strain for the commands that embed."""
+
+import numpy as np
+import pytest
+import torch
+
+from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.models import GlitchVAE, GlitchVAESettings
+from glitchvae.prototypes import Prototypes
+from glitchvae.simulate import simulate_strain
+from glitchvae.strain import write_gwosc
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """Folder of an untrained checkpoint with prototypes fitted to noise."""
+    torch.manual_seed(1)
+    model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=6))
+    codes = np.random.default_rng(2).normal(size=(60, 6))
+    labels = np.array(["Blip", "Whistle", "Tomte"] * 20, dtype=object)
+    card = ModelCard(
+        architecture="glitch", model={}, latent_size=6, objective={"name": "none"}, steps=0,
+        seed=1, data=DataCard(digest=""),
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_checkpoint(folder, model, card, Prototypes.fit(codes, labels))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def simulated_files(tmp_path_factory):
+    """48 s of H1 and of L1, four glitches each."""
+    folder = tmp_path_factory.mktemp("strain")
+    paths = []
+    for seed, ifo in ((3, "H1"), (4, "L1")):
+        strain, _ = simulate_strain(48.0, ifo, seed, glitches=4)
+        paths.append(folder / f"{ifo[0]}-{ifo}_SIMULATED-48.hdf5")
+        write_gwosc(paths[-1], strain)
+    return paths

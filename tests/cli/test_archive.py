@@ -1,0 +1,77 @@
+"""`glitchvae archive`: info, export, verify."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glitchvae.archive import create_archive
+from glitchvae.cli import main
+from glitchvae.embedding import Embeddings, read_embeddings
+
+
+@pytest.fixture
+def archive(tmp_path, rng):
+    count = 5
+    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty", "f_max")
+    archive = create_archive(tmp_path / "archive")
+    archive.append(
+        Embeddings(
+            event_id=[f"event{n}" for n in range(count)],
+            gps=1000.0 + np.arange(count),
+            ifo=["H1"] * count,
+            **{name: rng.uniform(8, 20, count) for name in columns},
+            mean=rng.normal(size=(count, 4)),
+            log_var=rng.normal(size=(count, 4)),
+            class_name=["Blip", "Blip", "Blip", "Tomte", "Tomte"],
+            class_probability=rng.uniform(size=count),
+            block_duration=np.full(count, 8.0),
+            status=["ok"] * count,
+            model={"name": "tiny", "digest": "ab" * 32},
+        )
+    )
+    return archive
+
+
+def run(*arguments, archive):
+    return CliRunner().invoke(
+        main, ["archive", *map(str, arguments), "--archive", str(archive.path)]
+    )
+
+
+def test_info(archive):
+    result = run("info", archive=archive)
+    assert result.exit_code == 0, result.output
+    for words in ("5 in 1 parts", "H1 5", "Blip 3, Tomte 2", "tiny (abababababab) 5", "1000.000"):
+        assert words in result.stdout
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ecsv", "parquet", "h5"])
+def test_export(archive, tmp_path, suffix):
+    result = run("export", tmp_path / f"all.{suffix}", archive=archive)
+    assert result.exit_code == 0, result.output
+    assert list(read_embeddings(tmp_path / f"all.{suffix}").event_id) == [
+        f"event{n}" for n in range(5)
+    ]
+
+
+def test_verify_sound(archive):
+    result = run("verify", archive=archive)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "no problems" in result.stderr
+
+
+def test_verify_damaged(archive):
+    (part,) = (archive.path / "parts").glob("*.parquet")
+    part.write_bytes(part.read_bytes()[:-20])
+    result = run("verify", archive=archive)
+    assert result.exit_code == 1
+    assert part.name in result.stdout
+    assert "1 problem" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["info"], ["verify"], ["export", "x.csv"]])
+def test_no_archive(tmp_path, command):
+    result = CliRunner().invoke(main, ["archive", *command, "--archive", str(tmp_path / "absent")])
+    assert result.exit_code == 1
+    assert "not an archive" in result.output

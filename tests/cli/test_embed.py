@@ -1,0 +1,252 @@
+"""`glitchvae embed`: what a user sees, with good input and with bad."""
+
+import multiprocessing
+import os
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glitchvae.archive import Archive
+from glitchvae.cli import main
+from glitchvae.embedding import read_embeddings
+from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.strain import open_strain
+
+
+@pytest.fixture
+def embed(tiny_model, tmp_path):
+    """Runs `embed` with the tiny model into a fresh archive."""
+
+    def run(*arguments):
+        options = ["--model", tiny_model, "--archive", tmp_path / "archive", "--device", "cpu"]
+        return CliRunner().invoke(main, ["embed", *map(str, [*options, *arguments])])
+
+    return run
+
+
+def start_of(path):
+    return float(open_strain(path).segments[0][0])
+
+
+def test_finds_and_stores(embed, simulated_files, tmp_path):
+    result = embed(simulated_files[0], "-o", tmp_path / "codes.h5")
+    assert result.exit_code == 0, result.output
+    assert "48 s of strain, glitches to be found" in result.stderr
+    assert "images reach 1291 Hz of 2048 Hz" in result.stderr
+    assert "nearest class" in result.stdout
+    assert "frequency_truncated" in result.stdout
+    assert str(tmp_path / "archive") in result.stdout
+    stored = Archive(tmp_path / "archive").embeddings()
+    written = read_embeddings(tmp_path / "codes.h5")
+    assert len(stored) == len(written) >= 3
+    np.testing.assert_array_equal(stored.mean, written.mean)
+    assert written.configuration["snr"] == 7.5
+
+
+def test_twice_adds_nothing(embed, simulated_files, tmp_path):
+    first = embed(simulated_files[0])
+    files = {p.name for p in (tmp_path / "archive" / "parts").glob("*.parquet")}
+    again = embed(simulated_files[0], "-o", tmp_path / "codes.csv")
+    assert first.exit_code == again.exit_code == 0
+    assert {p.name for p in (tmp_path / "archive" / "parts").glob("*.parquet")} == files
+    count = len(Archive(tmp_path / "archive").embeddings())
+    assert f"{count} glitches, {count} of them known before" in again.stdout
+    assert len(read_embeddings(tmp_path / "codes.csv")) == count
+
+
+def test_several_detectors_at_once(embed, simulated_files, tmp_path):
+    result = embed(*simulated_files)
+    assert result.exit_code == 0, result.output
+    assert set(Archive(tmp_path / "archive").info().ifos) == {"H1", "L1"}
+    names = {p.name[:13] for p in (tmp_path / "archive" / "parts").glob("*.parquet")}
+    assert names == {"H-H1_GLITCHVA", "L-L1_GLITCHVA"}
+
+
+def test_times_of_the_user(embed, simulated_files, tmp_path):
+    start = start_of(simulated_files[0])
+    result = embed(simulated_files[0], "--gps", start + 20, "--gps", start + 47.9, "--gps", 5)
+    assert result.exit_code == 0, result.output
+    rows = Archive(tmp_path / "archive").embeddings()
+    assert list(rows.status) == ["outside_data", "frequency_truncated", "edge_of_segment"]
+
+
+def test_triggers_of_the_user(embed, simulated_files, tmp_path):
+    start = start_of(simulated_files[0])
+    (tmp_path / "triggers.csv").write_text(
+        f"event_time,ifo,snr,id\n{start + 20},H1,9.5,aBcDeFgHiJ\n{start + 30},V1,8,kLmNoPqRsT\n"
+    )
+    result = embed(simulated_files[0], "--triggers", tmp_path / "triggers.csv")
+    assert result.exit_code == 0, result.output
+    rows = Archive(tmp_path / "archive").embeddings()
+    assert list(rows.event_id) == ["aBcDeFgHiJ"]
+    assert rows.snr[0] == pytest.approx(9.5)
+
+
+def test_plan_does_nothing(embed, simulated_files, tmp_path):
+    result = embed(simulated_files[0], "--plan")
+    assert result.exit_code == 0
+    assert "48 s of strain" in result.stdout
+    assert not (tmp_path / "archive").exists()
+
+
+def test_images(embed, tmp_path, rng):
+    count = 3
+    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
+    SpectrogramSet(
+        images=rng.uniform(0, 20, (count, 4, 140, 170)),
+        event_id=["a", "b", "c"],
+        gps=[np.nan] * count,
+        ifo=["H1", "L1", ""],
+        **{name: np.full(count, np.nan) for name in columns},
+        f_max=np.full(count, 2048.0),
+        status=["ok"] * count,
+        label=["Blip", "Tomte", ""],
+    ).write(tmp_path / "images.h5")
+    for _ in range(2):
+        result = embed(tmp_path / "images.h5")
+        assert result.exit_code == 0, result.output
+    rows = Archive(tmp_path / "archive").embeddings()
+    assert sorted(zip(rows.event_id, rows.label, strict=True)) == [
+        ("a", "Blip"),
+        ("b", "Tomte"),
+        ("c", ""),
+    ]
+    assert not list(Archive(tmp_path / "archive").verify())
+
+
+def test_contact_sheet(embed, simulated_files, tmp_path):
+    start = start_of(simulated_files[0])
+    result = embed(simulated_files[0], "--gps", start + 20, "--contact-sheet", tmp_path / "s.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bad_file_among_good_ones(embed, simulated_files, tmp_path):
+    truncated = tmp_path / "truncated.hdf5"
+    truncated.write_bytes(simulated_files[1].read_bytes()[:4000])
+    result = embed(truncated, simulated_files[0], tmp_path / "absent.gwf")
+    assert result.exit_code == 1
+    assert "left out" in result.stderr
+    assert "truncated.hdf5" in result.stderr
+    assert "absent.gwf" in result.stderr
+    assert set(Archive(tmp_path / "archive").info().ifos) == {"H1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no input"),
+        (["absent.hdf5"], "absent.hdf5"),
+        (["{strain}", "-o", "codes.xyz"], "names no format"),
+        (["{strain}", "--contact-sheet", "sheet.pdf"], "not the name of a picture"),
+        (["{strain}", "--imaging", "lite"], "did you mean 'light'"),
+        (["{strain}", "--device", "abacus"], "no device 'abacus'"),
+        (["{strain}", "--triggers", "absent.csv"], "absent.csv"),
+        (["{strain}", "--triggers", "absent.csv", "--gps", "5"], "exclude each other"),
+        (["--frametype", "H1_HOFT_C00"], "needs --ifo and --times"),
+        (["--gwosc", "H1", "now", "later"], "'now' is no GPS time"),
+    ],
+)
+def test_bad_options_are_one_sentence(embed, simulated_files, arguments, message):
+    result = embed(*[a.format(strain=simulated_files[0]) for a in arguments])
+    assert result.exit_code in (1, 2)
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_triggers_of_another_detector(embed, simulated_files, tmp_path):
+    (tmp_path / "triggers.csv").write_text("time,ifo\n1000.0,V1\n")
+    result = embed(simulated_files[0], "--triggers", tmp_path / "triggers.csv")
+    assert result.exit_code == 1
+    assert "expected H1" in result.output
+    assert "found V1" in result.output
+
+
+def test_empty_trigger_file(embed, simulated_files, tmp_path):
+    (tmp_path / "triggers.csv").write_text("")
+    result = embed(simulated_files[0], "--triggers", tmp_path / "triggers.csv")
+    assert result.exit_code == 1
+    assert "triggers.csv" in result.output
+
+
+def test_full_disk(embed, simulated_files, tmp_path, monkeypatch):
+    start = start_of(simulated_files[0])
+    assert embed(simulated_files[0], "--gps", start + 20).exit_code == 0
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("glitchvae.store._flush", full)
+    result = embed(simulated_files[0], "--gps", start + 30)
+    assert result.exit_code == 1
+    assert "No space left on device" in result.output
+    monkeypatch.undo()
+    assert len(Archive(tmp_path / "archive").embeddings()) == 1
+
+
+def test_ctrl_c_keeps_what_was_finished(embed, simulated_files, tmp_path, monkeypatch):
+    from glitchvae.archive import filling
+
+    times = start_of(simulated_files[0]) + np.arange(8.0, 28.0)
+    real, calls = filling.embed_triggers, []
+
+    def interrupted(*args, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args, **options)
+
+    monkeypatch.setattr(filling, "embed_triggers", interrupted)
+    gps = [word for t in times for word in ("--gps", t)]
+    result = embed(simulated_files[0], *gps)
+    assert result.exit_code == 130
+    assert "what was finished is kept" in result.output
+    monkeypatch.undo()
+    assert len(Archive(tmp_path / "archive").embeddings()) == 16
+    assert "16 of them known before" in embed(simulated_files[0], *gps).stdout
+
+
+def test_killed_and_run_again(embed, simulated_files, tiny_model, tmp_path, monkeypatch):
+    """The rows of a run that was killed and repeated equal those of one that was not."""
+    from glitchvae.archive import journal
+
+    times = start_of(simulated_files[0]) + np.arange(8.0, 28.0)
+    gps = [word for t in times for word in ("--gps", t)]
+    real, wrote = journal.Journal.add, multiprocessing.get_context("fork").SimpleQueue()
+
+    def stopping(self, *args):
+        real(self, *args)
+        wrote.put(1)
+        time.sleep(60)
+
+    def first_run():
+        journal.Journal.add = stopping
+        embed(simulated_files[0], *gps)
+        os._exit(0)
+
+    job = multiprocessing.get_context("fork").Process(target=first_run)
+    job.start()
+    wrote.get()
+    job.kill()
+    job.join()
+    assert "16 of them known before" in embed(simulated_files[0], *gps).stdout
+    resumed = Archive(tmp_path / "archive").embeddings()
+    monkeypatch.setenv("GLITCHVAE_ARCHIVE", str(tmp_path / "other"))
+    arguments = [str(simulated_files[0]), *map(str, gps), "--model", str(tiny_model)]
+    assert CliRunner().invoke(main, ["embed", *arguments]).exit_code == 0
+    whole = Archive(tmp_path / "other").embeddings()
+    assert list(resumed.event_id) == list(whole.event_id)
+    np.testing.assert_array_equal(resumed.mean, whole.mean)
+    np.testing.assert_array_equal(resumed.novelty, whole.novelty)
+
+
+@pytest.mark.data
+def test_labelled_glitches(embed, real_data, tmp_path):
+    result = embed(real_data / "strain/labelled/L-L1_GW190512_180714_2048HZ-1241719632-24.hdf5")
+    assert result.exit_code == 0, result.output
+    assert "images reach 646 Hz" in result.stderr
+    rows = Archive(tmp_path / "archive").find(1241719640.42)
+    assert np.isfinite(rows.mean).all()

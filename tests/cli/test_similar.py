@@ -1,0 +1,98 @@
+"""`glitchvae similar`: neighbours by time, identifier and image."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glitchvae.archive import create_archive
+from glitchvae.checkpoint import load_checkpoint
+from glitchvae.cli import main
+from glitchvae.embedding import encode_spectrograms
+from glitchvae.spectrogram import SpectrogramSet
+
+
+@pytest.fixture
+def images(rng):
+    count = 6
+    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
+    return SpectrogramSet(
+        images=rng.uniform(0, 20, (count, 4, 140, 170)) * rng.uniform(size=(count, 1, 1, 1)),
+        event_id=[f"event{n}" for n in range(count)],
+        gps=1000.0 + np.arange(count),
+        ifo=["H1"] * count,
+        **{name: np.full(count, 10.0) for name in columns},
+        f_max=np.full(count, 2048.0),
+        status=["ok"] * count,
+    )
+
+
+@pytest.fixture
+def archive(images, tiny_model, tmp_path):
+    archive = create_archive(tmp_path / "archive")
+    archive.append(encode_spectrograms(images, load_checkpoint(tiny_model)), images)
+    return archive
+
+
+def similar(archive, *arguments):
+    return CliRunner().invoke(
+        main, ["similar", *map(str, arguments), "--archive", str(archive.path)]
+    )
+
+
+@pytest.mark.parametrize("query", [("--gps", 1002.03), ("--id", "event2")])
+def test_neighbours_come_nearest_first(archive, query):
+    result = similar(archive, *query, "-k", 3)
+    assert result.exit_code == 0, result.output
+    shown = [line.split("│")[2].strip() for line in result.stdout.splitlines() if "event" in line]
+    expected, _ = archive.nearest("event2", 3)
+    assert shown == list(expected.event_id)
+    assert "event2" not in shown
+
+
+def test_by_image(archive, images, tiny_model, tmp_path):
+    images.take([4]).write(tmp_path / "image.h5")
+    result = similar(archive, "--image", tmp_path / "image.h5", "--model", tiny_model, "-k", 1)
+    assert result.exit_code == 0, result.output
+    assert "event4" in result.stdout
+
+
+def test_contact_sheet(archive, tmp_path):
+    result = similar(archive, "--id", "event0", "-o", tmp_path / "sheet.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Give one of"),
+        (["--gps", "1000", "--id", "event0"], "Give one of"),
+        (["--gps", "5"], "no glitch within"),
+        (["--id", "nobody"], "no event 'nobody'"),
+        (["--id", "event0", "--model", "other"], "no codes of model 'other'"),
+        (["--image", "absent.h5"], "absent.h5"),
+    ],
+)
+def test_bad_questions(archive, arguments, message):
+    result = similar(archive, *arguments)
+    assert result.exit_code in (1, 2)
+    assert message in result.output
+
+
+def test_image_and_archive_of_different_models(archive, images, tmp_path):
+    import torch
+
+    from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+    from glitchvae.models import GlitchVAE, GlitchVAESettings
+
+    torch.manual_seed(9)
+    card = ModelCard(
+        architecture="glitch", model={}, latent_size=6, objective={"name": "none"}, steps=0,
+        seed=9, data=DataCard(digest=""),
+    )  # fmt: skip
+    model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=6))
+    save_checkpoint(tmp_path / "other", model, card)
+    images.take([0]).write(tmp_path / "image.h5")
+    result = similar(archive, "--image", tmp_path / "image.h5", "--model", tmp_path / "other")
+    assert result.exit_code == 1
+    assert "no codes of model" in result.output
