@@ -343,3 +343,16 @@ def test_a_resumed_run_keeps_its_settings(data, tmp_path):
     run = train(data, config, tmp_path / "run")
     assert resumed_config(run) == config
     assert resumed_config(run, steps=9, seed=None).steps == 9
+
+
+@pytest.mark.data
+def test_real_images_fit_into_bytes(real_data):
+    from glitchvae.dataset import read_images
+
+    spectrograms = read_images(real_data / "gravityspy" / "real_events.h5")
+    data = TrainingData.from_spectrograms(spectrograms)
+    assert len(data) == 81
+    assert data.computed.all()
+    found = data.images(slice(None)).numpy()
+    np.testing.assert_allclose(found, spectrograms.images.astype(np.float32), atol=0.06)
+    assert set(data.labels) == set(spectrograms.label)
