@@ -131,10 +131,26 @@ def scan(
             "an event lies outside its block",
             expected=f"0 to {tiling.duration:g} s", found=centre.tolist(),
         )  # fmt: skip
+    # Events are independent: on the CPU each is done by one thread, from its spectrum
+    # to its images, in memory that does not grow with the batch.
+    size = 1 if whitened.device.type == "cpu" else max(1, len(whitened))
+    parts = zip(whitened.split(size), centre.split(size), strict=True)
+    return _join(
+        run(lambda part: _scan_part(*part, tiling, grids, search, trim), parts, whitened.device)
+    )
+
+
+def _scan_part(
+    whitened: Tensor,
+    centre: Tensor,
+    tiling: Tiling,
+    grids: Sequence[Grid],
+    search: float,
+    trim: float,
+) -> Scan:
     finite = whitened.isfinite().all(-1)
     spectrum = amplitude_spectrum(torch.where(finite[:, None], whitened, 0), tiling)
-    times = [torch.as_tensor(grid.times).to(centre) for grid in grids]
-    cutouts = _cut_out(spectrum, tiling, centre, _extent(times, search), trim)
+    cutouts = _cut_out(spectrum, tiling, centre, _extent(grids, search), trim)
     peaks = _find_peaks(cutouts, tiling, centre, search)
     finite = finite & (peaks.energy > 0)
     views = _make_views(cutouts, tiling, centre, torch.where(finite, peaks.plane, -1), grids)
@@ -144,10 +160,20 @@ def scan(
     return Scan(q=q, peak_energy=energy, peak_time=time, peak_frequency=frequency, views=views)
 
 
-def _extent(times: list[Tensor], search: float) -> tuple[float, float]:
+def _join(scans: list[Scan]) -> Scan:
+    return Scan(
+        q=torch.cat([s.q for s in scans]),
+        peak_energy=torch.cat([s.peak_energy for s in scans]),
+        peak_time=torch.cat([s.peak_time for s in scans]),
+        peak_frequency=torch.cat([s.peak_frequency for s in scans]),
+        views=[torch.cat(views) for views in zip(*(s.views for s in scans), strict=True)],
+    )
+
+
+def _extent(grids: Sequence[Grid], search: float) -> tuple[float, float]:
     """First and last second, counted from the centre, that anything asks for."""
-    everything = torch.cat([t.flatten() for t in times] + [torch.tensor([-search, search]) / 2])
-    return float(everything.min()), float(everything.max())
+    times = np.concatenate([grid.times for grid in grids] + [np.array([-search, search]) / 2])
+    return float(times.min()), float(times.max())
 
 
 def _cut_out(
@@ -158,16 +184,13 @@ def _cut_out(
     trim: float,
 ) -> list[_Cutouts]:
     """Energies of all rows near the events, divided by the rows' medians over the block."""
-    groups = row_groups(tiling, spectrum.device)
     cutouts = []
-    jobs = []
-    for group in groups:
+    for group in row_groups(tiling, spectrum.device):
         first, length = _stretch(group.tiles, tiling.duration, centre, extent)
         near = spectrum.new_empty((len(centre), len(group.rows), length), dtype=torch.float32)
         cutouts.append(_Cutouts(group, first, near))
-        jobs += [(cutouts[-1], *c) for c in chunks(group, len(centre), spectrum.device)]
-    share = trim / tiling.duration
-    run(lambda job: _fill(spectrum, share, *job), jobs, spectrum.device)
+        for events, rows in chunks(group, len(centre), spectrum.device):
+            _fill(spectrum, trim / tiling.duration, cutouts[-1], events, rows)
     return cutouts
 
 
