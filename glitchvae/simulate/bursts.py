@@ -61,7 +61,7 @@ def _piece(
         x = (times[near] - at) / duration
         frequency = start * (end / start) ** _progress(x, rising=end > start)
         envelope = amplitude / np.sqrt(duration) * np.exp(-0.5 * (2.2 * x) ** 4)
-        wave[near] = oscillation(times[near], frequency, envelope, phase)
+        wave[near] = oscillation(times[near], frequency, envelope, phase, origin=at)
     return wave
 
 
@@ -134,7 +134,7 @@ def _draw_doves(rng: np.random.Generator) -> Parameters:
         loudness = 1.0 if i == 0 else rng.uniform(0.4, 0.9)
         time = i * around(rng, spacing, 0.05)
         rows.append((time, start, end, log_uniform(rng, 0.22, 0.4), loudness))
-    snr = trigger["snr"] * float(rng.uniform(0.3, 0.9))
+    snr = max(trigger["snr"] * float(rng.uniform(0.15, 0.6)), 7.5)
     return {"snr": snr, **_sweeps(rng, [r for r in rows if abs(r[0]) < 2.5])}
 
 

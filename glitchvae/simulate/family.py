@@ -67,21 +67,23 @@ def oscillation(
     frequency: NDArray[np.float64] | float,
     amplitude: NDArray[np.float64],
     phase: float = 0.0,
+    origin: float = 0.0,
 ) -> NDArray[np.float64]:
-    """A wave: amplitude * cos(2 pi * integral of frequency + phase).
+    """A wave: amplitude * cos(2 pi * integral of frequency from `origin` on + phase).
 
     It is silent where the frequency is above 0.45 of the sample rate.
 
     Args:
-        times: (T,) s, evenly spaced; the phase is counted from their middle.
+        times: (T,) s, evenly spaced.
         frequency: (T,) or scalar, Hz.
         amplitude: (T,).
-        phase: Radians.
+        phase: Radians at the time `origin`.
+        origin: Seconds.
     """
     step = times[1] - times[0]
     track = np.broadcast_to(np.asarray(frequency, dtype=float), times.shape)
-    cycles = np.cumsum(track) * step
-    cycles = cycles - cycles[len(cycles) // 2]
+    cycles = np.concatenate([[0.0], np.cumsum((track[1:] + track[:-1]) / 2) * step])
+    cycles -= np.interp(origin, times, cycles)
     audible = _edge(0.45 / step, track)
     return amplitude * audible * np.cos(2 * np.pi * cycles + phase)
 
@@ -119,6 +121,7 @@ def log_normal_pulse(
     positive = frequencies[1:]
     spectrum[1:] = np.exp(-0.5 * gbw * np.log(positive / f0) ** 2) / (1 + (LOWEST / positive) ** 8)
     spectrum *= np.exp(1j * (phase - 2 * np.pi * frequencies * (at - times[0])))
+    spectrum *= _edge(0.5 / step, frequencies) / step
     return np.fft.irfft(spectrum, count)[: len(times)] * edges(times, 0.1)
 
 

@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.simulate.distributions import distribution
-from glitchvae.simulate.family import Family, Parameters, Waveform, any_phase, clock, log_uniform
+from glitchvae.simulate.family import (
+    Family,
+    Parameters,
+    Waveform,
+    any_phase,
+    clock,
+    log_uniform,
+    oscillation,
+)
 
 SUN = 4.925491e-6
 """Mass of the Sun in seconds, G M / c^3."""
@@ -61,9 +69,8 @@ def _inspiral(parameters: Parameters, sample_rate: float) -> Waveform:
     remaining = (5 / 256) * (mass * SUN) ** (-5 / 3) * (np.pi * highest) ** (-8 / 3)
     frequency = newtonian_frequency(remaining + np.maximum(-times, 0.0), mass)
     amplitude = (frequency / highest) ** (2 / 3) * np.exp(-np.maximum(times, 0.0) / damping)
-    cycles = np.cumsum(frequency) / sample_rate
     fade_in = np.clip((times - times[0]) / 0.5, 0.0, 1.0)
-    return times, amplitude * fade_in * np.cos(2 * np.pi * cycles + parameters["phase"])
+    return times, oscillation(times, frequency, amplitude * fade_in, parameters["phase"])
 
 
 CHIRP = Family(

@@ -129,7 +129,7 @@ def _compressor(parameters: Parameters, sample_rate: float) -> Waveform:
 def _draw_whistle(rng: np.random.Generator) -> Parameters:
     """The offset and curvature cover U shapes, V shapes and inner arches."""
     trigger = distribution("triggers", "Whistle").draw(rng)
-    offset = trigger["peak_frequency"] * float(rng.choice([1.0, -1.0, 0.05], p=[0.4, 0.25, 0.35]))
+    offset = trigger["peak_frequency"] * float(rng.choice([1.0, -1.0, 0.05], p=[0.3, 0.25, 0.45]))
     return {
         "snr": trigger["snr"],
         "offset": offset,
@@ -169,16 +169,17 @@ def _beat(parameters: Parameters, times: np.ndarray) -> np.ndarray:
 
 
 def _draw_wandering(rng: np.random.Generator) -> Parameters:
-    """A line that wanders by some per cent and is switched on and off."""
+    """A line that wanders by some per cent and is switched on and off, as long as reported."""
     trigger = distribution("triggers", "Wandering_Line").draw(rng)
-    knots = 60
-    walk = np.cumsum(rng.normal(0.0, log_uniform(rng, 0.001, 0.015), knots))
-    on = (rng.random(knots) < rng.uniform(0.5, 0.9)).astype(float)
-    on[knots // 2 - 1 : knots // 2 + 2] = 1.0
+    knots = np.linspace(-3.0, 3.0, 61)
+    walk = np.cumsum(rng.normal(0.0, log_uniform(rng, 0.004, 0.04), len(knots)))
+    on = rng.random(len(knots)) < rng.uniform(0.4, 0.8)
+    on &= np.abs(knots) < max(trigger["duration"] / 2, 0.2)
+    on[29:32] = True
     return {
         "snr": trigger["snr"],
         "frequency": trigger["peak_frequency"],
-        "walk": [float(w) for w in walk - walk[knots // 2]],
+        "walk": [float(w) for w in walk - walk[30]],
         "on": [float(o) for o in on],
         "phase": any_phase(rng),
     }

@@ -15,7 +15,6 @@ from glitchvae.simulate.family import (
     Family,
     Parameters,
     Waveform,
-    any_phase,
     around,
     clock,
     edges,
@@ -52,17 +51,15 @@ def _sinusoid(motion: float, peak: float, times: NDArray[np.float64]) -> NDArray
 
 
 def _draw_scattered(rng: np.random.Generator) -> Parameters:
+    """The arch seen best may be any bounce up to the fourth; its neighbours are fainter."""
     trigger = distribution("triggers", "Scattered_Light").draw(rng)
-    harmonics = int(rng.integers(1, 4))
-    loudest = int(rng.integers(1, harmonics + 1))
-    amplitudes = [log_uniform(rng, 0.15, 0.8) for _ in range(harmonics)]
-    amplitudes[loudest - 1] = 1.0
+    best = int(rng.choice([1, 2, 3, 4], p=[0.3, 0.3, 0.25, 0.15]))
+    amplitudes = [log_uniform(rng, 0.05, 0.4) for _ in range(best + int(rng.integers(0, 2)))]
+    amplitudes[best - 1] = 1.0
     return {
         "snr": trigger["snr"],
-        "slow_motion": log_uniform(rng, 0.1, 0.25),
-        "slow_peak": trigger["peak_frequency"] / loudest
-        if loudest > 1
-        else trigger["peak_frequency"],
+        "slow_motion": log_uniform(rng, 0.05, 0.2),
+        "slow_peak": trigger["peak_frequency"] / best,
         "fast_motion": 1.0,
         "fast_peak": 0.0,
         "amplitudes": amplitudes,
@@ -79,26 +76,33 @@ def _scattered(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _draw_fast(rng: np.random.Generator) -> Parameters:
-    """Trains of arches, two per period of an anthropogenic motion of 2 or 4 Hz."""
-    motion = around(rng, float(rng.choice([1.4, 2.0])), 0.06)
+    """Arches twice per period of an anthropogenic motion, each of its own strength."""
+    motion = around(rng, float(rng.choice([1.2, 1.6, 2.0])), 0.08)
+    arches = 2 * int(2.5 * 2 * motion) + 1
+    centre = arches // 2
+    fade = log_uniform(rng, 0.3, 1.5) * 2 * motion
+    strengths = [
+        log_uniform(rng, 0.1, 0.9) * float(np.exp(-0.5 * ((i - centre) / fade) ** 2))
+        for i in range(arches)
+    ]
+    strengths[centre] = 1.0
     return {
-        "snr": log_uniform(rng, 8.0, 60.0),
+        "snr": around(rng, 15.0, 0.6),
         "slow_motion": log_uniform(rng, 0.1, 0.2),
-        "slow_peak": log_uniform(rng, 4.0, 14.0),
+        "slow_peak": log_uniform(rng, 2.0, 10.0),
         "fast_motion": motion,
-        "fast_peak": log_uniform(rng, 22.0, 55.0),
+        "fast_peak": log_uniform(rng, 20.0, 50.0),
         "amplitudes": [1.0],
-        "envelope_width": log_uniform(rng, 0.4, 1.4),
-        "ripple": float(rng.uniform(0.1, 0.5)),
-        "ripple_phase": any_phase(rng),
+        "strengths": strengths,
     }
 
 
 def _fast(parameters: Parameters, sample_rate: float) -> Waveform:
     times = clock(3.0, sample_rate)
-    envelope = np.exp(-0.5 * (times / parameters["envelope_width"]) ** 2)
-    ripple = 1 + parameters["ripple"] * np.cos(2 * np.pi * 0.9 * times + parameters["ripple_phase"])
-    return times, envelope * ripple * fringes(surface(parameters, times)) * edges(times, 0.5)
+    strengths = np.array(parameters["strengths"])
+    arch = (np.arange(len(strengths)) - len(strengths) // 2) / (2 * parameters["fast_motion"])
+    amplitude = np.interp(times, arch, strengths)
+    return times, amplitude * fringes(surface(parameters, times)) * edges(times, 0.5)
 
 
 SCATTERED_LIGHT = Family(
