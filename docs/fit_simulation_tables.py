@@ -53,8 +53,7 @@ def write_curves(folder):
 
 
 def read_rows(path):
-    stream = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with stream:
+    with gzip.open(path, "rt") as stream:
         return list(csv.DictReader(stream))
 
 

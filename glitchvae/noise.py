@@ -46,7 +46,7 @@ class Asd:
     frequencies: NDArray[np.float64]
     values: NDArray[np.float64]
 
-    def __call__(self, frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, frequencies: NDArray[np.floating]) -> NDArray[np.float64]:
         """The density at any `frequencies` >= 0 (Hz), same shape, 1/sqrt(Hz)."""
         known = np.log(self.frequencies)
         lowest = self.frequencies[0]
@@ -108,7 +108,8 @@ def asd(name: str) -> Asd:
 
 def fast_length(samples: int) -> int:
     """The least length of at least `samples` whose Fourier transform is fast."""
-    return int(next_fast_len(samples, real=True))
+    length: int = next_fast_len(samples, real=True)  # type: ignore[assignment]
+    return length
 
 
 def simulate_noise(
@@ -183,7 +184,7 @@ def _wander(
 
 
 def _band_levels(
-    frequencies: NDArray[np.float64], level: NDArray[np.float64]
+    frequencies: NDArray[np.floating], level: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Factor at each frequency: exp(level), interpolated between the bands' centres."""
     centres = np.linspace(np.log(10.0), np.log(4096.0), len(level))

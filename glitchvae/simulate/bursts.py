@@ -104,14 +104,14 @@ def _draw_scratchy(rng: np.random.Generator) -> Parameters:
     """A chain of short pieces around 100 to 250 Hz, 15 to 35 a second."""
     trigger = distribution("triggers", "Scratchy").draw(rng)
     centre = around(rng, trigger["peak_frequency"], 0.1)
-    reach = min(max(trigger["duration"], 0.3), 4.0) / 2
+    reach = float(np.clip(trigger["duration"], 0.6, 4.0)) / 1.5
     rows: list[Sweep] = [(0.0, centre, centre, 0.018, 1.0)]
     spacing = log_uniform(rng, 0.035, 0.065)
     for side in (-1, 1):
         time = 0.0
         while (time := time + around(rng, spacing, 0.3)) < reach:
             frequency = around(rng, centre, 0.15)
-            loudness = rng.uniform(0.25, 0.85) * np.exp(-0.5 * (time / reach) ** 2)
+            loudness = rng.uniform(0.25, 0.85) * np.exp(-((time / reach) ** 4))
             rows.append(
                 (side * time, frequency, frequency, log_uniform(rng, 0.012, 0.026), loudness)
             )
@@ -125,7 +125,7 @@ def _draw_doves(rng: np.random.Generator) -> Parameters:
     energies are divided by: the SNR that is left is a part of the one reported.
     """
     trigger = distribution("triggers", "Paired_Doves").draw(rng)
-    low, high = log_uniform(rng, 16.0, 26.0), log_uniform(rng, 70.0, 120.0)
+    low, high = log_uniform(rng, 18.0, 34.0), log_uniform(rng, 70.0, 120.0)
     spacing = log_uniform(rng, 0.8, 1.4)
     falling = bool(rng.random() < 0.5)
     rows: list[Sweep] = []

@@ -49,7 +49,7 @@ def ringdown(total_mass: float) -> tuple[float, float]:
 
 def _draw(rng: np.random.Generator) -> Parameters:
     snr = distribution("triggers", "Chirp").draw(rng)["snr"]
-    mass_1 = log_uniform(rng, 18.0, 50.0)
+    mass_1 = log_uniform(rng, 24.0, 56.0)
     return {
         "snr": snr,
         "mass_1": mass_1,

@@ -76,7 +76,7 @@ def _draw_1080(rng: np.random.Generator) -> Parameters:
 def _draw_1400(rng: np.random.Generator) -> Parameters:
     """One dash or a few between 1.4 and 1.7 kHz."""
     trigger = distribution("triggers", "1400Ripples").draw(rng)
-    centre = around(rng, 1560.0, 0.05)
+    centre = around(rng, 1545.0, 0.04)
     rows = [(0.0, centre, log_uniform(rng, 0.012, 0.035), 1.0)]
     rows += [
         (rng.uniform(-2, 2), around(rng, centre, 0.02), 0.02, rng.uniform(0.3, 0.9))
@@ -88,11 +88,12 @@ def _draw_1400(rng: np.random.Generator) -> Parameters:
 def _draw_violin(rng: np.random.Generator) -> Parameters:
     """Short dashes at the violin modes near 500 Hz and their harmonics, again and again."""
     trigger = distribution("triggers", "Violin_Mode").draw(rng)
+    loudest = int(np.clip(round(trigger["peak_frequency"] / 508.0), 1, 4))
     rows = []
     for time in (0.0, *rng.uniform(-2.5, 2.5, int(rng.integers(1, 8)))):
         loudness = 1.0 if time == 0.0 else rng.uniform(0.3, 0.9)
         for harmonic in (1, 2, 3, 4):
-            strength = loudness * rng.uniform(0.2, 1.0)
+            strength = loudness * (1.0 if harmonic == loudest else rng.uniform(0.2, 0.8))
             frequency = around(rng, 508.0 * harmonic, 0.015)
             rows.append((time, frequency, log_uniform(rng, 0.008, 0.02), strength))
     return {"snr": trigger["snr"], **_bundle(rng, rows)}

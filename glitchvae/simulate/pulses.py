@@ -105,8 +105,8 @@ def _draw_extremely_loud(rng: np.random.Generator) -> Parameters:
         snr = log_uniform(rng, 32.0, 400.0)
     shape = {
         "snr": snr,
-        "f0": log_uniform(rng, 12.0, 60.0),
-        "gbw": log_uniform(rng, 0.6, 2.0),
+        "f0": log_uniform(rng, 10.0, 70.0),
+        "gbw": log_uniform(rng, 0.5, 2.0),
         "phase": any_phase(rng),
     }
     return {**shape, **_draw_fins(rng, int(rng.integers(8, 20)), 0.16, 1.5)}
