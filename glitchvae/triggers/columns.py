@@ -125,10 +125,12 @@ def _detectors(
     columns: dict[str, Any], rows: int, path: str | Path, ifo: str | None, channel: str | None
 ) -> NDArray[Any]:
     """One detector per row: column, else channel, else the file as a whole, else `ifo`."""
-    if "ifo" in columns:
-        return np.array([str(name).strip() for name in columns["ifo"]], dtype=object)
     whole = detector_of(channel, Path(path).name) or ifo
-    names = [detector_of(str(name)) or whole for name in columns.get("channel", [whole] * rows)]
+    if "ifo" in columns:
+        told = [str(name).strip() for name in columns["ifo"]]
+    else:
+        told = [detector_of(str(name)) for name in columns.get("channel", [""] * rows)]
+    names = [name or whole for name in told]
     if None in names:
         raise InputError(
             "no detector is named", where=path, found=f"columns of {', '.join(columns)}",
