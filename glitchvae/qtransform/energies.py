@@ -59,12 +59,13 @@ def _row_group(tiling: Tiling, device: torch.device, labels: list[tuple[int, int
     padded = np.stack([np.pad(w, (0, width - len(w))) for w in windows])
     # Bins under a padded zero are only kept inside the spectrum.
     bins = np.minimum(starts[:, None] + np.arange(width), tiling.samples // 2)
+    frequencies = [tiling.planes[p].frequencies[r] for p, r in labels]
     planes, rows = (np.array(index) for index in zip(*labels, strict=True))
     return RowGroup(
         tiles=int(tiling.planes[planes[0]].tiles[rows[0]]),
         planes=planes,
         rows=rows,
-        frequencies=torch.tensor([tiling.planes[p].frequencies[r] for p, r in labels]).to(device),
+        frequencies=torch.tensor(frequencies, dtype=torch.float64, device=device),
         bins=torch.from_numpy(bins).to(device),
         windows=torch.from_numpy(padded).to(device),
     )

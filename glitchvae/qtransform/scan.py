@@ -154,7 +154,7 @@ def _scan_part(
     peaks = _find_peaks(cutouts, tiling, centre, search)
     finite = finite & (peaks.energy > 0)
     views = _make_views(cutouts, tiling, centre, torch.where(finite, peaks.plane, -1), grids)
-    qs = torch.tensor([plane.q for plane in tiling.planes]).to(centre)
+    qs = centre.new_tensor([plane.q for plane in tiling.planes])
     found = (qs[peaks.plane], peaks.energy, peaks.time, peaks.frequency)
     q, energy, time, frequency = (torch.where(finite, value, torch.nan) for value in found)
     return Scan(q=q, peak_energy=energy, peak_time=time, peak_frequency=frequency, views=views)
@@ -172,7 +172,7 @@ def _join(scans: list[Scan]) -> Scan:
 
 def _extent(grids: Sequence[Grid], search: float) -> tuple[float, float]:
     """First and last second, counted from the centre, that anything asks for."""
-    times = np.concatenate([grid.times for grid in grids] + [np.array([-search, search]) / 2])
+    times = np.concatenate([*(grid.times for grid in grids), np.array([-search, search]) / 2])
     return float(times.min()), float(times.max())
 
 
@@ -251,7 +251,7 @@ def _make_views(
         )
         for g in grids
     ]  # fmt: skip
-    times = torch.as_tensor(np.concatenate([g.times for g in grids])).to(centre)
+    times = centre.new_tensor(np.concatenate([np.empty(0), *(g.times for g in grids)]))
     for index in plane.unique().tolist():
         if index < 0:
             continue
