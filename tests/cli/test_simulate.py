@@ -9,6 +9,7 @@ from glitchvae.cli import main
 from glitchvae.simulate import Truth
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.strain import open_strain
+from glitchvae.triggers import read_triggers
 
 
 def run(*arguments):
@@ -27,6 +28,8 @@ def test_strain_can_be_opened_again_and_has_a_truth_table(tmp_path):
     assert len(rows) == 3
     start, end = source.segments[0]
     assert all(start < float(row["gps"]) < end for row in rows)
+    triggers = read_triggers(tmp_path / "L-L1_SIM-0-32_truth.csv")
+    assert list(triggers.label) == [row["label"] for row in rows]
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
