@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from glitchvae.cli._progress import progress_of
+
 if TYPE_CHECKING:
+    from glitchvae.strain import StrainSource
     from glitchvae.triggers import Triggers
 
 
@@ -19,13 +22,20 @@ if TYPE_CHECKING:
               help="Least signal-to-noise ratio of a trigger.")  # fmt: skip
 @click.option("--ifo", help="Detector, where the files do not tell it.")
 @click.option("--channel", help="Channel, where a strain file holds several.")
+@click.pass_context
 def command(
-    inputs: tuple[Path, ...], output: Path, snr: float | None, ifo: str | None, channel: str | None
+    ctx: click.Context,
+    inputs: tuple[Path, ...],
+    output: Path,
+    snr: float | None,
+    ifo: str | None,
+    channel: str | None,
 ) -> None:
-    """Find glitches in the strain of one detector.
+    """Find glitches in strain.
 
-    INPUTS are strain files, joined in time. Trigger files (Omicron, Gravity Spy, lists of
-    GPS times) are converted instead, --snr then leaves out the weaker ones.
+    INPUTS are strain files of one or several detectors. Trigger files (Omicron, Gravity
+    Spy, lists of GPS times) are converted instead, --snr then leaves out the weaker ones.
+    Exit status 1 if a file could not be used.
     """
     from glitchvae.strain import is_strain
     from glitchvae.triggers import check_suffix, write_triggers
@@ -35,31 +45,45 @@ def command(
     if len(set(kinds.values())) > 1:
         raise click.UsageError(f"strain and other files mixed: {', '.join(map(str, inputs))}")
     strain = all(kinds.values())
-    found = _search(inputs, snr, ifo, channel) if strain else _convert(inputs, snr, ifo)
+    bad = 0
+    if strain:
+        found, bad = _search(inputs, snr, ifo, channel)
+    else:
+        found = _convert(inputs, snr, ifo)
     write_triggers(output, found)
     counts = ", ".join(f"{count} of {name}" for name, count in found.ifos.items())
     click.echo(f"{output}: {len(found)} triggers{f' ({counts})' if counts else ''}")
+    ctx.exit(1 if bad else 0)
 
 
 def _search(
     paths: tuple[Path, ...], snr: float | None, ifo: str | None, channel: str | None
-) -> Triggers:
-    """Search the files minute by minute, with a bar on stderr."""
+) -> tuple[Triggers, int]:
+    """What is found in every file that can be used, and how many files cannot."""
+    from glitchvae.embedding import open_inputs
+    from glitchvae.triggers import SNR, Triggers
+
+    inputs = open_inputs(paths, ifo=ifo, channel=channel)
+    if not inputs.sources:
+        raise inputs.problems[0]
+    for problem in inputs.problems:
+        click.echo(f"left out: {problem}", err=True)
+    threshold = SNR if snr is None else snr
+    found = [_search_one(source, threshold) for source in inputs.sources]
+    return Triggers.join(found).sorted(), len(inputs.problems)
+
+
+def _search_one(source: StrainSource, snr: float) -> Triggers:
+    """Search the strain of one detector minute by minute, with a bar on stderr."""
     from igwn_segments import segmentlist
-    from rich.console import Console
-    from rich.progress import Progress
 
-    from glitchvae.strain import open_strain
-    from glitchvae.triggers import SNR, Triggers, scan_source
+    from glitchvae.triggers import Triggers, scan_source
 
-    source = open_strain(paths, ifo=ifo, channel=channel)
-    seconds = abs(source.segments)
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"{seconds:g} s of {source.ifo}", total=seconds)
-        found = []
-        for cell, triggers in scan_source(source, snr=SNR if snr is None else snr):
+    found = []
+    with progress_of(f"search {source.ifo}", round(abs(source.segments)), "s") as report:
+        for cell, triggers in scan_source(source, snr=snr):
             found.append(triggers)
-            bar.advance(task, abs(source.segments & segmentlist([cell])))
+            report(round(abs(source.segments & segmentlist([cell]))))
     return Triggers.join(found)
 
 

@@ -7,7 +7,7 @@ data by detector and time, `find_strain` a site's own frames. Each returns a
 
 from glitchvae.strain.discovery import find_strain, open_gwosc
 from glitchvae.strain.gwosc import write_gwosc
-from glitchvae.strain.opening import is_strain, open_by_rate, open_strain
+from glitchvae.strain.opening import is_strain, open_strain
 from glitchvae.strain.series import Strain
 from glitchvae.strain.source import StrainSource, Stretch
 
@@ -17,7 +17,6 @@ __all__ = [
     "Stretch",
     "find_strain",
     "is_strain",
-    "open_by_rate",
     "open_gwosc",
     "open_strain",
     "write_gwosc",

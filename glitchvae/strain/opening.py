@@ -30,20 +30,6 @@ def open_strain(
     return StrainSource.join(_open_all(paths, ifo, channel))
 
 
-def open_by_rate(
-    paths: str | Path | Iterable[str | Path], *, ifo: str | None = None, channel: str | None = None
-) -> tuple[StrainSource, ...]:
-    """As `open_strain`, but files of different sample rates give one source per rate.
-
-    The sources come in the order of their first file among `paths`.
-    """
-    by_rate: dict[float, list[Stretch]] = {}
-    stretches = _open_all(paths, ifo, channel)
-    for stretch in stretches:
-        by_rate.setdefault(stretch.sample_rate, []).append(stretch)
-    return tuple(StrainSource.join(same) for same in by_rate.values())
-
-
 def is_strain(path: str | Path) -> bool:
     """Whether a file holds strain, as against images or anything else.
 

@@ -13,16 +13,19 @@ def run(*arguments):
     return CliRunner().invoke(main, ["triggers", *map(str, arguments)])
 
 
+def write_strain(folder, rng, *, ifo="V1", start=1187008882.0, rate=1024):
+    """Forty seconds of white noise with one burst, 17 s after the start."""
+    times = np.arange(40 * rate) / rate - 17.0
+    burst = 5 * np.sqrt(rate / 1024) * np.exp(-((times / 0.01) ** 2)) * np.cos(600 * times)
+    values = 1e-21 * (rng.standard_normal(len(times)) + burst)
+    path = folder / f"{ifo[0]}-{ifo}_TEST-{start:.0f}-40.hdf5"
+    write_gwosc(path, Strain(values=values, start=start, sample_rate=float(rate), ifo=ifo))
+    return path
+
+
 @pytest.fixture
 def strain_file(tmp_path, rng):
-    times = np.arange(40 * 1024) / 1024 - 17.0
-    values = rng.standard_normal(len(times)) + 5 * np.exp(-((times / 0.01) ** 2)) * np.cos(
-        600 * times
-    )
-    path = tmp_path / "V-V1_TEST-1187008882-40.hdf5"
-    strain = Strain(values=1e-21 * values, start=1187008882.0, sample_rate=1024.0, ifo="V1")
-    write_gwosc(path, strain)
-    return path
+    return write_strain(tmp_path, rng)
 
 
 @pytest.mark.parametrize("suffix", ["h5", "csv", "ecsv"])
@@ -34,6 +37,17 @@ def test_strain_gives_a_table(tmp_path, strain_file, suffix):
     found = read_triggers(table)
     np.testing.assert_allclose(found.gps, [1187008899.0], atol=0.01)
     assert found.ifo.tolist() == ["V1"]
+
+
+def test_detectors_and_rates_may_be_mixed(tmp_path, strain_file, rng):
+    others = [
+        write_strain(tmp_path, rng, ifo="K1"),
+        write_strain(tmp_path, rng, start=1187009000.0, rate=2048),
+    ]
+    table = tmp_path / "found.csv"
+    result = run(strain_file, *others, "-o", table)
+    assert result.exit_code == 0, result.output
+    assert read_triggers(table).ifos == {"V1": 2, "K1": 1}
 
 
 def test_the_threshold_is_obeyed(tmp_path, strain_file):

@@ -4,7 +4,7 @@ import pytest
 from igwn_segments import segment
 
 from glitchvae.errors import InputError
-from glitchvae.strain import is_strain, open_by_rate, open_strain, write_gwosc
+from glitchvae.strain import is_strain, open_strain, write_gwosc
 
 START = 1000000000.0
 
@@ -45,16 +45,6 @@ def test_two_rates_are_named(write):
     paths = [write("a.h5"), write("b.h5", sample_rate=2048.0, start=START + 50)]
     with pytest.raises(InputError, match=r"a\.h5 and .*b\.h5.*1024 Hz and 2048 Hz"):
         open_strain(paths)
-
-
-def test_two_rates_make_two_sources(write):
-    paths = [
-        write("a.h5", sample_rate=2048.0), write("b.h5", start=START + 50),
-        write("c.h5", sample_rate=2048.0, start=START + 8),
-    ]  # fmt: skip
-    sources = open_by_rate(paths)
-    assert [source.sample_rate for source in sources] == [2048, 1024]
-    assert sources[0].files == (paths[0], paths[2])
 
 
 def test_truncated_hdf5(write):

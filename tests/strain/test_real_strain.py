@@ -9,7 +9,7 @@ from gwpy.timeseries import StateVector, TimeSeries
 from igwn_segments import segment
 
 from glitchvae.errors import InputError
-from glitchvae.strain import is_strain, open_by_rate, open_strain
+from glitchvae.strain import is_strain, open_strain
 from glitchvae.strain.masks import DQ_BITS, INJECTION_BITS
 
 pytestmark = pytest.mark.data
@@ -102,9 +102,6 @@ def test_one_detector_of_two_rates(real_data):
     paths = sorted(real_data.glob("strain/labelled/L-L1_*.hdf5"))
     with pytest.raises(InputError, match="two sample rates mixed"):
         open_strain(paths)
-    sources = open_by_rate(paths)
-    assert sorted(source.sample_rate for source in sources) == [1024, 2048]
-    assert sum(len(source.segments) for source in sources) == len(paths)
 
 
 def test_two_detectors(real_data):
