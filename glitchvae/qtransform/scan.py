@@ -135,6 +135,7 @@ def scan(
     # to its images, in memory that does not grow with the batch.
     size = 1 if whitened.device.type == "cpu" else max(1, len(whitened))
     parts = zip(whitened.split(size), centre.split(size), strict=True)
+    row_groups(tiling, whitened.device)  # made once, before the threads ask for them
     return _join(
         run(lambda part: _scan_part(*part, tiling, grids, search, trim), parts, whitened.device)
     )
@@ -209,10 +210,9 @@ def _fill(spectrum: Tensor, trim: float, cutouts: _Cutouts, events: slice, rows:
     energies = group_energies(spectrum[events], cutouts.group, rows)
     ends = int(np.ceil(trim * cutouts.group.tiles))
     medians = row_medians(energies[..., ends : cutouts.group.tiles - ends])
-    tiles = cutouts.first[events, None] + torch.arange(
-        cutouts.energies.shape[-1], device=energies.device
-    )
-    near = energies.gather(-1, tiles[:, None].expand(-1, energies.shape[1], -1))
+    stretches = energies.unfold(-1, cutouts.energies.shape[-1], 1)
+    event = torch.arange(len(energies), device=energies.device)
+    near = stretches[event, :, cutouts.first[events]]
     torch.div(near, medians[..., None], out=cutouts.energies[events, rows])
 
 

@@ -120,7 +120,7 @@ def usable_band(
     return frange[0], highest
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _planes(tiling: Tiling) -> tuple[Plane, ...]:
     source = _gwpy_tiling(
         tiling.duration, tiling.sample_rate, tiling.qrange, tiling.band, tiling.mismatch
