@@ -144,7 +144,7 @@ def tile_energies(
 
 def chunks(group: RowGroup, batch: int, device: torch.device) -> Iterator[tuple[slice, slice]]:
     """Pieces (events, rows) of a group whose buffers fit the processor's cache."""
-    target = 2**18 if device.type == "cpu" else 2**26
+    target = 2**17 if device.type == "cpu" else 2**26
     count = len(group.rows)
     rows = min(count, max(1, target // group.tiles))
     events = max(1, target // (group.tiles * rows)) if rows == count else 1
