@@ -7,8 +7,10 @@ operation do not.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TypeVar
 
 import torch
@@ -18,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def run(work: Callable[[Job], Result], jobs: Iterable[Job], device: torch.device) -> list[Result]:
-    """`work` done on every job, with results in order.
+    """`work` done on every job, with results in order; `work` must not call `run` itself.
 
     On the CPU each thread keeps torch to one core of its own; on an accelerator, which
     orders its work itself, the jobs are issued one after the other.
@@ -26,5 +28,16 @@ def run(work: Callable[[Job], Result], jobs: Iterable[Job], device: torch.device
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     if threads == 1:
         return [work(job) for job in jobs]
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return list(pool.map(work, jobs))
+    return list(_pool(threads).map(work, jobs))
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay: torch compiles some of its kernels anew for every new thread."""
+    return ThreadPoolExecutor(
+        threads, "glitchvae", initializer=torch.set_num_threads, initargs=(1,)
+    )
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the pool but not its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
