@@ -49,7 +49,7 @@ class ModelCard(Settings):
     architecture: str
     model: dict[str, Any]
     latent_size: int
-    imaging: dict[str, Any] = Field(default_factory=dict)
+    imaging: tuple[dict[str, Any], ...] = ()
     objective: dict[str, Any]
     steps: int
     seed: int

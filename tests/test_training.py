@@ -13,7 +13,7 @@ from glitchvae.checkpoint import load_checkpoint
 from glitchvae.errors import ConfigError, InputError, ModelError
 from glitchvae.models import GlitchVAESettings, prepare
 from glitchvae.objectives import Annealed, Beta
-from glitchvae.shapes import VIEWS
+from glitchvae.shapes import ENERGY_CEILING, VIEWS
 from glitchvae.training import (
     Augmentation,
     TrainingConfig,
@@ -23,7 +23,7 @@ from glitchvae.training import (
     resumed_config,
     train,
 )
-from glitchvae.training.data import augmented, shift_time
+from glitchvae.training.data import augmented, dim, shift_time
 
 TINY = GlitchVAESettings(image_shape=(20, 24), widths=(4, 8), hidden=16, latent_size=3)
 CONFIG = TrainingConfig(
@@ -115,7 +115,7 @@ def test_views_shift_by_one_time():
 
 def test_augmentation_hides_rows_of_the_input_alone(data):
     batch = data.batch(slice(0, 20))
-    settings = Augmentation(time_shift=0, band_limit=1, lowest_limit=300)
+    settings = Augmentation(time_shift=0, band_limit=1, lowest_limit=300, gain=(1, 1))
     seen = augmented(batch, settings, np.random.default_rng(0))
     torch.testing.assert_close(seen.target, batch.target)
     assert torch.equal(seen.valid, batch.valid)
@@ -130,7 +130,7 @@ def test_augmentation_hides_rows_of_the_input_alone(data):
 
 def test_a_hidden_band_looks_as_if_it_had_not_been_computed(data):
     batch = data.batch(slice(0, 1))
-    settings = Augmentation(time_shift=0, band_limit=1)
+    settings = Augmentation(time_shift=0, band_limit=1, gain=(1, 1))
     seen = augmented(batch, settings, np.random.default_rng(1))
     rows = int(seen.x[0, -1, :, 0].sum())
     assert rows < 20
@@ -139,9 +139,42 @@ def test_a_hidden_band_looks_as_if_it_had_not_been_computed(data):
     torch.testing.assert_close(seen.x, prepare(cut)[0])
 
 
+def test_a_dimmed_input_is_that_of_dimmed_energies(data):
+    images = data.images(slice(0, 6))
+    images[images >= ENERGY_CEILING] = ENERGY_CEILING - 1  # nothing saturated
+    gain = torch.linspace(0.4, 1, 6)
+    dimmed = dim(prepare(images)[0], gain)
+    torch.testing.assert_close(dimmed, prepare(images * gain[:, None, None, None])[0])
+
+
+def test_dimming_leaves_saturated_pixels_and_the_target(data):
+    batch = data.batch(slice(0, 20))
+    settings = Augmentation(time_shift=0, band_limit=0, gain=(0.5, 0.5))
+    seen = augmented(batch, settings, np.random.default_rng(0))
+    torch.testing.assert_close(seen.target, batch.target)
+    saturated = batch.x[:, :-1] == 1
+    assert (seen.x[:, :-1][saturated] == 1).all()
+    assert torch.equal(seen.x[:, -1], batch.x[:, -1])
+
+
+def test_joined_sets_keep_events_and_settings(rng):
+    parts = [
+        TrainingData.from_images(make_images(rng, count), imaging={"name": name}, description=name)
+        for count, name in ((2, "light"), (3, "gravity-spy"), (1, "light"))
+    ]
+    whole = TrainingData.join(parts)
+    assert torch.equal(whole.counts, torch.cat([part.counts for part in parts]))
+    assert whole.imaging == ({"name": "light"}, {"name": "gravity-spy"})
+    assert whole.description == "light + gravity-spy + light"
+    assert whole.digest not in {part.digest for part in parts}
+    assert TrainingData.join(parts[:1]) is parts[0]
+
+
 def test_no_augmentation_changes_nothing(data):
     batch = data.batch(slice(0, 5))
-    seen = augmented(batch, Augmentation(time_shift=0, band_limit=0), np.random.default_rng(0))
+    seen = augmented(
+        batch, Augmentation(time_shift=0, band_limit=0, gain=(1, 1)), np.random.default_rng(0)
+    )
     assert all(torch.equal(a, b) for a, b in zip(batch, seen, strict=True))
 
 

@@ -35,7 +35,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--times", nargs=2, type=float, metavar="START END", help="For --frametype.")
 @click.option("--snr", type=float, default=7.5, show_default=True, help="Of the search.")
 @click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
-@click.option("--imaging", default="light", show_default=True, help="gravity-spy or light.")
+@click.option("--imaging", default="gravity-spy", show_default=True, help="Or light: faster.")
 @ARCHIVE
 @click.option("-o", "--out", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
 @click.option("--contact-sheet", type=_PATH, metavar="PNG", help="A picture of every glitch.")
@@ -216,20 +216,9 @@ def _print_tables(rows: Embeddings) -> None:
 
 
 def _draw(archive: Archive, rows: Embeddings, path: Path) -> None:
-    from glitchvae.plots import contact_sheet
+    from glitchvae.plots import EVENTS_PER_SHEET, captions_of, contact_sheet, loudest
 
-    contact_sheet(archive.thumbnails(rows), captions(rows), path)
+    drawn = rows.take(loudest(rows.snr, EVENTS_PER_SHEET))
+    title = f"{len(rows)} glitches" + ("" if len(drawn) == len(rows) else ", the loudest of them")
+    contact_sheet(archive.thumbnails(drawn), captions_of(drawn), path, title=title)
     click.echo(f"contact sheet: {path}")
-
-
-def captions(rows: Embeddings) -> list[str]:
-    """One line under each glitch of a contact sheet."""
-    from glitchvae.plots import caption
-
-    return [
-        caption(
-            gps=rows.gps[n], ifo=rows.ifo[n], snr=float(rows.snr[n]), status=rows.status[n],
-            class_name=rows.class_name[n], probability=float(rows.class_probability[n]),
-        )
-        for n in range(len(rows))
-    ]  # fmt: skip

@@ -85,9 +85,8 @@ def _known(value: float, style: str) -> str:
 
 
 def _draw(archive: Archive, rows: Embeddings, distances: Any, path: Path) -> None:
-    from glitchvae.cli.embed import captions
-    from glitchvae.plots import contact_sheet
+    from glitchvae.plots import captions_of, contact_sheet
 
-    texts = [f"{d:.2f}  ·  {text}" for d, text in zip(distances, captions(rows), strict=True)]
+    texts = [f"{d:.2f}  ·  {text}" for d, text in zip(distances, captions_of(rows), strict=True)]
     contact_sheet(archive.thumbnails(rows), texts, path)
     click.echo(f"contact sheet: {path}")

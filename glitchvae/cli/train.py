@@ -1,4 +1,4 @@
-"""Train a VAE on a set of images."""
+"""Train a VAE on sets of images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._progress import progress_of
 
 if TYPE_CHECKING:
-    from glitchvae.training import Plan, TrainingConfig
+    from glitchvae.training import Plan, TrainingConfig, TrainingData
 
 
 @click.command("train")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument(
+    "datasets", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DATASET..."
+)
 @click.option("--objective", help="beta or annealed (default).")
 @click.option("--steps", type=click.IntRange(min=1), help="Updates in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Events per update.")
@@ -28,24 +30,23 @@ if TYPE_CHECKING:
     "-o", "--out", "run", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run."
 )
 def command(
-    dataset: Path, config: Path | None, resume: bool, device: str, only_plan: bool,
+    datasets: tuple[Path, ...], config: Path | None, resume: bool, device: str, only_plan: bool,
     run: Path | None, **changes: Any,
 ) -> None:  # fmt: skip
-    """Train a VAE on a set of images.
+    """Train a VAE on sets of images.
 
-    DATASET is a spectrogram set (HDF5) or Gravity Spy images. RUN becomes a checkpoint
-    folder for `glitchvae embed --model RUN`, with `log.csv` and the state that --resume
-    goes on from. Ctrl-C writes it too.
+    DATASET is a spectrogram set (HDF5) or Gravity Spy images; several are joined. RUN
+    becomes a checkpoint folder for `glitchvae embed --model RUN`, with `log.csv` and the
+    state that --resume goes on from. Ctrl-C writes it too.
     """
-    from glitchvae.dataset import read_images
-    from glitchvae.training import TrainingData, plan, refuse_existing, train
+    from glitchvae.training import plan, refuse_existing, train
 
     if run is None and not only_plan:
         raise click.UsageError("Missing option '-o' / '--out' (only --plan goes without).")
     if run is not None and not resume:
         refuse_existing(run)
     settings = _settings(run if resume else None, config, changes)
-    data = TrainingData.from_spectrograms(read_images(dataset), description=dataset.name)
+    data = _read(datasets)
     target = choose_device(device)
     click.echo(_describe(plan(data, settings, device=target), settings, target), err=True)
     if only_plan or run is None:
@@ -53,6 +54,16 @@ def command(
     with progress_of("training", settings.steps, "steps") as advance:
         train(data, settings, run, resume=resume, device=target, progress=advance)
     click.echo(run)
+
+
+def _read(paths: tuple[Path, ...]) -> TrainingData:
+    """The sets as bytes, one after the other so that one at a time is held as it is."""
+    from glitchvae.dataset import read_images
+    from glitchvae.training import TrainingData
+
+    return TrainingData.join(
+        [TrainingData.from_spectrograms(read_images(path), description=path.name) for path in paths]
+    )
 
 
 def _settings(resumed: Path | None, config: Path | None, changes: dict[str, Any]) -> TrainingConfig:

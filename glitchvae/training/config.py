@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, PositiveFloat, SerializeAsAny
 
 from glitchvae.config import Settings, parse, read_toml
 from glitchvae.models import GlitchVAESettings
@@ -25,11 +25,15 @@ class Augmentation(Settings):
             2 and 1 kHz come to lie together.
         lowest_limit: Lowest frequency at which `band_limit` cuts (Hz); strain at 1024 Hz
             reaches 323 Hz.
+        gain: Range of a factor, uniform in its logarithm, on the energies that each
+            event shows the encoder; the loss asks for the energies as they are. Pictures
+            published before gwpy normalised by medians are darker by up to ln 2.
     """
 
     time_shift: float = Field(default=0.01, ge=0)
     band_limit: float = Field(default=0.3, ge=0, le=1)
     lowest_limit: float = Field(default=300.0, gt=0)
+    gain: tuple[PositiveFloat, PositiveFloat] = (0.65, 1.0)
 
 
 class TrainingConfig(Settings):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +35,7 @@ class TrainingData:
         computed: bool (N, F), the rows of the frequency axis that hold data.
         labels: (N,) class names, "" where unknown.
         split: (N,) train, validation or test; "" counts as train.
-        imaging: Imaging settings of the set.
+        imaging: The imaging settings the images were made with, each once.
         description: What the set is, for the model card.
         digest: SHA-256 of all of the above that enters the training.
     """
@@ -42,7 +44,7 @@ class TrainingData:
     computed: Tensor
     labels: NDArray[np.object_]
     split: NDArray[np.object_]
-    imaging: dict[str, Any]
+    imaging: tuple[dict[str, Any], ...]
     description: str
     digest: str
 
@@ -74,7 +76,7 @@ class TrainingData:
         split = _text(split, len(images))
         return cls(
             counts=torch.from_numpy(counts), computed=torch.from_numpy(computed), labels=labels,
-            split=split, imaging=imaging or {}, description=description,
+            split=split, imaging=(imaging,) if imaging else (), description=description,
             digest=_digest(counts, computed, labels, split),
         )  # fmt: skip
 
@@ -93,6 +95,22 @@ class TrainingData:
             events.images, labels=events.label, split=events.split, imaging=events.imaging,
             description=description,
         )  # fmt: skip
+
+    @classmethod
+    def join(cls, parts: Sequence[TrainingData]) -> TrainingData:
+        """The events of several sets one after the other; a single set stays as it is."""
+        if len(parts) == 1:
+            return parts[0]
+        imaging = {json.dumps(one, sort_keys=True): one for part in parts for one in part.imaging}
+        return cls(
+            counts=torch.cat([part.counts for part in parts]),
+            computed=torch.cat([part.computed for part in parts]),
+            labels=np.concatenate([part.labels for part in parts]),
+            split=np.concatenate([part.split for part in parts]),
+            imaging=tuple(imaging.values()),
+            description=" + ".join(part.description for part in parts),
+            digest=hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
+        )
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -122,13 +140,27 @@ class TrainingData:
 
 
 def augmented(batch: Batch, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
-    """A batch shifted in time, part of it band-limited: see `Augmentation`."""
+    """A batch shifted in time, dimmed, and part of it band-limited: see `Augmentation`."""
     shift = rng.uniform(-augmentation.time_shift, augmentation.time_shift)
     rows = _kept_rows(len(batch.x), batch.x.shape[2], augmentation, rng)
+    dimmest, brightest = np.log(augmentation.gain)
+    gain = np.exp(rng.uniform(dimmest, brightest, len(batch.x))).astype(np.float32)
     x = shift_time(batch.x, shift) if augmentation.time_shift else batch.x
     kept = torch.from_numpy(rows).to(x.device, non_blocking=True)
     hidden = torch.arange(x.shape[2], device=x.device) >= kept[:, None]
-    return Batch(x.masked_fill(hidden[:, None, :, None], 0.0), x[:, :-1], batch.valid)
+    seen = dim(x, torch.from_numpy(gain).to(x.device, non_blocking=True))
+    return Batch(seen.masked_fill(hidden[:, None, :, None], 0.0), x[:, :-1], batch.valid)
+
+
+def dim(x: Tensor, gain: Tensor) -> Tensor:
+    """Input (B, views + 1, F, T) with the energies of each event times its gain (B,).
+
+    The input is the root of an energy. Saturated pixels stay: how much energy they hold
+    beyond the ceiling is not known. The last channel, the computed band, stays too.
+    """
+    views = x[:, :-1]
+    dimmed = torch.where(views < 1, views * gain.sqrt()[:, None, None, None], views)
+    return torch.cat([dimmed, x[:, -1:]], dim=1)
 
 
 def shift_time(x: Tensor, seconds: float) -> Tensor:

@@ -36,7 +36,7 @@ def test_finds_and_stores(embed, simulated_files, tmp_path):
     assert "48 s of strain, glitches to be found" in result.stderr
     assert "images reach 1291 Hz of 2048 Hz" in result.stderr
     assert "nearest class" in result.stdout
-    assert "frequency_truncated" in result.stdout
+    assert "short_block" in result.stdout  # 48 s of the 64 s of the official images
     assert str(tmp_path / "archive") in result.stdout
     stored = Archive(tmp_path / "archive").embeddings()
     written = read_embeddings(tmp_path / "codes.h5")
@@ -66,7 +66,8 @@ def test_several_detectors_at_once(embed, simulated_files, tmp_path):
 
 def test_times_of_the_user(embed, simulated_files, tmp_path):
     start = start_of(simulated_files[0])
-    result = embed(simulated_files[0], "--gps", start + 20, "--gps", start + 47.9, "--gps", 5)
+    times = ["--gps", start + 20, "--gps", start + 47.9, "--gps", 5]
+    result = embed(simulated_files[0], *times, "--imaging", "light")
     assert result.exit_code == 0, result.output
     rows = Archive(tmp_path / "archive").embeddings()
     assert list(rows.status) == ["outside_data", "frequency_truncated", "edge_of_segment"]

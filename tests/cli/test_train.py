@@ -56,7 +56,7 @@ def test_a_set_becomes_a_checkpoint(files):
     opened = load_checkpoint(files / "run")
     assert opened.card.objective == {"name": "beta", "beta": 1.0}
     assert opened.card.seed == 5
-    assert opened.card.imaging == {"name": "light"}
+    assert opened.card.imaging == ({"name": "light"},)
     assert opened.card.data.description == "set.h5"
 
 
