@@ -39,5 +39,10 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     )
 
 
+def _use_one_core() -> None:
+    torch.get_num_threads()  # a thread takes over the process's number when first asked for it
+    torch.set_num_threads(1)
+
+
 if hasattr(os, "register_at_fork"):  # a forked process has the pool but not its threads
     os.register_at_fork(after_in_child=_pool.cache_clear)
