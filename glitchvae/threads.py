@@ -34,9 +34,7 @@ def run(work: Callable[[Job], Result], jobs: Iterable[Job], device: torch.device
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads that stay: torch compiles some of its kernels anew for every new thread."""
-    return ThreadPoolExecutor(
-        threads, "glitchvae", initializer=torch.set_num_threads, initargs=(1,)
-    )
+    return ThreadPoolExecutor(threads, "glitchvae", initializer=_use_one_core)
 
 
 def _use_one_core() -> None:
