@@ -34,7 +34,7 @@ class CensusSettings(Settings):
 
     files: tuple[str, ...]
     model: str = "default"
-    imaging: str = "light"
+    imaging: str = "gravity-spy"
     snr: float = Field(default=7.5, gt=0)
     device: str = "cpu"
     confidence: float = Field(default=0.9, gt=0, lt=1)

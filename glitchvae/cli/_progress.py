@@ -8,7 +8,16 @@ from contextlib import contextmanager
 
 import rich_click as click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from glitchvae.store import Progress as Report
 
@@ -33,11 +42,24 @@ def progress_of(what: str, total: int, unit: str) -> Iterator[Report]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
+        _Rate(unit),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+class _Rate(ProgressColumn):
+    """Units a second, empty until there are some."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """The rate of the last half minute."""
+        return Text(f"{task.speed:,.1f} {self._unit}/s" if task.speed else "", style="dim")
 
 
 def _lines(what: str, total: int, unit: str) -> Report:

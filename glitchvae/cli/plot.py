@@ -1,4 +1,4 @@
-"""Draw contact sheets of the glitches in an archive or an image set."""
+"""Draw sheets of glitches, and what a model makes of them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from glitchvae.embedding import Embeddings
     from glitchvae.spectrogram import SpectrogramSet
 
+_UNLABELLED = 24
+"""Events drawn where none has a label."""
+
 R = TypeVar("R", bound="Embeddings | SpectrogramSet")
 
 
 @click.group()
 def command() -> None:
-    """Draw contact sheets of the glitches in an archive or an image set."""
+    """Draw sheets of glitches, and what a model makes of them."""
 
 
 @command.command()
@@ -39,6 +42,43 @@ def sheet(
     found = f"{total} glitches" if shown == total else f"{shown} loudest of {total} glitches"
     contact_sheet(spectrograms, captions, out, title=title or f"{source.name}: {found}")
     click.echo(out)
+
+
+@command.command()
+@click.argument("images", type=click.Path(path_type=Path))
+@click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
+@click.option("--split", help="Only events of this split.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="PNG to write.")
+def reconstructions(images: Path, model: str, split: str | None, out: Path) -> None:
+    """The first glitch of each class in IMAGES beside its reconstruction by a model."""
+    from glitchvae.checkpoint import load_checkpoint, reconstruct
+    from glitchvae.dataset import read_images
+    from glitchvae.plots import captions_of, reconstructions
+
+    chosen = _first_of_each_class(read_images(images), split, images)
+    rebuilt = reconstruct(load_checkpoint(model, "cpu"), chosen.images)
+    reconstructions(chosen.images, rebuilt, captions_of(chosen), out)
+    click.echo(out)
+
+
+def _first_of_each_class(
+    spectrograms: SpectrogramSet, split: str | None, source: Path
+) -> SpectrogramSet:
+    """One usable event a label, in the order of the labels; the first few where there are none."""
+    import numpy as np
+
+    from glitchvae.errors import InputError
+
+    wanted = spectrograms.usable
+    if split is not None and spectrograms.split is not None:
+        wanted = wanted & (spectrograms.split == split)
+    rows = np.flatnonzero(wanted)
+    if len(rows) == 0:
+        raise InputError("no usable event to draw", where=source, found=f"split {split or 'any'}")
+    if spectrograms.label is None:
+        return spectrograms.take(rows[:_UNLABELLED])
+    _, first = np.unique(spectrograms.label[rows].astype(str), return_index=True)
+    return spectrograms.take(rows[first])
 
 
 def _read_glitches(

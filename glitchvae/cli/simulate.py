@@ -6,6 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from glitchvae.cli._progress import progress_of
+
 
 @click.group()
 def command() -> None:
@@ -71,18 +73,14 @@ def dataset(
     """Write a set of images, and beside it OUTPUT_truth.h5 with each event's parameters."""
     from collections import Counter
 
-    from rich.console import Console
-    from rich.progress import Progress
-
     from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
     from glitchvae.spectrogram import imaging_settings
 
     imaging = imaging_settings(imaging_name)
     plan = plan_stretches(count, seed, balance=balance, ifos=ifos, sample_rate=imaging.sample_rate)
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("simulating", total=count)
+    with progress_of("simulating", count, "events") as report:
         parts = simulate_dataset(plan, imaging, device=device)
-        truth = write_dataset(output, parts, count, progress=lambda n: bar.advance(task, n))
+        truth = write_dataset(output, parts, count, progress=report)
     truth.write(output.with_name(f"{output.stem}_truth.h5"))
     for label, number in sorted(Counter(truth.label).items()):
         click.echo(f"{label:22s}{number:7d}")

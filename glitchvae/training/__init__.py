@@ -1,6 +1,11 @@
 """Training of a VAE: data resident on the device, a loop that can stop and go on anywhere."""
 
-from glitchvae.training.config import Augmentation, TrainingConfig, read_training_config
+from glitchvae.training.config import (
+    Augmentation,
+    TrainingConfig,
+    changed_config,
+    read_training_config,
+)
 from glitchvae.training.data import TrainingData
 from glitchvae.training.run import Plan, plan, train
 from glitchvae.training.state import refuse_existing, resumed_config
@@ -10,6 +15,7 @@ __all__ = [
     "Plan",
     "TrainingConfig",
     "TrainingData",
+    "changed_config",
     "plan",
     "read_training_config",
     "refuse_existing",

@@ -1,4 +1,4 @@
-"""glitchvae plot sheet: from image sets and archives to a PNG."""
+"""`glitchvae plot`: from image sets and archives to a PNG."""
 
 import dataclasses
 
@@ -80,3 +80,25 @@ def test_another_file_is_refused(tmp_path):
     result = run(tmp_path / "notes.txt", "-o", tmp_path / "sheet.png")
     assert result.exit_code == 1
     assert "notes.txt" in result.output
+
+
+def test_reconstructions_show_one_glitch_of_each_class(tiny_model, spectrograms, tmp_path):
+    spectrograms.write(tmp_path / "set.h5")
+    out = tmp_path / "page.png"
+    arguments = ["plot", "reconstructions", tmp_path / "set.h5", "--model", tiny_model, "-o", out]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    two_classes = Image.open(out).height
+    arguments[2] = tmp_path / "one.h5"
+    spectrograms.take([0]).write(tmp_path / "one.h5")
+    CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert Image.open(out).height < two_classes
+
+
+def test_no_event_of_a_split_is_said(tiny_model, spectrograms, tmp_path):
+    dataclasses.replace(spectrograms, split=["train"] * 4).write(tmp_path / "set.h5")
+    arguments = ["plot", "reconstructions", tmp_path / "set.h5", "--model", tiny_model,
+                 "--split", "test", "-o", tmp_path / "page.png"]  # fmt: skip
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 1
+    assert "found split test" in result.stderr
