@@ -97,18 +97,22 @@ def whiten(
             found=f"{values.shape[-1]} samples and {taps} taps",
         )
 
-    def whiten_rows(rows: Tensor) -> Tensor:
-        rows = rows.to(torch.float64)
+    whitened = torch.empty_like(values, dtype=torch.float32)
+
+    def whiten_rows(part: slice) -> None:
+        rows = values[part].to(torch.float64)
         density = psd(rows, sample_rate, fftlength=fftlength, overlap=overlap)
         usable = _has_noise(rows, density, sample_rate)[:, None]
         asd = density.masked_fill(~usable, 1.0).sqrt()
         impulse = _impulse_response(asd, rows.shape[-1], fftlength * sample_rate, taps)
-        whitened = _convolve(_condition(rows, taps), impulse * np.sqrt(2 / sample_rate))
-        return whitened.to(torch.float32).masked_fill_(~usable, torch.nan)
+        filtered = _convolve(_condition(rows, taps), impulse * np.sqrt(2 / sample_rate))
+        whitened[part] = filtered.masked_fill_(~usable, torch.nan)
 
     # One block at a time on the CPU: its intermediates outgrow a cache soon enough.
-    parts = values.split(1 if values.device.type == "cpu" else max(1, len(values)))
-    return torch.cat(run(whiten_rows, parts, values.device))
+    size = 1 if values.device.type == "cpu" else max(1, len(values))
+    parts = [slice(first, first + size) for first in range(0, len(values), size)]
+    run(whiten_rows, parts, values.device)
+    return whitened
 
 
 def resample(values: NDArray[np.float64], sample_rate: float, rate: float) -> NDArray[np.float64]:

@@ -82,11 +82,12 @@ class _Cutouts:
     energies: Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Peaks:
-    """The loudest tile of each event: its plane (B,), energy, time and frequency."""
+    """The loudest tile of each event (B,); plane -1 and NaN where there is none."""
 
     plane: Tensor
+    q: Tensor
     energy: Tensor
     time: Tensor
     frequency: Tensor
@@ -131,44 +132,47 @@ def scan(
             "an event lies outside its block",
             expected=f"0 to {tiling.duration:g} s", found=centre.tolist(),
         )  # fmt: skip
-    # Events are independent: on the CPU each is done by one thread, from its spectrum
-    # to its images, in memory that does not grow with the batch.
-    size = 1 if whitened.device.type == "cpu" else max(1, len(whitened))
-    parts = zip(whitened.split(size), centre.split(size), strict=True)
+    views = [
+        whitened.new_empty((len(whitened), len(grid.frequencies), len(grid.times)),
+                           dtype=torch.float32)
+        for grid in grids
+    ]  # fmt: skip
     row_groups(tiling, whitened.device)  # made once, before the threads ask for them
-    return _join(
-        run(lambda part: _scan_part(*part, tiling, grids, search, trim), parts, whitened.device)
+
+    def scan_part(part: slice) -> _Peaks:
+        images = [view[part] for view in views]
+        return _scan_part(whitened[part], centre[part], images, tiling, grids, search, trim)
+
+    # Events are independent: on the CPU each is done by one thread, from its spectrum to
+    # its images, in memory that does not grow with the batch.
+    size = 1 if whitened.device.type == "cpu" else max(1, len(whitened))
+    parts = [slice(first, first + size) for first in range(0, len(whitened), size)]
+    peaks = run(scan_part, parts, whitened.device)
+    return Scan(
+        q=torch.cat([p.q for p in peaks]),
+        peak_energy=torch.cat([p.energy for p in peaks]),
+        peak_time=torch.cat([p.time for p in peaks]),
+        peak_frequency=torch.cat([p.frequency for p in peaks]),
+        views=views,
     )
 
 
 def _scan_part(
     whitened: Tensor,
     centre: Tensor,
+    images: list[Tensor],
     tiling: Tiling,
     grids: Sequence[Grid],
     search: float,
     trim: float,
-) -> Scan:
+) -> _Peaks:
+    """Scan some events: fill their images (b, nf, nt) and return their loudest tiles."""
     finite = whitened.isfinite().all(-1)
     spectrum = amplitude_spectrum(torch.where(finite[:, None], whitened, 0), tiling)
     cutouts = _cut_out(spectrum, tiling, centre, _extent(grids, search), trim)
     peaks = _find_peaks(cutouts, tiling, centre, search)
-    finite = finite & (peaks.energy > 0)
-    views = _make_views(cutouts, tiling, centre, torch.where(finite, peaks.plane, -1), grids)
-    qs = centre.new_tensor([plane.q for plane in tiling.planes])
-    found = (qs[peaks.plane], peaks.energy, peaks.time, peaks.frequency)
-    q, energy, time, frequency = (torch.where(finite, value, torch.nan) for value in found)
-    return Scan(q=q, peak_energy=energy, peak_time=time, peak_frequency=frequency, views=views)
-
-
-def _join(scans: list[Scan]) -> Scan:
-    return Scan(
-        q=torch.cat([s.q for s in scans]),
-        peak_energy=torch.cat([s.peak_energy for s in scans]),
-        peak_time=torch.cat([s.peak_time for s in scans]),
-        peak_frequency=torch.cat([s.peak_frequency for s in scans]),
-        views=[torch.cat(views) for views in zip(*(s.views for s in scans), strict=True)],
-    )
+    _fill_images(images, cutouts, tiling, centre, peaks.plane, grids)
+    return peaks
 
 
 def _extent(grids: Sequence[Grid], search: float) -> tuple[float, float]:
@@ -223,8 +227,17 @@ def _find_peaks(cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, search:
     planes = torch.from_numpy(np.concatenate([part.group.planes for part in cutouts]))
     frequencies = torch.cat([part.group.frequencies for part in cutouts])
     energy, row = energies.max(dim=1)
+    found = energy > 0  # False for the NaN that empty data leave
+    plane = planes.to(row.device)[row]
+    q = centre.new_tensor([p.q for p in tiling.planes])[plane]
     time = times.gather(1, row[:, None])[:, 0]
-    return _Peaks(planes.to(row.device)[row], energy, time, frequencies[row])
+    return _Peaks(
+        plane=plane.masked_fill(~found, -1),
+        q=q.masked_fill(~found, torch.nan),
+        energy=energy.masked_fill(~found, torch.nan),
+        time=time.masked_fill(~found, torch.nan),
+        frequency=frequencies[row].masked_fill(~found, torch.nan),
+    )
 
 
 def _loudest_tiles(
@@ -240,28 +253,27 @@ def _loudest_tiles(
     return energy, (cutouts.first[:, None] + tile) * step
 
 
-def _make_views(
-    cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, plane: Tensor, grids: Sequence[Grid]
-) -> list[Tensor]:
-    """Images (B, nf, nt) of every grid, each event in its own plane (-1 leaves it NaN)."""
-    views = [
-        torch.full(
-            (len(centre), len(g.frequencies), len(g.times)), torch.nan,
-            dtype=torch.float32, device=centre.device,
-        )
-        for g in grids
-    ]  # fmt: skip
+def _fill_images(
+    images: list[Tensor],
+    cutouts: list[_Cutouts],
+    tiling: Tiling,
+    centre: Tensor,
+    plane: Tensor,
+    grids: Sequence[Grid],
+) -> None:
+    """Fill the images (b, nf, nt) of every grid, each event in its own plane."""
     times = centre.new_tensor(np.concatenate([np.empty(0), *(g.times for g in grids)]))
     for index in plane.unique().tolist():
-        if index < 0:
-            continue
         events = torch.nonzero(plane == index)[:, 0]
+        if index < 0:
+            for image in images:
+                image[events] = torch.nan
+            continue
         rows = _rows_at(cutouts, tiling, index, events, centre[events, None] + times)
         parts = rows.split([len(g.times) for g in grids], dim=1)
-        for view, grid, part in zip(views, grids, parts, strict=True):
+        for image, grid, part in zip(images, grids, parts, strict=True):
             wanted = np.asarray(grid.frequencies, np.float64).tobytes()
-            view[events] = _frequency_spline(tiling, index, wanted)(part.mT)
-    return views
+            image[events] = _frequency_spline(tiling, index, wanted)(part.mT)
 
 
 def _rows_at(
