@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glitchvae import threads
 from glitchvae.errors import InputError
 from glitchvae.qtransform import Tiling, scan
 from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram.blocks import Block, cut_block
-from glitchvae.spectrogram.canvas import view_canvas
+from glitchvae.spectrogram.canvas import Canvas, view_canvas
 from glitchvae.spectrogram.record import SpectrogramSet
 from glitchvae.spectrogram.settings import ImagingSettings
 from glitchvae.status import Status, worst
@@ -128,7 +129,7 @@ def image_strain(
             whitened, tiling, centre=torch.as_tensor(centre, device=device),
             grids=[canvas.grid for canvas in canvases], search=imaging.search, trim=imaging.trim,
         )  # fmt: skip
-        views = [c.image(energy) for c, energy in zip(canvases, found.views, strict=True)]
+        views = [_draw(c, energy) for c, energy in zip(canvases, found.views, strict=True)]
     return Images(
         views=torch.stack(views, dim=1).cpu().numpy(),
         peak_energy=_column(found.peak_energy),
@@ -136,6 +137,12 @@ def image_strain(
         q=_column(found.q),
         f_max=min(tiling.band[1], AXIS_FREQUENCIES[1]),
     )
+
+
+def _draw(canvas: Canvas, energy: torch.Tensor) -> torch.Tensor:
+    """Images (B, F, T) of sampled energies; on the CPU each event is drawn by one thread."""
+    pieces = energy.split(1) if energy.device.type == "cpu" else [energy]
+    return torch.cat(threads.run(canvas.image, pieces, energy.device))
 
 
 def tile_snr(energy: NDArray[np.floating]) -> NDArray[np.float32]:
