@@ -18,7 +18,7 @@ PAD = 1.0
 def optimal_snr(strain: NDArray[np.float64], sample_rate: float, curve: Asd) -> float:
     """The matched-filter SNR of `strain` (T,) in noise of density `curve`.
 
-    rho^2 = 4 * integral of |h(f)|^2 / S(f) from 10 Hz on (Allen et al., PRD 85, 122006,
+    ``rho^2 = 4 * integral of |h(f)|^2 / S(f)`` from 10 Hz on (Allen et al., PRD 85, 122006,
     equation 3.8).
     """
     count = fast_length(len(strain))

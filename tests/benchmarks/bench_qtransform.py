@@ -1,11 +1,14 @@
 """Speed of the Q engine against gwpy, both measured in the same run.
 
     python tests/benchmarks/bench_qtransform.py [--threads 2] [--batch 16] [--rounds 3]
+    python tests/benchmarks/bench_qtransform.py --device cuda --batch 64
 
 gwpy makes the four views of one event by four calls of `q_transform`, one per view, as
 Gravity Spy's pipeline does. The engine makes them for a batch, once on the bins that
 Gravity Spy's pictures show and once on every bin of gwpy's own grid. Times are the
 best of several rounds that take turns; the load of the machine is printed beside them.
+On a GPU the table also gives events a second and the share reached of the floor that
+memory sets: the bytes that `least_bytes` counts over the measured bandwidth of a copy.
 """
 
 from __future__ import annotations
@@ -74,17 +77,36 @@ def engine(setting: Setting, values: torch.Tensor, centre: torch.Tensor, grids: 
     return scan(whitened, setting.tiling, centre=centre, grids=grids)
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object], device: str) -> float:
+    finish = torch.cuda.synchronize if device == "cuda" else lambda: None
+    finish()
     start = time.perf_counter()
     work()
+    finish()
     return time.perf_counter() - start
 
 
-def measure(setting: Setting, batch: int, rounds: int) -> dict[str, float]:
+def least_bytes(setting: Setting) -> int:
+    """Bytes one event moves at least: samples and spectrum once each way, every tile's
+    amplitude written and read (complex64), its energy written and read (float32)."""
+    samples = setting.duration * setting.sample_rate
+    tiles = sum(int(np.sum(plane.tiles)) for plane in setting.tiling.planes)
+    return samples * 4 + 2 * samples // 2 * 8 + tiles * 2 * (8 + 4)
+
+
+def copy_bandwidth(device: str) -> float:
+    """Bytes a second, read plus written, of a copy of 1 GiB on the device."""
+    source = torch.ones(2**28, device=device)
+    target = torch.empty_like(source)
+    times = [seconds(lambda: target.copy_(source), device) for _ in range(10)]
+    return 2 * source.nbytes / min(times)
+
+
+def measure(setting: Setting, batch: int, rounds: int, device: str) -> dict[str, float]:
     """Seconds per event of gwpy and of the engine on both grids."""
     values, centre = noise_with_glitches(setting, batch)
     one = Strain(values=values[0], start=START, sample_rate=float(setting.sample_rate), ifo="H1")
-    tensors = torch.from_numpy(values), torch.from_numpy(centre)
+    tensors = torch.from_numpy(values).to(device), torch.from_numpy(centre).to(device)
     canvas = [view_canvas(view).grid for view in VIEWS]
     dense = gwpy_grids(START + centre[0], setting.tiling.band)
     work = {
@@ -97,7 +119,7 @@ def measure(setting: Setting, batch: int, rounds: int) -> dict[str, float]:
     events = {"gwpy": 1, "canvas": batch, "dense": batch}
     for task in work.values():
         task()
-    times = [{name: seconds(task) for name, task in work.items()} for _ in range(rounds)]
+    times = [{name: seconds(task, device) for name, task in work.items()} for _ in range(rounds)]
     return {name: min(t[name] for t in times) / events[name] for name in work}
 
 
@@ -106,17 +128,23 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{options.threads} threads, batch of {options.batch}, load {os.getloadavg()[0]:.1f}")
     print(f"{'four views of one event':32} {'gwpy':>9} {'picture':>9} {'':>6} {'own grid':>9}")
     for setting in SETTINGS:
-        t = measure(setting, options.batch, options.rounds)
+        t = measure(setting, options.batch, options.rounds, options.device)
         print(
             f"{setting.name:32} {t['gwpy'] * 1e3:6.0f} ms {t['canvas'] * 1e3:6.1f} ms "
             f"{t['gwpy'] / t['canvas']:5.0f}x {t['dense'] * 1e3:6.1f} ms "
             f"{t['gwpy'] / t['dense']:5.0f}x   bar {setting.bar:.0f}x"
         )
+        if options.device == "cuda":
+            floor = least_bytes(setting) / copy_bandwidth(options.device)
+            print(
+                f"  {1 / t['canvas']:,.0f} events/s, {floor / t['canvas']:.1%} of the memory floor"
+            )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """glitchvae recipe: list, copy, run."""
 
+import re
+
 from click.testing import CliRunner
 
 from glitchvae.cli import main
@@ -12,7 +14,7 @@ def run(*arguments):
 def test_list_has_a_line_for_each_recipe():
     result = run("list")
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("census  Count the glitches")
+    assert re.search(r"^census +Count the glitches", result.output, re.MULTILINE)
 
 
 def test_copy_then_run_the_copy(tmp_path):
