@@ -23,6 +23,7 @@ from glitchvae.embedding import Embeddings, read_embeddings
 from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.status import Status
 
 START = 1126259462.0
 FORK = multiprocessing.get_context("fork")  # a child that need not import everything again
@@ -155,15 +156,33 @@ class TestAppend:
         archive.append(dataclasses.replace(rows, imaging={"name": "gravity-spy"}))
         assert len(archive.get(rows.event_id[0])) == 2
 
-    def test_done_knows_model_and_imaging(self, archive):
+    def test_what_is_known_depends_on_model_and_imaging(self, archive):
         rows = make_embeddings(4)
         archive.append(rows)
         span = (START, START + 4)
-        assert archive.done("H1", *span, rows.model_digest, rows.imaging_digest) == set(
-            rows.event_id
+        known = archive.known("H1", *span, rows.model_digest, rows.imaging_digest)
+        assert known == dict(zip(rows.event_id, rows.usable.tolist(), strict=True))
+        assert not archive.known("H1", *span, "another", rows.imaging_digest)
+        assert not archive.known("H1", START + 50, START + 60, rows.model_digest, "")
+
+    @pytest.mark.parametrize("indexed_between", [False, True])
+    def test_an_event_without_a_code_gives_way_to_one_with_a_code(self, archive, indexed_between):
+        coded = make_embeddings(3)
+        void = np.full_like(coded.mean, np.nan)
+        uncoded = dataclasses.replace(
+            coded, mean=void, log_var=void, status=[str(Status.EDGE_OF_SEGMENT)] * 3
         )
-        assert not archive.done("H1", *span, "another", rows.imaging_digest)
-        assert not archive.done("H1", START + 50, START + 60, rows.model_digest, "")
+        archive.append(uncoded.take([0, 1]))
+        archive.append(uncoded)  # again, and one more
+        if indexed_between:
+            assert not archive.embeddings().usable.any()
+        archive.append(coded.take([1, 2]))
+        archive.append(uncoded)  # does not come back
+        found = archive.embeddings().sorted()
+        assert found.event_id.tolist() == coded.event_id.tolist()
+        assert found.usable.tolist() == [False, True, True]
+        np.testing.assert_array_equal(found.mean[1:], coded.mean[1:])
+        assert not list(archive.verify())
 
     def test_numbers_are_stored_exactly(self, archive):
         archive.append(make_embeddings(7))
@@ -353,8 +372,8 @@ def run_job(path, told, stop=None):
     with archive.writing({"H1": (START, START + 40)}) as journal:
         for batch in range(4):
             rows = make_embeddings(10, start=START + 10 * batch, seed=batch)
-            done = archive.done("H1", START, START + 40, rows.model_digest, rows.imaging_digest)
-            if not set(rows.event_id) <= done:
+            known = archive.known("H1", START, START + 40, rows.model_digest, rows.imaging_digest)
+            if not set(rows.event_id) <= known.keys():
                 journal.add(rows)
                 told.put(batch)
             if batch == stop:

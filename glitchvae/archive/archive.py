@@ -102,10 +102,14 @@ class Archive:
         with self.writing() as journal:
             journal.add(embeddings, spectrograms)
 
-    def done(
+    def known(
         self, ifo: str, start: float, end: float, model_digest: str, imaging_digest: str
-    ) -> set[str]:
-        """Identifiers of the events that need no work, what a killed job left included."""
+    ) -> dict[str, bool]:
+        """Events that are there, what a killed job left included, and whether with a code.
+
+        One with a code needs no more work. One without (a gap, the edge of a file) gives
+        way to one with a code as soon as there are data for it.
+        """
         recover(self.path)
         return events_between(self.path, ifo, start, end, (model_digest, imaging_digest))
 

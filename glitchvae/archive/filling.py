@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,21 +79,21 @@ def fill_from_strain(
         [*source.segments.extent(), *(() if chosen is None else chosen.gps.tolist())]
     )
     origin = (job.checkpoint.digest, digest(job.imaging.model_dump(mode="json")))
-    done = archive.done(source.ifo, start, end, *origin)
+    known = archive.known(source.ifo, start, end, *origin)
     seen: set[str] = set()
     with archive.writing({source.ifo: (start, end)}) as journal:
         for batch in trigger_batches(
             source, chosen, snr=job.snr, device=job.device, progress=progress
         ):
             seen.update(batch.event_id)
-            todo = batch.take(_not_in(done, batch))
+            todo = batch.take(_without_code(known, batch))
             for codes, images in embed_triggers(
                 source, todo, job.checkpoint, job.imaging, device=job.device,
                 configuration=job.configuration,
             ):  # fmt: skip
                 journal.add(codes, images)
     rows = rows_between(archive.path, source.ifo, start, end, origin, seen)
-    return Filled(rows=rows, known=len(seen & done))
+    return Filled(rows=rows, known=len(seen & known.keys()))
 
 
 def fill_from_images(
@@ -123,11 +124,11 @@ def _fill_detector(
     """Images of one detector."""
     ifo, (start, end) = spectrograms.ifo[0], time_span(spectrograms.gps)
     origin = (job.checkpoint.digest, digest(spectrograms.imaging))
-    done = archive.done(ifo, start, end, *origin)
+    known = archive.known(ifo, start, end, *origin)
     with archive.writing() as journal:
         for first in range(0, len(spectrograms), _IMAGES_PER_BATCH):
             batch = spectrograms.take(slice(first, first + _IMAGES_PER_BATCH))
-            todo = batch.take(_not_in(done, batch))
+            todo = batch.take(_without_code(known, batch))
             codes = encode_spectrograms(
                 todo, job.checkpoint, device=job.device, configuration=job.configuration
             )
@@ -136,8 +137,11 @@ def _fill_detector(
                 progress(len(batch))
     seen = set(spectrograms.event_id)
     rows = rows_between(archive.path, ifo, start, end, origin, seen)
-    return Filled(rows=rows, known=len(seen & done))
+    return Filled(rows=rows, known=len(seen & known.keys()))
 
 
-def _not_in(done: set[str], events: Triggers | SpectrogramSet) -> NDArray[np.bool_]:
-    return np.array([event not in done for event in events.event_id], dtype=bool)
+def _without_code(
+    known: Mapping[str, bool], events: Triggers | SpectrogramSet
+) -> NDArray[np.bool_]:
+    """(N,) the events to embed: an unusable one is tried again, perhaps with more data."""
+    return np.array([not known.get(event, False) for event in events.event_id], dtype=bool)

@@ -20,10 +20,11 @@ from glitchvae.archive.labels import LABELS, read_labels
 from glitchvae.archive.layout import part_files
 from glitchvae.archive.parts import read_header, read_rows
 from glitchvae.errors import ArchiveError
+from glitchvae.status import Status
 
 INDEX = "archive.duckdb"
 STORAGE_VERSION = "v1.0.0"  # the oldest layout of DuckDB 1.x: any later DuckDB reads it
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 _PATIENCE = 2.0  # seconds to wait for another process's short write
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ CREATE TABLE embeddings (
     status VARCHAR, label VARCHAR, model_digest VARCHAR, imaging_digest VARCHAR, part VARCHAR
 );
 """
+
+
+_KEYS = ("ifo", "event_id", "model_digest", "imaging_digest")
 
 
 @contextmanager
@@ -195,13 +199,28 @@ def _ingest_file(
 def _insert_rows(
     connection: duckdb.DuckDBPyConnection, part: str, origin: tuple[str, str], rows: pa.Table
 ) -> None:
-    """Rows whose event is not there yet for the same model and imaging settings."""
+    """Rows whose event is not there yet for the same model and imaging settings.
+
+    An event that is there without a code gives way to one with a code.
+    """
     constants = dict(zip(("model_digest", "imaging_digest", "part"), (*origin, part), strict=True))
     for name, value in constants.items():
         rows = rows.append_column(name, pa.array([value] * len(rows), pa.string()))
     connection.register("incoming", rows)
+    keys = ", ".join(_KEYS)
+    same = " AND ".join(f"e.{key} = i.{key}" for key in _KEYS)
+    without, incoming = f"NOT {_coded('e')}", _coded("i")
+    # The text is made of constants of this package; values never enter it.
     connection.execute(
-        "INSERT INTO embeddings BY NAME SELECT * FROM incoming"
-        " ANTI JOIN embeddings USING (ifo, event_id, model_digest, imaging_digest)"
+        f"DELETE FROM embeddings e USING incoming i WHERE {same} AND {without} AND {incoming}"  # noqa: S608
+    )
+    connection.execute(
+        f"INSERT INTO embeddings BY NAME SELECT * FROM incoming ANTI JOIN embeddings USING ({keys})"  # noqa: S608
     )
     connection.unregister("incoming")
+
+
+def _coded(table: str) -> str:
+    """SQL: whether a row of `table` has a code."""
+    usable = ", ".join(f"'{status}'" for status in Status if status.usable)
+    return f"{table}.status IN ({usable})"

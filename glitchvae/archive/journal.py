@@ -24,12 +24,19 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from glitchvae.archive.layout import journals, name_part, parse_part, time_span
-from glitchvae.archive.parts import events_between, read_header, read_rows, write_part
+from glitchvae.archive.parts import (
+    events_between,
+    fresh_rows,
+    read_header,
+    read_rows,
+    write_part,
+)
 from glitchvae.archive.views import SCHEMA as VIEWS_SCHEMA
 from glitchvae.archive.views import pack_views
 from glitchvae.embedding import Embeddings, to_arrow
 from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.status import Status
 from glitchvae.store import digest, replacing
 
 _LOG = logging.getLogger(__name__)
@@ -156,12 +163,14 @@ def _groups(pieces: list[Path]) -> list[list[Path]]:
 
 def _publish_group(root: Path, pieces: list[Path], spans: Spans) -> None:
     """One part, and its images, from pieces that belong together."""
-    keys = pa.concat_tables([read_rows(piece, ["event_id", "gps", "ifo"]) for piece in pieces])
+    columns = ["event_id", "gps", "ifo", "status"]
+    keys = pa.concat_tables([read_rows(piece, columns) for piece in pieces])
     ifo = keys["ifo"][0].as_py()
     name = name_part(ifo, *time_span([*keys["gps"].to_numpy(), *spans.get(ifo, ())]))
     origin = read_header(pieces[0]).origin
     known = events_between(root, ifo, name.gps, name.gps + name.duration, origin)
-    fresh = _fresh_rows(keys["event_id"].to_pylist(), known)
+    usable = [Status(status).usable for status in keys["status"].to_pylist()]
+    fresh = fresh_rows(keys["event_id"].to_pylist(), usable, known)
     if not fresh.any():
         return
     kept = np.split(fresh, np.cumsum([read_header(piece).rows for piece in pieces])[:-1])
@@ -172,16 +181,6 @@ def _publish_group(root: Path, pieces: list[Path], spans: Spans) -> None:
     )
     with replacing(root / "parts" / target) as temporary:
         write_part(temporary, tables)
-
-
-def _fresh_rows(event_ids: list[str], known: set[str]) -> np.ndarray:
-    """(N,) the first row of each event that is not known yet."""
-    seen = set(known)
-    fresh = np.zeros(len(event_ids), dtype=bool)
-    for row, event in enumerate(event_ids):
-        fresh[row] = event not in seen
-        seen.add(event)
-    return fresh
 
 
 def _free_name(root: Path, name: str, pieces: list[Path]) -> str:

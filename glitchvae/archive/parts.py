@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from glitchvae.archive.layout import name_part, parse_part, part_files
 from glitchvae.embedding import Embeddings, from_arrow
 from glitchvae.embedding.tables import check_metadata
 from glitchvae.errors import ArchiveError, InputError
+from glitchvae.status import Status
 
 _LOG = logging.getLogger(__name__)
 CONTENT_DIGEST = "content_digest"
@@ -88,14 +90,16 @@ def parts_between(root: Path, ifo: str, start: float, end: float) -> Iterator[Pa
 
 def events_between(
     root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
-) -> set[str]:
-    """Identifiers of the events that parts hold from one model and imaging settings.
+) -> dict[str, bool]:
+    """Events that parts hold from one model and imaging settings, and whether with a code.
 
     A damaged part is named in a warning and holds nothing: its events are embedded anew.
     """
-    found: set[str] = set()
-    for _, table in _tables(root, ifo, start, end, origin, ["event_id"]):
-        found.update(table["event_id"].to_pylist())
+    found: dict[str, bool] = {}
+    for _, table in _tables(root, ifo, start, end, origin, ["event_id", "status"]):
+        rows = zip(table["event_id"].to_pylist(), table["status"].to_pylist(), strict=True)
+        for event, status in rows:
+            found[event] = found.get(event, False) or Status(status).usable
     return found
 
 
@@ -107,8 +111,35 @@ def rows_between(
     for path, table in _tables(root, ifo, start, end, origin, None):
         rows = from_arrow(table, path)
         found.append(rows.take(np.array([e in events for e in rows.event_id], dtype=bool)))
-    joined = Embeddings.join(found).sorted() if found else None
-    return joined if joined is not None and len(joined) else None
+    if not any(map(len, found)):
+        return None
+    rows = Embeddings.join(found)
+    return rows.take(fresh_rows(rows.event_id, rows.usable, {})).sorted()
+
+
+def fresh_rows(
+    events: Sequence[str] | NDArray[np.object_],
+    usable: Sequence[bool] | NDArray[np.bool_],
+    known: Mapping[str, bool],
+) -> NDArray[np.bool_]:
+    """(N,) the rows worth keeping: one of each event, with a code if any row has one.
+
+    A row without a code (a gap, the edge of a file) gives way to one with a code, made
+    from data that came later; otherwise the first row of an event stays.
+
+    Args:
+        events: (N,) identifiers.
+        usable: (N,) whether the row has a code.
+        known: Events that are there already, and whether with a code.
+    """
+    best = dict.fromkeys(known, -1)
+    state = dict(known)
+    for row, (event, coded) in enumerate(zip(events, usable, strict=True)):
+        if event not in state or (coded and not state[event]):
+            state[event], best[event] = bool(coded), row
+    kept = np.zeros(len(events), dtype=bool)
+    kept[[row for row in best.values() if row >= 0]] = True
+    return kept
 
 
 def _tables(

@@ -17,8 +17,8 @@ from glitchvae.embedding import Embeddings, from_arrow
 from glitchvae.errors import ArchiveError, InputError
 from glitchvae.status import Status
 
-Key = tuple[str, str, str, str]
-"""Detector, event, digest of the model, digest of the imaging settings."""
+Key = tuple[str, str, bool, str, str]
+"""Detector, event, whether it has a code, digests of the model and of the imaging settings."""
 
 
 def problems(root: Path) -> Iterator[str]:
@@ -84,8 +84,9 @@ def _row_problems(path: Path, rows: Embeddings) -> Iterator[str]:
 
 def _duplicates(path: Path, rows: Embeddings, seen: dict[Key, str]) -> Iterator[str]:
     origin = (rows.model_digest, rows.imaging_digest)
-    for (ifo, event), count in Counter(zip(rows.ifo, rows.event_id, strict=True)).items():
-        earlier = seen.setdefault((ifo, event, *origin), path.name)
+    events = zip(rows.ifo, rows.event_id, rows.usable.tolist(), strict=True)
+    for (ifo, event, coded), count in Counter(events).items():
+        earlier = seen.setdefault((ifo, event, coded, *origin), path.name)
         if count > 1 or earlier != path.name:
             yield f"{path}: event {event} of {ifo} is also in {earlier}"
 

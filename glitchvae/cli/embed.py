@@ -13,6 +13,7 @@ from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._progress import progress_of
 from glitchvae.cli._tables import print_table
+from glitchvae.cli._tables import print_table
 from glitchvae.errors import GlitchvaeError, InputError, StorageError
 
 if TYPE_CHECKING:
@@ -186,14 +187,14 @@ def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], i
 def _conclude(
     filled: list[Filled], archive: Archive, out: Path | None, contact_sheet: Path | None
 ) -> None:
-    """Tables on stdout, files where asked for."""
+    """The table on stdout, files where asked for."""
     from glitchvae.embedding import Embeddings, write_embeddings
 
     known = sum(part.known for part in filled)
     parts = [part.rows for part in filled if part.rows is not None]
     if parts:
         rows = Embeddings.join(parts)
-        _print_tables(rows)
+        _print_table(rows)
         if out is not None:
             write_embeddings(out, rows)
         if contact_sheet is not None:
@@ -202,17 +203,23 @@ def _conclude(
     click.echo(f"{total} glitches, {known} of them known before; archive: {archive.path}")
 
 
-def _print_tables(rows: Embeddings) -> None:
-    """How many of each class, how many of each status."""
+def _print_table(rows: Embeddings) -> None:
+    """How many glitches of each nearest class, by status."""
     from collections import Counter
 
     from rich.table import Table
 
-    for title, values in (("nearest class", rows.class_name), ("status", rows.status)):
-        table = Table(title, "glitches")
-        for value, count in Counter(values.tolist()).most_common():
-            table.add_row(value or "(none)", str(count))
-        print_table(table)
+    counts = Counter(zip(rows.class_name.tolist(), rows.status.tolist(), strict=True))
+    classes = Counter(rows.class_name.tolist())
+    statuses = Counter(rows.status.tolist())
+    table = Table("nearest class", "glitches", *statuses, show_footer=True)
+    footer = ("all", len(rows), *statuses.values())
+    for column, total in zip(table.columns, footer, strict=True):
+        column.footer = str(total)
+    for name, number in classes.most_common():
+        cells = (str(counts[name, status] or "") for status in statuses)
+        table.add_row(name or "(no image)", str(number), *cells)
+    print_table(table)
 
 
 def _draw(archive: Archive, rows: Embeddings, path: Path) -> None:
