@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -80,6 +81,11 @@ class _Layout:
         return x / page[0], 1 - y / page[1], width / page[0], height / page[1]
 
 
+# Other libraries set matplotlib's defaults when they are imported (gwpy turns grids on).
+_own_style = style.context("default")
+
+
+@_own_style
 def contact_sheet(
     spectrograms: SpectrogramSet,
     captions: Sequence[str],
@@ -119,6 +125,7 @@ def contact_sheet(
     _save(figure, path)
 
 
+@_own_style
 def reconstructions(
     originals: NDArray[Any], rebuilt: NDArray[Any], captions: Sequence[str], path: str | Path
 ) -> None:

@@ -173,3 +173,11 @@ def test_captions_of_images_name_their_labels(rng):
 def test_loudest_keeps_the_order_and_puts_unknown_last():
     assert plots.loudest(np.array([3.0, np.nan, 9.0, 5.0]), 2) == [2, 3]
     assert plots.loudest(np.array([np.nan, 1.0, np.nan]), 2) == [0, 1]
+
+
+def test_the_defaults_of_other_libraries_do_not_change_the_page(rng, tmp_path):
+    set_ = glitches(2, rng)
+    plots.contact_sheet(set_, ["x", "y"], tmp_path / "plain.png")
+    with mpl.rc_context({"axes.grid": True, "font.size": 30}):
+        plots.contact_sheet(set_, ["x", "y"], tmp_path / "other.png")
+    assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "other.png").read_bytes()
