@@ -39,7 +39,7 @@ class Summary:
         times = "unknown" if self.gps is None else f"{self.gps[0]:.3f} to {self.gps[1]:.3f}"
         return [
             ("archive", str(self.path)),
-            ("glitches", f"{self.rows:,} in {self.parts:,} parts"),
+            ("glitches", f"{self.rows:,} in {self.parts:,} part{'' if self.parts == 1 else 's'}"),
             ("GPS", times),
             ("detectors", _spell(self.ifos)),
             ("models", _spell(self.models)),

@@ -13,7 +13,6 @@ from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._progress import progress_of
 from glitchvae.cli._tables import print_table
-from glitchvae.cli._tables import print_table
 from glitchvae.errors import GlitchvaeError, InputError, StorageError
 
 if TYPE_CHECKING:
@@ -200,7 +199,8 @@ def _conclude(
         if contact_sheet is not None:
             _draw(archive, rows, contact_sheet)
     total = sum(map(len, parts))
-    click.echo(f"{total} glitches, {known} of them known before; archive: {archive.path}")
+    plural = "" if total == 1 else "es"
+    click.echo(f"{total} glitch{plural}, {known} known before; archive: {archive.path}")
 
 
 def _print_table(rows: Embeddings) -> None:
@@ -226,6 +226,6 @@ def _draw(archive: Archive, rows: Embeddings, path: Path) -> None:
     from glitchvae.plots import EVENTS_PER_SHEET, captions_of, contact_sheet, loudest
 
     drawn = rows.take(loudest(rows.snr, EVENTS_PER_SHEET))
-    title = f"{len(rows)} glitches" + ("" if len(drawn) == len(rows) else ", the loudest of them")
+    title = None if len(drawn) == len(rows) else f"The {len(drawn)} loudest of {len(rows)} glitches"
     contact_sheet(archive.thumbnails(drawn), captions_of(drawn), path, title=title)
     click.echo(f"contact sheet: {path}")

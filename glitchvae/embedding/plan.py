@@ -53,7 +53,8 @@ class Plan:
     def __str__(self) -> str:
         """One line for people."""
         known = self.triggers is not None
-        triggers = f"{self.triggers:,} glitches" if known else "glitches to be found"
+        plural = "" if self.triggers == 1 else "es"
+        triggers = f"{self.triggers:,} glitch{plural}" if known else "glitches to be found"
         basis = "" if known else f", at {60 * ASSUMED_RATE:g} glitch a minute"
         return (
             f"{self.seconds:,.0f} s of strain, {triggers}: about"

@@ -41,7 +41,7 @@ def run(*arguments, archive):
 def test_info(archive):
     result = run("info", archive=archive)
     assert result.exit_code == 0, result.output
-    for words in ("5 in 1 parts", "H1 5", "Blip 3, Tomte 2", "tiny (abababababab) 5", "1000.000"):
+    for words in ("5 in 1 part", "H1 5", "Blip 3, Tomte 2", "tiny (abababababab) 5", "1000.000"):
         assert words in result.stdout
 
 

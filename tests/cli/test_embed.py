@@ -52,7 +52,7 @@ def test_twice_adds_nothing(embed, simulated_files, tmp_path):
     assert first.exit_code == again.exit_code == 0
     assert {p.name for p in (tmp_path / "archive" / "parts").glob("*.parquet")} == files
     count = len(Archive(tmp_path / "archive").embeddings())
-    assert f"{count} glitches, {count} of them known before" in again.stdout
+    assert f"{count} glitches, {count} known before" in again.stdout
     assert len(read_embeddings(tmp_path / "codes.csv")) == count
 
 
@@ -207,7 +207,7 @@ def test_ctrl_c_keeps_what_was_finished(embed, simulated_files, tmp_path, monkey
     assert "what was finished is kept" in result.output
     monkeypatch.undo()
     assert len(Archive(tmp_path / "archive").embeddings()) == 16
-    assert "16 of them known before" in embed(simulated_files[0], *gps).stdout
+    assert "16 known before" in embed(simulated_files[0], *gps).stdout
 
 
 def test_killed_and_run_again(embed, simulated_files, tiny_model, tmp_path, monkeypatch):
@@ -233,7 +233,7 @@ def test_killed_and_run_again(embed, simulated_files, tiny_model, tmp_path, monk
     wrote.get()
     job.kill()
     job.join()
-    assert "16 of them known before" in embed(simulated_files[0], *gps).stdout
+    assert "16 known before" in embed(simulated_files[0], *gps).stdout
     resumed = Archive(tmp_path / "archive").embeddings()
     monkeypatch.setenv("GLITCHVAE_ARCHIVE", str(tmp_path / "other"))
     arguments = [str(simulated_files[0]), *map(str, gps), "--model", str(tiny_model)]
