@@ -220,6 +220,9 @@ def _print_table(rows: Embeddings) -> None:
         cells = (str(counts[name, status] or "") for status in statuses)
         table.add_row(name or "(no image)", str(number), *cells)
     print_table(table)
+    if rows.label is not None and (labelled := rows.label != "").any():
+        agreeing = int((rows.class_name == rows.label)[labelled].sum())
+        click.echo(f"nearest class and label agree for {agreeing} of {labelled.sum()}")
 
 
 def _draw(archive: Archive, rows: Embeddings, path: Path) -> None:

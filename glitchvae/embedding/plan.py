@@ -55,9 +55,10 @@ class Plan:
         known = self.triggers is not None
         plural = "" if self.triggers == 1 else "es"
         triggers = f"{self.triggers:,} glitch{plural}" if known else "glitches to be found"
+        strain = f"{self.seconds:,.0f} s of strain, " if self.seconds else ""
         basis = "" if known else f", at {60 * ASSUMED_RATE:g} glitch a minute"
         return (
-            f"{self.seconds:,.0f} s of strain, {triggers}: about"
+            f"{strain}{triggers}: about"
             f" {_spell(self.estimated_seconds)} and {self.memory / 2**30:.1f} GiB"
             f" (from a short trial on these data{basis})"
         )

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import time
 
 import numpy as np
@@ -108,6 +109,8 @@ def test_images(embed, tmp_path, rng):
     for _ in range(2):
         result = embed(tmp_path / "images.h5")
         assert result.exit_code == 0, result.output
+        assert re.search(r"nearest class and label agree for [0-2] of 2", result.stdout)
+        assert "of strain" not in result.stderr
     rows = Archive(tmp_path / "archive").embeddings()
     assert sorted(zip(rows.event_id, rows.label, strict=True)) == [
         ("a", "Blip"),
