@@ -1,0 +1,84 @@
+"""The shipped model: small, sound, and of some use on real glitches."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from glitchvae import resources
+from glitchvae.checkpoint import load_checkpoint, reconstruct
+from glitchvae.embedding import embed_strain
+from glitchvae.simulated_set import plan_stretches, simulate_dataset
+from glitchvae.spectrogram import IMAGING, SpectrogramSet
+from glitchvae.strain import open_strain
+from glitchvae.triggers import at_times
+
+SIBLINGS = {"Tomte": "Blip_Low_Frequency", "Scattered_Light": "Fast_Scattering"}
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return load_checkpoint("default", "cpu")
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    """Simulated glitches of a seed the model was not trained on, one of each class."""
+    imaging = IMAGING["light"]
+    stretches = plan_stretches(24, 99, balance="uniform", sample_rate=imaging.sample_rate)
+    parts = [images for images, _ in simulate_dataset(stretches, imaging)]
+    return SpectrogramSet.join(parts)
+
+
+def test_it_is_small():
+    files = resources.data("models/default").iterdir()
+    assert sum(path.stat().st_size for path in files) <= 10e6
+
+
+def test_its_card_says_where_it_comes_from(checkpoint):
+    assert checkpoint.card.objective["name"] == "annealed"
+    assert {each["name"] for each in checkpoint.card.imaging} == {"gravity-spy", "light"}
+
+
+def test_it_reconstructs_better_than_the_mean_image(checkpoint, unseen):
+    images = unseen.images.astype(np.float32)
+    rebuilt = reconstruct(checkpoint, unseen.images)
+    loud = np.nan_to_num(images, nan=0.0) > 10
+    error = np.abs(rebuilt - images)[loud].mean()
+    mean_image = np.nanmean(images, axis=0, keepdims=True)
+    assert error < 0.8 * np.abs(mean_image - images)[loud].mean()
+
+
+def embedded(checkpoint, path, gps):
+    source = open_strain(path)
+    triggers = at_times([gps], source.ifo)
+    ((rows, _),) = embed_strain(source, triggers, checkpoint, IMAGING["gravity-spy"])
+    return rows
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("file", "gps"),
+    [
+        ("H-H1_LOSC_4_V2-1126259446-32.hdf5", 1126259462.42),
+        ("L-L1_LOSC_4_V2-1126259446-32.hdf5", 1126259462.42),
+        ("H-H1_LOSC_16_V2-1126259446-32.hdf5", 1126259462.42),
+        ("L-L1_GWOSC_4KHZ_R1-1264316101-32.hdf5", 1264316116.42),
+    ],
+)
+def test_mergers_are_chirps(checkpoint, real_data, file, gps):
+    assert embedded(checkpoint, real_data / "strain/gwosc" / file, gps).class_name == ["Chirp"]
+
+
+@pytest.mark.data
+def test_most_labelled_glitches_are_near_their_class_or_its_sibling(checkpoint, real_data):
+    folder = real_data / "strain/labelled"
+    same = dict(SIBLINGS) | {b: a for a, b in SIBLINGS.items()}
+    agreed = []
+    with (folder / "labels.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            codes = embedded(checkpoint, folder / row["file"], float(row["gps"]))
+            if codes.usable[0]:
+                agreed.append(codes.class_name[0] in (row["label"], same[row["label"]]))
+    assert len(agreed) == 11
+    assert np.mean(agreed) >= 0.7
