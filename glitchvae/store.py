@@ -117,8 +117,12 @@ class Record:
                     _write_column(file, f.name, value, compress=f.metadata["compress"])
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
+    def read(cls, path: str | Path, *, rows: slice = slice(None)) -> Self:
         """Read what `write` wrote.
+
+        Args:
+            path: HDF5 file.
+            rows: Only these rows; of images that do not fit into memory.
 
         Raises:
             InputError: not HDF5, another schema, a newer version, a missing column.
@@ -131,7 +135,7 @@ class Record:
                     values[f.name] = json.loads(str(file.attrs[f.name]))
             for f in cls.columns():
                 if f.name in file:
-                    values[f.name] = _read_column(file, path, f.name)
+                    values[f.name] = _read_column(file, path, f.name, rows)
                 elif f.default is not None:
                     raise InputError(
                         f"no dataset {f.name!r}", where=path, found=sorted(file.keys())
@@ -157,12 +161,13 @@ def _write_column(file: h5py.File, name: str, value: np.ndarray, *, compress: bo
         file.create_dataset(name, data=value)
 
 
-def _read_column(file: h5py.File, path: object, name: str) -> np.ndarray:
+def _read_column(file: h5py.File, path: object, name: str, rows: slice) -> np.ndarray:
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
         raise InputError(f"{name!r} is a group", where=path, expected="a dataset")
     try:
-        value = dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
+        text = h5py.check_string_dtype(dataset.dtype) is not None
+        value = dataset.asstr()[rows] if text else dataset[rows]
     except OSError as error:
         raise InputError(
             f"dataset {name!r} cannot be read", where=path, found=error,

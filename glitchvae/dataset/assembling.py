@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -45,40 +46,67 @@ class PictureEvent:
 
 
 def assemble(
-    events: Iterable[PictureEvent], count: int, *, where: object, sources: dict[str, str]
-) -> SpectrogramSet:
-    """A set in the energy domain with a row for every event but repeated ones.
+    events: Iterable[PictureEvent], size: int, *, where: object, sources: dict[str, str]
+) -> Iterator[SpectrogramSet]:
+    """Sets of at most `size` events in the energy domain, with a row for all but repeated ones.
 
     An event that lacks a view, or has one of another size or with values that are no
     grey values, keeps its row: its images are NaN and its status tells. What was left
-    out or marked is counted, kept in `left_out` and logged.
+    out or marked is counted in the `left_out` of each part, and logged at the end.
 
     Args:
-        events: Events in order.
-        count: How many there are at most.
+        events: Events in order; at least one.
+        size: Events of a part.
         where: What to name in the log.
         sources: Digest of each file read.
     """
-    images = np.full((count, len(VIEWS), *IMAGE_SHAPE), np.nan, dtype=np.float16)
-    rows: dict[str, PictureEvent] = {}
-    statuses: list[Status] = []
+    seen: set[str] = set()
+    total: Counter[str] = Counter()
+    left = iter(events)
+    while batch := list(islice(left, size)):
+        part = _assemble_part(batch, seen, sources)
+        total.update(part.left_out)
+        yield part
+    if total:
+        _LOG.warning("%s: %s", where, ", ".join(f"{k} {n}" for k, n in total.items()))
+
+
+def join_parts(parts: Iterable[SpectrogramSet]) -> SpectrogramSet:
+    """One set of the parts of a stream, what they left out counted together.
+
+    Raises:
+        InputError: there is no part.
+    """
+    kept = list(parts)
+    left_out = Counter[str]()
+    for part in kept:
+        left_out.update(part.left_out)
+    whole = kept[0] if len(kept) == 1 else SpectrogramSet.join(kept)
+    return replace(whole, left_out=dict(left_out))
+
+
+def _assemble_part(
+    events: Sequence[PictureEvent], seen: set[str], sources: dict[str, str]
+) -> SpectrogramSet:
+    """One part; the identifiers met are added to `seen`."""
     problems: Counter[str] = Counter()
+    rows: list[PictureEvent] = []
     for event in events:
-        if event.event_id in rows:
+        if event.event_id in seen:
             problems["duplicate_id"] += 1
             continue
-        status = _status(event)
+        seen.add(event.event_id)
+        rows.append(event)
+    images = np.full((len(rows), len(VIEWS), *IMAGE_SHAPE), np.nan, dtype=np.float16)
+    statuses = [_status(event) for event in rows]
+    for row, (event, status) in enumerate(zip(rows, statuses, strict=True)):
         if status.usable:
-            images[len(rows)] = _energies(event)
+            images[row] = _energies(event)
         else:
             problems[status.value] += 1
         if event.split and event.split not in SPLITS:
             problems["unknown_split"] += 1
-        rows[event.event_id] = _without_views(event)
-        statuses.append(status)
-    if problems:
-        _LOG.warning("%s: %s", where, ", ".join(f"{k} {n}" for k, n in problems.items()))
-    return _as_set(list(rows.values()), statuses, images[: len(rows)], dict(problems), sources)
+    return _as_set(rows, statuses, images, dict(problems), sources)
 
 
 def _status(event: PictureEvent) -> Status:
@@ -106,12 +134,6 @@ def _f_max(event: PictureEvent) -> float:
     return float(event.known.get("f_max", AXIS_FREQUENCIES[1]))
 
 
-def _without_views(event: PictureEvent) -> PictureEvent:
-    return PictureEvent(
-        event_id=event.event_id, label=event.label, views={}, split=event.split, known=event.known
-    )
-
-
 def _as_set(
     events: list[PictureEvent],
     statuses: list[Status],
@@ -122,7 +144,6 @@ def _as_set(
     def known(name: str, missing: Any = np.nan) -> list[Any]:
         return [event.known.get(name, missing) for event in events]
 
-    splits = [event.split for event in events]
     return SpectrogramSet(
         images=images,
         event_id=np.array([event.event_id for event in events], dtype=object),
@@ -137,7 +158,7 @@ def _as_set(
         block_duration=np.array(known("block_duration"), dtype=np.float32),
         status=np.array(statuses, dtype=object),
         label=np.array([event.label for event in events], dtype=object),
-        split=np.array(splits, dtype=object) if any(splits) else None,
+        split=np.array([event.split for event in events], dtype=object),
         sources=sources,
         left_out=problems,
     )

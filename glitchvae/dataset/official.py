@@ -10,14 +10,14 @@ are returned as drawn; what trains on both should not rely on their absolute lev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from glitchvae.dataset.assembling import PictureEvent, Pixels, assemble
+from glitchvae.dataset.assembling import PictureEvent, Pixels, assemble, join_parts
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet, energy_to_pixel
@@ -35,8 +35,8 @@ def is_gravity_spy(path: str | Path) -> bool:
         return any(_views_in(group) for _, _, _, group in _walk(file))
 
 
-def read_gravity_spy(path: str | Path) -> SpectrogramSet:
-    """A published training set in the energy domain.
+def stream_gravity_spy(path: str | Path, *, size: int = 256) -> Iterator[SpectrogramSet]:
+    """A published training set in the energy domain, `size` events at a time.
 
     Events that `write_gravity_spy` wrote bring back their times and measures; the
     published files know only label and split.
@@ -52,17 +52,34 @@ def read_gravity_spy(path: str | Path) -> SpectrogramSet:
                 expected="groups /<label>/<split>/<id> with views 0.5.png, 1.0.png, …",
             )  # fmt: skip
         events = (_read_event(label, split, name, group) for label, split, name, group in entries)
-        return assemble(events, len(entries), where=path, sources={Path(path).name: digest(path)})
+        yield from assemble(events, size, where=path, sources={Path(path).name: digest(path)})
 
 
-def write_gravity_spy(spectrograms: SpectrogramSet, path: str | Path) -> int:
+def count_gravity_spy(path: str | Path) -> int:
+    """How many events a published training set has at most."""
+    with opened(path) as file:
+        return sum(1 for _ in _walk(file))
+
+
+def read_gravity_spy(path: str | Path) -> SpectrogramSet:
+    """A whole published training set: the parts of `stream_gravity_spy`.
+
+    Raises:
+        InputError: not HDF5, or no event in it.
+    """
+    return join_parts(stream_gravity_spy(path))
+
+
+def write_gravity_spy(
+    spectrograms: SpectrogramSet | Iterable[SpectrogramSet], path: str | Path
+) -> int:
     """Write images in the layout of the published training sets.
 
     The columns of the set go with each event as attributes, which readers of the
     published files do not look at. Rows above `f_max` are drawn as zero energy.
 
     Args:
-        spectrograms: Images with labels and splits.
+        spectrograms: Images with labels and splits; a set, or its parts one by one.
         path: HDF5 file to make or replace.
 
     Returns:
@@ -71,12 +88,15 @@ def write_gravity_spy(spectrograms: SpectrogramSet, path: str | Path) -> int:
     Raises:
         InputError: no labels or splits, a repeated identifier, or a name with a slash.
     """
-    chosen = spectrograms.take(spectrograms.usable)
-    names = _group_names(chosen)
+    parts = [spectrograms] if isinstance(spectrograms, SpectrogramSet) else spectrograms
+    left_out, seen = 0, set[str]()
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for row, name in enumerate(names):
-            _write_event(file, name, chosen, row)
-    return len(spectrograms) - len(chosen)
+        for part in parts:
+            chosen = part.take(part.usable)
+            for row, name in enumerate(_group_names(chosen, seen)):
+                _write_event(file, name, chosen, row)
+            left_out += len(part) - len(chosen)
+    return left_out
 
 
 def _walk(file: h5py.File) -> Iterator[tuple[str, str, str, h5py.Group]]:
@@ -115,7 +135,8 @@ def _read_view(group: h5py.Group, name: str) -> Pixels | None:
     return pixels if np.issubdtype(pixels.dtype, np.floating) else None
 
 
-def _group_names(chosen: SpectrogramSet) -> list[str]:
+def _group_names(chosen: SpectrogramSet, seen: set[str]) -> list[str]:
+    """Where each event goes; the identifiers are added to `seen`."""
     if chosen.label is None or chosen.split is None:
         raise InputError(
             "the layout needs a label and a split for every event", where="SpectrogramSet",
@@ -127,9 +148,11 @@ def _group_names(chosen: SpectrogramSet) -> list[str]:
             raise InputError(
                 "cannot be the name of an HDF5 group", where=f"row {row}",
                 expected="label, split and event_id without slashes, none empty", found=names,
+                remedy="Label the events and split them first.",
             )  # fmt: skip
-    if len(set(chosen.event_id)) < len(chosen):
-        raise InputError("event_id is repeated", where="SpectrogramSet")
+        if names[-1] in seen:
+            raise InputError("event_id is repeated", where=f"row {row}", found=names[-1])
+        seen.add(names[-1])
     return ["/".join(names) for names in parts]
 
 

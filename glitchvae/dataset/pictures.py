@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from glitchvae.dataset.assembling import SPLITS, PictureEvent, Pixels, assemble
+from glitchvae.dataset.assembling import SPLITS, PictureEvent, Pixels, assemble, join_parts
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet
@@ -39,29 +39,50 @@ def is_picture_folder(path: str | Path) -> bool:
     return folder.is_dir() and any(_NAME.search(p.name) for p in folder.rglob("*.png"))
 
 
-def read_pictures(path: str | Path) -> SpectrogramSet:
-    """A folder of pictures in the energy domain; the parent folder is the label.
+def stream_pictures(path: str | Path, *, size: int = 256) -> Iterator[SpectrogramSet]:
+    """A folder of pictures in the energy domain, `size` events at a time.
 
-    A folder `train`, `validation` or `test` above or below the label is the split.
+    The parent folder is the label; a folder `train`, `validation` or `test` above or
+    below the label is the split.
 
     Raises:
         InputError: no picture in the folder.
     """
     folder = Path(path)
-    events: defaultdict[tuple[Path, str, str], dict[float, Path]] = defaultdict(dict)
-    for file in sorted(folder.rglob("*.png")):
-        if (match := _NAME.search(file.name)) is not None:
-            key = (file.parent, match["ifo"] or "", match["id"])
-            events[key][float(match["duration"])] = file
+    events = _find_events(folder)
     if not events:
         raise InputError(
             "no picture in it", where=folder,
             expected="<label>/<ifo>_<id>_spectrogram_<duration>.png",
         )  # fmt: skip
-    return assemble(
-        (_read_event(folder, *key, files) for key, files in events.items()),
-        len(events), where=folder, sources=_sources(folder, events.values()),
+    yield from assemble(
+        (_read_event(folder, *key, files) for key, files in events.items()), size,
+        where=folder, sources=_sources(folder, events.values()),
     )  # fmt: skip
+
+
+def count_pictures(path: str | Path) -> int:
+    """How many events the pictures of a folder are of, at most."""
+    return len(_find_events(Path(path)))
+
+
+def read_pictures(path: str | Path) -> SpectrogramSet:
+    """A whole folder of pictures: the parts of `stream_pictures`.
+
+    Raises:
+        InputError: no picture in the folder.
+    """
+    return join_parts(stream_pictures(path))
+
+
+def _find_events(folder: Path) -> dict[tuple[Path, str, str], dict[float, Path]]:
+    """Files by duration, of each folder, detector and identifier."""
+    events: defaultdict[tuple[Path, str, str], dict[float, Path]] = defaultdict(dict)
+    for file in sorted(folder.rglob("*.png")):
+        if (match := _NAME.search(file.name)) is not None:
+            key = (file.parent, match["ifo"] or "", match["id"])
+            events[key][float(match["duration"])] = file
+    return events
 
 
 def read_picture(path: str | Path) -> Pixels:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
-from glitchvae.dataset.official import is_gravity_spy, read_gravity_spy
-from glitchvae.dataset.pictures import is_picture_folder, read_pictures
+from glitchvae.dataset.assembling import join_parts
+from glitchvae.dataset.official import count_gravity_spy, is_gravity_spy, stream_gravity_spy
+from glitchvae.dataset.pictures import count_pictures, is_picture_folder, stream_pictures
 from glitchvae.errors import InputError
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.store import schema_of
+from glitchvae.status import Status
+from glitchvae.store import opened, schema_of
+
+_LOG = logging.getLogger(__name__)
 
 
 def is_image_set(path: str | Path) -> bool:
@@ -29,15 +38,88 @@ def read_images(path: str | Path) -> SpectrogramSet:
     Raises:
         InputError: it is none of them, or it is damaged.
     """
+    return join_parts(stream_images(path))
+
+
+def stream_images(path: str | Path, *, size: int = 256) -> Iterator[SpectrogramSet]:
+    """The same as `read_images`, `size` events at a time, for sets beyond the memory.
+
+    The `left_out` of each part counts what was left out of that part.
+
+    Raises:
+        InputError: it is no set of images, or it is damaged.
+    """
     path = Path(path)
     if path.is_dir():
-        return read_pictures(path)
+        return stream_pictures(path, size=size)
+    if _is_own(path):
+        return _stream_own(path, size)
+    return stream_gravity_spy(path, size=size)
+
+
+def count_images(path: str | Path) -> int:
+    """How many events `stream_images` will return at most, told without reading images.
+
+    Raises:
+        InputError: it is no set of images.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return count_pictures(path)
+    return _rows_of_own(path) if _is_own(path) else count_gravity_spy(path)
+
+
+def _is_own(path: Path) -> bool:
+    """Whether an HDF5 file is an own set; else it is a published one."""
     if (schema := schema_of(path)) == SpectrogramSet.schema:
-        return SpectrogramSet.read(path)
+        return True
     if schema is None and is_gravity_spy(path):
-        return read_gravity_spy(path)
+        return False
     raise InputError(
         "no set of images", where=path, found=schema or "another HDF5 layout",
         expected="a Spectrogram set, Gravity Spy's /<label>/<split>/<id>/<view>.png, "
         "or a folder of its pictures",
     )  # fmt: skip
+
+
+def _rows_of_own(path: Path) -> int:
+    with opened(path) as file:
+        names = file.get("event_id")
+        return len(names) if isinstance(names, h5py.Dataset) else 0
+
+
+def _stream_own(path: Path, size: int) -> Iterator[SpectrogramSet]:
+    """Parts of an own set; one of none at all is a part, too, so that the rest is known."""
+    total = 0
+    for start in range(0, max(_rows_of_own(path), 1), size):
+        part = SpectrogramSet.read(path, rows=slice(start, start + size))
+        damaged = part.usable & _damaged(part.images)
+        total += int(damaged.sum())
+        yield _without_damaged(part, damaged, first=start == 0)
+    if total:
+        _LOG.warning("%s: %s %d", path, Status.BAD_PIXELS.value, total)
+
+
+def _damaged(images: NDArray[np.float16]) -> NDArray[np.bool_]:
+    """(N,) whether NaN or infinity is where there should be energy.
+
+    What a low sample rate leaves out are whole rows of all views, from the top.
+    """
+    finite = np.isfinite(images)
+    whole, some = finite.all(axis=(1, 3)), finite.any(axis=(1, 3))
+    from_the_top = (np.diff(whole.astype(np.int8), axis=1) <= 0).all(axis=1)
+    return ~(from_the_top & (whole == some).all(axis=1) & whole.any(axis=1))
+
+
+def _without_damaged(
+    part: SpectrogramSet, damaged: NDArray[np.bool_], *, first: bool
+) -> SpectrogramSet:
+    """The part with its damaged rows marked; what the file left out stands in the first."""
+    left_out = dict(part.left_out) if first else {}
+    if not damaged.any():
+        return dataclasses.replace(part, left_out=left_out)
+    images, status = part.images.copy(), part.status.copy()
+    images[damaged], status[damaged] = np.nan, Status.BAD_PIXELS.value
+    key = Status.BAD_PIXELS.value
+    left_out[key] = left_out.get(key, 0) + int(damaged.sum())
+    return dataclasses.replace(part, images=images, status=status, left_out=left_out)
