@@ -42,7 +42,7 @@ docs: venv
 	@echo "docs/_build/html/index.html"
 
 bench: venv
-	GLITCHVAE_BENCH=1 $(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks
 
 clean:
 	rm -rf $(DEMO) dist docs/_build

@@ -9,16 +9,6 @@ import pytest
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 
 
-def pytest_collection_modifyitems(items):
-    """Benchmarks are off unless named on the command line (`make bench`)."""
-    if os.environ.get("GLITCHVAE_BENCH"):
-        return
-    skip = pytest.mark.skip(reason="benchmarks run with `make bench`")
-    for item in items:
-        if "benchmarks" in item.path.parts:
-            item.add_marker(skip)
-
-
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real detector data, or a skip that says what is missing."""
