@@ -181,6 +181,16 @@ def simulate_dataset(
         yield image_stretch(stretch, imaging, device=device)
 
 
+def keep_truth(
+    parts: Iterable[tuple[SpectrogramSet, Truth]], truths: list[Truth], progress: Progress
+) -> Iterator[SpectrogramSet]:
+    """The images of `parts` alone, for a writer; their truth goes to the end of `truths`."""
+    for images, truth in parts:
+        truths.append(truth)
+        yield images
+        progress(len(images))
+
+
 def write_dataset(
     path: str | Path,
     parts: Iterable[tuple[SpectrogramSet, Truth]],
@@ -204,16 +214,14 @@ def write_dataset(
     Raises:
         StorageError: the disk refused the write.
     """
-    truths = []
+    truths: list[Truth] = []
     with replacing(path) as temporary:
         first = 0
-        for images, truth in parts:
-            if not truths:
+        for images in keep_truth(parts, truths, progress):
+            if first == 0:
                 _lay_out(images, temporary, count)
             _fill(images, temporary, first)
-            truths.append(truth)
             first += len(images)
-            progress(len(images))
     return Truth.join(truths)
 
 

@@ -1,6 +1,7 @@
 """Layouts of image sets: round trips, bad entries that are counted, splits that do not leak."""
 
 import dataclasses
+import json
 import logging
 
 import h5py
@@ -8,9 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from glitchvae.catalog import read_catalog
 from glitchvae.dataset import (
+    UNKNOWN_LABEL,
     add_metadata,
+    count_images,
+    empty_splits,
+    guard_split,
     is_image_set,
+    merge_sets,
+    name_classes,
+    published_split,
     read_gravity_spy,
     read_images,
     read_picture,
@@ -18,9 +27,11 @@ from glitchvae.dataset import (
     shared_blocks,
     split_at_random,
     split_by_time_blocks,
+    stream_images,
+    summarise,
     write_gravity_spy,
 )
-from glitchvae.errors import ConfigError, InputError
+from glitchvae.errors import CatalogError, ConfigError, InputError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import (
     SpectrogramSet,
@@ -355,3 +366,165 @@ def test_published_metadata_match_published_pictures(real_data):
     ]
     assert np.mean(same) > 0.8  # labels were revised between the releases
     assert set(filled.ifo[matched]) <= {"H1", "L1"}
+
+
+# Parts
+
+
+def test_parts_are_the_set(tmp_path, rng):
+    own, official = tmp_path / "own.h5", tmp_path / "official.h5"
+    original = some_set(rng, left_out={"duplicate_id": 2})
+    original.write(own)
+    write_gravity_spy(original, official)
+    for path in (own, official):
+        parts = list(stream_images(path, size=2))
+        assert [len(part) for part in parts] == [2, 1]
+        assert count_images(path) == 3
+        whole = read_images(path)
+        assert np.array_equal(np.concatenate([p.images for p in parts]), whole.images)
+    assert read_images(own).left_out == {"duplicate_id": 2}
+
+
+def test_identifiers_repeated_in_another_part_are_counted(tmp_path, rng):
+    events = [("Blip", "train", "a", NAMES), ("Tomte", "train", "a", NAMES)]
+    path = write_official(tmp_path / "set.h5", events, rng)
+    assert [len(part) for part in stream_images(path, size=1)] == [1, 0]
+    assert read_images(path).left_out == {"duplicate_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("hole", "damaged"),
+    [
+        (np.s_[1, 2, 40:, :], True),  # a view that ends where the others do not
+        (np.s_[1, :, 40, :], True),  # a row with computed ones above
+        (np.s_[1, 0, 3, 5], True),
+        (np.s_[1], True),
+        (np.s_[1, :, 100:], False),  # what a low sample rate leaves out
+    ],
+)
+def test_holes_in_an_own_image_are_marked(tmp_path, rng, hole, damaged):
+    images = rng.uniform(0, 25.5, (3, 4, *IMAGE_SHAPE))
+    images[hole] = np.nan
+    some_set(rng, images=images).write(tmp_path / "set.h5")
+    read = read_images(tmp_path / "set.h5")
+    assert list(read.status == Status.BAD_PIXELS) == [False, damaged, False]
+    assert read.left_out == ({"bad_pixels": 1} if damaged else {})
+    assert np.isnan(read.images[1]).all() == damaged
+
+
+# Labels
+
+
+def test_labels_become_official_names_and_unknown_ones_are_counted(rng):
+    images = some_set(rng, label=["1400RIPPLES", "Gnome", ""])
+    named = name_classes(images, read_catalog())
+    assert list(named.label) == ["1400Ripples", "Gnome", ""]
+    assert named.left_out == {UNKNOWN_LABEL: 1}
+    assert list(images.label) == ["1400RIPPLES", "Gnome", ""]
+    assert name_classes(named, read_catalog()).left_out == named.left_out  # not counted twice
+
+
+def test_a_taxonomy_limits_the_spellings(rng):
+    images = some_set(rng, label=["TMT", "Blip", "Blip"])  # the volunteers' code of Tomte
+    catalog = read_catalog()
+    volunteers = name_classes(images, catalog, taxonomy="zooniverse")
+    assert volunteers.label[0] == "Tomte"
+    assert name_classes(images, catalog, taxonomy="training").left_out == {UNKNOWN_LABEL: 1}
+    with pytest.raises(CatalogError, match="no taxonomy 'o9'"):
+        name_classes(images, catalog, taxonomy="o9")
+
+
+# Merging
+
+
+def test_merging_keeps_each_event_once_and_prefers_an_image(rng):
+    first = some_set(rng, status=["ok", "gap", "ok"], left_out={"missing_view": 1})
+    second = some_set(rng, event_id=["event1", "new", "event0"], label=None)
+    merged = merge_sets([first, second])
+    assert sorted(merged.event_id) == ["event0", "event1", "event2", "new"]
+    assert merged.usable.all()
+    assert merged.left_out == {"missing_view": 1, "duplicate_id": 2}
+    kept = list(merged.event_id).index("event1")
+    assert np.array_equal(merged.images[kept], second.images[0])
+    assert merged.label[kept] == ""
+
+
+def test_other_imaging_settings_are_not_merged(rng):
+    sets = [some_set(rng, imaging={"name": "light", "block": b, "trim": 1.0}) for b in (8, 64)]
+    with pytest.raises(InputError, match=r"set 2.*expected block 8; found block 64.*train"):
+        merge_sets(sets)
+    with pytest.raises(InputError, match="nothing to merge"):
+        merge_sets([])
+
+
+# Counting
+
+
+def test_a_summary_counts_over_parts(rng):
+    one = some_set(rng, left_out={"duplicate_id": 1})
+    other = some_set(
+        rng, label=None, split=None, status=["gap"] * 3, gps=[np.nan] * 3, ifo=["V1"] * 3,
+        left_out={"duplicate_id": 2},
+    )  # fmt: skip
+    summary = summarise([one, other])
+    assert (summary.events, summary.usable, summary.untimed) == (6, 3, 3)
+    assert summary.classes["Blip", "train"] == 1
+    assert summary.splits == {"train": 1, "validation": 1, "test": 1, "": 3}
+    assert summary.ifos == {"H1": 3, "V1": 3}
+    assert summary.statuses == {"ok": 3, "gap": 3}
+    assert summary.bands == {2048: 3}
+    assert summary.span == (1.25e9, 1.25e9 + 2)
+    assert summary.left_out == {"duplicate_id": 3}
+    assert summary.resident_bytes == 3 * (4 * 140 * 170 + 140)
+
+
+# The leakage guard
+
+
+def days_of_alike_events(rng, days=30, per_day=8):
+    """Each day has its own texture and its own label, drawn independently of the texture."""
+    count = days * per_day
+    day = np.repeat(np.arange(days), per_day)
+    pattern = rng.uniform(0, 20, (days, 4, 14, 17)).repeat(10, axis=2).repeat(10, axis=3)
+    return some_set(
+        rng, count, images=pattern[day] + rng.uniform(0, 1, (count, 4, *IMAGE_SHAPE)),
+        gps=1.25e9 + 86400.0 * day + rng.uniform(0, 9e3, count),
+        label=rng.choice(["Blip", "Tomte"], days)[day], split=[""] * count,
+    )  # fmt: skip
+
+
+def test_the_guard_shows_what_a_random_split_gains_by_leaking(rng):
+    """Texture tells the day, and the day the label: only neighbours in time can be known."""
+    images = days_of_alike_events(rng)
+    guard = guard_split(images, split_at_random(len(images), rng), rng)
+    assert guard.shared > 0
+    assert guard.chosen.accuracy > 0.95
+    assert guard.blocked.accuracy < 0.8
+    assert guard.chosen.events == 36
+
+
+def test_the_guard_finds_nothing_in_a_split_by_blocks(rng):
+    images = days_of_alike_events(rng)
+    split = split_by_time_blocks(images.gps, np.random.default_rng(5))
+    guard = guard_split(images, split, np.random.default_rng(5))
+    assert guard.shared == 0
+    assert guard.chosen == guard.blocked
+
+
+def test_the_guard_needs_events_to_score(rng):
+    with pytest.raises(InputError, match="too few labelled events"):
+        guard_split(some_set(rng), ["train", "train", "test"], rng)
+
+
+def test_empty_and_missing_splits_are_told(rng):
+    assert empty_splits(["train", "test"], (0.7, 0.15, 0.15)) == ("validation",)
+    assert empty_splits(["train", "test"], (0.7, 0.0, 0.3)) == ()
+    with pytest.raises(InputError, match=r"no published split.*1 of 3 events without"):
+        published_split(some_set(rng, split=["train", "", "test"]))
+    assert list(published_split(some_set(rng))) == ["train", "validation", "test"]
+
+
+def test_counts_of_what_was_left_out_go_with_the_published_layout(tmp_path, rng):
+    write_gravity_spy(some_set(rng, left_out={"missing_view": 4}), tmp_path / "set.h5")
+    with h5py.File(tmp_path / "set.h5") as file:
+        assert json.loads(file.attrs["left_out"]) == {"missing_view": 4}

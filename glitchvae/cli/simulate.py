@@ -64,23 +64,43 @@ def strain(
 )  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where images are made.")
 @click.option(
+    "--layout", type=click.Choice(["own", "gravity-spy"]), default="own", show_default=True,
+    help="Of the file: a spectrogram set, or the layout of Gravity Spy's training sets.",
+)  # fmt: skip
+@click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="HDF5 file to write."
 )
 def dataset(
     count: int, balance: str, seed: int, imaging_name: str, ifos: tuple[str, ...],
-    device: str, output: Path,
+    device: str, layout: str, output: Path,
 ) -> None:  # fmt: skip
-    """Write a set of images, and beside it OUTPUT_truth.h5 with each event's parameters."""
+    """Write a set of images, and beside it OUTPUT_truth.h5 with each event's parameters.
+
+    A killed run leaves no file and begins anew; for very many events, make several sets
+    with seeds of their own and join them with `glitchvae dataset merge`.
+    """
     from collections import Counter
 
-    from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
+    from glitchvae.dataset import write_gravity_spy
+    from glitchvae.simulate import Truth
+    from glitchvae.simulated_set import (
+        keep_truth,
+        plan_stretches,
+        simulate_dataset,
+        write_dataset,
+    )
     from glitchvae.spectrogram import imaging_settings
 
     imaging = imaging_settings(imaging_name)
     plan = plan_stretches(count, seed, balance=balance, ifos=ifos, sample_rate=imaging.sample_rate)
     with progress_of("simulating", count, "events") as report:
         parts = simulate_dataset(plan, imaging, device=device)
-        truth = write_dataset(output, parts, count, progress=report)
+        if layout == "own":
+            truth = write_dataset(output, parts, count, progress=report)
+        else:
+            truths: list[Truth] = []
+            write_gravity_spy(keep_truth(parts, truths, report), output)
+            truth = Truth.join(truths)
     truth.write(output.with_name(f"{output.stem}_truth.h5"))
     for label, number in sorted(Counter(truth.label).items()):
         click.echo(f"{label:22s}{number:7d}")

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=click.IntRange(min=1), help="Events per update.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights, data order and samples.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of further settings.")
+@click.option(
+    "--resident-limit", "limit", type=click.FloatRange(min=0), metavar="GB",
+    help="Images beyond this are mapped from disk; half of the memory unless given.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN.")
 @DEVICE
 @click.option("--plan", "only_plan", is_flag=True, help="Print size and time, then stop.")
@@ -30,8 +34,8 @@ if TYPE_CHECKING:
     "-o", "--out", "run", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run."
 )
 def command(
-    datasets: tuple[Path, ...], config: Path | None, resume: bool, device: str, only_plan: bool,
-    run: Path | None, **changes: Any,
+    datasets: tuple[Path, ...], config: Path | None, limit: float | None, resume: bool,
+    device: str, only_plan: bool, run: Path | None, **changes: Any,
 ) -> None:  # fmt: skip
     """Train a VAE on sets of images.
 
@@ -46,8 +50,8 @@ def command(
     if run is not None and not resume:
         refuse_existing(run)
     settings = _settings(run if resume else None, config, changes)
-    data = _read(datasets)
     target = choose_device(device)
+    data = _read(datasets, limit, target, run)
     click.echo(_describe(plan(data, settings, device=target), settings, target), err=True)
     if only_plan or run is None:
         return
@@ -56,14 +60,14 @@ def command(
     click.echo(run)
 
 
-def _read(paths: tuple[Path, ...]) -> TrainingData:
-    """The sets as bytes, one after the other so that one at a time is held as it is."""
-    from glitchvae.dataset import read_images
-    from glitchvae.training import TrainingData
+def _read(
+    paths: tuple[Path, ...], limit: float | None, device: str, run: Path | None
+) -> TrainingData:
+    """The sets as bytes, in memory where they fit, else in a file beside the run."""
+    from glitchvae.training import read_training_data, resident_limit
 
-    return TrainingData.join(
-        [TrainingData.from_spectrograms(read_images(path), description=path.name) for path in paths]
-    )
+    most = resident_limit(device) if limit is None else int(limit * 1e9)
+    return read_training_data(paths, limit=most, folder=None if run is None else run.parent)
 
 
 def _settings(resumed: Path | None, config: Path | None, changes: dict[str, Any]) -> TrainingConfig:
@@ -77,9 +81,10 @@ def _settings(resumed: Path | None, config: Path | None, changes: dict[str, Any]
 
 def _describe(size: Plan, settings: TrainingConfig, device: str) -> str:
     objective = settings.objective.model_dump()["name"]
+    place = f"resident on {device}" if size.resident else "mapped from disk"
     return (
         f"{size.parameters / 1e6:.2f} M parameters, objective {objective}; {size.events} training "
-        f"events, {size.data_bytes / 1e6:.0f} MB of images resident on {device}; "
+        f"events, {size.data_bytes / 1e6:.0f} MB of images {place}; "
         f"{settings.steps} steps of {settings.batch_size} at {size.seconds_per_step:.3f} s: "
         f"about {size.seconds / 60:.1f} min"
     )

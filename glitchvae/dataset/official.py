@@ -10,6 +10,8 @@ are returned as drawn; what trains on both should not rely on their absolute lev
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -76,7 +78,8 @@ def write_gravity_spy(
     """Write images in the layout of the published training sets.
 
     The columns of the set go with each event as attributes, which readers of the
-    published files do not look at. Rows above `f_max` are drawn as zero energy.
+    published files do not look at, and so do the counts of `left_out` with the file.
+    Rows above `f_max` are drawn as zero energy.
 
     Args:
         spectrograms: Images with labels and splits; a set, or its parts one by one.
@@ -89,13 +92,15 @@ def write_gravity_spy(
         InputError: no labels or splits, a repeated identifier, or a name with a slash.
     """
     parts = [spectrograms] if isinstance(spectrograms, SpectrogramSet) else spectrograms
-    left_out, seen = 0, set[str]()
+    left_out, seen, reasons = 0, set[str](), Counter[str]()
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for part in parts:
             chosen = part.take(part.usable)
             for row, name in enumerate(_group_names(chosen, seen)):
                 _write_event(file, name, chosen, row)
             left_out += len(part) - len(chosen)
+            reasons.update(part.left_out)
+        file.attrs["left_out"] = json.dumps(dict(reasons))
     return left_out
 
 

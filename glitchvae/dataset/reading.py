@@ -108,7 +108,7 @@ def _damaged(images: NDArray[np.float16]) -> NDArray[np.bool_]:
     finite = np.isfinite(images)
     whole, some = finite.all(axis=(1, 3)), finite.any(axis=(1, 3))
     from_the_top = (np.diff(whole.astype(np.int8), axis=1) <= 0).all(axis=1)
-    return ~(from_the_top & (whole == some).all(axis=1) & whole.any(axis=1))
+    return ~(from_the_top & np.all(whole == some, axis=1) & np.any(whole, axis=1))
 
 
 def _without_damaged(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from glitchvae.dataset.assembling import SPLITS
 from glitchvae.errors import ConfigError, InputError
+from glitchvae.spectrogram import SpectrogramSet
 
 Fractions = tuple[float, float, float]
 
@@ -85,6 +86,28 @@ def shared_blocks(
         if np.isfinite(when)
     }
     return len(pairs) - len({when for when, _ in pairs})
+
+
+def empty_splits(split: Sequence[str] | NDArray[Any], fractions: Fractions) -> tuple[str, ...]:
+    """Splits that were to have a share of the events and have none."""
+    found = set(np.asarray(split, dtype=str))
+    return tuple(n for n, share in zip(SPLITS, fractions, strict=True) if share and n not in found)
+
+
+def published_split(spectrograms: SpectrogramSet) -> NDArray[Any]:
+    """The split that the source published.
+
+    Raises:
+        InputError: there is none, or it does not say it of every event.
+    """
+    split = np.full(len(spectrograms), "") if spectrograms.split is None else spectrograms.split
+    if missing := int((~np.isin(split.astype(str), SPLITS)).sum()):
+        raise InputError(
+            "no published split", where="column split", expected=" or ".join(SPLITS),
+            found=f"{missing} of {len(split)} events without",
+            remedy="Split by blocks of time instead.",
+        )  # fmt: skip
+    return split
 
 
 def _by_share(share: NDArray[np.float64], fractions: Fractions) -> NDArray[Any]:

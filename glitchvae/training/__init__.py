@@ -7,6 +7,7 @@ from glitchvae.training.config import (
     read_training_config,
 )
 from glitchvae.training.data import TrainingData
+from glitchvae.training.reading import read_training_data, resident_limit
 from glitchvae.training.run import Plan, plan, train
 from glitchvae.training.state import refuse_existing, resumed_config
 
@@ -18,7 +19,9 @@ __all__ = [
     "changed_config",
     "plan",
     "read_training_config",
+    "read_training_data",
     "refuse_existing",
+    "resident_limit",
     "resumed_config",
     "train",
 ]

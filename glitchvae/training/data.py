@@ -1,4 +1,4 @@
-"""Images resident on the device as bytes, and the batches a model sees of them."""
+"""Images as bytes, on the device or mapped from disk, and the batches a model sees of them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class TrainingData:
         imaging: The imaging settings the images were made with, each once.
         description: What the set is, for the model card.
         digest: SHA-256 of all of the above that enters the training.
+        resident: Whether `counts` moves to the device; else it stays where it is, mapped
+            from a file, and each batch is copied from there. The batches are the same.
     """
 
     counts: Tensor
@@ -47,6 +49,7 @@ class TrainingData:
     imaging: tuple[dict[str, Any], ...]
     description: str
     digest: str
+    resident: bool = True
 
     @classmethod
     def from_images(
@@ -68,16 +71,14 @@ class TrainingData:
         counts = np.empty(images.shape, dtype=np.uint8)
         computed = np.empty((len(images), images.shape[2]), dtype=bool)
         for start in range(0, len(images), _CHUNK):
-            part = np.asarray(images[start : start + _CHUNK], dtype=np.float32)
-            computed[start : start + _CHUNK] = np.isfinite(part).all(axis=(1, 3))
-            clipped = np.nan_to_num(part, nan=0.0).clip(0.0, ENERGY_CEILING)
-            counts[start : start + _CHUNK] = np.rint(clipped / ENERGY_STEP)
-        labels = _text(labels, len(images))
-        split = _text(split, len(images))
+            rows = slice(start, start + _CHUNK)
+            counts[rows], computed[rows] = count_energies(images[rows])
+        labels = text_or_empty(labels, len(images))
+        split = text_or_empty(split, len(images))
         return cls(
             counts=torch.from_numpy(counts), computed=torch.from_numpy(computed), labels=labels,
             split=split, imaging=(imaging,) if imaging else (), description=description,
-            digest=_digest(counts, computed, labels, split),
+            digest=digest_of(counts, computed, labels, split),
         )  # fmt: skip
 
     @classmethod
@@ -109,7 +110,7 @@ class TrainingData:
             split=np.concatenate([part.split for part in parts]),
             imaging=tuple(imaging.values()),
             description=" + ".join(part.description for part in parts),
-            digest=hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
+            digest=joint_digest([part.digest for part in parts]),
         )
 
     def __len__(self) -> int:
@@ -117,12 +118,13 @@ class TrainingData:
 
     @property
     def nbytes(self) -> int:
-        """Bytes the images take on the device."""
+        """Bytes the images take on the device, or on disk where they are not resident."""
         return self.counts.nbytes + self.computed.nbytes
 
     def to(self, device: str | torch.device) -> TrainingData:
-        """The same data on a device."""
-        return replace(self, counts=self.counts.to(device), computed=self.computed.to(device))
+        """The same data on a device; images that are not resident follow batch by batch."""
+        counts = self.counts.to(device) if self.resident else self.counts
+        return replace(self, counts=counts, computed=self.computed.to(device))
 
     def rows(self, *splits: str) -> NDArray[np.int64]:
         """Indices of the events of some splits."""
@@ -130,13 +132,46 @@ class TrainingData:
 
     def images(self, rows: Tensor | slice) -> Tensor:
         """Energies (B, views, F, T) of some events, NaN in rows that were not computed."""
-        energies = self.counts[rows].float().mul_(ENERGY_STEP)
+        here = self.computed.device
+        if not self.resident and isinstance(rows, Tensor):
+            rows = rows.to(self.counts.device)
+        energies = self.counts[rows].to(here).float().mul_(ENERGY_STEP)
         return energies.masked_fill_(~self.computed[rows][:, None, :, None], torch.nan)
 
     def batch(self, rows: Tensor | slice) -> Batch:
         """Some events as they are."""
         x, valid = prepare(self.images(rows))
         return Batch(x, x[:, :-1], valid)
+
+
+def count_energies(
+    images: NDArray[np.floating],
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Energies (N, views, F, T) in steps of 0.1, and the rows (N, F) that were computed."""
+    energies = np.asarray(images, dtype=np.float32)
+    clipped = np.nan_to_num(energies, nan=0.0).clip(0.0, ENERGY_CEILING)
+    computed = np.asarray(np.isfinite(energies).all(axis=(1, 3)))
+    return np.rint(clipped / ENERGY_STEP).astype(np.uint8), computed
+
+
+def digest_of(*arrays: NDArray) -> str:
+    """SHA-256 over the content of arrays; text is joined by NUL."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update("\0".join(array).encode() if array.dtype == object else array.data)
+    return total.hexdigest()
+
+
+def joint_digest(digests: Sequence[str]) -> str:
+    """Digest of several sets one after the other; that of a single set is its own."""
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
+def text_or_empty(values: NDArray[np.object_] | None, count: int) -> NDArray[np.object_]:
+    """A column of text, empty where there is none."""
+    return np.full(count, "", dtype=object) if values is None else np.asarray(values, dtype=object)
 
 
 def augmented(batch: Batch, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
@@ -185,15 +220,3 @@ def _kept_rows(
     lowest = height * (np.log(augmentation.lowest_limit) - low) / (high - low)
     limits = rng.uniform(lowest, height, count).astype(np.int64)
     return np.where(rng.random(count) < augmentation.band_limit, limits, height)
-
-
-def _text(values: NDArray[np.object_] | None, count: int) -> NDArray[np.object_]:
-    return np.full(count, "", dtype=object) if values is None else np.asarray(values, dtype=object)
-
-
-def _digest(*arrays: NDArray) -> str:
-    """SHA-256 over the content of arrays; text is joined by NUL."""
-    total = hashlib.sha256()
-    for array in arrays:
-        total.update("\0".join(array).encode() if array.dtype == object else array.data)
-    return total.hexdigest()

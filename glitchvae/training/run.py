@@ -35,6 +35,7 @@ class Plan:
 
     parameters: int
     data_bytes: int
+    resident: bool
     events: int
     seconds_per_step: float
     seconds: float
@@ -51,7 +52,8 @@ def plan(data: TrainingData, config: TrainingConfig, *, device: str | torch.devi
         seconds = (_clock(device) - start) / _PLAN_STEPS
     return Plan(
         parameters=sum(p.numel() for p in trainer.model.parameters()), data_bytes=data.nbytes,
-        events=len(trainer.rows), seconds_per_step=seconds, seconds=seconds * config.steps,
+        resident=data.resident, events=len(trainer.rows), seconds_per_step=seconds,
+        seconds=seconds * config.steps,
     )  # fmt: skip
 
 
@@ -173,7 +175,7 @@ def fit_prototypes(codes: np.ndarray, data: TrainingData, *, seed: int) -> Proto
 @torch.inference_mode()
 def _validation_figures(model: GlitchVAE, data: TrainingData) -> dict[str, float]:
     """Distortion and rate of the validation events at their posterior means."""
-    rows = torch.from_numpy(data.rows("validation")).to(data.counts.device)
+    rows = torch.from_numpy(data.rows("validation")).to(data.computed.device)
     totals = np.zeros(2)
     for part in rows.split(_ENCODE_BATCH):
         batch = data.batch(part)

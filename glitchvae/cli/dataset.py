@@ -1,0 +1,252 @@
+"""Look at sets of images, convert, merge and split them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from glitchvae.dataset import Guard, Summary
+    from glitchvae.spectrogram import SpectrogramSet
+
+SET = click.argument("source", type=click.Path(path_type=Path), metavar="SET")
+OUTPUT = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="HDF5 file to write."
+)
+METADATA = click.option(
+    "--metadata", type=click.Path(path_type=Path), metavar="TABLE",
+    help="Times and measures of the same events: a Gravity Spy table, told by its columns.",
+)  # fmt: skip
+TAXONOMY = click.option(
+    "--taxonomy", metavar="NAME",
+    help="Accept labels of this taxonomy only (training, o3, zooniverse).",
+)  # fmt: skip
+
+
+@click.group()
+def command() -> None:
+    """Look at sets of images, convert, merge and split them.
+
+    SET is a spectrogram set, a Gravity Spy training set (HDF5) or a folder of its PNG
+    pictures, told apart by content. Labels become the official names of the catalogue;
+    those it does not know are kept and counted, as is whatever had to be left out.
+    """
+
+
+@command.command()
+@SET
+@TAXONOMY
+def info(source: Path, taxonomy: str | None) -> None:
+    """Count what is in SET: classes, splits, detectors, status, bands, times, memory."""
+    from glitchvae.catalog import read_catalog
+    from glitchvae.cli._tables import print_table
+    from glitchvae.dataset import name_classes, stream_images, summarise
+
+    catalog = read_catalog()
+    summary = summarise(
+        name_classes(part, catalog, taxonomy=taxonomy) for part in stream_images(source)
+    )
+    print_table(_table_of_classes(summary))
+    for key, value in _lines_of(summary):
+        click.echo(f"{key:12s}{value}")
+
+
+@command.command()
+@SET
+@OUTPUT
+@click.option(
+    "--layout", type=click.Choice(["own", "gravity-spy"]), default="own", show_default=True,
+    help="Of the file to write.",
+)  # fmt: skip
+@METADATA
+@TAXONOMY
+def convert(
+    source: Path, output: Path, layout: str, metadata: Path | None, taxonomy: str | None
+) -> None:
+    """Write SET in another layout; --metadata adds what its pictures do not say."""
+    from glitchvae.dataset import write_gravity_spy
+
+    spectrograms = _read(source, metadata, taxonomy)
+    if layout == "own":
+        spectrograms.write(output)
+        without_image = 0
+    else:
+        without_image = write_gravity_spy(spectrograms, output)
+    click.echo(f"{output}: {len(spectrograms) - without_image} events")
+    if without_image:
+        click.echo(f"left out, for want of an image: {without_image}", err=True)
+    _report(spectrograms.left_out)
+
+
+@command.command()
+@click.argument(
+    "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SET..."
+)
+@OUTPUT
+@TAXONOMY
+def merge(sources: tuple[Path, ...], output: Path, taxonomy: str | None) -> None:
+    """Join several sets of the same imaging settings; an identifier occurs once.
+
+    A file that cannot be read is named, counted and left out. Sets of different imaging
+    settings are refused: `glitchvae train` takes them side by side instead.
+    """
+    from glitchvae.dataset import merge_sets
+    from glitchvae.errors import InputError
+
+    sets, unreadable = [], 0
+    for source in sources:
+        try:
+            sets.append(_read(source, None, taxonomy))
+        except InputError as error:
+            click.echo(f"Left out: {error}", err=True)
+            unreadable += 1
+    merged = merge_sets(sets)
+    if unreadable:
+        left_out = {**merged.left_out, "unreadable_set": unreadable}
+        merged = dataclasses.replace(merged, left_out=left_out)
+    merged.write(output)
+    click.echo(f"{output}: {len(merged)} events of {len(sets)} sets")
+    _report(merged.left_out)
+
+
+@command.command()
+@SET
+@OUTPUT
+@click.option("--published", "kind", flag_value="published", help="Keep the split of the source.")
+@click.option(
+    "--random", "kind", flag_value="random",
+    help="Without regard to time: scores come out too good. Says how much.",
+)  # fmt: skip
+@click.option(
+    "--fractions", type=click.FloatRange(0, 1), nargs=3, default=(0.7, 0.15, 0.15),
+    show_default=True, help="Shares of train, validation and test.",
+)  # fmt: skip
+@click.option(
+    "--block", type=click.FloatRange(min=0, min_open=True), default=86400.0, show_default=True,
+    help="Seconds that stay together.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@METADATA
+@TAXONOMY
+def split(
+    source: Path, output: Path, kind: str | None, fractions: tuple[float, float, float],
+    block: float, seed: int, metadata: Path | None, taxonomy: str | None,
+) -> None:  # fmt: skip
+    """Write SET with a split into train, validation and test: by blocks of time.
+
+    Glitches of one hour resemble each other more than glitches of one class do. With
+    --random or --published the same simple classifier is scored under that split and
+    under blocks of time, side by side.
+    """
+    import numpy as np
+
+    from glitchvae.dataset import (
+        empty_splits,
+        published_split,
+        split_at_random,
+        split_by_time_blocks,
+    )
+
+    spectrograms = _read(source, metadata, taxonomy)
+    rng = np.random.default_rng(seed)
+    if kind == "published":
+        names = published_split(spectrograms)
+    elif kind == "random":
+        names = split_at_random(len(spectrograms), rng, fractions=fractions)
+    else:
+        names = split_by_time_blocks(spectrograms.gps, rng, fractions=fractions, block=block)
+    for name in empty_splits(names, fractions):
+        click.echo(
+            f"Warning: no event in the split {name}; there are too few blocks of {block:g} s "
+            "or events for its share.", err=True,
+        )  # fmt: skip
+    dataclasses.replace(spectrograms, split=names).write(output)
+    counts = {name: int(np.sum(names == name)) for name in ("train", "validation", "test")}
+    click.echo(f"{output}: {_listed(counts)}")
+    _report(spectrograms.left_out)
+    if kind is not None:
+        _guard(spectrograms, names, kind, rng, fractions, block)
+
+
+def _read(source: Path, metadata: Path | None, taxonomy: str | None) -> SpectrogramSet:
+    """A set with the names of the catalogue, and what a table knows of its events."""
+    from glitchvae.catalog import read_catalog
+    from glitchvae.dataset import add_metadata, name_classes, read_images
+    from glitchvae.triggers import read_triggers
+
+    spectrograms = name_classes(read_images(source), read_catalog(), taxonomy=taxonomy)
+    if metadata is None:
+        return spectrograms
+    return add_metadata(spectrograms, read_triggers(metadata))
+
+
+def _guard(
+    spectrograms: SpectrogramSet, names: Any, kind: str, rng: Any,
+    fractions: tuple[float, float, float], block: float,
+) -> None:  # fmt: skip
+    """Both scores side by side, and a warning where neighbours in time were parted."""
+    from glitchvae.dataset import guard_split
+    from glitchvae.errors import InputError
+
+    try:
+        guard = guard_split(spectrograms, names, rng, fractions=fractions, block=block)
+    except InputError as error:
+        click.echo(f"Warning: whether this split leaks cannot be told: {error}", err=True)
+        return
+    for line in _lines_of_guard(guard, kind):
+        click.echo(line)
+    if guard.shared:
+        click.echo(
+            f"Warning: {guard.shared} stretches of {block:g} s have events in more than one "
+            "split; scores on this split are too good.", err=True,
+        )  # fmt: skip
+
+
+def _lines_of_guard(guard: Guard, kind: str) -> list[str]:
+    rows = {kind: guard.chosen, "time blocks": guard.blocked}
+    return ["simple classifier  accuracy  macro recall  test events"] + [
+        f"{name:17s}  {score.accuracy:8.1%}  {score.macro_recall:12.1%}  {score.events:11d}"
+        for name, score in rows.items()
+    ]
+
+
+def _table_of_classes(summary: Summary) -> Any:
+    from rich.table import Table
+
+    splits = sorted(summary.splits)
+    table = Table("class", *(name or "no split" for name in splits), "all")
+    for label in sorted({label for label, _ in summary.classes}):
+        counts = [summary.classes[label, name] for name in splits]
+        table.add_row(label or "no label", *map(str, counts), str(sum(counts)))
+    table.add_row("all", *(str(summary.splits[n]) for n in splits), str(summary.events))
+    return table
+
+
+def _lines_of(summary: Summary) -> list[tuple[str, str]]:
+    """The lines below the table, only those that hold something."""
+    span = "" if summary.span is None else f"GPS {summary.span[0]:.3f} to {summary.span[1]:.3f}"
+    untimed = f"; {summary.untimed} without a time" if summary.untimed else ""
+    size = summary.resident_bytes
+    lines = [
+        ("detectors", _listed({ifo or "unknown": n for ifo, n in summary.ifos.items()})),
+        ("status", _listed(summary.statuses)),
+        ("bands", _listed({f"to {top} Hz": n for top, n in sorted(summary.bands.items())})),
+        ("imaging", _listed(summary.imaging) or "pictures made elsewhere"),
+        ("times", f"{span}{untimed}".strip("; ")),
+        ("left out", _listed(summary.left_out) or "nothing"),
+        ("memory", f"{size / 1e6:.1f} MB on the device that trains, one byte a pixel"),
+    ]
+    return [(key, value) for key, value in lines if value]
+
+
+def _listed(counts: Mapping[Any, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in counts.items())
+
+
+def _report(left_out: Mapping[str, int]) -> None:
+    if left_out:
+        click.echo(f"left out or marked: {_listed(left_out)}", err=True)

@@ -1,0 +1,119 @@
+"""Sets of images on disk as `TrainingData`, without holding more of them than a part.
+
+Images come in parts, each part becomes bytes, and the bytes go into memory or, where
+they would not fit, into a file that is mapped. Which of the two does not change what is
+trained on: the batches, and so the weights, are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glitchvae.dataset import BYTES_PER_EVENT, count_images, stream_images
+from glitchvae.errors import InputError, StorageError
+from glitchvae.shapes import IMAGE_SHAPE, VIEWS
+from glitchvae.training.data import (
+    TrainingData,
+    count_energies,
+    digest_of,
+    joint_digest,
+    text_or_empty,
+)
+
+_SHARE = 0.5
+"""Of the memory there is, what the images may take."""
+
+
+def resident_limit(device: str | torch.device = "cpu") -> int:
+    """Bytes of images that fit: half of the main memory, and of what the device has free."""
+    limit = _SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if torch.device(device).type == "cuda":
+        limit = min(limit, _SHARE * torch.cuda.mem_get_info(torch.device(device))[0])
+    return int(limit)
+
+
+def read_training_data(
+    paths: Sequence[str | Path],
+    *,
+    limit: int | None = None,
+    folder: str | Path | None = None,
+) -> TrainingData:
+    """The usable events of sets of any layout, one set after the other.
+
+    Args:
+        paths: Spectrogram sets, Gravity Spy training sets or folders of pictures.
+        limit: Bytes that may be resident; more goes to a file that is mapped and that
+            the system removes with the process. None: `resident_limit()`.
+        folder: Where that file is made; the system's temporary folder unless given.
+
+    Raises:
+        InputError: no set, a damaged one, or one without a usable event.
+        StorageError: no room for the file.
+    """
+    most = sum(count_images(path) for path in paths)
+    resident = most * BYTES_PER_EVENT <= (resident_limit() if limit is None else limit)
+    counts = _allocate(most, None if resident else folder, resident=resident)
+    computed = np.empty((most, IMAGE_SHAPE[0]), dtype=bool)
+    sets, first = [], 0
+    for path in paths:
+        sets.append(_fill(path, counts[first:], computed[first:]))
+        first += len(sets[-1][0])
+    labels, splits, imaging, digests = zip(*sets, strict=True)
+    return TrainingData(
+        counts=torch.from_numpy(counts[:first]), computed=torch.from_numpy(computed[:first]),
+        labels=np.concatenate(labels), split=np.concatenate(splits),
+        imaging=tuple({json.dumps(one, sort_keys=True): one for one in imaging if one}.values()),
+        description=" + ".join(Path(path).name for path in paths),
+        digest=joint_digest(digests), resident=resident,
+    )  # fmt: skip
+
+
+def _allocate(events: int, folder: str | Path | None, *, resident: bool) -> NDArray[np.uint8]:
+    """Room for the bytes of some events, in memory or in a file without a name."""
+    shape = (events, len(VIEWS), *IMAGE_SHAPE)
+    if resident:
+        return np.empty(shape, dtype=np.uint8)
+    place = Path(tempfile.gettempdir() if folder is None else folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        # A disk that fills up while a file is mapped kills the process: look before.
+        if (free := shutil.disk_usage(place).free) < math.prod(shape):
+            raise StorageError(
+                "no room for the images to train on", where=place,
+                expected=f"{math.prod(shape) / 1e9:.3g} GB", found=f"{free / 1e9:.3g} GB free",
+                remedy="Free some space, or write the run to another disk.",
+            )  # fmt: skip
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.truncate(math.prod(shape))
+            return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
+    except OSError as error:
+        raise StorageError("cannot write here", where=place, found=error.strerror) from error
+
+
+def _fill(
+    path: str | Path, counts: NDArray[np.uint8], computed: NDArray[np.bool_]
+) -> tuple[NDArray[np.object_], NDArray[np.object_], dict[str, Any], str]:
+    """Put the usable events of a set in front; their labels, splits, settings and digest."""
+    labels, splits, imaging, end = [], [], {}, 0
+    for part in stream_images(path):
+        events = part.take(part.usable)
+        rows = slice(end, end + len(events))
+        counts[rows], computed[rows] = count_energies(events.images)
+        labels.append(text_or_empty(events.label, len(events)))
+        splits.append(text_or_empty(events.split, len(events)))
+        imaging, end = events.imaging, rows.stop
+    if end == 0:
+        raise InputError("no usable event to train on", where=path)
+    label, split = np.concatenate(labels), np.concatenate(splits)
+    return label, split, imaging, digest_of(counts[:end], computed[:end], label, split)
