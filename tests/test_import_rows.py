@@ -17,7 +17,7 @@ ROWS = (
     {"dataset", "models", "prototypes", "simulated_set"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
-    {"archive"},
+    {"archive", "probes"},
     {"discovery", "validation"},
     {"plots", "recipes", "parity"},
     {"cli"},

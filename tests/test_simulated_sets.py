@@ -1,0 +1,57 @@
+"""The recipe that scores simulated sets: rehearsed end to end, and refused without data."""
+
+import csv
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+import pytest
+from PIL import Image
+
+from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.errors import ConfigError
+from glitchvae.models import GlitchVAE, GlitchVAESettings
+from glitchvae.recipes import find_recipe, run_recipe
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """Settings with an untrained little model: what counts here is the bookkeeping."""
+    folder = tmp_path_factory.mktemp("settings")
+    card = ModelCard(
+        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=0,
+        data=DataCard(digest="0" * 64),
+    )  # fmt: skip
+    model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=3))
+    save_checkpoint(folder / "model", model, card)
+    text = find_recipe("simulated_sets").config.read_text(encoding="utf-8")
+    path = folder / "simulated_sets.toml"
+    path.write_text(text.replace('"default"', f'"{folder / "model"}"'), encoding="utf-8")
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_a_rehearsal_scores_every_question(config, tmp_path):
+    with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()):
+        run_recipe(find_recipe("simulated_sets"), tmp_path, config=config, tiny=True)
+    with (tmp_path / "scores.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["what"].split(",")[0] for row in rows} == {"metadata", "sim to real", "one-shot"}
+    for row in rows:
+        assert 0 <= float(row["value"]) <= 1
+        assert float(row["lowest"]) <= float(row["highest"])
+        assert row["what"] in told.getvalue()
+    with (tmp_path / "marginals.csv").open(encoding="utf-8") as file:
+        assert all(0 <= float(row["ks"]) <= 1 for row in csv.DictReader(file))
+    with (tmp_path / "predictions.csv").open(encoding="utf-8") as file:
+        assert len(list(csv.reader(file))) == 1 + 24
+    for picture in tmp_path.glob("*.png"):
+        with Image.open(picture) as opened:
+            opened.verify()
+    assert len(list(tmp_path.glob("*.png"))) == 4
+
+
+def test_missing_sets_are_said_with_their_pattern(config, tmp_path, monkeypatch):
+    monkeypatch.delenv("GLITCHVAE_TEST_DATA", raising=False)
+    with pytest.raises(ConfigError, match=r"simulated_sets\.toml: no such file"):
+        run_recipe(find_recipe("simulated_sets"), tmp_path, config=config)
