@@ -2,10 +2,12 @@
 
 import csv
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from glitchvae.cli import main
+from glitchvae.dataset import read_images
 from glitchvae.simulate import Truth
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.strain import open_strain
@@ -64,3 +66,19 @@ def test_a_bad_argument_is_one_line_and_leaves_no_file(tmp_path, arguments, mess
     assert message in " ".join(result.output.split())
     assert "Traceback" not in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_published_layout_holds_the_same_events_and_repeats_its_bytes(tmp_path):
+    arguments = ("dataset", "--count", 3, "--seed", 1, "--ifo", "L1")
+    assert run(*arguments, "-o", tmp_path / "own.h5").exit_code == 0
+    for name in ("a", "b"):
+        result = run(*arguments, "--layout", "gravity-spy", "-o", tmp_path / f"{name}.h5")
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    own, official = read_images(tmp_path / "own.h5"), read_images(tmp_path / "a.h5")
+    official = official.take([list(official.event_id).index(name) for name in own.event_id])
+    assert np.allclose(official.images, own.images, atol=0.04, equal_nan=True)
+    for name in ("label", "split", "gps", "ifo", "status"):
+        assert list(getattr(official, name)) == list(getattr(own, name))
+    truth = Truth.read(tmp_path / "a_truth.h5")
+    assert list(truth.event_id) == list(own.event_id)
