@@ -8,13 +8,16 @@ be read, copied and changed; the package itself never imports one.
 from __future__ import annotations
 
 import ast
+import csv
 import importlib.util
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from glob import glob  # Path.glob takes no absolute pattern
 from pathlib import Path
 
 from glitchvae.config import nearest
-from glitchvae.errors import InputError
+from glitchvae.errors import ConfigError, InputError
 from glitchvae.resources import shipped
 from glitchvae.store import replacing
 
@@ -126,6 +129,36 @@ def load_main(script: Path) -> Main:
             "has no function main", where=script, expected="main(config, out, *, tiny)"
         )
     return module.main
+
+
+def find_files(patterns: Iterable[str], config: str | Path) -> list[Path]:
+    """The files that patterns in a recipe's settings match, each once, by name.
+
+    Args:
+        patterns: Names or patterns (`*`, `**`); $NAMES of environment variables are replaced.
+        config: The settings file, for the message.
+
+    Raises:
+        ConfigError: they match nothing.
+    """
+    patterns = [os.path.expandvars(pattern) for pattern in patterns]
+    names = {name for pattern in patterns for name in glob(pattern, recursive=True)}  # noqa: PTH207
+    if not names:
+        raise ConfigError(
+            "no file matches", where=config, found=patterns,
+            remedy="Name files or patterns there, or rehearse with --tiny.",
+        )  # fmt: skip
+    return sorted(map(Path, names))
+
+
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A recipe's table as CSV.
+
+    Raises:
+        StorageError: the disk refused the write.
+    """
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
 
 
 def _recipe_at(script: Path) -> Recipe:

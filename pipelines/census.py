@@ -5,11 +5,8 @@ the folder of results. A file that cannot be used is named and left out. Run aga
 works only on what is not in the archive yet. The table goes to stdout and `census.csv`.
 """
 
-import csv
 import sys
 from collections import Counter
-from collections.abc import Iterable
-from glob import glob  # Path.glob takes no absolute pattern
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +18,11 @@ from glitchvae.archive import Job, create_archive, fill_from_strain
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.embedding import Embeddings
-from glitchvae.errors import ConfigError, GlitchvaeError, InputError
+from glitchvae.errors import GlitchvaeError, InputError
+from glitchvae.recipes import find_files, write_rows
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.status import Status
-from glitchvae.store import replacing
 from glitchvae.strain import StrainSource, open_strain, write_gwosc
 
 
@@ -79,17 +76,6 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     report(count_classes(glitches, live, settings.confidence), out / "census.csv")
 
 
-def find_files(patterns: Iterable[str], config: Path) -> list[Path]:
-    """The files that the patterns match, each once, in order of their names."""
-    names = {name for pattern in patterns for name in glob(pattern, recursive=True)}  # noqa: PTH207
-    if not names:
-        raise ConfigError(
-            "no strain file matches", where=f"{config}: files", found=list(patterns),
-            remedy="Name files or patterns there, or rehearse with --tiny.",
-        )  # fmt: skip
-    return sorted(map(Path, names))
-
-
 def simulate_files(folder: Path) -> list[Path]:
     """Two short stretches of simulated strain and a damaged file between them."""
     paths = [folder / f"{name}.hdf5" for name in ("1_H1", "2_damaged", "3_L1")]
@@ -138,8 +124,7 @@ def poisson_interval(number: int, confidence: float) -> tuple[float, float]:
 
 def report(counts: list[Count], path: Path) -> None:
     """The table as CSV, and for people on stdout."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([Count._fields, *counts])
+    write_rows(path, Count._fields, counts)
     print(f"{'':4}{'class':22}{'glitches':>9}{'per hour':>10}{'interval':>18}")
     for c in counts:
         interval = f"{c.lowest:.3g} – {c.highest:.3g}"

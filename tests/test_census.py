@@ -100,7 +100,7 @@ def test_running_again_adds_nothing(settings, out, table):
 def test_no_file_is_said_with_the_patterns(settings, tmp_path):
     config = tmp_path / "census.toml"
     config.write_text(f'files = ["{tmp_path}/*.hdf5"]', encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"census\.toml: files: no strain file matches"):
+    with pytest.raises(ConfigError, match=r"census\.toml: no file matches"):
         run_recipe(find_recipe("census"), tmp_path / "out", config=config)
 
 

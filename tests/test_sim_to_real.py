@@ -1,4 +1,4 @@
-"""The recipe that scores simulated sets: rehearsed end to end, and refused without data."""
+"""The recipe from simulated to real images: rehearsed end to end, and refused without data."""
 
 import csv
 from contextlib import redirect_stderr, redirect_stdout
@@ -23,8 +23,8 @@ def config(tmp_path_factory):
     )  # fmt: skip
     model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=3))
     save_checkpoint(folder / "model", model, card)
-    text = find_recipe("simulated_sets").config.read_text(encoding="utf-8")
-    path = folder / "simulated_sets.toml"
+    text = find_recipe("sim_to_real").config.read_text(encoding="utf-8")
+    path = folder / "sim_to_real.toml"
     path.write_text(text.replace('"default"', f'"{folder / "model"}"'), encoding="utf-8")
     return path
 
@@ -33,25 +33,23 @@ def config(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore:The least populated class")
 def test_a_rehearsal_scores_every_question(config, tmp_path):
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()):
-        run_recipe(find_recipe("simulated_sets"), tmp_path, config=config, tiny=True)
+        run_recipe(find_recipe("sim_to_real"), tmp_path, config=config, tiny=True)
     with (tmp_path / "scores.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert {row["what"].split(",")[0] for row in rows} == {"metadata", "sim to real", "one-shot"}
+    assert {row["what"].split(",")[0] for row in rows} == {"sim to real", "one-shot"}
     for row in rows:
         assert 0 <= float(row["value"]) <= 1
         assert float(row["lowest"]) <= float(row["highest"])
         assert row["what"] in told.getvalue()
-    with (tmp_path / "marginals.csv").open(encoding="utf-8") as file:
-        assert all(0 <= float(row["ks"]) <= 1 for row in csv.DictReader(file))
     with (tmp_path / "predictions.csv").open(encoding="utf-8") as file:
         assert len(list(csv.reader(file))) == 1 + 24
     for picture in tmp_path.glob("*.png"):
         with Image.open(picture) as opened:
             opened.verify()
-    assert len(list(tmp_path.glob("*.png"))) == 4
+    assert len(list(tmp_path.glob("*.png"))) == 3
 
 
 def test_missing_sets_are_said_with_their_pattern(config, tmp_path, monkeypatch):
     monkeypatch.delenv("GLITCHVAE_TEST_DATA", raising=False)
-    with pytest.raises(ConfigError, match=r"simulated_sets\.toml: no such file"):
-        run_recipe(find_recipe("simulated_sets"), tmp_path, config=config)
+    with pytest.raises(ConfigError, match=r"sim_to_real\.toml: no file matches"):
+        run_recipe(find_recipe("sim_to_real"), tmp_path, config=config)
