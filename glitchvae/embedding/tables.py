@@ -137,7 +137,7 @@ def _write_ecsv(path: str | Path, embeddings: Embeddings) -> None:
     from astropy.table import Table
 
     flat = flat_table(embeddings)
-    columns = {name: _unmasked(flat[name]) for name in flat.column_names}
+    columns = {name: flat[name].to_numpy() for name in flat.column_names}
     table = Table(columns, meta=_metadata(embeddings))
     with replacing(path) as temporary:
         table.write(temporary, format="ascii.ecsv", overwrite=True)
@@ -225,7 +225,7 @@ def assemble(table: pa.Table, attributes: dict[str, Any], where: object = None) 
         if field.name in CODES:
             values[field.name] = _codes(table, field.name, where)
         elif field.name in table.column_names:
-            values[field.name] = _unmasked(table[field.name])
+            values[field.name] = table[field.name].to_numpy()
         elif field.default is not None:
             raise _missing(field.name, table, where)
     return Embeddings(**values)
@@ -239,14 +239,11 @@ def _codes(table: pa.Table, name: str, where: object) -> np.ndarray:
         return lists.flatten().to_numpy(zero_copy_only=False).reshape(len(table), width)
     parts = []
     while f"{name}_{len(parts)}" in table.column_names:
-        parts.append(_unmasked(table[f"{name}_{len(parts)}"]))
+        # A missing number becomes NaN.
+        parts.append(table[f"{name}_{len(parts)}"].to_numpy())
     if not parts:
         raise _missing(name, table, where)
     return np.stack(parts, axis=1)
-
-
-def _unmasked(column: pa.ChunkedArray) -> np.ndarray:
-    return column.to_numpy() if not column.null_count else column.to_pandas().to_numpy()
 
 
 def _missing(name: str, table: pa.Table, where: object) -> InputError:
