@@ -12,11 +12,10 @@ from typing import Any
 from pydantic import Field
 
 from glitchvae.config import Settings, parse, read_toml
-from glitchvae.dataset import read_images
 from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.store import Progress
-from glitchvae.training import TrainingConfig, TrainingData, changed_config, train
+from glitchvae.training import TrainingConfig, changed_config, read_training_data, train
 
 
 class SetSettings(Settings):
@@ -43,9 +42,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     if tiny:
         settings, training = rehearsal(settings, training)
     paths = [make_set(each, out / "sets", settings.device) for each in settings.sets]
-    data = TrainingData.join(
-        [TrainingData.from_spectrograms(read_images(p), description=p.name) for p in paths]
-    )
+    data = read_training_data(paths)
     resume = (out / "model" / "resume").exists()
     train(data, training, out / "model", resume=resume, device=settings.device, progress=count_up())
     print(out / "model")

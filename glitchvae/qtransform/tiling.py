@@ -45,11 +45,6 @@ class Plane:
         """Width in frequency of the tiles of each row (R,) in Hz."""
         return 2 * math.sqrt(math.pi) * self.frequencies / self.q
 
-    @property
-    def tile_durations(self) -> NDArray[np.float64]:
-        """Spacing in time of the tiles of each row (R,) in seconds."""
-        return self.duration / self.tiles
-
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:
