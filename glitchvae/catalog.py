@@ -139,7 +139,8 @@ class Catalog:
 
 def fold(name: str) -> str:
     """A name without what varies between exports: case, blanks, hyphens, underscores."""
-    return re.sub(r"[\W_]+", "", name).casefold()
+    # Folding a letter may leave a combining mark, so what is no letter goes last.
+    return re.sub(r"[\W_]+", "", name.casefold())
 
 
 def read_catalog(folder: str | Path | None = None) -> Catalog:
