@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from glitchvae.config import Settings
-from glitchvae.errors import ModelError
+from typing import Any
+
+from glitchvae.config import Settings, nearest, parse
+from glitchvae.errors import ConfigError, ModelError
 from glitchvae.models.glitch_vae import GlitchVAE, GlitchVAESettings
+from glitchvae.models.latents import Latents, standard_normal
 from glitchvae.models.preparation import prepare, restore
 
 __all__ = [
-    "ARCHITECTURES", "GlitchVAE", "GlitchVAESettings", "architecture_of", "build", "prepare",
-    "restore",
+    "ARCHITECTURES", "GlitchVAE", "GlitchVAESettings", "Latents", "architecture_of", "build",
+    "prepare", "read_model", "restore", "standard_normal",
 ]  # fmt: skip
 
 ARCHITECTURES: dict[str, tuple[type[GlitchVAESettings], type[GlitchVAE]]] = {
@@ -37,3 +40,22 @@ def build(architecture: str, settings: dict[str, object]) -> GlitchVAE:
         )  # fmt: skip
     kind, module = ARCHITECTURES[architecture]
     return module(kind.model_validate(settings))
+
+
+def read_model(values: dict[str, Any], *, where: object = None) -> Settings:
+    """Settings of the model that a table of a configuration file describes.
+
+    Args:
+        values: Keys of the settings, and `architecture` ("glitch" where absent).
+        where: The file, for errors.
+
+    Raises:
+        ConfigError: an unknown architecture or key, with the nearest valid name.
+    """
+    entries = {key: value for key, value in values.items() if key != "architecture"}
+    name = str(values.get("architecture", "glitch"))
+    if name not in ARCHITECTURES:
+        raise ConfigError(
+            f"unknown architecture {name!r}{nearest(name, list(ARCHITECTURES))}", where=where
+        )
+    return parse(ARCHITECTURES[name][0], entries, where=where)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
 from glitchvae.config import Settings
+from glitchvae.models.latents import Latents, standard_normal
 from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName, at_least_float32
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 
@@ -50,6 +50,18 @@ class GlitchVAE(nn.Module):
         self.decoder = _decoder(self.settings, sizes)
         self.likelihood = LIKELIHOODS[self.settings.likelihood]()
 
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Sizes of the latent layers, bottom up: one."""
+        return (self.settings.latent_size,)
+
+    def infer(self, x: Tensor, *, sample: bool = True) -> Latents:
+        """Posterior, prior and a draw (or the mean) of the latent variables of `x`."""
+        mean, log_var = at_least_float32(self.encoder(x)).chunk(2, dim=-1)
+        posterior = Normal(mean, (0.5 * log_var).exp(), validate_args=False)
+        z = posterior.rsample() if sample else mean
+        return Latents((posterior,), (standard_normal(posterior),), (z,))
+
     def encode(self, x: Tensor) -> Normal:
         """Posterior over the latent variables.
 
@@ -59,8 +71,7 @@ class GlitchVAE(nn.Module):
         Returns:
             Independent normals of batch shape (B, Z).
         """
-        mean, log_var = at_least_float32(self.encoder(x)).chunk(2, dim=-1)
-        return Normal(mean, (0.5 * log_var).exp(), validate_args=False)
+        return self.infer(x, sample=False).posterior
 
     def decode(self, z: Tensor) -> Distribution:
         """Distribution of the views (B, views, F, T) in [0, 1] given latents (B, Z)."""
@@ -68,12 +79,8 @@ class GlitchVAE(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Normal, Distribution]:
         """Posterior of `x`, and the likelihood given one sample of that posterior."""
-        posterior = self.encode(x)
-        return posterior, self.decode(posterior.rsample())
-
-    def prior(self, posterior: Normal) -> Normal:
-        """Standard normal of the posterior's shape and device."""
-        return Normal(torch.zeros_like(posterior.mean), 1.0, validate_args=False)
+        latents = self.infer(x)
+        return latents.posterior, self.decode(latents.z)
 
 
 def _sizes(shape: tuple[int, int], stages: int) -> list[tuple[int, int]]:

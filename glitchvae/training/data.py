@@ -143,6 +143,12 @@ class TrainingData:
         x, valid = prepare(self.images(rows))
         return Batch(x, x[:, :-1], valid)
 
+    def training_batch(
+        self, rows: Tensor, augmentation: Augmentation, rng: np.random.Generator
+    ) -> Batch:
+        """Some events with small random changes."""
+        return augmented(self.batch(rows), augmentation, rng)
+
 
 def count_energies(
     images: NDArray[np.floating],

@@ -179,10 +179,10 @@ def _validation_figures(model: GlitchVAE, data: TrainingData) -> dict[str, float
     totals = np.zeros(2)
     for part in rows.split(_ENCODE_BATCH):
         batch = data.batch(part)
-        posterior = model.encode(batch.x)
+        latents = model.infer(batch.x, sample=False)
         terms = (
-            distortion(model.decode(posterior.mean), batch),
-            rate(posterior, model.prior(posterior)),
+            distortion(model.decode(latents.z), batch),
+            rate(latents.posterior, latents.prior),
         )
         totals += len(part) * np.array([float(term) for term in terms])
     if len(rows) == 0:

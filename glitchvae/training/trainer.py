@@ -12,7 +12,7 @@ from glitchvae.errors import ModelError
 from glitchvae.models import GlitchVAE
 from glitchvae.objectives import Batch, Linear
 from glitchvae.training.config import TrainingConfig
-from glitchvae.training.data import TrainingData, augmented
+from glitchvae.training.data import TrainingData
 
 _ORDER, _AUGMENTATION = 0, 1
 """Keys of the random streams; with the seed and a count they make every draw repeatable."""
@@ -101,11 +101,12 @@ class Trainer:
     def _terms(self, batch: Batch) -> dict[str, Tensor]:
         half = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            return self.config.objective(self.model, batch, self.step)
+            objective = self.config.objective
+            return objective(self.model, batch, objective.weights(self.step))
 
     def _batch(self) -> Batch:
         rng = np.random.default_rng((self.config.seed, _AUGMENTATION, self.step))
-        batch = augmented(self.data.batch(self._next_rows()), self.config.augmentation, rng)
+        batch = self.data.training_batch(self._next_rows(), self.config.augmentation, rng)
         return batch._replace(x=batch.x.contiguous(memory_format=torch.channels_last))
 
     def _next_rows(self) -> Tensor:

@@ -1,0 +1,55 @@
+"""One pass through the latent layers of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.distributions import Normal
+
+
+class Latents(NamedTuple):
+    """Posteriors, priors and samples of every latent layer, bottom up.
+
+    A model without hierarchy has one layer.
+
+    Attributes:
+        posteriors: q(z_i | z_{i-1}) with z_0 = x, each of batch shape (B, Z_i).
+        priors: p(z_i | z_{i+1}); that of the last layer is the standard normal.
+        samples: One draw z_i of every posterior, or its mean.
+    """
+
+    posteriors: tuple[Normal, ...]
+    priors: tuple[Normal, ...]
+    samples: tuple[Tensor, ...]
+
+    @property
+    def posterior(self) -> Normal:
+        """All layers side by side: (B, sum of Z_i)."""
+        return _joined(self.posteriors)
+
+    @property
+    def prior(self) -> Normal:
+        """All layers side by side: (B, sum of Z_i)."""
+        return _joined(self.priors)
+
+    @property
+    def z(self) -> Tensor:
+        """All layers side by side: (B, sum of Z_i)."""
+        return torch.cat(self.samples, dim=-1)
+
+
+def standard_normal(posterior: Normal) -> Normal:
+    """Standard normal of the shape and device of `posterior`."""
+    return Normal(
+        torch.zeros_like(posterior.mean), torch.ones_like(posterior.mean), validate_args=False
+    )
+
+
+def _joined(layers: Sequence[Normal]) -> Normal:
+    if len(layers) == 1:
+        return layers[0]
+    mean = torch.cat([layer.mean for layer in layers], dim=-1)
+    return Normal(mean, torch.cat([layer.stddev for layer in layers], dim=-1), validate_args=False)

@@ -1,0 +1,98 @@
+"""What an objective is, and the two terms that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple, Protocol
+
+from torch import Tensor, nn
+from torch.distributions import Distribution, Normal, kl_divergence
+
+from glitchvae.config import Settings
+from glitchvae.models import Latents
+from glitchvae.objectives.schedules import Schedule
+
+Weights = Mapping[str, float | Tensor]
+"""Weights of a step by name: numbers, or scalars on the device of a captured step."""
+
+
+class Batch(NamedTuple):
+    """One training batch.
+
+    Attributes:
+        x: Input of the model (B, C, F, T).
+        target: What it has to explain (B, views, F, T), in the likelihood's range.
+        valid: Pixels of `target` that exist, broadcasts to it (B, 1, F, T).
+        population: Events in the training set, of which these are a random draw.
+        other: Input of a second, independent draw, for objectives that ask for it.
+    """
+
+    x: Tensor
+    target: Tensor
+    valid: Tensor
+    population: int = 0
+    other: Tensor | None = None
+
+
+class VAE(Protocol):
+    """What an objective asks of a model."""
+
+    def infer(self, x: Tensor, *, sample: bool = True) -> Latents: ...  # noqa: D102
+    def decode(self, z: Tensor) -> Distribution: ...  # noqa: D102
+
+
+def distortion(likelihood: Distribution, batch: Batch) -> Tensor:
+    """Negative log-likelihood of the valid pixels in nats, mean over the batch."""
+    log_prob = likelihood.log_prob(batch.target)
+    return -(log_prob * batch.valid).flatten(1).sum(dim=1).mean()
+
+
+def rate(posterior: Normal, prior: Normal) -> Tensor:
+    """KL divergence of posterior and prior in nats, summed over latents, mean over the batch."""
+    return kl_divergence(posterior, prior).sum(dim=-1).mean()
+
+
+class Objective(Settings):
+    """Base of the objectives: D + beta R unless a subclass has other terms or another total.
+
+    An objective is a frozen setting. It computes named terms (means over the batch, in
+    nats) and adds them with weights that follow schedules.
+    """
+
+    second_batch: ClassVar[bool] = False
+    """Whether `Batch.other` has to be there."""
+
+    def schedules(self) -> dict[str, Schedule]:
+        """The weights by name."""
+        raise NotImplementedError
+
+    def critic(self, latent_size: int) -> nn.Module | None:
+        """A network with fresh weights that is trained beside the model; most need none."""
+        return None
+
+    def critic_loss(self, critic: nn.Module, codes: Tensor, other: Tensor) -> Tensor:
+        """What the critic minimises, of detached codes (B, D) of two independent batches."""
+        raise NotImplementedError
+
+    def terms(self, model: VAE, batch: Batch, critic: nn.Module | None = None) -> dict[str, Tensor]:
+        """`reconstruction` and `rate` of one posterior sample per event."""
+        latents = model.infer(batch.x)
+        return {
+            "reconstruction": distortion(model.decode(latents.z), batch),
+            "rate": rate(latents.posterior, latents.prior),
+        }
+
+    def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
+        """The scalar that is minimised: D + beta R."""
+        return terms["reconstruction"] + weights["beta"] * terms["rate"]
+
+    def weights(self, step: int) -> dict[str, float]:
+        """Every weight after `step` steps."""
+        return {name: schedule(step) for name, schedule in self.schedules().items()}
+
+    def __call__(
+        self, model: VAE, batch: Batch, weights: Weights, critic: nn.Module | None = None
+    ) -> dict[str, Tensor]:
+        """The terms of a batch, with their weighted sum under `loss`."""
+        terms = self.terms(model, batch, critic)
+        return {"loss": self.total(terms, weights), **terms}
