@@ -1,0 +1,21 @@
+"""Groups of events that no known class explains, and how far they can be trusted."""
+
+from glitchvae.discovery.record import (
+    PROPERTIES,
+    AuditRow,
+    Candidate,
+    Discovery,
+    KnownClass,
+    Rate,
+)
+from glitchvae.discovery.settings import DiscoverySettings
+
+__all__ = [
+    "PROPERTIES",
+    "AuditRow",
+    "Candidate",
+    "Discovery",
+    "DiscoverySettings",
+    "KnownClass",
+    "Rate",
+]

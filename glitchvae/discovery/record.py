@@ -1,0 +1,158 @@
+"""What discovery finds: candidates for new classes, known classes, doubtful labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from igwn_segments import segmentlist
+from numpy.typing import NDArray
+
+from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.embedding import Embeddings
+
+PROPERTIES: tuple[str, ...] = ("snr", "peak_frequency", "q", "duration", "bandwidth")
+"""Columns of the trigger that a group is described by."""
+
+Box = dict[str, tuple[float, float, float]]
+"""5 % quantile, median and 95 % quantile of each of `PROPERTIES`, NaN where unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Events of one detector over its live time.
+
+    Attributes:
+        ifo: Detector.
+        count: Events.
+        live_hours: Hours that were searched, NaN where unknown.
+        per_hour: Events per hour.
+        low: Lower end of the exact central 90 % Poisson interval (per hour).
+        high: Upper end (per hour).
+    """
+
+    ifo: str
+    count: int
+    live_hours: float
+    per_hour: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A group of events that no known class explains. Rows are those of the embeddings.
+
+    Attributes:
+        name: "candidate-1" is the one that chance explains worst.
+        members: Rows, the nearest to the medoid first.
+        medoid: Row of the most typical event.
+        edges: Rows of the least typical members.
+        stability: Mean Jaccard index of the group over bootstrap reclusterings.
+        p_value: Chance that a run without a new class holds a group this significant.
+        expected_per_month: Such groups that chance makes in 30 days of live time.
+        nearest: Known classes and their distances, the nearest first.
+        advice: "new class", "sub-class of X", "merge with candidate-2" or "split".
+        reason: Why, in a sentence.
+        rates: Of each detector.
+        daily_profile: (24,) events by hour of the day (UTC).
+        properties: What its triggers are like.
+        first_gps: Time of the first event (s), NaN where times are unknown.
+        last_gps: Time of the last one (s).
+        drift: p-value of a rate that stays the same over live time, NaN where unknown.
+    """
+
+    name: str
+    members: NDArray[np.int64]
+    medoid: int
+    edges: NDArray[np.int64]
+    stability: float
+    p_value: float
+    expected_per_month: float
+    nearest: tuple[tuple[str, float], ...]
+    advice: str
+    reason: str
+    rates: tuple[Rate, ...]
+    daily_profile: NDArray[np.int64]
+    properties: Box
+    first_gps: float
+    last_gps: float
+    drift: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownClass:
+    """The events that a known class explains.
+
+    Attributes:
+        name: Class.
+        members: Rows, the nearest to the class first.
+        rates: Of each detector.
+        daily_profile: (24,) events by hour of the day (UTC).
+        properties: What its triggers are like.
+        first_gps: Time of the first event (s), NaN where times are unknown.
+        last_gps: Time of the last one (s).
+        drift: p-value of a rate that stays the same over live time, NaN where unknown.
+    """
+
+    name: str
+    members: NDArray[np.int64]
+    rates: tuple[Rate, ...]
+    daily_profile: NDArray[np.int64]
+    properties: Box
+    first_gps: float
+    last_gps: float
+    drift: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRow:
+    """A labelled event whose neighbours say otherwise.
+
+    Attributes:
+        row: Of the embeddings.
+        label: What it is called.
+        suggested: What most of its neighbours are called.
+        agreement: Share of the neighbours that are called `suggested`.
+    """
+
+    row: int
+    label: str
+    suggested: str
+    agreement: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discovery:
+    """The result of one run.
+
+    Attributes:
+        embeddings: The N events, as they were given.
+        novelty: (N,) 0 = typical of a known class ... 1 =
+            unlike every one; NaN for events without a code.
+        cluster: (N,) index into `candidates`, -1 for events of none.
+        candidates: In the order of significance.
+        known: Known classes that explain any event, the most frequent first.
+        audit: Doubtful labels, the most doubtful first.
+        excluded: Events that took no part, by reason.
+        settings: The options of the run.
+        live: Stretches that were searched, by detector; empty where unknown.
+        model: Name and digest of the model.
+    """
+
+    embeddings: Embeddings
+    novelty: NDArray[np.float64]
+    cluster: NDArray[np.int64]
+    candidates: tuple[Candidate, ...]
+    known: tuple[KnownClass, ...]
+    audit: tuple[AuditRow, ...] = ()
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    settings: DiscoverySettings = field(default_factory=DiscoverySettings)
+    live: Mapping[str, segmentlist] = field(default_factory=dict)
+    model: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def model_digest(self) -> str:
+        """Digest of the model, empty where the embeddings do not say."""
+        return self.model.get("digest", "")
