@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from pydantic import Field
@@ -45,9 +44,8 @@ class GlitchVAE(nn.Module):
     def __init__(self, settings: GlitchVAESettings | None = None) -> None:
         super().__init__()
         self.settings = settings or GlitchVAESettings()
-        sizes = _sizes(self.settings.image_shape, len(self.settings.widths))
-        self.encoder = _encoder(self.settings, sizes)
-        self.decoder = _decoder(self.settings, sizes)
+        self.encoder = glitch_encoder(self.settings, 2 * self.settings.latent_size)
+        self.decoder = glitch_decoder(self.settings, self.settings.latent_size)
         self.likelihood = LIKELIHOODS[self.settings.likelihood]()
 
     @property
@@ -83,31 +81,33 @@ class GlitchVAE(nn.Module):
         return latents.posterior, self.decode(latents.z)
 
 
-def _sizes(shape: tuple[int, int], stages: int) -> list[tuple[int, int]]:
-    """(F, T) before the first stage and after each; a stage halves, rounding down."""
-    sizes = [(shape[0] >> stage, shape[1] >> stage) for stage in range(stages + 1)]
-    if min(sizes[-1]) < 1:
-        raise ValueError(f"{stages} halvings leave nothing of an image of {shape} pixels")
-    return sizes
+def glitch_encoder(settings: GlitchVAESettings, outputs: int) -> nn.Sequential:
+    """Network from prepared views (B, views + 1, F, T) to numbers (B, outputs).
 
-
-def _encoder(settings: GlitchVAESettings, sizes: Sequence[tuple[int, int]]) -> nn.Sequential:
+    Raises:
+        ValueError: more stages than the image can be halved.
+    """
+    rows, columns = _sizes(settings)[-1]
     channels = (settings.views + 1, *settings.widths)
     stages: list[nn.Module] = []
     for before, after in pairwise(channels):
         stages += [nn.Conv2d(before, after, 4, stride=2, padding=1), _normalised(after), nn.SiLU()]
-    flat = channels[-1] * sizes[-1][0] * sizes[-1][1]
-    head = nn.Linear(settings.hidden, 2 * settings.latent_size)
-    return nn.Sequential(
-        *stages, nn.Flatten(), nn.Linear(flat, settings.hidden), nn.SiLU(), head
-    )  # fmt: skip
+    flat = channels[-1] * rows * columns
+    head = (nn.Linear(flat, settings.hidden), nn.SiLU(), nn.Linear(settings.hidden, outputs))
+    return nn.Sequential(*stages, nn.Flatten(), *head)
 
 
-def _decoder(settings: GlitchVAESettings, sizes: Sequence[tuple[int, int]]) -> nn.Sequential:
+def glitch_decoder(settings: GlitchVAESettings, inputs: int) -> nn.Sequential:
+    """Network from latents (B, inputs) to the likelihood's parameters (B, views, F, T).
+
+    Raises:
+        ValueError: more stages than the image can be halved.
+    """
+    sizes = _sizes(settings)
     channels = (*reversed(settings.widths), settings.views)
     start = (channels[0], *sizes[-1])
     layers: list[nn.Module] = [
-        nn.Linear(settings.latent_size, settings.hidden), nn.SiLU(),
+        nn.Linear(inputs, settings.hidden), nn.SiLU(),
         nn.Linear(settings.hidden, start[0] * start[1] * start[2]), nn.Unflatten(1, start),
     ]  # fmt: skip
     for stage, (before, after) in enumerate(pairwise(channels)):
@@ -121,3 +121,15 @@ def _decoder(settings: GlitchVAESettings, sizes: Sequence[tuple[int, int]]) -> n
 def _normalised(width: int) -> nn.GroupNorm:
     """Normalisation over groups of eight channels of one event, never over a batch."""
     return nn.GroupNorm(max(1, width // 8), width)
+
+
+def _sizes(settings: GlitchVAESettings) -> list[tuple[int, int]]:
+    """(F, T) before the first stage and after each; a stage halves, rounding down."""
+    rows, columns = settings.image_shape
+    sizes = [(rows >> stage, columns >> stage) for stage in range(len(settings.widths) + 1)]
+    if min(sizes[-1]) < 1:
+        raise ValueError(
+            f"{len(settings.widths)} halvings leave nothing of an image of "
+            f"{settings.image_shape} pixels"
+        )
+    return sizes
