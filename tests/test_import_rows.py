@@ -17,9 +17,9 @@ ROWS = (
     {"dataset", "models", "prototypes", "simulated_set"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
-    {"archive", "probes"},
+    {"archive", "probes", "clustering", "novelty"},
     {"discovery", "validation"},
-    {"plots", "recipes", "parity"},
+    {"plots", "report", "vetoes", "challenge", "recipes", "parity"},
     {"cli"},
 )
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}
