@@ -1,0 +1,180 @@
+"""How well predicted classes agree with true ones, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from glitchvae.errors import InputError
+
+CONFIDENCE = 0.9
+"""Of every interval, central."""
+
+MEASURES = ("accuracy", "macro_recall", "macro_f1")
+
+
+class ClassScore(NamedTuple):
+    """One class: its events, the share of them recognised, and how often its name is right.
+
+    `low` and `high` are the exact binomial interval of the recall (Clopper & Pearson 1934);
+    a precision of a class that is never claimed is NaN.
+    """
+
+    name: str
+    events: int
+    recall: float
+    low: float
+    high: float
+    precision: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How well predicted classes agree with true ones.
+
+    Attributes:
+        names: Every class that is true or predicted, sorted.
+        confusion: (K, K) events by true class (row) and predicted class (column).
+        accuracy: Share of events predicted rightly.
+        macro_recall: Mean over the true classes of the share predicted rightly.
+        macro_f1: Mean over the true classes of the harmonic mean of precision and recall.
+        intervals: (3, 2) intervals of the three, in this order.
+    """
+
+    names: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    accuracy: float
+    macro_recall: float
+    macro_f1: float
+    intervals: NDArray[np.float64]
+
+    def rows(self, what: str) -> list[tuple[str, str, float, float, float]]:
+        """Lines of a table: what was scored, the measure, its value and its interval."""
+        return [
+            (what, name, getattr(self, name), float(low), float(high))
+            for name, (low, high) in zip(MEASURES, self.intervals, strict=True)
+        ]
+
+    def classes(self) -> list[ClassScore]:
+        """The scores of every true class."""
+        events, claims = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        return [
+            _class_score(self.names[k], int(self.confusion[k, k]), int(events[k]), int(claims[k]))
+            for k in np.flatnonzero(events)
+        ]
+
+
+def score(
+    truth: NDArray[np.object_],
+    predicted: NDArray[np.object_],
+    rng: np.random.Generator,
+    *,
+    groups: NDArray | None = None,
+    resamples: int = 1000,
+    confidence: float = CONFIDENCE,
+) -> Scores:
+    """Compare predicted classes with true ones.
+
+    Args:
+        truth: (N,) true class names.
+        predicted: (N,) predicted class names.
+        rng: Draws the resamples.
+        groups: (N,) events of one group, such as a day, are drawn together: events that
+            resemble each other are no independent evidence. None draws single events.
+        resamples: Bootstrap resamples behind the intervals.
+        confidence: Of the intervals, central (percentile bootstrap, Efron 1979).
+
+    Raises:
+        InputError: no event, or lengths differ.
+    """
+    names, cells = _cells(truth, predicted[None])
+    owners = np.arange(len(truth)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    count = owners.max() + 1
+    drawn = (
+        np.bincount(rng.integers(count, size=count), minlength=count)[owners]
+        for _ in range(resamples)
+    )
+    spread = [_measures(_confusion(cells[0], len(names), weights)) for weights in drawn]
+    confusion = _confusion(cells[0], len(names), None)
+    return _scores(names, confusion, _measures(confusion), spread, confidence)
+
+
+def score_draws(
+    truth: NDArray[np.object_],
+    predicted: NDArray[np.object_],
+    *,
+    confidence: float = CONFIDENCE,
+) -> Scores:
+    """Scores of a classifier that was fitted several times, to different known events.
+
+    Args:
+        truth: (N,) true class names.
+        predicted: (R, N) predicted class names of each fit.
+        confidence: Of the intervals, central, over the fits.
+
+    Returns:
+        Means over the fits; the confusion is summed over them.
+
+    Raises:
+        InputError: no event, or lengths differ.
+    """
+    names, cells = _cells(truth, predicted)
+    confusions = [_confusion(row, len(names), None) for row in cells]
+    spread = np.array([_measures(confusion) for confusion in confusions])
+    mean = tuple(map(float, spread.mean(axis=0)))
+    return _scores(names, np.sum(confusions, axis=0), mean, spread, confidence)
+
+
+def _cells(
+    truth: NDArray[np.object_], predicted: NDArray[np.object_]
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """All class names, and the cell (R, N) of the flattened confusion matrix of each guess."""
+    if len(truth) != predicted.shape[1] or len(truth) == 0:
+        raise InputError("no pairs of classes", found=(len(truth), predicted.shape[1]))
+    together = np.concatenate([truth, predicted.ravel()]).astype(str)
+    names, index = np.unique(together, return_inverse=True)
+    guesses = index[len(truth) :].reshape(predicted.shape)
+    return tuple(map(str, names)), index[: len(truth)] * len(names) + guesses
+
+
+def _scores(
+    names: tuple[str, ...],
+    confusion: NDArray[np.float64],
+    measures: tuple[float, ...],
+    spread: Iterable,
+    confidence: float,
+) -> Scores:
+    tail = (1 - confidence) / 2
+    return Scores(
+        names=names,
+        confusion=confusion.astype(np.int64),
+        **dict(zip(MEASURES, measures, strict=True)),
+        intervals=np.quantile(np.asarray(spread), (tail, 1 - tail), axis=0).T,
+    )
+
+
+def _confusion(cells: NDArray, classes: int, weights: NDArray | None) -> NDArray[np.float64]:
+    counts = np.bincount(cells, weights, minlength=classes**2)
+    return counts.reshape(classes, classes).astype(np.float64)
+
+
+def _measures(confusion: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Accuracy, macro recall and macro F1 over the classes that have events."""
+    events, claims, right = confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion)
+    true = events > 0
+    recall = right[true] / events[true]
+    f1 = 2 * right[true] / (events + claims)[true]
+    return float(right.sum() / events.sum()), float(recall.mean()), float(f1.mean())
+
+
+def _class_score(name: str, right: int, events: int, claims: int) -> ClassScore:
+    tail = (1 - CONFIDENCE) / 2
+    low = beta.ppf(tail, right, events - right + 1) if right else 0.0
+    high = beta.ppf(1 - tail, right + 1, events - right) if right < events else 1.0
+    precision = right / claims if claims else np.nan
+    return ClassScore(name, events, right / events, float(low), float(high), precision)
