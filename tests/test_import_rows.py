@@ -17,9 +17,9 @@ ROWS = (
     {"dataset", "models", "prototypes", "simulated_set"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
-    {"archive", "probes", "clustering", "novelty"},
-    {"discovery", "validation"},
-    {"plots", "report", "vetoes", "challenge", "recipes", "parity"},
+    {"archive", "probes", "clustering", "novelty", "runs", "vetoes"},
+    {"discovery", "validation", "review"},
+    {"plots", "report", "challenge", "recipes", "parity"},
     {"cli"},
 )
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}

@@ -1,0 +1,257 @@
+"""Veto segments: the time around a group of glitches, and what removing it would do.
+
+Efficiency, dead time and use percentage are those of hveto (Smith et al. 2011, "A
+hierarchical method for vetoing noise transients in gravitational-wave detectors",
+CQG 28, 235005).
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.sax import SAXException
+
+import numpy as np
+from igwn_segments import segment, segmentlist
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.store import replacing
+
+if TYPE_CHECKING:
+    from gwpy.segments import DataQualityDict
+
+PADDING = 0.1
+"""Seconds added at both ends of a glitch: a tile's time is known to about its duration."""
+
+_TICK = 1e-3  # edges are whole milliseconds, so that every format holds them exactly
+_LIGOLW, _HDF5, _TEXT = (".xml", ".xml.gz"), (".h5", ".hdf5"), (".txt",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VetoScore:
+    """What the veto segments of one detector do.
+
+    Attributes:
+        ifo: Detector.
+        segments: Number of segments.
+        seconds: Their length in all.
+        dead_time: Share of the live time that they remove, NaN where it is unknown.
+        glitches: Glitches that the veto is measured against.
+        vetoed: How many of them lie inside a segment.
+        use_percentage: Share of the segments (in per cent) that hold at least one of them.
+    """
+
+    ifo: str
+    segments: int
+    seconds: float
+    dead_time: float
+    glitches: int
+    vetoed: int
+    use_percentage: float
+
+    @property
+    def efficiency(self) -> float:
+        """Share of the glitches that the veto removes, NaN where there are none."""
+        return self.vetoed / self.glitches if self.glitches else math.nan
+
+    @property
+    def ratio(self) -> float:
+        """Efficiency over dead time: about 1 for segments placed at random."""
+        return self.efficiency / self.dead_time if self.dead_time else math.nan
+
+
+def veto_segments(
+    gps: NDArray[np.floating], duration: NDArray[np.floating], *, padding: float = PADDING
+) -> segmentlist:
+    """Disjoint segments around glitches, in the order of time.
+
+    Args:
+        gps: (N,) times of the glitches (s); those that are NaN have no segment.
+        duration: (N,) their durations (s), NaN where unknown.
+        padding: Seconds added at both ends.
+    """
+    known = np.isfinite(gps)
+    half = np.nan_to_num(np.asarray(duration, dtype=np.float64)[known]) / 2 + padding
+    times = np.asarray(gps, dtype=np.float64)[known]
+    starts = np.floor(np.round((times - half) / _TICK, 3)) * _TICK
+    ends = np.ceil(np.round((times + half) / _TICK, 3)) * _TICK
+    pairs = zip(np.round(starts, 3).tolist(), np.round(ends, 3).tolist(), strict=True)
+    return segmentlist(segment(start, end) for start, end in pairs).coalesce()
+
+
+def score_veto(
+    ifo: str,
+    segments: segmentlist,
+    gps: NDArray[np.floating],
+    live: segmentlist | None = None,
+) -> VetoScore:
+    """Efficiency, dead time and use percentage of veto segments.
+
+    Args:
+        ifo: Detector.
+        segments: Disjoint and in the order of time.
+        gps: (N,) times of the glitches of that detector to measure against; NaN are left out.
+        live: Stretches that were searched; None where unknown.
+    """
+    times = np.asarray(gps, dtype=np.float64)
+    times = times[np.isfinite(times)]
+    edges = np.array([tuple(s) for s in segments], dtype=np.float64).reshape(-1, 2)
+    place = np.searchsorted(edges[:, 0], times, side="right") - 1
+    inside = (place >= 0) & (times < edges[np.maximum(place, 0), 1]) if len(edges) else place > 0
+    used = len(np.unique(place[inside]))
+    removed = float(abs(segments & live)) if live else 0.0
+    return VetoScore(
+        ifo=ifo,
+        segments=len(segments),
+        seconds=float(abs(segments)),
+        dead_time=removed / float(abs(live)) if live and abs(live) > 0 else math.nan,
+        glitches=len(times),
+        vetoed=int(inside.sum()),
+        use_percentage=100.0 * used / len(segments) if len(segments) else math.nan,
+    )
+
+
+def write_segments(path: str | Path, segments: Mapping[str, segmentlist], *, name: str) -> None:
+    """Write segments as the suffix says: LIGO_LW, HDF5, or text of one detector.
+
+    Args:
+        path: `.xml`, `.xml.gz`, `.h5`, `.hdf5` or `.txt` (start and end on each line).
+        segments: Of each detector.
+        name: Of the flag, which becomes `<ifo>:GLITCHVAE-<NAME>:1`.
+
+    Raises:
+        InputError: another suffix, or text of several detectors, or an optional
+            package is missing.
+        StorageError: the disk refused the write.
+    """
+    suffix = _suffix(path)
+    with replacing(path) as temporary:
+        if suffix in _TEXT:
+            _write_text(temporary, segments, path)
+        elif suffix in _HDF5:
+            _flags(segments, name).write(temporary, format="hdf5", overwrite=True)
+        else:
+            _write_ligolw(temporary, _flags(segments, name), path)
+
+
+def read_segments(path: str | Path, *, ifo: str | None = None) -> dict[str, segmentlist]:
+    """Segments by detector, from LIGO_LW, HDF5 or text.
+
+    Args:
+        path: A file of flags (LIGO_LW or gwpy's HDF5), else text with two GPS times on
+            each line, as segment databases give them.
+        ifo: Detector, which text does not tell.
+
+    Raises:
+        InputError: the file cannot be read, holds no segment, or does not tell the detector.
+    """
+    if _suffix(path) in _TEXT:
+        return {_told(ifo, path): _read_text(path)}
+    flags = _read_flags(path)
+    found: dict[str, segmentlist] = {}
+    for label, flag in flags.items():
+        detector = _told(flag.ifo or ifo, f"{path}: {label}")
+        found[detector] = found.get(detector, segmentlist()) | _plain(flag.active)
+    if ifo is not None:
+        found = {name: found[name] for name in found if name == ifo}
+    if not any(map(len, found.values())):
+        raise InputError("holds no segments", where=path, found=sorted(flags), expected=ifo)
+    return found
+
+
+def _suffix(path: str | Path) -> str:
+    name = Path(path).name.lower()
+    known = (*_LIGOLW, *_HDF5, *_TEXT)
+    suffix = next((s for s in known if name.endswith(s)), None)
+    if suffix is None:
+        raise InputError(
+            "the suffix names no format of segments", where=path,
+            expected=f"one of {', '.join(known)}",
+        )  # fmt: skip
+    return suffix
+
+
+def _told(ifo: str | None, where: object) -> str:
+    if ifo is None:
+        raise InputError("no detector is named", where=where, expected="such as H1")
+    return ifo
+
+
+def _flags(segments: Mapping[str, segmentlist], name: str) -> DataQualityDict:
+    from gwpy.segments import DataQualityDict, DataQualityFlag
+
+    label = name.upper().replace("-", "_")
+    flags = DataQualityDict()
+    for ifo, active in sorted(segments.items()):
+        flag = f"{ifo}:GLITCHVAE-{label}:1"
+        extent = [active.extent()] if active else []
+        flags[flag] = DataQualityFlag(flag, active=active, known=extent)
+    return flags
+
+
+def _write_ligolw(temporary: Path, flags: DataQualityDict, path: str | Path) -> None:
+    try:
+        import igwn_ligolw  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            "writing LIGO_LW needs igwn-ligolw", where=path,
+            remedy="Install it with: pip install 'glitchvae[triggers]'.",
+        ) from error  # fmt: skip
+    flags.write(temporary, format="ligolw", overwrite=True)
+    if str(path).endswith(".gz"):
+        temporary.write_bytes(gzip.compress(temporary.read_bytes(), mtime=0))
+
+
+def _write_text(temporary: Path, segments: Mapping[str, segmentlist], path: object) -> None:
+    from gwpy.segments import SegmentList
+
+    if len(segments) > 1:
+        raise InputError(
+            "text holds the segments of one detector", where=path, found=sorted(segments),
+            remedy="Write a file for each of them, or LIGO_LW.",
+        )  # fmt: skip
+    (own,) = segments.values() or [segmentlist()]
+    SegmentList(own).write(temporary, format="segwizard", coltype=_milliseconds)
+
+
+def _read_text(path: str | Path) -> segmentlist:
+    from gwpy.segments import SegmentList
+
+    try:
+        found = SegmentList.read(str(path), format="segwizard", gpstype=float, strict=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "cannot be read as segments", where=path, found=error,
+            expected="GPS start and end on each line",
+        ) from error  # fmt: skip
+    if not found:
+        raise InputError("holds no segments", where=path, expected="start and end on each line")
+    return _plain(found)
+
+
+def _milliseconds(time: float) -> Decimal:
+    """A time that prints as it was rounded."""
+    return Decimal(f"{time:.3f}")
+
+
+def _plain(segments: segmentlist) -> segmentlist:
+    """Joined segments whose ends are floats, whatever type of time a reader made."""
+    return segmentlist(segment(float(start), float(end)) for start, end in segments).coalesce()
+
+
+def _read_flags(path: str | Path) -> DataQualityDict:
+    from gwpy.segments import DataQualityDict
+
+    if not Path(path).is_file():
+        raise InputError("no such file", where=path)
+    kind = "hdf5" if _suffix(path) in _HDF5 else "ligolw"
+    try:
+        return DataQualityDict.read(path, format=kind)
+    except (OSError, ValueError, KeyError, TypeError, SAXException) as error:
+        raise InputError("cannot be read as segments", where=path, found=error) from error
