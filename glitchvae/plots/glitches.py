@@ -1,43 +1,32 @@
-"""Pictures of glitches and scores: sheets of the four views, reconstructions, curves.
-
-Figures are made with matplotlib's object interface and its Agg canvas; no global
-state of matplotlib is read or changed, so that any thread or process may draw.
-"""
+"""Sheets of the four views of glitches, and their reconstructions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from glitchvae.errors import InputError
+from glitchvae.plots import page
+from glitchvae.plots.captions import loudest
 from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet, row_frequencies
 from glitchvae.status import Status
-from glitchvae.store import replacing
-
-if TYPE_CHECKING:
-    from glitchvae.embedding import Embeddings
-    from glitchvae.probes import Scores
 
 EVENTS_PER_SHEET = 60
 """More glitches than this do not fit a legible sheet: the loudest are drawn."""
 
 _FREQUENCIES = (16, 64, 256, 1024)  # Hz, labelled on the axis
 _GAP = 0.045  # between two views, in widths of a view
-_INK, _FAINT, _PAPER, _GREY = "#1b1b1f", "#6a6a72", "#ffffff", "#dcdce0"
 _COLOURS = Normalize(0.0, ENERGY_CEILING)
 
 
@@ -78,15 +67,11 @@ class _Layout:
         width, height = self.block
         x = column * (self.left + width) + self.left
         y = self.top + row * (self.caption + height + 0.1) + self.caption + height
-        page = self.size
-        return x / page[0], 1 - y / page[1], width / page[0], height / page[1]
+        across, down = self.size
+        return x / across, 1 - y / down, width / across, height / down
 
 
-# Other libraries set matplotlib's defaults when they are imported (gwpy turns grids on).
-_own_style = style.context("default")
-
-
-@_own_style
+@page.own_style
 def contact_sheet(
     spectrograms: SpectrogramSet,
     captions: Sequence[str],
@@ -112,7 +97,7 @@ def contact_sheet(
         InputError: there is not one caption for each glitch, or no glitch at all.
         StorageError: the disk refused the write.
     """
-    _check_lengths(path, glitches=len(spectrograms), captions=len(captions))
+    page.check_lengths(path, glitches=len(spectrograms), captions=len(captions))
     chosen = loudest(spectrograms.snr, EVENTS_PER_SHEET)
     shown, total = len(chosen), len(spectrograms)
     layout = _sheet_layout(shown)
@@ -123,10 +108,10 @@ def contact_sheet(
         _write_caption(axes, captions[row])
     if shown < total:
         _write_footer(figure, f"the {shown} loudest of {total} glitches are shown")
-    _save(figure, path)
+    page.save(figure, path)
 
 
-@_own_style
+@page.own_style
 def reconstructions(
     originals: NDArray[Any], rebuilt: NDArray[Any], captions: Sequence[str], path: str | Path
 ) -> None:
@@ -142,7 +127,7 @@ def reconstructions(
         InputError: the three differ in length, or there is nothing to draw.
         StorageError: the disk refused the write.
     """
-    _check_lengths(path, originals=len(originals), rebuilt=len(rebuilt), captions=len(captions))
+    page.check_lengths(path, originals=len(originals), rebuilt=len(rebuilt), captions=len(captions))
     layout = _Layout(blocks=2 * len(originals), columns=2, view=1.3)
     figure = _page(layout, "Originals (left) and their reconstructions (right)")
     for row, text in enumerate(captions):
@@ -150,118 +135,7 @@ def reconstructions(
             axes = figure.add_axes(layout.place(2 * row + side))
             _draw_glitch(axes, images[row], Status.OK)
             _write_caption(axes, text if side == 0 else "reconstruction")
-    _save(figure, path)
-
-
-@_own_style
-def marginals(
-    pairs: Mapping[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]], path: str | Path
-) -> None:
-    """Draw cumulative distributions of real beside simulated events, and write them as PNG.
-
-    Args:
-        pairs: By class (rows of the page) and measure (columns): positive values of real and
-            of simulated events; values that are not finite are left out.
-        path: Where the PNG goes.
-
-    Raises:
-        InputError: there is nothing to draw.
-        StorageError: the disk refused the write.
-    """
-    _check_lengths(path, pairs=len(pairs))
-    rows, columns = (list(dict.fromkeys(key[i] for key in pairs)) for i in (0, 1))
-    figure = Figure(figsize=(2.0 * len(columns) + 1.4, 0.62 * len(rows) + 0.8), dpi=80)
-    panels = figure.subplots(len(rows), len(columns), squeeze=False, sharex="col", sharey=True)
-    for (row, column), values in pairs.items():
-        axes = panels[rows.index(row), columns.index(column)]
-        for sample, colour, name in zip(
-            values, ("#1b1b1f", "#d1495b"), ("real", "simulated"), strict=True
-        ):
-            axes.ecdf(sample[np.isfinite(sample)], color=colour, lw=1.2, label=name)
-        axes.set(xscale="log", yticks=[])
-    for axes, row in zip(panels[:, 0], rows, strict=True):
-        axes.set_ylabel(row, rotation=0, ha="right", va="center", fontsize=7)
-    for axes, column in zip(panels[0], columns, strict=True):
-        axes.set_title(column.replace("_", " "), fontsize=8)
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="upper left", fontsize=7)
-    figure.subplots_adjust(left=0.17, right=0.98, hspace=0.1, wspace=0.05, bottom=0.03, top=0.95)
-    _save(figure, path)
-
-
-@_own_style
-def confusion_matrix(scores: Scores, path: str | Path, *, title: str = "") -> None:
-    """Draw which classes are taken for which, as shares of the true class, as PNG.
-
-    Raises:
-        StorageError: the disk refused the write.
-    """
-    true = np.flatnonzero(scores.confusion.sum(axis=1))
-    counts = scores.confusion[true]
-    figure = Figure(figsize=(8, 7), dpi=80)
-    axes = figure.subplots()
-    axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.argwhere(counts):
-        share = counts[row, column] / counts[row].sum()
-        colour = _PAPER if share > 0.5 else _INK
-        text = str(counts[row, column])
-        axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
-    axes.set_xticks(range(len(scores.names)), scores.names, rotation=90, fontsize=6)
-    axes.set_yticks(range(len(true)), [scores.names[i] for i in true], fontsize=6)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
-    figure.tight_layout()
-    _save(figure, path)
-
-
-def caption(
-    *, gps: float, ifo: str, snr: float, status: str, class_name: str = "",
-    probability: float = math.nan,
-) -> str:  # fmt: skip
-    """One line that names a glitch: class first, then detector, time, SNR and status.
-
-    What is unknown (an empty name, a NaN) is left out.
-    """
-    certainty = "" if math.isnan(probability) else f" {probability:.0%}"
-    parts = [
-        f"{class_name}{certainty}" if class_name else "",
-        ifo,
-        "" if math.isnan(gps) else f"{gps:.3f}",
-        "" if math.isnan(snr) else f"SNR {snr:.1f}",
-        "" if status == Status.OK else status.replace("_", " "),
-    ]
-    return "  ·  ".join(part for part in parts if part)
-
-
-def captions_of(record: Embeddings | SpectrogramSet) -> list[str]:
-    """A caption for every row: the class is the nearest one, or the label of images."""
-    names = class_names(record)
-    probabilities = getattr(record, "class_probability", np.full(len(record), np.nan))
-    return [
-        caption(
-            gps=float(record.gps[row]), ifo=str(record.ifo[row]), snr=float(record.snr[row]),
-            status=str(record.status[row]), class_name=str(names[row]),
-            probability=float(probabilities[row]),
-        )
-        for row in range(len(record))
-    ]  # fmt: skip
-
-
-def class_names(record: Embeddings | SpectrogramSet) -> NDArray[np.object_]:
-    """(N,) the nearest known classes of codes, or the labels of images; "" where unknown."""
-    names = getattr(record, "class_name", record.label)
-    return np.full(len(record), "", dtype=object) if names is None else names
-
-
-def loudest(snr: NDArray[Any], count: int) -> list[int]:
-    """Rows of the `count` largest SNR (unknown SNR last), in their own order."""
-    order = np.argsort(-np.nan_to_num(snr, nan=-np.inf), kind="stable")
-    return sorted(int(row) for row in order[:count])
-
-
-def _check_lengths(path: str | Path, **lengths: int) -> None:
-    if len(set(lengths.values())) > 1:
-        raise InputError("numbers differ", where=path, expected="one of each", found=lengths)
-    if not any(lengths.values()):
-        raise InputError("nothing to draw", where=path, expected="at least one glitch")
+    page.save(figure, path)
 
 
 def _sheet_layout(glitches: int) -> _Layout:
@@ -275,10 +149,10 @@ def _sheet_layout(glitches: int) -> _Layout:
 def _page(layout: _Layout, title: str) -> Figure:
     """An empty page with its headline and the scale of its colours."""
     width, height = layout.size
-    figure = Figure(figsize=(width, height), dpi=120, facecolor=_PAPER)
+    figure = Figure(figsize=(width, height), dpi=120, facecolor=page.PAPER)
     figure.text(
         layout.left / width, 1 - 0.33 / height, title,
-        fontsize=13, fontweight="bold", color=_INK, va="center",
+        fontsize=13, fontweight="bold", color=page.INK, va="center",
     )  # fmt: skip
     bar = figure.add_axes((1 - 1.95 / width, 1 - 0.3 / height, 1.75 / width, 0.09 / height))
     figure.colorbar(
@@ -286,8 +160,8 @@ def _page(layout: _Layout, title: str) -> Figure:
         ticks=(0, 10, 20, ENERGY_CEILING),
     )  # fmt: skip
     bar.set_xticklabels(["0", "10", "20", f"{ENERGY_CEILING:g}"])
-    bar.tick_params(labelsize=6, length=2, pad=1, colors=_FAINT)
-    bar.set_title("normalised energy", fontsize=6.5, color=_FAINT, pad=2)
+    bar.tick_params(labelsize=6, length=2, pad=1, colors=page.FAINT)
+    bar.set_title("normalised energy", fontsize=6.5, color=page.FAINT, pad=2)
     bar.spines[:].set_visible(False)
     return figure
 
@@ -305,8 +179,8 @@ def _draw_glitch(axes: Axes, views: NDArray[Any], status: str) -> None:
     if not Status(status).usable:
         axes.text(
             (len(VIEWS) * step - _GAP) / 2, (low + high) / 2, status.replace("_", " "),
-            ha="center", va="center", fontsize=10, color=_INK,
-            bbox={"facecolor": _GREY, "edgecolor": "none", "pad": 4},
+            ha="center", va="center", fontsize=10, color=page.INK,
+            bbox={"facecolor": page.GREY, "edgecolor": "none", "pad": 4},
         )  # fmt: skip
     _style_axes(axes, (0, len(VIEWS) * step - _GAP), (low, high))
 
@@ -337,7 +211,7 @@ def _draw_blank(
     axes.add_patch(
         Rectangle(
             (left, low), right - left, high - low,
-            facecolor=_GREY, edgecolor="#c2c2c8", hatch=hatch, linewidth=0,
+            facecolor=page.GREY, edgecolor="#c2c2c8", hatch=hatch, linewidth=0,
         )
     )  # fmt: skip
 
@@ -354,18 +228,13 @@ def _style_axes(axes: Axes, across: tuple[float, float], up: tuple[float, float]
     axes.set_ylim(up)
     axes.set_xticks([])
     axes.set_yticks(np.log2(_FREQUENCIES), [f"{f} Hz" for f in _FREQUENCIES])
-    axes.tick_params(labelsize=6, length=2, pad=1.5, colors=_FAINT, width=0.5)
+    axes.tick_params(labelsize=6, length=2, pad=1.5, colors=page.FAINT, width=0.5)
     axes.spines[:].set_visible(False)
 
 
 def _write_caption(axes: Axes, text: str) -> None:
-    axes.set_title(text, loc="left", fontsize=7.5, color=_INK, pad=3)
+    axes.set_title(text, loc="left", fontsize=7.5, color=page.INK, pad=3)
 
 
 def _write_footer(figure: Figure, text: str) -> None:
-    figure.text(0.5, 0.12 / figure.get_figheight(), text, ha="center", fontsize=8, color=_FAINT)
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    with replacing(path) as temporary:
-        FigureCanvasAgg(figure).print_png(temporary)
+    figure.text(0.5, 0.12 / figure.get_figheight(), text, ha="center", fontsize=8, color=page.FAINT)

@@ -1,0 +1,60 @@
+"""Lines of text under pictures of glitches, and which glitches to draw."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.status import Status
+
+if TYPE_CHECKING:
+    from glitchvae.embedding import Embeddings
+
+
+def caption(
+    *, gps: float, ifo: str, snr: float, status: str, class_name: str = "",
+    probability: float = math.nan,
+) -> str:  # fmt: skip
+    """One line that names a glitch: class first, then detector, time, SNR and status.
+
+    What is unknown (an empty name, a NaN) is left out.
+    """
+    certainty = "" if math.isnan(probability) else f" {probability:.0%}"
+    parts = [
+        f"{class_name}{certainty}" if class_name else "",
+        ifo,
+        "" if math.isnan(gps) else f"{gps:.3f}",
+        "" if math.isnan(snr) else f"SNR {snr:.1f}",
+        "" if status == Status.OK else status.replace("_", " "),
+    ]
+    return "  ·  ".join(part for part in parts if part)
+
+
+def captions_of(record: Embeddings | SpectrogramSet) -> list[str]:
+    """A caption for every row: the class is the nearest one, or the label of images."""
+    names = class_names(record)
+    probabilities = getattr(record, "class_probability", np.full(len(record), np.nan))
+    return [
+        caption(
+            gps=float(record.gps[row]), ifo=str(record.ifo[row]), snr=float(record.snr[row]),
+            status=str(record.status[row]), class_name=str(names[row]),
+            probability=float(probabilities[row]),
+        )
+        for row in range(len(record))
+    ]  # fmt: skip
+
+
+def class_names(record: Embeddings | SpectrogramSet) -> NDArray[np.object_]:
+    """(N,) the nearest known classes of codes, or the labels of images; "" where unknown."""
+    names = getattr(record, "class_name", record.label)
+    return np.full(len(record), "", dtype=object) if names is None else names
+
+
+def loudest(snr: NDArray[Any], count: int) -> list[int]:
+    """Rows of the `count` largest SNR (unknown SNR last), in their own order."""
+    order = np.argsort(-np.nan_to_num(snr, nan=-np.inf), kind="stable")
+    return sorted(int(row) for row in order[:count])

@@ -1,0 +1,40 @@
+"""Made-up glitches, and the figures that were drawn."""
+
+import numpy as np
+import pytest
+
+from glitchvae.plots import page
+from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
+from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.status import Status
+
+
+@pytest.fixture
+def glitches(rng):
+    """Makes a set of as many glitches as asked for."""
+
+    def make(count, status=Status.OK):
+        images = rng.uniform(0, ENERGY_CEILING, (count, len(VIEWS), *IMAGE_SHAPE))
+        numbers = np.arange(count, dtype=float)
+        return SpectrogramSet(
+            images=images, event_id=numbers, gps=1.2e9 + numbers, ifo=["H1"] * count,
+            snr=8 + numbers, peak_frequency=100 + numbers, q=numbers, duration=numbers,
+            bandwidth=numbers, f_max=np.full(count, 2048.0), block_duration=np.full(count, 8.0),
+            status=[status] * count,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """The figures that were drawn, beside being written."""
+    figures = []
+    write = page.save
+
+    def keep(figure, path):
+        figures.append(figure)
+        write(figure, path)
+
+    monkeypatch.setattr(page, "save", keep)
+    return figures
