@@ -30,7 +30,7 @@ from glitchvae.archive.layout import (
 from glitchvae.archive.parts import events_between
 from glitchvae.archive.summary import Summary
 from glitchvae.archive.views import read_views
-from glitchvae.embedding import Embeddings, write_embeddings
+from glitchvae.embedding import UNCERTAINTIES, Embeddings, write_embeddings
 from glitchvae.embedding.tables import assemble
 from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
@@ -327,6 +327,9 @@ def _fetch(
         "mean": f"e.mean::FLOAT[{size}] AS mean",
         "log_var": f"e.log_var::FLOAT[{size}] AS log_var",
         "label": "coalesce(l.label, e.label, '') AS label",
+        "split": "coalesce(e.split, '') AS split",
+        # Parts of earlier versions have none of these.
+        **{name: f"coalesce(e.{name}, 'nan'::FLOAT) AS {name}" for name in UNCERTAINTIES},
     }
     columns = ", ".join(special.get(name, f"e.{name}") for name in _COLUMNS)
     table = connection.sql(

@@ -24,7 +24,7 @@ from glitchvae.status import Status
 
 INDEX = "archive.duckdb"
 STORAGE_VERSION = "v1.0.0"  # the oldest layout of DuckDB 1.x: any later DuckDB reads it
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 _PATIENCE = 2.0  # seconds to wait for another process's short write
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ CREATE TABLE embeddings (
     event_id VARCHAR, gps DOUBLE, ifo VARCHAR, snr FLOAT, peak_frequency FLOAT, q FLOAT,
     duration FLOAT, bandwidth FLOAT, mean FLOAT[], log_var FLOAT[], class_name VARCHAR,
     class_probability FLOAT, novelty FLOAT, f_max FLOAT, block_duration FLOAT,
-    status VARCHAR, label VARCHAR, model_digest VARCHAR, imaging_digest VARCHAR, part VARCHAR
+    status VARCHAR, label VARCHAR, split VARCHAR, latent_spread FLOAT, view_agreement FLOAT,
+    code_stability FLOAT, model_digest VARCHAR, imaging_digest VARCHAR, part VARCHAR
 );
 """
 

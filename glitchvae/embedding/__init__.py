@@ -8,7 +8,7 @@ from glitchvae.embedding.inputs import (
     read_triggers_for,
 )
 from glitchvae.embedding.plan import Plan, plan_embedding, plan_encoding
-from glitchvae.embedding.record import Embeddings
+from glitchvae.embedding.record import UNCERTAINTIES, Embeddings
 from glitchvae.embedding.streaming import (
     embed_strain,
     embed_triggers,
@@ -26,6 +26,7 @@ from glitchvae.embedding.tables import (
 )
 
 __all__ = [
+    "UNCERTAINTIES",
     "Embeddings",
     "Inputs",
     "Plan",

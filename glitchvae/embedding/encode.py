@@ -14,7 +14,7 @@ from glitchvae.spectrogram import SpectrogramSet
 
 _COPIED = (
     "event_id", "gps", "ifo", "snr", "peak_frequency", "q", "duration", "bandwidth",
-    "f_max", "block_duration", "status", "label", "imaging", "sources",
+    "f_max", "block_duration", "status", "label", "split", "imaging", "sources",
 )  # fmt: skip
 
 

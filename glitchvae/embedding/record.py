@@ -12,13 +12,17 @@ from glitchvae.errors import InputError
 from glitchvae.status import Status
 from glitchvae.store import Record, attribute, column, digest
 
+UNCERTAINTIES = ("latent_spread", "view_agreement", "code_stability")
+"""Columns that say how far a code can be relied on."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Embeddings(Record):
     """N glitches as codes in the Z-dimensional latent space of one model.
 
-    Every trigger has a row; where its image could not be made, the codes,
-    `class_probability` and `novelty` are NaN and `class_name` is empty.
+    Every trigger has a row; where its image could not be made, the codes and what is made
+    of them are NaN and `class_name` is empty. `latent_spread`, `view_agreement` and
+    `code_stability` are NaN too where they were not asked for, as in older files.
 
     Attributes:
         event_id: (N,) the trigger's identifier.
@@ -38,6 +42,13 @@ class Embeddings(Record):
         block_duration: (N,) strain behind the image (s).
         status: (N,) `Status` values.
         label: (N,) class given by a person or a simulation.
+        split: (N,) train, validation or test, where the images say it.
+        latent_spread: (N,) geometric mean of the posterior's standard deviations, in those
+            of the prior: near 0 the image fixes the code, at 1 it says nothing.
+        view_agreement: (N,) cosine of the code and the code without one view, mean over
+            the views: 1 where no view is needed alone.
+        code_stability: (N,) cosine of the code and the code of the image changed a little
+            in time, SNR and PSD, mean over the changes: 1 where nothing depends on them.
         model: Name and digest of the model.
         imaging: The imaging settings, empty for images made elsewhere.
         configuration: The options of the run, resolved.
@@ -63,12 +74,19 @@ class Embeddings(Record):
     block_duration: NDArray[np.float32] = column(np.float32)
     status: NDArray[np.object_] = column(str)
     label: NDArray[np.object_] | None = column(str, optional=True)
+    split: NDArray[np.object_] | None = column(str, optional=True)
+    latent_spread: NDArray[np.float32] = column(np.float32, optional=True)
+    view_agreement: NDArray[np.float32] = column(np.float32, optional=True)
+    code_stability: NDArray[np.float32] = column(np.float32, optional=True)
     model: dict[str, str] = attribute({})
     imaging: dict[str, Any] = attribute({})
     configuration: dict[str, Any] = attribute({})
     sources: dict[str, str] = attribute({})
 
     def __post_init__(self) -> None:
+        for name in UNCERTAINTIES:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.full(len(self.event_id), np.nan))
         super().__post_init__()
         if self.mean.ndim != 2 or self.mean.shape != self.log_var.shape:
             raise InputError(
