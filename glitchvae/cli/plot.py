@@ -1,4 +1,4 @@
-"""Draw sheets of glitches, and what a model makes of them."""
+"""Draw glitches, what a model makes of them, and how it was trained."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ from typing import TYPE_CHECKING, TypeVar
 import rich_click as click
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glitchvae.checkpoint import Checkpoint
     from glitchvae.embedding import Embeddings
     from glitchvae.spectrogram import SpectrogramSet
 
 _UNLABELLED = 24
 """Events drawn where none has a label."""
 
+OUT = click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="PNG to write."
+)
+
 R = TypeVar("R", bound="Embeddings | SpectrogramSet")
 
 
 @click.group()
 def command() -> None:
-    """Draw sheets of glitches, and what a model makes of them."""
+    """Draw glitches, what a model makes of them, and how it was trained."""
 
 
 @command.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="PNG to write.")
+@OUT
 @click.option("--class", "class_name", help="Only glitches of this class.")
 @click.option("--model", help="Codes of this model, where an archive holds several.")
 @click.option("--title", help="Headline of the page.")
@@ -48,7 +56,7 @@ def sheet(
 @click.argument("images", type=click.Path(path_type=Path))
 @click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
 @click.option("--split", help="Only events of this split.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="PNG to write.")
+@OUT
 def reconstructions(images: Path, model: str, split: str | None, out: Path) -> None:
     """The first glitch of each class in IMAGES beside its reconstruction by a model."""
     from glitchvae.checkpoint import load_checkpoint, reconstruct
@@ -59,6 +67,95 @@ def reconstructions(images: Path, model: str, split: str | None, out: Path) -> N
     rebuilt = reconstruct(load_checkpoint(model, "cpu"), chosen.images)
     reconstructions(chosen.images, rebuilt, captions_of(chosen), out)
     click.echo(out)
+
+
+@command.command("rate-distortion")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@OUT
+def rate_distortion(runs: tuple[Path, ...], out: Path) -> None:
+    """The way of each RUN of `glitchvae train` through the plane of rate and distortion."""
+    from glitchvae.plots import rate_distortion
+    from glitchvae.training.log import read_log
+
+    rate_distortion(dict(zip(_short_names(runs), map(read_log, runs), strict=True)), out)
+    click.echo(out)
+
+
+@command.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@OUT
+def kl(run: Path, out: Path) -> None:
+    """The KL of every latent dimension over the steps of RUN."""
+    from glitchvae.plots import kl_per_dimension
+    from glitchvae.training.log import read_log
+
+    kl_per_dimension(read_log(run), out, title=run.resolve().name)
+    click.echo(out)
+
+
+@command.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@OUT
+def layers(run: Path, out: Path) -> None:
+    """The KL of every unit of every latent layer of RUN, at its end."""
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.plots import layer_kl
+    from glitchvae.training.log import read_log
+
+    log, model = read_log(run), load_checkpoint(run).model
+    layer_kl(log, model.layers, out, title=run.resolve().name)
+    click.echo(out)
+
+
+@command.command()
+@click.argument("model", metavar="RUN|NAME")
+@click.option("--images", type=click.Path(path_type=Path), help="Start from a glitch of this set.")
+@click.option("--id", "event_id", help="Which one; the first usable one unless given.")
+@click.option(
+    "--reach",
+    default=2.5,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Ends of the traversal, in standard deviations of the prior.",
+)
+@click.option(
+    "--dimensions",
+    default=12,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many, by the spread of their posterior means or the KL in the log.",
+)
+@OUT
+def traversals(
+    model: str, images: Path | None, event_id: str | None, reach: float, dimensions: int, out: Path
+) -> None:
+    """Decoded pictures along each latent dimension of a model.
+
+    They start from the mean of the prior, or from the code of a glitch.
+    """
+    import numpy as np
+
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.plots import traversals, traverse
+
+    checkpoint = load_checkpoint(model)
+    values = np.linspace(-reach, reach, 7).round(2).tolist()
+    origin = _origin(checkpoint, images, event_id)
+    chosen = _dimensions_by_kl(checkpoint)[:dimensions]
+    pictures = _as_drawn(checkpoint, traverse(checkpoint.model.decode, origin, chosen, values))
+    start = "the mean of the prior" if images is None else images.name
+    names = [f"z{dimension + 1}" for dimension in chosen]
+    traversals(pictures, names, values, out, title=f"{checkpoint.name}, from {start}")
+    click.echo(out)
+
+
+def _short_names(runs: tuple[Path, ...]) -> list[str]:
+    """Names of the folders, with as many of their parents as tell them apart."""
+    parts = [run.resolve().parts for run in runs]
+    depth = next(
+        (d for d in range(1, max(map(len, parts))) if len({p[-d:] for p in parts}) == len(parts)), 1
+    )
+    return ["/".join(part[-depth:]) for part in parts]
 
 
 def _first_of_each_class(
@@ -112,3 +209,50 @@ def _of_class(record: R, class_name: str | None, source: Path) -> R:
     if len(record) == 0:
         raise InputError("no glitch to draw", where=source, found=f"class {class_name or 'any'}")
     return record
+
+
+def _origin(
+    checkpoint: Checkpoint, images: Path | None, event_id: str | None
+) -> NDArray[np.float32]:
+    """(Z,) zeros, or the code of an event of a set of images."""
+    import numpy as np
+
+    from glitchvae.dataset import read_images
+    from glitchvae.embedding import encode_spectrograms
+    from glitchvae.errors import InputError
+
+    if images is None:
+        return np.zeros(sum(checkpoint.model.layers), dtype=np.float32)
+    events = read_images(images)
+    wanted = events.usable if event_id is None else events.usable & (events.event_id == event_id)
+    rows = np.flatnonzero(wanted)
+    if len(rows) == 0:
+        raise InputError("no usable event", where=images, found=f"id {event_id or 'any'}")
+    return encode_spectrograms(events.take(rows[:1]), checkpoint).mean[0]
+
+
+def _dimensions_by_kl(checkpoint: Checkpoint) -> list[int]:
+    """Latent dimensions, those with the largest KL at the end of the training first.
+
+    Where the checkpoint has no log beside it, the order of the dimensions.
+    """
+    import numpy as np
+
+    from glitchvae.plots import dimension_kl
+    from glitchvae.training.log import LOG, read_log
+
+    count = sum(checkpoint.model.layers)
+    if not (checkpoint.path / LOG).is_file():
+        return list(range(count))
+    return np.argsort(-dimension_kl(read_log(checkpoint.path))[-1]).tolist()
+
+
+def _as_drawn(checkpoint: Checkpoint, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Energies of the views of a glitch; other pictures as they are."""
+    import torch
+
+    from glitchvae.models import restore
+
+    if not checkpoint.card.imaging:
+        return pictures
+    return restore(torch.from_numpy(pictures)).numpy()

@@ -3,8 +3,17 @@
 from glitchvae.plots.captions import caption, captions_of, class_names, loudest
 from glitchvae.plots.glitches import EVENTS_PER_SHEET, contact_sheet, reconstructions
 from glitchvae.plots.scores import confusion_matrix, marginals
+from glitchvae.plots.training import (
+    dimension_kl,
+    kl_per_dimension,
+    layer_kl,
+    opening_order,
+    rate_distortion,
+)
+from glitchvae.plots.traversals import traversals, traverse
 
 __all__ = [
     "EVENTS_PER_SHEET", "caption", "captions_of", "class_names", "confusion_matrix",
-    "contact_sheet", "loudest", "marginals", "reconstructions",
+    "contact_sheet", "dimension_kl", "kl_per_dimension", "layer_kl", "loudest", "marginals",
+    "opening_order", "rate_distortion", "reconstructions", "traversals", "traverse",
 ]  # fmt: skip

@@ -1,0 +1,57 @@
+"""Traversals change one latent variable at a time."""
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal
+
+from glitchvae import plots
+from glitchvae.errors import InputError
+
+
+def decode(z):
+    """A picture whose pixels are the latent variables."""
+    return Normal(z[:, None, None, :], 1.0)
+
+
+def test_one_variable_takes_the_values_and_the_others_stay():
+    origin = np.array([0.1, 0.2, 0.3], dtype=np.float32)
+    pictures = plots.traverse(decode, origin, (2, 0), (-1.0, 1.0))
+    assert pictures.shape == (2, 2, 1, 1, 3)
+    expected = [[[0.1, 0.2, -1], [0.1, 0.2, 1]], [[-1, 0.2, 0.3], [1, 0.2, 0.3]]]
+    np.testing.assert_allclose(pictures[:, :, 0, 0], expected, rtol=1e-6)
+
+
+def test_the_decoder_sees_no_gradient():
+    seen = []
+
+    def note(z):
+        seen.append(z.requires_grad or torch.is_grad_enabled())
+        return decode(z)
+
+    plots.traverse(note, np.zeros(2, np.float32), (0,), (0.0,))
+    assert seen == [False]
+
+
+def test_a_dimension_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="0 to 1"):
+        plots.traverse(decode, np.zeros(2, np.float32), (2,), (0.0,))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_row_for_each_dimension_and_a_column_for_each_value(channels, rng, tmp_path, saved):
+    pictures = rng.random((2, 3, channels, 8, 8))
+    plots.traversals(pictures, ["z1", "z5"], [-1, 0, 1], tmp_path / "t.png", title="run")
+    axes = saved[0].axes
+    assert len(axes) == 6
+    assert [a.get_ylabel() for a in axes[::3]] == ["z1", "z5"]
+    assert [a.get_title() for a in axes[:3]] == ["-1.0", "+0.0", "+1.0"]
+    shown = np.asarray(axes[4].get_images()[0].get_array())
+    middle = pictures[1, 1]
+    expected = {1: middle[0], 3: np.moveaxis(middle, 0, -1), 4: middle[min(1, channels - 1)]}
+    np.testing.assert_allclose(shown, expected[channels])
+
+
+def test_names_that_do_not_fit_are_refused(rng, tmp_path):
+    with pytest.raises(InputError, match="names"):
+        plots.traversals(rng.random((2, 3, 1, 8, 8)), ["z1"], [-1, 0, 1], tmp_path / "t.png")
