@@ -24,7 +24,7 @@ from torch import Tensor
 from glitchvae import __version__, resources
 from glitchvae.config import Settings, parse
 from glitchvae.errors import ConfigError, InputError, ModelError
-from glitchvae.models import GlitchVAE, architecture_of, build, prepare, restore
+from glitchvae.models import Model, architecture_of, build, prepare, restore, takes_views
 from glitchvae.prototypes import Prototypes
 from glitchvae.store import digest, replacing
 
@@ -70,7 +70,7 @@ class ModelCard(Settings):
 class Checkpoint:
     """A model ready to encode, in evaluation mode on its device."""
 
-    model: GlitchVAE
+    model: Model[Any]
     card: ModelCard
     prototypes: Prototypes | None
     digest: str
@@ -81,9 +81,23 @@ class Checkpoint:
         """The folder's name."""
         return self.path.name
 
+    def require_views(self) -> None:
+        """Refuse a model of pictures where images of glitches are to be encoded.
+
+        Raises:
+            ModelError: the model does not take the four views of `prepare`.
+        """
+        if not takes_views(self.model):
+            raise ModelError(
+                "a model of pictures, not of glitches", where=self.path,
+                expected='architecture "glitch", or "hierarchy" with network "glitch"',
+                found=f"{self.card.architecture!r} of images {self.model.settings.image_shape}",
+                remedy="Choose another model with `--model`.",
+            )  # fmt: skip
+
 
 def save_checkpoint(
-    folder: str | Path, model: GlitchVAE, card: ModelCard, prototypes: Prototypes | None = None
+    folder: str | Path, model: Model[Any], card: ModelCard, prototypes: Prototypes | None = None
 ) -> ModelCard:
     """Write a checkpoint; the card goes last, so that a folder with a card is complete.
 
@@ -104,7 +118,7 @@ def save_checkpoint(
         update={
             "architecture": architecture_of(model.settings),
             "model": model.settings.model_dump(mode="json"),
-            "latent_size": model.settings.latent_size,
+            "latent_size": sum(model.layers),
             "weights_digest": digest(folder / WEIGHTS),
             "prototypes_digest": digest(folder / PROTOTYPES) if prototypes is not None else "",
         }
@@ -178,7 +192,11 @@ def reconstruct(
 
     Returns:
         Energies of the same shape, also where nothing was computed.
+
+    Raises:
+        ModelError: a model of pictures.
     """
+    checkpoint.require_views()
     device = next(checkpoint.model.parameters()).device
     parts = []
     for batch in torch.from_numpy(np.asarray(images)).split(batch_size):
@@ -236,7 +254,7 @@ def _check_digest(path: Path, expected: str) -> None:
         )  # fmt: skip
 
 
-def _read_model(folder: Path, card: ModelCard) -> GlitchVAE:
+def _read_model(folder: Path, card: ModelCard) -> Model[Any]:
     _check_digest(folder / WEIGHTS, card.weights_digest)
     try:
         model = build(card.architecture, card.model)

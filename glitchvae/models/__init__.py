@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from glitchvae.config import Settings, nearest, parse
 from glitchvae.errors import ConfigError, ModelError
 from glitchvae.models.glitch_vae import GlitchVAE, GlitchVAESettings
+from glitchvae.models.image_vae import ImageVAE, ImageVAESettings
 from glitchvae.models.latents import Latents, standard_normal
+from glitchvae.models.likelihood import (
+    LIKELIHOODS,
+    Likelihood,
+    check_range,
+    scale_to_range,
+    scale_to_unit,
+)
+from glitchvae.models.model import Model
 from glitchvae.models.preparation import prepare, restore
 
 __all__ = [
-    "ARCHITECTURES", "GlitchVAE", "GlitchVAESettings", "Latents", "architecture_of", "build",
-    "prepare", "read_model", "restore", "standard_normal",
+    "ARCHITECTURES", "LIKELIHOODS", "GlitchVAE", "GlitchVAESettings", "ImageVAE",
+    "ImageVAESettings", "Latents", "Likelihood", "Model", "architecture_of", "build",
+    "check_range", "prepare", "read_model", "restore", "scale_to_range", "scale_to_unit",
+    "standard_normal", "takes_views",
 ]  # fmt: skip
 
-ARCHITECTURES: dict[str, tuple[type[GlitchVAESettings], type[GlitchVAE]]] = {
+ARCHITECTURES: dict[str, tuple[type[Settings], Callable[..., Model[Any]]]] = {
     "glitch": (GlitchVAESettings, GlitchVAE),
+    "image": (ImageVAESettings, ImageVAE),
 }
 """Name on a model card -> (settings, module built from them)."""
 
@@ -26,7 +39,12 @@ def architecture_of(settings: Settings) -> str:
     return next(name for name, (kind, _) in ARCHITECTURES.items() if kind is type(settings))
 
 
-def build(architecture: str, settings: dict[str, object]) -> GlitchVAE:
+def takes_views(model: Model[Any]) -> bool:
+    """Whether the input is the views of a glitch as `prepare` makes it, not a picture."""
+    return isinstance(model, GlitchVAE)
+
+
+def build(architecture: str, settings: dict[str, Any]) -> Model[Any]:
     """A model with fresh weights.
 
     Raises:

@@ -6,11 +6,12 @@ from itertools import pairwise
 
 from pydantic import Field
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal
+from torch.distributions import Distribution
 
 from glitchvae.config import Settings
-from glitchvae.models.latents import Latents, standard_normal
-from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName, at_least_float32
+from glitchvae.models.latents import Latents, draw, normal, standard_normal
+from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName
+from glitchvae.models.model import Model
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 
 
@@ -25,7 +26,7 @@ class GlitchVAESettings(Settings):
     likelihood: LikelihoodName = "bernoulli"
 
 
-class GlitchVAE(nn.Module):
+class GlitchVAE(Model[GlitchVAESettings]):
     """A VAE whose encoder knows which band of the image was computed.
 
     Every stage halves the image by a 4x4 convolution of stride 2, which sees each pixel
@@ -54,31 +55,19 @@ class GlitchVAE(nn.Module):
         return (self.settings.latent_size,)
 
     def infer(self, x: Tensor, *, sample: bool = True) -> Latents:
-        """Posterior, prior and a draw (or the mean) of the latent variables of `x`."""
-        mean, log_var = at_least_float32(self.encoder(x)).chunk(2, dim=-1)
-        posterior = Normal(mean, (0.5 * log_var).exp(), validate_args=False)
-        z = posterior.rsample() if sample else mean
-        return Latents((posterior,), (standard_normal(posterior),), (z,))
-
-    def encode(self, x: Tensor) -> Normal:
-        """Posterior over the latent variables.
+        """Posterior, prior and a draw (or the mean) of the latents of `x`.
 
         Args:
             x: Input (B, views + 1, F, T) as `prepare` makes it.
-
-        Returns:
-            Independent normals of batch shape (B, Z).
+            sample: Draw from the posterior; else take its mean.
         """
-        return self.infer(x, sample=False).posterior
+        posterior = normal(self.encoder(x))
+        z = draw(posterior) if sample else posterior.mean
+        return Latents((posterior,), (standard_normal(posterior),), (z,))
 
     def decode(self, z: Tensor) -> Distribution:
         """Distribution of the views (B, views, F, T) in [0, 1] given latents (B, Z)."""
         return self.likelihood(self.decoder(z))
-
-    def forward(self, x: Tensor) -> tuple[Normal, Distribution]:
-        """Posterior of `x`, and the likelihood given one sample of that posterior."""
-        latents = self.infer(x)
-        return latents.posterior, self.decode(latents.z)
 
 
 def glitch_encoder(settings: GlitchVAESettings, outputs: int) -> nn.Sequential:

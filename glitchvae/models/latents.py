@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
+from glitchvae.models.likelihood import at_least_float32
+
 
 class Latents(NamedTuple):
     """Posteriors, priors and samples of every latent layer, bottom up.
@@ -39,6 +41,26 @@ class Latents(NamedTuple):
     def z(self) -> Tensor:
         """All layers side by side: (B, sum of Z_i)."""
         return torch.cat(self.samples, dim=-1)
+
+
+def normal(parameters: Tensor) -> Normal:
+    """Normals (B, Z) from the output (B, 2 Z) of a network: means, then log-variances."""
+    mean, log_var = at_least_float32(parameters).chunk(2, dim=-1)
+    return Normal(mean, (0.5 * log_var).exp(), validate_args=False)
+
+
+def draw(distribution: Normal, generator: torch.Generator | None = None) -> Tensor:
+    """One reparameterised draw, the same numbers as `rsample`.
+
+    `rsample` fills an empty tensor in place, which `torch.func.vmap` cannot do with other
+    numbers for each member of an ensemble.
+    """
+    mean = distribution.mean
+    if generator is None:
+        noise = torch.randn_like(mean)
+    else:
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+    return mean + distribution.stddev * noise
 
 
 def standard_normal(posterior: Normal) -> Normal:

@@ -1,14 +1,26 @@
-"""Distributions of an image given the decoder's output, chosen by name."""
+"""Distributions of an image given the decoder's output, each with the data it is for."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from pydantic import PositiveFloat, model_validator
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Normal
 
+from glitchvae.config import Settings
+from glitchvae.errors import InputError
+
 LikelihoodName = Literal["bernoulli", "gaussian"]
+"""Likelihoods of images in [0, 1] that need no further setting."""
+
+Mean = Literal["bounded", "identity"]
+
+UNIT, SIGNED = (0.0, 1.0), (-1.0, 1.0)
+"""The two ranges of data: Bernoulli's, and that of decoders that end in a tanh."""
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -16,32 +28,159 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-class BernoulliLikelihood(nn.Module):
+class Likelihood(nn.Module):
+    """From the decoder's output (B, C, F, T) to a distribution of that shape.
+
+    Attributes:
+        data_range: Lowest and highest value of the images it describes.
+    """
+
+    data_range: tuple[float, float] = UNIT
+
+    def forward(self, outputs: Tensor) -> Distribution:
+        """The distribution with these parameters, at least in float32."""
+        raise NotImplementedError
+
+
+class BernoulliLikelihood(Likelihood):
     """Independent Bernoulli pixels; images anywhere in [0, 1] are read as probabilities."""
 
-    def forward(self, logits: Tensor) -> Distribution:
+    def forward(self, outputs: Tensor) -> Distribution:
         """Bernoulli with these logits, of their shape."""
-        return Bernoulli(logits=at_least_float32(logits), validate_args=False)
+        return Bernoulli(logits=at_least_float32(outputs), validate_args=False)
 
 
-class GaussianLikelihood(nn.Module):
-    """Normal pixels around `sigmoid(logits)` with one learned width for the whole image.
+class FixedGaussianLikelihood(Likelihood):
+    """Normal pixels of one given width.
+
+    The distortion is `|x - mean|^2 / (2 width^2)` and a constant: the width weighs it
+    against the rate, as beta does.
+
+    Args:
+        width: Standard deviation, in units of the data.
+        data_range: (0, 1) or (-1, 1).
+        mean: "bounded" keeps the mean in the range, by a sigmoid or, in (-1, 1), a tanh;
+            "identity" is the decoder's output itself.
+    """
+
+    def __init__(
+        self, width: float, data_range: tuple[float, float] = UNIT, mean: Mean = "bounded"
+    ) -> None:
+        super().__init__()
+        self.width, self.data_range = width, data_range
+        self.mean: Mean = mean
+
+    def forward(self, outputs: Tensor) -> Distribution:
+        """Normal of the shape of `outputs`."""
+        mean = _mean(at_least_float32(outputs), self.data_range, self.mean)
+        return Normal(mean, torch.full_like(mean, self.width), validate_args=False)
+
+
+class GaussianLikelihood(Likelihood):
+    """Normal pixels with one learned width for the whole image.
 
     The width converges to the root mean square residual, so that distortion and rate
     are weighed without a hand-set constant (Rybkin et al. 2021, sigma-VAE, section 3).
+
+    Args:
+        data_range: As of `FixedGaussianLikelihood`.
+        mean: As of `FixedGaussianLikelihood`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, data_range: tuple[float, float] = UNIT, mean: Mean = "bounded") -> None:
         super().__init__()
+        self.data_range = data_range
+        self.mean: Mean = mean
         self.log_scale = nn.Parameter(torch.tensor(-2.0))
 
-    def forward(self, logits: Tensor) -> Distribution:
-        """Normal with mean in (0, 1), of the shape of `logits`."""
-        mean = at_least_float32(logits).sigmoid()
+    def forward(self, outputs: Tensor) -> Distribution:
+        """Normal of the shape of `outputs`."""
+        mean = _mean(at_least_float32(outputs), self.data_range, self.mean)
         return Normal(mean, self.log_scale.exp().expand_as(mean), validate_args=False)
 
 
-LIKELIHOODS: dict[str, type[nn.Module]] = {
+LIKELIHOODS: dict[LikelihoodName, type[Likelihood]] = {
     "bernoulli": BernoulliLikelihood,
     "gaussian": GaussianLikelihood,
 }
+"""Those of images in [0, 1] that need no further setting."""
+
+
+class LikelihoodSettings(Settings):
+    """The likelihood of a model, chosen explicitly: it fixes what the data have to be.
+
+    Attributes:
+        likelihood: "bernoulli" (data in [0, 1]), "gaussian" (normal pixels, one learned
+            width) or "gaussian-fixed" (normal pixels of the given `width`).
+        data_range: Lowest and highest value of the data: [0, 1] or, for Gaussians, [-1, 1].
+        mean: Of Gaussians: "bounded" by a sigmoid (tanh in [-1, 1]) or "identity".
+        width: Standard deviation of "gaussian-fixed", which has no default.
+    """
+
+    likelihood: Literal["bernoulli", "gaussian", "gaussian-fixed"] = "bernoulli"
+    data_range: tuple[float, float] = UNIT
+    mean: Mean = "bounded"
+    width: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.data_range not in (UNIT, SIGNED):
+            raise ValueError("data_range is [0, 1] or [-1, 1]")
+        if self.likelihood == "bernoulli" and (self.data_range, self.mean) != (UNIT, "bounded"):
+            raise ValueError("a Bernoulli likelihood is for data in [0, 1]; choose a Gaussian")
+        if (self.likelihood == "gaussian-fixed") != (self.width is not None):
+            raise ValueError("width belongs to the likelihood 'gaussian-fixed', which needs it")
+        return self
+
+
+def make_likelihood(settings: LikelihoodSettings) -> Likelihood:
+    """The likelihood that these settings describe."""
+    if settings.likelihood == "bernoulli":
+        return BernoulliLikelihood()
+    if settings.width is None:
+        return GaussianLikelihood(settings.data_range, settings.mean)
+    return FixedGaussianLikelihood(settings.width, settings.data_range, settings.mean)
+
+
+def check_range(
+    images: Tensor | NDArray[np.generic], likelihood: Likelihood, *, where: object = None
+) -> None:
+    """Refuse images that the likelihood gives no meaningful density.
+
+    Args:
+        images: Pixels of any shape.
+        likelihood: Of the model they are for.
+        where: The file or data set, for the error.
+
+    Raises:
+        InputError: a pixel is not a number or outside `likelihood.data_range`.
+    """
+    pixels = torch.as_tensor(images)
+    if pixels.numel() == 0:
+        return
+    low, high = likelihood.data_range
+    lowest, highest = pixels.amin().item(), pixels.amax().item()
+    if not (low <= lowest and highest <= high):  # NaN fails both
+        raise InputError(
+            "pixels outside the range of the model's likelihood", where=where,
+            expected=f"{low:g} to {high:g}", found=f"{lowest:g} to {highest:g}",
+            remedy="Scale the images, or choose the likelihood and data_range of the model.",
+        )  # fmt: skip
+
+
+def scale_to_range(images: Tensor, likelihood: Likelihood) -> Tensor:
+    """Images in [0, 1] stretched to the range of the likelihood."""
+    low, high = likelihood.data_range
+    return images if likelihood.data_range == UNIT else low + (high - low) * images
+
+
+def scale_to_unit(images: Tensor, likelihood: Likelihood) -> Tensor:
+    """Images in the range of the likelihood as [0, 1]: the inverse of `scale_to_range`."""
+    low, high = likelihood.data_range
+    return images if likelihood.data_range == UNIT else (images - low) / (high - low)
+
+
+def _mean(outputs: Tensor, data_range: tuple[float, float], mean: Mean) -> Tensor:
+    if mean == "identity":
+        return outputs
+    return outputs.tanh() if data_range == SIGNED else outputs.sigmoid()

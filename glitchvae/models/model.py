@@ -1,0 +1,78 @@
+"""What every model has in common: layers in, distributions out."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Normal
+
+from glitchvae.config import Settings
+from glitchvae.models.latents import Latents
+from glitchvae.models.likelihood import Likelihood
+
+S = TypeVar("S", bound=Settings)
+
+
+class Model(nn.Module, Generic[S]):
+    """A variational autoencoder: `infer` and `decode` make one; the rest follows from them.
+
+    Attributes:
+        settings: All that determines the shapes of its weights; they go on the model card.
+        likelihood: From the decoder's output to a distribution over images; it knows the
+            range of the data.
+    """
+
+    settings: S
+    likelihood: Likelihood
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Sizes of the latent layers, bottom up: one entry without a hierarchy."""
+        raise NotImplementedError
+
+    def infer(self, x: Tensor, *, sample: bool = True) -> Latents:
+        """Posterior, prior and a draw (or, without `sample`, the mean) of every layer."""
+        raise NotImplementedError
+
+    def decode(self, z: Tensor) -> Distribution:
+        """Distribution of the images given all layers side by side (B, sum of `layers`)."""
+        raise NotImplementedError
+
+    def encode(self, x: Tensor) -> Normal:
+        """The code of each event: its posterior, all layers side by side.
+
+        In a hierarchy the upper layers follow from the means of the lower ones.
+
+        Returns:
+            Independent normals of batch shape (B, sum of `layers`).
+        """
+        return self.infer(x, sample=False).posterior
+
+    def forward(self, x: Tensor) -> tuple[Normal, Distribution]:
+        """Posterior of `x`, and the likelihood given one draw of every layer."""
+        latents = self.infer(x)
+        return latents.posterior, self.decode(latents.z)
+
+    def descend(
+        self, z_top: Tensor, *, sample: bool = False, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """All layers (B, sum of `layers`) below and with the top one (B, `layers[-1]`).
+
+        Args:
+            z_top: Latents of the last layer.
+            sample: Draw each lower layer from its prior instead of taking the prior's mean.
+            generator: Of the draws.
+        """
+        return z_top
+
+    def generate(self, z_top: Tensor) -> Distribution:
+        """Images of latents of the top layer, through the means of the priors below it."""
+        return self.decode(self.descend(z_top))
+
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Distribution:
+        """Distributions of `n` images whose latents are drawn from the prior, top down."""
+        device = next(self.parameters()).device
+        z_top = torch.randn(n, self.layers[-1], generator=generator, device=device)
+        return self.decode(self.descend(z_top, sample=True, generator=generator))
