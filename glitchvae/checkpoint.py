@@ -117,7 +117,7 @@ def save_checkpoint(
     card = card.model_copy(
         update={
             "architecture": architecture_of(model.settings),
-            "model": model.settings.model_dump(mode="json"),
+            "model": model.settings.model_dump(mode="json", exclude_none=True),
             "latent_size": sum(model.layers),
             "weights_digest": digest(folder / WEIGHTS),
             "prototypes_digest": digest(folder / PROTOTYPES) if prototypes is not None else "",

@@ -8,6 +8,12 @@ from typing import Any
 from glitchvae.config import Settings, nearest, parse
 from glitchvae.errors import ConfigError, ModelError
 from glitchvae.models.glitch_vae import GlitchVAE, GlitchVAESettings
+from glitchvae.models.hierarchy import (
+    HIDDEN_WIDTHS,
+    LATENT_SIZES,
+    HierarchicalVAE,
+    HierarchySettings,
+)
 from glitchvae.models.image_vae import ImageVAE, ImageVAESettings
 from glitchvae.models.latents import Latents, standard_normal
 from glitchvae.models.likelihood import (
@@ -21,15 +27,16 @@ from glitchvae.models.model import Model
 from glitchvae.models.preparation import prepare, restore
 
 __all__ = [
-    "ARCHITECTURES", "LIKELIHOODS", "GlitchVAE", "GlitchVAESettings", "ImageVAE",
-    "ImageVAESettings", "Latents", "Likelihood", "Model", "architecture_of", "build",
-    "check_range", "prepare", "read_model", "restore", "scale_to_range", "scale_to_unit",
-    "standard_normal", "takes_views",
+    "ARCHITECTURES", "HIDDEN_WIDTHS", "LATENT_SIZES", "LIKELIHOODS", "GlitchVAE",
+    "GlitchVAESettings", "HierarchicalVAE", "HierarchySettings", "ImageVAE", "ImageVAESettings",
+    "Latents", "Likelihood", "Model", "architecture_of", "build", "check_range", "prepare",
+    "read_model", "restore", "scale_to_range", "scale_to_unit", "standard_normal", "takes_views",
 ]  # fmt: skip
 
 ARCHITECTURES: dict[str, tuple[type[Settings], Callable[..., Model[Any]]]] = {
     "glitch": (GlitchVAESettings, GlitchVAE),
     "image": (ImageVAESettings, ImageVAE),
+    "hierarchy": (HierarchySettings, HierarchicalVAE),
 }
 """Name on a model card -> (settings, module built from them)."""
 
@@ -41,7 +48,7 @@ def architecture_of(settings: Settings) -> str:
 
 def takes_views(model: Model[Any]) -> bool:
     """Whether the input is the views of a glitch as `prepare` makes it, not a picture."""
-    return isinstance(model, GlitchVAE)
+    return isinstance(model, GlitchVAE) or getattr(model.settings, "network", "") == "glitch"
 
 
 def build(architecture: str, settings: dict[str, Any]) -> Model[Any]:

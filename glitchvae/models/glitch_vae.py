@@ -15,13 +15,18 @@ from glitchvae.models.model import Model
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 
 
-class GlitchVAESettings(Settings):
-    """Size of a `GlitchVAE`. Widths that are multiples of 16 run fastest on a CPU."""
+class GlitchNetworkSettings(Settings):
+    """Size of encoder and decoder. Widths that are multiples of 16 run fastest on a CPU."""
 
     views: int = Field(default=len(VIEWS), ge=1)
     image_shape: tuple[int, int] = IMAGE_SHAPE
     widths: tuple[int, ...] = Field(default=(16, 32, 64, 64, 96), min_length=1)
     hidden: int = Field(default=256, ge=1)
+
+
+class GlitchVAESettings(GlitchNetworkSettings):
+    """Size of a `GlitchVAE` and its likelihood."""
+
     latent_size: int = Field(default=32, ge=1)
     likelihood: LikelihoodName = "bernoulli"
 
@@ -70,7 +75,7 @@ class GlitchVAE(Model[GlitchVAESettings]):
         return self.likelihood(self.decoder(z))
 
 
-def glitch_encoder(settings: GlitchVAESettings, outputs: int) -> nn.Sequential:
+def glitch_encoder(settings: GlitchNetworkSettings, outputs: int) -> nn.Sequential:
     """Network from prepared views (B, views + 1, F, T) to numbers (B, outputs).
 
     Raises:
@@ -86,7 +91,7 @@ def glitch_encoder(settings: GlitchVAESettings, outputs: int) -> nn.Sequential:
     return nn.Sequential(*stages, nn.Flatten(), *head)
 
 
-def glitch_decoder(settings: GlitchVAESettings, inputs: int) -> nn.Sequential:
+def glitch_decoder(settings: GlitchNetworkSettings, inputs: int) -> nn.Sequential:
     """Network from latents (B, inputs) to the likelihood's parameters (B, views, F, T).
 
     Raises:
@@ -112,7 +117,7 @@ def _normalised(width: int) -> nn.GroupNorm:
     return nn.GroupNorm(max(1, width // 8), width)
 
 
-def _sizes(settings: GlitchVAESettings) -> list[tuple[int, int]]:
+def _sizes(settings: GlitchNetworkSettings) -> list[tuple[int, int]]:
     """(F, T) before the first stage and after each; a stage halves, rounding down."""
     rows, columns = settings.image_shape
     sizes = [(rows >> stage, columns >> stage) for stage in range(len(settings.widths) + 1)]

@@ -29,9 +29,7 @@ class ImageVAESettings(LikelihoodSettings):
 
     @model_validator(mode="after")
     def _large_enough(self) -> Self:
-        smallest = NETWORKS[self.network].smallest
-        if min(self.image_shape[1:]) < smallest:
-            raise ValueError(f"the network {self.network!r} needs images of {smallest}x{smallest}")
+        NETWORKS[self.network].check(self.image_shape)
         return self
 
 

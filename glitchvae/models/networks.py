@@ -34,6 +34,16 @@ class Network(NamedTuple):
     decoder: Callable[[Shape, int], nn.Sequential]
     smallest: int = 16
 
+    def check(self, shape: Shape) -> None:
+        """Refuse an image that is too small.
+
+        Raises:
+            ValueError: fewer than `smallest` rows or columns.
+        """
+        if min(shape[1:]) < self.smallest:
+            least = f"{self.smallest} x {self.smallest}"
+            raise ValueError(f"this network needs images of at least {least} pixels, not {shape}")
+
 
 def burgess_encoder(shape: Shape, outputs: int) -> nn.Sequential:
     """Four 4x4 convolutions of stride 2 and 32 channels, then 256 and 256 units, all ReLU.
@@ -136,7 +146,7 @@ def chen_conv_decoder(shape: Shape, inputs: int) -> nn.Sequential:
     return nn.Sequential(*stages, _growing(32, shape[0], last))
 
 
-NETWORKS: dict[NetworkName, Network] = {
+NETWORKS: dict[str, Network] = {
     "burgess": Network(burgess_encoder, burgess_decoder),
     "reference": Network(reference_encoder, reference_decoder),
     "chen-mlp": Network(chen_mlp_encoder, chen_mlp_decoder, smallest=1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from glitchvae.shapes import ENERGY_CEILING
 
@@ -26,6 +27,30 @@ def prepare(images: Tensor) -> tuple[Tensor, Tensor]:
     valid = ~images.isnan().any(dim=1, keepdim=True)
     views = images.float().nan_to_num(0.0).clamp(0.0, ENERGY_CEILING).div(ENERGY_CEILING).sqrt()
     return torch.cat([views * valid, valid.to(views.dtype)], dim=1), valid
+
+
+def reduce(x: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Input of fewer pixels: each is the mean of those it covers, roots of energies.
+
+    Args:
+        x: Input (B, views + 1, F, T) as `prepare` makes it.
+        shape: (F', T') wanted.
+
+    Returns:
+        (B, views + 1, F', T'); a row counts as computed where all that it covers were.
+    """
+    if x.shape[-2:] == shape:
+        return x
+    small = adaptive_avg_pool2d(x, shape)
+    valid = small[:, -1:] > 1 - 1e-6
+    return torch.cat([small[:, :-1] * valid, valid.to(small.dtype)], dim=1)
+
+
+def enlarge(views: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Views (B, views, F', T') interpolated linearly to more pixels (B, views, F, T)."""
+    if views.shape[-2:] == shape:
+        return views
+    return interpolate(views, shape, mode="bilinear", align_corners=False)
 
 
 def restore(views: Tensor) -> Tensor:
