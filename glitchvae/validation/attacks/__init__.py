@@ -1,0 +1,14 @@
+"""Latent and output attacks on a model: how little disturbance turns one image into another.
+
+"Disentangling improves VAEs' robustness to adversarial attacks", section 6 and appendix E.
+"""
+
+from glitchvae.validation.attacks.goals import GOALS, GoalName, LatentGoal, MeanGoal, OutputGoal
+from glitchvae.validation.attacks.pairs import Pairs
+from glitchvae.validation.attacks.record import NOT_FINITE, OK, Attacks
+from glitchvae.validation.attacks.study import STRENGTHS, Steps, attack, attack_in_ball
+
+__all__ = [
+    "GOALS", "NOT_FINITE", "OK", "STRENGTHS", "Attacks", "GoalName", "LatentGoal", "MeanGoal",
+    "OutputGoal", "Pairs", "Steps", "attack", "attack_in_ball",
+]  # fmt: skip

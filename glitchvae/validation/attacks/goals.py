@@ -1,0 +1,109 @@
+"""What an attack wants: how far the disturbed input still is from what the target looks like.
+
+Upper layers of a hierarchy follow from the means of the lower ones, and reconstructions
+from the mean of every layer: equation 15 of "Disentangling improves VAEs' robustness to
+adversarial attacks" has no closed form beyond the first layer, and means make the goal
+deterministic, so that a line search can trust it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.distributions import Normal, kl_divergence
+
+from glitchvae.errors import InputError
+from glitchvae.models import Latents
+from glitchvae.models.model import Model
+from glitchvae.validation.attacks.pairs import Pairs
+
+GoalName = Literal["latent", "mean", "output"]
+
+
+class Goal:
+    """Divergence (B,) of inputs from the targets of some pairs; an attack makes it small.
+
+    Args:
+        model: In evaluation mode.
+        pairs: Inputs and targets.
+        layers: The attacked latent layers, counted from 1 at the bottom; None attacks all.
+
+    Raises:
+        InputError: the model has no such layer.
+    """
+
+    def __init__(self, model: Model, pairs: Pairs, layers: tuple[int, ...] | None = None) -> None:
+        self.model, self.pairs = model, pairs
+        self.layers = attacked_layers(model, layers)
+        with torch.no_grad():
+            self.targets = model.infer(pairs.targets, sample=False)
+
+    def __call__(self, x: Tensor, pair: Tensor) -> Tensor:
+        """Divergence (B,) of inputs `x` (B, C, F, T) from the targets of the pairs `pair` (B,)."""
+        return self.divergence(self.model.infer(x, sample=False), pair)
+
+    def divergence(self, latents: Latents, pair: Tensor) -> Tensor:
+        """The same of what the model infers from the inputs."""
+        raise NotImplementedError
+
+    def _target(self, layer: int, pair: Tensor) -> Normal:
+        target = self.targets.posteriors[layer - 1]
+        return Normal(target.mean[pair], target.stddev[pair], validate_args=False)
+
+
+class LatentGoal(Goal):
+    """Sum over layers of KL(q(z|x + d) || q(z|x_t)): the code becomes the target's."""
+
+    def divergence(self, latents: Latents, pair: Tensor) -> Tensor:
+        """The KL divergence in nats."""
+        parts = [
+            kl_divergence(latents.posteriors[layer - 1], self._target(layer, pair)).sum(dim=1)
+            for layer in self.layers
+        ]
+        return torch.stack(parts).sum(dim=0)
+
+
+class MeanGoal(Goal):
+    """Squared distance of posterior means (Kos, Fischer & Song 2017, latent attack)."""
+
+    def divergence(self, latents: Latents, pair: Tensor) -> Tensor:
+        """The squared Euclidean distance, summed over layers."""
+        parts = [
+            (latents.posteriors[layer - 1].mean - self._target(layer, pair).mean).square().sum(1)
+            for layer in self.layers
+        ]
+        return torch.stack(parts).sum(dim=0)
+
+
+class OutputGoal(Goal):
+    """-ELBO of the target under the code of the disturbed input: it is drawn as the target.
+
+    The paper's equation 12 as printed adds the ELBO; an attack has to lower its negative.
+    """
+
+    def divergence(self, latents: Latents, pair: Tensor) -> Tensor:
+        """The negative evidence lower bound in nats."""
+        log_likelihood = self.pairs.log_likelihood(self.model.decode(latents.z), pair)
+        return kl_divergence(latents.posterior, latents.prior).sum(dim=1) - log_likelihood
+
+
+GOALS: dict[GoalName, type[Goal]] = {"latent": LatentGoal, "mean": MeanGoal, "output": OutputGoal}
+
+
+def attacked_layers(model: Model, layers: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The layers an attack is on; None is all of them.
+
+    Raises:
+        InputError: the model has no such layer.
+    """
+    count = len(model.layers)
+    if layers is None:
+        return tuple(range(1, count + 1))
+    if not layers or not all(1 <= layer <= count for layer in layers):
+        raise InputError(
+            "no such latent layer to attack", expected=f"1 to {count}", found=layers,
+            remedy="Layers are counted from 1 at the bottom; leave them out to attack all.",
+        )  # fmt: skip
+    return tuple(layers)

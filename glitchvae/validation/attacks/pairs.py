@@ -1,0 +1,84 @@
+"""Inputs to disturb and the targets they are to be taken for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from glitchvae.errors import InputError
+from glitchvae.models.likelihood import check_range
+from glitchvae.models.model import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """P inputs and P targets of one model, checked.
+
+    Attributes:
+        inputs: (P, C, F, T) as the model takes them.
+        targets: (P, C, F, T).
+        channels: The first channels are pixels, which an attack may change; a further one
+            says where pixels exist.
+        limits: Lowest and highest value of a pixel.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    channels: int
+    limits: tuple[float, float]
+
+    @classmethod
+    def of(cls, model: Model, inputs: Tensor, targets: Tensor) -> Pairs:
+        """Pairs for a model.
+
+        Raises:
+            InputError: numbers or shapes differ, a pixel is out of the likelihood's range,
+                or a pair has two equal images.
+        """
+        if inputs.shape != targets.shape or len(inputs) == 0:
+            raise InputError(
+                "inputs and targets are no pairs", expected="two tensors (P, C, F, T)",
+                found=(tuple(inputs.shape), tuple(targets.shape)),
+            )  # fmt: skip
+        with torch.no_grad():
+            channels = model.decode(model.infer(inputs[:1], sample=False).z).mean.shape[1]
+        for name, images in (("inputs", inputs), ("targets", targets)):
+            check_range(images[:, :channels], model.likelihood, where=name)
+        equal = (inputs == targets).flatten(1).all(dim=1).nonzero().flatten().tolist()
+        if equal:
+            raise InputError(
+                "input and target are the same image", where=f"pair {equal[0]}",
+                found=f"{len(equal)} such pairs", remedy="Draw pairs of different images.",
+            )  # fmt: skip
+        low, high = model.likelihood.data_range
+        return cls(inputs=inputs, targets=targets, channels=channels, limits=(low, high))
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def disturbed(self, disturbance: Tensor, pair: Tensor) -> Tensor:
+        """Inputs (B, C, F, T) of the pairs `pair` (B,) plus a disturbance of their pixels."""
+        x = self.inputs[pair]
+        return torch.cat([x[:, : self.channels] + disturbance, x[:, self.channels :]], dim=1)
+
+    def allowed(self, disturbance: Tensor, pair: Tensor) -> Tensor:
+        """The nearest disturbance (B, channels, F, T) that keeps every pixel in its range.
+
+        Pixels that were never computed stay as they are.
+        """
+        low, high = self.limits
+        pixels = self.inputs[pair, : self.channels]
+        return torch.clamp(disturbance, low - pixels, high - pixels) * self.exist(self.inputs, pair)
+
+    def exist(self, images: Tensor, pair: Tensor) -> Tensor:
+        """1 for pixels of the pairs' images that exist, (B, 1, F, T) or a scalar."""
+        mask = images[pair, self.channels :]
+        return mask if mask.shape[1] else torch.ones((), device=images.device)
+
+    def log_likelihood(self, likelihood: Distribution, pair: Tensor) -> Tensor:
+        """(B,) log-probability in nats of the pairs' targets."""
+        pixels = self.targets[pair, : self.channels]
+        return (likelihood.log_prob(pixels) * self.exist(self.targets, pair)).flatten(1).sum(dim=1)

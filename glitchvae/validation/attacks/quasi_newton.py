@@ -1,0 +1,60 @@
+"""One attack after the other by scipy's L-BFGS-B, the optimiser of the papers."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from torch import Tensor
+
+from glitchvae.validation.attacks.descent import Best, size_of
+from glitchvae.validation.attacks.goals import Goal
+
+
+def minimise(
+    goal: Goal, pair: Tensor, strength: Tensor, start: Tensor, *, iterations: int
+) -> list[Best]:
+    """Each attack by itself: `divergence + strength * |d|` within the pixels' range.
+
+    Args:
+        goal: What to make small.
+        pair: (B,) pair of each attack.
+        strength: (B,) lambda of each attack.
+        start: (B, C, F, T) first disturbances.
+        iterations: Most iterations of one attack.
+
+    Returns:
+        For every attack its best.
+    """
+    return [
+        _minimise_one(goal, pair[i : i + 1], float(strength[i]), start[i : i + 1], iterations)
+        for i in range(len(pair))
+    ]
+
+
+def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most: int) -> Best:
+    best = Best.at(start)
+    pairs = goal.pairs
+
+    def look(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        disturbance = torch.from_numpy(flat).to(start).view_as(start).requires_grad_(True)
+        divergence = goal(pairs.disturbed(disturbance, pair), pair)
+        value = (divergence + strength * size_of(disturbance)).sum()
+        (gradient,) = torch.autograd.grad(value, disturbance)
+        best.finite &= divergence.isfinite() & gradient.isfinite().all()
+        with torch.no_grad():
+            exact = disturbance.norm().expand(1)
+            best.see(disturbance.detach(), divergence, exact, divergence + strength * exact)
+        return float(value.detach()), gradient.double().numpy().ravel()
+
+    low, high = (
+        pairs.allowed(torch.full_like(start, side), pair).double().numpy().ravel()
+        for side in (-torch.inf, torch.inf)
+    )
+    found = minimize(
+        look, start.double().numpy().ravel(), jac=True, method="L-BFGS-B",
+        bounds=np.stack([low, high], axis=1), options={"maxiter": most},
+    )  # fmt: skip
+    best.success = bool(found.success)
+    return best

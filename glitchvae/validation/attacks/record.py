@@ -1,0 +1,65 @@
+"""What came out of attacks: one row for each pair and strength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from glitchvae.store import Record, attribute, column
+
+OK, NOT_FINITE = "ok", "not_finite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attacks(Record):
+    """Attacks on one model.
+
+    Attributes:
+        pair: Number of the pair.
+        strength: The price lambda of a unit of disturbance, or the radius of the ball.
+        distance: Euclidean norm of the disturbance, in units of a pixel's range.
+        divergence: What the goal measures between the disturbed input and the target.
+        clean_divergence: The same without disturbance.
+        objective: `divergence + lambda distance`; within a ball, `divergence`.
+        target_distortion: -log p(x_t | z), z the code of the disturbed input, in nats.
+        target_error: Euclidean distance of the target from the disturbed input's reconstruction.
+        clean_error: The same of the input without disturbance.
+        evaluations: Times the goal and its gradient were computed.
+        converged: The optimiser says so (L-BFGS-B), or the objective improved by less than a
+            thousandth over the last tenth of the steps (Adam).
+        status: `ok` or `not_finite`: the goal or its gradient was no number; the row is what
+            was best until then.
+        disturbance: (N, C, F, T) pixels that were added.
+        goal: `latent`, `mean` or `output`.
+        layers: Attacked latent layers, from 1 at the bottom.
+        method: `adam`, `l-bfgs-b`, or the norm of the ball.
+    """
+
+    schema: ClassVar[str] = "attacks"
+
+    pair: NDArray[Any] = column("i8")
+    strength: NDArray[Any] = column("f8")
+    distance: NDArray[Any] = column("f8")
+    divergence: NDArray[Any] = column("f8")
+    clean_divergence: NDArray[Any] = column("f8")
+    objective: NDArray[Any] = column("f8")
+    target_distortion: NDArray[Any] = column("f8")
+    target_error: NDArray[Any] = column("f8")
+    clean_error: NDArray[Any] = column("f8")
+    evaluations: NDArray[Any] = column("i8")
+    converged: NDArray[Any] = column("bool")
+    status: NDArray[Any] = column(str)
+    disturbance: NDArray[Any] | None = column("f4", optional=True, compress=True)
+    goal: str = attribute("")
+    layers: list[int] = attribute(None)
+    method: str = attribute("")
+
+    @property
+    def relative_divergence(self) -> NDArray[Any]:
+        """(N,) divergence over that without disturbance: 1 is no effect, 0 full success.
+
+        Comparable between models, as `divergence` is not: it grows with the scale of codes.
+        """
+        return self.divergence / self.clean_divergence

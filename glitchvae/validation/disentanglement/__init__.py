@@ -1,0 +1,39 @@
+"""How well single dimensions of a code follow single factors: six metrics on plain arrays.
+
+Codes are (N, D) numbers and factors (N, K) whole numbers, which of its values each factor
+has; nothing here knows where they come from.
+"""
+
+from glitchvae.validation.disentanglement.dci import dci, gain_importance
+from glitchvae.validation.disentanglement.information import (
+    entropy,
+    mig,
+    modularity,
+    mutual_information,
+)
+from glitchvae.validation.disentanglement.mixture import mig_chen
+from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, check, jackknife
+from glitchvae.validation.disentanglement.scores import METRICS, Score, measure, name_dimensions
+from glitchvae.validation.disentanglement.separation import sap
+from glitchvae.validation.disentanglement.votes import beta_vae_score, factor_vae_score
+
+__all__ = [
+    "METRICS",
+    "Estimate",
+    "Protocol",
+    "Score",
+    "beta_vae_score",
+    "check",
+    "dci",
+    "entropy",
+    "factor_vae_score",
+    "gain_importance",
+    "jackknife",
+    "measure",
+    "mig",
+    "mig_chen",
+    "modularity",
+    "mutual_information",
+    "name_dimensions",
+    "sap",
+]

@@ -1,0 +1,156 @@
+"""All metrics of one set of codes, beside what shuffled codes score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.store import Progress
+from glitchvae.validation.disentanglement.dci import dci
+from glitchvae.validation.disentanglement.information import (
+    entropy,
+    into_bins,
+    mig,
+    modularity,
+    mutual_information,
+)
+from glitchvae.validation.disentanglement.mixture import mig_chen
+from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, active, check
+from glitchvae.validation.disentanglement.separation import sap
+from glitchvae.validation.disentanglement.votes import beta_vae_score, factor_vae_score
+
+METRICS: tuple[Callable[..., dict[str, Estimate]], ...] = (
+    beta_vae_score,
+    factor_vae_score,
+    mig,
+    dci,
+    modularity,
+    sap,
+)
+"""The six; each takes codes, factors, a random generator and a protocol."""
+
+
+class Score(NamedTuple):
+    """One number of the table.
+
+    Attributes:
+        metric: Its name.
+        representation: Whether codes are posterior means or draws.
+        value: The score.
+        low: Lower end of its 90 % interval.
+        high: Upper end.
+        noise: The same metric of the same codes, shuffled over the points.
+    """
+
+    metric: str
+    representation: str
+    value: float
+    low: float
+    high: float
+    noise: float
+
+
+def measure(
+    mean: NDArray[np.floating],
+    factors: NDArray[np.integer],
+    names: Sequence[str],
+    *,
+    log_var: NDArray[np.floating] | None = None,
+    protocol: Protocol | None = None,
+    seed: int = 0,
+    left_out: Sequence[str] = ("shape",),
+    progress: Progress = lambda _: None,
+) -> tuple[Score, ...]:
+    """All six metrics of codes, of their means and, where variances are given, of draws.
+
+    Args:
+        mean: (N, D) posterior means.
+        factors: (N, K) which of its values each factor has.
+        names: (K,) of the factors.
+        log_var: (N, D) logarithms of posterior variances; with them the metrics of drawn
+            codes, without intervals of DCI, and MIG from the mixture of posteriors.
+        protocol: Sizes of the samples.
+        seed: Of every draw.
+        left_out: Factors that Chen's MIG leaves out.
+        progress: Told of each metric that is done, `steps_of` in all.
+
+    Raises:
+        InputError: see `check`; or variances that do not fit the means.
+    """
+    protocol = protocol or Protocol()
+    check(mean, factors, names, protocol.points)
+    settings = (factors, protocol, seed, progress)
+    scores = _of_representation("mean", mean, METRICS, *settings)
+    if log_var is not None:
+        _check_variances(mean, log_var)
+        noise = np.random.default_rng((seed, 1)).standard_normal(mean.shape)
+        drawn = mean + np.exp(0.5 * log_var) * noise
+        quick = [partial(dci, intervals=False) if metric is dci else metric for metric in METRICS]
+        scores += _of_representation("sampled", drawn, quick, *settings)
+        meant = [k for k, name in enumerate(names) if name not in left_out]
+        both = np.stack([mean, log_var], axis=2)
+        scores += _of_representation(
+            "sampled", both, [_mig_of_pair], factors[:, meant], *settings[1:]
+        )
+    return tuple(scores)
+
+
+def steps_of(log_var: NDArray[np.floating] | None) -> int:
+    """How many steps `measure` reports."""
+    return 2 * (len(METRICS) if log_var is None else 2 * len(METRICS) + 1)
+
+
+def _of_representation(
+    representation: str, codes: NDArray[np.floating], metrics: Sequence[Callable[..., Any]],
+    factors: NDArray[np.integer], protocol: Protocol, seed: int, progress: Progress,
+) -> list[Score]:  # fmt: skip
+    """Scores of codes, and of the same codes in another order than the factors."""
+    shuffled = codes[np.random.default_rng((seed, 2)).permutation(len(codes))]
+    scores = []
+    for number, metric in enumerate(metrics):
+        found = metric(codes, factors, np.random.default_rng((seed, 3, number)), protocol)
+        progress(1)
+        quick = partial(metric, intervals=False) if metric is dci else metric
+        noise = quick(shuffled, factors, np.random.default_rng((seed, 3, number)), protocol)
+        progress(1)
+        scores += [Score(n, representation, *e, noise[n].value) for n, e in found.items()]
+    return scores
+
+
+def _mig_of_pair(
+    both: NDArray[np.floating], factors: NDArray[np.integer], rng: np.random.Generator,
+    protocol: Protocol,
+) -> dict[str, Estimate]:  # fmt: skip
+    """Chen's MIG of means and variances (N, D, 2) that are shuffled together."""
+    return mig_chen(both[..., 0], both[..., 1], factors, rng, protocol)
+
+
+def _check_variances(mean: NDArray[np.floating], log_var: NDArray[np.floating]) -> None:
+    if log_var.shape != mean.shape or not np.isfinite(log_var).all():
+        raise InputError(
+            "variances do not fit the means", expected=f"finite, shape {mean.shape}",
+            found=f"shape {log_var.shape}, finite {bool(np.isfinite(log_var).all())}",
+        )  # fmt: skip
+
+
+def name_dimensions(
+    codes: NDArray[np.floating],
+    factors: NDArray[np.integer],
+    names: Sequence[str],
+    *,
+    bins: int = 20,
+) -> tuple[tuple[str, float], ...]:
+    """The factor that each dimension knows most of, and which share of its entropy.
+
+    An unused dimension has the name "" and the share 0.
+    """
+    shares = mutual_information(into_bins(codes, bins), factors) / entropy(factors)
+    return tuple(
+        (names[int(row.argmax())], float(row.max())) if used else ("", 0.0)
+        for row, used in zip(shares, active(codes), strict=True)
+    )

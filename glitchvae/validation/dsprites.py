@@ -1,0 +1,218 @@
+"""dSprites: a white square, ellipse or heart on black, with five factors of variation.
+
+The published file is read where it is given. Where it is not, the same images are drawn:
+the outlines below were fitted to images of the published file and reproduce all that
+were at hand pixel by pixel (`docs/validation.md`).
+
+Source: Matthey, Higgins, Hassabis & Lerchner (2017), dSprites: Disentanglement testing
+Sprites dataset.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+from glitchvae.store import opened
+from glitchvae.validation.factors import FactorData, grid_of
+from glitchvae.validation.polygons import WIDTH, fill
+
+NAMES = ("shape", "scale", "orientation", "x", "y")
+VALUES = (
+    np.array([1.0, 2.0, 3.0]),
+    np.linspace(0.5, 1.0, 6),
+    np.linspace(0.0, 2 * np.pi, 40),
+    np.linspace(0.0, 1.0, 32),
+    np.linspace(0.0, 1.0, 32),
+)
+"""Square, ellipse and heart; size; radians, 0 and 2 pi both among them; place."""
+SIZES = tuple(map(len, VALUES))
+COUNT = 737_280
+
+_LATENTS = (COUNT, 1 + len(NAMES))  # the published file has the colour, always white, in front
+_CHUNK = 16_384
+
+
+def square() -> NDArray[np.float64]:
+    """(4, 2) corners at scale 1, in pixels."""
+    return 9.6 * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+
+
+def ellipse(corners: int = 48) -> NDArray[np.float64]:
+    """(corners, 2) an ellipse of half axes 12.8 and 7.2 pixels as a polygon.
+
+    With 48 corners it meets the published images exactly; a smooth ellipse misses pixels.
+    """
+    angle = 2 * np.pi * np.arange(corners) / corners
+    return np.column_stack([12.8 * np.cos(angle), 7.2 * np.sin(angle)])
+
+
+def heart(corners: int = 24) -> NDArray[np.float64]:
+    """(4 corners, 2) two Bezier curves and their mirror images: lobe from the notch, flank."""
+    notch, side, tip = (0.0, -5.02), (9.63, -4.47), (0.0, 9.33)
+    right = [
+        *_bezier((notch, (1.54, -11.95), (9.63, -9.55), side), corners),
+        *_bezier((side, (9.63, 1.40), (2.67, 3.89), tip), corners),
+    ]
+    return np.array([*right, *((-x, y) for x, y in right[::-1])])
+
+
+def _bezier(points: tuple[tuple[float, float], ...], corners: int) -> NDArray[np.float64]:
+    """(corners, 2) a cubic Bezier curve without its end."""
+    t = np.arange(corners)[:, None] / corners
+    basis = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    return sum((b * np.array(p) for b, p in zip(basis, points, strict=True)), np.zeros((1, 2)))
+
+
+OUTLINES: tuple[Callable[[], NDArray[np.float64]], ...] = (square, ellipse, heart)
+
+
+def place(outline: NDArray[np.float64], scale: float, orientation: float) -> NDArray[np.float64]:
+    """An outline scaled, and turned anticlockwise as seen (y points down)."""
+    cosine, sine = np.cos(orientation), np.sin(orientation)
+    return scale * outline @ np.array([[cosine, -sine], [sine, cosine]])
+
+
+def centre(position: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pixels from the edge to a sprite's origin, from a position in 0 … 1: no whole numbers."""
+    return WIDTH / 4 + WIDTH / 2 * position
+
+
+def draw_dsprites() -> FactorData:
+    """All 737,280 images, drawn."""
+    _, scales, orientations, x, y = VALUES
+    columns, rows = centre(x), centre(y)
+    sprites = (
+        place(outline(), scale, orientation)
+        for outline in OUTLINES
+        for scale in scales
+        for orientation in orientations
+    )
+    pixels = np.empty((COUNT // (len(x) * len(y)), len(x), len(y), WIDTH, WIDTH // 8), np.uint8)
+    for image, vertices in zip(pixels, sprites, strict=True):
+        image[:] = fill(vertices, columns, rows)
+    return _data(pixels.reshape(COUNT, 1, WIDTH, WIDTH // 8), grid_of(SIZES), "dSprites, drawn")
+
+
+def read_dsprites(path: str | Path) -> FactorData:
+    """The published file, .npz or .hdf5.
+
+    Raises:
+        InputError: it is another file, or not whole; the entry, its shape and its type are
+            named with what is expected.
+    """
+    path = Path(path)
+    with (_open_hdf5 if h5py.is_hdf5(path) else _open_npz)(path) as (images, classes):
+        pixels = np.empty((COUNT, 1, WIDTH, WIDTH // 8), np.uint8)
+        start = 0
+        for part in images:
+            pixels[start : start + len(part), 0] = np.packbits(part, axis=-1)
+            start += len(part)
+    return _data(pixels, classes[:, 1:].astype(np.int64), f"dSprites, {path.name}")
+
+
+def _data(pixels: NDArray[np.uint8], factors: NDArray[np.int64], description: str) -> FactorData:
+    return FactorData(
+        name="dsprites", pixels=pixels, binary=True, factors=factors, names=NAMES, values=VALUES,
+        description=description,
+    )  # fmt: skip
+
+
+Opened = tuple[Iterator[NDArray[np.uint8]], NDArray[Any]]
+"""The images in parts, and the factors' classes."""
+
+
+@contextmanager
+def _open_hdf5(path: Path) -> Iterator[Opened]:
+    with opened(path) as file:
+        for name in ("imgs", "latents/classes"):
+            if name not in file:
+                raise InputError(f"no dataset {name!r}", where=path, found=sorted(file))
+        images, classes = file["imgs"], file["latents/classes"][:]
+        _check(path, "imgs", images.shape, images.dtype, (COUNT, WIDTH, WIDTH))
+        _check(path, "latents/classes", classes.shape, classes.dtype, _LATENTS)
+        _check_classes(path, classes)
+        yield (images[i : i + _CHUNK] for i in range(0, COUNT, _CHUNK)), classes
+
+
+@contextmanager
+def _open_npz(path: Path) -> Iterator[Opened]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(
+            "not a readable .npz file", where=path, found=error,
+            remedy="It may be truncated; fetch it again.",
+        ) from error  # fmt: skip
+    with archive, _member(archive, path, "latents_classes") as stream:
+        shape, dtype = _header(stream)
+        _check(path, "latents_classes", shape, dtype, _LATENTS)
+        classes = np.frombuffer(stream.read(), dtype).reshape(shape)
+        _check_classes(path, classes)
+        with _member(archive, path, "imgs") as images:
+            shape, dtype = _header(images)
+            _check(path, "imgs", shape, dtype, (COUNT, WIDTH, WIDTH))
+            yield _parts(images, path), classes
+
+
+def _member(archive: zipfile.ZipFile, path: Path, key: str) -> IO[bytes]:
+    names = [name.removesuffix(".npy") for name in archive.namelist()]
+    if key not in names:
+        raise InputError(f"no array {key!r}", where=path, found=names)
+    return archive.open(f"{key}.npy")
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0
+    shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(stream)
+    return shape, dtype
+
+
+def _parts(stream: IO[bytes], path: Path) -> Iterator[NDArray[np.uint8]]:
+    """The images part by part: as bytes they would take 3 GB."""
+    for start in range(0, COUNT, _CHUNK):
+        count = min(_CHUNK, COUNT - start)
+        try:
+            block = stream.read(count * WIDTH**2)
+        except (zipfile.BadZipFile, OSError, EOFError) as error:
+            raise _truncated(path, start) from error
+        if len(block) < count * WIDTH**2:
+            raise _truncated(path, start + len(block) // WIDTH**2)
+        yield np.frombuffer(block, np.uint8).reshape(count, WIDTH, WIDTH)
+
+
+def _truncated(path: Path, found: int) -> InputError:
+    return InputError(
+        "array 'imgs' cannot be read to its end", where=path, expected=f"{COUNT} images",
+        found=f"{found} sound ones", remedy="The file is truncated or damaged; fetch it again.",
+    )  # fmt: skip
+
+
+def _check(
+    path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype, expected: tuple[int, ...]
+) -> None:
+    kind = "uint8" if key == "imgs" else "integers"
+    right = dtype == np.uint8 if key == "imgs" else dtype.kind in "iu"
+    if shape != expected or not right:
+        raise InputError(
+            f"array {key!r} is not that of dSprites", where=path,
+            expected=f"shape {expected} of {kind}", found=f"shape {shape} of {dtype}",
+            remedy="Give the published file with all 737,280 images, or none to have them drawn.",
+        )  # fmt: skip
+
+
+def _check_classes(path: Path, classes: NDArray[Any]) -> None:
+    most = tuple(int(n) + 1 for n in classes.max(axis=0))
+    if most != (1, *SIZES) or classes.min() < 0:
+        raise InputError(
+            "the factors are not those of dSprites", where=path, expected=(1, *SIZES), found=most
+        )

@@ -1,0 +1,94 @@
+"""Images whose factors of variation are known: what disentanglement is measured on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorData:
+    """Images and the value of every factor in each.
+
+    Attributes:
+        name: Of the data set.
+        pixels: uint8 (N, C, H, W), or (N, C, H, W / 8) with eight pixels in a byte, in the
+            order of `numpy.packbits`, where the images are binary.
+        binary: Whether `pixels` holds bits.
+        factors: (N, K) which of its values each factor has.
+        names: (K,) names of the factors; empty where none is known.
+        values: For each factor the values it takes, in its own unit.
+        description: Where the images come from, in one clause.
+    """
+
+    name: str
+    pixels: NDArray[np.uint8]
+    binary: bool
+    factors: NDArray[np.int64]
+    names: tuple[str, ...]
+    values: tuple[NDArray[np.float64], ...]
+    description: str
+
+    def __post_init__(self) -> None:
+        check_lengths(self.name, images=len(self.pixels), factors=len(self.factors))
+        check_lengths(
+            self.name, names=len(self.names), values=len(self.values),
+            columns=self.factors.shape[1],
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many values each factor takes."""
+        return tuple(map(len, self.values))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        channels, height, width = self.pixels.shape[1:]
+        return channels, height, width * 8 if self.binary else width
+
+    @property
+    def complete(self) -> bool:
+        """Whether every combination of the factors is there, the last factor fastest."""
+        return len(self) == math.prod(self.sizes) and bool(
+            (self.factors == grid_of(self.sizes)).all()
+        )
+
+    def images(self, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray:
+        """(B, C, H, W) some images: bool where binary, else uint8 up to 255."""
+        chosen = self.pixels[rows]
+        return np.unpackbits(chosen, axis=-1).astype(bool) if self.binary else chosen
+
+    def take(self, rows: NDArray[np.int64] | slice) -> Self:
+        """The same data with some images only."""
+        return replace(self, pixels=self.pixels[rows], factors=self.factors[rows])
+
+    def sample(self, count: int, rng: np.random.Generator) -> Self:
+        """`count` images drawn without repetition, in their order; all where there are fewer."""
+        if count >= len(self):
+            return self
+        return self.take(np.sort(rng.choice(len(self), count, replace=False)))
+
+
+def grid_of(sizes: tuple[int, ...]) -> NDArray[np.int64]:
+    """(N, K) every combination of factors of these sizes, the last factor fastest."""
+    return np.indices(sizes).reshape(len(sizes), -1).T
+
+
+def check_lengths(where: object, **lengths: int) -> None:
+    """Refuse arrays that should be of one length and are not.
+
+    Raises:
+        InputError: the lengths, by name.
+    """
+    if len(set(lengths.values())) > 1:
+        raise InputError("lengths differ", where=where, expected="one length", found=lengths)
