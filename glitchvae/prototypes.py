@@ -10,7 +10,7 @@ says nothing about the detector of tomorrow.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -30,8 +30,12 @@ from glitchvae.store import replacing
 FORMAT_VERSION = 1
 EVENTS_PER_CENTRE = 40
 MOST_CENTRES = 8
+REFERENCE_EVENTS = 400
+"""Known events of each class kept beside the centres, for whoever needs more than centres."""
+
 _QUANTILES = 1001
 _ARRAYS = ("centres", "owners", "whitener", "temperature", "known_distances")
+_OPTIONAL = ("reference", "reference_owners")
 
 
 class Classes(NamedTuple):
@@ -53,6 +57,9 @@ class Prototypes:
         whitener: (Z, Z); `codes @ whitener` has unit covariance around its centre.
         temperature: Divisor of the class scores, fitted on held-out events.
         known_distances: Quantiles of the distance of held-out events to the nearest centre.
+        reference: (R, Z) codes of some known events, held-out ones first; None where the
+            file keeps none.
+        reference_owners: (R,) index into `names` of each one's class.
     """
 
     names: tuple[str, ...]
@@ -61,6 +68,8 @@ class Prototypes:
     whitener: NDArray[np.float64]
     temperature: float
     known_distances: NDArray[np.float64]
+    reference: NDArray[np.float32] | None = None
+    reference_owners: NDArray[np.int64] | None = None
 
     @classmethod
     def fit(
@@ -92,7 +101,9 @@ class Prototypes:
             names=tuple(map(str, names)), centres=centres, owners=owners,
             whitener=_whitener(residuals, known[0]), temperature=1.0, known_distances=np.zeros(1),
         )  # fmt: skip
-        return raw._calibrated(*_labelled(*held_out))
+        spare = _labelled(*held_out)
+        codes, labels = (np.concatenate(pair) for pair in zip(spare, known, strict=True))
+        return raw._calibrated(*spare)._referring_to(codes, labels, len(spare[0]), seed)
 
     def classify(self, codes: NDArray[np.floating]) -> Classes:
         """Nearest class, its probability and the novelty of each code.
@@ -117,7 +128,8 @@ class Prototypes:
     def save(self, path: str | Path) -> None:
         """Write as safetensors; the class names are JSON in its header."""
         metadata = {"format_version": str(FORMAT_VERSION), "names": json.dumps(self.names)}
-        arrays = {name: np.atleast_1d(np.asarray(getattr(self, name))) for name in _ARRAYS}
+        names = [n for n in (*_ARRAYS, *_OPTIONAL) if getattr(self, n) is not None]
+        arrays = {name: np.atleast_1d(np.asarray(getattr(self, name))) for name in names}
         with replacing(path) as temporary:
             save_file(arrays, temporary, metadata=metadata)
 
@@ -135,7 +147,7 @@ class Prototypes:
         except (OSError, safetensors.SafetensorError) as error:
             raise ModelError("prototypes cannot be read", where=path, found=error) from error
         version = metadata.get("format_version")
-        if version != str(FORMAT_VERSION) or set(arrays) != set(_ARRAYS):
+        if version != str(FORMAT_VERSION) or set(arrays) - set(_OPTIONAL) != set(_ARRAYS):
             raise ModelError(
                 "prototypes of another format", where=path, expected=f"version {FORMAT_VERSION}",
                 found=f"version {version} with {sorted(arrays)}", remedy="Fit them again.",
@@ -164,11 +176,27 @@ class Prototypes:
         known = np.isin(labels.astype(str), self.names)
         scores, nearest = self._scores(codes[known])
         truth = np.searchsorted(self.names, labels[known].astype(str))
-        fields = {name: getattr(self, name) for name in ("names", "centres", "owners", "whitener")}
-        return type(self)(
-            **fields,
+        return replace(
+            self,
             temperature=_temperature(scores, truth),
             known_distances=np.quantile(nearest, np.linspace(0.0, 1.0, _QUANTILES)),
+        )
+
+    def _referring_to(
+        self, codes: NDArray[np.float64], labels: NDArray[np.object_], held_out: int, seed: int
+    ) -> Self:
+        """With `REFERENCE_EVENTS` codes of every class, drawn from the held-out ones first."""
+        rng = np.random.default_rng(seed)
+        order = np.r_[rng.permutation(held_out), held_out + rng.permutation(len(codes) - held_out)]
+        order = order[np.sort(np.unique(codes[order], axis=0, return_index=True)[1])]
+        labels = labels.astype(str)
+        rows = np.concatenate(
+            [order[labels[order] == name][:REFERENCE_EVENTS] for name in self.names]
+        )
+        return replace(
+            self,
+            reference=codes[rows].astype(np.float32),
+            reference_owners=np.searchsorted(self.names, labels[rows]).astype(np.int64),
         )
 
 

@@ -1,5 +1,7 @@
 """Class prototypes: nearest class, honest probabilities, novelty, files without pickle."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -135,3 +137,29 @@ def test_damaged_files_are_named(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"prototypes\.safetensors"):
         Prototypes.load(path)
+
+
+def test_some_known_codes_are_kept_and_come_back_from_disk(tmp_path, rng):
+    codes = rng.normal(size=(900, 3)) + np.repeat([[0.0], [9.0], [18.0]], 300, axis=0)
+    labels = np.repeat(["a", "b", "c"], 300).astype(object)
+    apart = np.arange(900) % 3 == 0
+    fitted = Prototypes.fit(codes[~apart], labels[~apart], held_out=(codes[apart], labels[apart]))
+    fitted.save(tmp_path / "p.safetensors")
+    found = Prototypes.load(tmp_path / "p.safetensors")
+    assert found.reference is not None
+    assert found.reference_owners is not None
+    np.testing.assert_array_equal(found.reference_owners, np.repeat([0, 1, 2], 300))
+    np.testing.assert_allclose(
+        np.sort(found.reference[:, 0]), np.sort(codes[:, 0].astype(np.float32))
+    )
+    kept_first = fitted.reference[:100]
+    held = codes[apart & (labels == "a")].astype(np.float32)
+    assert {tuple(c) for c in kept_first} == {tuple(c) for c in held}
+
+
+def test_prototypes_without_kept_codes_can_be_read(tmp_path, rng):
+    codes = rng.normal(size=(60, 2))
+    fitted = Prototypes.fit(codes, np.repeat(["a", "b"], 30).astype(object))
+    bare = dataclasses.replace(fitted, reference=None, reference_owners=None)
+    bare.save(tmp_path / "p.safetensors")
+    assert Prototypes.load(tmp_path / "p.safetensors").reference is None
