@@ -10,16 +10,43 @@ from typing import Any
 
 from glitchvae.config import nearest, parse
 from glitchvae.errors import ConfigError
-from glitchvae.objectives.base import VAE, Batch, Objective, Weights, distortion, rate
-from glitchvae.objectives.beta import Annealed, Beta
-from glitchvae.objectives.schedules import Constant, Linear, Schedule
+from glitchvae.objectives.base import (
+    VAE,
+    Batch,
+    CriticOptimizer,
+    Objective,
+    Weights,
+    distortion,
+    kl_per_dimension,
+    rate,
+)
+from glitchvae.objectives.beta import Annealed, Beta, Bottleneck
+from glitchvae.objectives.dip import DIPI, DIPII
+from glitchvae.objectives.factor import Factor, permute_dimensions
+from glitchvae.objectives.hierarchy import DLGM, TCDLGM, Seatbelt
+from glitchvae.objectives.schedules import Constant, Cosine, Cyclical, Linear, Schedule
+from glitchvae.objectives.tc import TotalCorrelation
+from glitchvae.objectives.total_correlation import decompose
 
 __all__ = [
-    "OBJECTIVES", "VAE", "Annealed", "Batch", "Beta", "Constant", "Linear", "Objective",
-    "Schedule", "Weights", "distortion", "rate", "read_objective",
+    "DIPI", "DIPII", "DLGM", "OBJECTIVES", "TCDLGM", "VAE", "Annealed", "Batch", "Beta",
+    "Bottleneck", "Constant", "Cosine", "CriticOptimizer", "Cyclical", "Factor", "Linear",
+    "Objective", "Schedule", "Seatbelt", "TotalCorrelation", "Weights", "decompose",
+    "distortion", "kl_per_dimension", "permute_dimensions", "rate", "read_objective",
 ]  # fmt: skip
 
-OBJECTIVES: dict[str, type[Objective]] = {"beta": Beta, "annealed": Annealed}
+OBJECTIVES: dict[str, type[Objective]] = {
+    "beta": Beta,
+    "annealed": Annealed,
+    "bottleneck": Bottleneck,
+    "factor": Factor,
+    "tc": TotalCorrelation,
+    "dip-i": DIPI,
+    "dip-ii": DIPII,
+    "dlgm": DLGM,
+    "tc-dlgm": TCDLGM,
+    "seatbelt": Seatbelt,
+}
 """Every objective by the name it has on the command line and in a model card."""
 
 

@@ -25,6 +25,7 @@ class Batch(NamedTuple):
         valid: Pixels of `target` that exist, broadcasts to it (B, 1, F, T).
         population: Events in the training set, of which these are a random draw.
         other: Input of a second, independent draw, for objectives that ask for it.
+        twin: Input of the same events changed in another way, for objectives that compare.
     """
 
     x: Tensor
@@ -32,11 +33,28 @@ class Batch(NamedTuple):
     valid: Tensor
     population: int = 0
     other: Tensor | None = None
+    twin: Tensor | None = None
+
+
+class CriticOptimizer(NamedTuple):
+    """Adam of a critic, which goes its own way beside the model's.
+
+    Attributes:
+        learning_rate: Constant throughout.
+        betas: Of Adam.
+        steps: Updates after which the critic stays as it is; 0 for no end.
+    """
+
+    learning_rate: float
+    betas: tuple[float, float]
+    steps: int
 
 
 class VAE(Protocol):
     """What an objective asks of a model."""
 
+    @property
+    def layers(self) -> tuple[int, ...]: ...  # noqa: D102
     def infer(self, x: Tensor, *, sample: bool = True) -> Latents: ...  # noqa: D102
     def decode(self, z: Tensor) -> Distribution: ...  # noqa: D102
 
@@ -50,6 +68,17 @@ def distortion(likelihood: Distribution, batch: Batch) -> Tensor:
 def rate(posterior: Normal, prior: Normal) -> Tensor:
     """KL divergence of posterior and prior in nats, summed over latents, mean over the batch."""
     return kl_divergence(posterior, prior).sum(dim=-1).mean()
+
+
+def kl_per_dimension(latents: Latents) -> Tensor:
+    """KL divergence of each latent dimension in nats, mean over the batch.
+
+    In a hierarchy that of a lower layer is given the sample of the layer above.
+
+    Returns:
+        (sum of Z_i,), the layers side by side, bottom up.
+    """
+    return kl_divergence(latents.posterior, latents.prior).mean(dim=0)
 
 
 class Objective(Settings):
@@ -66,8 +95,19 @@ class Objective(Settings):
         """The weights by name."""
         raise NotImplementedError
 
+    def check(self, model: VAE) -> None:
+        """Refuse a model whose latent layers are not those the objective is defined for.
+
+        Raises:
+            ModelError: objective and model are named.
+        """
+
     def critic(self, latent_size: int) -> nn.Module | None:
         """A network with fresh weights that is trained beside the model; most need none."""
+        return None
+
+    def critic_optimizer(self) -> CriticOptimizer | None:
+        """How the critic is trained, where there is one."""
         return None
 
     def critic_loss(self, critic: nn.Module, codes: Tensor, other: Tensor) -> Tensor:
@@ -75,12 +115,18 @@ class Objective(Settings):
         raise NotImplementedError
 
     def terms(self, model: VAE, batch: Batch, critic: nn.Module | None = None) -> dict[str, Tensor]:
-        """`reconstruction` and `rate` of one posterior sample per event."""
+        """`reconstruction` and the latent terms of one posterior sample per event."""
         latents = model.infer(batch.x)
         return {
             "reconstruction": distortion(model.decode(latents.z), batch),
-            "rate": rate(latents.posterior, latents.prior),
+            **self.latent_terms(latents, batch, critic),
         }
+
+    def latent_terms(
+        self, latents: Latents, batch: Batch, critic: nn.Module | None = None
+    ) -> dict[str, Tensor]:
+        """`rate`, and what else the objective asks of the latent variables."""
+        return {"rate": rate(latents.posterior, latents.prior)}
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """The scalar that is minimised: D + beta R."""
@@ -93,6 +139,11 @@ class Objective(Settings):
     def __call__(
         self, model: VAE, batch: Batch, weights: Weights, critic: nn.Module | None = None
     ) -> dict[str, Tensor]:
-        """The terms of a batch, with their weighted sum under `loss`."""
+        """The terms of a batch, with their weighted sum under `loss`.
+
+        Raises:
+            ModelError: the model is not one that the objective is defined for.
+        """
+        self.check(model)
         terms = self.terms(model, batch, critic)
         return {"loss": self.total(terms, weights), **terms}

@@ -1,13 +1,14 @@
-"""Distortion and rate alone, with a beta that stays or falls."""
+"""Distortion and rate alone: a beta that stays or falls, and a rate with a target."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from pydantic import Field
+from torch import Tensor, nn
 
-from glitchvae.objectives.base import Objective
-from glitchvae.objectives.schedules import Constant, Linear, Schedule
+from glitchvae.objectives.base import VAE, Batch, Objective, Weights
+from glitchvae.objectives.schedules import Constant, Linear, Schedule, Shape, anneal
 
 
 class Beta(Objective):
@@ -26,13 +27,70 @@ class Annealed(Objective):
 
     Sankarapandian & Kulis, "beta-Annealed Variational Autoencoder for glitches": a
     `beta0` well above 1 opens the latent dimensions one after the other, in order of
-    return; the end is the ELBO.
+    return; the end is the ELBO. Other ways down than the paper's straight line are
+    `shape` "cosine" and "cyclical"; `cycles` concerns the latter alone.
     """
 
     name: Literal["annealed"] = "annealed"
     beta0: float = Field(default=25.0, ge=0.0)
     iteration_threshold: int = Field(default=4000, ge=1)
+    shape: Literal["linear", "cosine", "cyclical"] = "linear"
+    cycles: int = Field(default=4, ge=1)
 
     def schedules(self) -> dict[str, Schedule]:
         """Beta falling from `beta0` to 1."""
-        return {"beta": Linear(self.beta0, 1.0, self.iteration_threshold)}
+        fall = anneal(self.shape, self.beta0, 1.0, self.iteration_threshold, self.cycles)
+        return {"beta": fall}
+
+
+class WeightedBeta(Objective):
+    """Base of objectives with one weight, beta, that stays or is annealed.
+
+    A `shape` other than "constant" takes beta from `beta0` to `beta` over
+    `iteration_threshold` steps, as the beta-annealed VAE does; `cycles` is of "cyclical".
+    """
+
+    beta: float = Field(default=1.0, ge=0.0)
+    shape: Shape = "constant"
+    beta0: float = Field(default=25.0, ge=0.0)
+    iteration_threshold: int = Field(default=4000, ge=1)
+    cycles: int = Field(default=4, ge=1)
+
+    def schedules(self) -> dict[str, Schedule]:
+        """Beta, constant or on its way from `beta0`."""
+        way = anneal(self.shape, self.beta0, self.beta, self.iteration_threshold, self.cycles)
+        return {"beta": way}
+
+
+class Bottleneck(Objective):
+    """D + gamma |R - C| with a capacity C that rises from 0 to `capacity` nats.
+
+    Burgess et al. 2018, "Understanding disentangling in beta-VAE", equation 8. R is the
+    mean rate of the batch: the distance is taken after the mean, so that events may
+    differ in rate. The defaults are those of Locatello et al. 2019.
+    """
+
+    name: Literal["bottleneck"] = "bottleneck"
+    gamma: float = Field(default=1000.0, ge=0.0)
+    capacity: float = Field(default=25.0, ge=0.0)
+    iteration_threshold: int = Field(default=100_000, ge=1)
+
+    def schedules(self) -> dict[str, Schedule]:
+        """A constant gamma and the rising capacity."""
+        rise = Linear(0.0, self.capacity, self.iteration_threshold)
+        return {"gamma": Constant(self.gamma), "capacity": rise}
+
+    def penalty(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
+        """|R - C| in nats."""
+        return (terms["rate"] - weights["capacity"]).abs()
+
+    def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
+        """D + gamma |R - C|."""
+        return terms["reconstruction"] + weights["gamma"] * self.penalty(terms, weights)
+
+    def __call__(
+        self, model: VAE, batch: Batch, weights: Weights, critic: nn.Module | None = None
+    ) -> dict[str, Tensor]:
+        """The terms of a batch and their `penalty`, with the weighted sum under `loss`."""
+        terms = super().__call__(model, batch, weights, critic)
+        return {**terms, "penalty": self.penalty(terms, weights)}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+Shape = Literal["constant", "linear", "cosine", "cyclical"]
+"""How a weight gets from its first value to its last."""
 
 
 class Schedule(Protocol):
@@ -35,3 +39,52 @@ class Linear:
         """The weight after `step` steps."""
         fraction = min(step / self.steps, 1.0)
         return self.start + (self.end - self.start) * fraction
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From `start` to `end` over half a period of a cosine, flat at both ends, then `end`."""
+
+    start: float
+    end: float
+    steps: int
+
+    def __call__(self, step: int) -> float:
+        """The weight after `step` steps."""
+        fraction = 0.5 * (1.0 - math.cos(math.pi * min(step / self.steps, 1.0)))
+        return self.start + (self.end - self.start) * fraction
+
+
+@dataclass(frozen=True)
+class Cyclical:
+    """`cycles` equal times from `start` to `end` within `steps` steps, then `end`.
+
+    In the first half of each cycle the weight moves in a straight line, in the second it
+    stays at `end` (Fu et al. 2019, "Cyclical Annealing Schedule", equations 6 and 7 with
+    R = 0.5; their weight rises from 0 to 1, ours goes wherever it is told).
+    """
+
+    start: float
+    end: float
+    steps: int
+    cycles: int = 4
+
+    def __call__(self, step: int) -> float:
+        """The weight after `step` steps."""
+        if step >= self.steps:
+            return self.end
+        place = step * self.cycles / self.steps % 1.0
+        return self.start + (self.end - self.start) * min(2.0 * place, 1.0)
+
+
+def anneal(shape: Shape, start: float, end: float, steps: int, cycles: int) -> Schedule:
+    """The schedule of a shape; a constant one is at `end` from the first step."""
+    match shape:
+        case "constant":
+            return Constant(end)
+        case "linear":
+            return Linear(start, end, steps)
+        case "cosine":
+            return Cosine(start, end, steps)
+        case "cyclical":
+            return Cyclical(start, end, steps, cycles)
