@@ -59,7 +59,8 @@ def _describe(model: type[BaseModel], item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown key {key!r}{nearest(str(item['loc'][-1]), list(model.model_fields))}"
-    return f"{key}: {item['msg']} (found {item['input']!r})"
+    problem = f"{item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
+    return f"{key}: {problem}" if key else problem
 
 
 def nearest(name: str, choices: list[str]) -> str:

@@ -1,7 +1,7 @@
 """A wrong configuration names file, key and the nearest valid name."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from glitchvae.config import Settings, parse, read_config, read_toml
 from glitchvae.errors import ConfigError
@@ -10,6 +10,12 @@ from glitchvae.errors import ConfigError
 class Run(Settings):
     steps: int = 10
     beta: float = 1.0
+
+    @model_validator(mode="after")
+    def _agree(self):
+        if self.beta > self.steps:
+            raise ValueError("beta must not exceed steps")
+        return self
 
 
 def test_reads_values(tmp_path):
@@ -28,6 +34,11 @@ def test_all_problems_are_listed_at_once():
     assert "r.toml" in str(caught.value)
     assert "steps" in str(caught.value)
     assert "gamma" in str(caught.value)
+
+
+def test_entries_that_do_not_go_together_are_told_in_the_settings_own_words():
+    with pytest.raises(ConfigError, match=r"^r\.toml: beta must not exceed steps \(found \{"):
+        parse(Run, {"steps": 1, "beta": 2.0}, where="r.toml")
 
 
 def test_broken_toml_names_file_and_line(tmp_path):

@@ -37,7 +37,11 @@ def encode_spectrograms(
 
     Returns:
         N rows in the order of the images.
+
+    Raises:
+        ModelError: a model of pictures.
     """
+    checkpoint.require_views()
     usable = spectrograms.usable
     codes = _posterior(spectrograms.images[usable], checkpoint, device, batch_size)
     mean, log_var = (_spread(part, usable) for part in codes)
