@@ -87,9 +87,9 @@ def score_bars(
             places, values, width, yerr=(below, above), color=colour, alpha=0.75, label=split,
             error_kw={"lw": 1}, capsize=2,
         )  # fmt: skip
-    known = {k: published[name] for k, name in enumerate(scores) if name in (published or {})}
-    if known:
-        axes.plot(list(known), list(known.values()), "D", color=page.INK, label="published")
+    for place, name in enumerate(scores):
+        if published is not None and name in published:
+            axes.plot(place, published[name], "D", color=page.INK)
     axes.set_xticks(range(len(scores)), list(scores), rotation=30, ha="right", fontsize=8)
     axes.set(ylim=(0, 1), ylabel=label)
     axes.legend(fontsize=7, frameon=False, loc="upper left", ncols=len(splits) + 1)

@@ -11,35 +11,62 @@ from glitchvae.probes.classifiers import (
     fit_pixel_probe,
     fit_trigger_trees,
 )
+from glitchvae.probes.events import ProbeSet, encode_events, join_events, read_codes
 from glitchvae.probes.network import (
     Classifier,
     Twin,
+    by_network,
     class_probabilities,
     predict_classes,
     reduced_pixels,
     train_classifier,
 )
+from glitchvae.probes.protocol import (
+    LINEAR_PROBE,
+    Guess,
+    Method,
+    Outcome,
+    Task,
+    methods_for,
+    run_probes,
+    split_events,
+)
+from glitchvae.probes.report import write_report
 from glitchvae.probes.scores import MEASURES, ClassScore, Scores, score, score_draws
 from glitchvae.probes.shots import few_shot, one_shot
 
 __all__ = [
+    "LINEAR_PROBE",
     "MEASURES",
     "Calibration",
     "ClassScore",
     "Classifier",
+    "Guess",
+    "Method",
+    "Outcome",
+    "ProbeSet",
     "Scores",
+    "Task",
     "Twin",
+    "by_network",
     "calibrate",
     "class_probabilities",
+    "encode_events",
     "few_shot",
     "fit_linear_probe",
     "fit_neighbours",
     "fit_pixel_probe",
     "fit_trigger_trees",
+    "join_events",
+    "methods_for",
     "one_shot",
     "predict_classes",
+    "read_codes",
     "reduced_pixels",
+    "run_probes",
     "score",
     "score_draws",
+    "split_events",
     "train_classifier",
+    "write_report",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
@@ -87,8 +89,9 @@ def fit_trigger_trees(
 
     Without a penalty the boosting diverges on classes of few events.
     """
-    trees = HistGradientBoostingClassifier(
-        categorical_features=[triggers.shape[1] - 1], early_stopping=False,
-        l2_regularization=1.0, random_state=seed,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "categorical_features": [triggers.shape[1] - 1], "early_stopping": False,
+        "l2_regularization": 1.0,
+    }  # fmt: skip
+    trees = HistGradientBoostingClassifier(**options, random_state=seed)
     return trees.fit(triggers, labels.astype(str))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from glitchvae.checkpoint import ModelCard
+from glitchvae.models import build
+from glitchvae.probes.protocol import Guess, Method, Task
 from glitchvae.store import Progress
 from glitchvae.training import Augmentation, TrainingData
 from glitchvae.training.data import augmented
@@ -120,6 +124,35 @@ def class_probabilities(
     """(n, classes) probability of every class for some events."""
     parts = torch.from_numpy(rows).split(batch_size)
     return torch.cat([model(data.batch(part).x).softmax(dim=1) for part in parts]).numpy()
+
+
+def by_network(
+    data: TrainingData, card: ModelCard, *, epochs: int, progress: Progress = lambda _: None
+) -> Method:
+    """The method that trains a `Twin` of a model on the images behind a `ProbeSet`.
+
+    Args:
+        data: The usable events of the sources, in their order.
+        card: Of the model whose size the network has.
+        epochs: Passes over the training events.
+        progress: Called after each.
+    """
+
+    def guess(task: Task) -> Guess:
+        events = task.events
+        labels = np.full(len(data), "", dtype=object)
+        labels[events.place] = events.label
+        network, names = train_classifier(
+            replace(data, labels=labels), epochs=epochs, seed=task.seed,
+            network=lambda classes: Twin(build(card.architecture, card.model), card.latent_size,
+                                         classes),
+            rows=events.place[task.train], progress=progress,
+        )  # fmt: skip
+        probabilities = class_probabilities(network, data, events.place[task.test])
+        named = np.asarray(names, dtype=object)[probabilities.argmax(axis=1)]
+        return Guess(named[None], probabilities.max(axis=1))
+
+    return guess
 
 
 def reduced_pixels(data: TrainingData, *, batch_size: int = 256) -> NDArray[np.float32]:

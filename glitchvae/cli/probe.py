@@ -1,0 +1,147 @@
+"""Score how much codes know of the classes, beside what needs no codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from glitchvae.cli._device import DEVICE, choose_device
+from glitchvae.cli._progress import progress_of
+from glitchvae.cli._tables import print_table
+
+if TYPE_CHECKING:
+    from glitchvae.checkpoint import Checkpoint
+    from glitchvae.probes import Method, Outcome, ProbeSet
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("probe")
+@click.argument("inputs", nargs=-1, required=True, type=_PATH, metavar="EMBEDDINGS|DATASET...")
+@click.option("--model", default="default", show_default=True, metavar="NAME|DIR",
+              help="Encodes sets of images.")  # fmt: skip
+@click.option("--block", type=click.FloatRange(min=0, min_open=True), default=86400.0,
+              show_default=True, help="Seconds that stay on one side of a split.")  # fmt: skip
+@click.option("--cnn", is_flag=True, help="Train a network of the model's size too: minutes.")
+@click.option("--epochs", type=click.IntRange(min=1), default=8, show_default=True,
+              help="Passes of that network over the training events.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("-o", "--out", type=_PATH, metavar="DIR", help="Tables and pictures.")
+@DEVICE
+def command(
+    inputs: tuple[Path, ...], model: str, block: float, cnn: bool, epochs: int, seed: int,
+    out: Path | None, device: str,
+) -> None:  # fmt: skip
+    """Score how much codes know of the classes, beside what needs no codes.
+
+    Every method learns from the same labelled events and names the same others: the
+    split of the source, blocks of time and events at random stand side by side. Simulated
+    sets have a block every 512 s: give them --block 512.
+    """
+    import numpy as np
+
+    from glitchvae.probes import methods_for, run_probes, split_events
+
+    events, checkpoint = _read(inputs, model, choose_device(device))
+    methods = methods_for(events)
+    if cnn:
+        methods["images, network"] = _network(inputs, checkpoint, epochs)
+    splits = split_events(events, np.random.default_rng(seed), block=block)
+    outcomes = []
+    with progress_of("probing", len(splits) * len(methods), "fits") as report:
+        for outcome in run_probes(events, splits, methods, seed=seed, block=block):
+            outcomes.append(outcome)
+            report(1)
+    _print(outcomes, events)
+    if out is not None:
+        about = {"inputs": [str(p) for p in inputs], "model": checkpoint and checkpoint.name,
+                 "block": block, "seed": seed, "events": len(events)}  # fmt: skip
+        _write(out, outcomes, events, about)
+
+
+def _read(inputs: Sequence[Path], model: str, device: str) -> tuple[ProbeSet, Checkpoint | None]:
+    """All labelled events, and the model where one had to encode images."""
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.dataset import is_image_set
+    from glitchvae.embedding import read_embeddings
+    from glitchvae.probes import join_events, read_codes
+
+    images = [path for path in inputs if is_image_set(path)]
+    checkpoint = load_checkpoint(model, device) if images else None
+    sets = []
+    for path in inputs:
+        if checkpoint is not None and path in images:
+            sets.append(_encode(path, checkpoint, device))
+        else:
+            sets.append(read_codes(read_embeddings(path), where=path))
+    return join_events(sets), checkpoint
+
+
+def _encode(path: Path, checkpoint: Checkpoint, device: str) -> ProbeSet:
+    from glitchvae.dataset import count_images
+    from glitchvae.probes import encode_events
+
+    with progress_of(f"encoding {path.name}", count_images(path), "events") as report:
+        return encode_events(_named(path), checkpoint, where=path, device=device, progress=report)
+
+
+def _named(path: Path) -> Iterator[Any]:
+    """Parts of a set with the names of the catalogue."""
+    from glitchvae.catalog import read_catalog
+    from glitchvae.dataset import name_classes, stream_images
+
+    catalog = read_catalog()
+    return (name_classes(part, catalog) for part in stream_images(path))
+
+
+def _network(inputs: Sequence[Path], checkpoint: Checkpoint | None, epochs: int) -> Method:
+    from glitchvae.dataset import is_image_set
+    from glitchvae.errors import InputError
+    from glitchvae.probes import by_network
+    from glitchvae.training import read_training_data
+
+    if checkpoint is None or not all(map(is_image_set, inputs)):
+        raise InputError(
+            "a network learns from images", where="--cnn", expected="sets of images alone",
+            found="embeddings",
+        )  # fmt: skip
+    data = read_training_data(inputs)
+    return by_network(
+        data, checkpoint.card, epochs=epochs,
+        progress=lambda _: click.echo("network: one pass done", err=True),
+    )  # fmt: skip
+
+
+def _print(outcomes: Sequence[Outcome], events: ProbeSet) -> None:
+    from rich.table import Table
+
+    from glitchvae.probes.report import HEADER, cells
+
+    click.echo(f"{len(events)} labelled events of {len(set(events.label))} classes")
+    table = Table(*HEADER)
+    for before, outcome in zip([None, *outcomes], outcomes, strict=False):
+        if before is not None and before.split != outcome.split:
+            table.add_section()
+        table.add_row(*cells(outcome))
+    print_table(table)
+
+
+def _write(out: Path, outcomes: Sequence[Outcome], events: ProbeSet, about: dict[str, Any]) -> None:
+    """Tables, a confusion matrix of the codes and a reliability diagram for each split."""
+    from glitchvae.plots.probing import reliability_diagram
+    from glitchvae.plots.scores import confusion_matrix
+    from glitchvae.probes import LINEAR_PROBE, write_report
+
+    write_report(out, outcomes, events, about)
+    for split in dict.fromkeys(o.split for o in outcomes):
+        own = [o for o in outcomes if o.split == split]
+        name = split.replace(" ", "-")
+        kept = {o.method: o.calibration for o in own if o.calibration is not None}
+        reliability_diagram(kept, out / f"reliability-{name}.png", title=split)
+        scores = next(o.scores for o in own if o.method == LINEAR_PROBE)
+        title = f"{LINEAR_PROBE}, {split}"
+        confusion_matrix(scores, out / f"confusion-{name}.png", title=title)
+    click.echo(out / "probe.md")
