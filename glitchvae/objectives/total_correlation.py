@@ -154,7 +154,7 @@ def _blocks(z: Tensor) -> list[slice]:
 def _log_weight(z: Tensor, block: slice, own: float, other: float) -> Tensor:
     """Log weights (B, block) of the components of a block."""
     events = torch.arange(len(z), device=z.device)
-    return torch.where(events[:, None] == events[block], own, other).to(z.dtype)
+    return other + (own - other) * (events[:, None] == events[block]).to(z.dtype)
 
 
 def _log_joint(z: Tensor, mean: Tensor, scale: Tensor) -> Tensor:

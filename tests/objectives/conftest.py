@@ -45,7 +45,7 @@ class Ladder(nn.Module):
 
 def normal(numbers: Tensor) -> Normal:
     mean, log_scale = numbers.chunk(2, dim=-1)
-    return Normal(mean, log_scale.exp(), validate_args=False)
+    return Normal(mean, log_scale.tanh().exp(), validate_args=False)
 
 
 @pytest.fixture
