@@ -1,0 +1,84 @@
+"""Which group each event is shown in, in which colour, and which events are drawn."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.discovery import Discovery
+
+UNEXPLAINED = "in no group"
+"""Events that no class explains and that form no candidate."""
+
+_STRONG = (
+    "#d1495b", "#00798c", "#e08e1b", "#6a4c93", "#2f8f4e", "#b5179e", "#1d4e89", "#8a5a2b",
+)  # fmt: skip
+_GREY = "#9aa3af"
+_FEWEST = 30  # events drawn of a group, however small its share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A candidate, a known class, or the rest.
+
+    Attributes:
+        name: As it is shown.
+        kind: "candidate", "known" or "rest".
+        colour: Of its points.
+        rows: Of the embeddings.
+    """
+
+    name: str
+    kind: str
+    colour: str
+    rows: NDArray[np.int64]
+
+
+def groups_of(discovery: Discovery) -> tuple[Group, ...]:
+    """Candidates, known classes and the rest; every event with a code lies in one of them."""
+    groups = [
+        Group(name=c.name, kind="candidate", colour=_STRONG[i % len(_STRONG)], rows=c.members)
+        for i, c in enumerate(discovery.candidates)
+    ]
+    taken = np.zeros(len(discovery.embeddings), dtype=bool)
+    for group in groups:
+        taken[group.rows] = True
+    for number, known in enumerate(discovery.known):
+        rows = known.members[~taken[known.members]]
+        groups.append(Group(name=known.name, kind="known", colour=_soft(number), rows=rows))
+        taken[rows] = True
+    rest = np.flatnonzero(np.isfinite(discovery.embeddings.mean).all(axis=1) & ~taken)
+    if len(rest):
+        groups.append(Group(name=UNEXPLAINED, kind="rest", colour=_GREY, rows=rest))
+    return tuple(groups)
+
+
+def sample(groups: Sequence[Group], limit: int, seed: int) -> NDArray[np.int64]:
+    """At most about `limit` rows, from each group in proportion, small groups whole.
+
+    Args:
+        groups: What to draw from.
+        limit: Most rows; a little more where there are many small groups.
+        seed: Of the choice.
+    """
+    total = sum(len(group.rows) for group in groups)
+    if total <= limit:
+        return np.sort(np.concatenate([np.empty(0, np.int64), *(g.rows for g in groups)]))
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for group in groups:
+        count = min(len(group.rows), max(_FEWEST, limit * len(group.rows) // total))
+        chosen.append(rng.choice(group.rows, count, replace=False))
+    return np.sort(np.concatenate(chosen))
+
+
+def _soft(number: int) -> str:
+    """Pale colours whose neighbours in the list differ much: steps of the golden angle."""
+    hue = (0.58 + number * 0.381966) % 1.0
+    lightness = (0.66, 0.74, 0.58)[number % 3]
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.42)
+    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"

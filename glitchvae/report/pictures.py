@@ -1,0 +1,107 @@
+"""Thumbnails of glitches in viridis, as WebP inside the page that shows them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from io import BytesIO
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+from glitchvae.embedding import Embeddings
+from glitchvae.shapes import ENERGY_CEILING
+from glitchvae.spectrogram import SpectrogramSet
+
+Pictures = Callable[[Embeddings], SpectrogramSet]
+"""Gives the images of some rows, NaN where there are none: `Archive.thumbnails`."""
+
+Draw = Callable[[NDArray[np.floating]], NDArray[np.uint8]]
+"""Turns the views (4, F, T) of one glitch into colours (H, W, 3)."""
+
+_GREY, _PAPER = (220, 220, 224), (255, 255, 255)
+_GAP = 4  # pixels between two views
+_AT_ONCE = 500  # images in memory at a time: 190 kB each
+
+
+def strip(views: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """The four views side by side at full size, (140, 4 * 170 + gaps, 3)."""
+    colours = [_colours(view) for view in views]
+    gap = np.full((colours[0].shape[0], _GAP, 3), _PAPER, np.uint8)
+    return np.concatenate([part for view in colours for part in (gap, view)][1:], axis=1)
+
+
+def montage(views: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """The four views at half size in two rows, the shortest first, (142, 172, 3)."""
+    small = [_colours(_halve(view)) for view in views]
+    rows, columns, _ = small[0].shape
+    page = np.full((2 * rows + _GAP // 2, 2 * columns + _GAP // 2, 3), _PAPER, np.uint8)
+    page[:rows, :columns], page[:rows, -columns:] = small[:2]
+    page[-rows:, :columns], page[-rows:, -columns:] = small[2:]
+    return page
+
+
+def draw_rows(
+    embeddings: Embeddings,
+    rows: Iterable[int],
+    pictures: Pictures | None,
+    draw: Draw,
+    *,
+    quality: int = 60,
+) -> dict[int, str]:
+    """A picture of each of some events, as the address of an image inside the page.
+
+    Args:
+        embeddings: N events.
+        rows: Which of them.
+        pictures: Where their images are; None where there are none.
+        draw: `strip` or `montage`.
+        quality: Of WebP, 0 to 100.
+
+    Returns:
+        Data URIs by row; events without an image are left out.
+    """
+    if pictures is None:
+        return {}
+    found = {}
+    for part in _parts(embeddings, rows):
+        images = pictures(embeddings.take(part)).images
+        for row, views in zip(part.tolist(), images, strict=True):
+            if np.isfinite(views).any():
+                found[row] = _data_uri(draw(np.asarray(views, dtype=np.float32)), quality)
+    return found
+
+
+def _parts(embeddings: Embeddings, rows: Iterable[int]) -> Iterator[NDArray[np.int64]]:
+    """The rows in the order of time, so that each part of them lies in few files."""
+    chosen = np.unique(np.fromiter(rows, dtype=np.int64))
+    chosen = chosen[np.argsort(embeddings.gps[chosen], kind="stable")]
+    for first in range(0, len(chosen), _AT_ONCE):
+        yield chosen[first : first + _AT_ONCE]
+
+
+def _colours(view: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """(F, T, 3) with the highest frequency on top; grey where nothing was computed."""
+    level = np.clip(np.nan_to_num(view) * (256 / ENERGY_CEILING), 0, 255).astype(np.uint8)
+    colours = _viridis()[level]
+    colours[np.isnan(view)] = _GREY
+    return colours[::-1]
+
+
+@lru_cache(maxsize=1)
+def _viridis() -> NDArray[np.uint8]:
+    return (colormaps["viridis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+
+
+def _halve(view: NDArray[np.floating]) -> NDArray[np.floating]:
+    rows, columns = view.shape
+    return view.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
+
+
+def _data_uri(colours: NDArray[np.uint8], quality: int) -> str:
+    stream = BytesIO()
+    Image.fromarray(colours).save(stream, "WEBP", quality=quality, method=4)
+    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
