@@ -102,8 +102,10 @@ class Prototypes:
             whitener=_whitener(residuals, known[0]), temperature=1.0, known_distances=np.zeros(1),
         )  # fmt: skip
         spare = _labelled(*held_out)
-        codes, labels = (np.concatenate(pair) for pair in zip(spare, known, strict=True))
-        return raw._calibrated(*spare)._referring_to(codes, labels, len(spare[0]), seed)
+        return raw._calibrated(*spare)._referring_to(
+            np.concatenate([spare[0], known[0]]), np.concatenate([spare[1], known[1]]),
+            len(spare[0]), seed,
+        )  # fmt: skip
 
     def classify(self, codes: NDArray[np.floating]) -> Classes:
         """Nearest class, its probability and the novelty of each code.
@@ -124,6 +126,43 @@ class Prototypes:
             probability[usable] = np.exp(log_softmax(scores / self.temperature, axis=1)).max(axis=1)
             novelty[usable] = self._novelty(nearest)
         return Classes(name, probability, novelty)
+
+    def with_class(self, name: str, codes: NDArray[np.floating], *, seed: int = 0) -> Self:
+        """The same classes and one more; one that is there already grows by these codes.
+
+        Covariance, temperature and known distances stay as they are: they were measured on
+        held-out events, of which a class of a few dozen has none to spare.
+
+        Args:
+            name: Class.
+            codes: (N, Z) of its events; rows with NaN are left out.
+            seed: Of k-means and of the choice of reference events.
+
+        Raises:
+            InputError: no usable code, or codes of another size.
+        """
+        own = np.asarray(codes, dtype=np.float64)
+        if own.ndim != 2 or own.shape[1] != self.centres.shape[1]:
+            raise InputError(
+                f"codes of another size for class {name!r}", found=own.shape,
+                expected=f"(N, {self.centres.shape[1]})",
+            )  # fmt: skip
+        own, _ = _labelled(own, np.full(len(own), name, dtype=object))
+        names = tuple(sorted({*self.names, name}))
+        moved, k = np.searchsorted(names, self.names), names.index(name)
+        centres = _place_centres(own, np.zeros(len(own), dtype=np.int64), seed)[0]
+        owners = np.concatenate([moved[self.owners], np.full(len(centres), k)])
+        grown = replace(
+            self, names=names, owners=owners, centres=np.concatenate([self.centres, centres])
+        )
+        if self.reference is None or self.reference_owners is None:
+            return grown
+        kept = np.random.default_rng(seed).permutation(own)[:REFERENCE_EVENTS].astype(np.float32)
+        return replace(
+            grown,
+            reference=np.concatenate([self.reference, kept]),
+            reference_owners=np.concatenate([moved[self.reference_owners], np.full(len(kept), k)]),
+        )
 
     def save(self, path: str | Path) -> None:
         """Write as safetensors; the class names are JSON in its header."""

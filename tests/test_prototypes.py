@@ -163,3 +163,40 @@ def test_prototypes_without_kept_codes_can_be_read(tmp_path, rng):
     bare = dataclasses.replace(fitted, reference=None, reference_owners=None)
     bare.save(tmp_path / "p.safetensors")
     assert Prototypes.load(tmp_path / "p.safetensors").reference is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_class_that_is_added_explains_its_events(rng, kept):
+    codes, labels = events(rng, 60)
+    prototypes = Prototypes.fit(codes, labels)
+    if not kept:
+        prototypes = dataclasses.replace(prototypes, reference=None, reference_owners=None)
+    new = rng.normal((20, 20, 0), 1.0, (30, 3))
+    assert (prototypes.classify(new).novelty == 1).all()
+    grown = prototypes.with_class("Ripple", np.vstack([new, np.full(3, np.nan)]))
+    assert grown.names == ("Blip", "Ripple", "Tomte", "Whistle")
+    assert set(grown.classify(new).class_name) == {"Ripple"}
+    assert np.median(grown.classify(new).novelty) < 0.9
+    before, after = prototypes.classify(codes), grown.classify(codes)
+    assert (before.class_name == after.class_name).all()
+    np.testing.assert_array_equal(before.novelty, after.novelty)
+    if kept:
+        assert np.sum(grown.reference_owners == 1) == 30
+        assert np.sum(grown.reference_owners == 3) == np.sum(prototypes.reference_owners == 2)
+
+
+def test_a_class_that_is_there_grows(rng):
+    codes, labels = events(rng, 60)
+    prototypes = Prototypes.fit(codes, labels)
+    new = rng.normal((-8, 0, 0), 1.0, (30, 3))
+    grown = prototypes.with_class("Blip", new)
+    assert grown.names == prototypes.names
+    assert set(grown.classify(new).class_name) == {"Blip"}
+
+
+def test_codes_of_another_size_are_no_class(rng):
+    prototypes = Prototypes.fit(*events(rng, 20))
+    with pytest.raises(InputError, match=r"'Ripple'.*expected \(N, 3\); found \(5, 2\)"):
+        prototypes.with_class("Ripple", np.zeros((5, 2)))
+    with pytest.raises(InputError, match="none both usable and labelled"):
+        prototypes.with_class("Ripple", np.full((5, 3), np.nan))
