@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from bokeh.core.properties import value
 from bokeh.models import (
     CDSView,
     ColumnDataSource,
@@ -111,7 +112,7 @@ def draw_plane(
     page.text(
         "x", "y", text="name", source=names, text_align="center", text_baseline="middle",
         text_font_size="size", text_color="ink", text_font_style="style",
-        text_font={"value": "system-ui, sans-serif"}, text_outline_color="#ffffff",
+        text_font=value("system-ui, sans-serif"), text_outline_color="#ffffff",
     )  # fmt: skip
     _calm(page)
     return page
