@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -84,4 +83,5 @@ def covariance_of_means(latents: Latents) -> Tensor:
     In float64: neither autocast nor TF32 reaches its product of matrices.
     """
     mean = latents.posterior.mean
-    return torch.cov(mean.double().T, correction=1).to(mean.dtype)
+    centred = (mean - mean.mean(dim=0)).double()
+    return (centred.T @ centred / (len(mean) - 1)).to(mean.dtype)

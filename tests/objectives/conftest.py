@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Normal
 
 from glitchvae.models import GlitchVAE, GlitchVAESettings, Latents, prepare, standard_normal
+from glitchvae.models.likelihood import at_least_float32
 from glitchvae.objectives import OBJECTIVES, Batch, Objective
 
 TINY = GlitchVAESettings(image_shape=(6, 6), widths=(2,), hidden=4, latent_size=2)
@@ -39,12 +40,12 @@ class Ladder(nn.Module):
         return Latents(tuple(posteriors), tuple(priors), tuple(samples))
 
     def decode(self, z: Tensor) -> Distribution:
-        logits = self.decoder(z[:, : self.seen]).unflatten(1, (4, 6, 6))
-        return Bernoulli(logits=logits, validate_args=False)
+        logits = at_least_float32(self.decoder(z[:, : self.seen]))
+        return Bernoulli(logits=logits.unflatten(1, (4, 6, 6)), validate_args=False)
 
 
 def normal(numbers: Tensor) -> Normal:
-    mean, log_scale = numbers.chunk(2, dim=-1)
+    mean, log_scale = at_least_float32(numbers).chunk(2, dim=-1)
     return Normal(mean, log_scale.tanh().exp(), validate_args=False)
 
 
