@@ -240,7 +240,10 @@ def _refuse_pickle(path: Path) -> None:
 
 def _starts_like_pickle(file: Path) -> bool:
     with file.open("rb") as stream:
-        return stream.read(4).startswith(_PICKLE_STARTS)
+        start = stream.read(9)
+    # Safetensors begin with the length of their header in eight bytes, of which the first may
+    # be a pickle's first.
+    return start.startswith(_PICKLE_STARTS) and start[4:] != b"\0\0\0\0{"
 
 
 def _check_digest(path: Path, expected: str) -> None:

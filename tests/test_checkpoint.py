@@ -4,6 +4,7 @@ import tomllib
 
 import numpy as np
 import pytest
+import safetensors.torch
 import tomli_w
 import torch
 
@@ -17,9 +18,16 @@ from glitchvae.checkpoint import (
     save_checkpoint,
 )
 from glitchvae.errors import ModelError
-from glitchvae.models import GlitchVAE, GlitchVAESettings
+from glitchvae.models import (
+    GlitchVAE,
+    GlitchVAESettings,
+    HierarchicalVAE,
+    HierarchySettings,
+    ImageVAE,
+)
 from glitchvae.prototypes import Prototypes
 from glitchvae.shapes import ENERGY_CEILING
+from glitchvae.store import digest
 
 TINY = GlitchVAESettings(image_shape=(12, 10), widths=(4,), hidden=8, latent_size=3)
 CARD = ModelCard(
@@ -99,6 +107,23 @@ def test_reconstructions_are_energies(folder, rng):
     assert reconstruct(load_checkpoint(folder), images[:0]).shape == (0, 4, 12, 10)
 
 
+def test_a_hierarchy_of_the_glitch_network_reconstructs_glitches(tmp_path, rng):
+    settings = HierarchySettings(
+        network="glitch", glitch={"image_shape": (12, 10), "widths": (4,)}, latent_sizes=(4, 2)
+    )
+    save_checkpoint(tmp_path / "model", HierarchicalVAE(settings), CARD)
+    opened = load_checkpoint(tmp_path / "model")
+    assert opened.card.latent_size == 6
+    images = rng.exponential(2.0, (3, 4, 12, 10)).astype(np.float16)
+    assert reconstruct(opened, images).shape == images.shape
+
+
+def test_a_model_of_pictures_is_refused_for_glitches(tmp_path, rng):
+    save_checkpoint(tmp_path / "model", ImageVAE(), CARD)
+    with pytest.raises(ModelError, match=r"of pictures.*found 'image' of images \(1, 64, 64\)"):
+        reconstruct(load_checkpoint(tmp_path / "model"), rng.random((3, 4, 12, 10)))
+
+
 def edit_card(folder, **changes):
     values = tomllib.loads((folder / "card.toml").read_text()) | changes
     (folder / "card.toml").write_text(tomli_w.dumps(values))
@@ -147,6 +172,17 @@ def test_a_pickled_model_is_refused_unopened(folder, tmp_path, model):
         load_checkpoint(tmp_path / "theirs")
     with pytest.raises(ModelError, match=r"model\.pt"):
         load_checkpoint(tmp_path / "theirs" / "model.pt")
+
+
+def test_weights_whose_first_byte_is_that_of_a_pickle_are_opened(folder, model):
+    for spaces in range(0, 256, 8):  # the header's length is a multiple of 8
+        weights = safetensors.torch.save(model.state_dict(), {"note": " " * spaces})
+        if weights[0] == 0x80:
+            break
+    (folder / "weights.safetensors").write_bytes(weights)
+    edit_card(folder, weights_digest=digest(folder / "weights.safetensors"))
+    assert weights[0] == 0x80
+    assert torch.equal(load_checkpoint(folder).model.encoder[0].bias, model.encoder[0].bias)
 
 
 def test_a_missing_model_is_named(tmp_path):

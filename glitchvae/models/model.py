@@ -71,8 +71,12 @@ class Model(nn.Module, Generic[S]):
         """Images of latents of the top layer, through the means of the priors below it."""
         return self.decode(self.descend(z_top))
 
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Distribution:
-        """Distributions of `n` images whose latents are drawn from the prior, top down."""
+    def sample_latents(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draws of the prior, top down: all layers (n, sum of `layers`)."""
         device = next(self.parameters()).device
         z_top = torch.randn(n, self.layers[-1], generator=generator, device=device)
-        return self.decode(self.descend(z_top, sample=True, generator=generator))
+        return self.descend(z_top, sample=True, generator=generator)
+
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Distribution:
+        """Distributions of `n` images whose latents are drawn from the prior, top down."""
+        return self.decode(self.sample_latents(n, generator=generator))
