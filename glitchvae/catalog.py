@@ -3,6 +3,9 @@
 A card says what a class is called in every taxonomy, what it looks like, where it was
 seen and what causes it. The schema is closed: an unknown key, a name claimed by two
 classes or a reference that is not listed is an error that names file and key.
+
+The shipped catalogue is never changed. Classes that were found and accepted here stand in
+a catalogue of one's own, whose cards come on top.
 """
 
 from __future__ import annotations
@@ -12,13 +15,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+import tomli_w
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from glitchvae.config import Settings, nearest, parse, read_toml
 from glitchvae.errors import CatalogError, ConfigError
 from glitchvae.resources import shipped
+from glitchvae.store import replacing
 
 
 def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
@@ -36,6 +41,39 @@ Limits = Annotated[tuple[float, float], AfterValidator(_ascending)]
 Prose = Annotated[str, StringConstraints(min_length=1), AfterValidator(_unwrapped)]
 Run = Literal["O1", "O2", "O3", "O4"]
 Detector = Literal["H1", "L1", "V1", "K1"]
+
+
+class Evidence(Settings):
+    """What discovery found of a candidate.
+
+    Attributes:
+        model: Digest of the model whose codes they are.
+        events: How many.
+        medoid: Identifier of the most typical one.
+        p_value: Chance that a run without a new class holds such a group.
+        expected_per_month: Such groups that chance makes in a month of live time.
+        stability: Mean Jaccard index over bootstrap reclusterings.
+        nearest: Known classes, the nearest first.
+        run: When the run that found it was made.
+    """
+
+    model: str
+    events: int = Field(gt=0)
+    medoid: str
+    p_value: float
+    expected_per_month: float
+    stability: float
+    nearest: tuple[str, ...] = ()
+    run: str = ""
+
+
+class Decision(Settings):
+    """What a person decided about a candidate or a class, and why."""
+
+    action: Literal["proposed", "accepted", "merged", "retired"]
+    reviewer: str = Field(min_length=1)
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    note: str = ""
 
 
 class ClassCard(Settings):
@@ -62,6 +100,9 @@ class ClassCard(Settings):
         names: Labels by taxonomy; the taxonomies are those of `catalog.toml`.
         aliases: Other spellings and abbreviations in use.
         references: Keys of the references of `catalog.toml`.
+        evidence: What discovery found, of a class that no paper describes yet.
+        merged_into: The class that this one turned out to be.
+        decisions: Who decided what, the latest last.
     """
 
     key: Key
@@ -79,9 +120,20 @@ class ClassCard(Settings):
     snr: Limits | None = None
     ranges_from: Prose | None = None
     family: str | None = None
-    names: dict[str, tuple[str, ...]]
+    names: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     aliases: tuple[str, ...] = ()
-    references: tuple[str, ...] = Field(min_length=1)
+    references: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    merged_into: str | None = None
+    decisions: tuple[Decision, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_founded(self) -> Self:
+        if not self.references and self.evidence is None:
+            raise ValueError("references: needs one at least, or evidence of its own")
+        if self.merged_into is not None and self.status != "retired":
+            raise ValueError("merged_into: a class that was merged is retired")
+        return self
 
     def spellings(self) -> set[str]:
         """Everything this class may be called, as `fold` writes it."""
@@ -143,34 +195,72 @@ def fold(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
-def read_catalog(folder: str | Path | None = None) -> Catalog:
+def read_catalog(folder: str | Path | None = None, *, own: str | Path | None = None) -> Catalog:
     """The catalogue in `folder`, by default the one that is shipped.
+
+    Args:
+        folder: With `catalog.toml` and `classes/`.
+        own: A catalogue of one's own, whose `classes/` come on top; it may be missing.
 
     Raises:
         CatalogError: every problem of every file, one per line.
     """
-    catalog, problems = _read(folder)
+    catalog, problems = _read(folder, own)
     if catalog is None or problems:
         raise CatalogError("\n".join(str(problem) for problem in problems))
     return catalog
 
 
-def validate(folder: str | Path | None = None) -> list[CatalogError]:
+def validate(
+    folder: str | Path | None = None, *, own: str | Path | None = None
+) -> list[CatalogError]:
     """Every problem of the catalogue in `folder`, each with its file and key."""
-    return _read(folder)[1]
+    return _read(folder, own)[1]
 
 
-def _read(folder: str | Path | None) -> tuple[Catalog | None, list[CatalogError]]:
+def read_card(path: str | Path) -> ClassCard:
+    """One card by itself.
+
+    Raises:
+        CatalogError: it breaks the schema, or its key is not the file's name.
+    """
+    card = _read_card(Path(path))
+    if isinstance(card, CatalogError):
+        raise card
+    for problem in _misnamed(Path(path), card):
+        raise problem
+    return card
+
+
+def write_card(folder: str | Path, card: ClassCard) -> Path:
+    """Write `<key>.toml` into a folder of cards; what is not known is left out.
+
+    Raises:
+        StorageError: the disk refused the write; an earlier card is untouched.
+    """
+    path = Path(folder) / f"{card.key}.toml"
+    values = card.model_dump(mode="json", exclude_none=True)
+    filled = {key: value for key, value in values.items() if value not in ([], {})}
+    with replacing(path) as temporary:
+        temporary.write_bytes(tomli_w.dumps({"runs": [], **filled}).encode())
+    return path
+
+
+def _read(
+    folder: str | Path | None, own: str | Path | None
+) -> tuple[Catalog | None, list[CatalogError]]:
     folder = shipped("catalog") if folder is None else Path(folder)
     settings = _read_settings(folder / "catalog.toml")
     read = [(path, _read_card(path)) for path in sorted((folder / "classes").glob("*.toml"))]
+    if own is not None:
+        read += [(p, _read_card(p)) for p in sorted((Path(own) / "classes").glob("*.toml"))]
     if isinstance(settings, CatalogError):
         return None, [settings, *(card for _, card in read if isinstance(card, CatalogError))]
     problems = [card for _, card in read if isinstance(card, CatalogError)]
     cards = {path: card for path, card in read if isinstance(card, ClassCard)}
     for path, card in cards.items():
-        problems += _cross_references(path, card, settings)
-    problems += _claimed_twice(cards)
+        problems += [*_misnamed(path, card), *_cross_references(path, card, settings)]
+    problems += [*_merged_into_nothing(cards), *_claimed_twice(cards)]
     if not read:
         problems.append(CatalogError("no class cards", where=folder / "classes"))
     ordered = tuple(sorted(cards.values(), key=lambda card: card.name.casefold()))
@@ -191,15 +281,26 @@ def _read_card(path: Path) -> ClassCard | CatalogError:
         return CatalogError(error.problem, where=path, found=error.found)
 
 
-def _cross_references(
-    path: Path, card: ClassCard, settings: CatalogSettings
-) -> Iterator[CatalogError]:
-    """What a card names must exist: its file, its taxonomies, its references."""
+def _misnamed(path: Path, card: ClassCard) -> Iterator[CatalogError]:
     if card.key != path.stem:
         yield CatalogError(
             "the key is not the file's name", where=f"{path}: key", expected=repr(path.stem),
             found=repr(card.key),
         )  # fmt: skip
+
+
+def _merged_into_nothing(cards: dict[Path, ClassCard]) -> Iterator[CatalogError]:
+    known = {spelling: card for card in cards.values() for spelling in card.spellings()}
+    for path, card in cards.items():
+        if card.merged_into is not None and fold(card.merged_into) not in known:
+            hint = _hint(fold(card.merged_into), known)
+            yield CatalogError(f"no class {card.merged_into!r}{hint}", where=f"{path}: merged_into")
+
+
+def _cross_references(
+    path: Path, card: ClassCard, settings: CatalogSettings
+) -> Iterator[CatalogError]:
+    """What a card names must exist: its taxonomies and its references."""
     listed = {"names": (card.names, settings.taxonomies)}
     listed["references"] = (dict.fromkeys(card.references, ()), settings.references)
     for key, (used, known) in listed.items():
