@@ -1,0 +1,133 @@
+"""Small changes of images that should not change what they are: only the encoder sees them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveFloat
+from torch import Tensor
+
+from glitchvae.config import Settings
+from glitchvae.objectives import Batch
+from glitchvae.shapes import AXIS_FREQUENCIES, ENERGY_CEILING, VIEWS
+
+NOISE_ENERGY = 3.0
+"""Energy over the median that little of Gaussian noise exceeds: exp(-3 ln 2) = 1/8."""
+
+Range = tuple[PositiveFloat, PositiveFloat]
+
+
+class Augmentation(Settings):
+    """Small changes of the images that the encoder sees and the loss does not.
+
+    The loss asks for every event as it is: in its place, as bright, all rows, all views.
+    What the changes took or added is no part of the event, and the code learns to leave
+    it out.
+
+    Attributes:
+        time_shift: Each event moves by a time uniform within plus or minus this many
+            seconds, the same in its views, rounded to pixels; what leaves on one side
+            enters on the other. Zero keeps them in place.
+        band_limit: Share of events whose upper rows are hidden above a frequency uniform
+            in log f, as if their strain had a lower sample rate, so that the codes of one
+            glitch at 16, 4, 2 and 1 kHz come to lie together.
+        lowest_limit: Lowest frequency at which `band_limit` cuts (Hz); strain at 1024 Hz
+            reaches 323 Hz.
+        gain: Range of a factor, uniform in its logarithm, on all energies of an event.
+            Pictures published before gwpy normalised by medians are darker by up to ln 2.
+        loudness: Range of a factor, uniform in its logarithm, on what an event's energies
+            exceed the noise by: the same glitch at another SNR.
+        hidden_view: Share of events of which one view is missing.
+        twins: Whether each event is shown twice, changed in two ways: for objectives that
+            compare the two codes.
+    """
+
+    time_shift: float = Field(default=0.01, ge=0)
+    band_limit: float = Field(default=0.3, ge=0, le=1)
+    lowest_limit: float = Field(default=300.0, gt=0)
+    gain: Range = (0.65, 1.0)
+    loudness: Range = (1.0, 1.0)
+    hidden_view: float = Field(default=0.0, ge=0, le=1)
+    twins: bool = False
+
+
+def augmented(batch: Batch, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
+    """A batch whose input (and its twin, where wanted) is changed: see `Augmentation`."""
+    x = change(batch.x, augmentation, rng)
+    twin = change(batch.x, augmentation, rng) if augmentation.twins else None
+    return batch._replace(x=x, twin=twin)
+
+
+def change(x: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Input (B, views + 1, F, T) with every event changed in its own way."""
+    count, views = len(x), x.shape[1] - 1
+    shifts = rng.uniform(-augmentation.time_shift, augmentation.time_shift, count)
+    rows = _kept_rows(count, x.shape[2], augmentation, rng)
+    gain, loudness = (
+        _factors(span, count, rng) for span in (augmentation.gain, augmentation.loudness)
+    )
+    hidden = (rng.random(count) < augmentation.hidden_view) * rng.integers(1, views + 1, count)
+    if augmentation.time_shift:
+        x = shift_time(x, shifts)
+    if augmentation.loudness != (1, 1):
+        x = amplify(x, _on(x, loudness))
+    if augmentation.gain != (1, 1):
+        x = dim(x, _on(x, gain))
+    unseen = torch.arange(x.shape[2], device=x.device) >= _on(x, rows)[:, None]
+    missing = torch.arange(1, x.shape[1] + 1, device=x.device) == _on(x, hidden)[:, None]
+    return x.masked_fill(unseen[:, None, :, None] | missing[:, :, None, None], 0.0)
+
+
+def dim(x: Tensor, gain: Tensor) -> Tensor:
+    """Input (B, views + 1, F, T) with the energies of each event times its gain (B,).
+
+    The input is the root of an energy. Saturated pixels stay: how much energy they hold
+    beyond the ceiling is not known. The last channel, the computed band, stays too.
+    """
+    views = x[:, :-1]
+    dimmed = torch.where(views < 1, views * gain.sqrt()[:, None, None, None], views)
+    return torch.cat([dimmed, x[:, -1:]], dim=1)
+
+
+def amplify(x: Tensor, factor: Tensor) -> Tensor:
+    """Input (B, views + 1, F, T) with what exceeds the noise times a factor (B,).
+
+    Energies up to `NOISE_ENERGY` stay, and so do saturated pixels.
+    """
+    views, noise = x[:, :-1], NOISE_ENERGY / ENERGY_CEILING
+    excess = (views.square() - noise).clamp_(min=0.0)
+    louder = views.square() + (factor[:, None, None, None] - 1) * excess
+    changed = torch.where(views < 1, louder.clamp_(max=1.0).sqrt(), views)
+    return torch.cat([changed, x[:, -1:]], dim=1)
+
+
+def shift_time(x: Tensor, seconds: np.ndarray) -> Tensor:
+    """Input (B, views + 1, F, T), each event rolled by its own time (B,), to the nearest pixel.
+
+    View i spans `VIEWS[i]` seconds, so the same time is eight times as many pixels in the
+    first as in the last. The last channel is constant in time and stays.
+    """
+    views, width = x[:, :-1], x.shape[-1]
+    spans = np.resize(VIEWS, views.shape[1])
+    pixels = torch.from_numpy(np.rint(seconds[:, None] / spans * width).astype(np.int64))
+    places = (torch.arange(width) - pixels[:, :, None]) % width
+    moved = views.gather(3, places.to(x.device)[:, :, None].expand_as(views))
+    return torch.cat([moved, x[:, -1:]], dim=1)
+
+
+def _factors(span: Range, count: int, rng: np.random.Generator) -> np.ndarray:
+    return np.exp(rng.uniform(*np.log(span), count)).astype(np.float32)
+
+
+def _on(x: Tensor, values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values).to(x.device, non_blocking=True)
+
+
+def _kept_rows(
+    count: int, height: int, augmentation: Augmentation, rng: np.random.Generator
+) -> np.ndarray:
+    """How many rows of each event the encoder sees; all of them for most."""
+    low, high = np.log(AXIS_FREQUENCIES)
+    lowest = height * (np.log(augmentation.lowest_limit) - low) / (high - low)
+    limits = rng.uniform(lowest, height, count).astype(np.int64)
+    return np.where(rng.random(count) < augmentation.band_limit, limits, height)

@@ -1,0 +1,116 @@
+"""Changes of the input: what they change, what they leave, and that the loss sees none."""
+
+import numpy as np
+import pytest
+import torch
+
+from glitchvae.models import prepare
+from glitchvae.objectives import Batch
+from glitchvae.shapes import ENERGY_CEILING, VIEWS
+from glitchvae.training import Augmentation
+from glitchvae.training.augmentation import (
+    NOISE_ENERGY,
+    amplify,
+    augmented,
+    change,
+    dim,
+    shift_time,
+)
+
+STILL = Augmentation(time_shift=0, band_limit=0, gain=(1, 1))
+
+
+@pytest.fixture
+def energies(rng) -> torch.Tensor:
+    return torch.from_numpy(rng.uniform(0, 25, (20, 4, 20, 24)).astype(np.float32))
+
+
+@pytest.fixture
+def batch(energies) -> Batch:
+    loud = energies.clone()
+    loud[:, :, 6] = ENERGY_CEILING
+    x, valid = prepare(loud)
+    return Batch(x, x[:, :-1], valid)
+
+
+def changed(batch, **settings):
+    return augmented(batch, STILL.model_copy(update=settings), np.random.default_rng(0))
+
+
+def test_no_augmentation_changes_nothing(batch):
+    seen = changed(batch)
+    assert all(torch.equal(a, b) for a, b in zip(batch[:3], seen[:3], strict=True))
+    assert seen.twin is None
+
+
+def test_the_loss_sees_no_change(batch):
+    every = Augmentation(band_limit=1, loudness=(0.5, 2), hidden_view=1)
+    seen = augmented(batch, every, np.random.default_rng(0))
+    assert torch.equal(seen.target, batch.target)
+    assert torch.equal(seen.valid, batch.valid)
+    assert not torch.equal(seen.x, batch.x)
+
+
+def test_views_shift_by_one_time_of_each_event():
+    width = 200
+    x = torch.zeros(2, len(VIEWS) + 1, 1, width)
+    x[..., width // 2] = 1
+    moved = shift_time(x, np.array([0.02, -0.01]))
+    places = moved[:, :, 0].argmax(dim=-1) - width // 2
+    assert places.tolist() == [[8, 4, 2, 1, 0], [-4, -2, -1, 0, 0]]
+
+
+def test_a_shift_loses_no_pixel(batch):
+    moved = changed(batch, time_shift=0.05).x
+    torch.testing.assert_close(moved.sort(dim=-1).values, batch.x.sort(dim=-1).values)
+
+
+def test_a_hidden_band_looks_as_if_it_had_not_been_computed(energies):
+    x, valid = prepare(energies)
+    seen = changed(Batch(x, x[:, :-1], valid), band_limit=1, lowest_limit=300).x
+    kept = seen[:, -1, :, 0].sum(dim=1).int()
+    lowest = int(20 * np.log(30) / np.log(204.8))
+    assert ((kept >= lowest) & (kept <= 20)).all()
+    assert len(kept.unique()) > 2
+    for event, rows in enumerate(kept.tolist()):
+        cut = energies[event : event + 1].clone()
+        cut[:, :, rows:] = torch.nan
+        torch.testing.assert_close(seen[event : event + 1], prepare(cut)[0])
+
+
+def test_a_dimmed_input_is_that_of_dimmed_energies(energies):
+    gain = torch.linspace(0.4, 1, 20)
+    dimmed = dim(prepare(energies)[0], gain)
+    torch.testing.assert_close(dimmed, prepare(energies * gain[:, None, None, None])[0])
+
+
+def test_a_louder_glitch_stands_in_the_same_noise(energies):
+    factor = torch.linspace(0.5, 2, 20)
+    excess = (energies - NOISE_ENERGY).clamp(min=0)
+    expected = energies + (factor[:, None, None, None] - 1) * excess
+    torch.testing.assert_close(amplify(prepare(energies)[0], factor), prepare(expected)[0])
+
+
+@pytest.mark.parametrize("setting", [{"gain": (0.5, 0.5)}, {"loudness": (0.5, 0.5)}])
+def test_saturated_pixels_and_the_band_stay(batch, setting):
+    seen = changed(batch, **setting)
+    saturated = batch.target == 1
+    assert (seen.x[:, :-1][saturated] == 1).all()
+    assert torch.equal(seen.x[:, -1], batch.x[:, -1])
+
+
+def test_one_view_of_some_events_is_missing(batch):
+    seen = changed(batch, hidden_view=0.5)
+    missing = (seen.x[:, :-1].flatten(2) == 0).all(dim=2)
+    assert set(missing.sum(dim=1).tolist()) == {0, 1}
+    assert missing.any(dim=0).all()
+    assert torch.equal(seen.x[:, -1], batch.x[:, -1])
+
+
+def test_twins_are_the_same_events_changed_in_two_ways(batch):
+    seen = changed(batch, twins=True, band_limit=1)
+    rng = np.random.default_rng(0)
+    both = [change(batch.x, STILL.model_copy(update={"band_limit": 1}), rng) for _ in range(2)]
+    assert torch.equal(seen.x, both[0])
+    assert torch.equal(seen.twin, both[1])
+    assert not torch.equal(seen.x, seen.twin)
