@@ -46,7 +46,9 @@ def parse(model: type[S], values: dict[str, Any], *, where: object = None) -> S:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_describe(model, item) for item in error.errors()]
+        # A default that follows from other entries is no news where one of those is wrong.
+        told = [item for item in error.errors() if item["type"] != "default_factory_not_called"]
+        lines = [_describe(model, item) for item in told]
         raise ConfigError("; ".join(lines), where=where) from error
 
 

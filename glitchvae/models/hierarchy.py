@@ -23,7 +23,7 @@ from glitchvae.models.glitch_vae import GlitchNetworkSettings, glitch_decoder, g
 from glitchvae.models.latents import Latents, draw, normal, standard_normal
 from glitchvae.models.likelihood import LikelihoodSettings, make_likelihood
 from glitchvae.models.model import Model
-from glitchvae.models.networks import NETWORKS, NetworkName
+from glitchvae.models.networks import NETWORKS, NetworkName, Shape
 
 LATENT_SIZES = (96, 48, 24, 12, 6)
 """Sizes of five latent layers, bottom up; of L layers the paper takes the last L."""
@@ -34,46 +34,45 @@ HIDDEN_WIDTHS = (1024, 512, 256, 128, 64)
 LOG_VARIANCE_LIMIT = 8.0
 
 
+def _glitch_network(given: dict[str, Any]) -> GlitchNetworkSettings | None:
+    return GlitchNetworkSettings() if given.get("network") == "glitch" else None
+
+
+def _image_shape(given: dict[str, Any]) -> Shape:
+    glitch = given.get("glitch")
+    return (1, 64, 64) if glitch is None else (glitch.views, *glitch.image_shape)
+
+
 class HierarchySettings(LikelihoodSettings):
     """Size of a `HierarchicalVAE`.
 
     Attributes:
         network: Between the images and the latents: one of `ImageVAE` or "glitch".
-        image_shape: Channels, rows and columns; of "glitch" what the table `glitch` says.
+        glitch: Size of the network "glitch".
+        image_shape: Channels, rows and columns; of the network "glitch" those of its table.
         latent_sizes: Of each layer, bottom up; their number is L.
         hidden_widths: Of the hidden layers between z_i and z_{i+1}, bottom up; of a longer
             list the last L - 1.
         likelihood_on: "first" (the image depends on z_1 alone) or "all" layers.
-        glitch: Size of the glitch network, which belongs to the network "glitch".
     """
 
-    network: NetworkName | Literal["glitch"] = "burgess"
-    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 64, 64)
+    network: Literal[NetworkName, "glitch"] = "burgess"
+    glitch: GlitchNetworkSettings | None = Field(default_factory=_glitch_network)
+    image_shape: Shape = Field(default_factory=_image_shape)
     latent_sizes: tuple[PositiveInt, ...] = Field(default=LATENT_SIZES, min_length=1)
     hidden_widths: tuple[PositiveInt, ...] = HIDDEN_WIDTHS
     likelihood_on: Literal["first", "all"] = "first"
-    glitch: GlitchNetworkSettings | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if values.get("network") != "glitch":
-            return values
-        glitch = GlitchNetworkSettings.model_validate(values.get("glitch") or {})
-        return {"image_shape": (glitch.views, *glitch.image_shape), **values, "glitch": glitch}
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if len(self.hidden_widths) < len(self.latent_sizes) - 1:
             raise ValueError("hidden_widths needs an entry between any two of latent_sizes")
-        if self.network != "glitch":
-            if self.glitch is not None:
-                raise ValueError("the table 'glitch' belongs to the network 'glitch'")
+        if (self.glitch is not None) != (self.network == "glitch"):
+            raise ValueError("the table 'glitch' belongs to the network 'glitch'")
+        if self.glitch is None:
             NETWORKS[self.network].check(self.image_shape)
-        elif self.glitch is not None:
-            shape = (self.glitch.views, *self.glitch.image_shape)
-            if self.image_shape != shape:
-                raise ValueError(f"image_shape is that of the table 'glitch', {shape}")
+        elif self.image_shape != (shape := _image_shape({"glitch": self.glitch})):
+            raise ValueError(f"image_shape is that of the table 'glitch', {shape}")
         return self
 
 

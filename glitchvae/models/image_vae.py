@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.distributions import Distribution
 
 from glitchvae.models.latents import Latents, draw, normal, standard_normal
 from glitchvae.models.likelihood import LikelihoodSettings, make_likelihood
 from glitchvae.models.model import Model
-from glitchvae.models.networks import NETWORKS, NetworkName
+from glitchvae.models.networks import NETWORKS, NetworkName, Shape
 
 
 class ImageVAESettings(LikelihoodSettings):
@@ -24,7 +24,7 @@ class ImageVAESettings(LikelihoodSettings):
     """
 
     network: NetworkName = "burgess"
-    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 64, 64)
+    image_shape: Shape = (1, 64, 64)
     latent_size: int = Field(default=10, ge=1)
 
     @model_validator(mode="after")

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from pydantic import PositiveInt
 from torch import nn
 
-Shape = tuple[int, int, int]
+Shape = tuple[PositiveInt, PositiveInt, PositiveInt]
 """Channels, rows and columns of an image."""
 
 NetworkName = Literal["burgess", "reference", "chen-mlp", "chen-conv"]
