@@ -24,7 +24,7 @@ from torch import Tensor
 from glitchvae import __version__, resources
 from glitchvae.config import Settings, parse
 from glitchvae.errors import ConfigError, InputError, ModelError
-from glitchvae.models import Model, architecture_of, build, prepare, restore, takes_views
+from glitchvae.models import Model, architecture_of, build, enlarge, prepare, restore, takes_views
 from glitchvae.prototypes import Prototypes
 from glitchvae.store import digest, replacing
 
@@ -202,7 +202,7 @@ def reconstruct(
     for batch in torch.from_numpy(np.asarray(images)).split(batch_size):
         x, _ = prepare(batch.to(device))
         views: Tensor = checkpoint.model.decode(checkpoint.model.encode(x).mean).mean
-        parts.append(restore(views).cpu().numpy())
+        parts.append(enlarge(restore(views), batch.shape[-2:]).cpu().numpy())
     return np.concatenate(parts) if parts else np.empty(np.shape(images), dtype=np.float32)
 
 

@@ -24,13 +24,14 @@ from glitchvae.models.likelihood import (
     scale_to_unit,
 )
 from glitchvae.models.model import Model
-from glitchvae.models.preparation import prepare, restore
+from glitchvae.models.preparation import enlarge, prepare, reduce, restore
 
 __all__ = [
     "ARCHITECTURES", "HIDDEN_WIDTHS", "LATENT_SIZES", "LIKELIHOODS", "GlitchVAE",
-    "GlitchVAESettings", "HierarchicalVAE", "HierarchySettings", "ImageVAE", "ImageVAESettings",
-    "Latents", "Likelihood", "Model", "architecture_of", "build", "check_range", "prepare",
-    "read_model", "restore", "scale_to_range", "scale_to_unit", "standard_normal", "takes_views",
+    "GlitchVAESettings", "HierarchicalVAE", "HierarchySettings", "ImageVAE",
+    "ImageVAESettings", "Latents", "Likelihood", "Model", "architecture_of", "build",
+    "check_range", "enlarge", "prepare", "read_model", "reduce", "restore", "scale_to_range",
+    "scale_to_unit", "standard_normal", "takes_views",
 ]  # fmt: skip
 
 ARCHITECTURES: dict[str, tuple[type[Settings], Callable[..., Model[Any]]]] = {

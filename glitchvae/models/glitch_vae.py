@@ -12,11 +12,16 @@ from glitchvae.config import Settings
 from glitchvae.models.latents import Latents, draw, normal, standard_normal
 from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName
 from glitchvae.models.model import Model
+from glitchvae.models.preparation import reduce
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 
 
 class GlitchNetworkSettings(Settings):
-    """Size of encoder and decoder. Widths that are multiples of 16 run fastest on a CPU."""
+    """Size of encoder and decoder. Widths that are multiples of 16 run fastest on a CPU.
+
+    An `image_shape` smaller than the images makes a network of reduced images: the encoder
+    averages what it is given (`reduce`), the decoder's views are as small.
+    """
 
     views: int = Field(default=len(VIEWS), ge=1)
     image_shape: tuple[int, int] = IMAGE_SHAPE
@@ -63,7 +68,7 @@ class GlitchVAE(Model[GlitchVAESettings]):
         """Posterior, prior and a draw (or the mean) of the latents of `x`.
 
         Args:
-            x: Input (B, views + 1, F, T) as `prepare` makes it.
+            x: Input (B, views + 1, F, T) as `prepare` makes it, reduced before or not.
             sample: Draw from the posterior; else take its mean.
         """
         posterior = normal(self.encoder(x))
@@ -88,7 +93,7 @@ def glitch_encoder(settings: GlitchNetworkSettings, outputs: int) -> nn.Sequenti
         stages += [nn.Conv2d(before, after, 4, stride=2, padding=1), _normalised(after), nn.SiLU()]
     flat = channels[-1] * rows * columns
     head = (nn.Linear(flat, settings.hidden), nn.SiLU(), nn.Linear(settings.hidden, outputs))
-    return nn.Sequential(*stages, nn.Flatten(), *head)
+    return _Encoder(settings.image_shape, *stages, nn.Flatten(), *head)
 
 
 def glitch_decoder(settings: GlitchNetworkSettings, inputs: int) -> nn.Sequential:
@@ -110,6 +115,17 @@ def glitch_decoder(settings: GlitchNetworkSettings, inputs: int) -> nn.Sequentia
         grow = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, output_padding=odd)
         layers += [nn.SiLU(), grow] if stage == 0 else [_normalised(before), nn.SiLU(), grow]
     return nn.Sequential(*layers)
+
+
+class _Encoder(nn.Sequential):
+    """Takes input of any size, reduced to that of the network."""
+
+    def __init__(self, shape: tuple[int, int], *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(reduce(x, self.shape))
 
 
 def _normalised(width: int) -> nn.GroupNorm:

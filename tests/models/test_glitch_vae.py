@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal
 
 from glitchvae.errors import ModelError
-from glitchvae.models import GlitchVAE, GlitchVAESettings, architecture_of, build, prepare
+from glitchvae.models import GlitchVAE, GlitchVAESettings, architecture_of, build, prepare, reduce
 
 TINY = GlitchVAESettings(image_shape=(20, 24), widths=(4, 8), hidden=16, latent_size=3)
 
@@ -70,6 +70,14 @@ def test_the_decoder_mirrors_any_image_size(height, width, stages):
     size = GlitchVAESettings(image_shape=(height, width), widths=(2,) * stages, hidden=4)
     model = GlitchVAE(size)
     assert model.decode(torch.zeros(1, 32)).mean.shape == (1, 4, height, width)
+
+
+def test_larger_images_are_reduced_before_they_are_encoded():
+    model = GlitchVAE(TINY)
+    large, _ = prepare(30 * torch.rand(2, 4, 40, 48, generator=torch.Generator().manual_seed(2)))
+    codes = model.encode(large).mean
+    torch.testing.assert_close(codes, model.encode(reduce(large, (20, 24))).mean)
+    assert model(large)[1].mean.shape == (2, 4, 20, 24)
 
 
 def test_the_shipped_size_stays_small():
