@@ -6,7 +6,7 @@ import torch
 
 from glitchvae.dataset import read_images, write_gravity_spy
 from glitchvae.errors import InputError, StorageError
-from glitchvae.models import GlitchVAESettings
+from glitchvae.models import GlitchVAESettings, prepare, reduce, restore
 from glitchvae.objectives import Annealed
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
@@ -52,6 +52,18 @@ def test_reading_in_parts_is_reading_at_once(paths, tmp_path, limit, number):
         assert getattr(data, name) == getattr(expected, name), name
     assert list(data.labels) == list(expected.labels)
     assert list(data.split) == list(expected.split)
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+def test_images_are_reduced_to_the_shape_of_the_model(paths, tmp_path, limit):
+    images = read_images(paths[0])
+    full = prepare(torch.from_numpy(images.images[images.usable]))[0]
+    data = read_training_data(paths[:1], shape=(70, 85), limit=limit, folder=tmp_path / "runs")
+    assert data.counts.shape == (9, 4, 70, 85)
+    seen = data.batch(slice(None)).x
+    assert torch.equal(seen[:, -1], reduce(full, (70, 85))[:, -1])
+    energies, expected = restore(seen[:, :-1]), restore(reduce(full, (70, 85))[:, :-1])
+    torch.testing.assert_close(energies, expected, rtol=0, atol=0.06)
 
 
 def test_a_mapped_file_has_no_name_to_stay_behind(paths, tmp_path):

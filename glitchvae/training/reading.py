@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glitchvae.dataset import BYTES_PER_EVENT, count_images, stream_images
+from glitchvae.dataset import count_images, stream_images
 from glitchvae.errors import InputError, StorageError
+from glitchvae.models import prepare, reduce, restore
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.training.data import (
     TrainingData,
@@ -46,6 +47,7 @@ def resident_limit(device: str | torch.device = "cpu") -> int:
 def read_training_data(
     paths: Sequence[str | Path],
     *,
+    shape: tuple[int, int] = IMAGE_SHAPE,
     limit: int | None = None,
     folder: str | Path | None = None,
 ) -> TrainingData:
@@ -53,6 +55,8 @@ def read_training_data(
 
     Args:
         paths: Spectrogram sets, Gravity Spy training sets or folders of pictures.
+        shape: Pixels (frequency, time) of the model that is to be trained; images are reduced
+            to it as the model itself would reduce them.
         limit: Bytes that may be resident; more goes to a file that is mapped and that
             the system removes with the process. None: `resident_limit()`.
         folder: Where that file is made; the system's temporary folder unless given.
@@ -62,9 +66,10 @@ def read_training_data(
         StorageError: no room for the file.
     """
     most = sum(count_images(path) for path in paths)
-    resident = most * BYTES_PER_EVENT <= (resident_limit() if limit is None else limit)
-    counts = _allocate(most, None if resident else folder, resident=resident)
-    computed = np.empty((most, IMAGE_SHAPE[0]), dtype=bool)
+    size = (most, len(VIEWS), *shape)
+    resident = math.prod(size) <= (resident_limit() if limit is None else limit)
+    counts = _allocate(size, None if resident else folder, resident=resident)
+    computed = np.empty((most, shape[0]), dtype=bool)
     sets, first = [], 0
     for path in paths:
         sets.append(_fill(path, counts[first:], computed[first:]))
@@ -79,9 +84,10 @@ def read_training_data(
     )  # fmt: skip
 
 
-def _allocate(events: int, folder: str | Path | None, *, resident: bool) -> NDArray[np.uint8]:
+def _allocate(
+    shape: tuple[int, ...], folder: str | Path | None, *, resident: bool
+) -> NDArray[np.uint8]:
     """Room for the bytes of some events, in memory or in a file without a name."""
-    shape = (events, len(VIEWS), *IMAGE_SHAPE)
     if resident:
         return np.empty(shape, dtype=np.uint8)
     place = Path(tempfile.gettempdir() if folder is None else folder)
@@ -109,7 +115,8 @@ def _fill(
     for part in stream_images(path):
         events = part.take(part.usable)
         rows = slice(end, end + len(events))
-        counts[rows], computed[rows] = count_energies(events.images)
+        images = _reduced(events.images, counts.shape[2:])
+        counts[rows], computed[rows] = count_energies(images)
         labels.append(text_or_empty(events.label, len(events)))
         splits.append(text_or_empty(events.split, len(events)))
         imaging, end = events.imaging, rows.stop
@@ -117,3 +124,11 @@ def _fill(
         raise InputError("no usable event to train on", where=path)
     label, split = np.concatenate(labels), np.concatenate(splits)
     return label, split, imaging, digest_of(counts[:end], computed[:end], label, split)
+
+
+def _reduced(images: NDArray[np.float16], shape: tuple[int, ...]) -> NDArray[np.floating]:
+    """Energies (N, views, F', T') of fewer pixels, NaN in rows that were not computed."""
+    if images.shape[2:] == shape:
+        return images
+    x = reduce(prepare(torch.from_numpy(images))[0], (shape[0], shape[1]))
+    return restore(x[:, :-1]).masked_fill(x[:, -1:] == 0, torch.nan).numpy()
