@@ -69,7 +69,7 @@ def _bezier(points: tuple[tuple[float, float], ...], corners: int) -> NDArray[np
     """(corners, 2) a cubic Bezier curve without its end."""
     t = np.arange(corners)[:, None] / corners
     basis = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
-    return sum((b * np.array(p) for b, p in zip(basis, points, strict=True)), np.zeros((1, 2)))
+    return np.concatenate(basis, axis=1) @ np.array(points)
 
 
 OUTLINES: tuple[Callable[[], NDArray[np.float64]], ...] = (square, ellipse, heart)
@@ -133,14 +133,19 @@ Opened = tuple[Iterator[NDArray[np.uint8]], NDArray[Any]]
 @contextmanager
 def _open_hdf5(path: Path) -> Iterator[Opened]:
     with opened(path) as file:
-        for name in ("imgs", "latents/classes"):
-            if name not in file:
-                raise InputError(f"no dataset {name!r}", where=path, found=sorted(file))
-        images, classes = file["imgs"], file["latents/classes"][:]
+        images, latents = (_dataset(file, path, name) for name in ("imgs", "latents/classes"))
         _check(path, "imgs", images.shape, images.dtype, (COUNT, WIDTH, WIDTH))
-        _check(path, "latents/classes", classes.shape, classes.dtype, _LATENTS)
+        _check(path, "latents/classes", latents.shape, latents.dtype, _LATENTS)
+        classes = np.asarray(latents[:])
         _check_classes(path, classes)
-        yield (images[i : i + _CHUNK] for i in range(0, COUNT, _CHUNK)), classes
+        yield (np.asarray(images[i : i + _CHUNK]) for i in range(0, COUNT, _CHUNK)), classes
+
+
+def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise InputError(f"no dataset {name!r}", where=path, found=sorted(file))
+    return dataset
 
 
 @contextmanager
@@ -152,13 +157,12 @@ def _open_npz(path: Path) -> Iterator[Opened]:
             "not a readable .npz file", where=path, found=error,
             remedy="It may be truncated; fetch it again.",
         ) from error  # fmt: skip
-    with archive, _member(archive, path, "latents_classes") as stream:
-        shape, dtype = _header(stream)
-        _check(path, "latents_classes", shape, dtype, _LATENTS)
-        classes = np.frombuffer(stream.read(), dtype).reshape(shape)
+    with archive, _member(archive, path, "latents_classes") as latents:
+        classes = np.lib.format.read_array(latents, allow_pickle=False)
+        _check(path, "latents_classes", classes.shape, classes.dtype, _LATENTS)
         _check_classes(path, classes)
         with _member(archive, path, "imgs") as images:
-            shape, dtype = _header(images)
+            shape, dtype = _header(images, path)
             _check(path, "imgs", shape, dtype, (COUNT, WIDTH, WIDTH))
             yield _parts(images, path), classes
 
@@ -170,10 +174,17 @@ def _member(archive: zipfile.ZipFile, path: Path, key: str) -> IO[bytes]:
     return archive.open(f"{key}.npy")
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+def _header(stream: IO[bytes], path: Path) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0
-    shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(stream)
+    shape, by_columns, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(
+        stream
+    )
+    if by_columns:
+        raise InputError(
+            "array 'imgs' is stored column by column", where=path, expected="C order",
+            remedy="Give the published file, or none to have the images drawn.",
+        )  # fmt: skip
     return shape, dtype
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
+from glitchvae.training import PictureData
+from glitchvae.training.data import digest_of, text_or_empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +81,21 @@ class FactorData:
             return self
         return self.take(np.sort(rng.choice(len(self), count, replace=False)))
 
+    def to_training(self) -> PictureData:
+        """The images as models are trained on and encode them; bits stay bits."""
+        if not self.binary:
+            return PictureData.from_images(self.pixels, description=self.description)
+        pixels, none = self.pixels.reshape(len(self), -1), text_or_empty(None, len(self))
+        return PictureData(
+            pixels=torch.from_numpy(pixels), shape=self.shape, packed=True, labels=none,
+            split=none, description=self.description,
+            digest=digest_of(pixels, np.asarray(self.shape), none, none),
+        )  # fmt: skip
+
 
 def grid_of(sizes: tuple[int, ...]) -> NDArray[np.int64]:
     """(N, K) every combination of factors of these sizes, the last factor fastest."""
-    return np.indices(sizes).reshape(len(sizes), -1).T
+    return np.ascontiguousarray(np.indices(sizes).reshape(len(sizes), -1).T)
 
 
 def check_lengths(where: object, **lengths: int) -> None:

@@ -32,6 +32,9 @@ class Steps(NamedTuple):
     warm: int = 35
 
 
+STEPS = Steps()
+
+
 def attack(
     model: Model,
     inputs: Tensor,
@@ -41,7 +44,7 @@ def attack(
     goal: GoalName = "latent",
     layers: tuple[int, ...] | None = None,
     method: Method = "adam",
-    steps: Steps = Steps(),
+    steps: Steps = STEPS,
     learning_rate: float = 0.05,
     batch_size: int = 256,
     keep: bool = False,
@@ -85,24 +88,16 @@ def attack(
         progress(len(pair))
         return _record(aim, pair, strength, found, goal, method, keep=keep)
 
-    def run(first: Tensor, count: int) -> list[Best]:
+    def run(first: Tensor, count: int) -> Best:
         parts = []
         for rows in torch.arange(len(pair)).split(batch_size):
-            parts.append(
-                descend(
-                    aim,
-                    pair[rows],
-                    strength[rows],
-                    first[rows],
-                    steps=count,
-                    learning_rate=learning_rate,
-                )  # fmt: skip
-            )
+            given = (aim, pair[rows], strength[rows], first[rows])
+            parts.append(descend(*given, steps=count, learning_rate=learning_rate))
             progress(len(rows) if first is start else 0)
-        return parts
+        return _joined(parts)
 
-    cold = _shared(_joined(run(start, steps.cold)), strength, len(grid))
-    warm = _joined(run(cold.disturbance, steps.warm)) if steps.warm else cold
+    cold = _shared(run(start, steps.cold), strength, len(grid))
+    warm = run(cold.disturbance, steps.warm) if steps.warm else cold
     best = _shared(warm, strength, len(grid))
     best.evaluations = steps.cold + steps.warm
     return _record(aim, pair, strength, [best], goal, method, keep=keep)

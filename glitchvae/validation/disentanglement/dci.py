@@ -87,14 +87,12 @@ def _intervals(
 def _fit(
     codes: NDArray[np.floating], factors: NDArray[np.integer], protocol: Protocol
 ) -> list[HistGradientBoostingClassifier]:
-    """One classifier a factor; every leaf that splits a point off is allowed, as in exact trees."""
-    return [
-        HistGradientBoostingClassifier(
-            max_iter=protocol.rounds, max_depth=protocol.depth, max_leaf_nodes=None,
-            min_samples_leaf=1, early_stopping=False, random_state=0,
-        ).fit(codes, factor)
-        for factor in factors.T
-    ]  # fmt: skip
+    """One classifier a factor; a leaf may hold a single point, as in scikit-learn's exact trees."""
+    options: dict[str, Any] = {
+        "max_iter": protocol.rounds, "max_depth": protocol.depth, "max_leaf_nodes": None,
+        "min_samples_leaf": 1, "early_stopping": False, "random_state": 0,
+    }  # fmt: skip
+    return [HistGradientBoostingClassifier(**options).fit(codes, factor) for factor in factors.T]
 
 
 def gain_importance(trees: Any) -> NDArray[np.float64]:

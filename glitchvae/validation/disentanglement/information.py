@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, active, jackknife
 
+_ROUNDING = 1e-12
+"""Nats below which a sum of logarithms is zero."""
+
 
 def mutual_information(
     bins: NDArray[np.integer], factors: NDArray[np.integer]
@@ -26,7 +29,8 @@ def _shared(z: NDArray[np.integer], v: NDArray[np.integer]) -> float:
     p = joint / len(z)
     independent = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
     seen = p > 0
-    return max(float((p[seen] * np.log(p[seen] / independent[seen])).sum()), 0.0)
+    nats = float((p[seen] * np.log(p[seen] / independent[seen])).sum())
+    return nats if nats > _ROUNDING else 0.0
 
 
 def entropy(factors: NDArray[np.integer]) -> NDArray[np.float64]:

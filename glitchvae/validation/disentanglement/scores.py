@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,13 @@ from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, ac
 from glitchvae.validation.disentanglement.separation import sap
 from glitchvae.validation.disentanglement.votes import beta_vae_score, factor_vae_score
 
-METRICS: tuple[Callable[..., dict[str, Estimate]], ...] = (
-    beta_vae_score,
-    factor_vae_score,
-    mig,
-    dci,
-    modularity,
-    sap,
-)
-"""The six; each takes codes, factors, a random generator and a protocol."""
+Metric = Callable[..., dict[str, Estimate]]
+"""Takes codes, factors, a random generator and a protocol."""
+
+METRICS: tuple[Metric, ...] = (beta_vae_score, factor_vae_score, mig, dci, modularity, sap)
+"""The six."""
+
+_QUICK: dict[Metric, Metric] = {dci: partial(dci, intervals=False)}
 
 
 class Score(NamedTuple):
@@ -84,19 +82,18 @@ def measure(
     """
     protocol = protocol or Protocol()
     check(mean, factors, names, protocol.points)
-    settings = (factors, protocol, seed, progress)
-    scores = _of_representation("mean", mean, METRICS, *settings)
+    score = partial(_score, protocol=protocol, seed=seed, progress=progress)
+    scores = score("mean", METRICS, mean, factors)
     if log_var is not None:
         _check_variances(mean, log_var)
         noise = np.random.default_rng((seed, 1)).standard_normal(mean.shape)
         drawn = mean + np.exp(0.5 * log_var) * noise
-        quick = [partial(dci, intervals=False) if metric is dci else metric for metric in METRICS]
-        scores += _of_representation("sampled", drawn, quick, *settings)
-        meant = [k for k, name in enumerate(names) if name not in left_out]
-        both = np.stack([mean, log_var], axis=2)
-        scores += _of_representation(
-            "sampled", both, [_mig_of_pair], factors[:, meant], *settings[1:]
+        scores += score(
+            "sampled", [_QUICK.get(metric, metric) for metric in METRICS], drawn, factors
         )
+        meant = [k for k, name in enumerate(names) if name not in left_out]
+        pairs = np.stack([mean, log_var], axis=2)
+        scores += score("sampled", [_mig_of_pairs], pairs, factors[:, meant])
     return tuple(scores)
 
 
@@ -105,9 +102,9 @@ def steps_of(log_var: NDArray[np.floating] | None) -> int:
     return 2 * (len(METRICS) if log_var is None else 2 * len(METRICS) + 1)
 
 
-def _of_representation(
-    representation: str, codes: NDArray[np.floating], metrics: Sequence[Callable[..., Any]],
-    factors: NDArray[np.integer], protocol: Protocol, seed: int, progress: Progress,
+def _score(
+    representation: str, metrics: Sequence[Metric], codes: NDArray[np.floating],
+    factors: NDArray[np.integer], *, protocol: Protocol, seed: int, progress: Progress,
 ) -> list[Score]:  # fmt: skip
     """Scores of codes, and of the same codes in another order than the factors."""
     shuffled = codes[np.random.default_rng((seed, 2)).permutation(len(codes))]
@@ -115,19 +112,19 @@ def _of_representation(
     for number, metric in enumerate(metrics):
         found = metric(codes, factors, np.random.default_rng((seed, 3, number)), protocol)
         progress(1)
-        quick = partial(metric, intervals=False) if metric is dci else metric
-        noise = quick(shuffled, factors, np.random.default_rng((seed, 3, number)), protocol)
+        alone = _QUICK.get(metric, metric)
+        noise = alone(shuffled, factors, np.random.default_rng((seed, 3, number)), protocol)
         progress(1)
         scores += [Score(n, representation, *e, noise[n].value) for n, e in found.items()]
     return scores
 
 
-def _mig_of_pair(
-    both: NDArray[np.floating], factors: NDArray[np.integer], rng: np.random.Generator,
+def _mig_of_pairs(
+    pairs: NDArray[np.floating], factors: NDArray[np.integer], rng: np.random.Generator,
     protocol: Protocol,
 ) -> dict[str, Estimate]:  # fmt: skip
-    """Chen's MIG of means and variances (N, D, 2) that are shuffled together."""
-    return mig_chen(both[..., 0], both[..., 1], factors, rng, protocol)
+    """Chen's MIG of means and variances (N, D, 2), which are shuffled together."""
+    return mig_chen(pairs[..., 0], pairs[..., 1], factors, rng, protocol)
 
 
 def _check_variances(mean: NDArray[np.floating], log_var: NDArray[np.floating]) -> None:

@@ -45,7 +45,8 @@ def _predicts(
     code: NDArray[np.floating], factor: NDArray[np.integer], train: NDArray, test: NDArray
 ) -> NDArray[np.bool_]:
     machine = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
-    return machine.fit(code[train], factor[train]).predict(code[test]) == factor[test]
+    guess = machine.fit(code[train], factor[train]).predict(code[test])
+    return np.equal(guess, factor[test])
 
 
 def _gap(accuracies: NDArray[np.floating]) -> float:
