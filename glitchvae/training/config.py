@@ -5,35 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, SerializeAsAny
+from pydantic import (
+    Field,
+    FieldSerializationInfo,
+    SerializeAsAny,
+    field_serializer,
+    field_validator,
+)
 
 from glitchvae.config import Settings, parse, read_toml
-from glitchvae.models import GlitchVAESettings
-from glitchvae.objectives import Annealed, Objective, read_objective
-
-
-class Augmentation(Settings):
-    """Small changes of the images that should not change what they are.
-
-    Attributes:
-        time_shift: All views of a batch move by one time, uniform within plus or minus
-            this many seconds, rounded to pixels in each view; what leaves on one side
-            enters on the other. Zero keeps them in place.
-        band_limit: Share of events whose upper rows are hidden from the encoder above a
-            frequency uniform in log f, as if their strain had a lower sample rate. The
-            loss still asks for the hidden rows, so that the codes of one glitch at 16, 4,
-            2 and 1 kHz come to lie together.
-        lowest_limit: Lowest frequency at which `band_limit` cuts (Hz); strain at 1024 Hz
-            reaches 323 Hz.
-        gain: Range of a factor, uniform in its logarithm, on the energies that each
-            event shows the encoder; the loss asks for the energies as they are. Pictures
-            published before gwpy normalised by medians are darker by up to ln 2.
-    """
-
-    time_shift: float = Field(default=0.01, ge=0)
-    band_limit: float = Field(default=0.3, ge=0, le=1)
-    lowest_limit: float = Field(default=300.0, gt=0)
-    gain: tuple[PositiveFloat, PositiveFloat] = (0.65, 1.0)
+from glitchvae.models import GlitchVAESettings, architecture_of, read_model
+from glitchvae.objectives import Annealed, Linear, Objective, read_objective
+from glitchvae.training.augmentation import Augmentation
 
 
 class TrainingConfig(Settings):
@@ -43,25 +26,52 @@ class TrainingConfig(Settings):
         objective: What is minimised.
         steps: Updates in all.
         batch_size: Events per update.
-        learning_rate: Of Adam at the first step; falls linearly to zero at the last.
+        learning_rate: Of Adam at the first step.
+        learning_rate_schedule: "linear" falls from there to zero at the last step;
+            "constant" stays, as in both papers.
         seed: Of initial weights, data order, augmentation and posterior samples.
         precision: Arithmetic of the convolutions; KL and likelihood stay in float32.
+        compiled: Whether the step is captured by `torch.compile`; "auto" does so on a GPU,
+            where launching its many small operations would take longer than running them.
         log_every: Steps averaged into one row of `log.csv`.
         save_every: Steps between two writes of the state a run resumes from.
-        model: Size of the network.
-        augmentation: Changes of the images during training.
+        model: Architecture and size of the network: the settings of one of
+            `models.ARCHITECTURES`, in a file the table `[model]` with its key `architecture`.
+        augmentation: Changes of images of glitches during training; pictures have none.
     """
 
     objective: SerializeAsAny[Objective] = Field(default_factory=Annealed)
     steps: int = Field(default=8000, ge=1)
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate_schedule: Literal["linear", "constant"] = "linear"
     seed: int = Field(default=0, ge=0)
     precision: Literal["float32", "bfloat16"] = "float32"
+    compiled: Literal["auto", "yes", "no"] = "auto"
     log_every: int = Field(default=20, ge=1)
     save_every: int = Field(default=500, ge=1)
-    model: GlitchVAESettings = GlitchVAESettings()
+    model: Settings = Field(default_factory=GlitchVAESettings)
     augmentation: Augmentation = Augmentation()
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _read_objective(cls, value: Any) -> Any:
+        return read_objective(value) if isinstance(value, dict) else value
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _read_model(cls, value: Any) -> Any:
+        return read_model(value) if isinstance(value, dict) else value
+
+    @field_serializer("model", mode="plain")
+    def _with_architecture(self, model: Settings, info: FieldSerializationInfo) -> dict[str, Any]:
+        return {"architecture": architecture_of(model), **model.model_dump(mode=info.mode)}
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of the update after `step` others."""
+        if self.learning_rate_schedule == "constant":
+            return self.learning_rate
+        return Linear(self.learning_rate, 0.0, self.steps)(step)
 
 
 def read_training_config(path: str | Path | None = None, **changes: Any) -> TrainingConfig:
@@ -91,5 +101,13 @@ def changed_config(
     name = given.pop("objective", table.get("name", "annealed"))
     if table.get("name", name) != name:
         table = {}
-    objective = read_objective({**table, "name": name}, where=where)
-    return parse(TrainingConfig, {**values, **given, "objective": objective}, where=where)
+    tables = {
+        "objective": read_objective({**table, "name": name}, where=_inside(where, "objective")),
+        "model": read_model(values.get("model", {}), where=_inside(where, "model")),
+    }
+    return parse(TrainingConfig, {**values, **tables, **given}, where=where)
+
+
+def _inside(where: object, table: str) -> str:
+    """A table of a file, for errors."""
+    return f"[{table}]" if where is None else f"{where} [{table}]"

@@ -1,4 +1,4 @@
-"""A whole run: steps, state, log, prototypes, card."""
+"""A whole run: steps, state, log, checkpoint."""
 
 from __future__ import annotations
 
@@ -11,21 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.errors import ModelError
-from glitchvae.models import GlitchVAE, architecture_of
-from glitchvae.objectives import distortion, rate
-from glitchvae.prototypes import Prototypes
 from glitchvae.store import Progress
 from glitchvae.training.config import TrainingConfig
-from glitchvae.training.data import TrainingData
+from glitchvae.training.export import export
+from glitchvae.training.images import TrainingImages
 from glitchvae.training.state import load_state, refuse_existing, save_state
 from glitchvae.training.trainer import Trainer
 
-_ENCODE_BATCH = 256
 _PLAN_STEPS = 5
 
 
@@ -41,7 +36,9 @@ class Plan:
     seconds: float
 
 
-def plan(data: TrainingData, config: TrainingConfig, *, device: str | torch.device = "cpu") -> Plan:
+def plan(
+    data: TrainingImages, config: TrainingConfig, *, device: str | torch.device = "cpu"
+) -> Plan:
     """Size and time of a run, the time measured over a few steps."""
     with _own_random_numbers(device):
         trainer = Trainer(data, config, device)
@@ -58,11 +55,12 @@ def plan(data: TrainingData, config: TrainingConfig, *, device: str | torch.devi
 
 
 def train(
-    data: TrainingData,
+    data: TrainingImages,
     config: TrainingConfig,
     out: str | Path,
     *,
     resume: bool = False,
+    changed_data: bool = False,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> Path:
@@ -74,10 +72,11 @@ def train(
     training events and calibrated on the validation events.
 
     Args:
-        data: Images in memory.
+        data: Images of glitches or pictures.
         config: Settings of the run.
         out: Folder of the run.
         resume: Go on with the run in `out`.
+        changed_data: Go on even if the data are not those the run began with.
         device: Where to train.
         progress: Called with the number of steps just finished.
 
@@ -94,12 +93,12 @@ def train(
         progress = progress or (lambda _: None)
         trainer, log = Trainer(data, config, device), []
         if resume:
-            state = load_state(run, config, data)
+            state = load_state(run, config, data, changed_data=changed_data)
             trainer.restore(state)
             log = state["log"]
             progress(trainer.step)
         _advance(trainer, log, run, stopped, progress)
-        _export(trainer, log, run)
+        export(run, trainer.model, config, trainer.data, log, trainer.step)
         if trainer.step < config.steps:
             raise KeyboardInterrupt
     return run
@@ -135,80 +134,6 @@ def _log_terms(trainer: Trainer, log: list[dict[str, float]], run: Path) -> None
         ) from error  # fmt: skip
     if terms is not None:
         log.append(terms)
-
-
-def _export(trainer: Trainer, log: list[dict[str, float]], run: Path) -> ModelCard:
-    """Write the checkpoint: weights, prototypes and a card with figures."""
-    data, config, model = trainer.data, trainer.config, trainer.model.eval()
-    codes = encode_all(model, data)
-    prototypes = fit_prototypes(codes, data, seed=config.seed)
-    figures = {key: value for key, value in (log[-1] if log else {}).items() if key != "step"}
-    figures |= _validation_figures(model, data) | _class_figures(prototypes, codes, data)
-    card = ModelCard(
-        architecture=architecture_of(config.model), model={}, imaging=data.imaging,
-        latent_size=config.model.latent_size, objective=config.objective.model_dump(mode="json"),
-        steps=trainer.step, seed=config.seed, figures=figures,
-        data=DataCard(digest=data.digest, description=data.description, events=len(trainer.rows)),
-    )  # fmt: skip
-    return save_checkpoint(run, model, card, prototypes)
-
-
-@torch.inference_mode()
-def encode_all(model: GlitchVAE, data: TrainingData) -> np.ndarray:
-    """Posterior means (N, Z) of all events."""
-    parts = [
-        model.encode(data.batch(slice(start, start + _ENCODE_BATCH)).x).mean.cpu().numpy()
-        for start in range(0, len(data), _ENCODE_BATCH)
-    ]
-    return np.concatenate(parts)
-
-
-def fit_prototypes(codes: np.ndarray, data: TrainingData, *, seed: int) -> Prototypes | None:
-    """Prototypes of the labelled training events, or None where there is no label."""
-    train, validation = _labelled(data, "train", ""), _labelled(data, "validation")
-    if len(train) == 0:
-        return None
-    held_out = (codes[validation], data.labels[validation]) if len(validation) else None
-    return Prototypes.fit(codes[train], data.labels[train], held_out=held_out, seed=seed)
-
-
-@torch.inference_mode()
-def _validation_figures(model: GlitchVAE, data: TrainingData) -> dict[str, float]:
-    """Distortion and rate of the validation events at their posterior means."""
-    rows = torch.from_numpy(data.rows("validation")).to(data.computed.device)
-    totals = np.zeros(2)
-    for part in rows.split(_ENCODE_BATCH):
-        batch = data.batch(part)
-        latents = model.infer(batch.x, sample=False)
-        terms = (
-            distortion(model.decode(latents.z), batch),
-            rate(latents.posterior, latents.prior),
-        )
-        totals += len(part) * np.array([float(term) for term in terms])
-    if len(rows) == 0:
-        return {}
-    names = ("validation_reconstruction", "validation_rate")
-    return dict(zip(names, (totals / len(rows)).tolist(), strict=True))
-
-
-def _class_figures(
-    prototypes: Prototypes | None, codes: np.ndarray, data: TrainingData
-) -> dict[str, float]:
-    """Share of held-out events whose nearest class is their label."""
-    if prototypes is None:
-        return {}
-    figures = {}
-    for split in ("validation", "test"):
-        rows = _labelled(data, split)
-        if len(rows):
-            found = prototypes.classify(codes[rows]).class_name
-            figures[f"{split}_accuracy"] = float(np.mean(found == data.labels[rows]))
-    return figures
-
-
-def _labelled(data: TrainingData, *splits: str) -> np.ndarray:
-    rows = data.rows(*splits)
-    return rows[data.labels[rows] != ""]
 
 
 @contextmanager

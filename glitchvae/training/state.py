@@ -13,18 +13,19 @@ import torch
 from glitchvae.errors import InputError, ModelError
 from glitchvae.store import replacing
 from glitchvae.training.config import TrainingConfig, changed_config
-from glitchvae.training.data import TrainingData
+from glitchvae.training.images import TrainingImages
+from glitchvae.training.log import LOG
 
 STATE = Path("resume") / "state.pt"
-LOG = "log.csv"
-_FREE_TO_CHANGE = {"steps", "save_every"}
+_FREE_TO_CHANGE = {"steps", "save_every", "learning_rate", "precision"}
+"""What may differ when a run goes on; the last two are the cure of a loss that diverged."""
 
 
 def save_state(
     run: Path,
     state: dict[str, Any],
     config: TrainingConfig,
-    data: TrainingData,
+    data: TrainingImages,
     log: list[dict[str, float]],
 ) -> None:
     """Write what a later `load_state` continues from, and the log as CSV.
@@ -39,35 +40,55 @@ def save_state(
     }
     with replacing(run / STATE) as temporary:
         torch.save(whole, temporary)
+    write_log(run, log)
+
+
+def write_log(run: Path, log: list[dict[str, float]]) -> None:
+    """Write the rows of a log as CSV; a column that a row lacks stays empty."""
+    names = list(dict.fromkeys(name for row in log for name in row)) or ["step"]
     with replacing(run / LOG) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(log[0]) if log else ["step"])
+        writer = csv.DictWriter(stream, fieldnames=names)
         writer.writeheader()
         writer.writerows(log)
 
 
-def load_state(run: Path, config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
+def load_state(
+    run: Path, config: TrainingConfig, data: TrainingImages, *, changed_data: bool = False
+) -> dict[str, Any]:
     """The state of a run, checked against the settings and data it is to go on with.
+
+    Args:
+        run: Folder of the run.
+        config: Settings it is to go on with.
+        data: Images it is to go on with.
+        changed_data: Take other data than those the run began with.
 
     Raises:
         InputError: nothing to resume, or a damaged file.
         ModelError: other settings or other data than the run began with.
     """
     whole = _read(run)
-    if whole["data_digest"] != data.digest:
+    if whole["data_digest"] != data.digest and not changed_data:
         raise ModelError(
             "the data changed since this run began", where=run,
             expected=f"data digest {whole['data_digest'][:12]}…", found=f"{data.digest[:12]}…",
-            remedy="Give the data set the run began with, or start a new run.",
+            remedy="Give the data set the run began with, start a new run, or say "
+            "--changed-data to go on with this one.",
         )  # fmt: skip
-    before, now = json.loads(whole["config"]), config.model_dump(mode="json")
-    changed = [k for k in now if now[k] != before.get(k) and k not in _FREE_TO_CHANGE]
+    before = changed_config(json.loads(whole["config"]), {}, where=run)
+    _refuse_other_settings(run, before, config)
+    return whole
+
+
+def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfig) -> None:
+    old, new = before.model_dump(mode="json"), now.model_dump(mode="json")
+    changed = [k for k in new if new[k] != old[k] and k not in _FREE_TO_CHANGE]
     if changed:
         raise ModelError(
             f"settings differ from those the run began with: {', '.join(changed)}", where=run,
-            expected={k: before.get(k) for k in changed}, found={k: now[k] for k in changed},
+            expected={k: old[k] for k in changed}, found={k: new[k] for k in changed},
             remedy="Resume with the same settings, or start a new run.",
         )  # fmt: skip
-    return whole
 
 
 def resumed_config(run: Path, **changes: Any) -> TrainingConfig:

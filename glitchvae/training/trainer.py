@@ -2,63 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from glitchvae.errors import ModelError
-from glitchvae.models import GlitchVAE
-from glitchvae.objectives import Batch, Linear
+from glitchvae.models import Model, architecture_of, build, scale_to_range, takes_views
+from glitchvae.objectives import Batch
+from glitchvae.training import order
 from glitchvae.training.config import TrainingConfig
-from glitchvae.training.data import TrainingData
+from glitchvae.training.images import TrainingImages
+from glitchvae.training.order import DataOrder, sample_seed
+from glitchvae.training.step import Captured, Outcome, Step
 
-_ORDER, _AUGMENTATION = 0, 1
-"""Keys of the random streams; with the seed and a count they make every draw repeatable."""
+MOST_DIMENSIONS = 256
+"""Models with more latent dimensions log no KL per dimension: `log.csv` would be mostly that."""
+
+_WEIGHTS_AHEAD = 1000
+"""Steps whose weights are copied to the device in one go."""
 
 
 class Trainer:
-    """Takes steps. Data order and augmentation depend on seed and step alone.
+    """Takes steps. Data order, augmentation and posterior samples depend on seed and step alone.
 
-    Posterior samples come from torch's own generator, whose state is part of `state`.
+    Args:
+        data: Images in [0, 1].
+        config: Settings of the run.
+        device: Where to train.
+
+    Raises:
+        ModelError: no event to train on, or data, model and objective do not fit together.
     """
 
     def __init__(
-        self, data: TrainingData, config: TrainingConfig, device: str | torch.device = "cpu"
+        self, data: TrainingImages, config: TrainingConfig, device: str | torch.device = "cpu"
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.device = torch.device(device)
         self.data = data.to(self.device)
-        self.rows = data.rows("train", "")
-        if len(self.rows) == 0:
-            raise ModelError(
-                "no event to train on", expected="rows of the split train",
-                found=f"splits {sorted(set(data.split))}",
-            )  # fmt: skip
-        model = GlitchVAE(config.model)
-        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate)
-        self.learning_rate = Linear(config.learning_rate, 0.0, config.steps)
+        self.rows = training_rows(data)
+        self.model = _on_device(fresh_model(config), self.device)
+        check_fit(self.model, config, self.data)
+        self.critic = _maybe_on_device(config.objective.critic(sum(self.model.layers)), self.device)
+        self.optimizer = adam(self.model.parameters(), config.learning_rate, self.device)
+        self.critic_optimizer = self._adam_of_critic()
         self.step = 0
+        self.forward = self._captured(Step(self.model, config.objective, config.precision))
+        self._batches = Batches(self.data, self.rows, config, self.device)
+        self._weights = WeightTable([config], self.device)
         self._pending: list[Tensor] = []
         self._names: tuple[str, ...] = ()
-        self._epoch: tuple[int, Tensor] | None = None
 
     def advance(self) -> None:
         """One update. Nothing is copied to the host."""
-        batch = self._batch()
-        self._set_learning_rate()
-        terms = self._terms(batch)
+        batch = self._batches(self.step)
+        seed_samples(sample_seed(self.config.seed, self.step), self.device)
+        outcome = self.forward(batch, self._weights(self.step, 0), self.critic)
         self.optimizer.zero_grad(set_to_none=True)
-        terms["loss"].backward()
+        outcome.terms["loss"].backward()
         # An infinite threshold leaves the gradient as it is; the norm is wanted for the log.
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), torch.inf)
+        set_learning_rate(self.optimizer, self.config.learning_rate_at(self.step))
         self.optimizer.step()
+        extra = self._train_critic(batch, outcome) | {"gradient_norm": norm}
+        self._remember(outcome, extra)
         self.step += 1
-        self._names = (*terms, "gradient_norm")
-        self._pending.append(torch.stack([*(t.detach() for t in terms.values()), norm]))
 
     def read_terms(self) -> dict[str, float] | None:
         """Mean terms of the steps since the last call, with step, weights and learning rate.
@@ -68,62 +80,235 @@ class Trainer:
         """
         if not self._pending:
             return None
-        values = torch.stack(self._pending).double().cpu()
+        values = torch.stack(self._pending).double().cpu().numpy()
         self._pending = []
-        bad = np.flatnonzero(~torch.isfinite(values).all(dim=1).numpy())
-        if len(bad):
-            raise ModelError(
-                f"the loss is not finite at step {self.step - len(values) + int(bad[0]) + 1}",
-                found=dict(zip(self._names, values[bad[0]].tolist(), strict=True)),
-                remedy="Lower learning_rate (or use precision float32) and resume.",
-            )
-        terms = dict(zip(self._names, values.mean(dim=0).tolist(), strict=True))
-        weights = self.config.objective.weights(self.step - 1)
-        rate = self.learning_rate(self.step - 1)
-        return {"step": float(self.step), **terms, **weights, "learning_rate": rate}
+        return read_values(values, self._names, self.config, self.step)
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` continues bit by bit."""
-        return {
+        state = {
             "step": self.step,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "generator": self._generator().get_state(),
         }
+        if self.critic is not None and self.critic_optimizer is not None:
+            state["critic"] = self.critic.state_dict()
+            state["critic_optimizer"] = self.critic_optimizer.state_dict()
+        return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self._generator().set_state(state["generator"])
+        if self.critic is not None and self.critic_optimizer is not None:
+            self.critic.load_state_dict(state["critic"])
+            self.critic_optimizer.load_state_dict(state["critic_optimizer"])
 
-    def _terms(self, batch: Batch) -> dict[str, Tensor]:
-        half = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            objective = self.config.objective
-            return objective(self.model, batch, objective.weights(self.step))
+    def _adam_of_critic(self) -> torch.optim.Adam | None:
+        settings = self.config.objective.critic_optimizer()
+        if self.critic is None or settings is None:
+            return None
+        return adam(
+            self.critic.parameters(), settings.learning_rate, self.device, betas=settings.betas
+        )
 
-    def _batch(self) -> Batch:
-        rng = np.random.default_rng((self.config.seed, _AUGMENTATION, self.step))
-        batch = self.data.training_batch(self._next_rows(), self.config.augmentation, rng)
+    def _captured(self, step: Step) -> Step | Captured:
+        wanted = self.config.compiled
+        on = wanted == "yes" or (wanted == "auto" and self.device.type == "cuda")
+        return Captured(step, self.device) if on else step
+
+    def _train_critic(self, batch: Batch, outcome: Outcome) -> dict[str, Tensor]:
+        """Its own step, on codes that are detached: nothing of it reaches the model."""
+        settings = self.config.objective.critic_optimizer()
+        if self.critic is None or self.critic_optimizer is None or settings is None:
+            return {}
+        other = second_codes(self.model, batch, self.config.precision)
+        loss = self.config.objective.critic_loss(self.critic, outcome.codes, other)
+        if settings.steps == 0 or self.step < settings.steps:
+            self.critic_optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.critic_optimizer.step()
+        return {"critic_loss": loss}
+
+    def _remember(self, outcome: Outcome, extra: dict[str, Tensor]) -> None:
+        """Keep the numbers of this step on the device until they are asked for."""
+        scalars = outcome.terms | extra
+        self._names = column_names(list(scalars), len(outcome.kl))
+        kl = outcome.kl[: len(self._names) - len(scalars)]
+        values = torch.stack([value.detach().float() for value in scalars.values()])
+        self._pending.append(torch.cat([values, kl.float()]))
+
+
+class Batches:
+    """The batches of one run, step by step, with the second draw where it is wanted."""
+
+    def __init__(
+        self, data: TrainingImages, rows: np.ndarray, config: TrainingConfig, device: torch.device
+    ) -> None:
+        self.data, self.config, self.device = data, config, device
+        self.population = len(rows)
+        self._order = self._order_of(rows, order.ORDER)
+        self._other = self._order_of(rows, order.OTHER_ORDER)
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of the step after `step` others."""
+        batch = self._draw(self._order, order.AUGMENTATION, step)
+        other = None
+        if self.config.objective.second_batch:
+            other = self._draw(self._other, order.OTHER_AUGMENTATION, step).x
+        return batch._replace(population=self.population, other=other)
+
+    def _order_of(self, rows: np.ndarray, stream: int) -> DataOrder:
+        size, seed = self.config.batch_size, self.config.seed
+        return DataOrder(rows, size, seed=seed, stream=stream, device=self.device)
+
+    def _draw(self, rows: DataOrder, stream: int, step: int) -> Batch:
+        rng = np.random.default_rng((self.config.seed, stream, step))
+        batch = self.data.training_batch(rows(step), self.config.augmentation, rng)
         return batch._replace(x=batch.x.contiguous(memory_format=torch.channels_last))
 
-    def _next_rows(self) -> Tensor:
-        """Events of this step: each epoch is its own permutation, an incomplete batch is left."""
-        size = min(self.config.batch_size, len(self.rows))
-        epoch, place = divmod(self.step, len(self.rows) // size)
-        if self._epoch is None or self._epoch[0] != epoch:
-            rng = np.random.default_rng((self.config.seed, _ORDER, epoch))
-            order = torch.from_numpy(rng.permutation(self.rows)).to(self.device)
-            self._epoch = (epoch, order)
-        return self._epoch[1][place * size : (place + 1) * size]
 
-    def _set_learning_rate(self) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(self.step)
+class WeightTable:
+    """Weights of objectives on the device: copied many steps at a time, so that none waits.
 
-    def _generator(self) -> torch.Generator:
-        if self.device.type == "cuda":
-            return torch.cuda.default_generators[torch.cuda.current_device()]
-        return torch.default_generator
+    Args:
+        configs: One for each model that is trained together.
+        device: Where the weights are wanted.
+    """
+
+    def __init__(self, configs: Sequence[TrainingConfig], device: torch.device) -> None:
+        self.configs, self.device = configs, device
+        self._names = tuple(configs[0].objective.schedules())
+        self._first, self._table = 0, self._filled(0)
+
+    def __call__(self, step: int, member: int | slice) -> dict[str, Tensor]:
+        """Weights by name after `step` steps, of one model () or of several (members,)."""
+        if not 0 <= step - self._first < _WEIGHTS_AHEAD:
+            self._first, self._table = step, self._filled(step)
+        row = self._table[step - self._first, :, member]
+        return dict(zip(self._names, row.unbind(0), strict=True))
+
+    def _filled(self, first: int) -> Tensor:
+        """(steps, names, members) from one step on."""
+        schedules = [config.objective.schedules() for config in self.configs]
+        values = [
+            [[each[name](step) for each in schedules] for name in self._names]
+            for step in range(first, first + _WEIGHTS_AHEAD)
+        ]
+        return torch.tensor(values, dtype=torch.float32).to(self.device)
+
+
+def training_rows(data: TrainingImages) -> np.ndarray:
+    """Rows that are trained on.
+
+    Raises:
+        ModelError: there is none.
+    """
+    rows = data.rows("train", "")
+    if len(rows) == 0:
+        raise ModelError(
+            "no event to train on", expected="rows of the split train",
+            found=f"splits {sorted(set(data.split))}",
+        )  # fmt: skip
+    return rows
+
+
+def fresh_model(config: TrainingConfig) -> Model[Any]:
+    """The model that settings describe, with weights from torch's generator."""
+    return build(architecture_of(config.model), config.model.model_dump())
+
+
+def check_fit(model: Model[Any], config: TrainingConfig, data: TrainingImages) -> None:
+    """Refuse data or an objective that the model is not made for.
+
+    Raises:
+        ModelError: the images have another shape, or the objective needs another model.
+    """
+    config.objective.check(model)
+    settings: Any = config.model
+    shape = tuple(settings.image_shape)
+    if takes_views(model):  # whose input has the computed band beside the views
+        views = shape[0] if len(shape) == 3 else settings.views
+        shape = (views + 1, *shape[-2:])
+    found = tuple(data.batch(slice(0, 1)).x.shape[1:])
+    if found != shape:
+        raise ModelError(
+            "the images do not fit the model", where=data.description or None,
+            expected=f"input of shape {shape} for architecture {architecture_of(settings)!r}",
+            found=found, remedy="Set architecture and image_shape of [model].",
+        )  # fmt: skip
+
+
+@torch.no_grad()
+def second_codes(model: Model[Any], batch: Batch, precision: str) -> Tensor:
+    """Posterior samples (B, D) of the second batch, detached.
+
+    Raises:
+        ModelError: there is no second batch.
+    """
+    if batch.other is None:
+        raise ModelError("the objective needs a second batch", found=None)
+    other = scale_to_range(batch.other, model.likelihood)
+    with torch.autocast(other.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        return model.infer(other).z
+
+
+def adam(
+    parameters: Any, learning_rate: float, device: torch.device,
+    *, betas: tuple[float, float] = (0.9, 0.999),
+) -> torch.optim.Adam:  # fmt: skip
+    """Adam in one pass over all weights, where the device has that."""
+    return torch.optim.Adam(
+        parameters, lr=learning_rate, betas=betas, fused=device.type in ("cpu", "cuda")
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Set the learning rate of every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = value
+
+
+def seed_samples(seed: int, device: torch.device) -> None:
+    """Seed torch's own generator of a device, which posterior samples come from."""
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
+def column_names(scalars: Sequence[str], dimensions: int) -> tuple[str, ...]:
+    """Columns of the log: scalars, then `kl_1` … unless there are too many dimensions."""
+    shown = dimensions if dimensions <= MOST_DIMENSIONS else 0
+    return (*scalars, *(f"kl_{i + 1}" for i in range(shown)))
+
+
+def read_values(
+    values: np.ndarray, names: Sequence[str], config: TrainingConfig, step: int
+) -> dict[str, float]:
+    """One row of the log from the values (steps, names) of the steps up to `step`.
+
+    Raises:
+        ModelError: one of them is not finite.
+    """
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        wrong = dict(zip(names, values[bad[0]].tolist(), strict=True))
+        raise ModelError(
+            f"the loss is not finite at step {step - len(values) + int(bad[0]) + 1}",
+            found={k: v for k, v in wrong.items() if not k.startswith("kl_")},
+            remedy="Lower learning_rate (or use precision float32) and resume.",
+        )
+    terms = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
+    weights, rate = config.objective.weights(step - 1), config.learning_rate_at(step - 1)
+    return {"step": float(step), **terms, **weights, "learning_rate": rate}
+
+
+def _on_device(model: Model[Any], device: torch.device) -> Model[Any]:
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _maybe_on_device(critic: nn.Module | None, device: torch.device) -> nn.Module | None:
+    return None if critic is None else critic.to(device)

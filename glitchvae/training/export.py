@@ -1,0 +1,121 @@
+"""A trained model as a checkpoint: weights, prototypes, and a card with figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.models import Model, architecture_of
+from glitchvae.objectives import distortion, rate
+from glitchvae.prototypes import Prototypes
+from glitchvae.training.config import TrainingConfig
+from glitchvae.training.images import TrainingImages
+from glitchvae.training.step import in_range
+
+_BATCH = 256
+
+
+def export(
+    run: Path,
+    model: Model[Any],
+    config: TrainingConfig,
+    data: TrainingImages,
+    log: list[dict[str, float]],
+    step: int,
+) -> ModelCard:
+    """Write the checkpoint of a model after `step` updates into the folder of its run."""
+    model.eval()
+    codes = _codes_of_labelled(model, data)
+    prototypes = fit_prototypes(codes, data, seed=config.seed)
+    figures = _last_terms(log) | _validation_figures(model, data)
+    figures |= _class_figures(prototypes, codes, data)
+    card = ModelCard(
+        architecture=architecture_of(config.model), model={}, imaging=data.imaging,
+        latent_size=sum(model.layers), objective=config.objective.model_dump(mode="json"),
+        steps=step, seed=config.seed, figures=figures,
+        data=DataCard(
+            digest=data.digest, description=data.description, events=len(data.rows("train", "")),
+        ),
+    )  # fmt: skip
+    card = save_checkpoint(run, model, card, prototypes)
+    model.train()
+    return card
+
+
+def fit_prototypes(
+    codes: NDArray[np.float32], data: TrainingImages, *, seed: int
+) -> Prototypes | None:
+    """Prototypes of the labelled training events, or None where there is no label."""
+    train, validation = _labelled(data, "train", ""), _labelled(data, "validation")
+    if len(train) == 0:
+        return None
+    held_out = (codes[validation], data.labels[validation]) if len(validation) else None
+    return Prototypes.fit(codes[train], data.labels[train], held_out=held_out, seed=seed)
+
+
+@torch.inference_mode()
+def _codes_of_labelled(model: Model[Any], data: TrainingImages) -> NDArray[np.float32]:
+    """Posterior means (N, Z); NaN for events without a label, which nothing here needs."""
+    codes = np.full((len(data), sum(model.layers)), np.nan, dtype=np.float32)
+    for rows in _parts(np.flatnonzero(data.labels != "")):
+        batch = in_range(data.batch(rows.to(_device_of(model))), model)
+        codes[rows.numpy()] = model.encode(batch.x).mean.cpu().numpy()
+    return codes
+
+
+@torch.inference_mode()
+def _validation_figures(model: Model[Any], data: TrainingImages) -> dict[str, float]:
+    """Distortion and rate of the validation events at their posterior means."""
+    events = data.rows("validation")
+    totals = np.zeros(2)
+    for rows in _parts(events):
+        batch = in_range(data.batch(rows.to(_device_of(model))), model)
+        latents = model.infer(batch.x, sample=False)
+        terms = (
+            distortion(model.decode(latents.z), batch),
+            rate(latents.posterior, latents.prior),
+        )
+        totals += len(rows) * np.array([float(term) for term in terms])
+    if len(events) == 0:
+        return {}
+    names = ("validation_reconstruction", "validation_rate")
+    return dict(zip(names, (totals / len(events)).tolist(), strict=True))
+
+
+def _class_figures(
+    prototypes: Prototypes | None, codes: NDArray[np.float32], data: TrainingImages
+) -> dict[str, float]:
+    """Share of held-out events whose nearest class is their label."""
+    if prototypes is None:
+        return {}
+    figures = {}
+    for split in ("validation", "test"):
+        rows = _labelled(data, split)
+        if len(rows):
+            found = prototypes.classify(codes[rows]).class_name
+            figures[f"{split}_accuracy"] = float(np.mean(found == data.labels[rows]))
+    return figures
+
+
+def _last_terms(log: list[dict[str, float]]) -> dict[str, float]:
+    """The last row of a log, without the KL of single dimensions."""
+    last = log[-1] if log else {}
+    return {k: v for k, v in last.items() if k != "step" and not k.startswith("kl_")}
+
+
+def _labelled(data: TrainingImages, *splits: str) -> NDArray[np.int64]:
+    rows = data.rows(*splits)
+    return rows[data.labels[rows] != ""]
+
+
+def _parts(rows: NDArray[np.int64]) -> tuple[torch.Tensor, ...]:
+    return torch.from_numpy(rows).split(_BATCH) if len(rows) else ()
+
+
+def _device_of(model: Model[Any]) -> torch.device:
+    return next(model.parameters()).device

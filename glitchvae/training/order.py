@@ -1,0 +1,53 @@
+"""Which events a step sees: a matter of seed and step alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+ORDER: Final = 0
+AUGMENTATION: Final = 1
+SAMPLES: Final = 2
+OTHER_ORDER: Final = 3
+OTHER_AUGMENTATION: Final = 4
+"""Keys of the random streams; with the seed and a count they make every draw repeatable."""
+
+
+class DataOrder:
+    """Events step by step: each epoch is its own permutation, an incomplete batch is left.
+
+    Args:
+        rows: The events there are.
+        batch_size: Events of a step.
+        seed: Of the permutations.
+        stream: Key of the random stream: two orders of one seed are independent.
+        device: Where the indices are wanted.
+    """
+
+    def __init__(
+        self, rows: NDArray[np.int64], batch_size: int, *, seed: int, stream: int,
+        device: torch.device,
+    ) -> None:  # fmt: skip
+        self.rows = rows
+        self.batch_size = min(batch_size, len(rows))
+        self.seed, self.stream, self.device = seed, stream, device
+        self._epoch: tuple[int, Tensor] | None = None
+
+    def __call__(self, step: int) -> Tensor:
+        """Events of the step after `step` others (B,)."""
+        epoch, place = divmod(step, len(self.rows) // self.batch_size)
+        if self._epoch is None or self._epoch[0] != epoch:
+            rng = np.random.default_rng((self.seed, self.stream, epoch))
+            order = torch.from_numpy(rng.permutation(self.rows)).to(self.device)
+            self._epoch = (epoch, order)
+        return self._epoch[1][place * self.batch_size : (place + 1) * self.batch_size]
+
+
+def sample_seed(seed: int, step: int, rank: int = 0) -> int:
+    """Seed of the posterior samples of one step, of one process among several."""
+    sequence = np.random.SeedSequence((seed, SAMPLES, step, rank))
+    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))

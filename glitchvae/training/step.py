@@ -1,0 +1,115 @@
+"""The part of an update that is captured: from a batch to its terms, without the host."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from glitchvae.models import Latents, Model, scale_to_range
+from glitchvae.objectives import Batch, Objective, Weights, kl_per_dimension
+
+
+class Outcome(NamedTuple):
+    """What a step leaves.
+
+    Attributes:
+        terms: Scalars by name, `loss` the one to go down.
+        kl: KL of each latent dimension (D,), detached.
+        codes: The posterior samples (B, D), detached.
+    """
+
+    terms: dict[str, Tensor]
+    kl: Tensor
+    codes: Tensor
+
+
+class Step(nn.Module):
+    """A model under an objective; the call is the forward half of an update.
+
+    It is a module so that torch's own launcher can wrap it. The critic is not among its
+    parameters: the model's step must leave it alone.
+    """
+
+    def __init__(self, model: Model[Any], objective: Objective, precision: str) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+        self.in_half = precision == "bfloat16"
+
+    def forward(self, batch: Batch, weights: Weights, critic: nn.Module | None = None) -> Outcome:
+        """The terms of a batch of images in [0, 1]."""
+        watched = _Watched(self.model)
+        batch = in_range(batch, self.model)
+        with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self.in_half):
+            terms = self.objective(watched, batch, weights, critic)
+        latents = watched.passes[0]
+        return Outcome(terms, kl_per_dimension(latents).detach(), latents.z.detach())
+
+
+class _Watched:
+    """A model that remembers its passes, so that what they found is not computed again."""
+
+    def __init__(self, model: Model[Any]) -> None:
+        self._model = model
+        self.passes: list[Latents] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return self._model.layers
+
+    def infer(self, x: Tensor, *, sample: bool = True) -> Latents:
+        latents = self._model.infer(x, sample=sample)
+        self.passes.append(latents)
+        return latents
+
+    def decode(self, z: Tensor) -> Distribution:
+        return self._model.decode(z)
+
+
+def in_range(batch: Batch, model: Model[Any]) -> Batch:
+    """Images in [0, 1] in the range that the model's likelihood is for."""
+    likelihood = model.likelihood
+    x, target = scale_to_range(batch.x, likelihood), scale_to_range(batch.target, likelihood)
+    return batch._replace(x=x, target=target)
+
+
+class Captured:
+    """A function compiled by torch, or as it is where that fails, which is said once.
+
+    On a GPU the compiled function is replayed as a CUDA graph. Random numbers are those of
+    the function as it is, so that a run means the same either way.
+    """
+
+    def __init__(self, function: Callable[..., Outcome], device: torch.device) -> None:
+        options: dict[str, Any] = {
+            "fallback_random": True,
+            "triton.cudagraphs": device.type == "cuda",
+        }
+        self._plain = function
+        self._call: Callable[..., Outcome] = torch.compile(function, dynamic=False, options=options)
+        self._proven = False
+        self.obstacle = ""
+
+    def __call__(self, *arguments: Any) -> Outcome:
+        """What the function returns."""
+        if self._proven:
+            return self._call(*arguments)
+        try:
+            outcome = self._call(*arguments)
+        except RuntimeError as error:
+            # Compilers fail in their own ways; if it was not the compiler, the function
+            # raises the same again.
+            self._call, self.obstacle = self._plain, f"{type(error).__name__}: {error}"
+            outcome = self._plain(*arguments)
+            first = self.obstacle.splitlines()[0]
+            warnings.warn(f"the step is not compiled: {first}", stacklevel=2)
+        self._proven = True
+        return outcome
