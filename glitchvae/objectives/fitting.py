@@ -53,9 +53,9 @@ def require_lower_layers(objective: Objective, free_bits: float, model: VAE) -> 
 
 
 def _describe(model: VAE) -> str:
-    sizes = f"{type(model).__name__} with latent layers of {list(model.layers)} dimensions"
     if len(model.layers) == 1:
-        return sizes
+        return f"one of {model.layers[0]} dimensions"
+    sizes = f"a hierarchy with latent layers of {list(model.layers)} dimensions"
     return f'{sizes} and likelihood_on = "{_likelihood_on(model)}"'
 
 

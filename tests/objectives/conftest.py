@@ -9,7 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Normal
 
-from glitchvae.models import GlitchVAE, GlitchVAESettings, Latents, prepare, standard_normal
+from glitchvae.models import (
+    GlitchVAE,
+    GlitchVAESettings,
+    HierarchicalVAE,
+    HierarchySettings,
+    Latents,
+    prepare,
+    standard_normal,
+)
 from glitchvae.models.likelihood import at_least_float32
 from glitchvae.objectives import OBJECTIVES, Batch, Objective
 
@@ -77,6 +85,22 @@ def ladder() -> Callable[..., Ladder]:
     def make(layers: tuple[int, ...] = (3, 2), likelihood_on: str = "all") -> Ladder:
         torch.manual_seed(4)
         return Ladder(layers, likelihood_on).double()
+
+    return make
+
+
+@pytest.fixture
+def hierarchy() -> Callable[..., HierarchicalVAE]:
+    """Makes the package's own hierarchy around the tiny glitch network."""
+
+    def make(layers: tuple[int, ...] = (3, 2), likelihood_on: str = "all") -> HierarchicalVAE:
+        torch.manual_seed(4)
+        network = TINY.model_dump(exclude={"latent_size", "likelihood"})
+        settings = HierarchySettings.model_validate({
+            "network": "glitch", "glitch": network, "latent_sizes": layers,
+            "hidden_widths": (5,) * (len(layers) - 1), "likelihood_on": likelihood_on,
+        })  # fmt: skip
+        return HierarchicalVAE(settings).double()
 
     return make
 

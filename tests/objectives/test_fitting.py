@@ -25,28 +25,28 @@ def test_one_latent_layer_fits_every_objective(model):
         ("first", {"factor", "tc", "dip-i", "dip-ii", "seatbelt"}),
     ],
 )
-def test_hierarchies_fit_the_objectives_made_for_them(ladder, likelihood_on, misfits):
-    model = ladder((3, 2), likelihood_on)
+def test_hierarchies_fit_the_objectives_made_for_them(hierarchy, likelihood_on, misfits):
+    model = hierarchy((3, 2), likelihood_on)
     assert {name for name in OBJECTIVES if not fits(name, model)} == misfits
 
 
 @pytest.mark.parametrize(
     ("name", "likelihood_on", "message"),
     [
-        ("tc", "all", r"'tc'.*one latent layer; found Ladder with latent layers of \[3, 2\]"),
-        ("seatbelt", "first", r"'seatbelt'.*likelihood_on = \"all\"; found Ladder.*\"first\""),
-        ("tc-dlgm", "all", r"'tc-dlgm'.*likelihood_on = \"first\"; found Ladder.*\"all\""),
+        ("tc", "all", r"'tc'.*one latent layer; found a hierarchy with latent layers of \[3, 2\]"),
+        ("seatbelt", "first", r"'seatbelt'.*likelihood_on = \"all\"; found a hierarchy.*\"first\""),
+        ("tc-dlgm", "all", r"'tc-dlgm'.*likelihood_on = \"first\"; found a hierarchy.*\"all\""),
     ],
 )
-def test_a_misfit_names_objective_and_model(ladder, batch, name, likelihood_on, message):
+def test_a_misfit_names_objective_and_model(hierarchy, batch, name, likelihood_on, message):
     objective = OBJECTIVES[name]()
     with pytest.raises(ModelError, match=message):
-        objective(ladder((3, 2), likelihood_on), batch, objective.weights(0))
+        objective(hierarchy((3, 2), likelihood_on), batch, objective.weights(0))
 
 
 @pytest.mark.parametrize("name", ["dlgm", "tc-dlgm", "seatbelt"])
-def test_free_bits_need_a_layer_below_the_top(model, ladder, name):
+def test_free_bits_need_a_layer_below_the_top(model, hierarchy, name):
     objective = OBJECTIVES[name].model_validate({"free_bits": 1})
     with pytest.raises(ModelError, match=f"free bits of the objective '{name}'.*Set free_bits = 0"):
         objective.check(model)
-    objective.check(ladder((3, 2), "first" if name == "tc-dlgm" else "all"))
+    objective.check(hierarchy((3, 2), "first" if name == "tc-dlgm" else "all"))

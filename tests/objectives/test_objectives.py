@@ -33,13 +33,13 @@ def evaluate(objective, model, batch, *, step=3, seed=2):
     return objective(model, batch, objective.weights(step), critic)
 
 
-def models(model, ladder, name):
+def models(model, hierarchy, name):
     """Every kind of model that an objective is for."""
     yield model
     if name in ("dlgm", "tc-dlgm"):
-        yield ladder((3, 2), "first")
+        yield hierarchy((3, 2), "first")
     if name in ("dlgm", "seatbelt", "beta", "annealed", "bottleneck"):
-        yield ladder((4, 3, 2), "all")
+        yield hierarchy((4, 3, 2), "all")
 
 
 @pytest.mark.parametrize("case", ELBO)
@@ -53,8 +53,8 @@ def test_each_can_be_the_elbo_exactly(model, batch, tiny_objective, case, step):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_gradients_are_those_of_finite_differences(model, ladder, batch, tiny_objective, name):
-    for candidate in models(model, ladder, name):
+def test_gradients_are_those_of_finite_differences(model, hierarchy, batch, tiny_objective, name):
+    for candidate in models(model, hierarchy, name):
         check_gradients(tiny_objective(name), candidate, batch)
 
 
