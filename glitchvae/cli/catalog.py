@@ -1,4 +1,4 @@
-"""Show the classes of glitches and what is known of them."""
+"""The classes of glitches: what is known of them, and decisions about new ones."""
 
 from __future__ import annotations
 
@@ -10,24 +10,34 @@ import rich_click as click
 FOLDER = click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A catalogue of your own instead of the shipped one.",
+    help="Another catalogue instead of the shipped one.",
 )
+OWN = click.option(
+    "--catalog",
+    "own",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Your own catalogue; else $GLITCHVAE_CATALOG, else glitch-catalog beside the archive.",
+)
+REVIEWER = click.option("--reviewer", required=True, metavar="NAME", help="Who decides.")
+NOTE = click.option("--note", default="", metavar="TEXT", help="Why: the evidence.")
 
 
 @click.group()
 def command() -> None:
-    """Show the classes of glitches and what is known of them."""
+    """The classes of glitches: what is known of them, and decisions about new ones."""
 
 
 @command.command("list")
 @FOLDER
-def list_classes(folder: Path | None) -> None:
+@OWN
+def list_classes(folder: Path | None, own: Path | None) -> None:
     """One line per class: name, status, detectors, typical frequency, cause."""
     from rich.table import Table
 
     from glitchvae.catalog import read_catalog
 
-    catalog = read_catalog(folder)
+    catalog = read_catalog(folder, own=_own(own))
     table = Table("class", "status", "runs", "detectors", "peak frequency", "cause")
     for card in catalog:
         table.add_row(
@@ -41,13 +51,14 @@ def list_classes(folder: Path | None) -> None:
 @command.command()
 @click.argument("name")
 @FOLDER
-def show(name: str, folder: Path | None) -> None:
+@OWN
+def show(name: str, folder: Path | None, own: Path | None) -> None:
     """Everything known of the class NAME (a key, a name or an alias)."""
     from rich.table import Table
 
     from glitchvae.catalog import read_catalog
 
-    catalog = read_catalog(folder)
+    catalog = read_catalog(folder, own=_own(own))
     card = catalog.find(name)
     table = Table(show_header=False, box=None, padding=(0, 2, 1, 0))
     for key, value in _describe(card):
@@ -59,12 +70,79 @@ def show(name: str, folder: Path | None) -> None:
 
 @command.command()
 @FOLDER
-def validate(folder: Path | None) -> None:
+@OWN
+def validate(folder: Path | None, own: Path | None) -> None:
     """Check every card; exit 1 and name file and key where one is wrong."""
     from glitchvae.catalog import read_catalog
 
-    catalog = read_catalog(folder)
+    catalog = read_catalog(folder, own=_own(own))
     click.echo(f"{len(catalog)} class cards are valid, catalogue {catalog.settings.version}")
+
+
+@command.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("candidate")
+@click.option("--name", metavar="NAME", help="What the class shall be called.")
+@click.option("--reviewer", default="", metavar="NAME", help="Who proposes it.")
+@OWN
+def propose(run: Path, candidate: str, name: str | None, reviewer: str, own: Path | None) -> None:
+    """Take CANDIDATE of the folder RUN into your catalogue as a draft.
+
+    The draft is a text file: write down there what the group looks like and what may cause
+    it, then accept, merge or retire it.
+    """
+    from glitchvae import review
+
+    folder = _own(own)
+    card = review.propose(run, candidate, folder, name=name, reviewer=reviewer)
+    click.echo(f"draft of {card.name}: {folder / review.DRAFTS / card.key}.toml")
+
+
+@command.command()
+@click.argument("name")
+@REVIEWER
+@NOTE
+@OWN
+def accept(name: str, reviewer: str, note: str, own: Path | None) -> None:
+    """Make the draft NAME a class: `embed` and `discover-new-classes` know it from now on."""
+    from glitchvae import review
+
+    card = review.accept(_own(own), name, review.decide("accepted", reviewer, note))
+    click.echo(f"{card.name} is a class now")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("into")
+@REVIEWER
+@NOTE
+@OWN
+def merge(name: str, into: str, reviewer: str, note: str, own: Path | None) -> None:
+    """Give the events of the draft NAME to the class INTO."""
+    from glitchvae import review
+
+    card = review.merge(_own(own), name, into, review.decide("merged", reviewer, note))
+    click.echo(f"{card.name} belongs to {card.merged_into} now")
+
+
+@command.command()
+@click.argument("name")
+@REVIEWER
+@NOTE
+@OWN
+def retire(name: str, reviewer: str, note: str, own: Path | None) -> None:
+    """Turn down the draft NAME, or take the class NAME of your catalogue out of use."""
+    from glitchvae import review
+
+    card = review.retire(_own(own), name, review.decide("retired", reviewer, note))
+    click.echo(f"{card.name} is retired")
+
+
+def _own(option: Path | None) -> Path:
+    from glitchvae.archive import archive_path
+    from glitchvae.review import catalog_path
+
+    return catalog_path(option, archive_path())
 
 
 def _describe(card: Any) -> list[tuple[str, str]]:
@@ -83,8 +161,20 @@ def _describe(card: Any) -> list[tuple[str, str]]:
         ("simulated as", card.family or ""),
         *((f"name ({taxonomy})", labels) for taxonomy, labels in names.items()),
         ("aliases", ", ".join(card.aliases)),
+        ("belongs to", card.merged_into or ""),
+        ("evidence", _evidence(card.evidence)),
+        *((d.action, f"{d.date} by {d.reviewer}. {d.note}".strip()) for d in card.decisions),
     ]
     return [(key, value) for key, value in lines if value]
+
+
+def _evidence(found: Any) -> str:
+    if found is None:
+        return ""
+    return (
+        f"{found.events} events around {found.medoid}, p-value {found.p_value:.2g}, stability"
+        f" {found.stability:.2f}, {found.expected_per_month:.2g} a month by chance"
+    )
 
 
 def _limits(limits: tuple[float, float] | None, unit: str) -> str:

@@ -53,7 +53,7 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
     from glitchvae.archive import archive_path, create_archive
 
     _check_outputs(options["out"], options["contact_sheet"])
-    job = _job(options)
+    job = _job(options, archive)
     tasks, problems = _tasks(options)
     _say_plan(tasks, job, only_plan)
     if not only_plan:
@@ -74,9 +74,10 @@ def _check_outputs(out: Path | None, contact_sheet: Path | None) -> None:
         raise InputError("not the name of a picture", where=contact_sheet, expected=".png")
 
 
-def _job(options: dict[str, Any]) -> Job:
-    from glitchvae.archive import Job
+def _job(options: dict[str, Any], archive: Path | None) -> Job:
+    from glitchvae.archive import Job, archive_path
     from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.review import catalog_path, teach
     from glitchvae.spectrogram import imaging_settings
 
     device = choose_device(options["device"])
@@ -84,8 +85,14 @@ def _job(options: dict[str, Any]) -> Job:
     given = {name: options[name] for name in names if options[name]}
     if options["triggers"]:
         given["triggers"] = options["triggers"].name
+    taught = teach(
+        load_checkpoint(options["model"], device), catalog_path(None, archive_path(archive))
+    )
+    if taught.classes:
+        given["catalogue"] = list(taught.classes)
+        click.echo(f"known from your catalogue: {', '.join(taught.classes)}", err=True)
     return Job(
-        checkpoint=load_checkpoint(options["model"], device),
+        checkpoint=taught.checkpoint,
         imaging=imaging_settings(options["imaging"]),
         snr=options["snr"],
         device=device,

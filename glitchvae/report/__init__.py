@@ -2,5 +2,6 @@
 
 from glitchvae.report.page import render_report
 from glitchvae.report.pictures import Pictures
+from glitchvae.report.writing import Vetoes, score_vetoes, summarise, write_report
 
-__all__ = ["Pictures", "render_report"]
+__all__ = ["Pictures", "Vetoes", "render_report", "score_vetoes", "summarise", "write_report"]

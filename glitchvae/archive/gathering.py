@@ -1,0 +1,118 @@
+"""Events of several archives and files as one record, with the model that made their codes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glitchvae.archive.archive import Archive
+from glitchvae.archive.layout import part_files
+from glitchvae.checkpoint import Checkpoint, load_checkpoint
+from glitchvae.embedding import Embeddings, read_embeddings
+from glitchvae.errors import InputError, ModelError
+from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.store import digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """Events from several places.
+
+    Attributes:
+        events: Each event once, in the order of time.
+        archives: Those among the places that are archives: they keep images.
+        digests: What the places held, by their paths.
+    """
+
+    events: Embeddings
+    archives: tuple[Archive, ...]
+    digests: dict[str, str]
+
+    def thumbnails(self, rows: Embeddings) -> SpectrogramSet:
+        """The images of some events, NaN where no archive keeps one.
+
+        Raises:
+            InputError: none of the places is an archive.
+        """
+        if not self.archives:
+            raise InputError("no archive, and so no images", found=sorted(self.digests))
+        found = self.archives[0].thumbnails(rows)
+        for archive in self.archives[1:]:
+            known = np.isfinite(found.images).any(axis=(1, 2, 3), keepdims=True)
+            images = np.where(known, found.images, archive.thumbnails(rows).images)
+            found = dataclasses.replace(found, images=images)
+        return found
+
+
+def gather(paths: Sequence[Path], *, model: str | None = None) -> Gathered:
+    """Read archives and files of embeddings.
+
+    Args:
+        paths: Folders of archives, files of embeddings.
+        model: Which codes, where an archive holds those of several models.
+
+    Raises:
+        ArchiveError: an archive is damaged or empty, or holds codes of several models.
+        InputError: a file is damaged, or the codes are of different models.
+    """
+    archives = {path: Archive(path) for path in paths if path.is_dir()}
+    parts = [
+        archives[path].embeddings(model=model) if path in archives else read_embeddings(path)
+        for path in paths
+    ]
+    models = dict.fromkeys(map(describe_model, parts))
+    if len(models) > 1:
+        raise InputError(
+            "codes of several models", where=", ".join(map(str, paths)), expected="one model",
+            found=" and ".join(models),
+            remedy="Codes of different models cannot be compared; embed with one of them.",
+        )  # fmt: skip
+    events = Embeddings.join(parts)
+    first = np.sort(np.unique(events.event_id.astype(str), return_index=True)[1])
+    return Gathered(
+        events=events.take(first).sorted(),
+        archives=tuple(archives.values()),
+        digests={str(path): _digest(path) for path in paths},
+    )
+
+
+def describe_model(events: Embeddings) -> str:
+    """Name and first digits of the model that made the codes."""
+    return f"{events.model.get('name', 'unknown')} ({events.model_digest[:12] or 'no digest'})"
+
+
+def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkpoint:
+    """The model that made the codes.
+
+    Args:
+        events: Codes that name their model.
+        model: Name or folder of it, where the name alone does not lead there.
+
+    Raises:
+        ModelError: it is not here, or another one is.
+    """
+    remedy = "Name the folder of the model that made them with --model."
+    try:
+        checkpoint = load_checkpoint(model or events.model.get("name") or "default")
+    except ModelError as error:
+        raise ModelError(
+            f"the model of these codes, {describe_model(events)}, is not here",
+            found=error.problem, remedy=remedy,
+        ) from error  # fmt: skip
+    if checkpoint.digest != events.model_digest:
+        raise ModelError(
+            f"the codes are of {describe_model(events)}, which is another model",
+            found=f"{checkpoint.path} ({checkpoint.digest[:12]})", remedy=remedy,
+        )  # fmt: skip
+    return checkpoint
+
+
+def _digest(path: Path) -> str:
+    """Of a file; of an archive by its parts."""
+    if not path.is_dir():
+        return digest(path)
+    return digest({part.name: digest(part) for part in part_files(path)})

@@ -1,0 +1,311 @@
+"""One's own catalogue: drafts of new classes, decisions about them, what they teach a model.
+
+```
+glitch-catalog/
+    candidates/<key>.toml, <key>.h5    drafts that await a decision, and the codes of their events
+    classes/<key>.toml, <key>.h5       what was accepted, merged or retired, with the same codes
+```
+
+The codes are those of one model. A class that was accepted stands beside the model's own
+prototypes whenever that model encodes or discovers; a candidate that was merged makes the
+class it belongs to grow. The model's folder is never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from glitchvae.catalog import (
+    Catalog,
+    ClassCard,
+    Decision,
+    Detector,
+    Evidence,
+    fold,
+    read_card,
+    read_catalog,
+    write_card,
+)
+from glitchvae.checkpoint import Checkpoint
+from glitchvae.config import nearest
+from glitchvae.embedding import Embeddings
+from glitchvae.errors import CatalogError, InputError
+from glitchvae.runs import read_run
+
+DEFAULT = "glitch-catalog"
+VARIABLE = "GLITCHVAE_CATALOG"
+DRAFTS, CLASSES = "candidates", "classes"
+
+_RANGES = ("peak_frequency", "bandwidth", "duration", "snr")
+_SAME = 0.5  # share of a candidate's events that makes it the one decided about before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """A model with the classes of one's own catalogue.
+
+    Attributes:
+        checkpoint: The model; its digest is that of its folder, as codes do not change.
+        classes: Names of the classes that were added or grew.
+        strangers: Names of classes whose codes are of another model.
+    """
+
+    checkpoint: Checkpoint
+    classes: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
+
+
+def catalog_path(option: str | Path | None = None, archive: str | Path | None = None) -> Path:
+    """One's own catalogue: the option, else $GLITCHVAE_CATALOG, else beside the archive."""
+    beside = Path(archive).parent if archive is not None else Path()
+    return Path(option or os.environ.get(VARIABLE) or beside / DEFAULT)
+
+
+def draft_card(name: str, members: Embeddings, evidence: Evidence) -> ClassCard:
+    """The card of a candidate, filled with what its triggers are like."""
+    ranges = {key: limits for key in _RANGES if (limits := _limits(getattr(members, key)))}
+    typical = ", ".join(
+        f"{key.replace('_', ' ')} {np.nanmedian(getattr(members, key)):.3g}" for key in ranges
+    )
+    values = {
+        "key": _key(name),
+        "name": name,
+        "status": "candidate",
+        "description": f"A group of {len(members)} events; medians: {typical or 'unknown'}.",
+        "cause": "Found by discovery and not yet followed up.",
+        "cause_is": "unknown",
+        "runs": (),
+        "detectors": [d for d in get_args(Detector) if d in set(members.ifo)],
+        "ranges_from": f"5 to 95 % of {len(members)} triggers" if ranges else None,
+        "evidence": evidence,
+    }
+    return ClassCard.model_validate(values | ranges)
+
+
+def write_draft(folder: str | Path, card: ClassCard, members: Embeddings) -> Path:
+    """Write a card and the codes of its events into a folder of drafts or classes."""
+    path = Path(folder) / f"{card.key}.h5"
+    members.write(path)
+    return write_card(folder, card)
+
+
+def propose(
+    run: str | Path, candidate: str, folder: str | Path, *, name: str | None = None,
+    reviewer: str = "",
+) -> ClassCard:  # fmt: skip
+    """Take a candidate of a run into one's own catalogue as a draft.
+
+    Args:
+        run: Folder of a run of discovery.
+        candidate: Its name there.
+        folder: One's own catalogue.
+        name: What the class shall be called, else the candidate's name.
+        reviewer: Who proposes it.
+
+    Raises:
+        InputError: the run is half-written.
+        CatalogError: no such candidate, or the name is taken.
+    """
+    read_run(run)
+    path = _find(Path(run) / "catalog" / DRAFTS, candidate, "candidate")
+    card = read_card(path)
+    members = _codes(Path(run) / "candidates" / f"{card.name}.h5")
+    if name is not None:
+        card = card.model_copy(update={"name": name, "key": _key(name)})
+    _check_free(card, folder, read_catalog(own=folder))
+    if reviewer:
+        card = _decided(card, decide("proposed", reviewer))
+    write_draft(Path(folder) / DRAFTS, card, members)
+    return card
+
+
+def accept(folder: str | Path, name: str, decision: Decision) -> ClassCard:
+    """Make a draft a class; from now on the model it was found with knows it.
+
+    Raises:
+        CatalogError: no such draft, or its name belongs to a class.
+    """
+    card, members = _open(Path(folder) / DRAFTS, name, "draft")
+    _check_class_free(card, read_catalog(own=folder))
+    card = _decided(card, decision).model_copy(update={"status": "accepted"})
+    return _settle(folder, card, members)
+
+
+def merge(folder: str | Path, name: str, into: str, decision: Decision) -> ClassCard:
+    """Give the events of a draft to a class that is there.
+
+    Raises:
+        CatalogError: no such draft or class, or the class is retired.
+    """
+    catalog = read_catalog(own=folder)
+    target = catalog.find(into)
+    if target.status == "retired":
+        raise CatalogError(f"{target.name} is retired", remedy="Merge into a class in use.")
+    card, members = _open(Path(folder) / DRAFTS, name, "draft")
+    _check_class_free(card, catalog)
+    card = _decided(card, decision).model_copy(
+        update={"status": "retired", "merged_into": target.name}
+    )
+    return _settle(folder, card, members)
+
+
+def retire(folder: str | Path, name: str, decision: Decision) -> ClassCard:
+    """Turn down a draft, or take an accepted class of one's own out of use.
+
+    Raises:
+        CatalogError: neither is there; a shipped class is not changed here.
+    """
+    folder = Path(folder)
+    there = DRAFTS if _matches(folder / DRAFTS, name) else CLASSES
+    card, members = _open(folder / there, name, "draft or class")
+    if there == DRAFTS:
+        _check_class_free(card, read_catalog(own=folder))
+    card = _decided(card, decision).model_copy(update={"status": "retired"})
+    return _settle(folder, card, members)
+
+
+def decide(
+    action: Literal["proposed", "accepted", "merged", "retired"], reviewer: str, note: str = ""
+) -> Decision:
+    """A decision of today."""
+    return Decision(
+        action=action, reviewer=reviewer, note=note, date=datetime.now(UTC).date().isoformat()
+    )
+
+
+def teach(checkpoint: Checkpoint, folder: str | Path) -> Taught:
+    """A model that knows the classes of one's own catalogue, where their codes are its own.
+
+    Raises:
+        CatalogError: a card is wrong, names a class that is not there, or lacks its codes.
+    """
+    folder = Path(folder)
+    if checkpoint.prototypes is None or not (folder / CLASSES).is_dir():
+        return Taught(checkpoint=checkpoint)
+    read_catalog(own=folder)
+    prototypes, known, strangers = checkpoint.prototypes, [], []
+    for card, members in _cards(folder / CLASSES):
+        if card.status == "retired" and card.merged_into is None:
+            continue
+        name = card.merged_into or card.name
+        if members.model_digest != checkpoint.digest:
+            strangers.append(name)
+            continue
+        prototypes = prototypes.with_class(name, members.mean)
+        known.append(name)
+    return Taught(
+        checkpoint=replace(checkpoint, prototypes=prototypes),
+        classes=tuple(dict.fromkeys(known)),
+        strangers=tuple(dict.fromkeys(strangers)),
+    )
+
+
+def recall(folder: str | Path, event_ids: Sequence[str]) -> str:
+    """What was decided earlier about most of these events; empty where nothing was."""
+    wanted = set(event_ids)
+    for place in (DRAFTS, CLASSES):
+        for card, members in _cards(Path(folder) / place):
+            shared = len(wanted & set(members.event_id))
+            if shared >= _SAME * len(wanted):
+                return _told(card, shared, len(wanted))
+    return ""
+
+
+def _told(card: ClassCard, shared: int, total: int) -> str:
+    events = f"{shared} of these {total} events"
+    if not card.decisions:
+        return f"{events} are drafted as {card.name}."
+    last = card.decisions[-1]
+    note = f": {last.note}" if last.note else "."
+    return f"{events} were {last.action} as {card.name} by {last.reviewer} on {last.date}{note}"
+
+
+def _open(folder: Path, name: str, what: str) -> tuple[ClassCard, Embeddings]:
+    """The card called `name` in a folder, and the codes of its events."""
+    path = _find(folder, name, what)
+    return read_card(path), _codes(path.with_suffix(".h5"))
+
+
+def _find(folder: Path, name: str, what: str) -> Path:
+    """The file of the card called `name` in a folder."""
+    paths = _matches(folder, name)
+    if not paths:
+        there = [path.stem for path in sorted(folder.glob("*.toml"))]
+        hint = nearest(name, there) if there else ""
+        raise CatalogError(f"no {what} {name!r}{hint}", where=folder, found=there or "none")
+    return paths[0]
+
+
+def _matches(folder: Path, name: str) -> list[Path]:
+    """Cards whose key or name is `name`, but for case, blanks and hyphens."""
+    paths = sorted(folder.glob("*.toml"))
+    same = [path for path in paths if fold(path.stem) == fold(name)]
+    return same or [path for path in paths if fold(read_card(path).name) == fold(name)]
+
+
+def _cards(folder: Path) -> Iterator[tuple[ClassCard, Embeddings]]:
+    for path in sorted(folder.glob("*.toml")):
+        yield read_card(path), _codes(path.with_suffix(".h5"))
+
+
+def _codes(path: Path) -> Embeddings:
+    try:
+        return Embeddings.read(path)
+    except InputError as error:
+        raise CatalogError(
+            "the codes of this class cannot be read", where=path, found=error.problem,
+            remedy="Propose the candidate again from its run.",
+        ) from error  # fmt: skip
+
+
+def _settle(folder: str | Path, card: ClassCard, members: Embeddings) -> ClassCard:
+    """Write into `classes/`, then remove the draft: a crash leaves both, never neither."""
+    write_draft(Path(folder) / CLASSES, card, members)
+    for suffix in (".toml", ".h5"):
+        (Path(folder) / DRAFTS / f"{card.key}{suffix}").unlink(missing_ok=True)
+    return card
+
+
+def _decided(card: ClassCard, decision: Decision) -> ClassCard:
+    return card.model_copy(update={"decisions": (*card.decisions, decision)})
+
+
+def _check_free(card: ClassCard, folder: str | Path, catalog: Catalog) -> None:
+    _check_class_free(card, catalog)
+    if taken := _matches(Path(folder) / DRAFTS, card.name):
+        raise CatalogError(
+            f"the name {card.name!r} is taken by a draft", where=taken[0],
+            remedy="Choose another with --name, or decide about the draft first.",
+        )  # fmt: skip
+
+
+def _check_class_free(card: ClassCard, catalog: Catalog) -> None:
+    if card.name in catalog:
+        raise CatalogError(
+            f"the name {card.name!r} is taken by the class {catalog.find(card.name).name}",
+            remedy="Choose another: `glitchvae catalog propose … --name`.",
+        )  # fmt: skip
+
+
+def _key(name: str) -> str:
+    key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    if not key:
+        raise CatalogError("no name for a class", found=name, expected="letters or digits")
+    return key
+
+
+def _limits(values: np.ndarray) -> tuple[float, float] | None:
+    """5 and 95 % quantiles to three figures; None where nothing is known."""
+    known = values[np.isfinite(values) & (values >= 0)]
+    if not len(known):
+        return None
+    low, high = np.quantile(known.astype(np.float64), [0.05, 0.95])
+    return float(f"{low:.3g}"), float(f"{high:.3g}")
