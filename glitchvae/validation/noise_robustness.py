@@ -1,0 +1,190 @@
+"""How a model holds out against noise: likelihood of what it makes of noisy images, norms, layers.
+
+"Disentangling improves VAEs' robustness to adversarial attacks", Table 1, Table D.1,
+Fig. 3 and App. F.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.distributions import kl_divergence
+
+from glitchvae.errors import InputError
+from glitchvae.models.likelihood import check_range
+from glitchvae.models.model import Model
+from glitchvae.store import Record, attribute, column
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseCurve(Record):
+    """Log-likelihood of clean images under the codes of noisy ones.
+
+    Attributes:
+        scale: Standard deviation of the noise, in units of a pixel's range.
+        log_likelihood: Mean over images and draws of log p(x | z*), z* the code of x + noise,
+            in nats.
+        error: Standard error of that mean over images.
+        images: Number of images.
+    """
+
+    schema: ClassVar[str] = "noise-curve"
+
+    scale: NDArray[Any] = column("f8")
+    log_likelihood: NDArray[Any] = column("f8")
+    error: NDArray[Any] = column("f8")
+    images: int = attribute(0)
+
+
+class WeightNorms(NamedTuple):
+    """Euclidean norm of all weights and biases of each half of a model."""
+
+    encoder: float
+    decoder: float
+
+
+class Elbo(NamedTuple):
+    """The evidence lower bound without any extra penalty, and its parts, in nats per image.
+
+    Attributes:
+        elbo: `-reconstruction - sum of rates`, mean over images.
+        error: Standard error of `elbo` over images.
+        reconstruction: -log p(x | z).
+        rates: KL divergence of every layer, bottom up.
+    """
+
+    elbo: float
+    error: float
+    reconstruction: float
+    rates: tuple[float, ...]
+
+
+@torch.no_grad()
+def noise_curve(
+    model: Model,
+    images: Tensor,
+    scales: Sequence[float],
+    generator: torch.Generator,
+    *,
+    draws: int = 4,
+    batch_size: int = 256,
+) -> NoiseCurve:
+    """Code noisy images and ask how likely the clean ones are under those codes.
+
+    Codes are posterior means; noise is normal, and pixels are cut to their range.
+
+    Args:
+        model: In evaluation mode.
+        images: (N, C, F, T) as the model takes them.
+        scales: Standard deviations of the noise.
+        generator: Of the noise, the same for every scale but for its size.
+        draws: Of noise for each image.
+        batch_size: Images in memory at a time.
+
+    Raises:
+        InputError: no image, pixels out of range, or a negative scale.
+    """
+    channels = _pixel_channels(model, images)
+    if any(scale < 0 for scale in scales):
+        raise InputError("noise of negative size", found=list(scales))
+    noise = torch.randn(draws, *images[:, :channels].shape, generator=generator)
+    values = np.zeros((len(scales), len(images)))
+    for row, scale in enumerate(scales):
+        for one in noise:
+            found = [
+                _log_likelihood(model, clean, scale * change, channels)
+                for clean, change in zip(
+                    images.split(batch_size), one.split(batch_size), strict=True
+                )
+            ]
+            values[row] += torch.cat(found).double().numpy() / draws
+    return NoiseCurve(
+        scale=np.asarray(scales), log_likelihood=values.mean(axis=1),
+        error=values.std(axis=1, ddof=min(1, len(images) - 1)) / np.sqrt(len(images)),
+        images=len(images),
+    )  # fmt: skip
+
+
+def weight_norms(model: Model) -> WeightNorms:
+    """Norms of the halves: what makes z of x, and what makes x of z.
+
+    In a hierarchy the priors p(z_i | z_{i+1}) belong to the decoder.
+
+    Raises:
+        InputError: a parameter belongs to neither half.
+    """
+    halves: dict[str, list[Tensor]] = {"encoder": [], "decoder": []}
+    for name, parameter in model.named_parameters():
+        part = name.split(".")[0]
+        half = _HALVES.get(part)
+        if half is None:
+            raise InputError("a parameter of no known half", found=name, expected=sorted(_HALVES))
+        halves[half].append(parameter.detach().flatten())
+    return WeightNorms(**{half: float(torch.cat(parts).norm()) for half, parts in halves.items()})
+
+
+@torch.no_grad()
+def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int = 0) -> Elbo:
+    """The ELBO of some images, one posterior draw for each, under a seed of its own.
+
+    Raises:
+        InputError: no image, or pixels out of range.
+    """
+    channels = _pixel_channels(model, images)
+    reconstruction, rates = [], []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in images.split(batch_size):
+            latents = model.infer(part)
+            layers = zip(latents.posteriors, latents.priors, strict=True)
+            rates.append(torch.stack([kl_divergence(q, p).sum(1) for q, p in layers], dim=1))
+            log_likelihood = _pixels_log_likelihood(model, latents.z, part, channels)
+            reconstruction.append(-log_likelihood)
+    distortion, rate = (torch.cat(parts).double() for parts in (reconstruction, rates))
+    elbo = -distortion - rate.sum(dim=1)
+    return Elbo(
+        float(elbo.mean()), float(elbo.std() / len(elbo) ** 0.5) if len(elbo) > 1 else 0.0,
+        float(distortion.mean()), tuple(rate.mean(dim=0).tolist()),
+    )  # fmt: skip
+
+
+_HALVES = {
+    "encoder": "encoder", "upward": "encoder", "decoder": "decoder", "downward": "decoder",
+    "likelihood": "decoder",
+}  # fmt: skip
+"""First name of a parameter -> the half of the model it belongs to."""
+
+
+def _pixel_channels(model: Model, images: Tensor) -> int:
+    """How many of the channels are pixels; a further one says where they exist."""
+    if len(images) == 0:
+        raise InputError("no image")
+    with torch.no_grad():
+        channels = model.decode(model.infer(images[:1], sample=False).z).mean.shape[1]
+    check_range(images[:, :channels], model.likelihood, where="images")
+    return channels
+
+
+def _log_likelihood(model: Model, clean: Tensor, change: Tensor, channels: int) -> Tensor:
+    """(B,) of clean images under the codes of changed ones."""
+    low, high = model.likelihood.data_range
+    exist = _exist(clean, channels)
+    noisy = (clean[:, :channels] + change * exist).clamp(low, high)
+    z = model.infer(torch.cat([noisy, clean[:, channels:]], dim=1), sample=False).z
+    return _pixels_log_likelihood(model, z, clean, channels)
+
+
+def _pixels_log_likelihood(model: Model, z: Tensor, images: Tensor, channels: int) -> Tensor:
+    log_prob = model.decode(z).log_prob(images[:, :channels])
+    return (log_prob * _exist(images, channels)).flatten(1).sum(dim=1)
+
+
+def _exist(images: Tensor, channels: int) -> Tensor:
+    mask = images[:, channels:]
+    return mask if mask.shape[1] else torch.ones(())

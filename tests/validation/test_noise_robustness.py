@@ -1,0 +1,97 @@
+"""Noise, norms and evidence agree with their definitions."""
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from glitchvae.errors import InputError
+from glitchvae.models import build
+from glitchvae.validation.noise_robustness import evidence, noise_curve, weight_norms
+
+PICTURES = {"network": "reference", "image_shape": (1, 16, 16)}
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return build("image", {**PICTURES, "latent_size": 3}).eval()
+
+
+@pytest.fixture(scope="module")
+def hierarchy():
+    torch.manual_seed(1)
+    sizes = {"latent_sizes": (4, 2), "hidden_widths": (8,), "likelihood_on": "all"}
+    return build("hierarchy", {**PICTURES, **sizes}).eval()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(2))
+
+
+def test_without_noise_the_likelihood_is_that_of_the_reconstruction(model, images):
+    curve = noise_curve(model, images, [0.0], torch.Generator(), draws=1)
+    with torch.no_grad():
+        each = model.decode(model.encode(images).mean).log_prob(images).flatten(1).sum(1).double()
+    assert curve.log_likelihood[0] == pytest.approx(float(each.mean()))
+    assert curve.error[0] == pytest.approx(float(each.std() / 6**0.5))
+    assert curve.images == 6
+
+
+def test_noise_that_no_code_feels_changes_nothing(images):
+    torch.manual_seed(0)
+    deaf = build("image", {**PICTURES, "latent_size": 3}).eval()
+    with torch.no_grad():
+        deaf.encoder[-1].weight.zero_()
+    curve = noise_curve(deaf, images, [0.0, 0.5, 2.0], torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(curve.log_likelihood, curve.log_likelihood[0])
+
+
+def test_curves_do_not_depend_on_the_size_of_batches(model, images):
+    curves = [
+        noise_curve(model, images, [0.3], torch.Generator().manual_seed(5), batch_size=size)
+        for size in (2, 256)
+    ]
+    np.testing.assert_allclose(curves[0].log_likelihood, curves[1].log_likelihood, rtol=1e-6)
+
+
+def test_norms_are_those_of_all_weights_of_a_half(model, hierarchy):
+    for each in (model, hierarchy):
+        norms = weight_norms(each)
+        whole = torch.cat([p.detach().flatten() for p in each.parameters()]).norm()
+        assert np.hypot(*norms) == pytest.approx(float(whole), rel=1e-6)
+    encoder = torch.cat([p.detach().flatten() for p in model.encoder.parameters()])
+    assert weight_norms(model).encoder == pytest.approx(float(encoder.norm()))
+
+
+def test_the_evidence_is_distortion_and_closed_form_rate(model, images):
+    found = evidence(model, images)
+    with torch.no_grad():
+        rate = kl_divergence(model.encode(images), Normal(0.0, 1.0)).sum(1).mean()
+    assert found.rates == pytest.approx((float(rate),), rel=1e-5)
+    assert found.elbo == pytest.approx(-found.reconstruction - sum(found.rates))
+    assert evidence(model, images) == found
+
+
+def test_every_layer_of_a_hierarchy_has_a_rate(hierarchy, images):
+    found = evidence(hierarchy, images)
+    assert len(found.rates) == 2
+    assert min(found.rates) > 0
+
+
+def test_the_seed_of_others_is_left_alone(model, images):
+    torch.manual_seed(9)
+    expected = torch.rand(1)
+    torch.manual_seed(9)
+    evidence(model, images)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_bad_input_is_named(model, images):
+    with pytest.raises(InputError, match="outside the range"):
+        noise_curve(model, images + 1, [0.1], torch.Generator())
+    with pytest.raises(InputError, match="negative"):
+        noise_curve(model, images, [-0.1], torch.Generator())
+    with pytest.raises(InputError, match="no image"):
+        evidence(model, images[:0])
