@@ -38,6 +38,9 @@ class Augmentation(Settings):
         loudness: Range of a factor, uniform in its logarithm, on what an event's energies
             exceed the noise by: the same glitch at another SNR.
         hidden_view: Share of events of which one view is missing.
+        other_noise: Share of events whose noise is replaced by that of one of the quietest
+            events of the batch. The noise of an image is as good as a fingerprint: a model
+            that is to tell events apart would look at nothing else.
         twins: Whether each event is shown twice, changed in two ways: for objectives that
             compare the two codes.
     """
@@ -48,6 +51,7 @@ class Augmentation(Settings):
     gain: Range = (0.65, 1.0)
     loudness: Range = (1.0, 1.0)
     hidden_view: float = Field(default=0.0, ge=0, le=1)
+    other_noise: float = Field(default=0.0, ge=0, le=1)
     twins: bool = False
 
 
@@ -61,6 +65,9 @@ def augmented(batch: Batch, augmentation: Augmentation, rng: np.random.Generator
 def change(x: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
     """Input (B, views + 1, F, T) with every event changed in its own way."""
     count, views = len(x), x.shape[1] - 1
+    if augmentation.other_noise:
+        noisy = rng.random(count) < augmentation.other_noise
+        x = replace_noise(x, _on(x, noisy), rng)
     shifts = rng.uniform(-augmentation.time_shift, augmentation.time_shift, count)
     rows = _kept_rows(count, x.shape[2], augmentation, rng)
     gain, loudness = (
@@ -99,6 +106,22 @@ def amplify(x: Tensor, factor: Tensor) -> Tensor:
     louder = views.square() + (factor[:, None, None, None] - 1) * excess
     changed = torch.where(views < 1, louder.clamp_(max=1.0).sqrt(), views)
     return torch.cat([changed, x[:, -1:]], dim=1)
+
+
+def replace_noise(x: Tensor, chosen: Tensor, rng: np.random.Generator) -> Tensor:
+    """Input (B, views + 1, F, T) with the noise of chosen events (B,) taken from quiet ones.
+
+    Energies above `NOISE_ENERGY` stay; below, those of an event from the quietest eighth of
+    the batch stand, rolled by a random time. Events without their upper rows lend none.
+    """
+    views, band = x[:, :-1], x[:, -1:]
+    excess = (views.square() - NOISE_ENERGY / ENERGY_CEILING).clamp_(min=0.0)
+    unlike_noise = excess.mean(dim=(1, 2, 3)) + (1 - band).mean(dim=(1, 2, 3))
+    quiet = unlike_noise.argsort()[: max(1, len(x) // 8)]
+    lenders = quiet[_on(x, rng.integers(0, len(quiet), len(x)))]
+    noise = views[lenders].roll(int(rng.integers(x.shape[-1])), dims=-1) * band
+    keep = (excess > 0) | ~chosen[:, None, None, None]
+    return torch.cat([torch.where(keep, views, noise), band], dim=1)
 
 
 def shift_time(x: Tensor, seconds: np.ndarray) -> Tensor:

@@ -16,9 +16,9 @@ from torch import Tensor
 from glitchvae.errors import InputError
 from glitchvae.models import prepare
 from glitchvae.objectives import Batch
-from glitchvae.shapes import AXIS_FREQUENCIES, ENERGY_CEILING, VIEWS
+from glitchvae.shapes import ENERGY_CEILING
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.training.config import Augmentation
+from glitchvae.training.augmentation import Augmentation, augmented
 
 ENERGY_STEP = ENERGY_CEILING / 255
 """Energy of one count: 0.1, well below the noise of a single tile."""
@@ -178,51 +178,3 @@ def joint_digest(digests: Sequence[str]) -> str:
 def text_or_empty(values: NDArray[np.object_] | None, count: int) -> NDArray[np.object_]:
     """A column of text, empty where there is none."""
     return np.full(count, "", dtype=object) if values is None else np.asarray(values, dtype=object)
-
-
-def augmented(batch: Batch, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
-    """A batch shifted in time, dimmed, and part of it band-limited: see `Augmentation`."""
-    shift = rng.uniform(-augmentation.time_shift, augmentation.time_shift)
-    rows = _kept_rows(len(batch.x), batch.x.shape[2], augmentation, rng)
-    dimmest, brightest = np.log(augmentation.gain)
-    gain = np.exp(rng.uniform(dimmest, brightest, len(batch.x))).astype(np.float32)
-    x = shift_time(batch.x, shift) if augmentation.time_shift else batch.x
-    kept = torch.from_numpy(rows).to(x.device, non_blocking=True)
-    hidden = torch.arange(x.shape[2], device=x.device) >= kept[:, None]
-    seen = dim(x, torch.from_numpy(gain).to(x.device, non_blocking=True))
-    return Batch(seen.masked_fill(hidden[:, None, :, None], 0.0), x[:, :-1], batch.valid)
-
-
-def dim(x: Tensor, gain: Tensor) -> Tensor:
-    """Input (B, views + 1, F, T) with the energies of each event times its gain (B,).
-
-    The input is the root of an energy. Saturated pixels stay: how much energy they hold
-    beyond the ceiling is not known. The last channel, the computed band, stays too.
-    """
-    views = x[:, :-1]
-    dimmed = torch.where(views < 1, views * gain.sqrt()[:, None, None, None], views)
-    return torch.cat([dimmed, x[:, -1:]], dim=1)
-
-
-def shift_time(x: Tensor, seconds: float) -> Tensor:
-    """Input (B, views + 1, F, T) with every view rolled by one time, to the nearest pixel.
-
-    View i spans `VIEWS[i]` seconds, so the same time is eight times as many pixels in the
-    first as in the last. The last channel is constant in time and stays.
-    """
-    width = x.shape[-1]
-    views = [
-        view.roll(round(seconds / duration * width), dims=-1)
-        for view, duration in zip(x[:, :-1].unbind(1), VIEWS, strict=False)
-    ]
-    return torch.stack([*views, x[:, -1]], dim=1)
-
-
-def _kept_rows(
-    count: int, height: int, augmentation: Augmentation, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """How many rows of each event the encoder sees; all of them for most."""
-    low, high = np.log(AXIS_FREQUENCIES)
-    lowest = height * (np.log(augmentation.lowest_limit) - low) / (high - low)
-    limits = rng.uniform(lowest, height, count).astype(np.int64)
-    return np.where(rng.random(count) < augmentation.band_limit, limits, height)

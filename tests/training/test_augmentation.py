@@ -14,6 +14,7 @@ from glitchvae.training.augmentation import (
     augmented,
     change,
     dim,
+    replace_noise,
     shift_time,
 )
 
@@ -105,6 +106,22 @@ def test_one_view_of_some_events_is_missing(batch):
     assert set(missing.sum(dim=1).tolist()) == {0, 1}
     assert missing.any(dim=0).all()
     assert torch.equal(seen.x[:, -1], batch.x[:, -1])
+
+
+def test_noise_is_that_of_a_quiet_event_and_the_glitch_stays(rng):
+    energies = torch.from_numpy(rng.uniform(0, 2.9, (16, 4, 20, 24)).astype(np.float32))
+    energies[1:, :, 6] = 20.0
+    energies[3, :, 12:] = torch.nan
+    x, _ = prepare(energies)
+    seen = replace_noise(x, torch.arange(16) != 5, np.random.default_rng(1))
+    assert torch.equal(seen[5], x[5])
+    assert torch.equal(seen[:, -1], x[:, -1])
+    assert torch.equal(seen[1:, :, 6], x[1:, :, 6])
+    assert (seen[3, :, 12:] == 0).all()
+    other = seen[4, :-1, 7:].sort(dim=-1).values
+    lent = [torch.equal(other, x[event, :-1, 7:].sort(dim=-1).values) for event in range(16)]
+    assert sum(lent) == 1
+    assert not lent[4]
 
 
 def test_twins_are_the_same_events_changed_in_two_ways(batch):
