@@ -1,6 +1,7 @@
 """Pictures of glitches, trainings and scores."""
 
 from glitchvae.plots.captions import caption, captions_of, class_names, loudest
+from glitchvae.plots.curves import Curve, curves, picture_grid
 from glitchvae.plots.glitches import EVENTS_PER_SHEET, contact_sheet, reconstructions
 from glitchvae.plots.scores import confusion_matrix, marginals
 from glitchvae.plots.training import (
@@ -13,7 +14,8 @@ from glitchvae.plots.training import (
 from glitchvae.plots.traversals import traversals, traverse
 
 __all__ = [
-    "EVENTS_PER_SHEET", "caption", "captions_of", "class_names", "confusion_matrix",
-    "contact_sheet", "dimension_kl", "kl_per_dimension", "layer_kl", "loudest", "marginals",
-    "opening_order", "rate_distortion", "reconstructions", "traversals", "traverse",
+    "EVENTS_PER_SHEET", "Curve", "caption", "captions_of", "class_names", "confusion_matrix",
+    "contact_sheet", "curves", "dimension_kl", "kl_per_dimension", "layer_kl", "loudest",
+    "marginals", "opening_order", "picture_grid", "rate_distortion", "reconstructions",
+    "traversals", "traverse",
 ]  # fmt: skip

@@ -17,6 +17,9 @@ from glitchvae.store import replacing
 
 INK, FAINT, PAPER, GREY = "#1b1b1f", "#6a6a72", "#ffffff", "#dcdce0"
 
+CYCLE = ("#2f4b7c", "#d1495b", "#2e8b57", "#e08e00", "#7a5195", "#17848c", "#8c564b", "#6a6a72")
+"""Colours of curves, in this order."""
+
 own_style = style.context("default")
 """Decorator: other libraries set matplotlib's defaults when imported (gwpy turns grids on)."""
 
@@ -29,6 +32,16 @@ def save(figure: Figure, path: str | Path) -> None:
     """
     with replacing(path) as temporary:
         FigureCanvasAgg(figure).print_png(temporary)
+
+
+def finish(figure: Figure, path: str | Path, *, spines: bool = True) -> None:
+    """Small ticks, no frame (or, without `spines`, no axis lines either); then `save`."""
+    for axes in figure.axes:
+        axes.tick_params(labelsize=7)
+        for side in ("top", "right") if spines else axes.spines:
+            axes.spines[side].set_visible(False)
+    figure.tight_layout()
+    save(figure, path)
 
 
 def check_lengths(path: str | Path, **lengths: int) -> None:

@@ -18,7 +18,6 @@ from glitchvae.plots import page
 Log = Mapping[str, NDArray[Any]]
 """Columns of a training's log by name, as `training.read_log` gives them."""
 
-_CYCLE = ("#2f4b7c", "#d1495b", "#2e8b57", "#e08e00", "#7a5195", "#17848c", "#8c564b", "#6a6a72")
 _LABELLED = 12
 
 
@@ -42,14 +41,14 @@ def rate_distortion(logs: Mapping[str, Log], path: str | Path) -> None:
     axes = figure.subplots()
     for number, (name, log) in enumerate(logs.items()):
         rate, distortion = (column(log, key, name) for key in ("rate", "reconstruction"))
-        colour = _CYCLE[number % len(_CYCLE)]
+        colour = page.CYCLE[number % len(page.CYCLE)]
         axes.plot(rate, distortion, color=colour, lw=0.9, alpha=0.55)
         axes.plot(rate[-1], distortion[-1], "o", color=colour, ms=5, label=name)
     _zoom_to_the_ends(axes, logs)
     _draw_equal_elbo(axes)
     axes.set(xlabel="rate: KL from the prior (nats)", ylabel="distortion: −log p(x|z) (nats)")
     axes.legend(fontsize=7, frameon=False, ncols=1 + len(logs) // 12)
-    _finish(figure, path)
+    page.finish(figure, path)
 
 
 @page.own_style
@@ -83,7 +82,7 @@ def kl_per_dimension(log: Log, path: str | Path, *, title: str = "") -> None:
             )  # fmt: skip
     axes.set(xlabel="step", ylabel="KL of a latent dimension (nats)", title=title)
     _draw_schedules(axes, log, step)
-    _finish(figure, path)
+    page.finish(figure, path)
 
 
 @page.own_style
@@ -120,7 +119,7 @@ def layer_kl(log: Log, layers: Sequence[int], path: str | Path, *, title: str = 
     axes.set_yticks(range(len(layers)), names, fontsize=7)
     axes.set(xlabel="unit, by KL", title=title)
     figure.colorbar(picture, ax=axes, label="KL (nats)", pad=0.02)
-    _finish(figure, path, spines=False)
+    page.finish(figure, path, spines=False)
 
 
 def opening_order(kl: NDArray[Any], *, nats: float = 0.5) -> NDArray[np.int64]:
@@ -186,12 +185,3 @@ def _draw_schedules(axes: Axes, log: Log, step: NDArray[Any]) -> None:
             other.set_ylabel(f"{name} (dotted)", color=page.FAINT, fontsize=8)
             other.tick_params(labelsize=7, colors=page.FAINT)
             other.spines[:].set_visible(False)
-
-
-def _finish(figure: Figure, path: str | Path, *, spines: bool = True) -> None:
-    for axes in figure.axes:
-        axes.tick_params(labelsize=7)
-        for side in ("top", "right") if spines else axes.spines:
-            axes.spines[side].set_visible(False)
-    figure.tight_layout()
-    page.save(figure, path)

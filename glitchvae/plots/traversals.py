@@ -8,17 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.distributions import Distribution
 
 from glitchvae.errors import InputError
-from glitchvae.plots import page
-from glitchvae.shapes import ENERGY_CEILING, VIEWS
-
-_CELL = 0.62  # inches
+from glitchvae.plots.curves import picture_grid
 
 
 @torch.inference_mode()
@@ -54,7 +49,6 @@ def traverse(
     return pictures.numpy().reshape(len(dimensions), len(values), *pictures.shape[1:])
 
 
-@page.own_style
 def traversals(
     pictures: NDArray[Any],
     names: Sequence[str],
@@ -66,8 +60,7 @@ def traversals(
     """Draw traversals, a row for each latent dimension, and write them as PNG.
 
     Args:
-        pictures: (rows, values, C, H, W): four views of a glitch as energy, of which the
-            second (1 s) is shown, or one (grey) or three (RGB) channels in [0, 1].
+        pictures: (rows, values, C, H, W) as `picture_grid` takes them.
         names: One for each row.
         values: One for each column.
         path: Where the PNG goes.
@@ -77,33 +70,4 @@ def traversals(
         InputError: names or values do not fit the pictures.
         StorageError: the disk refused the write.
     """
-    page.check_lengths(path, rows=len(pictures), names=len(names))
-    page.check_lengths(path, columns=pictures.shape[1], values=len(values))
-    rows, columns = pictures.shape[:2]
-    width, height = 0.9 + columns * _CELL, 0.75 + rows * _CELL
-    figure = Figure(figsize=(width, height), dpi=120, facecolor=page.PAPER)
-    figure.text(0.1 / width, 1 - 0.22 / height, title, fontsize=9, color=page.INK, va="center")
-    size = 0.95 * _CELL
-    for row, column in np.ndindex(rows, columns):
-        x, y = 0.85 + column * _CELL, height - 0.6 - (row + 1) * _CELL
-        axes = figure.add_axes((x / width, y / height, size / width, size / height))
-        _draw_picture(axes, np.asarray(pictures[row, column], dtype=float))
-        if row == 0:
-            axes.set_title(f"{values[column]:+.1f}", fontsize=6.5, color=page.FAINT, pad=2)
-        if column == 0:
-            axes.set_ylabel(
-                names[row], fontsize=6.5, color=page.INK, rotation=0, ha="right", va="center"
-            )
-    page.save(figure, path)
-
-
-def _draw_picture(axes: Axes, picture: NDArray[np.float64]) -> None:
-    """Energies as viridis with frequency upwards; pictures as they are."""
-    if len(picture) == len(VIEWS):
-        axes.imshow(picture[1], origin="lower", aspect="auto", vmin=0, vmax=ENERGY_CEILING)
-    elif len(picture) == 1:
-        axes.imshow(picture[0], cmap="gray", vmin=0, vmax=1)
-    else:
-        axes.imshow(np.moveaxis(picture, 0, -1).clip(0, 1))
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+    picture_grid(pictures, names, [f"{value:+.1f}" for value in values], path, title=title)
