@@ -1,5 +1,7 @@
 """Groups of events that no known class explains, and how far they can be trusted."""
 
+from glitchvae.discovery.comparing import join_embeddings
+from glitchvae.discovery.live import live_segments, spans
 from glitchvae.discovery.record import (
     PROPERTIES,
     AuditRow,
@@ -8,6 +10,7 @@ from glitchvae.discovery.record import (
     KnownClass,
     Rate,
 )
+from glitchvae.discovery.run import discover
 from glitchvae.discovery.settings import DiscoverySettings
 
 __all__ = [
@@ -18,4 +21,8 @@ __all__ = [
     "DiscoverySettings",
     "KnownClass",
     "Rate",
+    "discover",
+    "join_embeddings",
+    "live_segments",
+    "spans",
 ]

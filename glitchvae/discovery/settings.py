@@ -16,10 +16,8 @@ class DiscoverySettings(Settings):
         method: How events are grouped: "hdbscan" (the number of groups is found), "gmm",
             "dpmm" (Dirichlet-process mixture) or "spectral".
         min_events: Fewest events of a candidate.
-        significance: Groups that chance alone makes with a larger p-value are no candidates:
-            the false candidates expected in one run without a new class.
+        significance: False candidates to expect in one run without a new class.
         bootstraps: Reclusterings behind the stability.
-        nulls: Archives without a new class that are simulated for the p-values.
         neighbours: Events around each one that the label audit asks.
         seed: Of every random number; the same seed gives the same result.
     """
@@ -28,6 +26,5 @@ class DiscoverySettings(Settings):
     min_events: int = Field(default=10, ge=3)
     significance: float = Field(default=0.05, gt=0.0, lt=1.0)
     bootstraps: int = Field(default=20, ge=0)
-    nulls: int = Field(default=100, ge=20)
     neighbours: int = Field(default=10, ge=3)
     seed: int = 0

@@ -1,0 +1,178 @@
+"""Groups of codes: one call for several estimators, and how well groups agree.
+
+Every estimator gives labels 0, 1, ... in the order of size, and -1 for what is in no group.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import cluster, metrics, mixture
+
+from glitchvae.errors import InputError
+
+Method = Literal["hdbscan", "gmm", "dpmm", "spectral"]
+
+MOST_FOR_SKLEARN = 30_000
+"""Points above which scikit-learn's HDBSCAN takes minutes and the hdbscan package is asked."""
+
+MOST_FOR_SPECTRAL = 10_000
+"""Points above which the graph of spectral clustering outgrows a laptop."""
+
+MOST_GROUPS = 40
+"""Groups that the mixtures try at most."""
+
+
+def find_groups(
+    points: NDArray[np.floating],
+    *,
+    method: Method = "hdbscan",
+    min_events: int = 10,
+    groups: int | None = None,
+    seed: int = 0,
+) -> NDArray[np.int64]:
+    """Group points of a space whose axes share one scale.
+
+    Args:
+        points: (N, Z).
+        method: "hdbscan" (density; leaves stray points out), "gmm" (a Gaussian mixture,
+            as many as the BIC prefers), "dpmm" (a Dirichlet-process mixture) or "spectral"
+            (of the graph of nearest neighbours).
+        min_events: Fewest points of a group; smaller ones are dissolved.
+        groups: How many groups, where the method needs to be told: "spectral" (from the
+            number of points unless given), and "gmm" instead of the BIC.
+        seed: Of the mixtures and the spectral embedding.
+
+    Returns:
+        (N,) group of each point, the largest being 0, and -1 for none.
+
+    Raises:
+        InputError: a point is not finite, or too many points for the method.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    if not np.isfinite(points).all():
+        raise InputError("codes that are not finite cannot be grouped", expected="no NaN")
+    if len(points) < max(min_events, 2):
+        return np.full(len(points), -1, dtype=np.int64)
+    labels = {
+        "hdbscan": lambda: _hdbscan(points, min_events),
+        "gmm": lambda: _mixture(points, min_events, groups, seed),
+        "dpmm": lambda: _dirichlet(points, min_events, seed),
+        "spectral": lambda: _spectral(points, min_events, groups, seed),
+    }[method]()
+    return _by_size(labels, min_events)
+
+
+def _hdbscan(points: NDArray[np.float64], min_events: int) -> NDArray[np.int64]:
+    few = max(2, min(5, min_events))
+    if len(points) <= MOST_FOR_SKLEARN:
+        known: Any = cluster.HDBSCAN  # its stubs know copy as text only
+        return known(
+            min_cluster_size=min_events, min_samples=few, cluster_selection_method="leaf",
+            copy=True,
+        ).fit_predict(points)  # fmt: skip
+    if importlib.util.find_spec("hdbscan") is None:
+        raise InputError(
+            "too many points for scikit-learn's HDBSCAN", expected=f"at most {MOST_FOR_SKLEARN:,}",
+            found=f"{len(points):,}",
+            remedy="Install glitchvae[cluster], or choose another method.",
+        )  # fmt: skip
+    import hdbscan
+
+    return hdbscan.HDBSCAN(
+        min_cluster_size=min_events, min_samples=few, cluster_selection_method="leaf"
+    ).fit_predict(points)
+
+
+def _mixture(
+    points: NDArray[np.float64], min_events: int, groups: int | None, seed: int
+) -> NDArray[np.int64]:
+    """The mixture with the lowest BIC among 1, 2, 3, 5, 8, ... components."""
+    most = max(1, min(MOST_GROUPS, len(points) // (2 * min_events)))
+    tried = [groups] if groups else [n for n in (1, 2, 3, 5, 8, 13, 21, 34) if n <= most]
+    models = [
+        mixture.GaussianMixture(
+            n, covariance_type="diag", reg_covar=1e-4 * _scale(points), random_state=seed
+        ).fit(points)
+        for n in tried
+    ]
+    return min(models, key=lambda model: model.bic(points)).predict(points)
+
+
+def _dirichlet(points: NDArray[np.float64], min_events: int, seed: int) -> NDArray[np.int64]:
+    most = max(1, min(MOST_GROUPS, len(points) // min_events))
+    model = mixture.BayesianGaussianMixture(
+        n_components=most, covariance_type="diag", reg_covar=1e-4 * _scale(points),
+        weight_concentration_prior_type="dirichlet_process", max_iter=300, random_state=seed,
+    )  # fmt: skip
+    return model.fit_predict(points)
+
+
+def _spectral(
+    points: NDArray[np.float64], min_events: int, groups: int | None, seed: int
+) -> NDArray[np.int64]:
+    if len(points) > MOST_FOR_SPECTRAL:
+        raise InputError(
+            "too many points for spectral clustering", expected=f"at most {MOST_FOR_SPECTRAL:,}",
+            found=f"{len(points):,}", remedy="Choose another method.",
+        )  # fmt: skip
+    count = groups or int(np.clip(len(points) // (5 * min_events), 1, MOST_GROUPS))
+    return cluster.SpectralClustering(
+        count, affinity="nearest_neighbors", n_neighbors=min(10, len(points) - 1),
+        assign_labels="cluster_qr", random_state=seed,
+    ).fit_predict(points)  # fmt: skip
+
+
+def _scale(points: NDArray[np.float64]) -> float:
+    """Mean variance of an axis, one where all points are the same."""
+    return float(points.var(axis=0).mean()) or 1.0
+
+
+def _by_size(labels: NDArray[np.int64], min_events: int) -> NDArray[np.int64]:
+    names, counts = np.unique(labels[labels >= 0], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    ordered = np.full(len(labels), -1, dtype=np.int64)
+    for place, group in enumerate(order[counts[order] >= min_events]):
+        ordered[labels == names[group]] = place
+    return ordered
+
+
+class Agreement(NamedTuple):
+    """How groups agree with classes.
+
+    Attributes:
+        purity: Share of events that are of the commonest class of their group.
+        nmi: Normalised mutual information (arithmetic mean of the entropies).
+        ari: Adjusted Rand index.
+    """
+
+    purity: float
+    nmi: float
+    ari: float
+
+
+def agreement(groups: NDArray[np.int64], classes: NDArray[np.object_]) -> Agreement:
+    """Compare groups with classes; points of no group (-1) count as one more group.
+
+    Raises:
+        InputError: lengths differ, or there is nothing to compare.
+    """
+    if len(groups) != len(classes) or len(groups) == 0:
+        raise InputError("no pairs of group and class", found=(len(groups), len(classes)))
+    names = np.asarray(classes).astype(str)
+    table = metrics.cluster.contingency_matrix(names, groups)
+    return Agreement(
+        purity=float(table.max(axis=0).sum() / table.sum()),
+        nmi=float(metrics.normalized_mutual_info_score(names, groups)),
+        ari=float(metrics.adjusted_rand_score(names, groups)),
+    )
+
+
+def jaccard(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
+    """Events in both sets over events in either, 0 where both are empty."""
+    both = len(np.intersect1d(a, b))
+    either = len(np.union1d(a, b))
+    return both / either if either else 0.0

@@ -1,0 +1,106 @@
+"""What to do with a candidate: a new class, a part of a known one, one of two, or two in one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.mixture import GaussianMixture
+
+TYPICAL = 0.9
+"""Novelty below which most members must lie for a group to be part of a known class."""
+
+NEAR = 3.0
+"""Distance between medoids, in the radius of the larger group, below which two may be one."""
+
+SPLIT = 0.2
+"""Smaller share of two halves for which a split is advised."""
+
+_CLEARLY = 6.0  # separation of the halves in their standard deviations (Ashman's D of 6)
+
+
+def nearest_classes(
+    medoid: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    owners: NDArray[np.int64],
+    names: tuple[str, ...],
+) -> tuple[tuple[str, float], ...]:
+    """Known classes and the distance of their nearest centre, the nearest first.
+
+    Distances are in the standard deviations of a known class around its centre.
+    """
+    apart = np.linalg.norm(centres - medoid, axis=1)
+    pairs = [(name, float(apart[owners == k].min())) for k, name in enumerate(names)]
+    return tuple(sorted(pairs, key=lambda pair: pair[1]))
+
+
+def advise(
+    number: int,
+    groups: list[NDArray[np.float64]],
+    novelty: NDArray[np.float64],
+    nearest: tuple[tuple[str, float], ...],
+    *,
+    seed: int,
+) -> tuple[str, str]:
+    """Advice on a group, and its reason.
+
+    Args:
+        number: Which of the groups.
+        groups: Whitened codes of the members of every group, the medoid first.
+        novelty: Of the members of this one.
+        nearest: Known classes and distances.
+        seed: Of the attempt to split.
+    """
+    inside = float(np.mean(novelty < TYPICAL))
+    if inside > 0.5:
+        name = nearest[0][0]
+        return f"sub-class of {name}", (
+            f"{inside:.0%} of the members lie where known events of a class lie, yet there are"
+            f" more than {name} brings along"
+        )
+    other, apart = _closest(number, groups)
+    if other is not None and other < number and apart < NEAR:
+        return f"merge with candidate-{other + 1}", (
+            f"the medoids are {apart:.1f} radii of the larger group apart"
+        )
+    share, separation = _two_parts(groups[number], seed)
+    if share >= SPLIT and separation >= _CLEARLY:
+        return "split", (
+            f"two parts, the smaller {share:.0%}, lie {separation:.1f} standard deviations apart"
+        )
+    return "new class", (
+        f"{1 - inside:.0%} of the members are more novel than {TYPICAL:.0%} of known events;"
+        f" the nearest class, {nearest[0][0]}, is {nearest[0][1]:.1f} standard deviations away"
+    )
+
+
+def _closest(number: int, groups: list[NDArray[np.float64]]) -> tuple[int | None, float]:
+    """The group whose medoid is nearest, and its distance in radii of the larger one."""
+    apart = {
+        other: float(
+            np.linalg.norm(points[0] - groups[number][0])
+            / max(_radius(points), _radius(groups[number]))
+        )
+        for other, points in enumerate(groups)
+        if other != number
+    }
+    other = min(apart, key=lambda key: apart[key], default=None)
+    return (None, np.inf) if other is None else (other, apart[other])
+
+
+def _radius(points: NDArray[np.float64]) -> float:
+    return float(np.median(np.linalg.norm(points - points[0], axis=1))) or 1.0
+
+
+def _two_parts(points: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    """Share of the smaller of two parts and how far apart they are along their line."""
+    if len(points) < 20:
+        return 0.0, 0.0
+    model = GaussianMixture(2, covariance_type="diag", reg_covar=1e-3, random_state=seed)
+    second = model.fit_predict(points) == 1
+    if second.all() or not second.any():
+        return 0.0, 0.0
+    line = points[second].mean(axis=0) - points[~second].mean(axis=0)
+    along = points @ (line / np.linalg.norm(line))
+    spread = np.sqrt(0.5 * (along[second].var() + along[~second].var()))
+    share = float(min(second.mean(), 1 - second.mean()))
+    return share, float(np.linalg.norm(line) / max(spread, 1e-12))

@@ -1,0 +1,68 @@
+"""What a group of events is like: rates, hours of the day, properties, times."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import numpy as np
+from astropy.time import Time
+from numpy.typing import NDArray
+
+from glitchvae.discovery.live import Live, drift, hours, poisson_interval
+from glitchvae.discovery.record import PROPERTIES, Box, Rate
+from glitchvae.embedding import Embeddings
+
+_QUANTILES = (0.05, 0.5, 0.95)
+
+
+class Description(TypedDict):
+    """The fields that candidates and known classes share; see `Candidate`."""
+
+    rates: tuple[Rate, ...]
+    daily_profile: NDArray[np.int64]
+    properties: Box
+    first_gps: float
+    last_gps: float
+    drift: float
+
+
+def describe(embeddings: Embeddings, members: NDArray[np.int64], live: Live) -> Description:
+    """Describe the events in the rows `members`."""
+    gps, ifo = embeddings.gps[members], embeddings.ifo[members]
+    known = np.isfinite(gps)
+    return Description(
+        rates=tuple(
+            rate(name, int((ifo == name).sum()), hours(live, name))
+            for name in sorted({*live, *ifo})
+        ),
+        daily_profile=daily_profile(gps[known]),
+        properties={name: _box(getattr(embeddings, name)[members]) for name in PROPERTIES},
+        first_gps=float(gps[known].min()) if known.any() else float("nan"),
+        last_gps=float(gps[known].max()) if known.any() else float("nan"),
+        drift=drift(gps[known], ifo[known], live),
+    )
+
+
+def rate(ifo: str, count: int, live_hours: float) -> Rate:
+    """Events per live hour with their exact interval; NaN where there is no live time."""
+    time = live_hours if live_hours > 0 else float("nan")
+    low, high = poisson_interval(count)
+    return Rate(
+        ifo=ifo, count=count, live_hours=live_hours, per_hour=count / time, low=low / time,
+        high=high / time,
+    )  # fmt: skip
+
+
+def daily_profile(gps: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(24,) events by hour of the day (UTC)."""
+    times: Any = Time(gps, format="gps", scale="tai")
+    day = times.utc.mjd % 1.0
+    return np.bincount((24 * day).astype(np.int64) % 24, minlength=24)
+
+
+def _box(values: NDArray[np.floating]) -> tuple[float, float, float]:
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
+        return float("nan"), float("nan"), float("nan")
+    low, median, high = np.quantile(known.astype(np.float64), _QUANTILES)
+    return float(low), float(median), float(high)

@@ -1,0 +1,215 @@
+"""What an archive holds beyond the known classes: a mixture with a fixed background.
+
+The archive's events are known classes, whose densities are held, plus a few new Gaussians
+(fixed-background model: Kuusela et al. 2012, "Semi-supervised anomaly detection", J. Phys.
+Conf. Ser. 368, 012032). No density of a known class is exact, and a free Gaussian settles
+where one is wrong. So known events compete for the Gaussians too: what they claim of one,
+in the proportions of the archive, is taken off its events, mean and covariance. Where the
+archive holds no more than the known classes bring along, a Gaussian dwindles and is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from scipy.special import logsumexp
+
+from glitchvae.novelty import Gaussian, class_shares, shrunk_gaussian
+
+ROUNDS = 10
+"""Times that the events of the known classes are counted."""
+
+STEPS = 8
+"""Steps of the new components in between."""
+
+_SETTLED = 1e-3  # relative change of a component's events at which it has come to rest
+_REACH = 1e-5  # probability from which an event counts for a component
+
+
+class Sample(NamedTuple):
+    """Events: whitened codes (N, Z) and log-densities (N, K) under the known classes."""
+
+    points: NDArray[np.float64]
+    log_known: NDArray[np.float64]
+
+    def take(self, rows: NDArray) -> Sample:
+        """Some of the events."""
+        return Sample(self.points[rows], self.log_known[rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Background:
+    """Known events to compare with.
+
+    Attributes:
+        sample: Their codes, and densities fitted without them.
+        owners: (R,) index of each one's class.
+    """
+
+    sample: Sample
+    owners: NDArray[np.int64]
+
+    def weights(
+        self, claims: NDArray[np.float64], archive_claims: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(R,) archive events that each stands for.
+
+        A density that is a little wrong miscounts its class. So the counts are not those of
+        the densities, but those that bring along what the archive shows: each class of known
+        events fills the known classes in proportions of its own (Lipton et al. 2018,
+        "Detecting and correcting for label shift", with probabilities).
+
+        Args:
+            claims: (R, K) probability of each known class for each known event.
+            archive_claims: (N, K) the same for the archive's events.
+        """
+        held = np.bincount(self.owners, minlength=claims.shape[1])
+        filled = np.stack(
+            [np.bincount(self.owners, column, len(held)) for column in claims.T]
+        ) / np.maximum(held, 1)
+        seen = archive_claims.sum(axis=0)
+        scale = 1.0 / np.sqrt(seen + 1.0)
+        events, _ = nnls(filled * scale[:, None], seen * scale)
+        return (events / np.maximum(held, 1))[self.owners]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excess:
+    """New components over the known classes.
+
+    Attributes:
+        components: A Gaussian for each.
+        events: (J,) archive events of each, known ones taken off.
+        class_events: (K,) archive events that each known class's density claims.
+    """
+
+    components: tuple[Gaussian, ...]
+    events: NDArray[np.float64]
+    class_events: NDArray[np.float64]
+
+    def claims(self, sample: Sample) -> NDArray[np.float64]:
+        """(N, J + K) probability that an event is of each new component and known class."""
+        joint = np.empty((len(sample.points), len(self.components) + len(self.class_events)))
+        count = len(self.components)
+        with np.errstate(divide="ignore"):
+            for j, component in enumerate(self.components):
+                joint[:, j] = component.log_density(sample.points) + np.log(self.events[j])
+            joint[:, count:] = sample.log_known + np.log(self.class_events)
+        return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+
+
+def fit_excess(
+    archive: Sample,
+    background: Background,
+    start: NDArray[np.float64],
+    *,
+    min_events: float,
+    rounds: int = ROUNDS,
+) -> tuple[Excess, NDArray[np.int64]]:
+    """Expectation-maximisation from a first guess.
+
+    In each round the new components settle over known classes that are held; then the
+    classes are counted anew. Only events that a component reaches take part in the former.
+
+    Args:
+        archive: N events.
+        background: Known events.
+        start: (N, J) first responsibilities, such as the groups of a clustering.
+        min_events: A component with fewer events is dropped.
+        rounds: At most.
+
+    Returns:
+        The components that are left, and which of the J they were.
+    """
+    class_events = len(archive.points) * class_shares(archive.log_known, steps=20)
+    excess = Excess(components=(), events=np.zeros(0), class_events=class_events)
+    inside, own = excess.claims(archive), excess.claims(background.sample)
+    members, claimed = start, np.zeros((len(own), start.shape[1]))
+    left = np.arange(start.shape[1])
+    for _ in range(rounds):
+        weights = background.weights(own, inside)
+        components, events, kept = _settle(
+            _reached(archive, members, class_events),
+            _reached(background.sample, claimed, class_events, weights), min_events,
+        )  # fmt: skip
+        before, left = excess.events, left[kept]
+        excess = Excess(components=components, events=events, class_events=class_events)
+        (members, inside), (claimed, own) = (
+            np.split(excess.claims(sample), [len(events)], axis=1)
+            for sample in (archive, background.sample)
+        )
+        class_events = inside.sum(axis=0)
+        if len(before) == len(events) and np.allclose(before, events, rtol=_SETTLED):
+            break
+    return excess, left
+
+
+class _Reached(NamedTuple):
+    """Events that new components reach: codes, log-density of all known classes, memberships."""
+
+    points: NDArray[np.float64]
+    log_known: NDArray[np.float64]
+    members: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def _reached(
+    sample: Sample,
+    members: NDArray[np.float64],
+    class_events: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+) -> _Reached:
+    rows = np.flatnonzero(members.sum(axis=1) > _REACH)
+    with np.errstate(divide="ignore"):
+        log_known = np.asarray(
+            logsumexp(sample.log_known[rows] + np.log(class_events), axis=1), dtype=np.float64
+        )
+    weights = np.ones(len(rows)) if weights is None else weights[rows]
+    return _Reached(sample.points[rows], log_known, members[rows], weights)
+
+
+def _settle(
+    archive: _Reached, known: _Reached, min_events: float
+) -> tuple[tuple[Gaussian, ...], NDArray[np.float64], NDArray[np.int64]]:
+    """Components after some steps over known classes that are held, their events, their numbers."""
+    components: tuple[Gaussian, ...] = ()
+    events, numbers = np.zeros(0), np.arange(archive.members.shape[1])
+    for _ in range(STEPS):
+        left = archive.members.sum(axis=0) - known.weights @ known.members
+        kept = np.flatnonzero(left >= min_events)
+        components = tuple(_component(archive, known, int(j)) for j in kept)
+        before, events, numbers = events, left[kept], numbers[kept]
+        archive, known = (_reassign(sample, components, events) for sample in (archive, known))
+        if len(before) == len(events) and np.allclose(before, events, rtol=_SETTLED):
+            break
+    return components, events, numbers
+
+
+def _reassign(
+    sample: _Reached, components: tuple[Gaussian, ...], events: NDArray[np.float64]
+) -> _Reached:
+    joint = np.stack(
+        [c.log_density(sample.points) + np.log(n) for c, n in zip(components, events, strict=True)]
+        + [sample.log_known],
+        axis=1,
+    )
+    parts = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    return sample._replace(members=parts[:, :-1])
+
+
+def _component(archive: _Reached, known: _Reached, j: int) -> Gaussian:
+    """Gaussian of the archive's members of component j less the known events in it."""
+    (a, w), (b, v) = (
+        (sample.points[rows], (sample.weights * sample.members[:, j])[rows])
+        for sample in (archive, known)
+        for rows in [sample.members[:, j] > _REACH]
+    )
+    events = w.sum() - v.sum()
+    mean = (w @ a - v @ b) / events
+    a, b = a - mean, b - mean
+    covariance = ((a * w[:, None]).T @ a - (b * v[:, None]).T @ b) / events
+    return shrunk_gaussian(mean, covariance, events)

@@ -1,0 +1,140 @@
+"""`discover`: from codes and known classes to candidates that can be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.discovery.advising import advise, nearest_classes
+from glitchvae.discovery.audit import audit_labels
+from glitchvae.discovery.comparing import Known, comparable_rows, left_out
+from glitchvae.discovery.describing import describe
+from glitchvae.discovery.excess import Sample
+from glitchvae.discovery.live import Live, months
+from glitchvae.discovery.record import Candidate, Discovery, KnownClass
+from glitchvae.discovery.searching import MEMBER, Found, search
+from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.stability import stabilities
+from glitchvae.embedding import Embeddings
+from glitchvae.prototypes import Prototypes
+from glitchvae.store import Progress
+
+_EDGES = 8  # least typical members that are shown
+
+
+def discover(
+    embeddings: Embeddings,
+    prototypes: Prototypes,
+    settings: DiscoverySettings | None = None,
+    *,
+    live: Live | None = None,
+    progress: Progress | None = None,
+) -> Discovery:
+    """Groups of events that no known class explains.
+
+    Args:
+        embeddings: N events with the codes of one model; those without a code are counted
+            and take no part.
+        prototypes: The known classes in the code space of that model.
+        settings: Options.
+        live: Stretches that were searched, by detector; without them there are no rates.
+        progress: Called with the steps just done, about `settings.bootstraps + 2` in all.
+
+    Raises:
+        InputError: fewer than 20 events with a code, all codes the same, or codes of
+            another size than the prototypes'.
+    """
+    settings, live = settings or DiscoverySettings(), dict(live or {})
+    report = progress or (lambda _: None)
+    rows = comparable_rows(embeddings, prototypes)
+    known = Known.of(prototypes, seed=settings.seed)
+    archive = known.sample(embeddings.mean[rows])
+    report(1)
+    rng = np.random.default_rng(settings.seed)
+    found = search(archive, known.background, settings, rng)
+    report(1)
+    stable = stabilities(archive, known.background, found, settings, rng, report)
+    novelty = known.novelty(archive)
+    members = _members(archive, found)
+    cluster = np.full(len(rows), -1)
+    for number, own in enumerate(members):
+        cluster[own] = number
+    labels = np.full(len(rows), "") if embeddings.label is None else embeddings.label[rows]
+    return Discovery(
+        embeddings=embeddings,
+        novelty=_spread(novelty, rows, len(embeddings), np.nan),
+        cluster=_spread(cluster, rows, len(embeddings), -1),
+        candidates=_candidates(
+            embeddings, prototypes, archive, rows, members, novelty, found, stable, settings, live
+        ),
+        known=_known_classes(embeddings, archive, rows, cluster, known.names, found, live),
+        audit=audit_labels(archive.points, labels, rows, settings.neighbours, rng),
+        excluded=left_out(embeddings, rows),
+        settings=settings,
+        live=live,
+        model=embeddings.model,
+    )
+
+
+def _members(archive: Sample, found: Found) -> list[NDArray[np.int64]]:
+    """Events of each group, its medoid first and the others by their distance from it."""
+    membership = found.membership(archive)
+    return [
+        _from_medoid(archive.points, np.flatnonzero(membership[:, g] > MEMBER))
+        for g in range(membership.shape[1])
+    ]
+
+
+def _from_medoid(points: NDArray[np.float64], own: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows in the order of distance from the one that is nearest to the median of all."""
+    middle = np.median(points[own], axis=0)
+    medoid = points[own[np.linalg.norm(points[own] - middle, axis=1).argmin()]]
+    return own[np.argsort(np.linalg.norm(points[own] - medoid, axis=1), kind="stable")]
+
+
+def _candidates(
+    embeddings: Embeddings, prototypes: Prototypes, archive: Sample, rows: NDArray[np.int64],
+    members: list[NDArray[np.int64]], novelty: NDArray[np.float64], found: Found,
+    stable: NDArray[np.float64], settings: DiscoverySettings, live: Live,
+) -> tuple[Candidate, ...]:  # fmt: skip
+    centres = prototypes.centres @ prototypes.whitener
+    groups = [archive.points[own] for own in members]
+    candidates = []
+    for number, own in enumerate(members):
+        nearest = nearest_classes(groups[number][0], centres, prototypes.owners, prototypes.names)
+        advice, reason = advise(number, groups, novelty[own], nearest, seed=settings.seed)
+        chance = float(found.p_values[number])
+        candidates.append(
+            Candidate(
+                name=f"candidate-{number + 1}", members=rows[own], medoid=int(rows[own[0]]),
+                edges=rows[own[-_EDGES:][::-1]], stability=float(stable[number]), p_value=chance,
+                expected_per_month=chance * found.tests / months(live), nearest=nearest,
+                advice=advice, reason=reason, **describe(embeddings, rows[own], live),
+            )
+        )  # fmt: skip
+    return tuple(candidates)
+
+
+def _known_classes(
+    embeddings: Embeddings, archive: Sample, rows: NDArray[np.int64], cluster: NDArray[np.int64],
+    names: tuple[str, ...], found: Found, live: Live,
+) -> tuple[KnownClass, ...]:  # fmt: skip
+    inside = found.excess.claims(archive)[:, len(found.groups) :]
+    best = np.where(cluster < 0, inside.argmax(axis=1), -1)
+    classes = []
+    for k in np.unique(best[best >= 0]):
+        own = np.flatnonzero(best == k)
+        own = own[np.argsort(-archive.log_known[own, k], kind="stable")]
+        classes.append(
+            KnownClass(name=names[k], members=rows[own], **describe(embeddings, rows[own], live))
+        )
+    return tuple(sorted(classes, key=lambda known: -len(known.members)))
+
+
+def _spread(values: NDArray[Any], rows: NDArray[np.int64], count: int, blank: Any) -> NDArray[Any]:
+    """`values` put in their rows, `blank` in the others."""
+    spread = np.full(count, blank, dtype=values.dtype)
+    spread[rows] = values
+    return spread

@@ -1,0 +1,127 @@
+"""The search: new components, the candidates they form, and how sure each one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.neighbors import NearestNeighbors
+
+from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess
+from glitchvae.discovery.seeds import excess_rows, first_guess
+from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.significance import Count, count_events, p_value
+
+MEMBER = 0.5
+"""Probability from which an event belongs to a component or a candidate."""
+
+LINKED = 0.02
+"""Share of a component's neighbours that must lie in another one for both to be one group."""
+
+_PART = 0.5  # of the events that the search sees; the other half counts
+_NEIGHBOURS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """Components found in one half of an archive and counted in the other.
+
+    Attributes:
+        excess: The components.
+        counts: What the other half holds of each.
+        p_values: (J,) chance of as many.
+    """
+
+    excess: Excess
+    counts: tuple[Count, ...]
+    p_values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Components that chance does not explain, and the groups they form.
+
+    Attributes:
+        excess: J components, fitted to all events.
+        groups: (J,) group of each.
+        p_values: (G,) of each group: that of its surest component.
+        tests: Components that were tested.
+        seeds: Rows among which the search began.
+    """
+
+    excess: Excess
+    groups: NDArray[np.int64]
+    p_values: NDArray[np.float64]
+    tests: int
+    seeds: NDArray[np.int64]
+
+    def membership(self, archive: Sample) -> NDArray[np.float64]:
+        """(N, G) probability that an event belongs to each group."""
+        claims = self.excess.claims(archive)[:, : len(self.groups)]
+        return claims @ np.eye(len(self.p_values))[self.groups]
+
+
+def find_and_count(
+    archive: Sample,
+    background: Background,
+    settings: DiscoverySettings,
+    rng: np.random.Generator,
+) -> Tested:
+    """Look for components in a random half of the events, count them in the other."""
+    looked = rng.random(len(archive.points)) < _PART
+    half, fewest = archive.take(looked), max(3, settings.min_events // 2)
+    guess = first_guess(
+        half, excess_rows(half, background), method=settings.method, min_events=fewest,
+        seed=settings.seed,
+    )  # fmt: skip
+    excess, _ = fit_excess(half, background, guess, min_events=fewest)
+    counts = tuple(count_events(excess, archive.take(~looked), background))
+    p_values = np.array([p_value(count) for count in counts])
+    return Tested(excess=excess, counts=counts, p_values=p_values)
+
+
+def search(
+    archive: Sample,
+    background: Background,
+    settings: DiscoverySettings,
+    rng: np.random.Generator,
+) -> Found:
+    """Groups of events that known classes and chance do not explain, the surest first."""
+    tested = find_and_count(archive, background, settings, rng)
+    sure = np.flatnonzero(tested.p_values * len(tested.p_values) <= settings.significance)
+    start = tested.excess.claims(archive)[:, sure]
+    excess, left = fit_excess(archive, background, start, min_events=settings.min_events)
+    p_values = tested.p_values[sure][left]
+    groups = link(archive.points, excess.claims(archive)[:, : len(left)])
+    least = np.array([p_values[groups == g].min() for g in range(groups.max(initial=-1) + 1)])
+    order = np.argsort(least, kind="stable")
+    return Found(
+        excess=excess, groups=np.argsort(order)[groups] if len(order) else groups,
+        p_values=least[order], tests=len(tested.p_values),
+        seeds=excess_rows(archive, background),
+    )  # fmt: skip
+
+
+def link(points: NDArray[np.float64], members: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(J,) groups of components whose events are neighbours of each other.
+
+    Args:
+        points: (N, Z).
+        members: (N, J) responsibilities of the components.
+    """
+    count = members.shape[1]
+    if count < 2:
+        return np.zeros(count, dtype=np.int64)
+    owner = np.where(members.max(axis=1) > MEMBER, members.argmax(axis=1), count)
+    rows = np.flatnonzero(owner < count)
+    pool = points.astype(np.float32)
+    search_in = NearestNeighbors(n_neighbors=_NEIGHBOURS + 1, algorithm="brute").fit(pool)
+    near = owner[search_in.kneighbors(pool[rows], return_distance=False)[:, 1:]]
+    seen = np.zeros((count, count + 1))
+    np.add.at(seen, (np.repeat(owner[rows], near.shape[1]), near.ravel()), 1.0)
+    shares = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1.0)
+    groups = connected_components(csr_array(shares[:, :count] >= LINKED), directed=False)[1]
+    return groups.astype(np.int64)

@@ -1,0 +1,56 @@
+"""Where to begin: groups of events among which the archive outnumbers the known classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from glitchvae.clustering import Method, find_groups
+from glitchvae.discovery.excess import Background, Excess, Sample
+from glitchvae.novelty import class_shares
+
+NEIGHBOURS = 15
+"""Around each event, over which archive and known events are counted."""
+
+EXCESS = 0.7
+"""Share of the neighbourhood that known classes must leave unexplained."""
+
+MOST_ASKED = 20_000
+"""Events whose neighbourhood is counted: those least like the known classes."""
+
+MOST_GROUPED = 8_000
+"""Events that are grouped: those with the largest excess."""
+
+
+def known_only(archive: Sample) -> Excess:
+    """The mixture without any new component."""
+    events = len(archive.points) * class_shares(archive.log_known)
+    return Excess(components=(), events=np.zeros(0), class_events=events)
+
+
+def excess_rows(archive: Sample, background: Background) -> NDArray[np.int64]:
+    """Events in whose neighbourhood most of the archive's events are in excess."""
+    known = known_only(archive)
+    weights = background.weights(known.claims(background.sample), known.claims(archive))
+    asked = np.argsort(archive.log_known.max(axis=1), kind="stable")[:MOST_ASKED]
+    pool = np.concatenate([archive.points, background.sample.points]).astype(np.float32)
+    worth = np.concatenate([np.zeros(len(archive.points)), weights])
+    count = min(NEIGHBOURS + 1, len(pool))
+    search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(pool)
+    near = search.kneighbors(pool[asked], return_distance=False)[:, 1:]
+    seen = (near < len(archive.points)).sum(axis=1)
+    share = seen / np.maximum(seen + worth[near].sum(axis=1), 1e-12)
+    hot = np.argsort(-share, kind="stable")[:MOST_GROUPED]
+    return np.sort(asked[hot[share[hot] > EXCESS]])
+
+
+def first_guess(
+    archive: Sample, rows: NDArray[np.int64], *, method: Method, min_events: int, seed: int
+) -> NDArray[np.float64]:
+    """(N, J) membership of every event in groups of the events `rows`."""
+    groups = find_groups(archive.points[rows], method=method, min_events=min_events, seed=seed)
+    guess = np.zeros((len(archive.points), groups.max(initial=-1) + 1))
+    inside = groups >= 0
+    guess[rows[inside], groups[inside]] = 1.0
+    return guess

@@ -1,0 +1,79 @@
+"""p-values: groups are found in one half of an archive and counted in the other half.
+
+A group that was found because events happened to lie close has no more events in the other
+half than known classes bring there. The count of the other half is compared with that of
+known events, which stand for more or fewer archive events each: the ratio of two Poisson
+counts (Przyborowski & Wilenski 1940), with weighted events as one count of equal relative
+error (Bohm & Zech 2014, "Statistics of weighted Poisson events", NIM A 748).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc
+
+from glitchvae.discovery.excess import Background, Excess, Sample
+
+
+class Count(NamedTuple):
+    """Events of one group in the half that it was not found in.
+
+    Attributes:
+        seen: Archive events.
+        expected: Archive events that known classes bring.
+        unit: Archive events that one known event stands for there.
+    """
+
+    seen: int
+    expected: float
+    unit: float
+
+
+def count_events(excess: Excess, archive: Sample, background: Background) -> list[Count]:
+    """What each component holds in events that it was not fitted to."""
+    new = len(excess.components)
+    inside, outside = excess.claims(archive), excess.claims(background.sample)
+    weights = background.weights(outside[:, new:], inside[:, new:])
+    shares = weights_of_classes(background, weights, inside.shape[1] - new)
+    return [
+        _count(inside[:, j], inside[:, new:], outside[:, j], weights, shares) for j in range(new)
+    ]
+
+
+def weights_of_classes(
+    background: Background, weights: NDArray[np.float64], classes: int
+) -> NDArray[np.float64]:
+    """(K,) archive events that one known event of each class stands for."""
+    held = np.bincount(background.owners, minlength=classes)
+    return np.bincount(background.owners, weights, classes) / np.maximum(held, 1)
+
+
+def _count(
+    inside: NDArray[np.float64], known: NDArray[np.float64], outside: NDArray[np.float64],
+    weights: NDArray[np.float64], shares: NDArray[np.float64],
+) -> Count:  # fmt: skip
+    region, claimed = inside > 0.5, weights[outside > 0.5]
+    if claimed.sum() > 0:
+        unit = float((claimed**2).sum() / claimed.sum())
+    else:
+        # No known event lies there: take the class that would have come nearest.
+        parts = known[region].sum(axis=0)
+        unit = float(parts @ shares / parts.sum()) if parts.sum() > 0 else float(shares.mean())
+    return Count(int(region.sum()), float(claimed.sum()), max(unit, 1e-6))
+
+
+def p_value(count: Count) -> float:
+    """Chance of at least as many archive events, given archive and known events together."""
+    if count.seen == 0:
+        return 1.0
+    share = count.unit / (1.0 + count.unit)
+    return float(betainc(count.seen, count.expected / count.unit + 1.0, share))
+
+
+def uniform_p_value(count: Count, rng: np.random.Generator) -> float:
+    """The same, spread evenly over each step that a whole number makes: for calibration."""
+    more = p_value(count._replace(seen=count.seen + 1))
+    return more + float(rng.random()) * (p_value(count) - more)

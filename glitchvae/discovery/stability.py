@@ -1,0 +1,58 @@
+"""How surely a group comes back when the archive is drawn anew."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.clustering import jaccard
+from glitchvae.discovery.excess import Background, Sample, fit_excess
+from glitchvae.discovery.searching import MEMBER, Found
+from glitchvae.discovery.seeds import first_guess
+from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.store import Progress
+
+_ROUNDS = 4  # of the fit to a resample: enough to take on what lies around the first guess
+
+
+def stabilities(
+    archive: Sample,
+    background: Background,
+    found: Found,
+    settings: DiscoverySettings,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> NDArray[np.float64]:
+    """(G,) mean Jaccard index of each group over bootstrap resamples (Hennig 2007).
+
+    A resample's components that lie mostly in a group count as that group together: where
+    it is cut in two, nothing is lost. NaN where no resample is asked for.
+    """
+    members = found.membership(archive) > MEMBER
+    scores = []
+    for _ in range(settings.bootstraps if members.any() else 0):
+        drawn = np.unique(rng.integers(len(members), size=len(members)))
+        again = _groups_again(archive.take(drawn), background, found, drawn, settings)
+        scores.append([_recovered(members[drawn, g], again) for g in range(members.shape[1])])
+        progress(1)
+    return np.mean(scores, axis=0) if scores else np.full(members.shape[1], np.nan)
+
+
+def _groups_again(
+    archive: Sample, background: Background, found: Found, drawn: NDArray[np.int64],
+    settings: DiscoverySettings,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """(n, J) which event of a resample is in which component found in it."""
+    rows = np.flatnonzero(np.isin(drawn, found.seeds))
+    fewest = max(3, settings.min_events // 2)
+    guess = first_guess(
+        archive, rows, method=settings.method, min_events=fewest, seed=settings.seed
+    )
+    excess, left = fit_excess(archive, background, guess, min_events=fewest, rounds=_ROUNDS)
+    return excess.claims(archive)[:, : len(left)] > MEMBER
+
+
+def _recovered(group: NDArray[np.bool_], again: NDArray[np.bool_]) -> float:
+    sizes = np.maximum(again.sum(axis=0), 1)
+    mostly = again[group].sum(axis=0) > MEMBER * sizes
+    return jaccard(np.flatnonzero(group), np.flatnonzero(again[:, mostly].any(axis=1)))

@@ -1,0 +1,259 @@
+"""How unlike every known class a code is: densities of the classes and a calibrated tail.
+
+Distance to the nearest centre treats all classes as equally wide. Here every class is a
+mixture of a few Gaussians with covariances of their own, shrunk where events are few, and
+an event's novelty is the share of known events that lie in thinner parts of their class.
+Beyond the last known events the share follows a generalised Pareto tail (Pickands 1975,
+"Statistical inference using extreme order statistics"), so that it is finer than one
+over their number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.special import logsumexp
+from sklearn.cluster import KMeans
+
+from glitchvae.errors import InputError
+from glitchvae.prototypes import Prototypes
+
+EVENTS_PER_COMPONENT = 40
+MOST_COMPONENTS = 3
+SHRINKAGE = 20.0
+"""Events that the round covariance counts for, beside those of the component itself."""
+
+_DRAWN = 200  # stand-ins for each class of prototypes that keep no events
+_TAIL = 0.1  # share of the known events that the Pareto tail is fitted to
+
+
+class Reference(NamedTuple):
+    """Known events: whitened codes (R, Z) and each one's class (R,) as an index."""
+
+    points: NDArray[np.float64]
+    owners: NDArray[np.int64]
+
+
+def reference_of(prototypes: Prototypes, rng: np.random.Generator) -> Reference:
+    """Known events in whitened code space.
+
+    Prototypes of an older file keep none: draws around their centres stand in, at the
+    distances that known events had.
+    """
+    if prototypes.reference is not None and prototypes.reference_owners is not None:
+        points = prototypes.reference.astype(np.float64) @ prototypes.whitener
+        return Reference(points, prototypes.reference_owners)
+    centres = np.concatenate(
+        [
+            rng.choice(np.flatnonzero(prototypes.owners == k), _DRAWN)
+            for k in range(len(prototypes.names))
+        ]
+    )
+    way = rng.standard_normal((len(centres), prototypes.whitener.shape[1]))
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    far = rng.choice(prototypes.known_distances, len(centres))
+    points = prototypes.centres[centres] @ prototypes.whitener + far[:, None] * way
+    return Reference(points, prototypes.owners[centres])
+
+
+class Gaussian(NamedTuple):
+    """A normal density: mean (Z,), whitening `root` (Z, Z), logarithm of its determinant."""
+
+    mean: NDArray[np.float64]
+    root: NDArray[np.float64]
+    log_volume: float
+
+    def log_density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) logarithm of the density."""
+        squared = (((points - self.mean) @ self.root) ** 2).sum(axis=1)
+        size = len(self.mean)
+        return self.log_volume - 0.5 * (squared + size * np.log(2 * np.pi))
+
+
+def shrunk_gaussian(
+    mean: NDArray[np.float64], covariance: NDArray[np.float64], events: float
+) -> Gaussian:
+    """A Gaussian whose covariance is pulled towards a round one where events are few.
+
+    Args:
+        mean: (Z,).
+        covariance: (Z, Z), symmetric; negative eigenvalues, as a difference of two
+            samples may have, count as small ones.
+        events: How many it was estimated from.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    values = np.maximum(values, 0.02 * max(values.mean(), 1e-12))
+    values = (events * values + SHRINKAGE * values.mean()) / (events + SHRINKAGE)
+    return Gaussian(mean, vectors / np.sqrt(values), float(-0.5 * np.log(values).sum()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownDensity:
+    """Densities of the known classes in whitened code space.
+
+    Attributes:
+        components: Gaussians of all classes.
+        owners: (C,) index of each one's class.
+        log_weights: (C,) its share of the class.
+        classes: K, how many classes there are; one without events has density 0.
+    """
+
+    components: tuple[Gaussian, ...]
+    owners: NDArray[np.int64]
+    log_weights: NDArray[np.float64]
+    classes: int
+
+    @classmethod
+    def fit(cls, reference: Reference, classes: int, *, seed: int = 0) -> Self:
+        """Densities of the classes of known events.
+
+        Raises:
+            InputError: there is no known event.
+        """
+        if len(reference.points) == 0:
+            raise InputError("no known event", where="known classes", expected="at least one")
+        components, owners, weights = [], [], []
+        for k in np.unique(reference.owners):
+            own = reference.points[reference.owners == k]
+            for part in _parts(own, seed):
+                spread = (
+                    np.cov(part, rowvar=False, bias=True) if len(part) > 1 else np.eye(own.shape[1])
+                )
+                components.append(
+                    shrunk_gaussian(part.mean(axis=0), np.atleast_2d(spread), len(part))
+                )
+                owners.append(k)
+                weights.append(np.log(len(part) / len(own)))
+        return cls(
+            components=tuple(components), owners=np.array(owners),
+            log_weights=np.array(weights), classes=classes,
+        )  # fmt: skip
+
+    def log_density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, K) logarithm of each class's density."""
+        found = np.full((len(points), self.classes), -np.inf)
+        for k in np.unique(self.owners):
+            parts = [
+                self.log_weights[c] + self.components[c].log_density(points)
+                for c in np.flatnonzero(self.owners == k)
+            ]
+            found[:, k] = logsumexp(parts, axis=0)
+        return found
+
+
+def _parts(points: NDArray[np.float64], seed: int) -> list[NDArray[np.float64]]:
+    count = int(np.clip(len(points) // EVENTS_PER_COMPONENT, 1, MOST_COMPONENTS))
+    kmeans: Any = KMeans  # its stubs know n_init as text only
+    labels = kmeans(count, n_init=3, random_state=seed).fit_predict(points)
+    return [points[labels == label] for label in np.unique(labels)]
+
+
+def cross_fitted(
+    reference: Reference, classes: int, rng: np.random.Generator, *, folds: int = 2
+) -> NDArray[np.float64]:
+    """(R, K) log-densities of known events under classes that were fitted without them."""
+    fold = rng.permutation(len(reference.points)) % folds
+    found = np.empty((len(reference.points), classes))
+    for number in range(folds):
+        rest = Reference(reference.points[fold != number], reference.owners[fold != number])
+        model = KnownDensity.fit(rest, classes)
+        found[fold == number] = model.log_density(reference.points[fold == number])
+    return found
+
+
+def class_shares(log_density: NDArray[np.float64], *, steps: int = 50) -> NDArray[np.float64]:
+    """(K,) shares of the classes under which the events are most likely.
+
+    Expectation-maximisation with the densities held (Saerens et al. 2002, "Adjusting the
+    outputs of a classifier to new a priori probabilities").
+    """
+    count = log_density.shape[1]
+    shares = np.full(count, 1.0 / count)
+    for _ in range(steps):
+        joint = log_density + np.log(shares)
+        total = np.asarray(logsumexp(joint, axis=1, keepdims=True))
+        shares = np.exp(joint - total).mean(axis=0) + 1e-12
+    return shares / shares.sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """Share of known events with a larger score.
+
+    Attributes:
+        scores: Sorted scores of known events.
+        threshold: Where the Pareto tail begins.
+        shape: Its shape parameter.
+        scale: Its scale.
+    """
+
+    scores: NDArray[np.float64]
+    threshold: float
+    shape: float
+    scale: float
+
+    @classmethod
+    def fit(cls, scores: NDArray[np.float64]) -> Self:
+        """From the scores of known events."""
+        scores = np.sort(scores[np.isfinite(scores)])
+        threshold = float(np.quantile(scores, 1 - _TAIL))
+        beyond = scores[scores > threshold] - threshold
+        if len(beyond) < 10 or np.ptp(beyond) == 0:
+            return cls(scores=scores, threshold=np.inf, shape=0.0, scale=1.0)
+        fitted: Any = stats.genpareto.fit(beyond, floc=0.0)
+        return cls(
+            scores=scores, threshold=threshold, shape=float(fitted[0]), scale=float(fitted[2])
+        )
+
+    def exceedance(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) chance that a known event scores higher; NaN stays NaN."""
+        below = np.searchsorted(self.scores, scores, side="left")
+        counted = (len(self.scores) - below + 0.5) / (len(self.scores) + 1.0)
+        beyond = np.maximum(scores - self.threshold, 0.0)
+        fitted = _TAIL * stats.genpareto(self.shape, scale=self.scale).sf(beyond)
+        chance = np.where(scores > self.threshold, fitted, counted)
+        return np.where(np.isnan(scores), np.nan, np.clip(chance, 0.0, 1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Novelty:
+    """Novelty of codes: 0 = in the midst of a known class ... 1 = unlike every one.
+
+    Attributes:
+        whitener: (Z, Z) of the prototypes.
+        density: Of the known classes.
+        tail: Of the scores of known events under classes fitted without them.
+    """
+
+    whitener: NDArray[np.float64]
+    density: KnownDensity
+    tail: Tail
+
+    @classmethod
+    def fit(cls, prototypes: Prototypes, *, seed: int = 0) -> Self:
+        """From the known events of prototypes."""
+        rng = np.random.default_rng(seed)
+        reference = reference_of(prototypes, rng)
+        classes = len(prototypes.names)
+        scores = np.negative(cross_fitted(reference, classes, rng).max(axis=1))
+        return cls(
+            whitener=prototypes.whitener,
+            density=KnownDensity.fit(reference, classes, seed=seed),
+            tail=Tail.fit(scores),
+        )
+
+    def score(self, codes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N,) negative log-density under the likeliest class; NaN for a code with NaN."""
+        found = np.full(len(codes), np.nan)
+        usable = np.isfinite(codes).all(axis=1)
+        points = np.asarray(codes[usable], dtype=np.float64) @ self.whitener
+        found[usable] = -self.density.log_density(points).max(axis=1)
+        return found
+
+    def novelty(self, codes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N,) one less the chance that a known event is as far out."""
+        return 1.0 - self.tail.exceedance(self.score(codes))
