@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -85,16 +86,15 @@ def picture_grid(
     figure = Figure(figsize=(width, height), dpi=120, facecolor=page.PAPER)
     figure.text(0.1 / width, 1 - 0.22 / height, title, fontsize=9, color=page.INK, va="center")
     size = 0.95 * _CELL
-    for row, column in np.ndindex(len(rows), len(columns)):
+    for (row, name), (column, above) in product(enumerate(rows), enumerate(columns)):
         x, y = 0.85 + column * _CELL, height - 0.6 - (row + 1) * _CELL
         axes = figure.add_axes((x / width, y / height, size / width, size / height))
         _draw_picture(axes, np.asarray(pictures[row, column], dtype=float))
         if row == 0:
-            axes.set_title(columns[column], fontsize=6.5, color=page.FAINT, pad=2)
+            axes.set_title(above, fontsize=6.5, color=page.FAINT, pad=2)
         if column == 0:
-            axes.set_ylabel(
-                rows[row], fontsize=6.5, color=page.INK, rotation=0, ha="right", va="center"
-            )
+            label = {"fontsize": 6.5, "color": page.INK, "rotation": 0}
+            axes.set_ylabel(name, ha="right", va="center", **label)
     page.save(figure, path)
 
 
