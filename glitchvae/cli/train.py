@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 @click.argument(
     "datasets", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DATASET..."
 )
-@click.option("--objective", help="beta or annealed (default).")
+@click.option(
+    "--objective",
+    help="annealed unless given; beta, bottleneck, factor, tc, dip-i, dip-ii, dlgm, tc-dlgm, "
+    "seatbelt.",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Updates in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Events per update.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights, data order and samples.")
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     help="Images beyond this are mapped from disk; half of the memory unless given.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN.")
+@click.option("--changed-data", is_flag=True, help="Resume although the data are others.")
 @DEVICE
 @click.option("--plan", "only_plan", is_flag=True, help="Print size and time, then stop.")
 @click.option(
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
 )
 def command(
     datasets: tuple[Path, ...], config: Path | None, limit: float | None, resume: bool,
-    device: str, only_plan: bool, run: Path | None, **changes: Any,
+    changed_data: bool, device: str, only_plan: bool, run: Path | None, **changes: Any,
 ) -> None:  # fmt: skip
     """Train a VAE on sets of images.
 
@@ -51,23 +56,29 @@ def command(
         refuse_existing(run)
     settings = _settings(run if resume else None, config, changes)
     target = choose_device(device)
-    data = _read(datasets, limit, target, run)
+    data = _read(datasets, settings, limit, target, run)
     click.echo(_describe(plan(data, settings, device=target), settings, target), err=True)
     if only_plan or run is None:
         return
     with progress_of("training", settings.steps, "steps") as advance:
-        train(data, settings, run, resume=resume, device=target, progress=advance)
+        train(
+            data, settings, run, resume=resume, changed_data=changed_data, device=target,
+            progress=advance,
+        )  # fmt: skip
     click.echo(run)
 
 
 def _read(
-    paths: tuple[Path, ...], limit: float | None, device: str, run: Path | None
-) -> TrainingData:
-    """The sets as bytes, in memory where they fit, else in a file beside the run."""
+    paths: tuple[Path, ...], settings: TrainingConfig, limit: float | None, device: str,
+    run: Path | None,
+) -> TrainingData:  # fmt: skip
+    """The sets as bytes at the model's size, in memory where they fit, else beside the run."""
     from glitchvae.training import read_training_data, resident_limit
 
     most = resident_limit(device) if limit is None else int(limit * 1e9)
-    return read_training_data(paths, limit=most, folder=None if run is None else run.parent)
+    _, rows, columns = settings.image_shape
+    folder = None if run is None else run.parent
+    return read_training_data(paths, shape=(rows, columns), limit=most, folder=folder)
 
 
 def _settings(resumed: Path | None, config: Path | None, changes: dict[str, Any]) -> TrainingConfig:

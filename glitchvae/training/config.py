@@ -67,6 +67,14 @@ class TrainingConfig(Settings):
     def _with_architecture(self, model: Settings, info: FieldSerializationInfo) -> dict[str, Any]:
         return {"architecture": architecture_of(model), **model.model_dump(mode=info.mode)}
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns of the images that the model explains."""
+        settings: Any = self.model
+        if isinstance(settings, GlitchVAESettings):
+            return (settings.views, *settings.image_shape)
+        return settings.image_shape
+
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of the update after `step` others."""
         if self.learning_rate_schedule == "constant":

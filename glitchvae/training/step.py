@@ -78,7 +78,8 @@ def in_range(batch: Batch, model: Model[Any]) -> Batch:
     """Images in [0, 1] in the range that the model's likelihood is for."""
     likelihood = model.likelihood
     x, target = scale_to_range(batch.x, likelihood), scale_to_range(batch.target, likelihood)
-    return batch._replace(x=x, target=target)
+    twin = None if batch.twin is None else scale_to_range(batch.twin, likelihood)
+    return batch._replace(x=x, target=target, twin=twin)
 
 
 class Captured:

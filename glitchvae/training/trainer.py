@@ -166,7 +166,8 @@ class Batches:
     def _draw(self, rows: DataOrder, stream: int, step: int) -> Batch:
         rng = np.random.default_rng((self.config.seed, stream, step))
         batch = self.data.training_batch(rows(step), self.config.augmentation, rng)
-        return batch._replace(x=batch.x.contiguous(memory_format=torch.channels_last))
+        twin = None if batch.twin is None else _last_channels(batch.twin)
+        return batch._replace(x=_last_channels(batch.x), twin=twin)
 
 
 class WeightTable:
@@ -226,17 +227,14 @@ def check_fit(model: Model[Any], config: TrainingConfig, data: TrainingImages) -
         ModelError: the images have another shape, or the objective needs another model.
     """
     config.objective.check(model)
-    settings: Any = config.model
-    shape = tuple(settings.image_shape)
-    if takes_views(model):  # whose input has the computed band beside the views
-        views = shape[0] if len(shape) == 3 else settings.views
-        shape = (views + 1, *shape[-2:])
+    channels, *size = config.image_shape
+    wanted = (channels + takes_views(model), *size)
     found = tuple(data.batch(slice(0, 1)).x.shape[1:])
-    if found != shape:
+    if found != wanted:
         raise ModelError(
             "the images do not fit the model", where=data.description or None,
-            expected=f"input of shape {shape} for architecture {architecture_of(settings)!r}",
-            found=found, remedy="Set architecture and image_shape of [model].",
+            expected=f"{wanted} for architecture {architecture_of(config.model)!r}", found=found,
+            remedy="Set architecture and image_shape of [model], or read the images at its size.",
         )  # fmt: skip
 
 
@@ -304,6 +302,10 @@ def read_values(
     terms = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
     weights, rate = config.objective.weights(step - 1), config.learning_rate_at(step - 1)
     return {"step": float(step), **terms, **weights, "learning_rate": rate}
+
+
+def _last_channels(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def _on_device(model: Model[Any], device: torch.device) -> Model[Any]:
