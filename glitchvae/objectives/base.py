@@ -19,7 +19,7 @@ Weights = Mapping[str, float | Tensor]
 class Batch(NamedTuple):
     """One training batch.
 
-    Attributes:
+    Args:
         x: Input of the model (B, C, F, T).
         target: What it has to explain (B, views, F, T), in the likelihood's range.
         valid: Pixels of `target` that exist, broadcasts to it (B, 1, F, T).
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 class CriticOptimizer(NamedTuple):
     """Adam of a critic, which goes its own way beside the model's.
 
-    Attributes:
+    Args:
         learning_rate: Constant throughout.
         betas: Of Adam.
         steps: Updates after which the critic stays as it is; 0 for no end.

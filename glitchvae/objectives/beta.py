@@ -63,7 +63,7 @@ class WeightedBeta(Objective):
 
 
 class Bottleneck(Objective):
-    """D + gamma |R - C| with a capacity C that rises from 0 to `capacity` nats.
+    """D + gamma abs(R - C) with a capacity C that rises from 0 to `capacity` nats.
 
     Burgess et al. 2018, "Understanding disentangling in beta-VAE", equation 8. R is the
     mean rate of the batch: the distance is taken after the mean, so that events may
@@ -81,11 +81,11 @@ class Bottleneck(Objective):
         return {"gamma": Constant(self.gamma), "capacity": rise}
 
     def penalty(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
-        """|R - C| in nats."""
+        """The distance of R and C in nats."""
         return (terms["rate"] - weights["capacity"]).abs()
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
-        """D + gamma |R - C|."""
+        """D + gamma times the distance of R and C."""
         return terms["reconstruction"] + weights["gamma"] * self.penalty(terms, weights)
 
     def __call__(
