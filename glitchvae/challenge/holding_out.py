@@ -1,0 +1,186 @@
+"""Known classes taken from what is known, and looked for in an archive that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.discovery.comparing import Known
+from glitchvae.discovery.excess import Sample
+from glitchvae.discovery.searching import MEMBER, find_and_count, search
+from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.significance import uniform_p_value
+from glitchvae.embedding import Embeddings
+from glitchvae.errors import InputError
+from glitchvae.prototypes import Prototypes
+
+PURITY = 0.9
+"""Share of a candidate's members that must be of the class for it to count as that class."""
+
+COMPLETENESS = 0.7
+"""Share of the class's events that must be members."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One class that was held out, and what came back of it.
+
+    Attributes:
+        name: The class.
+        held: Every class that was held out with it.
+        members: Its events in the archive.
+        purity: Of the candidate that holds most of it; 0 where there is none.
+        completeness: Share of its events in that candidate.
+        p_value: Of that candidate, 1 where there is none.
+        candidates: Of the run.
+        false: Candidates of the run that are mostly of classes that were not held out.
+    """
+
+    name: str
+    held: tuple[str, ...]
+    members: int
+    purity: float
+    completeness: float
+    p_value: float
+    candidates: int
+    false: int
+
+    @property
+    def detected(self) -> bool:
+        """Whether a candidate is mostly of this class."""
+        return self.purity >= MEMBER
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it came back pure and complete."""
+        return self.purity >= PURITY and self.completeness >= COMPLETENESS
+
+
+def name_events(embeddings: Embeddings) -> NDArray[np.object_]:
+    """(N,) what each event is: its label, else its nearest known class."""
+    names = embeddings.class_name.astype(str)
+    if embeddings.label is None:
+        return names.astype(object)
+    labels = embeddings.label.astype(str)
+    return np.where(labels == "", names, labels).astype(object)
+
+
+def without(prototypes: Prototypes, names: Sequence[str], *, seed: int = 0) -> Prototypes:
+    """Prototypes fitted anew to the known events of the other classes.
+
+    Raises:
+        InputError: the prototypes keep no known events, or none of another class.
+    """
+    if prototypes.reference is None or prototypes.reference_owners is None:
+        raise InputError(
+            "these class prototypes keep no known events, so that no class can be held out",
+            remedy="Fit them again with this version of glitchvae.",
+        )  # fmt: skip
+    labels = np.array(prototypes.names, dtype=object)[prototypes.reference_owners]
+    kept = ~np.isin(labels.astype(str), names)
+    return Prototypes.fit(prototypes.reference[kept], labels[kept], seed=seed)
+
+
+def hold_out(
+    embeddings: Embeddings,
+    truth: NDArray[np.object_],
+    prototypes: Prototypes,
+    names: Sequence[str],
+    settings: DiscoverySettings,
+) -> tuple[Trial, ...]:
+    """Look for classes that were taken from what is known.
+
+    Args:
+        embeddings: N events, those of the classes among them.
+        truth: (N,) class of each.
+        prototypes: Of the other classes, as `without` gives them.
+        names: The classes that were taken out.
+        settings: Of the search.
+    """
+    known = Known.of(prototypes, seed=settings.seed)
+    archive, truth = _usable(embeddings, truth, known)
+    return look_for(archive, truth, known, names, settings)
+
+
+def look_for(
+    archive: Sample,
+    truth: NDArray[np.object_],
+    known: Known,
+    names: Sequence[str],
+    settings: DiscoverySettings,
+) -> tuple[Trial, ...]:
+    """Search once and compare what is found with classes that are not known."""
+    found = search(archive, known.background, settings, np.random.default_rng(settings.seed))
+    members = found.membership(archive) > MEMBER
+    inside = np.stack([members[truth == name].sum(axis=0) for name in names], axis=1)
+    sizes = np.maximum(members.sum(axis=0), 1)
+    false = int((inside.sum(axis=1) < MEMBER * sizes).sum())
+    trials = []
+    for column, name in enumerate(names):
+        count = int((truth == name).sum())
+        best = int(inside[:, column].argmax()) if len(sizes) else None
+        seen = 0 if best is None else int(inside[best, column])
+        trials.append(
+            Trial(
+                name=name, held=tuple(names), members=count,
+                purity=seen / int(sizes[best]) if best is not None else 0.0,
+                completeness=seen / max(count, 1),
+                p_value=float(found.p_values[best]) if seen else 1.0,
+                candidates=len(sizes), false=false,
+            )
+        )  # fmt: skip
+    return tuple(trials)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NullRun:
+    """A run on an archive without a new class.
+
+    Attributes:
+        candidates: All of them false.
+        p_values: Of every component that was tested, uniform if they are right.
+    """
+
+    candidates: int
+    p_values: NDArray[np.float64]
+
+
+def null_runs(
+    embeddings: Embeddings,
+    truth: NDArray[np.object_],
+    prototypes: Prototypes,
+    settings: DiscoverySettings,
+    rng: np.random.Generator,
+    *,
+    runs: int = 100,
+    events: int = 2000,
+) -> Iterator[NullRun]:
+    """Run on archives drawn from events of known classes that the prototypes have not seen.
+
+    No event occurs twice in one archive. Each archive has shares of the classes of its own:
+    those of `truth`, each times a log-normal number.
+    """
+    known = Known.of(prototypes, seed=settings.seed)
+    archive, truth = _usable(embeddings, truth, known)
+    allowed = np.isin(truth.astype(str), known.names)
+    classes = np.unique(truth[allowed].astype(str), return_inverse=True)[1]
+    rows = np.flatnonzero(allowed)
+    for _ in range(runs):
+        odds = np.exp(0.5 * rng.standard_normal(classes.max() + 1))[classes]
+        drawn = rng.choice(rows, min(events, len(rows) // 2), replace=False, p=odds / odds.sum())
+        part = archive.take(drawn)
+        seed = settings.model_copy(update={"seed": int(rng.integers(2**31))})
+        tested = find_and_count(part, known.background, seed, rng)
+        sure = tested.p_values * len(tested.p_values) <= settings.significance
+        uniform = [uniform_p_value(count, rng) for count in tested.counts]
+        yield NullRun(candidates=int(sure.sum()), p_values=np.array(uniform))
+
+
+def _usable(
+    embeddings: Embeddings, truth: NDArray[np.object_], known: Known
+) -> tuple[Sample, NDArray[np.object_]]:
+    rows = np.flatnonzero(np.isfinite(embeddings.mean).all(axis=1))
+    return known.sample(embeddings.mean[rows]), truth[rows]

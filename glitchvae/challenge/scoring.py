@@ -1,0 +1,101 @@
+"""Detection efficiency against loudness and number, at a fixed number of false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from glitchvae.challenge.holding_out import Trial, look_for, without
+from glitchvae.discovery.comparing import Known, comparable_rows
+from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.embedding import Embeddings
+from glitchvae.prototypes import Prototypes
+
+SNR_BANDS: tuple[tuple[float, float], ...] = ((0.0, 8.0), (8.0, 15.0), (15.0, 30.0), (30.0, np.inf))
+"""Loudness of the events that an archive gets."""
+
+POPULATIONS: tuple[int, ...] = (10, 20, 30, 50, 100)
+"""How many of them it gets."""
+
+
+def proportion_interval(
+    successes: int, trials: int, confidence: float = 0.9
+) -> tuple[float, float]:
+    """Exact central interval of a proportion (Clopper & Pearson 1934)."""
+    tail = (1.0 - confidence) / 2.0
+    low = stats.beta.ppf(tail, successes, trials - successes + 1) if successes else 0.0
+    high = stats.beta.ppf(1.0 - tail, successes + 1, trials - successes)
+    return float(low), float(high) if successes < trials else 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Efficiency:
+    """How often classes of one loudness and number are found.
+
+    Attributes:
+        snr: Band of the events' SNR.
+        population: Events of the class in the archive.
+        trials: Runs.
+        detected: Runs with a candidate that is mostly of the class.
+        interval: Exact 90 % interval of the share.
+    """
+
+    snr: tuple[float, float]
+    population: int
+    trials: int
+    detected: int
+    interval: tuple[float, float]
+
+    @property
+    def share(self) -> float:
+        """Detected runs over runs."""
+        return self.detected / self.trials
+
+
+def efficiency_of(snr: tuple[float, float], population: int, trials: Sequence[Trial]) -> Efficiency:
+    """Count the trials of one loudness and number."""
+    detected = sum(trial.detected for trial in trials)
+    return Efficiency(
+        snr=snr, population=population, trials=len(trials), detected=detected,
+        interval=proportion_interval(detected, len(trials)),
+    )  # fmt: skip
+
+
+def sweep(
+    embeddings: Embeddings,
+    truth: NDArray[np.object_],
+    prototypes: Prototypes,
+    names: Sequence[str],
+    settings: DiscoverySettings,
+    rng: np.random.Generator,
+    *,
+    bands: Sequence[tuple[float, float]] = SNR_BANDS,
+    populations: Sequence[int] = POPULATIONS,
+) -> Iterator[tuple[tuple[float, float], int, Trial]]:
+    """Hold each class out and give the archive some of its events, by loudness and number.
+
+    A band with fewer events of a class than asked for is left out.
+
+    Yields:
+        Band, population and what came back.
+    """
+    for name in names:
+        rest = without(prototypes, [name], seed=settings.seed)
+        known = Known.of(rest, seed=settings.seed)
+        rows = comparable_rows(embeddings, rest)
+        archive, classes, snr = (
+            known.sample(embeddings.mean[rows]),
+            truth[rows],
+            embeddings.snr[rows],
+        )
+        others = np.flatnonzero(classes != name)
+        for band in bands:
+            inside = np.flatnonzero((classes == name) & (snr >= band[0]) & (snr < band[1]))
+            for population in (n for n in populations if n <= len(inside)):
+                drawn = np.concatenate([others, rng.choice(inside, population, replace=False)])
+                part = archive.take(drawn)
+                yield band, population, look_for(part, classes[drawn], known, [name], settings)[0]
