@@ -14,6 +14,8 @@ from glitchvae.errors import InputError
 from glitchvae.training import PictureData
 from glitchvae.training.data import digest_of, text_or_empty
 
+_CHUNK = 4096
+
 
 @dataclass(frozen=True, kw_only=True)
 class FactorData:
@@ -81,6 +83,28 @@ class FactorData:
             return self
         return self.take(np.sort(rng.choice(len(self), count, replace=False)))
 
+    def reduced(self, factor: int) -> Self:
+        """The images with squares of `factor` x `factor` pixels averaged, as bytes.
+
+        Raises:
+            InputError: the factor does not divide height and width.
+        """
+        channels, height, width = self.shape
+        if height % factor or width % factor:
+            raise InputError(
+                "images cannot be reduced by this factor", where=self.name,
+                expected=f"a divisor of {height} and {width}", found=factor,
+            )  # fmt: skip
+        pixels = np.empty((len(self), channels, height // factor, width // factor), np.uint8)
+        for start in range(0, len(self), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            blocks = self.images(rows).reshape(-1, *_blocks(self.shape, factor))
+            scale = 255 if self.binary else 1
+            pixels[rows] = np.rint(scale * blocks.mean(axis=(3, 5), dtype=np.float32))
+        return replace(
+            self, pixels=pixels, binary=False, description=f"{self.description}, 1/{factor} size"
+        )
+
     def to_training(self) -> PictureData:
         """The images as models are trained on and encode them; bits stay bits."""
         if not self.binary:
@@ -96,6 +120,11 @@ class FactorData:
 def grid_of(sizes: tuple[int, ...]) -> NDArray[np.int64]:
     """(N, K) every combination of factors of these sizes, the last factor fastest."""
     return np.ascontiguousarray(np.indices(sizes).reshape(len(sizes), -1).T)
+
+
+def _blocks(shape: tuple[int, int, int], factor: int) -> tuple[int, ...]:
+    channels, height, width = shape
+    return channels, height // factor, factor, width // factor, factor
 
 
 def check_lengths(where: object, **lengths: int) -> None:

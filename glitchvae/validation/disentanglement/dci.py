@@ -25,8 +25,6 @@ def dci(
     factors: NDArray[np.integer],
     rng: np.random.Generator,
     protocol: Protocol,
-    *,
-    intervals: bool = True,
 ) -> dict[str, Estimate]:
     """How the dimensions' importances for predicting each factor are spread.
 
@@ -34,12 +32,7 @@ def dci(
     weighted by all their importance. Completeness: 1 - entropy over dimensions of a
     factor's. Informativeness: accuracy of the predictions, mean over factors.
 
-    Args:
-        codes: (N, D).
-        factors: (N, K).
-        rng: Draws points.
-        protocol: Points, rounds and depth; `refits` of the intervals.
-        intervals: Without them the trees are fitted once; their limits are NaN.
+    Without refits the limits of the first two are NaN.
 
     Source: Eastwood & Williams (2018), A Framework for the Quantitative Evaluation of
     Disentangled Representations, section 2; learner and sizes of Locatello et al. (2019).
@@ -51,8 +44,9 @@ def dci(
     )
     importance = np.column_stack([gain_importance(t) for t in trees])
     values = np.array([disentanglement(importance), completeness(importance)])
-    spread = _intervals(codes[train], factors[train], values, rng, protocol) if intervals else None
-    pair = spread or [Estimate(float(v), np.nan, np.nan) for v in values]
+    pair = [Estimate(float(value), np.nan, np.nan) for value in values]
+    if protocol.refits:
+        pair = _intervals(codes[train], factors[train], values, rng, protocol)
     return {
         "dci_disentanglement": pair[0],
         "dci_completeness": pair[1],

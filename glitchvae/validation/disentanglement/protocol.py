@@ -37,7 +37,7 @@ class Protocol(Settings):
         rounds: Of boosting (DCI).
         depth: Of its trees.
         groups: Of the jackknife behind the intervals.
-        refits: The same for DCI, which is fitted anew for each.
+        refits: The same for DCI, which is fitted anew for each; 0 for no interval.
         mixture: Points in the mixture of posteriors, and at most as many draws from it as
             `draws` (Chen's MIG).
         draws: See `mixture`.
@@ -50,7 +50,7 @@ class Protocol(Settings):
     rounds: int = Field(default=100, ge=1)
     depth: int = Field(default=3, ge=1)
     groups: int = Field(default=20, ge=2)
-    refits: int = Field(default=5, ge=2)
+    refits: int = Field(default=5, ge=0)
     mixture: int = Field(default=20_000, ge=2)
     draws: int = Field(default=1_000, ge=1)
 

@@ -1,0 +1,120 @@
+"""Codes of images with known factors, and how well a model explains them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glitchvae.errors import ModelError
+from glitchvae.models import Model, scale_to_range, takes_views
+from glitchvae.objectives import distortion, kl_per_dimension
+from glitchvae.store import Progress
+from glitchvae.training import PictureData
+from glitchvae.validation.factors import FactorData
+
+_BATCH = 256
+
+
+class Codes(NamedTuple):
+    """Posteriors of N images.
+
+    Attributes:
+        mean: (N, D) means.
+        log_var: (N, D) logarithms of variances.
+    """
+
+    mean: NDArray[np.float32]
+    log_var: NDArray[np.float32]
+
+
+class Explained(NamedTuple):
+    """How well a model explains images, means over them in nats.
+
+    Attributes:
+        reconstruction: Negative log-likelihood of one posterior draw each.
+        kl: (D,) KL divergence of each latent dimension from the prior.
+    """
+
+    reconstruction: float
+    kl: NDArray[np.float64]
+
+    @property
+    def rate(self) -> float:
+        """KL divergence, all dimensions together."""
+        return float(self.kl.sum())
+
+    @property
+    def elbo(self) -> float:
+        """Evidence lower bound: the lower of bound and truth, so less is worse."""
+        return -self.reconstruction - self.rate
+
+
+def encode(
+    model: Model[Any],
+    pictures: PictureData,
+    *,
+    device: str | torch.device = "cpu",
+    progress: Progress = lambda _: None,
+) -> Codes:
+    """Posterior means and log-variances of all pictures.
+
+    Args:
+        model: In evaluation mode, on `device`.
+        pictures: Resident; moved to `device` as they are held.
+        device: Where to encode.
+        progress: Told of the pictures just encoded.
+    """
+    here, means, log_vars = pictures.to(device), [], []
+    with torch.inference_mode():
+        for start in range(0, len(pictures), _BATCH):
+            x = here.images(slice(start, start + _BATCH))
+            posterior = model.encode(scale_to_range(x, model.likelihood))
+            means.append(posterior.mean.float().cpu())
+            log_vars.append(2 * posterior.stddev.float().log().cpu())
+            progress(len(x))
+    return Codes(_joined(means), _joined(log_vars))
+
+
+def explain(
+    model: Model[Any], pictures: PictureData, *, seed: int = 0, device: str | torch.device = "cpu"
+) -> Explained:
+    """Reconstruction and KL of all pictures, the draws behind them from `seed`."""
+    here, terms, weights = pictures.to(device), [], []
+    with torch.inference_mode(), torch.random.fork_rng(devices=_devices(device)):
+        torch.manual_seed(seed)
+        for start in range(0, len(pictures), _BATCH):
+            batch = here.batch(slice(start, start + _BATCH))
+            images = scale_to_range(batch.x, model.likelihood)
+            latents = model.infer(images)
+            lost = distortion(model.decode(latents.z), batch._replace(x=images, target=images))
+            terms.append(torch.cat([lost[None], kl_per_dimension(latents)]).double().cpu())
+            weights.append(len(images))
+    mean = np.average(torch.stack(terms).numpy(), axis=0, weights=weights)
+    return Explained(float(mean[0]), mean[1:])
+
+
+def check_fit(model: Model[Any], data: FactorData, where: object) -> None:
+    """Refuse a model that is not of images of this size.
+
+    Raises:
+        ModelError: what the model takes, and what the data are.
+    """
+    shape = None if takes_views(model) else tuple(model.settings.image_shape)
+    if shape != data.shape:
+        raise ModelError(
+            f"no model of {data.name}", where=where, expected=f"images of {data.shape}",
+            found="images of glitches" if shape is None else f"images of {shape}",
+        )  # fmt: skip
+
+
+def _joined(parts: list[Tensor]) -> NDArray[np.float32]:
+    return torch.cat(parts).numpy()
+
+
+def _devices(device: str | torch.device) -> list[torch.device]:
+    device = torch.device(device)
+    return [] if device.type == "cpu" else [device]

@@ -1,0 +1,132 @@
+"""One model under attack and under noise: everything the comparison of models needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glitchvae.errors import InputError
+from glitchvae.models.model import Model
+from glitchvae.validation.attacks import STEPS, STRENGTHS, Attacks, GoalName, Steps, attack
+from glitchvae.validation.disentanglement import Protocol, mig
+from glitchvae.validation.noise_robustness import (
+    Elbo,
+    NoiseCurve,
+    WeightNorms,
+    evidence,
+    noise_curve,
+    weight_norms,
+)
+
+COLUMNS = (
+    "elbo", "elbo_error", "reconstruction", "rates", "resistance", "target_distortion",
+    "target_error_ratio", "encoder_norm", "decoder_norm", "mig_top",
+)  # fmt: skip
+"""Of a table with a row for each model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Robustness:
+    """What one model does.
+
+    Attributes:
+        evidence: ELBO of the images and its parts.
+        norms: Of encoder and decoder.
+        attacks: On random pairs of the images.
+        noise: Likelihood of the images under the codes of noisy ones.
+        mig_top: Mutual information gap of the top layer (paper B, Table J.2); NaN where no
+            factor is known.
+    """
+
+    evidence: Elbo
+    norms: WeightNorms
+    attacks: Attacks
+    noise: NoiseCurve
+    mig_top: float
+
+    def row(self) -> tuple[object, ...]:
+        """The values of `COLUMNS`; rates of the layers stand in one, bottom up."""
+        hit = self.attacks
+        return (
+            self.evidence.elbo, self.evidence.error, self.evidence.reconstruction,
+            " ".join(f"{rate:.2f}" for rate in self.evidence.rates), self.resistance.mean(),
+            hit.target_distortion.mean(), (hit.target_error / hit.clean_error).mean(),
+            *self.norms, self.mig_top,
+        )  # fmt: skip
+
+    def by_pair(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """(pairs, strengths) a column of `attacks`."""
+        return values.reshape(int(self.attacks.pair.max()) + 1, -1)
+
+    @property
+    def resistance(self) -> NDArray[np.floating]:
+        """(pairs,) share of the divergence that is left, mean over prices: 1 is no effect."""
+        return self.by_pair(self.attacks.relative_divergence).mean(axis=1)
+
+
+def random_pairs(images: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (count, C, F, T): different images, each used once.
+
+    Raises:
+        InputError: there are too few images.
+    """
+    if len(images) < 2 * count:
+        raise InputError(
+            "too few images for the pairs", expected=f"{2 * count}", found=len(images)
+        )  # fmt: skip
+    inputs, targets = images[torch.randperm(len(images), generator=generator)[: 2 * count]].chunk(2)
+    return inputs, targets
+
+
+def measure_robustness(
+    model: Model,
+    images: Tensor,
+    *,
+    factors: NDArray[np.int64] | None = None,
+    pairs: int = 10,
+    strengths: Sequence[float] | NDArray[np.floating] = STRENGTHS,
+    scales: Sequence[float] = (0.0, 0.05, 0.1, 0.2, 0.4),
+    goal: GoalName = "latent",
+    layers: tuple[int, ...] | None = None,
+    steps: Steps = STEPS,
+    seed: int = 0,
+) -> Robustness:
+    """Measure a model on some images.
+
+    Args:
+        model: In evaluation mode.
+        images: (N, C, F, T) as the model takes them.
+        factors: (N, K) their factors, for the mutual information gap.
+        pairs: Number of attacked images.
+        strengths: Prices of disturbance.
+        scales: Standard deviations of the noise.
+        goal: Of the attacks.
+        layers: Attacked latent layers; None is all.
+        steps: Of the attacks.
+        seed: Of pairs and noise, so that models compare on the same ones.
+
+    Raises:
+        InputError: too few images, or pixels out of range.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    inputs, targets = random_pairs(images, pairs, generator)
+    return Robustness(
+        evidence=evidence(model, images, seed=seed), norms=weight_norms(model),
+        attacks=attack(model, inputs, targets, strengths, goal=goal, layers=layers, steps=steps),
+        noise=noise_curve(model, images, scales, generator, draws=1),
+        mig_top=_mig_top(model, images, factors, seed),
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def _mig_top(model: Model, images: Tensor, factors: NDArray[np.int64] | None, seed: int) -> float:
+    if factors is None:
+        return float("nan")
+    means = [model.encode(part).mean[:, -model.layers[-1] :] for part in images.split(256)]
+    found = mig(torch.cat(means).numpy(), factors, np.random.default_rng(seed), Protocol())
+    return found["mig"].value

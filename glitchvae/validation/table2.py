@@ -1,0 +1,239 @@
+"""Table 2 of the beta-annealed VAE: seven objectives, three strengths of each, six metrics.
+
+A cell is one model: a row of the table and a seed. Cells are trained, encoded and scored
+one after the other, each into its own folder, which a run that is started again finds.
+
+Source: Sankarapandian & Kulis, beta-Annealed Variational Autoencoder for glitches,
+Table 2; its grid is elements 1, 3 and 6 of the sweeps of Locatello et al. (2019).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from glitchvae.checkpoint import load_checkpoint, read_card
+from glitchvae.config import Settings
+from glitchvae.objectives import read_objective
+from glitchvae.store import Progress, replacing
+from glitchvae.training import PictureData, TrainingConfig, plan, train
+from glitchvae.validation.disentanglement import Protocol, Score, measure
+from glitchvae.validation.encoding import Codes, encode, explain
+from glitchvae.validation.factors import FactorData
+
+REFERENCE_STEPS = 300_000
+FEWEST_STEPS = 1_000
+"""Seeds are given up before a model is trained for less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        objective: Its name among `objectives.OBJECTIVES`.
+        parameter: The setting that the three rows of an objective differ in.
+        value: Of that setting.
+        ramp: Share of the training over which a weight changes; 0 where none does.
+    """
+
+    objective: str
+    parameter: str
+    value: float
+    ramp: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.objective}-{self.value:g}"
+
+    def settings(self, steps: int) -> dict[str, Any]:
+        """The objective of a training of `steps` updates, as in a configuration file."""
+        ramp = {"iteration_threshold": max(round(self.ramp * steps), 1)} if self.ramp else {}
+        return {"name": self.objective, self.parameter: self.value, **ramp}
+
+
+_THIRD = 100_000 / REFERENCE_STEPS
+_GRID: tuple[tuple[str, str, tuple[float, ...], float], ...] = (
+    ("beta", "beta", (1, 4, 16), 0.0),
+    ("annealed", "beta0", (5, 25, 50), _THIRD),
+    ("bottleneck", "capacity", (5, 25, 100), _THIRD),
+    ("factor", "gamma", (10, 30, 100), 0.0),
+    ("tc", "beta", (1, 4, 10), 0.0),
+    ("dip-i", "lambda_od", (1, 5, 50), 0.0),
+    ("dip-ii", "lambda_od", (1, 5, 50), 0.0),
+)
+ROWS = tuple(
+    Row(objective=objective, parameter=parameter, value=value, ramp=ramp)
+    for objective, parameter, values, ramp in _GRID
+    for value in values
+)
+"""The 21 rows. Weights that change do so over a third of the training, as over 100,000 of
+300,000 steps."""
+
+
+class StudySettings(Settings):
+    """How much of the study is done.
+
+    Attributes:
+        steps: Updates of each model; 300,000 in the reference study.
+        seeds: Models of each row, with seeds from 0.
+        batch_size: Images of an update.
+        learning_rate: Of Adam, constant.
+        network: Encoder and decoder.
+        latent_size: Dimensions of the codes.
+        reduction: Squares of this many pixels are averaged to one; 1 leaves images whole.
+        points: Images that are encoded and scored, drawn once for all models.
+        kept: Of those, how many codes go into the published result.
+        objectives: Only the rows of these; all where empty.
+        protocol: Sizes of the metrics' samples.
+    """
+
+    steps: int = Field(default=REFERENCE_STEPS, ge=1)
+    seeds: int = Field(default=3, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    network: Literal["burgess", "reference", "chen-mlp", "chen-conv"] = "burgess"
+    latent_size: int = Field(default=10, ge=2)
+    reduction: int = Field(default=1, ge=1)
+    points: int = Field(default=50_000, ge=100)
+    kept: int = Field(default=1_000, ge=1)
+    objectives: tuple[str, ...] = ()
+    protocol: Protocol = Protocol()
+
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of the study."""
+        return tuple(r for r in ROWS if not self.objectives or r.objective in self.objectives)
+
+    def config(self, row: Row, seed: int, shape: tuple[int, int, int]) -> TrainingConfig:
+        """The training of one cell."""
+        model = {
+            "architecture": "image", "network": self.network, "image_shape": shape,
+            "latent_size": self.latent_size, "likelihood": "bernoulli",
+        }  # fmt: skip
+        return TrainingConfig(
+            objective=read_objective(row.settings(self.steps)), steps=self.steps,
+            batch_size=self.batch_size, learning_rate=self.learning_rate,
+            learning_rate_schedule="constant", seed=seed, model=model,  # pyright: ignore[reportArgumentType]
+            log_every=max(self.steps // 100, 1), save_every=max(self.steps // 5, 1),
+        )  # fmt: skip
+
+
+class Cell(NamedTuple):
+    """One model of the study."""
+
+    row: Row
+    seed: int
+
+    def folder(self, out: Path) -> Path:
+        """Where it goes."""
+        return out / "cells" / self.row.name / f"seed-{self.seed}"
+
+
+def cells_of(settings: StudySettings) -> tuple[Cell, ...]:
+    """Seed by seed, so that a study that is stopped has whole tables."""
+    return tuple(Cell(row, seed) for seed in range(settings.seeds) for row in settings.rows())
+
+
+def within_budget(
+    settings: StudySettings, data: PictureData, shape: tuple[int, int, int], hours: float,
+    *, device: str = "cpu",
+) -> StudySettings:  # fmt: skip
+    """The study scaled to about `hours` of training: fewer steps, then fewer seeds.
+
+    The speed is measured here and now over a few updates of each objective.
+    """
+    rows = {row.objective: row for row in settings.rows()}.values()
+    paces = [
+        plan(data, settings.config(row, 0, shape), device=device).seconds_per_step for row in rows
+    ]
+    updates = hours * 3600 / (float(np.mean(paces)) * len(settings.rows()))
+    seeds = min(settings.seeds, max(int(updates / FEWEST_STEPS), 1))
+    steps = min(settings.steps, max(int(updates / seeds), 1))
+    return settings.model_copy(update={"seeds": seeds, "steps": steps})
+
+
+def run_cell(
+    cell: Cell, settings: StudySettings, data: PictureData, points: FactorData, out: Path,
+    *, device: str = "cpu", progress: Progress = lambda _: None,
+) -> None:  # fmt: skip
+    """Train, encode and score one model, or what of that is not done yet.
+
+    Args:
+        cell: Which one.
+        settings: Of the study.
+        data: Images to train on.
+        points: Images to score on.
+        out: Folder of the study.
+        device: Where to train and encode.
+        progress: Told of the updates just made.
+    """
+    run = cell.folder(out)
+    if (run / "scores.csv").exists():
+        progress(settings.steps)
+        return
+    if not _trained(run, settings.steps):
+        config = settings.config(cell.row, cell.seed, points.shape)
+        resume = (run / "resume").exists()
+        train(data, config, run, resume=resume, device=device, progress=progress)
+    else:
+        progress(settings.steps)
+    model, pictures = load_checkpoint(run, device).model, points.to_training()
+    codes = encode(model, pictures, device=device)
+    scores = measure(
+        codes.mean, points.factors, points.names, protocol=settings.protocol, seed=cell.seed
+    )
+    explained = explain(model, pictures, seed=cell.seed, device=device)
+    _write_codes(run, Codes(codes.mean[: settings.kept], codes.log_var[: settings.kept]))
+    plain = {"reconstruction": explained.reconstruction, "rate": explained.rate}
+    plain |= {"elbo": explained.elbo}
+    plain |= {f"kl_{d}": float(kl) for d, kl in enumerate(explained.kl)}
+    nan = float("nan")
+    write_table(
+        run / "scores.csv",
+        Score._fields,
+        [*scores, *(Score(name, "", value, nan, nan, nan) for name, value in plain.items())],
+    )
+
+
+def _trained(run: Path, steps: int) -> bool:
+    return (run / "card.toml").exists() and read_card(run).steps == steps
+
+
+def _write_codes(run: Path, codes: Codes) -> None:
+    with replacing(run / "codes.npz") as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, mean=codes.mean, log_var=codes.log_var)
+
+
+def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table as CSV.
+
+    Raises:
+        StorageError: the disk refused the write.
+    """
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+class Result(NamedTuple):
+    """One number of one model."""
+
+    cell: Cell
+    score: Score
+
+
+def read_results(settings: StudySettings, out: Path) -> Iterator[Result]:
+    """All numbers of the cells that are done."""
+    for cell in cells_of(settings):
+        path = cell.folder(out) / "scores.csv"
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as stream:
+                for row in csv.DictReader(stream):
+                    numbers = (float(row[name]) for name in Score._fields[2:])
+                    yield Result(cell, Score(row["metric"], row["representation"], *numbers))
