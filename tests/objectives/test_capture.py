@@ -31,6 +31,10 @@ def step(request, tiny_objective, ladder) -> Step:
     return Step(objective, model, None if critic is None else critic.double())
 
 
+def is_image(value: object) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
 def as_tensors(weights: dict[str, float]) -> dict[str, Tensor]:
     return {name: torch.tensor(value, dtype=torch.float64) for name, value in weights.items()}
 
@@ -107,7 +111,8 @@ def test_stacked_critics_learn_what_each_does_alone(tiny_objective):
 
 def test_terms_stay_in_single_precision_under_autocast(step, batch):
     step = step.float()
-    single = batch._replace(x=batch.x.float(), target=batch.target.float(), other=batch.x.float())
+    images = {name: value.float() for name, value in batch._asdict().items() if is_image(value)}
+    single = batch._replace(**images)
     with torch.autocast("cpu", torch.bfloat16):
         terms = step(single, step.objective.weights(3))
     assert {term.dtype for term in terms.values()} == {torch.float32}
