@@ -1,8 +1,8 @@
-"""Scores of probes: how well probabilities are kept, and objectives side by side."""
+"""Scores of probes: how well probabilities are kept, and methods side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from glitchvae.plots import page
 
 if TYPE_CHECKING:
-    from glitchvae.probes import Calibration
+    from glitchvae.probes import Calibration, Line
 
 _COLOURS = ("#1b1b1f", "#d1495b", "#2e86ab", "#6a994e", "#b08968")
 
@@ -54,44 +54,27 @@ def reliability_diagram(
 
 
 @page.own_style
-def score_bars(
-    scores: Mapping[str, Mapping[str, tuple[float, float, float]]], path: str | Path, *,
-    published: Mapping[str, float] | None = None, label: str = "accuracy",
-) -> None:  # fmt: skip
-    """Draw one group of bars per method, one bar per split, with intervals, as PNG.
+def ranking_bars(lines: Sequence[Line], path: str | Path) -> None:
+    """Draw the accuracy of methods with intervals, seeds as dots, as PNG.
 
-    Args:
-        scores: Value, lower and upper end of the interval, by method and by split.
-        path: Where the PNG goes.
-        published: Values of others by method, drawn as diamonds.
-        label: What the values are.
+    Diamonds are what others published.
 
     Raises:
         InputError: there is nothing to draw.
         StorageError: the disk refused the write.
     """
-    page.check_lengths(path, scores=len(scores))
-    splits = list(dict.fromkeys(split for values in scores.values() for split in values))
-    figure = Figure(figsize=(1.6 + 0.9 * len(scores), 4), dpi=100)
+    page.check_lengths(path, lines=len(lines))
+    figure = Figure(figsize=(1.6 + 0.8 * len(lines), 4), dpi=100)
     axes = figure.subplots()
-    width = 0.8 / len(splits)
-    for number, split in enumerate(splits):
-        places = [k + (number - (len(splits) - 1) / 2) * width for k in range(len(scores))]
-        values, low, high = zip(
-            *(group.get(split, (float("nan"),) * 3) for group in scores.values()), strict=True
-        )
-        below = [v - a for v, a in zip(values, low, strict=True)]
-        above = [b - v for v, b in zip(values, high, strict=True)]
-        colour = _COLOURS[number % len(_COLOURS)]
-        axes.bar(
-            places, values, width, yerr=(below, above), color=colour, alpha=0.75, label=split,
-            error_kw={"lw": 1}, capsize=2,
-        )  # fmt: skip
-    for place, name in enumerate(scores):
-        if published is not None and name in published:
-            axes.plot(place, published[name], "D", color=page.INK)
-    axes.set_xticks(range(len(scores)), list(scores), rotation=30, ha="right", fontsize=8)
-    axes.set(ylim=(0, 1), ylabel=label)
-    axes.legend(fontsize=7, frameon=False, loc="upper left", ncols=len(splits) + 1)
+    for place, line in enumerate(lines):
+        low, high = line.interval
+        axes.bar(place, line.accuracy, 0.7, color=_COLOURS[2], alpha=0.6)
+        axes.plot((place, place), (low, high), color=page.INK, lw=1.2)
+        axes.plot([place] * len(line.seeds), line.seeds, ".", color=page.INK, ms=4)
+        if line.published is not None:
+            axes.plot(place, line.published, "D", color=_COLOURS[1], ms=6)
+    axes.set_xticks(range(len(lines)), [x.name for x in lines], rotation=30, ha="right", fontsize=8)
+    axes.set(ylim=(0, 1), ylabel="accuracy of a linear probe")
+    axes.set_title("dots: seeds; diamonds: published", fontsize=8, color=page.FAINT)
     figure.tight_layout()
     page.save(figure, path)

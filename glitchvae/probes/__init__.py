@@ -11,12 +11,14 @@ from glitchvae.probes.classifiers import (
     fit_pixel_probe,
     fit_trigger_trees,
 )
-from glitchvae.probes.events import ProbeSet, encode_events, join_events, read_codes
+from glitchvae.probes.comparing import Difference, compare_paired
+from glitchvae.probes.events import ProbeSet, encode_events, join_events, pool_images, read_codes
 from glitchvae.probes.network import (
     Classifier,
     Twin,
     by_network,
     class_probabilities,
+    encode_data,
     predict_classes,
     reduced_pixels,
     train_classifier,
@@ -31,6 +33,17 @@ from glitchvae.probes.protocol import (
     run_probes,
     split_events,
 )
+from glitchvae.probes.ranking import (
+    Entry,
+    Line,
+    check_order,
+    rank,
+    ranking_markdown,
+    ranking_rows,
+    read_predictions,
+    write_predictions,
+    write_ranking,
+)
 from glitchvae.probes.report import write_report
 from glitchvae.probes.scores import MEASURES, ClassScore, Scores, score, score_draws
 from glitchvae.probes.shots import few_shot, one_shot
@@ -41,7 +54,10 @@ __all__ = [
     "Calibration",
     "ClassScore",
     "Classifier",
+    "Difference",
+    "Entry",
     "Guess",
+    "Line",
     "Method",
     "Outcome",
     "ProbeSet",
@@ -50,7 +66,10 @@ __all__ = [
     "Twin",
     "by_network",
     "calibrate",
+    "check_order",
     "class_probabilities",
+    "compare_paired",
+    "encode_data",
     "encode_events",
     "few_shot",
     "fit_linear_probe",
@@ -60,13 +79,20 @@ __all__ = [
     "join_events",
     "methods_for",
     "one_shot",
+    "pool_images",
     "predict_classes",
+    "rank",
+    "ranking_markdown",
+    "ranking_rows",
     "read_codes",
+    "read_predictions",
     "reduced_pixels",
     "run_probes",
     "score",
     "score_draws",
     "split_events",
     "train_classifier",
+    "write_predictions",
+    "write_ranking",
     "write_report",
 ]

@@ -132,6 +132,23 @@ def small_images(images: NDArray[np.floating]) -> NDArray[np.float32]:
     return nn.functional.avg_pool2d(x, POOL).flatten(1).numpy()
 
 
+def pool_images(images: NDArray[np.floating], pool: int) -> NDArray[np.floating]:
+    """Energies (N, views, F, T) averaged over squares of pixels; NaN where one is NaN.
+
+    Raises:
+        InputError: `pool` does not divide F and T.
+    """
+    count, views, height, width = images.shape
+    if height % pool or width % pool:
+        raise InputError(
+            "images cannot be parted into squares", where="pool",
+            expected=f"a divisor of {height} and {width}", found=pool,
+        )  # fmt: skip
+    squares = (count, views, height // pool, pool, width // pool, pool)
+    pooled = images.reshape(squares).mean(axis=(3, 5), dtype=np.float32)
+    return pooled.astype(images.dtype)
+
+
 def _labelled(codes: Embeddings, pixels: NDArray[np.float32] | None, where: object) -> ProbeSet:
     unknown = np.full(len(codes), "", dtype=object)
     label, split = (unknown if text is None else text for text in (codes.label, codes.split))

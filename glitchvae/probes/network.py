@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from glitchvae.checkpoint import ModelCard
+from glitchvae.checkpoint import Checkpoint, ModelCard
 from glitchvae.models import build
 from glitchvae.probes.protocol import Guess, Method, Task
 from glitchvae.store import Progress
-from glitchvae.training import Augmentation, TrainingData
-from glitchvae.training.data import augmented
+from glitchvae.training import Augmentation, TrainingData, TrainingImages
+from glitchvae.training.step import in_range
 
 
 class Classifier(nn.Module):
@@ -98,8 +98,8 @@ def train_classifier(
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=epochs * batches)
     for _ in range(epochs):
         for part in np.array_split(rng.permutation(len(rows)), batches):
-            batch = data.batch(torch.from_numpy(rows[part]))
-            x = augmented(batch, augmentation or Augmentation(), rng).x
+            chosen = torch.from_numpy(rows[part])
+            x = data.training_batch(chosen, augmentation or Augmentation(), rng).x
             loss = nn.functional.cross_entropy(model(x), truth[part], label_smoothing=0.05)
             optimiser.zero_grad()
             loss.backward()
@@ -153,6 +153,18 @@ def by_network(
         return Guess(named[None], probabilities.max(axis=1))
 
     return guess
+
+
+@torch.inference_mode()
+def encode_data(
+    checkpoint: Checkpoint, data: TrainingImages, *, batch_size: int = 256
+) -> NDArray[np.float32]:
+    """(N, Z) posterior means of images of any size that the model takes."""
+    model = checkpoint.model
+    device = next(model.parameters()).device
+    parts = torch.arange(len(data)).split(batch_size)
+    batches = (in_range(data.batch(part.to(device)), model) for part in parts)
+    return torch.cat([model.encode(batch.x).mean.cpu() for batch in batches]).numpy()
 
 
 def reduced_pixels(data: TrainingData, *, batch_size: int = 256) -> NDArray[np.float32]:

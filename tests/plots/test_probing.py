@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from glitchvae.errors import InputError
-from glitchvae.plots.probing import reliability_diagram, score_bars
-from glitchvae.probes import calibrate
+from glitchvae.plots.probing import ranking_bars, reliability_diagram
+from glitchvae.probes import Line, calibrate
 
 
 def test_reliability_of_several_classifiers(tmp_path, rng):
@@ -19,18 +19,21 @@ def test_reliability_of_several_classifiers(tmp_path, rng):
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
 
 
-def test_bars_grow_with_methods_and_bear_gaps(tmp_path):
-    scores = {
-        "beta": {"own": (0.6, 0.55, 0.65), "random": (0.7, 0.6, 0.75)},
-        "annealed": {"own": (0.8, 0.75, 0.83)},
-    }
-    score_bars(scores, tmp_path / "two.png", published={"annealed": 0.816})
-    score_bars({"beta": scores["beta"]}, tmp_path / "one.png")
+def test_bars_grow_with_methods(tmp_path):
+    lines = [
+        Line(
+            name=name, accuracy=0.7, interval=(0.6, 0.8), macro_f1=0.6, seeds=(0.65, 0.75),
+            published=published, figures={},
+        )
+        for name, published in (("beta", None), ("annealed", 0.816))
+    ]  # fmt: skip
+    ranking_bars(lines, tmp_path / "two.png")
+    ranking_bars(lines[:1], tmp_path / "one.png")
     with Image.open(tmp_path / "two.png") as two, Image.open(tmp_path / "one.png") as one:
         assert two.width > one.width
 
 
 def test_nothing_to_draw_is_refused(tmp_path):
-    for draw in (reliability_diagram, score_bars):
+    for draw in (reliability_diagram, ranking_bars):
         with pytest.raises(InputError, match="nothing to draw"):
             draw({}, tmp_path / "none.png")

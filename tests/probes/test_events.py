@@ -13,7 +13,7 @@ from glitchvae.embedding import encode_spectrograms
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
 from glitchvae.probes import encode_events, join_events, read_codes
-from glitchvae.probes.events import small_images
+from glitchvae.probes.events import pool_images, small_images
 from glitchvae.spectrogram import SpectrogramSet
 
 
@@ -91,3 +91,16 @@ def test_events_without_labels_are_refused(images, checkpoint):
     bare = dataclasses.replace(images, label=None)
     with pytest.raises(InputError, match=r"set\.h5: no labelled event to probe"):
         encode_events([bare], checkpoint, where="set.h5")
+
+
+def test_pooled_energies_are_means_of_squares_and_keep_gaps(rng):
+    images = rng.uniform(0, 25, (2, 4, 140, 170)).astype(np.float16)
+    images[1, :, 100:] = np.nan
+    pooled = pool_images(images, 10)
+    assert pooled.shape == (2, 4, 14, 17)
+    expected = images[0, 2, 30:40, 50:60].astype(float).mean()
+    assert pooled[0, 2, 3, 5] == pytest.approx(expected, rel=1e-3)
+    assert np.isnan(pooled[1, :, 10:]).all()
+    assert np.isfinite(pooled[1, :, :10]).all()
+    with pytest.raises(InputError, match="a divisor of 140 and 170; found 4"):
+        pool_images(images, 4)

@@ -1,0 +1,96 @@
+"""Methods with seeds as a table, an order in words, and predictions on disk."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from glitchvae.errors import InputError
+from glitchvae.probes import (
+    Entry,
+    check_order,
+    rank,
+    ranking_markdown,
+    read_predictions,
+    score,
+    write_predictions,
+    write_ranking,
+)
+
+
+@pytest.fixture
+def study(rng):
+    """300 events; one method is right nine times in ten, one six times, one seed of each."""
+    truth = rng.choice(np.array(["Blip", "Tomte"], dtype=object), 300)
+    other = np.where(truth == "Blip", "Tomte", "Blip").astype(object)
+
+    def named(share):
+        return np.where(rng.random((2, 300)) < share, truth, other)
+
+    good = Entry(name="good", classes=named(0.9), published=0.8, figures={"rate": 12.5})
+    return truth, [good, Entry(name="bad", classes=named(0.6))]
+
+
+def test_lines_are_means_over_seeds(study, rng):
+    truth, entries = study
+    good, bad = rank(truth, entries, rng)
+    single = [score(truth, row, rng, resamples=10) for row in entries[0].classes]
+    assert good.seeds == pytest.approx(tuple(s.accuracy for s in single))
+    assert good.accuracy == pytest.approx(np.mean([s.accuracy for s in single]))
+    assert good.macro_f1 == pytest.approx(np.mean([s.macro_f1 for s in single]))
+    assert good.interval[0] < good.accuracy < good.interval[1]
+    assert (bad.published, dict(bad.figures)) == (None, {})
+
+
+def test_an_order_is_said_in_words(study, rng):
+    truth, entries = study
+    order = check_order(truth, entries, [("good", "bad"), ("bad", "good")], rng)
+    text = ranking_markdown(rank(truth, entries, rng), order)
+    lines = text.splitlines()
+    assert lines[0] == (
+        "| method | accuracy | macro F1 | accuracy by seed | rate | published |"
+    )  # fmt: skip
+    assert lines[2].endswith("| 12.5 | 0.8000 |")
+    assert lines[3].endswith("|  | not stated |")
+    assert any(x.startswith("- good above bad: +") and "confirmed." in x for x in lines)
+    assert any(x.startswith("- bad above good: -") and "contradicted." in x for x in lines)
+
+
+def test_a_claim_of_an_unknown_method_is_refused(study, rng):
+    truth, entries = study
+    with pytest.raises(InputError, match=r"unknown methods; expected \['bad', 'good'\]"):
+        check_order(truth, entries, [("good", "beta")], rng)
+
+
+def test_the_table_is_written_for_programs_too(study, rng, tmp_path):
+    truth, entries = study
+    lines = rank(truth, entries, rng)
+    text = write_ranking(tmp_path / "table", lines)
+    assert (tmp_path / "table.md").read_text() == text
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == ["good", "bad"]
+    assert float(rows[0]["accuracy"]) == lines[0].accuracy
+    assert rows[1]["published"] == rows[1]["rate"] == ""
+
+
+def test_predictions_survive(study, tmp_path):
+    truth, (good, _) = study
+    paths = [tmp_path / str(seed) / "p.csv" for seed in range(2)]
+    for path, row in zip(paths, good.classes, strict=True):
+        write_predictions(path, truth, row)
+    read_truth, read = read_predictions(paths)
+    np.testing.assert_array_equal(read_truth, truth)
+    np.testing.assert_array_equal(read, good.classes)
+
+
+def test_predictions_of_other_events_or_none_are_refused(study, tmp_path):
+    truth, (good, _) = study
+    write_predictions(tmp_path / "a.csv", truth, good.classes[0])
+    write_predictions(tmp_path / "b.csv", truth[:-1], good.classes[0, :-1])
+    with pytest.raises(InputError, match=r"b\.csv: other test events"):
+        read_predictions([tmp_path / "a.csv", tmp_path / "b.csv"])
+    (tmp_path / "c.csv").write_text("x,y\n1,2\n")
+    for name in ("c.csv", "none.csv"):
+        with pytest.raises(InputError, match=f"{name}: no predictions"):
+            read_predictions([tmp_path / name])
