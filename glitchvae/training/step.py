@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 
 from glitchvae.models import Latents, Model, scale_to_range
 from glitchvae.objectives import Batch, Objective, Weights, kl_per_dimension
+from glitchvae.training.config import TrainingConfig
 
 
 class Outcome(NamedTuple):
@@ -114,3 +115,11 @@ class Captured:
             warnings.warn(f"the step is not compiled: {first}", stacklevel=2)
         self._proven = True
         return outcome
+
+
+def captured(
+    function: Callable[..., Outcome], config: TrainingConfig, device: torch.device
+) -> Callable[..., Outcome]:
+    """The function compiled, where the settings or the device ask for it."""
+    wanted = config.compiled == "yes" or (config.compiled == "auto" and device.type == "cuda")
+    return Captured(function, device) if wanted else function

@@ -16,7 +16,7 @@ from glitchvae.training import order
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.order import DataOrder, sample_seed
-from glitchvae.training.step import Captured, Outcome, Step
+from glitchvae.training.step import Outcome, Step, captured
 
 MOST_DIMENSIONS = 256
 """Models with more latent dimensions log no KL per dimension: `log.csv` would be mostly that."""
@@ -40,22 +40,19 @@ class Trainer:
     def __init__(
         self, data: TrainingImages, config: TrainingConfig, device: str | torch.device = "cpu"
     ) -> None:
-        torch.manual_seed(config.seed)
         self.config = config
         self.device = torch.device(device)
         self.data = data.to(self.device)
         self.rows = training_rows(data)
-        self.model = _on_device(fresh_model(config), self.device)
-        check_fit(self.model, config, self.data)
-        self.critic = _maybe_on_device(config.objective.critic(sum(self.model.layers)), self.device)
+        self.model, self.critic = fresh_networks(config, self.data, self.device)
         self.optimizer = adam(self.model.parameters(), config.learning_rate, self.device)
         self.critic_optimizer = self._adam_of_critic()
         self.step = 0
-        self.forward = self._captured(Step(self.model, config.objective, config.precision))
+        step = Step(self.model, config.objective, config.precision)
+        self.forward = captured(step, config, self.device)
         self._batches = Batches(self.data, self.rows, config, self.device)
         self._weights = WeightTable([config], self.device)
-        self._pending: list[Tensor] = []
-        self._names: tuple[str, ...] = ()
+        self._pending = Pending()
 
     def advance(self) -> None:
         """One update. Nothing is copied to the host."""
@@ -69,7 +66,7 @@ class Trainer:
         set_learning_rate(self.optimizer, self.config.learning_rate_at(self.step))
         self.optimizer.step()
         extra = self._train_critic(batch, outcome) | {"gradient_norm": norm}
-        self._remember(outcome, extra)
+        self._pending.add(outcome, extra)
         self.step += 1
 
     def read_terms(self) -> dict[str, float] | None:
@@ -78,11 +75,8 @@ class Trainer:
         Raises:
             ModelError: one of them is not finite.
         """
-        if not self._pending:
-            return None
-        values = torch.stack(self._pending).double().cpu().numpy()
-        self._pending = []
-        return read_values(values, self._names, self.config, self.step)
+        names, values = self._pending.take()
+        return None if len(values) == 0 else log_row(values, names, self.config, self.step)
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` continues bit by bit."""
@@ -113,11 +107,6 @@ class Trainer:
             self.critic.parameters(), settings.learning_rate, self.device, betas=settings.betas
         )
 
-    def _captured(self, step: Step) -> Step | Captured:
-        wanted = self.config.compiled
-        on = wanted == "yes" or (wanted == "auto" and self.device.type == "cuda")
-        return Captured(step, self.device) if on else step
-
     def _train_critic(self, batch: Batch, outcome: Outcome) -> dict[str, Tensor]:
         """Its own step, on codes that are detached: nothing of it reaches the model."""
         settings = self.config.objective.critic_optimizer()
@@ -131,13 +120,26 @@ class Trainer:
             self.critic_optimizer.step()
         return {"critic_loss": loss}
 
-    def _remember(self, outcome: Outcome, extra: dict[str, Tensor]) -> None:
-        """Keep the numbers of this step on the device until they are asked for."""
+
+class Pending:
+    """Terms of the last steps, on the device until they are asked for."""
+
+    def __init__(self) -> None:
+        self._values: list[Tensor] = []
+        self._names: tuple[str, ...] = ()
+
+    def add(self, outcome: Outcome, extra: dict[str, Tensor]) -> None:
+        """Keep the scalars of a step (of one model, or (M,) of several) and its KL."""
         scalars = outcome.terms | extra
-        self._names = column_names(list(scalars), len(outcome.kl))
-        kl = outcome.kl[: len(self._names) - len(scalars)]
-        values = torch.stack([value.detach().float() for value in scalars.values()])
-        self._pending.append(torch.cat([values, kl.float()]))
+        self._names = column_names(list(scalars), outcome.kl.shape[-1])
+        values = torch.stack([value.detach().float() for value in scalars.values()], dim=-1)
+        kl = outcome.kl[..., : len(self._names) - len(scalars)]
+        self._values.append(torch.cat([values, kl.float()], dim=-1))
+
+    def take(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names of the columns, and the values (steps, …, columns) since the last call."""
+        kept, self._values = self._values, []
+        return self._names, torch.stack(kept).double().cpu().numpy() if kept else np.empty(0)
 
 
 class Batches:
@@ -215,9 +217,20 @@ def training_rows(data: TrainingImages) -> np.ndarray:
     return rows
 
 
-def fresh_model(config: TrainingConfig) -> Model[Any]:
-    """The model that settings describe, with weights from torch's generator."""
-    return build(architecture_of(config.model), config.model.model_dump())
+def fresh_networks(
+    config: TrainingConfig, data: TrainingImages, device: torch.device
+) -> tuple[Model[Any], nn.Module | None]:
+    """Model and critic with the weights that the seed gives, on a device.
+
+    Raises:
+        ModelError: data, model and objective do not fit together.
+    """
+    torch.manual_seed(config.seed)
+    model = build(architecture_of(config.model), config.model.model_dump())
+    check_fit(model, config, data)
+    critic = config.objective.critic(sum(model.layers))
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model, None if critic is None else critic.to(device)
 
 
 def check_fit(model: Model[Any], config: TrainingConfig, data: TrainingImages) -> None:
@@ -283,7 +296,7 @@ def column_names(scalars: Sequence[str], dimensions: int) -> tuple[str, ...]:
     return (*scalars, *(f"kl_{i + 1}" for i in range(shown)))
 
 
-def read_values(
+def log_row(
     values: np.ndarray, names: Sequence[str], config: TrainingConfig, step: int
 ) -> dict[str, float]:
     """One row of the log from the values (steps, names) of the steps up to `step`.
@@ -306,11 +319,3 @@ def read_values(
 
 def _last_channels(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
-
-
-def _on_device(model: Model[Any], device: torch.device) -> Model[Any]:
-    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _maybe_on_device(critic: nn.Module | None, device: torch.device) -> nn.Module | None:
-    return None if critic is None else critic.to(device)
