@@ -32,6 +32,7 @@ PICTURES = 3_000
 _MARKERS = {"H1": "circle", "L1": "triangle", "V1": "square", "K1": "diamond"}
 _OTHER = "hex"
 _NEIGHBOURS = 15  # of UMAP
+_FEWEST = 100  # points below which UMAP shows no more than PCA does
 _INK, _FAINT, _LINE = "#1c2430", "#5c6675", "#e3e7ec"
 
 # Bokeh escapes what stands in @{...}, so that a label is text whatever it holds.
@@ -56,7 +57,7 @@ class Plane(NamedTuple):
 
 
 def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> Plane:
-    """Two dimensions of the codes: PCA always, UMAP where it is installed.
+    """Two dimensions of the codes: PCA always, UMAP where it is installed and worth it.
 
     Args:
         discovery: Codes (N, Z).
@@ -71,7 +72,7 @@ def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> 
         return Plane(rows, {"PCA": flat}, 1.0)
     pca = PCA(2, random_state=seed).fit(usable)
     positions = {"PCA": pca.transform(codes[rows])}
-    if importlib.util.find_spec("umap") and len(rows) > _NEIGHBOURS:
+    if importlib.util.find_spec("umap") and len(rows) >= _FEWEST:
         positions = {"UMAP": _umap(codes[rows], seed), **positions}
     return Plane(rows, positions, float(pca.explained_variance_ratio_.sum()))
 

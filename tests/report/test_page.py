@@ -1,0 +1,99 @@
+"""The page: whole, offline, and safe to open whatever the labels of the events are."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from glitchvae.report import render_report, score_vetoes
+from glitchvae.report.page import _chance, _figures, _share
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+class Page(HTMLParser):
+    """Tags that fetch something, and how they nest."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.sources, self.tags, self.text = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.sources += [v for k, v in attributes if k in {"src", "href", "srcset", "data"} and v]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_nothing_is_fetched(discovery, pictures):
+    page = render_report(discovery, pictures=pictures, vetoes=score_vetoes(discovery))
+    sources = Page(page).sources
+    assert sources
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    assert "@import" not in page
+    assert not re.search(r"<(script|link)[^>]+(src|href)=[\"']http", page)
+
+
+def test_every_section_says_what_was_found(discovery):
+    text = " ".join("".join(Page(render_report(discovery)).text).split())
+    for said in ("candidate-1", "Nothing known lies near it.", "new class", "Whistle",
+                 "Rates over time", "Tomte", "90.0 %", "gap 2", "Run card"):  # fmt: skip
+        assert said in text, said
+
+
+@pytest.mark.parametrize("where", ["label", "class_name", "event_id", "ifo"])
+def test_a_tag_in_a_column_is_text(discovery, where):
+    events = discovery.embeddings
+    values = getattr(events, where).copy()
+    values[[0, 3]] = EVIL
+    page = render_report(
+        dataclasses.replace(discovery, embeddings=dataclasses.replace(events, **{where: values}))
+    )
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
+def test_a_tag_in_a_name_or_in_a_setting_is_text(discovery):
+    candidate = dataclasses.replace(
+        discovery.candidates[0], name=EVIL, reason=EVIL, advice=EVIL, nearest=((EVIL, 1.0),)
+    )
+    known = (dataclasses.replace(discovery.known[0], name=EVIL + "2"), *discovery.known[1:])
+    audit = (dataclasses.replace(discovery.audit[0], label=EVIL, suggested=EVIL),)
+    changed = dataclasses.replace(
+        discovery, candidates=(candidate,), known=known, audit=audit, excluded={EVIL: 1}
+    )
+    page = render_report(changed, notes={EVIL: EVIL}, card={EVIL: {EVIL: EVIL}})
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert page.count("&lt;script&gt;alert(1)") >= 10
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_without_times_and_pictures_the_page_says_so(make, count):
+    page = render_report(make(count, timed=False))
+    assert "The times of these glitches are unknown." in page
+    assert "no picture" in page
+    assert "live time unknown" in page
+    assert 'id="from"' not in page
+
+
+def test_nothing_found_is_a_page_too(discovery):
+    nothing = dataclasses.replace(
+        discovery, candidates=(), known=(), audit=(), excluded={},
+        cluster=np.full(len(discovery.embeddings), -1),
+    )  # fmt: skip
+    assert "No group of glitches" in render_report(nothing)
+
+
+def test_the_numbers_are_short():
+    assert _figures(float("nan")) == _figures(None) == "–"
+    assert _figures(1234.5, "Hz") == "1,234 Hz"
+    assert _figures(0.012345) == "0.0123"
+    assert _chance(0.00123) == "0.0012"
+    assert _chance(float("nan")) == _share(float("nan")) == "unknown"
+    assert _share(0.1234) == "12.3 %"
+    assert _share(0.001234) == "0.12 %"

@@ -1,0 +1,64 @@
+"""The map: positions, columns, and what the page's script looks for."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from glitchvae.report.groups import groups_of
+from glitchvae.report.plane import draw_plane, project
+
+
+@pytest.fixture
+def only_pca(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+
+def test_pca_is_that_of_all_codes(only_pca, discovery):
+    rows = np.arange(10)
+    plane = project(discovery, rows)
+    usable = discovery.embeddings.mean[:-2].astype(float)
+    pca = PCA(2).fit(usable)
+    assert list(plane.positions) == ["PCA"]
+    np.testing.assert_allclose(
+        np.abs(plane.positions["PCA"]), np.abs(pca.transform(usable[:10])), rtol=1e-5, atol=1e-6
+    )
+    assert plane.explained == pytest.approx(pca.explained_variance_ratio_.sum())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("umap") is None, reason="umap-learn is an extra")
+@pytest.mark.slow
+def test_umap_keeps_groups_together(make):
+    discovery = make(200)
+    plane = project(discovery, np.arange(198))
+    assert list(plane.positions) == ["UMAP", "PCA"]
+    places = [plane.positions["UMAP"][group.rows] for group in groups_of(discovery)]
+    spread = np.mean([np.std(p, axis=0).mean() for p in places])
+    assert np.std([p.mean(axis=0) for p in places], axis=0).mean() > 2 * spread
+
+
+def test_the_figure_holds_what_the_filters_need(only_pca, discovery):
+    rows = np.arange(58)
+    groups = groups_of(discovery)
+    page = draw_plane(discovery, groups, project(discovery, rows), {0: "data:,"})
+    source = page.select_one({"name": "glitches"})
+    data = source.data
+    assert {len(column) for column in data.values()} == {58}
+    assert {"x", "y", "PCA_x", "PCA_y", "ifo", "snr", "milliseconds", "group_number"} <= set(data)
+    assert page.select_one({"name": "shown"}).indices == list(range(58))
+    # Candidates are painted last, over the known classes.
+    kinds = [groups[n].kind for n in data["group_number"]]
+    assert kinds == sorted(kinds, key=lambda kind: kind == "candidate")
+    assert sum(picture != "" for picture in data["picture"]) == 1
+    assert np.all(np.diff(np.sort(data["milliseconds"])) >= 0)
+    assert data["milliseconds"].dtype == np.float64
+
+
+def test_codes_of_one_dimension_lie_on_a_line(only_pca, discovery):
+    import dataclasses
+
+    events = discovery.embeddings
+    flat = dataclasses.replace(events, mean=events.mean[:, :1], log_var=events.log_var[:, :1])
+    plane = project(dataclasses.replace(discovery, embeddings=flat), np.arange(5))
+    assert (plane.positions["PCA"][:, 1] == 0).all()
