@@ -1,0 +1,49 @@
+"""One model under attack and noise, on pairs that are the same for every model."""
+
+import numpy as np
+import pytest
+import torch
+
+from glitchvae.errors import InputError
+from glitchvae.models import build
+from glitchvae.validation.attacks import Steps
+from glitchvae.validation.robustness import COLUMNS, measure_robustness, random_pairs
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.rand(12, 1, 16, 16, generator=torch.Generator().manual_seed(2))
+
+
+def measured(images, seed, **options):
+    torch.manual_seed(seed)
+    sizes = {"latent_sizes": (4, 2), "hidden_widths": (8,), "likelihood_on": "all"}
+    model = build("hierarchy", {"network": "reference", "image_shape": (1, 16, 16), **sizes})
+    return measure_robustness(
+        model.eval(), images, pairs=3, strengths=[1e-3, 1.0, 1e6], scales=(0.0, 0.2),
+        steps=Steps(4, 2), **options,
+    )  # fmt: skip
+
+
+def test_everything_is_measured_on_the_same_pairs(images):
+    factors = np.random.default_rng(0).integers(0, 3, (12, 2))
+    found = measured(images, 0, factors=factors)
+    assert len(found.attacks) == 9
+    assert found.resistance.shape == (3,)
+    assert ((found.resistance > 0) & (found.resistance <= 1 + 1e-6)).all()
+    assert np.isfinite(found.mig_top)
+    assert len(found.row()) == len(COLUMNS)
+    again = measured(images, 0, factors=factors)
+    np.testing.assert_array_equal(again.attacks.objective, found.attacks.objective)
+
+
+def test_without_factors_there_is_no_gap(images):
+    assert np.isnan(measured(images, 0).mig_top)
+
+
+def test_pairs_are_different_images(images):
+    inputs, targets = random_pairs(images, 6, torch.Generator().manual_seed(0))
+    both = torch.cat([inputs, targets]).flatten(1)
+    assert len(torch.unique(both, dim=0)) == 12
+    with pytest.raises(InputError, match="too few images"):
+        random_pairs(images, 7, torch.Generator())
