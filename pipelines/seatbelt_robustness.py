@@ -121,7 +121,7 @@ def draw(found: dict[Cell, Robustness], out: Path) -> None:
         grid = found[cell].attacks.strength[: kept.shape[1]]
         prices[name] = Curve(grid, kept.mean(0), *np.quantile(kept, (0.25, 0.75), axis=0))
         scales[name] = Curve(
-            same[0].noise.scale, likelihood.mean(0), likelihood.min(0), likelihood.max(0)
+            same[0].noise.scale, of_noise.mean(0), of_noise.min(0), of_noise.max(0)
         )
     left = "divergence left of that without attack"
     curves(prices, out / "attacks.png", xscale="log", xlabel="lambda", ylabel=left)
