@@ -47,8 +47,8 @@ class Latents(NamedTuple):
         """Of each layer log q(z_i | z_{i-1}) - log p(z_i | z_{i+1}) at its draw, (B,).
 
         Their sum is an unbiased estimate of KL(q(z | x), p(z)). The closed-form KL of a
-        layer's posterior and prior is not, except for the last layer: the prior was made of
-        a z_{i+1} that knows the draw z_i, whereas the closed form draws z_i anew.
+        layer's posterior and prior is one for the last layer alone: the priors below were
+        made of a z_{i+1} that knows the draw z_i, whereas the closed form draws z_i anew.
         """
         layers = zip(self.posteriors, self.priors, self.samples, strict=True)
         return tuple((q.log_prob(z) - p.log_prob(z)).sum(dim=-1) for q, p, z in layers)

@@ -49,13 +49,16 @@ class Network(NamedTuple):
 def burgess_encoder(shape: Shape, outputs: int) -> nn.Sequential:
     """Four 4x4 convolutions of stride 2 and 32 channels, then 256 and 256 units, all ReLU.
 
-    Burgess et al. 2018, "Understanding disentangling in beta-VAE", appendix A.1.
+    Burgess et al. 2018, "Understanding disentangling in beta-VAE", appendix A.1, where the
+    head gives log standard deviations, here log-variances. The paper does not say how
+    weights start; here as those of the reference study: started as torch does, a training
+    may sit at the mean image for hundreds of steps.
     """
     flat = 32 * _area(_halvings(shape, 4)[-1])
     return nn.Sequential(
         *_convolutions((shape[0], 32, 32, 32, 32), (4, 4, 4, 4)), nn.Flatten(),
         *_dense((flat, 256, 256), nn.ReLU), nn.Linear(256, outputs),
-    )  # fmt: skip
+    ).apply(_start_as_tensorflow)  # fmt: skip
 
 
 def burgess_decoder(shape: Shape, inputs: int) -> nn.Sequential:
@@ -65,7 +68,7 @@ def burgess_decoder(shape: Shape, inputs: int) -> nn.Sequential:
     return nn.Sequential(
         *_dense((inputs, 256, 256, 32 * _area(sizes[-1])), nn.ReLU), nn.Unflatten(1, start),
         *_transposed((32, 32, 32, 32, shape[0]), sizes),
-    )  # fmt: skip
+    ).apply(_start_as_tensorflow)  # fmt: skip
 
 
 def reference_encoder(shape: Shape, outputs: int) -> nn.Sequential:

@@ -1,7 +1,7 @@
 """Networks have the layers that were published, at any image size."""
 
 from itertools import pairwise
-from math import sqrt
+from math import prod, sqrt
 
 import pytest
 import torch
@@ -74,18 +74,23 @@ def test_the_decoder_returns_the_shape_that_the_encoder_takes(name, channels, he
         assert decoder(encoder(torch.zeros(2, *shape))[:, :3]).shape == (2, *shape)
 
 
-def test_the_reference_network_starts_as_tensorflow_does():
+@pytest.mark.parametrize(("name", "heads"), [("burgess", 20), ("reference", 10)])
+def test_weights_start_as_those_of_tensorflow(name, heads):
     torch.manual_seed(0)
-    encoder, decoder = (getattr(NETWORKS["reference"], half) for half in ("encoder", "decoder"))
-    for layer in [*encoder(DSPRITES, 20), *decoder(DSPRITES, 10)]:
+    layers = [*NETWORKS[name].encoder(DSPRITES, 20), *NETWORKS[name].decoder(DSPRITES, 10)]
+    for layer in layers:
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             assert (layer.bias == 0).all()
-            kernel = layer.weight[0, 0].numel()
-            fans = kernel * (layer.weight.shape[0] + layer.weight.shape[1])
-            if layer.weight.shape == (20, 256):  # means and log-variances are two layers
-                fans = 10 + 256
-            limit = sqrt(6 / fans)
+            limit = sqrt(6 / sum(fans(layer, heads)))
             assert 0.9 * limit < layer.weight.abs().max() <= limit
+
+
+def fans(layer, heads):
+    """Inputs and outputs of a unit; means and log-variances may be two layers of `heads`."""
+    first, second, *kernel = layer.weight.shape
+    if (first, second) == (20, 256):
+        return heads, second
+    return first * prod(kernel), second * prod(kernel)
 
 
 def test_an_image_too_small_to_be_halved_is_refused():
