@@ -59,7 +59,9 @@ def gather(paths: Sequence[Path], *, model: str | None = None) -> Gathered:
         ArchiveError: an archive is damaged or empty, or holds codes of several models.
         InputError: a file is damaged, or the codes are of different models.
     """
-    archives = {path: Archive(path) for path in paths if path.is_dir()}
+    # A name without a suffix that leads nowhere is meant as an archive.
+    folders = [path for path in paths if path.is_dir() or not (path.exists() or path.suffix)]
+    archives = {path: Archive(path) for path in folders}
     parts = [
         archives[path].embeddings(model=model) if path in archives else read_embeddings(path)
         for path in paths

@@ -1,0 +1,203 @@
+"""Find groups of glitches that no known class explains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from glitchvae.cli._progress import progress_of
+from glitchvae.cli._tables import print_table
+
+if TYPE_CHECKING:
+    from igwn_segments import segmentlist
+
+    from glitchvae.archive import Archive
+    from glitchvae.discovery import Discovery
+    from glitchvae.embedding import Embeddings
+    from glitchvae.prototypes import Prototypes
+    from glitchvae.report import Vetoes
+    from glitchvae.review import Taught
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("discover-new-classes")
+@click.argument("sources", nargs=-1, type=_PATH, metavar="[ARCHIVE|EMBEDDINGS]...")
+@click.option("-o", "--out", type=_PATH, metavar="DIR", help="Else ./discovery-<date and time>.")
+@click.option("--replace", is_flag=True, help="Take the place of an earlier run at -o.")
+@click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
+@click.option("--catalog", type=_PATH, metavar="DIR", help="Your own catalogue of classes.")
+@click.option("--live", multiple=True, metavar="[IFO=]FILE", help="Segments that were searched.")
+@click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
+@click.option("--method", help="hdbscan, gmm, dpmm or spectral.")
+@click.option("--min-events", type=int, help="Fewest events of a candidate.")
+@click.option("--significance", type=float, help="Largest p-value of a candidate.")
+@click.option("--seed", type=int, help="Of every random number.")
+def command(
+    sources: tuple[Path, ...], out: Path | None, replace: bool, model: str | None,
+    catalog: Path | None, live: tuple[str, ...], target: Path | None, **options: Any,
+) -> None:  # fmt: skip
+    """Find groups of glitches that no known class explains.
+
+    Looks at archives or files of embeddings, by default at the archive that `embed` fills
+    ($GLITCHVAE_ARCHIVE, else ./glitch-archive). Prints the candidates and writes a folder:
+    a report to open in a browser, the events of each candidate, veto segments, and drafts
+    for `glitchvae catalog propose`. Classes that you accepted are known and do not come
+    back.
+    """
+    from glitchvae.archive import archive_path, checkpoint_of, gather
+    from glitchvae.config import parse
+    from glitchvae.discovery import DiscoverySettings, discover
+    from glitchvae.report import score_vetoes, write_report
+    from glitchvae.review import catalog_path, teach
+    from glitchvae.runs import check_target
+
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = parse(DiscoverySettings, given, where="options")
+    folder = out or Path(f"discovery-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    check_target(folder, replace=replace)
+    paths = sources or (archive_path(),)
+    gathered = gather(paths, model=model and Path(model).name)
+    own = catalog_path(catalog, paths[0])
+    taught = teach(checkpoint_of(gathered.events, model), own)
+    _say_catalog(taught)
+    glitches = None if target is None else _target(target)
+    with progress_of("discovery", settings.bootstraps + 2, "steps") as report:
+        discovery = discover(
+            _named_again(gathered.events, taught), _prototypes(taught), settings,
+            live=_live(live, gathered.archives), progress=report,
+        )  # fmt: skip
+    vetoes = score_vetoes(discovery, glitches)
+    _print_candidates(discovery)
+    _print_vetoes(vetoes)
+    origin = {
+        "inputs": gathered.digests,
+        "catalogue": {"folder": str(own), "classes": ", ".join(taught.classes) or "none"},
+        "live_time": ", ".join(live) or "what the archive was searched for",
+        "vetoes_measured_against": "all events of this run" if target is None else str(target),
+    }
+    write_report(
+        folder, discovery, vetoes=vetoes,
+        pictures=gathered.thumbnails if gathered.archives else None,
+        notes=_recalled(discovery, own), origin=origin, replace=replace,
+    )  # fmt: skip
+    click.echo(f"report: {folder / 'report.html'}")
+
+
+def _prototypes(taught: Taught) -> Prototypes:
+    from glitchvae.errors import ModelError
+
+    if taught.checkpoint.prototypes is None:
+        raise ModelError(
+            "this model knows no class, so that every glitch would be new",
+            where=taught.checkpoint.path, expected="a model that was trained with labels",
+        )  # fmt: skip
+    return taught.checkpoint.prototypes
+
+
+def _searched(archives: Sequence[Archive]) -> dict[str, segmentlist]:
+    """When the detectors of the archives were looked at."""
+    from glitchvae.discovery import live_segments
+
+    found: dict[str, segmentlist] = {}
+    for archive in archives:
+        for ifo, segments in live_segments(archive).items():
+            found[ifo] = (found[ifo] | segments) if ifo in found else segments
+    return found
+
+
+def _named_again(events: Embeddings, taught: Taught) -> Embeddings:
+    """The events with the classes that the model knows now."""
+    import dataclasses
+
+    if not taught.classes:
+        return events
+    found = _prototypes(taught).classify(events.mean)
+    return dataclasses.replace(events, **found._asdict())
+
+
+def _live(options: Sequence[str], archives: Sequence[Archive]) -> dict[str, segmentlist]:
+    """The segments that were named, else those that the archives tell."""
+    from glitchvae.vetoes import read_segments
+
+    found: dict[str, segmentlist] = {}
+    for option in options:
+        ifo, equals, path = option.rpartition("=")
+        read = read_segments(path, ifo=ifo if equals else None)
+        for detector, segments in read.items():
+            found[detector] = (found[detector] | segments) if detector in found else segments
+    return found or _searched(archives)
+
+
+def _target(path: Path) -> Any:
+    from glitchvae.triggers import read_triggers
+
+    return read_triggers(path)
+
+
+def _recalled(discovery: Discovery, catalog: Path) -> dict[str, str]:
+    """What was decided earlier about the events of each candidate."""
+    from glitchvae.review import recall
+
+    events = discovery.embeddings.event_id
+    notes = {c.name: recall(catalog, events[c.members].tolist()) for c in discovery.candidates}
+    return {name: note for name, note in notes.items() if note}
+
+
+def _say_catalog(taught: Taught) -> None:
+    if taught.classes:
+        click.echo(f"known from your catalogue: {', '.join(taught.classes)}", err=True)
+    if taught.strangers:
+        names = ", ".join(taught.strangers)
+        click.echo(f"not known, as their codes are of another model: {names}", err=True)
+
+
+def _print_candidates(discovery: Discovery) -> None:
+    from rich.table import Table
+
+    excluded = sum(discovery.excluded.values())
+    total = len(discovery.embeddings)
+    click.echo(f"{total:,} glitches, {excluded:,} left out{_reasons(discovery.excluded)}")
+    if not discovery.candidates:
+        click.echo("no group that the known classes leave unexplained")
+        return
+    table = Table("candidate", "events", "p-value", "by chance a month", "stability",
+                  "nearest class", "per hour", "advice")  # fmt: skip
+    for c in discovery.candidates:
+        near = f"{c.nearest[0][0]} ({c.nearest[0][1]:.2g})" if c.nearest else ""
+        rates = ", ".join(f"{r.ifo} {r.per_hour:.3g}" for r in c.rates if r.count)
+        table.add_row(
+            c.name, str(len(c.members)), f"{c.p_value:.2g}", f"{c.expected_per_month:.2g}",
+            f"{c.stability:.2f}", near, rates, c.advice,
+        )  # fmt: skip
+    print_table(table)
+
+
+def _reasons(excluded: Mapping[str, int]) -> str:
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in excluded.items())
+    return f" ({reasons})" if reasons else ""
+
+
+def _print_vetoes(vetoes: Vetoes) -> None:
+    """As hveto prints them: efficiency, dead time, use percentage."""
+    from rich.table import Table
+
+    table = Table("veto", "detector", "segments", "seconds", "efficiency", "dead time",
+                  "efficiency / dead time", "used")  # fmt: skip
+    for name, scores in vetoes.items():
+        for s in scores:
+            table.add_row(
+                name, s.ifo, f"{s.segments:,}", f"{s.seconds:,.1f}", _percent(s.efficiency),
+                _percent(s.dead_time), f"{s.ratio:.3g}", _percent(s.use_percentage / 100),
+            )  # fmt: skip
+    if table.row_count:
+        print_table(table)
+
+
+def _percent(share: float) -> str:
+    return "unknown" if math.isnan(share) else f"{100 * share:.3g} %"
