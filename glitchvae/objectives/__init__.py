@@ -21,6 +21,7 @@ from glitchvae.objectives.base import (
     rate,
 )
 from glitchvae.objectives.beta import Annealed, Beta, Bottleneck
+from glitchvae.objectives.consistent import Consistent
 from glitchvae.objectives.dip import DIPI, DIPII
 from glitchvae.objectives.factor import Factor, permute_dimensions
 from glitchvae.objectives.hierarchy import DLGM, TCDLGM, Seatbelt
@@ -30,8 +31,8 @@ from glitchvae.objectives.total_correlation import decompose
 
 __all__ = [
     "DIPI", "DIPII", "DLGM", "OBJECTIVES", "TCDLGM", "VAE", "Annealed", "Batch", "Beta",
-    "Bottleneck", "Constant", "Cosine", "CriticOptimizer", "Cyclical", "Factor", "Linear",
-    "Objective", "Schedule", "Seatbelt", "TotalCorrelation", "Weights", "decompose",
+    "Bottleneck", "Consistent", "Constant", "Cosine", "CriticOptimizer", "Cyclical", "Factor",
+    "Linear", "Objective", "Schedule", "Seatbelt", "TotalCorrelation", "Weights", "decompose",
     "distortion", "kl_per_dimension", "permute_dimensions", "rate", "read_objective",
 ]  # fmt: skip
 
@@ -46,6 +47,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "dlgm": DLGM,
     "tc-dlgm": TCDLGM,
     "seatbelt": Seatbelt,
+    "consistent": Consistent,
 }
 """Every objective by the name it has on the command line and in a model card."""
 

@@ -64,7 +64,7 @@ def batch() -> Batch:
     energies[0, :, 4:] = torch.nan
     x, valid = prepare(energies)
     x = x.double()
-    return Batch(x, x[:, :4], valid, population=40, other=x.flip(0))
+    return Batch(x, x[:, :4], valid, population=40, other=x.flip(0), twin=x.flip(3))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ ELBO = {
     "dlgm": {"beta": 1},
     "tc-dlgm": {"beta": 1},
     "seatbelt": {"beta": 1},
+    "consistent": {"beta": 1, "consistency": 0},
 }
 """Settings under which each objective is the ELBO."""
 

@@ -1,0 +1,74 @@
+"""A VAE whose codes of one event, changed in two ways, are nearer than those of others."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from glitchvae.errors import ModelError
+from glitchvae.objectives.base import VAE, Batch, Weights, distortion, rate
+from glitchvae.objectives.beta import WeightedBeta
+from glitchvae.objectives.schedules import Linear, Schedule
+
+
+class Consistent(WeightedBeta):
+    """D + beta R + consistency K: no label, but knowledge of what does not matter.
+
+    Every event is encoded twice, changed in two ways (`Batch.twin`). K is the cross-entropy
+    of finding its twin among all others of the batch by the cosine between posterior means
+    over a temperature (Chen et al. 2020, "A simple framework for contrastive learning of
+    visual representations", equation 1, on the codes themselves instead of a projection).
+    What the changes touch, such as the noise around the glitch, is of no use for that and
+    leaves the code. `consistency` rises to its value over `ramp` steps.
+    """
+
+    name: Literal["consistent"] = "consistent"
+    consistency: float = Field(default=300.0, ge=0.0)
+    temperature: float = Field(default=0.2, gt=0.0)
+    ramp: int = Field(default=1000, ge=1)
+
+    def schedules(self) -> dict[str, Schedule]:
+        """Beta, and the rising weight of the consistency."""
+        return {**super().schedules(), "consistency": Linear(0.0, self.consistency, self.ramp)}
+
+    def terms(self, model: VAE, batch: Batch, critic: nn.Module | None = None) -> dict[str, Tensor]:
+        """`reconstruction` and `rate` of the first of each pair, `consistency` of both.
+
+        Raises:
+            ModelError: the batch has no twins.
+        """
+        if batch.twin is None:
+            raise ModelError(
+                "the objective consistent compares two changes of each event", found="one",
+                remedy="Set twins = true in [augmentation].",
+            )  # fmt: skip
+        latents = model.infer(batch.x)
+        twin = model.infer(batch.twin, sample=False)
+        means = torch.cat([latents.posterior.mean, twin.posterior.mean])
+        return {
+            "reconstruction": distortion(model.decode(latents.z), batch),
+            "rate": rate(latents.posterior, latents.prior),
+            "consistency": contrast(means, self.temperature),
+        }
+
+    def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
+        """D + beta R + consistency K."""
+        return super().total(terms, weights) + weights["consistency"] * terms["consistency"]
+
+
+def contrast(codes: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy in nats of finding each code's twin among all others, by their cosines.
+
+    Args:
+        codes: (2 B, Z); row i + B is the twin of row i.
+        temperature: Divisor of the cosines.
+    """
+    directions = normalize(codes, dim=1)
+    cosines = directions @ directions.T / temperature
+    itself = torch.eye(len(codes), dtype=torch.bool, device=codes.device)
+    twins = torch.arange(len(codes), device=codes.device).roll(len(codes) // 2)
+    return cross_entropy(cosines.masked_fill(itself, -torch.inf), twins)
