@@ -14,7 +14,7 @@ ROWS = (
     {"strain", "noise", "whitening", "qtransform", "catalog"},
     {"triggers", "simulate"},
     {"spectrogram"},
-    {"dataset", "models", "prototypes", "simulated_set"},
+    {"dataset", "models", "prototypes", "simulated_set", "neighbours"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
     {"archive", "probes", "clustering", "novelty", "runs", "vetoes"},

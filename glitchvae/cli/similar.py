@@ -1,4 +1,4 @@
-"""Find the glitches that look most like one glitch."""
+"""Find the glitches that look most like one glitch, or those most like each."""
 
 from __future__ import annotations
 
@@ -23,25 +23,32 @@ _PATH = click.Path(path_type=Path)
 @click.option("--gps", type=float, metavar="T", help="The glitch at this time.")
 @click.option("--id", "event_id", metavar="ID", help="The glitch of this identifier.")
 @click.option("--image", type=_PATH, metavar="FILE", help="The first glitch of an image set.")
+@click.option("--all", "every", is_flag=True, help="The neighbours of every glitch, as a table.")
 @click.option("-k", "count", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--model", metavar="NAME|DIR", help="Where the archive holds codes of several.")
 @ARCHIVE
-@click.option("-o", "--out", type=_PATH, metavar="PNG", help="A contact sheet of them.")
+@click.option(
+    "-o", "--out", type=_PATH, metavar="FILE",
+    help="A contact sheet of them (PNG); with --all the table (.csv or .parquet).",
+)  # fmt: skip
 @DEVICE
 def command(
-    gps: float | None, event_id: str | None, image: Path | None, count: int,
+    gps: float | None, event_id: str | None, image: Path | None, every: bool, count: int,
     model: str | None, archive: Path | None, out: Path | None, device: str,
 ) -> None:  # fmt: skip
-    """Find the glitches that look most like one glitch.
+    """Find the glitches that look most like one glitch, or with --all those most like each.
 
     The distance is the Euclidean one between posterior means, in units of the prior's
     standard deviation. The search is exact.
     """
     from glitchvae.archive import Archive, archive_path
 
-    if sum(given is not None for given in (gps, event_id, image)) != 1:
-        raise click.UsageError("Give one of --gps, --id and --image.")
+    if sum(given is not None for given in (gps, event_id, image)) + every != 1:
+        raise click.UsageError("Give one of --gps, --id, --image and --all.")
     store = Archive(archive_path(archive))
+    if every:
+        _write_all(store, model, count, out)
+        return
     query: Any = gps if gps is not None else event_id
     if image is not None:
         query = _encode(image, store, model, device)
@@ -49,6 +56,21 @@ def command(
     _print_rows(rows, distances)
     if out is not None:
         _draw(store, rows, distances, out)
+
+
+def _write_all(archive: Archive, model: str | None, count: int, out: Path | None) -> None:
+    """The graph of neighbours of a whole archive, as a table."""
+    from glitchvae.cli._progress import progress_of
+    from glitchvae.neighbours import Neighbours, write_graph
+
+    if out is None:
+        raise click.UsageError("--all needs a table to write: -o FILE (.csv or .parquet).")
+    events = archive.embeddings(model=model and Path(model).name)
+    search = Neighbours(events.mean)
+    with progress_of("searching", len(search.rows), "glitches") as advance:
+        graph = search.graph(count, progress=advance)
+    lines = write_graph(out, graph, events.event_id)
+    click.echo(f"{lines} pairs of neighbours: {out}")
 
 
 def _encode(image: Path, archive: Archive, model: str | None, device: str) -> Any:

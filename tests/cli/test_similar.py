@@ -96,3 +96,30 @@ def test_image_and_archive_of_different_models(archive, images, tmp_path):
     result = similar(archive, "--image", tmp_path / "image.h5", "--model", tmp_path / "other")
     assert result.exit_code == 1
     assert "no codes of model" in result.output
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_all_writes_the_neighbours_of_every_glitch(archive, tmp_path, suffix):
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    out = tmp_path / f"graph.{suffix}"
+    result = similar(archive, "--all", "-k", 3, "-o", out)
+    assert result.exit_code == 0, result.output
+    read = pyarrow.csv.read_csv if suffix == "csv" else pyarrow.parquet.read_table
+    table = read(out).to_pydict()
+    events = archive.embeddings()
+    usable = np.isfinite(events.mean).all(axis=1)
+    assert len(table["rank"]) == 3 * usable.sum()
+    lines = zip(table["event_id"], table["neighbour_id"], table["rank"], strict=True)
+    first = {event: neighbour for event, neighbour, rank in lines if rank == 1}
+    for event_id in events.event_id[usable]:
+        rows, _ = archive.nearest(str(event_id), 1)
+        assert first[event_id] == rows.event_id[0]
+
+
+def test_all_needs_a_table_to_write(archive, tmp_path):
+    assert "-o FILE" in similar(archive, "--all").output
+    result = similar(archive, "--all", "-o", tmp_path / "graph.png")
+    assert result.exit_code == 1
+    assert ".csv or .parquet" in result.output
