@@ -202,7 +202,7 @@ def reconstruct(
     for batch in torch.from_numpy(np.asarray(images)).split(batch_size):
         x, _ = prepare(batch.to(device))
         views: Tensor = checkpoint.model.decode(checkpoint.model.encode(x).mean).mean
-        parts.append(enlarge(restore(views), batch.shape[-2:]).cpu().numpy())
+        parts.append(enlarge(restore(views), (batch.shape[-2], batch.shape[-1])).cpu().numpy())
     return np.concatenate(parts) if parts else np.empty(np.shape(images), dtype=np.float32)
 
 

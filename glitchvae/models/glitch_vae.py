@@ -124,8 +124,8 @@ class _Encoder(nn.Sequential):
         super().__init__(*layers)
         self.shape = shape
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(reduce(x, self.shape))
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 — the name in the base class
+        return super().forward(reduce(input, self.shape))
 
 
 def _normalised(width: int) -> nn.GroupNorm:
