@@ -49,7 +49,7 @@ class Explained(NamedTuple):
 
     @property
     def elbo(self) -> float:
-        """Evidence lower bound: the lower of bound and truth, so less is worse."""
+        """Evidence lower bound of the log-likelihood; higher is better."""
         return -self.reconstruction - self.rate
 
 

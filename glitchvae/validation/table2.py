@@ -24,7 +24,7 @@ from glitchvae.objectives import read_objective
 from glitchvae.store import Progress, replacing
 from glitchvae.training import PictureData, TrainingConfig, plan, train
 from glitchvae.validation.disentanglement import Protocol, Score, measure
-from glitchvae.validation.encoding import Codes, encode, explain
+from glitchvae.validation.encoding import encode, explain
 from glitchvae.validation.factors import FactorData
 
 REFERENCE_STEPS = 300_000
@@ -141,22 +141,39 @@ def cells_of(settings: StudySettings) -> tuple[Cell, ...]:
     return tuple(Cell(row, seed) for seed in range(settings.seeds) for row in settings.rows())
 
 
+def done_in(settings: StudySettings, out: Path) -> int:
+    """How many cells of the study are done."""
+    return sum((cell.folder(out) / "scores.csv").exists() for cell in cells_of(settings))
+
+
 def within_budget(
-    settings: StudySettings, data: PictureData, shape: tuple[int, int, int], hours: float,
-    *, device: str = "cpu",
-) -> StudySettings:  # fmt: skip
+    settings: StudySettings, data: FactorData, hours: float, *, device: str = "cpu"
+) -> StudySettings:
     """The study scaled to about `hours` of training: fewer steps, then fewer seeds.
 
     The speed is measured here and now over a few updates of each objective.
     """
     rows = {row.objective: row for row in settings.rows()}.values()
+    pictures, shape = data.to_training(), data.shape
     paces = [
-        plan(data, settings.config(row, 0, shape), device=device).seconds_per_step for row in rows
+        plan(pictures, settings.config(row, 0, shape), device=device).seconds_per_step
+        for row in rows
     ]
     updates = hours * 3600 / (float(np.mean(paces)) * len(settings.rows()))
     seeds = min(settings.seeds, max(int(updates / FEWEST_STEPS), 1))
     steps = min(settings.steps, max(int(updates / seeds), 1))
     return settings.model_copy(update={"seeds": seeds, "steps": steps})
+
+
+def describe(settings: StudySettings) -> str:
+    """What is run, and which share of the reference study that is."""
+    share = settings.steps / REFERENCE_STEPS
+    return (
+        f"{len(settings.rows())} rows x {settings.seeds} seeds, {settings.steps:,} updates of "
+        f"{settings.batch_size} images each ({share:.2g} of the reference study's), Adam "
+        f"{settings.learning_rate:g}, network {settings.network}, images at 1/{settings.reduction}"
+        f" size, {settings.points:,} points scored"
+    )
 
 
 def run_cell(
@@ -165,6 +182,8 @@ def run_cell(
 ) -> None:  # fmt: skip
     """Train, encode and score one model, or what of that is not done yet.
 
+    Progress counts updates, and those of a model that is done at once.
+
     Args:
         cell: Which one.
         settings: Of the study.
@@ -172,7 +191,7 @@ def run_cell(
         points: Images to score on.
         out: Folder of the study.
         device: Where to train and encode.
-        progress: Told of the updates just made.
+        progress: Told of updates, `settings.steps` in all.
     """
     run = cell.folder(out)
     if (run / "scores.csv").exists():
@@ -190,7 +209,6 @@ def run_cell(
         codes.mean, points.factors, points.names, protocol=settings.protocol, seed=cell.seed
     )
     explained = explain(model, pictures, seed=cell.seed, device=device)
-    _write_codes(run, Codes(codes.mean[: settings.kept], codes.log_var[: settings.kept]))
     plain = {"reconstruction": explained.reconstruction, "rate": explained.rate}
     plain |= {"elbo": explained.elbo}
     plain |= {f"kl_{d}": float(kl) for d, kl in enumerate(explained.kl)}
@@ -204,11 +222,6 @@ def run_cell(
 
 def _trained(run: Path, steps: int) -> bool:
     return (run / "card.toml").exists() and read_card(run).steps == steps
-
-
-def _write_codes(run: Path, codes: Codes) -> None:
-    with replacing(run / "codes.npz") as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, mean=codes.mean, log_var=codes.log_var)
 
 
 def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -1,0 +1,146 @@
+"""The study behind Table 2, whole or reduced: its cells, then tables, figures and claims."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from glitchvae.checkpoint import load_checkpoint
+from glitchvae.store import replacing
+from glitchvae.validation import figures
+from glitchvae.validation.disentanglement import Score, name_dimensions
+from glitchvae.validation.encoding import encode
+from glitchvae.validation.factors import FactorData
+from glitchvae.validation.table2 import (
+    Cell,
+    Result,
+    StudySettings,
+    cells_of,
+    done_in,
+    read_results,
+    run_cell,
+    write_table,
+)
+from glitchvae.validation.verdicts import (
+    Claim,
+    Line,
+    judge_claims,
+    kl_over_training,
+    published_values,
+    summarise,
+)
+
+
+def run_study(
+    settings: StudySettings,
+    data: FactorData,
+    out: Path,
+    *,
+    published: Mapping[str, Mapping[str, float]] | None = None,
+    device: str = "cpu",
+    report: Callable[[str], None] = lambda _: None,
+) -> tuple[Claim, ...]:
+    """Every cell that is not done yet, then the results of all that are.
+
+    Args:
+        settings: How much is done.
+        data: dSprites, as large as the models' images will be.
+        out: Folder of the study; a study that was stopped goes on there.
+        published: Values to compare with, by row and metric.
+        device: Where to train.
+        report: Told of every model that is done, with how many are and how long the rest
+            will take.
+    """
+    pictures, points = data.to_training().to(device), points_of(settings, data)
+    cells, begin, before = cells_of(settings), time.monotonic(), done_in(settings, out)
+    for count, cell in enumerate(cells, start=1):
+        run_cell(cell, settings, pictures, points, out, device=device)
+        pace = (time.monotonic() - begin) / max(count - before, 1)
+        left = pace * (len(cells) - count) / 60
+        report(f"{count} of {len(cells)}: {cell.row.name}, seed {cell.seed}; {left:.0f} min left")
+    return write_results(settings, points, out, published or {})
+
+
+def points_of(settings: StudySettings, data: FactorData) -> FactorData:
+    """The images that all models are scored on."""
+    return data.sample(settings.points, np.random.default_rng(0))
+
+
+def write_results(
+    settings: StudySettings,
+    points: FactorData,
+    out: Path,
+    published: Mapping[str, Mapping[str, float]],
+) -> tuple[Claim, ...]:
+    """Tables, codes and figures of the cells that are done, into the folder of the study."""
+    results = list(read_results(settings, out))
+    values = published_values(settings.rows(), published)
+    claims = judge_claims(results, out)
+    write_table(out / "table2.csv", Line._fields, summarise(results, values))
+    write_table(out / "claims.csv", Claim._fields, claims)
+    write_table(
+        out / "scores.csv",
+        ("row", "seed", "steps", *Score._fields),
+        [(r.cell.row.name, r.cell.seed, settings.steps, *r.score) for r in results],
+    )
+    done = sorted({result.cell for result in results}, key=str)
+    write_codes(settings, points, done, out)
+    draw_figures(settings, points, results, out)
+    return claims
+
+
+def write_codes(settings: StudySettings, points: FactorData, cells: list[Cell], out: Path) -> None:
+    """Posterior means of a few points by all models, with the points' factors."""
+    chosen = np.linspace(0, len(points) - 1, min(settings.kept, len(points))).astype(int)
+    few = points.take(chosen)
+    parts = []
+    for cell in cells:
+        codes = encode(load_checkpoint(cell.folder(out)).model, few.to_training())
+        columns: dict[str, object] = {
+            "row": [cell.row.name] * len(few), "seed": np.full(len(few), cell.seed, np.int16)
+        }  # fmt: skip
+        columns |= {n: few.factors[:, k].astype(np.int8) for k, n in enumerate(few.names)}
+        columns |= {f"z_{d}": z for d, z in enumerate(codes.mean.T)}
+        parts.append(pa.table(columns))
+    if parts:
+        with replacing(out / "codes.parquet") as temporary:
+            parquet.write_table(pa.concat_tables(parts), temporary, compression="zstd")
+
+
+def draw_figures(
+    settings: StudySettings, points: FactorData, results: list[Result], out: Path
+) -> None:
+    """Figures 1 to 3: losses against strengths, KL over training, traversals."""
+    for name, label in (("elbo", "ELBO (nats)"), ("reconstruction", "reconstruction loss (nats)")):
+        by_objective: dict[str, dict[float, list[float]]] = {}
+        for (row, _), score in results:
+            if score.metric == name:
+                by_value = by_objective.setdefault(row.objective, {})
+                by_value.setdefault(row.value, []).append(score.value)
+        figures.losses(by_objective, label, out / f"{name}.png")
+    done = {result.cell for result in results}
+    first = [cell for cell in cells_of(settings) if cell in done and cell.seed == 0]
+    shown = [cell for cell in first if cell.row.objective in ("annealed", "bottleneck")]
+    if shown:
+        curves = {
+            f"{c.row.objective} {c.row.value:g}": kl_over_training(c.folder(out)) for c in shown
+        }
+        figures.kl_curves(curves, out / "kl.png")
+    for cell in shown:
+        draw_traversals(cell.folder(out), points, out / f"traversals-{cell.row.name}.png")
+
+
+def draw_traversals(run: Path, points: FactorData, path: Path) -> None:
+    """Traversals of one model around the point in the middle, each dimension named."""
+    model = load_checkpoint(run).model
+    pictures = points.to_training()
+    named = name_dimensions(encode(model, pictures).mean, points.factors, points.names)
+    captions = [f"{name} {share:.0%}" if name else "unused" for name, share in named]
+    middle = len(points) // 2
+    x = pictures.images(slice(middle, middle + 1)).numpy()
+    figures.traversals(model, x, captions, path)

@@ -1,0 +1,265 @@
+"""What the cells of Table 2 say: medians beside published values, and claims tested.
+
+A verdict is words, and one of them is that nothing can be said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from scipy.stats import t as student
+
+from glitchvae.errors import InputError
+from glitchvae.training.log import read_log
+from glitchvae.validation.disentanglement import Score
+from glitchvae.validation.table2 import Cell, Result, Row
+
+Verdict = Literal["consistent", "not consistent", "holds", "does not hold", "cannot be judged"]
+
+FEWEST_SEEDS = 3
+"""With fewer models of a row nothing is said of it."""
+
+OPEN = 0.5
+"""Nats of KL from which a latent dimension counts as open."""
+
+EQUIVALENT = 0.1
+"""Difference of a metric that counts as none (both one-sided tests at 5 %)."""
+
+MATCHED = 0.2
+"""Two rates match if they differ by less than this share of their mean."""
+
+
+class Line(NamedTuple):
+    """One number of one row of the table, over the seeds.
+
+    Attributes:
+        row: Name of the row.
+        metric: What was measured.
+        representation: Posterior means or draws; "" for what is no metric of codes.
+        median: Over the seeds.
+        lower: Quartile.
+        upper: Quartile.
+        n: Seeds.
+        noise: Median of what shuffled codes score.
+        published: The published value; NaN where none is at hand.
+        verdict: Whether the published value lies between our 5 % and 95 % quantiles.
+    """
+
+    row: str
+    metric: str
+    representation: str
+    median: float
+    lower: float
+    upper: float
+    n: int
+    noise: float
+    published: float
+    verdict: Verdict
+
+
+def summarise(
+    results: Iterable[Result], published: Mapping[tuple[str, str], float] | None = None
+) -> tuple[Line, ...]:
+    """The table: every row and metric over its seeds.
+
+    Args:
+        results: Of the cells that are done.
+        published: Values by row and metric, those of posterior means.
+    """
+    published, cells = published or {}, {}
+    for cell, score in results:
+        key = (cell.row.name, score.metric, score.representation)
+        cells.setdefault(key, []).append((score.value, score.noise))
+    return tuple(_line(key, np.array(v), published.get(key[:2])) for key, v in cells.items())
+
+
+def _line(
+    key: tuple[str, str, str], values: NDArray[np.float64], published: float | None
+) -> Line:  # fmt: skip
+    low, lower, median, upper, high = np.quantile(values[:, 0], (0.05, 0.25, 0.5, 0.75, 0.95))
+    verdict: Verdict = "cannot be judged"
+    if published is not None and len(values) >= FEWEST_SEEDS:
+        verdict = "consistent" if low <= published <= high else "not consistent"
+    nan = float("nan")
+    return Line(
+        *key, float(median), float(lower), float(upper), len(values),
+        float(np.median(values[:, 1])), nan if published is None else published, verdict,
+    )  # fmt: skip
+
+
+class Claim(NamedTuple):
+    """A sentence, what was found, and whether it holds.
+
+    Attributes:
+        claim: The sentence.
+        found: Numbers.
+        n: Pairs or models behind them.
+        verdict: In words.
+    """
+
+    claim: str
+    found: str
+    n: int
+    verdict: Verdict
+
+
+def judge_claims(results: Sequence[Result], out: Path) -> tuple[Claim, ...]:
+    """What the paper says of the annealed beta-VAE, of the models in the folder `out`."""
+    values = {(cell, score.metric): score.value for cell, score in results if _of_means(score)}
+    pairs = match_by_rate(values)
+    return (
+        _claim_less("reconstruction", pairs, values),
+        _claim_more("elbo", pairs, values),
+        *(_claim_same(metric, pairs, values) for metric in ("mig", "dci_disentanglement")),
+        _claim_order(sorted({cell for cell, _ in values}, key=str), out),
+    )
+
+
+def _of_means(score: Score) -> bool:
+    return score.representation in ("mean", "")
+
+
+Values = Mapping[tuple[Cell, str], float]
+Judge = Callable[[float, float], Verdict]
+"""From the two ends of an interval."""
+
+
+def match_by_rate(values: Values) -> list[tuple[Cell, Cell]]:
+    """Annealed and Bottleneck models of one seed whose rates are nearest, and near enough.
+
+    At different rates a difference in reconstruction says nothing of the objectives.
+    """
+    by_objective: dict[str, list[Cell]] = {"annealed": [], "bottleneck": []}
+    for cell, metric in values:
+        if metric == "rate" and cell.row.objective in by_objective:
+            by_objective[cell.row.objective].append(cell)
+    pairs = []
+    for ours in by_objective["annealed"]:
+        theirs = [cell for cell in by_objective["bottleneck"] if cell.seed == ours.seed]
+        if theirs:
+            gap, nearest = min(
+                ((_gap(values[ours, "rate"], values[c, "rate"]), c) for c in theirs),
+                key=lambda pair: pair[0],
+            )
+            pairs += [(ours, nearest)] if gap < MATCHED else []
+    return pairs
+
+
+def _gap(a: float, b: float) -> float:
+    return 2 * abs(a - b) / max(a + b, 1e-9)
+
+
+def difference(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of paired differences and its central 90 % interval (Student's t)."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, -np.inf, np.inf
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    reach = float(student.ppf(0.95, len(values) - 1) * error)
+    return mean, mean - reach, mean + reach
+
+
+def _differences(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> list[float]:
+    return [values[ours, metric] - values[theirs, metric] for ours, theirs in pairs]
+
+
+def _claim_less(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Claim:
+    return _claim(
+        f"annealed ends with less {metric} loss than Bottleneck at matched rate",
+        _differences(metric, pairs, values), lambda low, high: _sign(-high, -low),
+    )  # fmt: skip
+
+
+def _claim_more(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Claim:
+    return _claim(
+        f"annealed ends with a higher {metric} than Bottleneck at matched rate",
+        _differences(metric, pairs, values), _sign,
+    )  # fmt: skip
+
+
+def _claim_same(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Claim:
+    return _claim(
+        f"annealed and Bottleneck have the same {metric} within {EQUIVALENT:g}",
+        _differences(metric, pairs, values), _equivalence,
+    )  # fmt: skip
+
+
+def _claim(sentence: str, found: Sequence[float], judge: Judge) -> Claim:
+    if not found:
+        return Claim(sentence, "no pair of models at one rate", 0, "cannot be judged")
+    mean, low, high = difference(found)
+    text = f"mean difference {mean:.3g}"
+    if len(found) < FEWEST_SEEDS:
+        return Claim(sentence, text, len(found), "cannot be judged")
+    return Claim(sentence, f"{text}, 90 % {low:.3g} to {high:.3g}", len(found), judge(low, high))
+
+
+def _sign(low: float, high: float) -> Verdict:
+    return "holds" if low > 0 else "does not hold" if high < 0 else "cannot be judged"
+
+
+def _equivalence(low: float, high: float) -> Verdict:
+    if low > -EQUIVALENT and high < EQUIVALENT:
+        return "holds"
+    return "does not hold" if low > EQUIVALENT or high < -EQUIVALENT else "cannot be judged"
+
+
+def _claim_order(cells: Sequence[Cell], out: Path) -> Claim:
+    sentence = "with annealing, dimensions open in the order of the KL they end with"
+    found = [
+        order_of_opening(cell.folder(out)) for cell in cells if cell.row.objective == "annealed"
+    ]
+    ranks = [value for value in found if np.isfinite(value)]
+    if not ranks:
+        return Claim(sentence, "fewer than three dimensions opened", 0, "cannot be judged")
+    return _claim(sentence, ranks, _sign)
+
+
+def order_of_opening(run: Path) -> float:
+    """Rank correlation of a dimension's final KL and how early it opened, of one run.
+
+    NaN where fewer than three dimensions opened.
+
+    Raises:
+        InputError: the run logged no KL of single dimensions.
+    """
+    steps, kl = kl_over_training(run)
+    opened = kl.max(axis=0) > OPEN
+    if opened.sum() < 3:
+        return float("nan")
+    first = steps[(kl[:, opened] > OPEN).argmax(axis=0)]
+    correlation, _ = spearmanr(-first, kl[-1, opened])
+    return float(correlation)
+
+
+def kl_over_training(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Steps (T,) and KL (T, D) of each dimension from the log of a run.
+
+    Raises:
+        InputError: it has none.
+    """
+    log = read_log(run)
+    names = [name for name in log if name.startswith("kl_")]
+    if not names:
+        raise InputError("no KL of single dimensions", where=run, expected="columns kl_0, kl_1 …")
+    return log["step"], np.column_stack([log[name] for name in names])
+
+
+def published_values(
+    rows: Sequence[Row], table: Mapping[str, Mapping[str, float]]
+) -> dict[tuple[str, str], float]:
+    """Published values by row and metric, from a table of a settings file.
+
+    Raises:
+        InputError: a row that is none.
+    """
+    names = [row.name for row in rows]
+    for name in table:
+        if name not in names:
+            raise InputError("no such row", where="published", expected=names, found=name)
+    return {(name, metric): value for name, row in table.items() for metric, value in row.items()}
