@@ -6,7 +6,8 @@ tile: `scan` is `TimeSeries.q_transform` for many events at once.
 """
 
 from glitchvae.qtransform.energies import tile_energies
+from glitchvae.qtransform.frozen import FrozenScan
 from glitchvae.qtransform.scan import Grid, Scan, scan
 from glitchvae.qtransform.tiling import Plane, Tiling, usable_band
 
-__all__ = ["Grid", "Plane", "Scan", "Tiling", "scan", "tile_energies", "usable_band"]
+__all__ = ["FrozenScan", "Grid", "Plane", "Scan", "Tiling", "scan", "tile_energies", "usable_band"]
