@@ -36,7 +36,7 @@ class Consistent(WeightedBeta):
         return {**super().schedules(), "consistency": Linear(0.0, self.consistency, self.ramp)}
 
     def terms(self, model: VAE, batch: Batch, critic: nn.Module | None = None) -> dict[str, Tensor]:
-        """`reconstruction` and `rate` of the first of each pair, `consistency` of both.
+        """`reconstruction` and `rate` of the first of each pair, `contrast` of both.
 
         Raises:
             ModelError: the batch has no twins.
@@ -52,12 +52,12 @@ class Consistent(WeightedBeta):
         return {
             "reconstruction": distortion(model.decode(latents.z), batch),
             "rate": rate(latents.posterior, latents.prior),
-            "consistency": contrast(means, self.temperature),
+            "contrast": contrast(means, self.temperature),
         }
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """D + beta R + consistency K."""
-        return super().total(terms, weights) + weights["consistency"] * terms["consistency"]
+        return super().total(terms, weights) + weights["consistency"] * terms["contrast"]
 
 
 def contrast(codes: Tensor, temperature: float) -> Tensor:

@@ -139,7 +139,8 @@ def shift_time(x: Tensor, seconds: np.ndarray) -> Tensor:
 
 
 def _factors(span: Range, count: int, rng: np.random.Generator) -> np.ndarray:
-    return np.exp(rng.uniform(*np.log(span), count)).astype(np.float32)
+    low, high = np.log(span)
+    return np.exp(rng.uniform(low, high, count)).astype(np.float32)
 
 
 def _on(x: Tensor, values: np.ndarray) -> Tensor:

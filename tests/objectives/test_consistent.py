@@ -39,7 +39,7 @@ def test_its_weight_rises_and_joins_the_loss(model, batch):
     assert [objective.weights(step)["consistency"] for step in (0, 5, 20)] == [0, 25, 50]
     torch.manual_seed(0)
     found = objective(model, batch, objective.weights(20))
-    expected = found["reconstruction"] + found["rate"] + 50 * found["consistency"]
+    expected = found["reconstruction"] + found["rate"] + 50 * found["contrast"]
     torch.testing.assert_close(found["loss"], expected)
 
 
@@ -53,11 +53,11 @@ def test_steps_towards_it_bring_twins_together(model, batch):
         optimiser.zero_grad()
         terms["loss"].backward()
         optimiser.step()
-        values.append(float(terms["consistency"].detach()))
+        values.append(float(terms["contrast"].detach()))
     assert values[-1] < 0.7 * values[0]
 
 
 def test_a_batch_without_twins_is_refused(model, batch):
     with pytest.raises(ModelError, match=r"twins = true in \[augmentation\]"):
         Consistent()(model, batch._replace(twin=None), {"beta": 1.0, "consistency": 1.0})
-    assert "consistency" not in Annealed()(model, batch._replace(twin=None), {"beta": 1.0})
+    assert "contrast" not in Annealed()(model, batch._replace(twin=None), {"beta": 1.0})
