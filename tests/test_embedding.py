@@ -7,6 +7,7 @@ import torch
 
 from glitchvae.checkpoint import DataCard, ModelCard, load_checkpoint, save_checkpoint
 from glitchvae.embedding import (
+    UNCERTAINTIES,
     Embeddings,
     assign_triggers,
     embed_strain,
@@ -107,6 +108,33 @@ class TestEncode:
         np.testing.assert_allclose(
             np.exp(codes.log_var[0]), posterior.variance[0], rtol=1e-4, atol=1e-6
         )
+
+    def test_uncertainty_is_given_where_it_is_asked_for(self, spectrograms, checkpoint):
+        plain = encode_spectrograms(spectrograms, checkpoint)
+        asked = encode_spectrograms(spectrograms, checkpoint, uncertainty=True)
+        np.testing.assert_array_equal(plain.mean, asked.mean)
+        usable = asked.usable
+        spread = np.exp(0.5 * asked.log_var[usable].mean(axis=1))
+        np.testing.assert_allclose(asked.latent_spread[usable], spread, rtol=1e-5)
+        np.testing.assert_array_equal(plain.latent_spread, asked.latent_spread)
+        for name in ("view_agreement", "code_stability"):
+            assert np.isnan(getattr(plain, name)).all()
+            assert np.isfinite(getattr(asked, name)[usable]).all()
+            assert np.isnan(getattr(asked, name)[~usable]).all()
+
+    def test_files_of_earlier_versions_have_no_uncertainty(
+        self, spectrograms, checkpoint, tmp_path
+    ):
+        import h5py
+
+        codes = encode_spectrograms(spectrograms, checkpoint, uncertainty=True)
+        write_embeddings(tmp_path / "old.h5", codes)
+        with h5py.File(tmp_path / "old.h5", "a") as file:
+            for name in UNCERTAINTIES:
+                del file[name]
+        old = read_embeddings(tmp_path / "old.h5")
+        assert all(np.isnan(getattr(old, name)).all() for name in UNCERTAINTIES)
+        np.testing.assert_array_equal(old.mean, codes.mean)
 
     def test_nothing_usable(self, rng, checkpoint):
         codes = encode_spectrograms(make_spectrograms(rng, ["gap"] * 2), checkpoint)

@@ -37,6 +37,7 @@ class Job:
         imaging: How strain becomes images.
         snr: Threshold where glitches are searched for.
         device: Where to compute.
+        uncertainty: Whether rows say how their codes change with small changes.
         configuration: The options of the run, kept with the rows.
     """
 
@@ -44,6 +45,7 @@ class Job:
     imaging: ImagingSettings
     snr: float = 7.5
     device: str = "cpu"
+    uncertainty: bool = True
     configuration: dict[str, Any] = field(default_factory=dict)
 
 
@@ -89,7 +91,7 @@ def fill_from_strain(
             todo = batch.take(_without_code(known, batch))
             for codes, images in embed_triggers(
                 source, todo, job.checkpoint, job.imaging, device=job.device,
-                configuration=job.configuration,
+                uncertainty=job.uncertainty, configuration=job.configuration,
             ):  # fmt: skip
                 journal.add(codes, images)
     rows = rows_between(archive.path, source.ifo, start, end, origin, seen)
@@ -130,8 +132,9 @@ def _fill_detector(
             batch = spectrograms.take(slice(first, first + _IMAGES_PER_BATCH))
             todo = batch.take(_without_code(known, batch))
             codes = encode_spectrograms(
-                todo, job.checkpoint, device=job.device, configuration=job.configuration
-            )
+                todo, job.checkpoint, device=job.device, uncertainty=job.uncertainty,
+                configuration=job.configuration,
+            )  # fmt: skip
             journal.add(codes, todo)
             if progress is not None:
                 progress(len(batch))

@@ -71,8 +71,9 @@ class StrainTask:
     def plan(self, job: Job) -> Plan:
         """From a trial on the strain."""
         return plan_embedding(
-            self.source, self.triggers, job.checkpoint, job.imaging, snr=job.snr, device=job.device
-        )
+            self.source, self.triggers, job.checkpoint, job.imaging, snr=job.snr,
+            device=job.device, uncertainty=job.uncertainty,
+        )  # fmt: skip
 
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
         """Search, image, encode, store."""
@@ -109,7 +110,9 @@ class ImagesTask:
 
     def plan(self, job: Job) -> Plan:
         """From one batch."""
-        return plan_encoding(self.spectrograms, job.checkpoint, device=job.device)
+        return plan_encoding(
+            self.spectrograms, job.checkpoint, device=job.device, uncertainty=job.uncertainty
+        )
 
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
         """Encode, store."""

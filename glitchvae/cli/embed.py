@@ -36,6 +36,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--snr", type=float, default=7.5, show_default=True, help="Of the search.")
 @click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
 @click.option("--imaging", default="gravity-spy", show_default=True, help="Or light: faster.")
+@click.option("--uncertainty/--no-uncertainty", default=True, show_default=True,
+              help="How codes change with small changes of the images.")  # fmt: skip
 @ARCHIVE
 @click.option("-o", "--out", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
 @click.option("--contact-sheet", type=_PATH, metavar="PNG", help="A picture of every glitch.")
@@ -95,6 +97,7 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
         checkpoint=taught.checkpoint,
         imaging=imaging_settings(options["imaging"]),
         snr=options["snr"],
+        uncertainty=options["uncertainty"],
         device=device,
         configuration=given | {"device": device},
     )

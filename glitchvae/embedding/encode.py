@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from glitchvae.checkpoint import Checkpoint
-from glitchvae.embedding.record import Embeddings
-from glitchvae.models import prepare
+from glitchvae.embedding.record import UNCERTAINTIES, Embeddings
+from glitchvae.embedding.uncertainty import code_stability, latent_spread, view_agreement
+from glitchvae.models import Model, prepare
 from glitchvae.spectrogram import SpectrogramSet
 
 _COPIED = (
     "event_id", "gps", "ifo", "snr", "peak_frequency", "q", "duration", "bandwidth",
     "f_max", "block_duration", "status", "label", "split", "imaging", "sources",
 )  # fmt: skip
+
+_FOUND = ("mean", "log_var", *UNCERTAINTIES)
 
 
 def encode_spectrograms(
@@ -24,6 +28,7 @@ def encode_spectrograms(
     *,
     device: str = "cpu",
     batch_size: int = 64,
+    uncertainty: bool = False,
     configuration: dict[str, Any] | None = None,
 ) -> Embeddings:
     """Posterior of every usable image, with its nearest known class.
@@ -33,6 +38,8 @@ def encode_spectrograms(
         checkpoint: The model, with prototypes of the known classes if it has any.
         device: Where the network runs.
         batch_size: Images in one pass of the network.
+        uncertainty: Ask how the code changes without each view and with small changes of
+            the image: seven more passes. The spread of the posterior is always given.
         configuration: Options of the run, kept with the result.
 
     Returns:
@@ -43,13 +50,12 @@ def encode_spectrograms(
     """
     checkpoint.require_views()
     usable = spectrograms.usable
-    codes = _posterior(spectrograms.images[usable], checkpoint, device, batch_size)
-    mean, log_var = (_spread(part, usable) for part in codes)
-    names, probability, novelty = _classify(codes[0], checkpoint)
+    images = spectrograms.images[usable]
+    found = _encode(images, checkpoint, device, batch_size, uncertainty=uncertainty)
+    names, probability, novelty = _classify(found["mean"], checkpoint)
     return Embeddings(
         **{name: getattr(spectrograms, name) for name in _COPIED},
-        mean=mean,
-        log_var=log_var,
+        **{name: _spread(values, usable) for name, values in found.items()},
         class_name=_spread(names, usable, blank=""),
         class_probability=_spread(probability, usable),
         novelty=_spread(novelty, usable),
@@ -58,20 +64,34 @@ def encode_spectrograms(
     )
 
 
-def _posterior(
-    images: np.ndarray, checkpoint: Checkpoint, device: str, batch_size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and log-variance (n, Z) of usable images."""
+def _encode(
+    images: np.ndarray, checkpoint: Checkpoint, device: str, batch_size: int, *, uncertainty: bool
+) -> dict[str, Any]:
+    """Mean and log-variance (n, Z) of usable images, and how far they can be relied on (n,)."""
     model = checkpoint.model.to(device).eval()
-    means, log_vars = [], []
+    batches = torch.from_numpy(images).split(batch_size) if len(images) else ()
     with torch.inference_mode():
-        for first in range(0, len(images), batch_size):
-            energies = torch.from_numpy(images[first : first + batch_size]).to(device)
-            posterior = model.encode(prepare(energies)[0])
-            means.append(posterior.mean.float().cpu().numpy())
-            log_vars.append(2 * posterior.stddev.float().log().cpu().numpy())
-    empty = np.empty((0, checkpoint.card.latent_size), np.float32)
-    return np.concatenate([empty, *means]), np.concatenate([empty, *log_vars])
+        parts = [_encode_batch(model, batch.to(device), uncertainty) for batch in batches]
+    blank = torch.empty(0, checkpoint.card.latent_size)
+    parts.append(dict(zip(_FOUND, (blank, blank, *[torch.empty(0)] * 3), strict=True)))
+    return {name: torch.cat([part[name] for part in parts]).numpy() for name in _FOUND}
+
+
+def _encode_batch(model: Model[Any], images: Tensor, uncertainty: bool) -> dict[str, Tensor]:
+    """The same of one batch, on the CPU; what is not asked for is NaN."""
+
+    def mean_of(x: Tensor) -> Tensor:
+        return model.encode(x).mean
+
+    posterior = model.encode(prepare(images)[0])
+    mean, log_var = posterior.mean, 2 * posterior.stddev.float().log()
+    unknown = torch.full((len(images),), torch.nan)
+    found = (
+        mean, log_var, latent_spread(log_var),
+        view_agreement(mean_of, images, mean) if uncertainty else unknown,
+        code_stability(mean_of, images, mean) if uncertainty else unknown,
+    )  # fmt: skip
+    return {name: value.float().cpu() for name, value in zip(_FOUND, found, strict=True)}
 
 
 def _classify(

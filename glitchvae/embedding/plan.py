@@ -72,6 +72,7 @@ def plan_embedding(
     *,
     snr: float = 7.5,
     device: str = "cpu",
+    uncertainty: bool = False,
 ) -> Plan:
     """What `embed_strain` will take with the same arguments.
 
@@ -90,7 +91,9 @@ def plan_embedding(
     else:
         chosen = select_triggers(triggers, source.ifo)
         search, expected = 0.0, float(len(chosen))
-    per_event = _imaging_speed(source, chosen, checkpoint, imaging, device)
+    per_event = _imaging_speed(
+        source, chosen, checkpoint, imaging, device=device, uncertainty=uncertainty
+    )
     return Plan(
         seconds=seconds,
         triggers=None if chosen is None else len(chosen),
@@ -99,10 +102,18 @@ def plan_embedding(
     )
 
 
-def plan_encoding(spectrograms: SpectrogramSet, checkpoint: Checkpoint, *, device: str) -> Plan:
+def plan_encoding(
+    spectrograms: SpectrogramSet,
+    checkpoint: Checkpoint,
+    *,
+    device: str,
+    uncertainty: bool = False,
+) -> Plan:
     """What encoding a set of images will take, from one batch of them."""
     trial = spectrograms.take(slice(0, BATCH_SIZE))
-    elapsed = _elapsed(encode_spectrograms, trial, checkpoint, device=device)
+    elapsed = _elapsed(
+        encode_spectrograms, trial, checkpoint, device=device, uncertainty=uncertainty
+    )
     return Plan(
         seconds=0.0,
         triggers=len(spectrograms),
@@ -129,7 +140,9 @@ def _imaging_speed(
     triggers: Triggers | None,
     checkpoint: Checkpoint,
     imaging: ImagingSettings,
+    *,
     device: str,
+    uncertainty: bool,
 ) -> float:
     """Seconds of work per event; the second of two runs, as the first one fills caches."""
     if triggers is None:
@@ -139,7 +152,7 @@ def _imaging_speed(
 
     def image_and_encode() -> None:
         for images in make_spectrograms(source, trial, imaging, device=device):
-            encode_spectrograms(images, checkpoint, device=device)
+            encode_spectrograms(images, checkpoint, device=device, uncertainty=uncertainty)
 
     image_and_encode()
     return _elapsed(image_and_encode) / len(trial)

@@ -34,6 +34,7 @@ def embed_strain(
     device: str = "cpu",
     batch_size: int = BATCH_SIZE,
     done: Collection[str] = frozenset(),
+    uncertainty: bool = False,
     configuration: dict[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[Embeddings, SpectrogramSet]]:
@@ -51,6 +52,7 @@ def embed_strain(
         device: Where images and codes are computed.
         batch_size: Events per batch.
         done: Identifiers of events that need no work.
+        uncertainty: See `encode_spectrograms`.
         configuration: Options of the run, kept with the rows.
         progress: Called with the seconds searched, or the number of triggers dealt with.
 
@@ -65,8 +67,9 @@ def embed_strain(
     ):
         todo = batch.take(np.array([event not in done for event in batch.event_id], dtype=bool))
         yield from embed_triggers(
-            source, todo, checkpoint, imaging, device=device, configuration=configuration
-        )
+            source, todo, checkpoint, imaging, device=device, uncertainty=uncertainty,
+            configuration=configuration,
+        )  # fmt: skip
 
 
 def embed_triggers(
@@ -77,13 +80,16 @@ def embed_triggers(
     *,
     device: str = "cpu",
     batch_size: int = BATCH_SIZE,
+    uncertainty: bool = False,
     configuration: dict[str, Any] | None = None,
 ) -> Iterator[tuple[Embeddings, SpectrogramSet]]:
     """Codes and images of triggers of the source's detector, batch by batch."""
     for images in make_spectrograms(
         source, triggers, imaging, device=device, batch_size=batch_size
     ):
-        codes = encode_spectrograms(images, checkpoint, device=device, configuration=configuration)
+        codes = encode_spectrograms(
+            images, checkpoint, device=device, uncertainty=uncertainty, configuration=configuration
+        )
         yield codes, images
 
 

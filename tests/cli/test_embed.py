@@ -254,3 +254,18 @@ def test_labelled_glitches(embed, real_data, tmp_path):
     assert "images reach 646 Hz" in result.stderr
     rows = Archive(tmp_path / "archive").find(1241719640.42)
     assert np.isfinite(rows.mean).all()
+
+
+def test_uncertainty_can_be_left_out(embed, simulated_files, tmp_path):
+    embed(simulated_files[0], "-o", tmp_path / "with.h5")
+    embed(
+        simulated_files[0], "--no-uncertainty", "-o", tmp_path / "without.h5",
+        "--archive", tmp_path / "other",
+    )  # fmt: skip
+    asked, plain = (read_embeddings(tmp_path / f"{n}.h5") for n in ("with", "without"))
+    usable = asked.usable
+    assert usable.any()
+    assert np.isfinite(asked.view_agreement[usable]).all()
+    assert np.isfinite(asked.code_stability[usable]).all()
+    assert np.isnan(plain.view_agreement).all()
+    np.testing.assert_array_equal(asked.latent_spread[usable], plain.latent_spread[usable])

@@ -1,0 +1,50 @@
+"""Archives written before a column existed open with that column blank."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from glitchvae.archive import Archive, create_archive
+from glitchvae.embedding import UNCERTAINTIES, Embeddings
+
+
+def make_embeddings(count, start):
+    rng = np.random.default_rng(5)
+    gps = start + np.arange(count)
+    numbers = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty", "f_max",
+               "block_duration", "class_probability", *UNCERTAINTIES)  # fmt: skip
+    return Embeddings(
+        event_id=[f"H1-{t:.4f}" for t in gps], gps=gps, ifo=["H1"] * count,
+        **{name: rng.uniform(size=count) for name in numbers},
+        mean=rng.normal(size=(count, 3)), log_var=rng.normal(size=(count, 3)),
+        class_name=["Blip"] * count, status=["ok"] * count, split=["test"] * count,
+        model={"name": "one", "digest": "one".ljust(64, "0")}, imaging={"name": "light"},
+    )  # fmt: skip
+
+
+def test_parts_of_both_ages_are_read_together(tmp_path):
+    archive = create_archive(tmp_path / "archive")
+    old, new = make_embeddings(4, 1e9), make_embeddings(3, 1.1e9)
+    archive.append(old)
+    (part,) = (tmp_path / "archive" / "parts").glob("*.parquet")
+    table = pq.read_table(part)
+    pq.write_table(table.drop_columns([*UNCERTAINTIES, "split"]), part)
+    archive.append(new)
+    rows = Archive(tmp_path / "archive").embeddings()
+    assert len(rows) == 7
+    np.testing.assert_array_equal(rows.mean, np.concatenate([old.mean, new.mean]))
+    assert list(rows.split) == [""] * 4 + ["test"] * 3
+    for name in UNCERTAINTIES:
+        assert np.isnan(getattr(rows, name)[:4]).all()
+        np.testing.assert_array_equal(getattr(rows, name)[4:], getattr(new, name))
+
+
+def test_neighbours_and_thumbnails_bring_the_columns_along(tmp_path):
+    archive = create_archive(tmp_path / "archive")
+    rows = dataclasses.replace(make_embeddings(4, 1e9), label=["Blip"] * 4)
+    archive.append(rows)
+    found, _ = archive.nearest(rows.mean[0], 2)
+    assert found.event_id[0] == rows.event_id[0]
+    assert found.code_stability[0] == rows.code_stability[0]
+    assert list(archive.thumbnails(found).split) == ["test", "test"]
