@@ -53,9 +53,10 @@ def encode_spectrograms(
     images = spectrograms.images[usable]
     found = _encode(images, checkpoint, device, batch_size, uncertainty=uncertainty)
     names, probability, novelty = _classify(found["mean"], checkpoint)
+    codes: dict[str, Any] = {name: _spread(values, usable) for name, values in found.items()}
     return Embeddings(
         **{name: getattr(spectrograms, name) for name in _COPIED},
-        **{name: _spread(values, usable) for name, values in found.items()},
+        **codes,
         class_name=_spread(names, usable, blank=""),
         class_probability=_spread(probability, usable),
         novelty=_spread(novelty, usable),
@@ -66,7 +67,7 @@ def encode_spectrograms(
 
 def _encode(
     images: np.ndarray, checkpoint: Checkpoint, device: str, batch_size: int, *, uncertainty: bool
-) -> dict[str, Any]:
+) -> dict[str, np.ndarray]:
     """Mean and log-variance (n, Z) of usable images, and how far they can be relied on (n,)."""
     model = checkpoint.model.to(device).eval()
     batches = torch.from_numpy(images).split(batch_size) if len(images) else ()
