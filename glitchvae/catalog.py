@@ -239,10 +239,9 @@ def write_card(folder: str | Path, card: ClassCard) -> Path:
         StorageError: the disk refused the write; an earlier card is untouched.
     """
     path = Path(folder) / f"{card.key}.toml"
-    values = card.model_dump(mode="json", exclude_none=True)
-    filled = {key: value for key, value in values.items() if value not in ([], {})}
+    values = card.model_dump(mode="json", exclude_defaults=True)
     with replacing(path) as temporary:
-        temporary.write_bytes(tomli_w.dumps({"runs": [], **filled}).encode())
+        temporary.write_bytes(tomli_w.dumps(values).encode())
     return path
 
 

@@ -16,7 +16,7 @@ from glitchvae.report.pictures import Pictures, draw_rows, montage, strip
 from glitchvae.report.times import utc
 from glitchvae.vetoes import VetoScore
 
-TYPICAL, EDGES = 6, 6
+TYPICAL, EDGES = 8, 8
 """Small pictures of a candidate: the nearest to its medoid, and the farthest from it."""
 
 _BINS = 60  # of the rates over time
@@ -92,9 +92,9 @@ def cards_of(
             Card(
                 group=group,
                 found=found[group.name],
-                picture=_picture(discovery, heads[group.name], large),
-                typical=tuple(_picture(discovery, row, small) for row in typical),
-                edges=tuple(_picture(discovery, row, small) for row in edges),
+                picture=picture_of(discovery, heads[group.name], large),
+                typical=tuple(picture_of(discovery, row, small) for row in typical),
+                edges=tuple(picture_of(discovery, row, small) for row in edges),
                 timeline=timelines.get(group.name),
                 profile=_profile(found[group.name].daily_profile),
                 vetoes=tuple(vetoes.get(group.name, ())),
@@ -115,7 +115,8 @@ def _tail(candidate: Candidate) -> tuple[list[int], list[int]]:
     return typical, edges[:EDGES]
 
 
-def _picture(discovery: Discovery, row: int, images: Mapping[int, str]) -> Picture:
+def picture_of(discovery: Discovery, row: int, images: Mapping[int, str]) -> Picture:
+    """The picture of one event with its detector, time and SNR."""
     events = discovery.embeddings
     parts = [str(events.ifo[row]), str(utc(events.gps[[row]])[0])]
     if np.isfinite(events.snr[row]):

@@ -14,7 +14,7 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glitchvae.discovery import Discovery
-from glitchvae.report.cards import cards_of
+from glitchvae.report.cards import cards_of, picture_of
 from glitchvae.report.groups import groups_of, sample
 from glitchvae.report.pictures import Pictures, draw_rows, montage
 from glitchvae.report.plane import PICTURES, POINTS, draw_plane, project
@@ -22,6 +22,7 @@ from glitchvae.report.times import utc
 from glitchvae.vetoes import VetoScore
 
 _AUDITED = 40  # doubtful labels in the page; all of them are in the table beside it
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PROPERTIES = {
     "snr": ("SNR", ""), "peak_frequency": ("peak frequency", "Hz"), "q": ("Q", ""),
     "duration": ("duration", "s"), "bandwidth": ("bandwidth", "Hz"),
@@ -124,14 +125,12 @@ def _audit(discovery: Discovery, pictures: Pictures | None) -> list[dict[str, An
     events = discovery.embeddings
     shown = discovery.audit[:_AUDITED]
     images = draw_rows(events, (r.row for r in shown), pictures, montage, quality=35)
-    times = utc(events.gps[[r.row for r in shown]]) if shown else []
     return [
         {
-            "event": str(events.event_id[r.row]), "ifo": str(events.ifo[r.row]), "time": str(time),
-            "snr": float(events.snr[r.row]), "label": r.label, "suggested": r.suggested,
-            "agreement": r.agreement, "image": images.get(r.row, ""),
+            "event": str(events.event_id[r.row]), "label": r.label, "suggested": r.suggested,
+            "agreement": r.agreement, "picture": picture_of(discovery, r.row, images),
         }
-        for r, time in zip(shown, times, strict=True)
+        for r in shown
     ]  # fmt: skip
 
 
@@ -172,7 +171,10 @@ def _figures(value: float, unit: str = "") -> str:
 
 def _chance(value: float) -> str:
     """A probability or an expected number, two significant figures."""
-    return "unknown" if not math.isfinite(value) else f"{value:.2g}"
+    if not math.isfinite(value):
+        return "unknown"
+    mantissa, _, exponent = f"{value:.2g}".partition("e")
+    return f"{mantissa}·10{str(int(exponent)).translate(_RAISED)}" if exponent else mantissa
 
 
 def _share(value: float) -> str:

@@ -14,6 +14,7 @@ from bokeh.models import (
     HoverTool,
     IndexFilter,
     ResetTool,
+    Text,
 )
 from bokeh.plotting import figure
 from numpy.typing import NDArray
@@ -110,10 +111,14 @@ def draw_plane(
     )  # fmt: skip
     page.add_tools(HoverTool(renderers=[points], tooltips=_TOOLTIP, point_policy="snap_to_data",
                              limit=1), ResetTool())  # fmt: skip
-    page.text(
-        "x", "y", text="name", source=names, text_align="center", text_baseline="middle",
-        text_font_size="size", text_color="ink", text_font_style="style",
-        text_font=value("system-ui, sans-serif"), text_outline_color="#ffffff",
+    page.add_glyph(
+        names,
+        Text(
+            x="x", y="y", text="name", text_align="center", text_baseline="middle",
+            text_font_size="size", text_color="ink", text_font_style="style",
+            text_font=value("system-ui, sans-serif"), background_fill_color="#ffffff",
+            background_fill_alpha=0.75,
+        ),
     )  # fmt: skip
     _calm(page)
     return page

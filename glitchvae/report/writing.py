@@ -84,7 +84,8 @@ def write_report(
     """
     summary = summarise(discovery, origin or {})
     shown = {"made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), **summary}
-    shown.pop("candidates")
+    for told_elsewhere in ("candidates", "excluded"):
+        shown.pop(told_elsewhere)
     page = render_report(discovery, pictures=pictures, vetoes=vetoes, notes=notes, card=shown)
     with writing_run(folder, summary, replace=replace) as aside:
         _write_text(aside / "report.html", page)
@@ -107,7 +108,9 @@ def summarise(discovery: Discovery, origin: Mapping[str, Any]) -> dict[str, Any]
         "events": len(events),
         "codes_digest": digest("\n".join(events.event_id).encode() + codes),
         "excluded": dict(discovery.excluded),
-        "live_hours": {ifo: float(abs(s)) / 3600 for ifo, s in sorted(discovery.live.items())},
+        "live_hours": {
+            ifo: round(float(abs(s)) / 3600, 3) for ifo, s in sorted(discovery.live.items())
+        },
         "candidates": [
             {"name": c.name, "events": len(c.members), "advice": c.advice}
             for c in discovery.candidates

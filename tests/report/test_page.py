@@ -94,6 +94,7 @@ def test_the_numbers_are_short():
     assert _figures(1234.5, "Hz") == "1,234 Hz"
     assert _figures(0.012345) == "0.0123"
     assert _chance(0.00123) == "0.0012"
+    assert _chance(1.34e-16) == "1.3·10⁻¹⁶"
     assert _chance(float("nan")) == _share(float("nan")) == "unknown"
     assert _share(0.1234) == "12.3 %"
     assert _share(0.001234) == "0.12 %"
