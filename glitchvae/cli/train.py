@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,8 @@ from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._progress import progress_of
 
 if TYPE_CHECKING:
-    from glitchvae.training import Plan, TrainingConfig, TrainingData
+    from glitchvae.store import Progress
+    from glitchvae.training import Plan, Tracker, TrainingConfig, TrainingData
 
 
 @click.command("train")
@@ -33,6 +36,20 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN.")
 @click.option("--changed-data", is_flag=True, help="Resume although the data are others.")
+@click.option(
+    "--ensemble",
+    "axes",
+    multiple=True,
+    metavar="KEY=VALUES",
+    help="Train many models at once: seeds=8, beta0=5,25,100; all combinations.",
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "loop", "vmap", "matrix"]),
+    default="auto",
+    help="How an ensemble steps; auto measures and takes the fastest.",
+)
+@click.option("--tensorboard", is_flag=True, help="Write RUN/tensorboard as well.")
 @DEVICE
 @click.option("--plan", "only_plan", is_flag=True, help="Print size and time, then stop.")
 @click.option(
@@ -40,32 +57,39 @@ if TYPE_CHECKING:
 )
 def command(
     datasets: tuple[Path, ...], config: Path | None, limit: float | None, resume: bool,
-    changed_data: bool, device: str, only_plan: bool, run: Path | None, **changes: Any,
+    changed_data: bool, axes: tuple[str, ...], strategy: Any, tensorboard: bool, device: str,
+    only_plan: bool, run: Path | None, **changes: Any,
 ) -> None:  # fmt: skip
     """Train a VAE on sets of images.
 
     DATASET is a spectrogram set (HDF5) or Gravity Spy images; several are joined. RUN
     becomes a checkpoint folder for `glitchvae embed --model RUN`, with `log.csv` and the
-    state that --resume goes on from. Ctrl-C writes it too.
+    state that --resume goes on from. Ctrl-C writes it too. With --ensemble it holds such a
+    folder for each member. Started by torchrun, processes share the members, or the batches
+    of a single model.
     """
-    from glitchvae.training import plan, refuse_existing, train
+    from glitchvae.training import train, train_ensemble
 
     if run is None and not only_plan:
         raise click.UsageError("Missing option '-o' / '--out' (only --plan goes without).")
-    if run is not None and not resume:
-        refuse_existing(run)
-    settings = _settings(run if resume else None, config, changes)
+    settings, members = _settings(run, resume, config, changes, axes)
     target = choose_device(device)
     data = _read(datasets, settings, limit, target, run)
-    click.echo(_describe(plan(data, settings, device=target), settings, target), err=True)
+    _say_plan(data, settings, target, members=len(members) or 1, asked=only_plan)
     if only_plan or run is None:
         return
-    with progress_of("training", settings.steps, "steps") as advance:
-        train(
-            data, settings, run, resume=resume, changed_data=changed_data, device=target,
-            progress=advance,
-        )  # fmt: skip
-    click.echo(run)
+    options: Any = {"resume": resume, "changed_data": changed_data, "device": target}
+    with _progress(settings.steps) as advance:
+        if members:
+            folders = train_ensemble(
+                data, settings, members, run, strategy=strategy, report=_say, progress=advance,
+                trackers=lambda: _trackers(tensorboard), **options,
+            )  # fmt: skip
+        else:
+            trackers = _trackers(tensorboard)
+            folders = [train(data, settings, run, progress=advance, trackers=trackers, **options)]
+    for folder in folders:
+        click.echo(folder)
 
 
 def _read(
@@ -81,21 +105,68 @@ def _read(
     return read_training_data(paths, shape=(rows, columns), limit=most, folder=folder)
 
 
-def _settings(resumed: Path | None, config: Path | None, changes: dict[str, Any]) -> TrainingConfig:
-    """The settings of the run to resume, else of the file, with the options on top."""
-    from glitchvae.training import read_training_config, resumed_config
+def _settings(
+    run: Path | None, resume: bool, config: Path | None, changes: dict[str, Any],
+    axes: tuple[str, ...],
+) -> tuple[TrainingConfig, Mapping[str, Any]]:  # fmt: skip
+    """Settings and members (none of a single model): of the run to resume, else of the file."""
+    from glitchvae.training import (
+        expand_members,
+        is_ensemble,
+        read_training_config,
+        refuse_existing,
+        resumed_config,
+        resumed_ensemble,
+    )
 
-    if resumed is not None and config is None:
-        return resumed_config(resumed, **changes)
-    return read_training_config(config, **changes)
+    if run is not None and not resume:
+        refuse_existing(run)
+    if run is not None and resume and is_ensemble(run):
+        return resumed_ensemble(run, **changes)
+    if run is not None and resume and config is None:
+        settings = resumed_config(run, **changes)
+    else:
+        settings = read_training_config(config, **changes)
+    return settings, expand_members(settings, axes) if axes else {}
 
 
-def _describe(size: Plan, settings: TrainingConfig, device: str) -> str:
+def _trackers(tensorboard: bool) -> list[Tracker]:
+    from glitchvae.training import TensorBoard
+
+    return [TensorBoard()] if tensorboard else []
+
+
+def _progress(steps: int) -> AbstractContextManager[Progress]:
+    """Progress, from the first process alone."""
+    from glitchvae.training import launched_ranks
+
+    if launched_ranks().first:
+        return progress_of("training", steps, "steps")
+    return nullcontext(lambda _: None)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _say_plan(
+    data: TrainingData, settings: TrainingConfig, device: str, *, members: int, asked: bool
+) -> None:
+    """What the run will take; processes that share it do not measure it all at once."""
+    from glitchvae.training import launched_ranks, plan
+
+    if asked or launched_ranks().count == 1:
+        _say(_describe(plan(data, settings, device=device), settings, device, members))
+
+
+def _describe(size: Plan, settings: TrainingConfig, device: str, members: int) -> str:
     objective = settings.objective.model_dump()["name"]
     place = f"resident on {device}" if size.resident else "mapped from disk"
+    several = f", {members} members: at most {members} times that" if members > 1 else ""
     return (
         f"{size.parameters / 1e6:.2f} M parameters, objective {objective}; {size.events} training "
         f"events, {size.data_bytes / 1e6:.0f} MB of images {place}; "
-        f"{settings.steps} steps of {settings.batch_size} at {size.seconds_per_step:.3f} s: "
-        f"about {size.seconds / 60:.1f} min"
+        f"{settings.steps} steps of {settings.batch_size} at {size.seconds_per_step:.3f} s, "
+        f"{size.flop_per_step / 1e9:.3g} GFLOP and {size.memory_bytes / 1e6:.0f} MB: "
+        f"about {size.seconds / 60:.1f} min{several}"
     )

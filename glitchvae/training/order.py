@@ -47,7 +47,6 @@ class DataOrder:
         return self._epoch[1][place * self.batch_size : (place + 1) * self.batch_size]
 
 
-def sample_seed(seed: int, step: int, rank: int = 0) -> int:
-    """Seed of the posterior samples of one step, of one process among several."""
-    sequence = np.random.SeedSequence((seed, SAMPLES, step, rank))
-    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
+def draw_seed(*key: int) -> int:
+    """A seed for torch from seeds, the key of a stream and a step."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))

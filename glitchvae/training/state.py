@@ -21,26 +21,18 @@ _FREE_TO_CHANGE = {"steps", "save_every", "learning_rate", "precision"}
 """What may differ when a run goes on; the last two are the cure of a loss that diverged."""
 
 
-def save_state(
-    run: Path,
-    state: dict[str, Any],
-    config: TrainingConfig,
-    data: TrainingImages,
-    log: list[dict[str, float]],
-) -> None:
-    """Write what a later `load_state` continues from, and the log as CSV.
+def whole_state(
+    state: dict[str, Any], config: TrainingConfig, data: TrainingImages, log: list[dict[str, float]]
+) -> dict[str, Any]:
+    """What a run needs to go on: the state of its model, and settings, data and log beside it."""
+    described = {"config": config.model_dump_json(), "data_digest": data.digest}
+    return {**state, **described, "log": log}
 
-    A kill at any moment leaves the earlier state or this one.
-    """
-    whole = {
-        **state,
-        "config": config.model_dump_json(),
-        "data_digest": data.digest,
-        "log": log,
-    }
-    with replacing(run / STATE) as temporary:
+
+def write_state(path: Path, whole: dict[str, Any]) -> None:
+    """Write a state; a kill at any moment leaves the earlier one or this."""
+    with replacing(path) as temporary:
         torch.save(whole, temporary)
-    write_log(run, log)
 
 
 def write_log(run: Path, log: list[dict[str, float]]) -> None:
@@ -52,32 +44,31 @@ def write_log(run: Path, log: list[dict[str, float]]) -> None:
         writer.writerows(log)
 
 
-def load_state(
-    run: Path, config: TrainingConfig, data: TrainingImages, *, changed_data: bool = False
-) -> dict[str, Any]:
-    """The state of a run, checked against the settings and data it is to go on with.
+def check_state(
+    whole: dict[str, Any], config: TrainingConfig, data: TrainingImages, *, where: Path,
+    changed_data: bool = False,
+) -> None:  # fmt: skip
+    """Check a state against the settings and data that its run is to go on with.
 
     Args:
-        run: Folder of the run.
-        config: Settings it is to go on with.
-        data: Images it is to go on with.
+        whole: What `whole_state` returned.
+        config: Settings to go on with.
+        data: Images to go on with.
+        where: The run, for errors.
         changed_data: Take other data than those the run began with.
 
     Raises:
-        InputError: nothing to resume, or a damaged file.
         ModelError: other settings or other data than the run began with.
     """
-    whole = _read(run)
     if whole["data_digest"] != data.digest and not changed_data:
         raise ModelError(
-            "the data changed since this run began", where=run,
+            "the data changed since this run began", where=where,
             expected=f"data digest {whole['data_digest'][:12]}…", found=f"{data.digest[:12]}…",
             remedy="Give the data set the run began with, start a new run, or say "
             "--changed-data to go on with this one.",
         )  # fmt: skip
-    before = changed_config(json.loads(whole["config"]), {}, where=run)
-    _refuse_other_settings(run, before, config)
-    return whole
+    before = changed_config(json.loads(whole["config"]), {}, where=where)
+    _refuse_other_settings(where, before, config)
 
 
 def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfig) -> None:
@@ -97,7 +88,7 @@ def resumed_config(run: Path, **changes: Any) -> TrainingConfig:
     Raises:
         InputError: nothing to resume, or a damaged file.
     """
-    return changed_config(json.loads(_read(run)["config"]), changes, where=run)
+    return changed_config(json.loads(read_state(run / STATE)["config"]), changes, where=run)
 
 
 def refuse_existing(run: Path) -> None:
@@ -113,11 +104,15 @@ def refuse_existing(run: Path) -> None:
         )  # fmt: skip
 
 
-def _read(run: Path) -> dict[str, Any]:
-    path = run / STATE
+def read_state(path: Path) -> dict[str, Any]:
+    """What `write_state` wrote.
+
+    Raises:
+        InputError: nothing there, or a damaged file.
+    """
     if not path.exists():
         raise InputError(
-            "nothing to resume", where=run, expected=str(STATE),
+            "nothing to resume", where=path.parent.parent, expected=f"resume/{path.name}",
             remedy="Start the run without --resume.",
         )  # fmt: skip
     try:

@@ -21,12 +21,13 @@ class Outcome(NamedTuple):
     Attributes:
         terms: Scalars by name, `loss` the one to go down.
         kl: KL of each latent dimension (D,), detached.
-        codes: The posterior samples (B, D), detached.
+        codes: The posterior samples (B, D) of the batch and, where there is one, of the
+            second batch, detached.
     """
 
     terms: dict[str, Tensor]
     kl: Tensor
-    codes: Tensor
+    codes: tuple[Tensor, ...]
 
 
 class Step(nn.Module):
@@ -48,8 +49,27 @@ class Step(nn.Module):
         batch = in_range(batch, self.model)
         with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self.in_half):
             terms = self.objective(watched, batch, weights, critic)
+            other = () if batch.other is None else (self._codes(batch.other),)
         latents = watched.passes[0]
-        return Outcome(terms, kl_per_dimension(latents).detach(), latents.z.detach())
+        kl = kl_per_dimension(latents).detach()
+        return Outcome(terms, kl, (latents.z.detach(), *other))
+
+    @torch.no_grad()
+    def _codes(self, x: Tensor) -> Tensor:
+        return self.model.infer(x).z
+
+
+class CriticStep(nn.Module):
+    """What a critic minimises, as a module that torch's own launcher can wrap."""
+
+    def __init__(self, critic: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.critic = critic
+        self.objective = objective
+
+    def forward(self, codes: Tensor, other: Tensor) -> Tensor:
+        """The loss on detached codes (B, D) of two independent batches."""
+        return self.objective.critic_loss(self.critic, codes, other)
 
 
 class _Watched:
@@ -78,9 +98,12 @@ class _Watched:
 def in_range(batch: Batch, model: Model[Any]) -> Batch:
     """Images in [0, 1] in the range that the model's likelihood is for."""
     likelihood = model.likelihood
-    x, target = scale_to_range(batch.x, likelihood), scale_to_range(batch.target, likelihood)
-    twin = None if batch.twin is None else scale_to_range(batch.twin, likelihood)
-    return batch._replace(x=x, target=target, twin=twin)
+    scaled = {
+        name: scale_to_range(images, likelihood)
+        for name in ("x", "target", "other", "twin")
+        if (images := getattr(batch, name)) is not None
+    }
+    return batch._replace(**scaled)
 
 
 class Captured:

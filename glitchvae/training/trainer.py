@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from glitchvae.errors import ModelError
-from glitchvae.models import Model, architecture_of, build, scale_to_range, takes_views
+from glitchvae.errors import ConfigError, ModelError
+from glitchvae.models import Model, architecture_of, build, takes_views
 from glitchvae.objectives import Batch
 from glitchvae.training import order
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
-from glitchvae.training.order import DataOrder, sample_seed
-from glitchvae.training.step import Outcome, Step, captured
+from glitchvae.training.launch import ALONE, Ranks
+from glitchvae.training.order import DataOrder, draw_seed
+from glitchvae.training.step import CriticStep, Outcome, Step, captured
 
 MOST_DIMENSIONS = 256
 """Models with more latent dimensions log no KL per dimension: `log.csv` would be mostly that."""
@@ -32,32 +33,42 @@ class Trainer:
         data: Images in [0, 1].
         config: Settings of the run.
         device: Where to train.
+        ranks: This process among those that share each batch.
 
     Raises:
         ModelError: no event to train on, or data, model and objective do not fit together.
     """
 
     def __init__(
-        self, data: TrainingImages, config: TrainingConfig, device: str | torch.device = "cpu"
-    ) -> None:
+        self, data: TrainingImages, config: TrainingConfig, device: str | torch.device = "cpu",
+        ranks: Ranks = ALONE,
+    ) -> None:  # fmt: skip
         self.config = config
         self.device = torch.device(device)
+        self.ranks = ranks
+        check_share(config, ranks)
         self.data = data.to(self.device)
         self.rows = training_rows(data)
         self.model, self.critic = fresh_networks(config, self.data, self.device)
         self.optimizer = adam(self.model.parameters(), config.learning_rate, self.device)
-        self.critic_optimizer = self._adam_of_critic()
+        critic_weights = [] if self.critic is None else list(self.critic.parameters())
+        self.critic_optimizer = adam_of_critic(critic_weights, config, self.device)
         self.step = 0
-        step = Step(self.model, config.objective, config.precision)
-        self.forward = captured(step, config, self.device)
-        self._batches = Batches(self.data, self.rows, config, self.device)
+        self._plain_step = Step(self.model, config.objective, config.precision)
+        shared = ranks.share(self._plain_step, self.device)
+        self.forward = captured(shared, config, self.device)
+        self._critic_step = None
+        if self.critic is not None:
+            self._critic_step = ranks.share(CriticStep(self.critic, config.objective), self.device)
+        self._batches = Batches(self.data, self.rows, config, self.device, ranks)
         self._weights = WeightTable([config], self.device)
         self._pending = Pending()
 
     def advance(self) -> None:
         """One update. Nothing is copied to the host."""
         batch = self._batches(self.step)
-        seed_samples(sample_seed(self.config.seed, self.step), self.device)
+        seed = draw_seed(self.config.seed, order.SAMPLES, self.step, *self.ranks.key)
+        seed_samples(seed, self.device)
         outcome = self.forward(batch, self._weights(self.step, 0), self.critic)
         self.optimizer.zero_grad(set_to_none=True)
         outcome.terms["loss"].backward()
@@ -65,7 +76,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), torch.inf)
         set_learning_rate(self.optimizer, self.config.learning_rate_at(self.step))
         self.optimizer.step()
-        extra = self._train_critic(batch, outcome) | {"gradient_norm": norm}
+        extra = self._train_critic(outcome) | {"gradient_norm": norm}
         self._pending.add(outcome, extra)
         self.step += 1
 
@@ -75,8 +86,13 @@ class Trainer:
         Raises:
             ModelError: one of them is not finite.
         """
-        names, values = self._pending.take()
+        names, values = self._pending.take(self.ranks)
         return None if len(values) == 0 else log_row(values, names, self.config, self.step)
+
+    def probe(self, events: int) -> Outcome:
+        """The forward half of a step with some events, to measure what it takes."""
+        weights = self._weights(self.step, 0)
+        return self._plain_step(self._batches.first(events), weights, self.critic)
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` continues bit by bit."""
@@ -99,21 +115,12 @@ class Trainer:
             self.critic.load_state_dict(state["critic"])
             self.critic_optimizer.load_state_dict(state["critic_optimizer"])
 
-    def _adam_of_critic(self) -> torch.optim.Adam | None:
-        settings = self.config.objective.critic_optimizer()
-        if self.critic is None or settings is None:
-            return None
-        return adam(
-            self.critic.parameters(), settings.learning_rate, self.device, betas=settings.betas
-        )
-
-    def _train_critic(self, batch: Batch, outcome: Outcome) -> dict[str, Tensor]:
+    def _train_critic(self, outcome: Outcome) -> dict[str, Tensor]:
         """Its own step, on codes that are detached: nothing of it reaches the model."""
         settings = self.config.objective.critic_optimizer()
-        if self.critic is None or self.critic_optimizer is None or settings is None:
+        if self._critic_step is None or self.critic_optimizer is None or settings is None:
             return {}
-        other = second_codes(self.model, batch, self.config.precision)
-        loss = self.config.objective.critic_loss(self.critic, outcome.codes, other)
+        loss = self._critic_step(*outcome.codes)
         if settings.steps == 0 or self.step < settings.steps:
             self.critic_optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -136,40 +143,53 @@ class Pending:
         kl = outcome.kl[..., : len(self._names) - len(scalars)]
         self._values.append(torch.cat([values, kl.float()], dim=-1))
 
-    def take(self) -> tuple[tuple[str, ...], np.ndarray]:
-        """Names of the columns, and the values (steps, …, columns) since the last call."""
+    def take(self, ranks: Ranks = ALONE) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names of the columns, and the values (steps, …, columns) since the last call.
+
+        Values are means over the processes, which therefore find the same.
+        """
         kept, self._values = self._values, []
-        return self._names, torch.stack(kept).double().cpu().numpy() if kept else np.empty(0)
+        if not kept:
+            return self._names, np.empty(0)
+        return self._names, ranks.mean(torch.stack(kept)).double().cpu().numpy()
 
 
 class Batches:
-    """The batches of one run, step by step, with the second draw where it is wanted."""
+    """The batches of one run, step by step, with the second draw where it is wanted.
+
+    Of several processes each gets its share of the events of a batch.
+    """
 
     def __init__(
-        self, data: TrainingImages, rows: np.ndarray, config: TrainingConfig, device: torch.device
-    ) -> None:
-        self.data, self.config, self.device = data, config, device
-        self.population = len(rows)
-        self._order = self._order_of(rows, order.ORDER)
-        self._other = self._order_of(rows, order.OTHER_ORDER)
+        self, data: TrainingImages, rows: np.ndarray, config: TrainingConfig,
+        device: torch.device, ranks: Ranks = ALONE,
+    ) -> None:  # fmt: skip
+        self.data, self.config, self.device, self.ranks = data, config, device, ranks
+        self.rows = rows
+        self._order = data_order(rows, config, order.ORDER, device)
+        self._other = data_order(rows, config, order.OTHER_ORDER, device)
 
     def __call__(self, step: int) -> Batch:
         """The batch of the step after `step` others."""
-        batch = self._draw(self._order, order.AUGMENTATION, step)
-        other = None
+        share = slice(self.ranks.rank, None, self.ranks.count)
+        return self._drawn(self._order(step)[share], self._other(step)[share], step)
+
+    def first(self, events: int) -> Batch:
+        """A batch of the first events, in neither order."""
+        rows = torch.from_numpy(np.resize(self.rows, events)).to(self.device)
+        return self._drawn(rows, rows, 0)
+
+    def _drawn(self, rows: Tensor, other: Tensor, step: int) -> Batch:
+        batch = self._images(rows, order.AUGMENTATION, step)
+        second = None
         if self.config.objective.second_batch:
-            other = self._draw(self._other, order.OTHER_AUGMENTATION, step).x
-        return batch._replace(population=self.population, other=other)
+            second = self._images(other, order.OTHER_AUGMENTATION, step).x
+        return batch._replace(population=len(self.rows), other=second)
 
-    def _order_of(self, rows: np.ndarray, stream: int) -> DataOrder:
-        size, seed = self.config.batch_size, self.config.seed
-        return DataOrder(rows, size, seed=seed, stream=stream, device=self.device)
-
-    def _draw(self, rows: DataOrder, stream: int, step: int) -> Batch:
-        rng = np.random.default_rng((self.config.seed, stream, step))
-        batch = self.data.training_batch(rows(step), self.config.augmentation, rng)
-        twin = None if batch.twin is None else _last_channels(batch.twin)
-        return batch._replace(x=_last_channels(batch.x), twin=twin)
+    def _images(self, rows: Tensor, stream: int, step: int) -> Batch:
+        rng = np.random.default_rng((self.config.seed, stream, step, *self.ranks.key))
+        batch = self.data.training_batch(rows, self.config.augmentation, rng)
+        return batch._replace(x=batch.x.contiguous(memory_format=torch.channels_last))
 
 
 class WeightTable:
@@ -200,6 +220,13 @@ class WeightTable:
             for step in range(first, first + _WEIGHTS_AHEAD)
         ]
         return torch.tensor(values, dtype=torch.float32).to(self.device)
+
+
+def data_order(
+    rows: np.ndarray, config: TrainingConfig, stream: int, device: torch.device
+) -> DataOrder:
+    """The order in which a run sees its events, or draws its second batches."""
+    return DataOrder(rows, config.batch_size, seed=config.seed, stream=stream, device=device)
 
 
 def training_rows(data: TrainingImages) -> np.ndarray:
@@ -233,6 +260,19 @@ def fresh_networks(
     return model, None if critic is None else critic.to(device)
 
 
+def check_share(config: TrainingConfig, ranks: Ranks) -> None:
+    """Refuse batches that processes cannot share evenly: means of means would be biased.
+
+    Raises:
+        ConfigError: the batch size is no multiple of the number of processes.
+    """
+    if config.batch_size % ranks.count:
+        raise ConfigError(
+            "processes cannot share a batch evenly", found=f"batch_size {config.batch_size}",
+            expected=f"a multiple of {ranks.count} processes",
+        )  # fmt: skip
+
+
 def check_fit(model: Model[Any], config: TrainingConfig, data: TrainingImages) -> None:
     """Refuse data or an objective that the model is not made for.
 
@@ -251,20 +291,6 @@ def check_fit(model: Model[Any], config: TrainingConfig, data: TrainingImages) -
         )  # fmt: skip
 
 
-@torch.no_grad()
-def second_codes(model: Model[Any], batch: Batch, precision: str) -> Tensor:
-    """Posterior samples (B, D) of the second batch, detached.
-
-    Raises:
-        ModelError: there is no second batch.
-    """
-    if batch.other is None:
-        raise ModelError("the objective needs a second batch", found=None)
-    other = scale_to_range(batch.other, model.likelihood)
-    with torch.autocast(other.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        return model.infer(other).z
-
-
 def adam(
     parameters: Any, learning_rate: float, device: torch.device,
     *, betas: tuple[float, float] = (0.9, 0.999),
@@ -273,6 +299,16 @@ def adam(
     return torch.optim.Adam(
         parameters, lr=learning_rate, betas=betas, fused=device.type in ("cpu", "cuda")
     )
+
+
+def adam_of_critic(
+    parameters: Collection[Tensor], config: TrainingConfig, device: torch.device
+) -> torch.optim.Adam | None:
+    """Adam as the objective wants it for its critic; None where there is no critic."""
+    settings = config.objective.critic_optimizer()
+    if settings is None or not parameters:
+        return None
+    return adam(parameters, settings.learning_rate, device, betas=settings.betas)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

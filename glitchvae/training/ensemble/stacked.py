@@ -1,0 +1,252 @@
+"""An ensemble whose members take one step together: their weights are stacked.
+
+`torch.func.vmap` maps the step over the first axis of all weights, and one Adam over the
+stacked tensors is Adam for each member: its update is element by element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from glitchvae.models import Model
+from glitchvae.objectives import Batch
+from glitchvae.training import order
+from glitchvae.training.config import TrainingConfig
+from glitchvae.training.ensemble.matrix import with_matrix_products
+from glitchvae.training.images import TrainingImages
+from glitchvae.training.order import DataOrder, draw_seed
+from glitchvae.training.step import CriticStep, Outcome, Step, captured
+from glitchvae.training.trainer import (
+    Pending,
+    WeightTable,
+    adam,
+    adam_of_critic,
+    data_order,
+    fresh_networks,
+    log_row,
+    seed_samples,
+    set_learning_rate,
+    training_rows,
+)
+
+Tensors = dict[str, Tensor]
+
+
+class Member(nn.Module):
+    """One member's step with its critic inside, so that a call can replace all weights."""
+
+    def __init__(self, step: Step, critic: nn.Module | None) -> None:
+        super().__init__()
+        self.step = step
+        self.critic = critic
+
+    def forward(self, batch: Batch, weights: Tensors) -> Outcome:
+        """The terms of a batch."""
+        return self.step(batch, weights, self.critic)
+
+
+class StackedEnsemble:
+    """Members of one size under one objective, which differ in seed and weights of terms.
+
+    Each member sees the events in the order that its seed gives; augmentation and posterior
+    samples of all members come from one stream.
+
+    Args:
+        data: Images in [0, 1].
+        configs: Settings of the members (`obstacle_to_stacking` has to be empty).
+        device: Where to train.
+        matrix: Write convolutions as matrix products.
+
+    Raises:
+        ModelError: no event to train on, or data, model and objective do not fit together.
+        ValueError: a convolution that cannot be written as a matrix product.
+    """
+
+    def __init__(
+        self, data: TrainingImages, configs: Sequence[TrainingConfig], device: torch.device,
+        *, matrix: bool = False,
+    ) -> None:  # fmt: skip
+        self.configs, self.config, self.device = configs, configs[0], device
+        self.data = data.to(device)
+        networks = [fresh_networks(config, self.data, device) for config in configs]
+        self.networks = [model for model, _ in networks]
+        critics = [critic for _, critic in networks if critic is not None]
+        self.weights, self.buffers = stack_module_state(list(self.networks))
+        self.critic_weights = stack_module_state(critics)[0] if critics else {}
+        self._member = _template(self.networks[0], critics, self.config, matrix)
+        self.critic_forward = _mapped_critic(critics, self.config)
+        self.optimizer = adam(self.weights.values(), self.config.learning_rate, device)
+        self.critic_optimizer = adam_of_critic(self.critic_weights.values(), self.config, device)
+        self.forward = captured(vmap(self._loss, randomness="different"), self.config, device)
+        self.step = 0
+        rows = training_rows(data)
+        self._population = len(rows)
+        self._orders = [
+            [data_order(rows, config, stream, device) for config in configs]
+            for stream in (order.ORDER, order.OTHER_ORDER)
+        ]
+        self._seeds = [config.seed for config in configs]
+        self._schedules = WeightTable(configs, device)
+        self._pending = Pending()
+
+    @property
+    def models(self) -> list[Model[Any]]:
+        """The model of each member, with its present weights."""
+        for i, model in enumerate(self.networks):
+            model.load_state_dict(_member(self.weights | self.buffers, i))
+        return self.networks
+
+    def advance(self) -> None:
+        """One update of all members. Nothing is copied to the host."""
+        images, scale = self._images(), self._schedules(self.step, slice(None))
+        seed_samples(draw_seed(*self._seeds, order.SAMPLES, self.step), self.device)
+        outcome = self.forward(self.weights, self.buffers, self.critic_weights, images, scale)
+        self.optimizer.zero_grad(set_to_none=True)
+        outcome.terms["loss"].sum().backward()
+        norms = gradient_norms(self.weights.values())
+        set_learning_rate(self.optimizer, self.config.learning_rate_at(self.step))
+        self.optimizer.step()
+        self._pending.add(outcome, self._train_critics(outcome) | {"gradient_norm": norms})
+        self.step += 1
+
+    def read_terms(self) -> list[dict[str, float]] | None:
+        """Mean terms of each member since the last call, as `Trainer.read_terms`.
+
+        Raises:
+            ModelError: one of them is not finite.
+        """
+        names, values = self._pending.take()
+        if len(values) == 0:
+            return None
+        return [
+            log_row(values[:, i], names, config, self.step)
+            for i, config in enumerate(self.configs)
+        ]  # fmt: skip
+
+    def states(self) -> list[dict[str, Any]]:
+        """The state of each member, as that of a `Trainer`."""
+        return [self._state(i) for i in range(len(self.configs))]
+
+    def restore(self, states: Sequence[dict[str, Any]]) -> None:
+        """Continue from what `states` returned."""
+        self.step = states[0]["step"]
+        _fill(self.weights | self.buffers, [state["model"] for state in states])
+        _restore_adam(self.optimizer, [state["optimizer"] for state in states])
+        if self.critic_optimizer is not None:
+            _fill(self.critic_weights, [state["critic"] for state in states])
+            _restore_adam(self.critic_optimizer, [s["critic_optimizer"] for s in states])
+
+    def _state(self, index: int) -> dict[str, Any]:
+        state = {
+            "step": self.step,
+            "model": _member(self.weights | self.buffers, index),
+            "optimizer": _adam_state(self.optimizer, index),
+        }
+        if self.critic_optimizer is not None:
+            state["critic"] = _member(self.critic_weights, index)
+            state["critic_optimizer"] = _adam_state(self.critic_optimizer, index)
+        return state
+
+    def _images(self) -> Tensors:
+        """The batches of all members side by side: fields (members, B, …)."""
+        batch = self._draw(self._orders[0], order.AUGMENTATION)
+        images = {k: v for k, v in batch._asdict().items() if isinstance(v, Tensor)}
+        if self.config.objective.second_batch:
+            images["other"] = self._draw(self._orders[1], order.OTHER_AUGMENTATION).x
+        return {name: value.unflatten(0, (len(self.configs), -1)) for name, value in images.items()}
+
+    def _draw(self, orders: list[DataOrder], stream: int) -> Batch:
+        rows = torch.cat([one(self.step) for one in orders])
+        rng = np.random.default_rng((*self._seeds, stream, self.step))
+        return self.data.training_batch(rows, self.config.augmentation, rng)
+
+    def _train_critics(self, outcome: Outcome) -> Tensors:
+        settings = self.config.objective.critic_optimizer()
+        if self.critic_forward is None or self.critic_optimizer is None or settings is None:
+            return {}
+        loss = self.critic_forward(self.critic_weights, outcome.codes)
+        if settings.steps == 0 or self.step < settings.steps:
+            self.critic_optimizer.zero_grad(set_to_none=True)
+            loss.sum().backward()
+            self.critic_optimizer.step()
+        return {"critic_loss": loss}
+
+    def _loss(
+        self, weights: Tensors, buffers: Tensors, critic: Tensors, images: Tensors, scale: Tensors
+    ) -> Outcome:
+        values = _prefixed("step.model.", weights | buffers) | _prefixed("critic.", critic)
+        batch = Batch(**images, population=self._population)
+        return functional_call(self._member, values, (batch, scale))
+
+
+def gradient_norms(weights: Iterable[Tensor]) -> Tensor:
+    """Norm of the gradient of each member (M,)."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    return torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients]).sum(dim=0).sqrt()
+
+
+def _template(
+    model: Model[Any], critics: Sequence[nn.Module], config: TrainingConfig, matrix: bool
+) -> Member:
+    """A member whose weights come with each call."""
+    form = cast("Model[Any]", with_matrix_products(model)) if matrix else model
+    step = Step(form, config.objective, config.precision)
+    return Member(step, critics[0] if critics else None)
+
+
+def _mapped_critic(
+    critics: Sequence[nn.Module], config: TrainingConfig
+) -> Callable[..., Tensor] | None:
+    """What the critics of all members minimise (M,), a function of weights and codes."""
+    if not critics:
+        return None
+    step = CriticStep(critics[0], config.objective)
+
+    def loss(weights: Tensors, codes: tuple[Tensor, ...]) -> Tensor:
+        return functional_call(step, _prefixed("critic.", weights), codes)
+
+    return vmap(loss, randomness="different")
+
+
+def _prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    return {prefix + name: value for name, value in tensors.items()}
+
+
+def _member(tensors: Tensors, index: int) -> Tensors:
+    return {name: value[index].detach().clone() for name, value in tensors.items()}
+
+
+def _stack(members: Sequence[Tensors]) -> Tensors:
+    return {name: torch.stack([member[name] for member in members]) for name in members[0]}
+
+
+def _fill(tensors: Tensors, members: Sequence[Tensors]) -> None:
+    """Copy the weights of members into stacked ones, which an optimiser holds on to."""
+    with torch.no_grad():
+        for name, value in _stack(members).items():
+            tensors[name].copy_(value)
+
+
+def _adam_state(optimizer: torch.optim.Adam, index: int) -> dict[str, Any]:
+    """The state of the Adam of one member: its moments, and the count that all share."""
+    whole = optimizer.state_dict()
+    state = {
+        key: {k: v.clone() if k == "step" else v[index].clone() for k, v in moments.items()}
+        for key, moments in whole["state"].items()
+    }
+    return {"state": state, "param_groups": whole["param_groups"]}
+
+
+def _restore_adam(optimizer: torch.optim.Adam, states: Sequence[dict[str, Any]]) -> None:
+    moments = [state["state"] for state in states]
+    state = {
+        key: _stack([own[key] for own in moments]) | {"step": moments[0][key]["step"]}
+        for key in moments[0]
+    }
+    optimizer.load_state_dict({"state": state, "param_groups": states[0]["param_groups"]})

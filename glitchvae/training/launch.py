@@ -1,0 +1,89 @@
+"""Several processes of one training, as torch's own launcher (`torchrun`) starts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together.
+
+    Attributes:
+        rank: Its number; process 0 writes and reports.
+        count: Processes.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and reports."""
+        return self.rank == 0
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What tells this process's random streams from the others'; nothing if it is alone."""
+        return (self.rank,) if self.count > 1 else ()
+
+    def share(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """A module whose gradients are averaged over the processes."""
+        if self.count == 1:
+            return module
+        return DistributedDataParallel(module, [device.index] if device.type == "cuda" else None)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Values averaged over the processes."""
+        if self.count == 1:
+            return values
+        total = values.clone()
+        dist.all_reduce(total)
+        return total / self.count
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether a process raised a flag; all of them get the same answer."""
+        if self.count == 1:
+            return flag
+        return bool(self.mean(torch.tensor(float(flag), device=device)) > 0)
+
+    def wait(self) -> None:
+        """Go on once all processes are here."""
+        if self.count > 1:
+            dist.barrier()
+
+
+ALONE = Ranks()
+
+
+def launched_ranks() -> Ranks:
+    """This process among those that torchrun started, from the environment it sets."""
+    return Ranks(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+@contextmanager
+def launched(device: str | torch.device) -> Iterator[tuple[Ranks, torch.device]]:
+    """Join the processes that torchrun started, each on a GPU of its own where there are some.
+
+    Without torchrun, or with one process, this process is alone on `device`.
+    """
+    ranks, device = launched_ranks(), torch.device(device)
+    if ranks.count == 1:
+        yield ALONE, device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield ranks, device
+    finally:
+        dist.destroy_process_group()

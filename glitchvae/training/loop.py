@@ -1,0 +1,112 @@
+"""The loop of a run: step, log, save, until the last step or a signal."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from glitchvae.errors import ModelError
+from glitchvae.store import Progress
+from glitchvae.training.config import TrainingConfig
+from glitchvae.training.launch import Ranks
+
+
+class Runner(Protocol):
+    """Something that takes steps: one model or an ensemble."""
+
+    device: torch.device
+
+    @property
+    def step(self) -> int:
+        """Updates so far."""
+        ...
+
+    def advance(self) -> None: ...  # noqa: D102
+
+
+def run_steps(
+    runner: Runner,
+    config: TrainingConfig,
+    *,
+    log: Callable[[], None],
+    save: Callable[[], None],
+    stopped: Callable[[], bool],
+    progress: Progress,
+    ranks: Ranks,
+) -> None:
+    """Steps until the last or a signal; `log` and `save` are called now and then, and last.
+
+    Several processes agree on a signal when they log, so that no step waits for it.
+    """
+    while runner.step < config.steps:
+        runner.advance()
+        progress(1)
+        saves = runner.step % config.save_every == 0
+        logs = saves or runner.step % config.log_every == 0
+        if logs:
+            log()
+        if saves:
+            save()
+        if (logs or ranks.count == 1) and ranks.any(stopped(), runner.device):
+            break
+    log()
+    save()
+
+
+@contextmanager
+def own_random_numbers(device: str | torch.device) -> Iterator[None]:
+    """Draws inside leave torch's generators as they were."""
+    device = torch.device(device)
+    index = torch.cuda.current_device() if device.type == "cuda" else None
+    with torch.random.fork_rng(devices=[] if index is None else [device.index or index]):
+        yield
+
+
+@contextmanager
+def stop_signal() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or a scheduler's SIGTERM has come; a second one is not held back.
+
+    Python delivers signals to the main thread alone: elsewhere nothing is intercepted.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop.is_set
+        return
+    before: dict[int, Any] = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[number])
+
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield stop.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def naming(run: Path) -> Iterator[None]:
+    """Name the run in what goes wrong with its model."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(
+            error.problem, where=run, found=error.found, remedy=error.remedy
+        ) from error  # fmt: skip
+
+
+def clock(device: str | torch.device) -> float:
+    """Seconds, once the device has done what it was told."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

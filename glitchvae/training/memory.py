@@ -1,0 +1,116 @@
+"""Memory of a step, and what to do when there is not enough."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from glitchvae.errors import ModelError
+from glitchvae.training.config import TrainingConfig
+from glitchvae.training.images import TrainingImages
+from glitchvae.training.trainer import Trainer
+
+_BYTES_A_WEIGHT = 16
+"""Weight, gradient and the two moments of Adam, four bytes each."""
+
+_BACKWARD = 1.5
+"""Activations and, while the way back runs, the gradients of some, in activations."""
+
+_SHARE = 0.8
+"""Of the memory that is free, what a batch may take by advice."""
+
+
+class Memory(NamedTuple):
+    """Bytes on the device as a function of the batch size."""
+
+    fixed: int
+    per_event: float
+
+    def at(self, batch_size: int) -> int:
+        """Bytes with this many events in a batch."""
+        return int(self.fixed + batch_size * self.per_event)
+
+
+def memory_of(trainer: Trainer) -> Memory:
+    """Memory of the steps of a run, from what two small steps keep for the way back."""
+    weights = sum(p.numel() for p in trainer.model.parameters())
+    weights += 0 if trainer.critic is None else sum(p.numel() for p in trainer.critic.parameters())
+    images = trainer.data.nbytes if trainer.data.resident else 0
+    few, more = _kept_bytes(trainer, 2), _kept_bytes(trainer, 4)
+    return Memory(images + _BYTES_A_WEIGHT * weights, _BACKWARD * (more - few) / 2)
+
+
+@contextmanager
+def explain_exhaustion(
+    data: TrainingImages, config: TrainingConfig, device: torch.device, *, members: int = 1
+) -> Iterator[None]:
+    """Turn a failed allocation into advice.
+
+    Raises:
+        ModelError: out of memory; names the batch size that would fit.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_exhaustion(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # what the failed step still holds
+        told = str(error).splitlines()
+        raise ModelError(
+            f"out of memory on {device} with batches of {config.batch_size}",
+            found=told[0] if told else None, remedy=_advice(data, config, device, members),
+        ) from error  # fmt: skip
+
+
+def is_exhaustion(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had, on a GPU or off it."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes a process may still take on a device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        return torch.cuda.mem_get_info(device)[0]
+    lines = Path("/proc/meminfo")
+    if lines.exists():
+        words = dict(line.split(":") for line in lines.read_text().splitlines())
+        return int(words["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _advice(
+    data: TrainingImages, config: TrainingConfig, device: torch.device, members: int
+) -> str:
+    room = _SHARE * free_memory(device)
+    plain = config.model_copy(update={"compiled": "no"})
+    per_event = members * memory_of(Trainer(data, plain, device)).per_event
+    fits = min(int(room / max(per_event, 1.0)), config.batch_size - 1)
+    if fits < 1:
+        return "Not even one event fits beside the weights: choose a smaller model."
+    return f"--batch-size {fits} would fit."
+
+
+def _kept_bytes(trainer: Trainer, events: int) -> int:
+    """Bytes that a forward pass of some events keeps for the way back."""
+    sizes: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with saved_tensors_hooks(note, lambda kept: kept):
+        outcome: Any = trainer.probe(events)
+    del outcome
+    return sum(sizes.values())

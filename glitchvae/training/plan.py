@@ -1,0 +1,69 @@
+"""What a run will take: parameters, arithmetic, memory, time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from glitchvae.training.config import TrainingConfig
+from glitchvae.training.images import TrainingImages
+from glitchvae.training.loop import clock, own_random_numbers
+from glitchvae.training.memory import explain_exhaustion, memory_of
+from glitchvae.training.trainer import Trainer
+
+_STEPS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run will take.
+
+    Attributes:
+        parameters: Of the model.
+        events: That are trained on.
+        data_bytes: Images, on the device or mapped from disk.
+        resident: Whether they are on the device.
+        flop_per_step: Floating-point operations of matrix products and convolutions.
+        memory_bytes: On the device: images, weights, their Adam, activations.
+        seconds_per_step: Measured over a few steps.
+        seconds: Of the whole run.
+    """
+
+    parameters: int
+    events: int
+    data_bytes: int
+    resident: bool
+    flop_per_step: float
+    memory_bytes: int
+    seconds_per_step: float
+    seconds: float
+
+
+def plan(
+    data: TrainingImages, config: TrainingConfig, *, device: str | torch.device = "cpu"
+) -> Plan:
+    """Size, arithmetic, memory and time of a run; a few steps are taken to measure them."""
+    place = torch.device(device)
+    with own_random_numbers(place), explain_exhaustion(data, config, place):
+        trainer = Trainer(data, config.model_copy(update={"compiled": "no"}), device)
+        with FlopCounterMode(display=False) as counter:
+            trainer.advance()
+        memory = memory_of(trainer)
+        seconds = _seconds_per_step(Trainer(data, config, device))
+    return Plan(
+        parameters=sum(p.numel() for p in trainer.model.parameters()), events=len(trainer.rows),
+        data_bytes=data.nbytes, resident=data.resident,
+        flop_per_step=float(counter.get_total_flops()),
+        memory_bytes=memory.at(min(config.batch_size, len(trainer.rows))),
+        seconds_per_step=seconds, seconds=seconds * config.steps,
+    )  # fmt: skip
+
+
+def _seconds_per_step(trainer: Trainer) -> float:
+    trainer.advance()
+    start = clock(trainer.device)
+    for _ in range(_STEPS):
+        trainer.advance()
+    return (clock(trainer.device) - start) / _STEPS

@@ -1,0 +1,62 @@
+"""Whoever wants to follow a run: three calls, and TensorBoard behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from glitchvae.errors import ConfigError
+from glitchvae.training.config import TrainingConfig
+
+FOLDER = "tensorboard"
+
+
+class Tracker(Protocol):
+    """What follows a run: told when it starts, with every row of the log, and at its end."""
+
+    def start(self, run: Path, config: TrainingConfig) -> None:
+        """The run in a folder starts, or goes on."""
+        ...
+
+    def record(self, step: int, terms: Mapping[str, float]) -> None:
+        """A row of the log: named terms after `step` updates."""
+        ...
+
+    def finish(self, run: Path) -> None:
+        """The checkpoint of the run is written."""
+        ...
+
+
+class TensorBoard:
+    """Writes the terms of a run where TensorBoard reads them: `RUN/tensorboard`.
+
+    Raises:
+        ConfigError: the package tensorboard is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise ConfigError(
+                "TensorBoard is not installed", found=error,
+                remedy='Install it with `pip install "glitchvae[track]"`, or read log.csv.',
+            ) from error  # fmt: skip
+        self._open = SummaryWriter
+        self._writer: Any = None
+
+    def start(self, run: Path, config: TrainingConfig) -> None:
+        """Open a file of events in the folder of the run."""
+        self._writer = self._open(str(run / FOLDER))
+        self._writer.add_text("config", f"```json\n{config.model_dump_json(indent=1)}\n```")
+
+    def record(self, step: int, terms: Mapping[str, float]) -> None:
+        """Add the terms; the KL of single dimensions stand together."""
+        for name, value in terms.items():
+            if name != "step":
+                self._writer.add_scalar(f"kl/{name}" if name[:3] == "kl_" else name, value, step)
+
+    def finish(self, run: Path) -> None:
+        """Write what is left and close the file."""
+        self._writer.close()
