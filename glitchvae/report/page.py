@@ -180,4 +180,4 @@ def _chance(value: float) -> str:
 def _share(value: float) -> str:
     if not math.isfinite(value):
         return "unknown"
-    return f"{100 * value:.1f} %" if abs(value) >= 0.0995 else f"{100 * value:.2g} %"
+    return f"{100 * value:.3g} %" if abs(value) >= 0.0995 else f"{100 * value:.2g} %"
