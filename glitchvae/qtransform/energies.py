@@ -41,6 +41,7 @@ class RowGroup:
 
 
 @lru_cache(maxsize=8)  # of 64 s at 16 kHz they take 20 MB
+@torch.inference_mode(mode=False)  # kept for others, who may want gradients through them
 def row_groups(
     tiling: Tiling, device: torch.device, plane: int | None = None
 ) -> tuple[RowGroup, ...]:
@@ -92,8 +93,13 @@ def amplitude_spectrum(whitened: Tensor, tiling: Tiling) -> Tensor:
 def group_energies(spectrum: Tensor, group: RowGroup, rows: slice = slice(None)) -> Tensor:
     """Energies (B, R, tiles) of some rows of a group, not normalised."""
     windows = group.windows[rows]
-    windowed = spectrum.unfold(-1, windows.shape[-1], 1)[:, group.starts[rows]] * windows
-    analytic = torch.fft.ifft(windowed, n=group.tiles)
+    width = windows.shape[-1]
+    if spectrum.requires_grad:  # the gradient of `unfold` would fill all of its windows
+        bins = group.starts[rows, None] + torch.arange(width, device=spectrum.device)
+        chosen = spectrum[:, bins]
+    else:
+        chosen = spectrum.unfold(-1, width, 1)[:, group.starts[rows]]
+    analytic = torch.fft.ifft(chosen * windows, n=group.tiles)
     return analytic.real**2 + analytic.imag**2
 
 

@@ -296,6 +296,7 @@ def _rows_at(
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)  # kept for others, who may want gradients through it
 def frequency_spline(tiling: Tiling, plane: int, frequencies: bytes) -> FrequencySpline:
     """The spline of a plane through its rows, at frequencies given as float64 bytes."""
     knots = tiling.planes[plane].frequencies

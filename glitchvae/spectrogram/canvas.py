@@ -23,7 +23,7 @@ from torch import Tensor
 
 from glitchvae.qtransform import Grid
 from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE
-from glitchvae.spectrogram.pixels import draw, pixel_to_energy
+from glitchvae.spectrogram.pixels import draw, energy_to_pixel, pixel_to_energy
 
 PICTURE = (600, 800)
 """Rows and columns of the official picture."""
@@ -54,18 +54,21 @@ class Canvas:
     rows: NDArray[np.float32]
     columns: NDArray[np.float32]
 
-    def image(self, energy: Tensor) -> Tensor:
+    def image(self, energy: Tensor, *, smooth: bool = False) -> Tensor:
         """The image that Gravity Spy would have of these energies.
 
         Args:
             energy: (B, nf, nt) normalised energy on `grid`; NaN in whole rows.
+            smooth: With a colour for every energy instead of 256: half a colour away from
+                the picture, and differentiable where the scale does not saturate.
 
         Returns:
             (B, F, T) normalised energy in 0..25.5; NaN where a row needs a NaN row.
         """
         rows = torch.as_tensor(self.rows, device=energy.device)
         columns = torch.as_tensor(self.columns, device=energy.device)
-        image = pixel_to_energy(rows @ draw(energy) @ columns)
+        grey = energy_to_pixel(energy.nan_to_num(0.0)) if smooth else draw(energy)
+        image = pixel_to_energy(rows @ grey @ columns)
         void = energy.isnan().any(dim=-1).to(rows.dtype)
         return image.masked_fill((void @ rows.T > 0)[..., None], torch.nan)
 

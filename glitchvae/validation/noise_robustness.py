@@ -56,7 +56,8 @@ class Elbo(NamedTuple):
         elbo: `-reconstruction - sum of rates`, mean over images.
         error: Standard error of `elbo` over images.
         reconstruction: -log p(x | z).
-        rates: KL divergence of every layer, bottom up.
+        rates: KL divergence of every layer, bottom up: of the last in closed form, of those
+            below by the draw, which alone is unbiased (`Latents.log_ratios`).
     """
 
     elbo: float
@@ -142,8 +143,8 @@ def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int =
         torch.manual_seed(seed)
         for part in images.split(batch_size):
             latents = model.infer(part)
-            layers = zip(latents.posteriors, latents.priors, strict=True)
-            rates.append(torch.stack([kl_divergence(q, p).sum(1) for q, p in layers], dim=1))
+            top = kl_divergence(latents.posteriors[-1], latents.priors[-1]).sum(dim=1)
+            rates.append(torch.stack([*latents.log_ratios[:-1], top], dim=1))
             log_likelihood = _pixels_log_likelihood(model, latents.z, part, channels)
             reconstruction.append(-log_likelihood)
     distortion, rate = (torch.cat(parts).double() for parts in (reconstruction, rates))
