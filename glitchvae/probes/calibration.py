@@ -29,7 +29,7 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: mean of |accuracy - confidence| over events (eq. 3)."""
+        """Expected calibration error: mean over events of the gap of the two (eq. 3)."""
         gap = np.abs(self.accuracy - self.confidence)
         return float((self.count * gap).sum() / self.count.sum())
 
