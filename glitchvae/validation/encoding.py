@@ -9,12 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glitchvae.errors import ModelError
-from glitchvae.models import Model, scale_to_range, takes_views
+from glitchvae.models import Model, scale_to_range
 from glitchvae.objectives import distortion, kl_per_dimension
 from glitchvae.store import Progress
 from glitchvae.training import PictureData
-from glitchvae.validation.factors import FactorData
 
 _BATCH = 256
 
@@ -95,20 +93,6 @@ def explain(
             weights.append(len(images))
     mean = np.average(torch.stack(terms).numpy(), axis=0, weights=weights)
     return Explained(float(mean[0]), mean[1:])
-
-
-def check_fit(model: Model[Any], data: FactorData, where: object) -> None:
-    """Refuse a model that is not of images of this size.
-
-    Raises:
-        ModelError: what the model takes, and what the data are.
-    """
-    shape = None if takes_views(model) else tuple(model.settings.image_shape)
-    if shape != data.shape:
-        raise ModelError(
-            f"no model of {data.name}", where=where, expected=f"images of {data.shape}",
-            found="images of glitches" if shape is None else f"images of {shape}",
-        )  # fmt: skip
 
 
 def _joined(parts: list[Tensor]) -> NDArray[np.float32]:

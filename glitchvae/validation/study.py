@@ -13,9 +13,10 @@ from pyarrow import parquet
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.store import replacing
 from glitchvae.validation import figures
-from glitchvae.validation.disentanglement import Score, name_dimensions
+from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.encoding import encode
 from glitchvae.validation.factors import FactorData
+from glitchvae.validation.scoring import draw_traversals
 from glitchvae.validation.table2 import (
     Cell,
     Result,
@@ -133,14 +134,3 @@ def draw_figures(
         figures.kl_curves(curves, out / "kl.png")
     for cell in shown:
         draw_traversals(cell.folder(out), points, out / f"traversals-{cell.row.name}.png")
-
-
-def draw_traversals(run: Path, points: FactorData, path: Path) -> None:
-    """Traversals of one model around the point in the middle, each dimension named."""
-    model = load_checkpoint(run).model
-    pictures = points.to_training()
-    named = name_dimensions(encode(model, pictures).mean, points.factors, points.names)
-    captions = [f"{name} {share:.0%}" if name else "unused" for name, share in named]
-    middle = len(points) // 2
-    x = pictures.images(slice(middle, middle + 1)).numpy()
-    figures.traversals(model, x, captions, path)

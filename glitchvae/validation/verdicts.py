@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from glitchvae.errors import InputError
@@ -233,8 +233,7 @@ def order_of_opening(run: Path) -> float:
     if opened.sum() < 3:
         return float("nan")
     first = steps[(kl[:, opened] > OPEN).argmax(axis=0)]
-    correlation, _ = spearmanr(-first, kl[-1, opened])
-    return float(correlation)
+    return float(np.corrcoef(rankdata(-first), rankdata(kl[-1, opened]))[0, 1])
 
 
 def kl_over_training(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -153,13 +153,13 @@ def test_another_or_partial_file_is_named(few, tmp_path):
 def test_a_truncated_file_is_named(few, tmp_path):
     whole = write_npz(tmp_path / "whole.npz", **few).read_bytes()
     (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="half.npz.*not a readable .npz"):
+    with pytest.raises(InputError, match=r"half.npz.*not a readable .npz"):
         read_dsprites(tmp_path / "half.npz")
     damaged = bytearray(whole)
     middle = whole.index(b"imgs.npy") + 6000
     damaged[middle : middle + 500] = bytes(500)
     (tmp_path / "damaged.npz").write_bytes(damaged)
-    with pytest.raises(InputError, match="damaged.npz: array 'imgs' cannot be read to its end"):
+    with pytest.raises(InputError, match=r"damaged.npz: array 'imgs' cannot be read to its end"):
         read_dsprites(tmp_path / "damaged.npz")
 
 
@@ -172,9 +172,9 @@ def test_the_drawn_set_names_what_it_is(drawn):
 
 
 def test_lengths_that_differ_are_named():
-    with pytest.raises(InputError, match="codes.*3.*factors.*4"):
+    with pytest.raises(InputError, match=r"codes.*3.*factors.*4"):
         check_lengths("here", codes=3, factors=4)
-    with pytest.raises(InputError, match="images.*factors"):
+    with pytest.raises(InputError, match=r"images.*factors"):
         FactorData(
             name="x", pixels=np.zeros((2, 1, 4, 4), np.uint8), binary=False,
             factors=np.zeros((3, 0), np.int64), names=(), values=(), description="",

@@ -13,7 +13,13 @@ from glitchvae.validation.disentanglement.information import (
 )
 from glitchvae.validation.disentanglement.mixture import mig_chen
 from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, check, jackknife
-from glitchvae.validation.disentanglement.scores import METRICS, Score, measure, name_dimensions
+from glitchvae.validation.disentanglement.scores import (
+    METRICS,
+    Score,
+    measure,
+    name_dimensions,
+    steps_of,
+)
 from glitchvae.validation.disentanglement.separation import sap
 from glitchvae.validation.disentanglement.votes import beta_vae_score, factor_vae_score
 
@@ -36,4 +42,5 @@ __all__ = [
     "mutual_information",
     "name_dimensions",
     "sap",
+    "steps_of",
 ]

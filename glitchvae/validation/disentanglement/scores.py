@@ -93,9 +93,9 @@ def measure(
     return tuple(scores)
 
 
-def steps_of(log_var: NDArray[np.floating] | None) -> int:
-    """How many steps `measure` reports."""
-    return 2 * (len(METRICS) if log_var is None else 2 * len(METRICS) + 1)
+def steps_of(sampled: bool) -> int:
+    """How many steps `measure` reports, with or without the scores of drawn codes."""
+    return 2 * (2 * len(METRICS) + 1 if sampled else len(METRICS))
 
 
 def _score(

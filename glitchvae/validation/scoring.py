@@ -1,0 +1,106 @@
+"""Scores of trained models on images whose factors are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from glitchvae.checkpoint import load_checkpoint
+from glitchvae.config import parse
+from glitchvae.errors import ModelError
+from glitchvae.models import Model, takes_views
+from glitchvae.store import Progress
+from glitchvae.training import TrainingConfig, train
+from glitchvae.validation import figures
+from glitchvae.validation.disentanglement import Protocol, Score, measure, name_dimensions
+from glitchvae.validation.encoding import encode
+from glitchvae.validation.factors import FactorData
+from glitchvae.validation.table2 import write_table
+
+
+def score_checkpoint(
+    path: str | Path,
+    data: FactorData,
+    *,
+    sampled: bool = False,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress = lambda _: None,
+) -> tuple[Score, ...]:
+    """All metrics of one model on `data`, the protocol scaled down to what there is.
+
+    Args:
+        path: Folder of the model.
+        data: Reduced to the size of the model's images where that divides theirs.
+        sampled: Whether codes drawn from the posteriors are scored, too.
+        seed: Of every draw.
+        device: Where to encode.
+        progress: Told of the metrics that are done.
+
+    Raises:
+        ModelError: the model is not of such images.
+        InputError: see `disentanglement.check`.
+    """
+    model = load_checkpoint(path, device).model
+    codes = encode(model, fitted(data, model, path).to_training(), device=device)
+    return measure(
+        codes.mean, data.factors, data.names, log_var=codes.log_var if sampled else None,
+        protocol=Protocol().scaled_to(len(data)), seed=seed, progress=progress,
+    )  # fmt: skip
+
+
+def fitted(data: FactorData, model: Model, where: object) -> FactorData:
+    """The images at the size the model takes, which a whole number of theirs must fill.
+
+    Raises:
+        ModelError: what the model takes, and what the images are.
+    """
+    if takes_views(model):
+        raise ModelError(f"no model of {data.name}", where=where, found="one of glitches")
+    channels, height, width = model.settings.image_shape
+    found = data.shape
+    factor = found[1] // height if found[1] % height == 0 else 0
+    if (channels, height * factor, width * factor) != found:
+        raise ModelError(
+            f"no model of {data.name}", where=where, expected=f"images of {found}, or reduced",
+            found=f"images of {(channels, height, width)}",
+        )  # fmt: skip
+    return data.reduced(factor) if factor > 1 else data
+
+
+def train_on(
+    data: FactorData, run: Path, *, objective: str, steps: int, seed: int, device: str,
+    progress: Progress = lambda _: None,
+) -> Path:  # fmt: skip
+    """A model of the reference study's size, trained on all images into the folder `run`."""
+    model = {"architecture": "image", "image_shape": data.shape, "likelihood": "bernoulli"}
+    values = {
+        "objective": {"name": objective}, "steps": steps, "seed": seed, "model": model,
+        "learning_rate": 1e-4, "learning_rate_schedule": "constant",
+    }  # fmt: skip
+    config = parse(TrainingConfig, values)
+    return train(data.to_training(), config, run, device=device, progress=progress)
+
+
+def write_scores(tables: Mapping[Path, Sequence[Score]], data: FactorData, path: Path) -> None:
+    """Scores of several models as CSV, and traversals of each beside it."""
+    rows = [(str(model), *score) for model, scores in tables.items() for score in scores]
+    write_table(path, ("model", *Score._fields), rows)
+    for model in tables:
+        draw_traversals(model, data, path.with_name(f"{path.stem}-{model.name}.png"))
+
+
+def draw_traversals(run: Path, data: FactorData, path: Path) -> None:
+    """Traversals of one model around the image in the middle, each dimension named.
+
+    A dimension is named after the factor that it knows most of, with the share of that
+    factor's entropy.
+    """
+    model = load_checkpoint(run).model
+    points = fitted(data, model, run)
+    pictures = points.to_training()
+    named = name_dimensions(encode(model, pictures).mean, points.factors, points.names)
+    captions = [f"{name} {share:.0%}" if name else "unused" for name, share in named]
+    middle = len(points) // 2
+    x = pictures.images(slice(middle, middle + 1)).numpy()
+    figures.traversals(model, x, captions, path)
