@@ -7,7 +7,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from glitchvae.errors import InputError, ModelError
-from glitchvae.prototypes import EVENTS_PER_CENTRE, Prototypes
+from glitchvae.prototypes import EVENTS_PER_CENTRE, Prototypes, _learn_metric
 
 MEANS = {"Blip": (0, 0, 0), "Tomte": (6, 0, 0), "Whistle": (0, 6, 0)}
 
@@ -49,12 +49,37 @@ def test_a_class_of_two_shapes_gets_two_centres(rng):
 
 
 def test_probabilities_are_calibrated_on_held_out_events(rng):
-    overlapping = {"spread": 4.0, "count": 400}
+    overlapping = {"spread": 4.0, "count": 1500}
     prototypes = Prototypes.fit(*events(rng, **overlapping), held_out=events(rng, **overlapping))
     codes, labels = events(rng, **overlapping)
     found = prototypes.classify(codes)
     accuracy = np.mean(found.class_name == labels)
     assert np.mean(found.class_probability) == pytest.approx(accuracy, abs=0.04)
+
+
+def test_a_learnt_metric_looks_away_from_what_tells_nothing(rng):
+    classes = np.repeat([0, 1], 3000)
+    codes = np.stack([classes + rng.normal(0, 0.2, 6000), rng.normal(0, 5, 6000)], axis=1)
+    centres = np.array([[0.0, 0.0], [1.0, 0.0]])
+    metric = _learn_metric(codes, classes, centres, np.array([0, 1]), np.eye(2), 0)
+    told, untold = np.linalg.norm(metric, axis=1)
+    assert told > 1.2
+    assert untold < 1
+
+
+@pytest.mark.parametrize("spread", [1.0, 2.5])
+def test_the_metric_that_is_kept_makes_held_out_classes_likelier(rng, spread):
+    codes, labels = events(rng, count=60, spread=spread)
+    held_out = events(rng, count=60, spread=spread)
+    prototypes = Prototypes.fit(codes, labels, held_out=held_out)
+    plain = dataclasses.replace(prototypes, metric=None)._calibrated(*held_out)
+    assert prototypes._surprise(*held_out) <= plain._surprise(*held_out)
+
+
+def test_novelty_does_not_depend_on_the_learnt_metric(prototypes, rng):
+    codes, _ = events(rng)
+    other = dataclasses.replace(prototypes, metric=rng.normal(size=(3, 3)))
+    np.testing.assert_array_equal(prototypes.classify(codes).novelty, other.classify(codes).novelty)
 
 
 def test_novelty_of_known_events_is_uniform_and_of_far_ones_one(prototypes, rng):
