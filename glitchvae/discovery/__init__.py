@@ -1,6 +1,5 @@
 """Groups of events that no known class explains, and how far they can be trusted."""
 
-from glitchvae.discovery.comparing import join_embeddings
 from glitchvae.discovery.live import live_segments, spans
 from glitchvae.discovery.record import (
     PROPERTIES,
@@ -22,7 +21,6 @@ __all__ = [
     "KnownClass",
     "Rate",
     "discover",
-    "join_embeddings",
     "live_segments",
     "spans",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,25 +60,6 @@ class Known:
     def novelty(self, sample: Sample) -> NDArray[np.float64]:
         """(N,) one less the chance that a known event lies as far out."""
         return 1.0 - self.tail.exceedance(-sample.log_known.max(axis=1))
-
-
-def join_embeddings(parts: Sequence[Embeddings]) -> Embeddings:
-    """Embeddings of several files, each event once.
-
-    Raises:
-        InputError: none, or codes of different models, which cannot be compared.
-    """
-    if not parts:
-        raise InputError("nothing to discover in", expected="an archive or embeddings")
-    models = {part.model_digest: part.model.get("name", "") for part in parts}
-    if len(models) > 1:
-        raise InputError(
-            "codes of several models cannot be compared",
-            found=" and ".join(f"{name} ({digest[:12]})" for digest, name in models.items()),
-            remedy="Embed all of them with one model.",
-        )  # fmt: skip
-    joined = Embeddings.join(parts)
-    return joined.take(np.sort(np.unique(joined.event_id.astype(str), return_index=True)[1]))
 
 
 def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[np.int64]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
+import erfa
 import numpy as np
-from astropy.time import Time
 from numpy.typing import NDArray
 
 from glitchvae.discovery.live import Live, drift, hours, poisson_interval
@@ -13,6 +13,8 @@ from glitchvae.discovery.record import PROPERTIES, Box, Rate
 from glitchvae.embedding import Embeddings
 
 _QUANTILES = (0.05, 0.5, 0.95)
+_GPS_EPOCH = np.datetime64("1980-01-06T00:00:00")
+_TAI_UTC_AT_EPOCH = 19.0
 
 
 class Description(TypedDict):
@@ -55,9 +57,14 @@ def rate(ifo: str, count: int, live_hours: float) -> Rate:
 
 def daily_profile(gps: NDArray[np.float64]) -> NDArray[np.int64]:
     """(24,) events by hour of the day (UTC)."""
-    times: Any = Time(gps, format="gps", scale="tai")
-    day = times.utc.mjd % 1.0
-    return np.bincount((24 * day).astype(np.int64) % 24, minlength=24)
+    # The table of leap seconds that comes with the package; asking astropy's Time could
+    # make it look for a newer one on the network.
+    table = erfa.leap_seconds.get()
+    months = [f"{row['year']:04d}-{row['month']:02d}-01" for row in table]
+    begins = (np.array(months, "datetime64[s]") - _GPS_EPOCH).astype(float)
+    leaps = table["tai_utc"] - _TAI_UTC_AT_EPOCH
+    offset = leaps[np.searchsorted(begins + leaps, gps, side="right") - 1]
+    return np.bincount((gps - offset).astype(np.int64) // 3600 % 24, minlength=24)
 
 
 def _box(values: NDArray[np.floating]) -> tuple[float, float, float]:

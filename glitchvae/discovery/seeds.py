@@ -48,8 +48,17 @@ def excess_rows(archive: Sample, background: Background) -> NDArray[np.int64]:
 def first_guess(
     archive: Sample, rows: NDArray[np.int64], *, method: Method, min_events: int, seed: int
 ) -> NDArray[np.float64]:
-    """(N, J) membership of every event in groups of the events `rows`."""
-    groups = find_groups(archive.points[rows], method=method, min_events=min_events, seed=seed)
+    """(N, J) membership of every event in groups of the events `rows`.
+
+    Density-based groups are tight; a class that is wide and thin in many dimensions is left
+    out by them and becomes components of a mixture.
+    """
+    points = archive.points[rows]
+    groups = find_groups(points, method=method, min_events=min_events, seed=seed)
+    if method == "hdbscan":
+        stray = np.flatnonzero(groups < 0)
+        others = find_groups(points[stray], method="gmm", min_events=min_events, seed=seed)
+        groups[stray] = np.where(others < 0, -1, others + groups.max(initial=-1) + 1)
     guess = np.zeros((len(archive.points), groups.max(initial=-1) + 1))
     inside = groups >= 0
     guess[rows[inside], groups[inside]] = 1.0

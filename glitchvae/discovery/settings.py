@@ -13,8 +13,9 @@ class DiscoverySettings(Settings):
     """Options of `discover`.
 
     Attributes:
-        method: How events are grouped: "hdbscan" (the number of groups is found), "gmm",
-            "dpmm" (Dirichlet-process mixture) or "spectral".
+        method: How the search groups events at first: "hdbscan" (tight groups, and a mixture
+            of what is in none of them), "gmm" (a mixture alone), "dpmm" (a Dirichlet-process
+            mixture) or "spectral".
         min_events: Fewest events of a candidate.
         significance: False candidates to expect in one run without a new class.
         bootstraps: Reclusterings behind the stability.

@@ -75,5 +75,6 @@ def p_value(count: Count) -> float:
 
 def uniform_p_value(count: Count, rng: np.random.Generator) -> float:
     """The same, spread evenly over each step that a whole number makes: for calibration."""
-    more = p_value(count._replace(seen=count.seen + 1))
+    known, share = count.expected / count.unit, count.unit / (1.0 + count.unit)
+    more = float(betainc(count.seen + 1, known, share)) if known > 0 else 0.0
     return more + float(rng.random()) * (p_value(count) - more)

@@ -1,0 +1,99 @@
+"""Rates, hours of the day, boxes and drift, against scipy and astropy."""
+
+import numpy as np
+import pytest
+from astropy.time import Time
+from igwn_segments import segment, segmentlist
+from scipy import stats
+
+from glitchvae.archive import create_archive
+from glitchvae.discovery import live_segments, spans
+from glitchvae.discovery.describing import daily_profile, describe, rate
+from glitchvae.discovery.live import drift, months, poisson_interval
+from tests.discovery.conftest import START, draw, embeddings_of
+
+
+def test_hours_are_those_of_astropy_over_leap_seconds(rng):
+    gps = rng.uniform(315964800 - 315964800, 1.45e9, 400)
+    times = Time(gps, format="gps", scale="tai").utc.datetime
+    expected = np.bincount([time.hour for time in times], minlength=24)
+    np.testing.assert_array_equal(daily_profile(gps), expected)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 300])
+def test_the_interval_of_a_rate_holds_its_confidence(count):
+    low, high = poisson_interval(count)
+    assert stats.poisson.cdf(count, high) == pytest.approx(0.05)
+    if count:
+        assert stats.poisson.sf(count - 1, low) == pytest.approx(0.05)
+    else:
+        assert low == 0.0
+
+
+def test_a_rate_without_live_time_is_unknown():
+    assert np.isnan(rate("H1", 3, float("nan")).per_hour)
+    assert np.isnan(rate("H1", 3, 0.0).low)
+    assert rate("H1", 3, 6.0).per_hour == 0.5
+
+
+def test_a_steady_rate_is_steady_over_gaps_and_a_burst_is_not(rng):
+    live = {"H1": segmentlist([segment(0.0, 1000.0), segment(9000.0, 10000.0)])}
+    steady = rng.uniform(0, 2000, 300)
+    steady += np.where(steady > 1000, 8000, 0)
+    names = np.full(300, "H1", object)
+    assert drift(steady, names, live) > 0.01
+    assert drift(steady / 3, names, live) < 1e-6
+    assert np.isnan(drift(steady[:4], names[:4], live))
+    assert np.isnan(drift(steady, np.full(300, "L1", object), live))
+
+
+def test_p_values_of_drift_are_uniform(rng):
+    live = {"H1": segmentlist([segment(0.0, 10.0), segment(20.0, 30.0)])}
+    names = np.full(30, "H1", object)
+    times = rng.uniform(0, 20, (200, 30))
+    found = [drift(t + np.where(t > 10, 10, 0), names, live) for t in times]
+    assert stats.kstest(found, "uniform").pvalue > 0.01
+
+
+def test_times_of_two_detectors_at_once_count_once():
+    day = 86400.0
+    live = {
+        "H1": segmentlist([segment(0.0, 10 * day)]), "L1": segmentlist([segment(5 * day, 15 * day)])
+    }  # fmt: skip
+    assert months(live) == pytest.approx(0.5)
+    assert np.isnan(months({}))
+
+
+def test_a_box_leaves_out_what_is_unknown(rng):
+    codes, labels = draw(rng, {"Blip": 40})
+    snr = np.linspace(8, 20, 40)
+    snr[:20] = np.nan
+    found = describe(
+        embeddings_of(codes, labels, rng, snr=snr, q=np.full(40, np.nan)), np.arange(40), {}
+    )
+    np.testing.assert_allclose(
+        found["properties"]["snr"], np.quantile(snr[20:], (0.05, 0.5, 0.95)), rtol=1e-6
+    )
+    assert np.isnan(found["properties"]["q"]).all()
+
+
+def test_events_without_times_are_described(rng):
+    codes, labels = draw(rng, {"Blip": 40})
+    nowhere = embeddings_of(codes, labels, rng, gps=np.full(40, np.nan))
+    found = describe(nowhere, np.arange(40), {})
+    assert np.isnan(found["first_gps"])
+    assert found["daily_profile"].sum() == 0
+    assert spans(nowhere) == {}
+
+
+def test_an_archive_says_what_was_searched(tmp_path, rng):
+    codes, labels = draw(rng, {"Blip": 40})
+    events = embeddings_of(codes, labels, rng)
+    archive = create_archive(tmp_path / "archive")
+    end = START + 36000.0
+    with archive.writing({"H1": (START, end), "L1": (START - 100.0, end)}) as journal:
+        journal.add(events)
+    found = live_segments(archive)
+    assert {ifo: float(abs(live)) for ifo, live in found.items()} == {"H1": 36000.0, "L1": 36100.0}
+    assert set(spans(events)) == {"H1", "L1"}
+    assert float(abs(spans(events)["H1"])) < 36000.0

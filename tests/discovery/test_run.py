@@ -1,0 +1,147 @@
+"""`discover` from end to end: what is new comes back, what is known does not, bad input."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from igwn_segments import segment, segmentlist
+
+from glitchvae.discovery import DiscoverySettings, discover
+from glitchvae.errors import InputError
+from glitchvae.prototypes import Prototypes
+from tests.discovery.conftest import START, draw, embeddings_of
+
+QUICK = DiscoverySettings(bootstraps=3)
+LIVE = {name: segmentlist([segment(START, START + 36000.0)]) for name in ("H1", "L1")}
+
+
+@pytest.fixture(scope="module")
+def found(with_new, prototypes):
+    return discover(with_new, prototypes, QUICK, live=LIVE)
+
+
+def test_a_new_class_comes_back_pure_and_complete(found, with_new):
+    (candidate,) = found.candidates
+    new = with_new.label == "New"
+    assert new[candidate.members].mean() > 0.95
+    assert len(candidate.members) > 0.9 * new.sum()
+    assert candidate.p_value < 1e-4
+    assert candidate.stability > 0.8
+    assert candidate.advice == "new class"
+    assert candidate.medoid == candidate.members[0]
+    assert set(candidate.edges) <= set(candidate.members)
+    assert candidate.name == "candidate-1"
+    assert [name for name, _ in candidate.nearest][2] in ("Blip", "Tomte", "Whistle")
+    assert sorted(d for _, d in candidate.nearest) == [d for _, d in candidate.nearest]
+
+
+def test_the_result_fits_together(found, with_new):
+    assert found.novelty.shape == found.cluster.shape == (len(with_new),)
+    np.testing.assert_array_equal(
+        np.flatnonzero(found.cluster == 0), np.sort(found.candidates[0].members)
+    )
+    rows = np.concatenate([k.members for k in found.known] + [c.members for c in found.candidates])
+    np.testing.assert_array_equal(np.sort(rows), np.arange(len(with_new)))
+    assert found.model_digest == "d" * 64
+    novelty = found.novelty[with_new.label == "New"]
+    assert np.median(novelty) > 0.999 > np.median(found.novelty)
+
+
+def test_rates_are_those_of_the_live_time(found):
+    candidate = found.candidates[0]
+    assert [rate.ifo for rate in candidate.rates] == ["H1", "L1"]
+    assert sum(rate.count for rate in candidate.rates) == len(candidate.members)
+    for rate in candidate.rates:
+        assert rate.live_hours == pytest.approx(10.0)
+        assert rate.low < rate.per_hour == rate.count / 10.0 < rate.high
+    assert candidate.daily_profile.sum() == len(candidate.members)
+    assert candidate.drift > 1e-3
+    assert candidate.expected_per_month >= candidate.p_value * 30 * 24 / 10
+
+
+def test_known_events_alone_make_no_candidate(without_new, prototypes):
+    found = discover(without_new, prototypes, QUICK)
+    assert found.candidates == ()
+    assert (found.cluster == -1).all()
+    assert {known.name for known in found.known} == {"Blip", "Tomte", "Whistle"}
+    assert np.isnan(found.known[0].rates[0].per_hour)
+
+
+def test_the_same_seed_gives_the_same_result(found, with_new, prototypes):
+    again = discover(with_new, prototypes, QUICK, live=LIVE)
+    np.testing.assert_array_equal(again.cluster, found.cluster)
+    assert again.candidates[0].p_value == found.candidates[0].p_value
+    assert again.candidates[0].stability == found.candidates[0].stability
+
+
+def test_a_class_that_was_accepted_is_not_found_again(found, with_new, prototypes):
+    known = prototypes.with_class("New", with_new.mean[found.candidates[0].members])
+    assert discover(with_new, known, QUICK).candidates == ()
+
+
+def test_two_new_classes_are_two_candidates(prototypes, rng):
+    codes, labels = draw(rng, {"Blip": 400, "Tomte": 150, "New": 60, "Other": 50})
+    found = discover(embeddings_of(codes, labels, rng), prototypes, QUICK)
+    kinds = [set(labels[c.members][:20]) for c in found.candidates]
+    assert sorted(map(str, kinds)) == ["{'New'}", "{'Other'}"]
+    assert found.candidates[0].p_value <= found.candidates[1].p_value
+
+
+def test_events_without_a_code_are_counted_and_left_out(with_new, prototypes):
+    mean = with_new.mean.copy()
+    mean[:3] = np.nan
+    mean[5, 1] = np.nan
+    status = with_new.status.copy()
+    status[:3] = "gap"
+    found = discover(dataclasses.replace(with_new, mean=mean, status=status), prototypes, QUICK)
+    assert found.excluded == {"gap": 3, "nan_in_code": 1}
+    assert np.isnan(found.novelty[[0, 1, 2, 5]]).all()
+    assert (found.cluster[[0, 1, 2, 5]] == -1).all()
+    assert len(found.candidates) == 1
+
+
+def test_one_class_alone_is_no_obstacle(rng, prototypes):
+    archive = embeddings_of(*draw(rng, {"Blip": 200}), rng)
+    assert discover(archive, prototypes, QUICK).candidates == ()
+    single = Prototypes.fit(*draw(rng, {"Blip": 200}))
+    assert discover(archive, single, QUICK).candidates == ()
+
+
+@pytest.mark.parametrize("count", [0, 19])
+def test_too_few_events_are_refused(with_new, prototypes, count):
+    with pytest.raises(InputError, match=f"too few events .* found {count} of {count}"):
+        discover(with_new.take(slice(0, count)), prototypes, QUICK)
+
+
+def test_equal_codes_are_refused(with_new, prototypes):
+    same = dataclasses.replace(with_new, mean=np.ones_like(with_new.mean))
+    with pytest.raises(InputError, match="all codes are the same"):
+        discover(same, prototypes, QUICK)
+
+
+def test_codes_of_another_size_are_refused(with_new, prototypes):
+    other = dataclasses.replace(
+        with_new, mean=with_new.mean[:, :3], log_var=with_new.log_var[:, :3]
+    )
+    with pytest.raises(InputError, match="expected 4 dimensions; found 3 dimensions"):
+        discover(other, prototypes, QUICK)
+
+
+def test_labels_that_neighbours_doubt_are_audited(with_new, prototypes):
+    labels = with_new.label.copy()
+    wrong = np.flatnonzero(labels == "Tomte")[:4]
+    labels[wrong] = "Whistle"
+    found = discover(dataclasses.replace(with_new, label=labels), prototypes, QUICK)
+    doubted = {row.row: row for row in found.audit}
+    assert set(wrong) <= set(doubted)
+    assert doubted[wrong[0]].suggested == "Tomte"
+    assert all(row.agreement >= 0.8 for row in found.audit)
+    assert len(found.audit) < 20
+
+
+@pytest.mark.parametrize("method", ["hdbscan", "dpmm", "spectral"])
+def test_other_ways_to_begin_find_it_too(with_new, prototypes, method):
+    settings = DiscoverySettings(method=method, bootstraps=0)
+    (candidate,) = discover(with_new, prototypes, settings).candidates
+    assert (with_new.label[candidate.members] == "New").mean() > 0.9
+    assert np.isnan(candidate.stability)

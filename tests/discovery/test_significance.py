@@ -1,0 +1,78 @@
+"""p-values: the exact test of two counts, uniform where nothing is new, and background counts."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from glitchvae.discovery import DiscoverySettings
+from glitchvae.discovery.comparing import Known
+from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess
+from glitchvae.discovery.searching import find_and_count, link
+from glitchvae.discovery.significance import Count, p_value, uniform_p_value
+from tests.discovery.conftest import MIDDLES, draw
+
+
+@pytest.mark.parametrize(("seen", "known", "unit"), [(5, 2, 1.0), (12, 0, 0.5), (3, 9, 0.25)])
+def test_the_test_of_two_counts_is_scipys_binomial_test(seen, known, unit):
+    count = Count(seen, known * unit, unit)
+    share = unit / (1 + unit)
+    exact = stats.binomtest(seen, seen + known, share, alternative="greater").pvalue
+    assert p_value(count) == pytest.approx(exact)
+
+
+def test_no_event_is_no_evidence():
+    assert p_value(Count(0, 3.0, 1.0)) == 1.0
+
+
+def test_spread_p_values_of_poisson_counts_are_uniform(rng):
+    seen, known = rng.poisson(4.0, 2000), rng.poisson(8.0, 2000)
+    counts = [Count(int(a), b * 0.5, 0.5) for a, b in zip(seen, known, strict=True)]
+    found = [uniform_p_value(count, rng) for count in counts]
+    assert stats.kstest(found, "uniform").pvalue > 0.01
+
+
+def test_archives_without_a_new_class_make_uniform_p_values(prototypes, rng):
+    known, settings = Known.of(prototypes), DiscoverySettings(significance=0.05)
+    p_values, sure = [], 0
+    for _ in range(12):
+        codes, _ = draw(rng, dict(zip(MIDDLES, rng.integers(30, 300, 3), strict=True)))
+        tested = find_and_count(known.sample(codes), known.background, settings, rng)
+        p_values += [uniform_p_value(count, rng) for count in tested.counts]
+        sure += int((tested.p_values * len(tested.p_values) <= 0.05).sum())
+    assert sure <= 3
+    if len(p_values) >= 10:
+        assert stats.kstest(p_values, "uniform").pvalue > 1e-3
+
+
+def test_weights_stand_for_the_archive_even_where_classes_overlap(rng):
+    """Two classes that share half their codes, three quarters of the archive being the second."""
+    owners = np.repeat([0, 1], 400)
+    points = rng.normal(np.where(owners == 0, 0.0, 1.5), 1.0)[:, None]
+    density, off = stats.norm([0.0, 1.5], 1.0), np.array([0.0, 1.0])
+    sample = Sample(points, density.logpdf(points) + off)  # a wrong density on purpose
+    seen = rng.normal(np.repeat([0.0, 1.5], [500, 1500]), 1.0)[:, None]
+    archive = Sample(seen, density.logpdf(seen) + off)
+    excess = Excess(components=(), events=np.zeros(0), class_events=np.array([1000.0, 1000.0]))
+    background = Background(sample=sample, owners=owners)
+    weights = background.weights(excess.claims(sample), excess.claims(archive))
+    np.testing.assert_allclose(weights.sum(), 2000, rtol=0.02)
+    np.testing.assert_allclose(weights[owners == 1].sum(), 1500, rtol=0.15)
+
+
+def test_a_component_that_known_events_fill_is_dropped(rng):
+    known = rng.normal(0, 1, (1000, 3))
+    log_density = stats.norm(0, 0.7).logpdf(known).sum(axis=1, keepdims=True)  # too narrow
+    background = Background(sample=Sample(known, log_density), owners=np.zeros(1000, int))
+    points = rng.normal(0, 1, (1000, 3))
+    archive = Sample(points, stats.norm(0, 0.7).logpdf(points).sum(axis=1, keepdims=True))
+    start = (np.linalg.norm(points, axis=1) > 2.5).astype(float)[:, None]
+    excess, left = fit_excess(archive, background, start, min_events=60)
+    assert len(left) == len(excess.components) == 0
+
+
+def test_components_whose_events_are_neighbours_are_one_group(rng):
+    points = np.concatenate([rng.normal(m, 1, (80, 2)) for m in ((0, 0), (2, 0), (30, 0))])
+    members = np.repeat(np.eye(3), 80, axis=0)
+    groups = link(points, members)
+    assert groups[0] == groups[1] != groups[2]
+    assert link(points, members[:, :0]).shape == (0,)

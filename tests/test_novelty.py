@@ -1,0 +1,121 @@
+"""Densities of known classes, shares of classes, and a tail finer than the events are many."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from glitchvae.errors import InputError
+from glitchvae.novelty import (
+    KnownDensity,
+    Novelty,
+    Reference,
+    Tail,
+    class_shares,
+    cross_fitted,
+    reference_of,
+    shrunk_gaussian,
+)
+from glitchvae.prototypes import Prototypes
+
+
+@pytest.fixture
+def prototypes(rng):
+    """Two classes in three dimensions, one of them wide."""
+    codes = np.concatenate([rng.normal(0, 1, (300, 3)), rng.normal(12, 3, (300, 3))])
+    return Prototypes.fit(codes, np.repeat(["narrow", "wide"], 300).astype(object))
+
+
+def test_a_gaussian_is_that_of_scipy(rng):
+    root = rng.normal(size=(3, 3))
+    covariance, mean = root @ root.T + np.eye(3), np.array([1.0, -2.0, 0.5])
+    points = rng.normal(size=(20, 3))
+    found = shrunk_gaussian(mean, covariance, 1e12).log_density(points)
+    np.testing.assert_allclose(found, stats.multivariate_normal(mean, covariance).logpdf(points))
+
+
+def test_few_events_make_a_round_gaussian_of_the_same_size():
+    flat = np.diag([9.0, 1.0, 1.0])
+    few = shrunk_gaussian(np.zeros(3), flat, 1e-9)
+    np.testing.assert_allclose(few.root @ few.root.T, np.eye(3) / np.trace(flat) * 3)
+
+
+def test_negative_variances_of_a_difference_of_samples_are_lifted():
+    found = shrunk_gaussian(np.zeros(2), np.diag([4.0, -1.0]), 100.0)
+    assert np.isfinite(found.log_density(np.zeros((1, 2)))).all()
+
+
+def test_class_densities_integrate_to_one(rng):
+    points = np.concatenate([rng.normal(0, 1, (100, 2)), rng.normal(4, 0.5, (100, 2))])
+    model = KnownDensity.fit(Reference(points, np.repeat([0, 1], 100)), 2)
+    x = np.linspace(-6, 8, 281)
+    grid = np.stack(np.meshgrid(x, x), axis=-1).reshape(-1, 2)
+    total = np.exp(model.log_density(grid)).sum(axis=0) * (x[1] - x[0]) ** 2
+    np.testing.assert_allclose(total, 1.0, atol=0.01)
+
+
+def test_a_class_without_events_has_no_density(rng):
+    reference = Reference(rng.normal(size=(30, 2)), np.zeros(30, dtype=int))
+    found = KnownDensity.fit(reference, 2).log_density(np.zeros((1, 2)))
+    assert found[0, 1] == -np.inf
+    with pytest.raises(InputError, match="no known event"):
+        KnownDensity.fit(Reference(np.empty((0, 2)), np.empty(0, int)), 2)
+
+
+def test_densities_that_saw_an_event_flatter_it(rng):
+    reference = Reference(rng.normal(size=(60, 20)), np.zeros(60, dtype=int))
+    fair = cross_fitted(reference, 1, rng)
+    flattered = KnownDensity.fit(reference, 1).log_density(reference.points)
+    fresh = KnownDensity.fit(reference, 1).log_density(rng.normal(size=(500, 20)))
+    assert fair.mean() < flattered.mean()
+    assert abs(fair.mean() - fresh.mean()) < abs(flattered.mean() - fresh.mean())
+
+
+def test_shares_of_classes_are_found_again(rng):
+    density = stats.norm([0.0, 4.0], 1.0)
+    points = np.concatenate([rng.normal(0, 1, 900), rng.normal(4, 1, 100)])
+    shares = class_shares(density.logpdf(points[:, None]))
+    np.testing.assert_allclose(shares, (0.9, 0.1), atol=0.03)
+
+
+def test_the_tail_follows_an_exponential_far_beyond_the_data(rng):
+    tail = Tail.fit(rng.exponential(size=4000))
+    far = np.array([7.0, 9.0])
+    np.testing.assert_allclose(np.log(tail.exceedance(far)), -far, atol=1.2)
+    near = np.array([0.5, 1.0, 2.0])
+    np.testing.assert_allclose(tail.exceedance(near), np.exp(-near), rtol=0.1)
+
+
+def test_exceedance_falls_with_the_score_and_keeps_nan(rng):
+    tail = Tail.fit(rng.normal(size=500))
+    found = tail.exceedance(np.linspace(-5, 8, 200))
+    assert (np.diff(found) <= 1e-9).all()
+    assert (found >= 0).all()
+    assert (found <= 1).all()
+    assert np.isnan(tail.exceedance(np.array([np.nan])))[0]
+
+
+def test_known_events_are_uniformly_novel_and_strangers_are_not(prototypes, rng):
+    novelty = Novelty.fit(prototypes)
+    fresh = np.concatenate([rng.normal(0, 1, (500, 3)), rng.normal(12, 3, (500, 3))])
+    assert stats.kstest(novelty.novelty(fresh), "uniform").statistic < 0.08
+    strangers = novelty.novelty(np.full((1, 3), 45.0))
+    assert strangers[0] > 0.999
+    assert np.isnan(novelty.novelty(np.array([[np.nan, 0.0, 0.0]])))[0]
+
+
+def test_a_wide_class_allows_what_a_narrow_one_does_not(prototypes):
+    """Five units from the middle is nothing for the wide class and much for the narrow one."""
+    novelty = Novelty.fit(prototypes)
+    narrow, wide = novelty.novelty(np.array([[-3.0, -3.0, -3.0], [15.0, 15.0, 15.0]]))
+    assert wide < 0.9 < narrow
+
+
+def test_prototypes_without_events_get_stand_ins(prototypes, rng):
+    bare = dataclasses.replace(prototypes, reference=None, reference_owners=None)
+    points, owners = reference_of(bare, rng)
+    assert set(owners) == {0, 1}
+    centres = bare.centres @ bare.whitener
+    apart = np.linalg.norm(points[:, None] - centres, axis=2).min(axis=1)
+    assert apart.max() <= bare.known_distances.max() + 1e-6
