@@ -1,0 +1,38 @@
+"""The recipe that measures a model: every figure of it, on simulated events alone."""
+
+import csv
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+import pytest
+from PIL import Image
+
+from glitchvae.config import read_config
+from glitchvae.recipes import find_recipe, load_main, run_recipe
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_a_rehearsal_measures_everything_that_needs_no_real_data(tmp_path):
+    with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()):
+        run_recipe(find_recipe("default_model_bars"), tmp_path, tiny=True)
+    with (tmp_path / "bars.csv").open(encoding="utf-8") as file:
+        found = {(row["what"], row["measure"]): float(row["value"]) for row in csv.DictReader(file)}
+    assert found["same events at lower rates", "same class at 16384 Hz"] == 1
+    assert found["model", "same codes again"] == 1
+    assert found["model", "megabytes"] < 15
+    assert all(measure in told.getvalue() for _, measure in found)
+    for (_, measure), value in found.items():
+        if measure in ("accuracy", "macro_f1", "purity", "NMI", "calibration error"):
+            assert 0 <= value <= 1
+    with (tmp_path / "rates.csv").open(encoding="utf-8") as file:
+        rates = list(csv.DictReader(file))
+    assert len(rates) == 4 * len({row["class"] for row in rates}) == 4 * 24
+    with Image.open(tmp_path / "reliability.png") as picture:
+        picture.verify()
+
+
+def test_the_shipped_settings_are_valid():
+    recipe = find_recipe("default_model_bars")
+    settings = load_main(recipe.script).__globals__["BarsSettings"]
+    assert read_config(settings, recipe.config).model == "default"
