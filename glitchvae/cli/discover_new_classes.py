@@ -34,9 +34,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--catalog", type=_PATH, metavar="DIR", help="Your own catalogue of classes.")
 @click.option("--live", multiple=True, metavar="[IFO=]FILE", help="Segments that were searched.")
 @click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
-@click.option("--method", help="hdbscan, gmm, dpmm or spectral.")
+@click.option("--method", help="gmm (default), hdbscan, dpmm or spectral.")
 @click.option("--min-events", type=int, help="Fewest events of a candidate.")
-@click.option("--significance", type=float, help="Largest p-value of a candidate.")
+@click.option("--significance", type=float, help="False candidates to expect in a run.")
 @click.option("--seed", type=int, help="Of every random number.")
 def command(
     sources: tuple[Path, ...], out: Path | None, replace: bool, model: str | None,

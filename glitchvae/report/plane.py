@@ -73,9 +73,14 @@ def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> 
         return Plane(rows, {"PCA": flat}, 1.0)
     pca = PCA(2, random_state=seed).fit(usable)
     positions = {"PCA": pca.transform(codes[rows])}
-    if importlib.util.find_spec("umap") and len(rows) >= _FEWEST:
+    if umap_is_installed() and len(rows) >= _FEWEST:
         positions = {"UMAP": _umap(codes[rows], seed), **positions}
     return Plane(rows, positions, float(pca.explained_variance_ratio_.sum()))
+
+
+def umap_is_installed() -> bool:
+    """Whether the extra `cluster` is there."""
+    return importlib.util.find_spec("umap") is not None
 
 
 def _umap(codes: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from glitchvae.report.plane import draw_plane, project
 
 @pytest.fixture
 def only_pca(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("glitchvae.report.plane.umap_is_installed", lambda: False)
 
 
 def test_pca_is_that_of_all_codes(only_pca, discovery):

@@ -1,0 +1,206 @@
+"""glitchvae discover-new-classes: what it finds, writes, remembers and refuses."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from glitchvae.archive import create_archive
+from glitchvae.checkpoint import DataCard, ModelCard, load_checkpoint, save_checkpoint
+from glitchvae.cli import main
+from glitchvae.embedding import Embeddings
+from glitchvae.models import GlitchVAE, GlitchVAESettings
+from glitchvae.prototypes import Prototypes
+from glitchvae.runs import read_run
+
+KNOWN = {"Blip": 0, "Tomte": 1, "Whistle": 2}
+START = 1238166018.0
+
+
+def place(k, size=4):
+    return 8.0 * np.eye(4, size)[k]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(1)
+    network = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=4))
+    rng = np.random.default_rng(2)
+    codes = np.concatenate([place(k) + rng.normal(size=(150, 4)) for k in KNOWN.values()])
+    card = ModelCard(
+        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=1,
+        data=DataCard(digest=""),
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_checkpoint(folder, network, card, Prototypes.fit(codes, np.repeat(list(KNOWN), 150)))
+    return folder
+
+
+def make_events(model, counts=(60, 60, 60, 40), seed=3):
+    """Events of the known classes and, last, of a new one."""
+    rng = np.random.default_rng(seed)
+    checkpoint = load_checkpoint(model)
+    codes = np.concatenate([place(k) + rng.normal(size=(n, 4)) for k, n in enumerate(counts)])
+    codes = codes[rng.permutation(len(codes))].astype(np.float32)
+    count = len(codes)
+    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration")
+    return Embeddings(
+        event_id=[f"H1-{seed}-{n:04d}" for n in range(count)], gps=START + 100.0 * np.arange(count),
+        ifo=["H1", "L1"] * (count // 2), **{name: rng.uniform(1, 20, count) for name in columns},
+        mean=codes, log_var=np.zeros_like(codes), status=["ok"] * count,
+        **checkpoint.prototypes.classify(codes)._asdict(),
+        model={"name": "tiny", "digest": checkpoint.digest}, imaging={"name": "light"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def events(model):
+    return make_events(model)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A place of one's own, where nothing is set; the map is PCA's, as UMAP compiles for long."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("glitchvae.report.plane.umap_is_installed", lambda: False)
+    for name in ("GLITCHVAE_ARCHIVE", "GLITCHVAE_CATALOG"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def discover(*arguments, model):
+    return run("discover-new-classes", *arguments, "--model", model)
+
+
+def test_the_loop_from_archive_to_class(home, model, events):
+    create_archive("glitch-archive").append(events)
+    result = discover(model=model)
+    assert result.exit_code == 0, result.output
+    assert "220 glitches, 0 left out" in result.output
+    assert "candidate-1" in result.output
+    assert "dead time" in result.output
+    (folder,) = home.glob("discovery-*")
+    card = read_run(folder)
+    assert 30 <= card.summary["candidates"][0]["events"] <= 45
+    assert card.summary["live_hours"]["H1"] > 6
+    proposed = run("catalog", "propose", folder, "candidate-1", "--name", "Pearls")
+    assert proposed.exit_code == 0, proposed.output
+    accepted = run("catalog", "accept", "pearls", "--reviewer", "ana", "--note", "real")
+    assert accepted.exit_code == 0, accepted.output
+    again = discover("-o", "again", model=model)
+    assert again.exit_code == 0, again.output
+    assert "known from your catalogue: Pearls" in again.output
+    assert "no group that the known classes leave unexplained" in again.output
+    assert "Pearls" in (home / "again" / "events.csv").read_text()
+    assert "real" in run("catalog", "show", "Pearls").output
+
+
+def test_a_turned_down_candidate_comes_back_with_a_note(home, model, events):
+    events.write("codes.h5")
+    assert discover("codes.h5", "-o", "one", model=model).exit_code == 0
+    assert run("catalog", "propose", "one", "candidate-1").exit_code == 0
+    retired = run("catalog", "retire", "candidate-1", "--reviewer", "bo", "--note", "injections.")
+    assert retired.exit_code == 0, retired.output
+    result = discover("codes.h5", "-o", "two", model=model)
+    assert "candidate-1" in result.output
+    assert "retired as candidate-1 by bo" in (home / "two" / "report.html").read_text()
+
+
+def test_segments_and_a_target_of_ones_own(home, model, events):
+    events.write("codes.h5")
+    (home / "h.txt").write_text(f"{START} {START + 36000}\n")
+    (home / "target.csv").write_text("time,ifo,snr\n" + f"{START},H1,9\n{START + 1},H1,9\n")
+    result = discover(
+        "codes.h5", "-o", "out", "--live", "H1=h.txt", "--target", "target.csv", model=model
+    )
+    assert result.exit_code == 0, result.output
+    card = read_run(home / "out")
+    assert card.summary["live_hours"] == {"H1": 10.0}
+    assert card.summary["live_time"] == "H1=h.txt"
+    assert card.summary["vetoes_measured_against"] == "target.csv"
+
+
+def test_nothing_is_replaced_unasked(home, model, events):
+    events.write("codes.h5")
+    (home / "out").mkdir()
+    (home / "out" / "thesis.tex").touch()
+    result = discover("codes.h5", "-o", "out", model=model)
+    assert result.exit_code == 1
+    assert "no complete run" in result.output
+
+
+def with_nan(events):
+    mean = events.mean.copy()
+    mean[:20] = np.nan
+    return dataclasses.replace(events, mean=mean)
+
+
+def test_codes_with_nan_are_counted_and_left_out(home, model, events):
+    with_nan(events).write("codes.h5")
+    result = discover("codes.h5", "-o", "out", model=model)
+    assert result.exit_code == 0, result.output
+    assert "220 glitches, 20 left out" in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda e: e.take(slice(0, 12)), "20"),
+        (lambda e: e.take(slice(0, 0)), "20"),
+        (lambda e: dataclasses.replace(e, mean=np.ones_like(e.mean)), "the same"),
+        (lambda e: dataclasses.replace(e, model={"name": "gone", "digest": "a" * 64}),
+         "another model"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_one_line(home, model, events, change, said):
+    change(events).write("codes.h5")
+    result = discover("codes.h5", "-o", "out", model=model)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert not (home / "out").exists()
+
+
+def test_a_model_that_is_gone_is_named(home, events):
+    events.write("codes.h5")
+    result = run("discover-new-classes", "codes.h5")
+    assert result.exit_code == 1
+    assert "the model of these codes, tiny (" in result.output
+    assert "--model" in result.output
+
+
+def test_models_are_not_mixed(home, model, events):
+    events.write("one.h5")
+    other = dataclasses.replace(events, model={"name": "other", "digest": "b" * 64})
+    other.write("two.h5")
+    result = discover("one.h5", "two.h5", model=model)
+    assert result.exit_code == 1
+    assert "tiny (" in result.output
+    assert "other (bbbbbbbbbbbb)" in result.output
+    archive = create_archive("glitch-archive")
+    archive.append(events)
+    archive.append(other)
+    result = run("discover-new-classes")
+    assert result.exit_code == 1
+    assert "several models" in result.output
+
+
+def test_no_archive_and_an_empty_one(home, model):
+    assert "not an archive" in discover(model=model).output
+    create_archive("glitch-archive")
+    result = discover(model=model)
+    assert result.exit_code == 1
+    assert "holds no glitch yet" in result.output
+
+
+def test_a_bad_option_is_located(home, events):
+    events.write("codes.h5")
+    result = run("discover-new-classes", "codes.h5", "--method", "magic")
+    assert result.exit_code == 1
+    assert "method" in result.output
