@@ -37,12 +37,15 @@ from glitchvae.whitening import resample, whiten
 REACH = 1.0
 """Seconds on either side of the event in which strain is disturbed."""
 
+SHARES = tuple(np.linspace(0.125, 1.0, 8).tolist())
+"""Of each disturbance found, these multiples are tried too."""
+
 _FAINTEST = 1e-4  # of the energy scale: the root in `prepare` has no gradient at zero
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrainAttacks(Record):
-    """Attacks on one event, one row for each price of disturbance.
+    """Attacks on one event, rows for each price of disturbance: `SHARES` of what was found.
 
     Attributes:
         price: Nats of class score that a unit of signal-to-noise ratio costs.
@@ -136,7 +139,7 @@ def attack_strain(
     event: WhitenedEvent,
     target: str,
     *,
-    prices: Sequence[float] = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01),
+    prices: Sequence[float] = (20.0, 10.0, 5.0, 2.0, 1.0, 0.5),
     steps: int = 60,
     learning_rate: float = 0.1,
 ) -> StrainAttacks:
@@ -173,10 +176,11 @@ def attack_strain(
     for price in prices:
         disturbance = goal.descend(disturbance, price, steps, learning_rate)
         found.append(disturbance)
-    blocks = torch.cat([goal.disturbed(one) for one in found])
-    classes = classify_blocks(checkpoint, event, blocks)
+    # The scaled copies find how much of each disturbance is needed.
+    scaled = torch.cat([share * one for one in found for share in SHARES])
+    classes = classify_blocks(checkpoint, event, goal.disturbed(scaled))
     return StrainAttacks(
-        price=np.asarray(prices), snr=torch.cat(found).norm(dim=1).numpy(),
+        price=np.repeat(prices, len(SHARES)), snr=scaled.norm(dim=1).numpy(),
         class_name=classes.class_name, class_probability=classes.class_probability,
         original=original, target=target,
     )  # fmt: skip
