@@ -3,10 +3,14 @@
 from glitchvae.challenge.holding_out import (
     Trial,
     hold_out,
+    holdable_classes,
+    known_classes,
+    look_for_injections,
     name_events,
     null_runs,
     without,
 )
+from glitchvae.challenge.injecting import inject, measured_noise
 from glitchvae.challenge.scoring import (
     Efficiency,
     efficiency_of,
@@ -19,6 +23,11 @@ __all__ = [
     "Trial",
     "efficiency_of",
     "hold_out",
+    "holdable_classes",
+    "inject",
+    "known_classes",
+    "look_for_injections",
+    "measured_noise",
     "name_events",
     "null_runs",
     "proportion_interval",

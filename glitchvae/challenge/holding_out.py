@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glitchvae.checkpoint import Checkpoint
 from glitchvae.discovery.comparing import Known
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.searching import MEMBER, find_and_count, search
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import uniform_p_value
 from glitchvae.embedding import Embeddings
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, ModelError
 from glitchvae.prototypes import Prototypes
 
 PURITY = 0.9
@@ -68,6 +69,20 @@ def name_events(embeddings: Embeddings) -> NDArray[np.object_]:
     return np.where(labels == "", names, labels).astype(object)
 
 
+def known_classes(checkpoint: Checkpoint) -> Prototypes:
+    """The prototypes of a model.
+
+    Raises:
+        ModelError: it has none.
+    """
+    if checkpoint.prototypes is None:
+        raise ModelError(
+            "this model knows no class that could be held out", where=checkpoint.path,
+            expected="a model that was trained with labels",
+        )  # fmt: skip
+    return checkpoint.prototypes
+
+
 def without(prototypes: Prototypes, names: Sequence[str], *, seed: int = 0) -> Prototypes:
     """Prototypes fitted anew to the known events of the other classes.
 
@@ -82,6 +97,31 @@ def without(prototypes: Prototypes, names: Sequence[str], *, seed: int = 0) -> P
     labels = np.array(prototypes.names, dtype=object)[prototypes.reference_owners]
     kept = ~np.isin(labels.astype(str), names)
     return Prototypes.fit(prototypes.reference[kept], labels[kept], seed=seed)
+
+
+def holdable_classes(
+    truth: NDArray[np.object_], prototypes: Prototypes, wanted: Sequence[str], fewest: int
+) -> list[str]:
+    """Known classes with events enough, all of them or those that are wanted.
+
+    Raises:
+        InputError: a class that is wanted is not known or has too few events, or none is left.
+    """
+    counts = {name: int((truth == name).sum()) for name in prototypes.names}
+    for name in wanted:
+        if counts.get(name, 0) < fewest:
+            raise InputError(
+                f"{name!r} cannot be held out", expected=f"a known class of {fewest} events",
+                found=f"{counts[name]} events" if name in counts else "no such class",
+                remedy=f"Known are {', '.join(prototypes.names)}.",
+            )  # fmt: skip
+    names = list(wanted) or [name for name, count in counts.items() if count >= fewest]
+    if not names or len(prototypes.names) < 2:
+        raise InputError(
+            "no class can be held out", expected=f"two known classes, one with {fewest} events",
+            found=", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none",
+        )  # fmt: skip
+    return names
 
 
 def hold_out(
@@ -133,6 +173,40 @@ def look_for(
             )
         )  # fmt: skip
     return tuple(trials)
+
+
+def look_for_injections(
+    embeddings: Embeddings,
+    injected: Embeddings,
+    prototypes: Prototypes,
+    settings: DiscoverySettings,
+    populations: Sequence[int],
+) -> Iterator[Trial]:
+    """Add more and more injected events of one class to an archive, and look for them.
+
+    Args:
+        embeddings: The archive.
+        injected: Events of one class, as `inject` makes them.
+        prototypes: Of all classes; that of the injections is taken out.
+        settings: Of the search.
+        populations: How many injections are added.
+    """
+    if injected.label is None:
+        raise InputError("injected events have no label", expected="what `inject` returns")
+    name = str(injected.label[0])
+    rest = without(prototypes, [name], seed=settings.seed)
+    known = Known.of(rest, seed=settings.seed)
+    truth = name_events(embeddings)
+    old, names = _usable(embeddings, truth, known)
+    new, _ = _usable(injected, injected.label, known)
+    other = names != name
+    for population in (n for n in populations if n <= len(new.points)):
+        part = Sample(
+            np.concatenate([old.points[other], new.points[:population]]),
+            np.concatenate([old.log_known[other], new.log_known[:population]]),
+        )
+        mixed = np.concatenate([names[other], np.full(population, name, object)])
+        yield look_for(part, mixed, known, [name], settings)[0]
 
 
 @dataclass(frozen=True, kw_only=True)

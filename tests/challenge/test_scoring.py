@@ -1,0 +1,29 @@
+"""Efficiency: exact intervals, and archives thinned out by loudness and number."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from glitchvae.challenge import efficiency_of, proportion_interval, sweep
+from glitchvae.discovery import DiscoverySettings
+
+
+@pytest.mark.parametrize(("found", "trials"), [(0, 10), (3, 10), (10, 10)])
+def test_the_interval_is_scipys(found, trials):
+    exact = stats.binomtest(found, trials).proportion_ci(0.9, method="exact")
+    assert proportion_interval(found, trials) == pytest.approx((exact.low, exact.high))
+
+
+def test_few_events_are_missed_and_many_are_found(archive, prototypes):
+    settings = DiscoverySettings(bootstraps=0)
+    rows = list(
+        sweep(
+            archive, archive.label, prototypes, ["New"], settings, np.random.default_rng(0),
+            bands=((0.0, 100.0), (100.0, 200.0)), populations=(3, 50),
+        )
+    )  # fmt: skip
+    assert [(band, count, trial.detected) for band, count, trial in rows] == [
+        ((0.0, 100.0), 3, False), ((0.0, 100.0), 50, True),
+    ]  # fmt: skip
+    found = efficiency_of((0.0, 100.0), 50, [rows[1][2]])
+    assert (found.detected, found.trials, found.share) == (1, 1, 1.0)

@@ -1,0 +1,56 @@
+"""`glitchvae challenge`: on embeddings, on strain, and what it says when it cannot."""
+
+import csv
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glitchvae.checkpoint import load_checkpoint
+from glitchvae.cli import main
+from glitchvae.embedding import write_embeddings
+from tests.discovery.conftest import embeddings_of
+
+
+@pytest.fixture
+def events(tiny_model, tmp_path):
+    """120 events of three classes in the code space of the little model."""
+    rng = np.random.default_rng(3)
+    model = load_checkpoint(tiny_model)
+    labels = np.repeat(["Blip", "Tomte", "Whistle"], 40).astype(object)
+    path = tmp_path / "events.h5"
+    identity = {"name": model.name, "digest": model.digest}
+    write_embeddings(path, embeddings_of(rng.normal(size=(120, 6)), labels, rng, model=identity))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["challenge", *map(str, arguments)])
+
+
+def test_embeddings_are_challenged(events, tiny_model, tmp_path):
+    out = tmp_path / "trials.csv"
+    result = run(events, "--model", tiny_model, "--pairs", 1, "--snr", 8, "--events", 10, "-o", out)
+    assert result.exit_code == 0, result.output
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["test"] for row in rows] == ["one"] * 3 + ["pair"] * 2 + ["number"] * 3
+    assert {row["events"] for row in rows[-3:]} == {"10"}
+    assert "90 % interval" in result.output
+    assert "above 8" in result.output
+
+
+def test_strain_gets_injections(events, tiny_model, simulated_files):
+    result = run(
+        events, simulated_files[0], "--model", tiny_model, "--class", "Whistle", "--snr", 20,
+        "--events", 3, "--imaging", "light",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "injected" in result.output
+    assert "0 of 1" in result.output
+
+
+def test_an_unknown_class_is_said(events, tiny_model):
+    result = run(events, "--model", tiny_model, "--class", "Bilp")
+    assert result.exit_code == 1
+    assert "'Bilp' cannot be held out" in result.output
