@@ -1,4 +1,4 @@
-"""Measure models on images whose factors are known."""
+"""Measure models on images whose factors are known; attack them; add noise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import rich_click as click
 
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._progress import progress_of
+from glitchvae.cli._robustness import attacks, noise, strain
 
 if TYPE_CHECKING:
     from glitchvae.validation.disentanglement import Score
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Measure models on images whose factors are known."""
+    """Measure models on images whose factors are known; attack them; add noise."""
+
+
+for each in (attacks, noise, strain):
+    command.add_command(each)
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,217 @@
+"""Commands that attack models and add noise: part of `glitchvae validate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from glitchvae.cli._progress import progress_of
+from glitchvae.cli._tables import print_table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from glitchvae.checkpoint import Checkpoint
+    from glitchvae.validation.attacks import Attacks
+
+_PATH = click.Path(path_type=Path)
+
+
+def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which model, on which images."""
+    options = (
+        click.option("--checkpoint", "model", default="default", show_default=True,
+                     metavar="NAME|DIR"),
+        click.option("--images", type=_PATH, metavar="SET",
+                     help="Images of glitches, for a model of glitches."),
+        click.option("--data", type=_PATH, metavar="FILE",
+                     help="The published dSprites, for a model of pictures; drawn unless given."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+                     help="Of the images, the pairs and the noise."),
+        click.option("-o", "--output", type=_PATH, metavar="H5", help="Write every row here."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command()
+@_images_of
+@click.option("--pairs", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--goal",
+    type=click.Choice(["latent", "mean", "output"]),
+    default="latent",
+    show_default=True,
+    help="Codes, their means, or what is drawn of them.",
+)
+@click.option(
+    "--layer",
+    "layers",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="An attacked latent layer, from 1 at the bottom; all unless given.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["adam", "l-bfgs-b"]),
+    default="adam",
+    show_default=True,
+    help="All attacks as one batch, or one by one as in the papers.",
+)
+def attacks(
+    model: str, images: Path | None, data: Path | None, seed: int, output: Path | None,
+    pairs: int, goal: Any, layers: tuple[int, ...], method: Any,
+) -> None:  # fmt: skip
+    """Disturb images until they are taken for others, at 50 prices of disturbance.
+
+    The table shows, for every fifth price, how much divergence from the target is left and
+    how large the disturbance is.
+    """
+    import torch
+
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.validation.attacks import STRENGTHS, attack
+    from glitchvae.validation.robustness import random_pairs
+
+    checkpoint = load_checkpoint(model)
+    x = _read_images(checkpoint, images, data, 2 * pairs, seed)
+    chosen = random_pairs(x, pairs, torch.Generator().manual_seed(seed))
+    with progress_of("attacking", pairs * len(STRENGTHS), "attacks") as advance:
+        found = attack(
+            checkpoint.model, *chosen, goal=goal, layers=layers or None, method=method,
+            progress=advance,
+        )  # fmt: skip
+    _print_attacks(found, pairs)
+    if output is not None:
+        found.write(output)
+        click.echo(output)
+
+
+@click.command()
+@_images_of
+@click.option(
+    "--scale",
+    "scales",
+    type=click.FloatRange(min=0),
+    multiple=True,
+    default=(0.0, 0.05, 0.1, 0.2, 0.4),
+    show_default=True,
+    help="Standard deviation of the noise, in units of a pixel's range.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Images, drawn at random.",
+)
+def noise(
+    model: str, images: Path | None, data: Path | None, seed: int, output: Path | None,
+    scales: tuple[float, ...], count: int,
+) -> None:  # fmt: skip
+    """How likely clean images are under the codes of noisy ones; ELBO and norms beside it."""
+    import torch
+    from rich.table import Table
+
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.validation.noise_robustness import evidence, noise_curve, weight_norms
+
+    checkpoint = load_checkpoint(model)
+    x = _read_images(checkpoint, images, data, count, seed)
+    curve = noise_curve(checkpoint.model, x, scales, torch.Generator().manual_seed(seed))
+    table = Table("noise", "log p(x | z of the noisy image)", "± (nats)")
+    for scale, value, error in zip(curve.scale, curve.log_likelihood, curve.error, strict=True):
+        table.add_row(f"{scale:g}", f"{value:.2f}", f"{error:.2f}")
+    print_table(table)
+    found, norms = evidence(checkpoint.model, x, seed=seed), weight_norms(checkpoint.model)
+    rates = ", ".join(f"{rate:.2f}" for rate in found.rates)
+    click.echo(f"ELBO {found.elbo:.2f} ± {found.error:.2f} nats; KL by layer {rates}")
+    click.echo(f"norm of all weights: encoder {norms.encoder:.1f}, decoder {norms.decoder:.1f}")
+    if output is not None:
+        curve.write(output)
+        click.echo(output)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=_PATH, metavar="STRAIN...")
+@click.option("--gps", type=float, required=True, metavar="T", help="Time of the glitch.")
+@click.option("--to", "target", required=True, metavar="CLASS", help="The class to turn it into.")
+@click.option("--checkpoint", "model", default="default", show_default=True, metavar="NAME|DIR")
+@click.option("--imaging", default="light", show_default=True)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    help="Of each of six descents.",
+)
+@click.option("-o", "--output", type=_PATH, metavar="H5", help="Write every row here.")
+def strain(
+    files: tuple[Path, ...], gps: float, target: str, model: str, imaging: str, steps: int,
+    output: Path | None,
+) -> None:  # fmt: skip
+    """The smallest disturbance of whitened strain that changes the class of a glitch.
+
+    Its size is a signal-to-noise ratio: the noise of whitened strain has unit variance.
+    """
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.spectrogram import imaging_settings
+    from glitchvae.strain import open_strain
+    from glitchvae.validation.strain_attacks import attack_strain, whiten_event
+
+    event = whiten_event(open_strain(files), gps, imaging_settings(imaging))
+    found = attack_strain(load_checkpoint(model), event, target, steps=steps)
+    if found.smallest == found.smallest:  # a NaN is not itself
+        click.echo(f"{found.original} -> {target}: a disturbance of SNR {found.smallest:.2f}")
+    else:
+        click.echo(f"{found.original} -> {target}: not reached up to SNR {found.snr.max():.2f}")
+    if output is not None:
+        found.write(output)
+        click.echo(output)
+
+
+def _read_images(
+    checkpoint: Checkpoint, images: Path | None, data: Path | None, count: int, seed: int
+) -> Tensor:
+    """(N, C, F, T) random images as the model takes them."""
+    import numpy as np
+    import torch
+
+    from glitchvae.dataset import read_images
+    from glitchvae.errors import InputError
+    from glitchvae.models import prepare
+    from glitchvae.models.likelihood import scale_to_range
+    from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
+
+    rng = np.random.default_rng(seed)
+    if not checkpoint.card.imaging:
+        pictures = draw_dsprites() if data is None else read_dsprites(data)
+        pixels = pictures.sample(count, rng).to_training().batch(slice(None)).x
+        return scale_to_range(pixels, checkpoint.model.likelihood)
+    if images is None:
+        raise InputError(
+            "a model of glitches", where=checkpoint.path, expected="images of glitches",
+            remedy="Give a set of them with --images.",
+        )  # fmt: skip
+    events = read_images(images)
+    usable = np.flatnonzero(events.usable)
+    chosen = rng.choice(usable, min(count, len(usable)), replace=False)
+    return prepare(torch.from_numpy(events.take(np.sort(chosen)).images))[0]
+
+
+def _print_attacks(found: Attacks, pairs: int) -> None:
+    from rich.table import Table
+
+    columns = (found.strength, found.relative_divergence, found.distance, found.target_distortion)
+    by_price = [values.reshape(pairs, -1) for values in columns]
+    table = Table("price", "divergence left", "size |d|", "-log p(target) (nats)")
+    for price in range(0, by_price[0].shape[1], 5):
+        strength, left, size, distortion = (float(v[:, price].mean()) for v in by_price)
+        table.add_row(f"{strength:.2g}", f"{left:.1%}", f"{size:.3g}", f"{distortion:.1f}")
+    print_table(table)
+    failed = int((found.status != "ok").sum())
+    click.echo(f"{len(found)} attacks" + (f", {failed} without a number" if failed else ""))
