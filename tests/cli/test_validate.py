@@ -1,0 +1,77 @@
+"""`glitchvae validate`: models scored on images with known factors."""
+
+import csv
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glitchvae.cli import main
+from glitchvae.validation import dsprites
+from glitchvae.validation.chairs import AZIMUTHS, ELEVATIONS, draw_chairs
+from glitchvae.validation.scoring import train_on
+
+
+@pytest.fixture
+def runner():
+    return CliRunner()
+
+
+@pytest.fixture(scope="module")
+def few_sprites():
+    """Few values of every factor: boosted trees are fitted to each."""
+    drawn = dsprites.draw_dsprites()
+    few = (drawn.factors[:, 2:] % (13, 15, 15) == 0).all(axis=1)
+    return drawn.take(np.flatnonzero(few)).sample(300, np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def model(few_sprites, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "model"
+    return train_on(few_sprites, run, objective="beta", steps=2, seed=0, device="cpu")
+
+
+@pytest.fixture
+def drawn(monkeypatch, few_sprites):
+    monkeypatch.setattr(dsprites, "draw_dsprites", lambda: few_sprites)
+
+
+def test_a_model_is_scored_and_drawn(runner, model, drawn, tmp_path):
+    table = tmp_path / "scores.csv"
+    done = runner.invoke(
+        main, ["validate", "dsprites", "--checkpoint", str(model), "-o", str(table)]
+    )
+    assert done.exit_code == 0, done.output
+    for name in ("beta_vae", "factor_vae", "mig", "dci_completeness", "modularity", "sap"):
+        assert name in done.stdout
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["model"] for row in rows} == {str(model)}
+    assert all(0 <= float(row["value"]) <= 1 for row in rows)
+    assert (tmp_path / "scores-model.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_chairs_are_scored_by_a_model_trained_on_the_way(runner, monkeypatch, tmp_path):
+    chairs = draw_chairs(AZIMUTHS[:3], ELEVATIONS).sample(150, np.random.default_rng(0))
+    monkeypatch.setattr("glitchvae.validation.chairs.draw_chairs", lambda: chairs)
+    run = tmp_path / "run"
+    done = runner.invoke(
+        main, ["validate", "chairs", "--train", str(run), "--objective", "beta", "--steps", "2"]
+    )
+    assert done.exit_code == 0, done.output
+    assert (run / "card.toml").exists()
+    assert "150 of 150 images" in done.stderr
+
+
+def test_wrong_calls_and_models_are_said(runner, drawn, model, tmp_path):
+    done = runner.invoke(main, ["validate", "dsprites"])
+    assert done.exit_code == 2
+    assert "--checkpoint DIR, or --train RUN" in done.output
+    done = runner.invoke(main, ["validate", "dsprites", "--checkpoint", "default"])
+    assert done.exit_code == 1
+    assert "no model of dsprites; found one of glitches" in done.output
+    done = runner.invoke(
+        main, ["validate", "dsprites", "--data", str(tmp_path / "no.npz"), "--checkpoint", "x"]
+    )
+    assert done.exit_code == 1
+    assert "no.npz: not a readable .npz file" in done.output

@@ -1,0 +1,221 @@
+"""The study behind Table 2: its rows, cells, tables, claims and figures."""
+
+import csv
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from glitchvae.errors import InputError
+from glitchvae.validation.disentanglement import Protocol, Score
+from glitchvae.validation.factors import FactorData, grid_of
+from glitchvae.validation.study import run_study
+from glitchvae.validation.table2 import (
+    ROWS,
+    Cell,
+    Result,
+    StudySettings,
+    cells_of,
+    describe,
+    done_in,
+    within_budget,
+)
+from glitchvae.validation.verdicts import (
+    difference,
+    judge_claims,
+    match_by_rate,
+    order_of_opening,
+    published_values,
+    summarise,
+)
+
+SETTINGS = StudySettings(
+    steps=4, seeds=1, batch_size=4, learning_rate=1e-3, latent_size=3, points=100, kept=10,
+    objectives=("annealed",),
+    protocol=Protocol(train=60, test=40, batch=4, rounds=1, groups=4, refits=0),
+)  # fmt: skip
+BY_NAME = {row.name: row for row in ROWS}
+
+
+@pytest.fixture(scope="module")
+def squares():
+    """Bright squares of 3 sizes at 5 x 8 places of 32 x 32 pixels."""
+    sizes = (3, 5, 8)
+    factors = grid_of(sizes)
+    pixels = np.zeros((len(factors), 1, 32, 32), np.uint8)
+    for image, (size, x, y) in zip(pixels, factors, strict=True):
+        image[0, 2 + 3 * y :, 2 + 5 * x :][: 3 + size, : 3 + size] = 255
+    return FactorData(
+        name="squares", pixels=pixels, binary=False, factors=factors, names=("size", "x", "y"),
+        values=tuple(np.arange(float(n)) for n in sizes), description="squares",
+    )  # fmt: skip
+
+
+def test_the_rows_are_those_of_the_paper():
+    assert len(ROWS) == len(BY_NAME) == 21
+    strengths = {}
+    for row in ROWS:
+        strengths.setdefault(row.objective, []).append(row.value)
+    assert strengths == {
+        "beta": [1, 4, 16], "annealed": [5, 25, 50], "bottleneck": [5, 25, 100],
+        "factor": [10, 30, 100], "tc": [1, 4, 10], "dip-i": [1, 5, 50], "dip-ii": [1, 5, 50],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_row_is_a_training_with_its_weights(row):
+    config = StudySettings(steps=300_000).config(row, 2, (1, 64, 64))
+    settings = config.objective.model_dump()
+    assert settings["name"] == row.objective
+    assert settings[row.parameter] == row.value
+    assert (config.learning_rate, config.learning_rate_schedule) == (1e-4, "constant")
+    assert (config.batch_size, config.seed) == (64, 2)
+    if row.ramp:
+        assert settings["iteration_threshold"] == 100_000
+        assert row.settings(3000)["iteration_threshold"] == 1000
+
+
+@pytest.fixture(scope="module")
+def study(squares, tmp_path_factory):
+    out = tmp_path_factory.mktemp("study")
+    told = []
+    run_study(SETTINGS, squares, out, report=told.append)
+    return out, told
+
+
+def test_a_study_writes_tables_codes_and_figures(study):
+    out, told = study
+    assert len(told) == 3
+    assert told[-1].startswith("3 of 3: annealed-50, seed 0")
+    with (out / "table2.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert {line["row"] for line in lines} == {row.name for row in SETTINGS.rows()}
+    assert {"mig", "elbo", "rate", "kl_2"} <= {line["metric"] for line in lines}
+    assert all(line["n"] == "1" and line["verdict"] == "cannot be judged" for line in lines)
+    codes = parquet.read_table(out / "codes.parquet")
+    assert codes.num_rows == 3 * 10
+    assert {"row", "seed", "size", "x", "y", "z_0", "z_1", "z_2"} == set(codes.column_names)
+    for name in ("elbo", "reconstruction", "kl", "traversals-annealed-5"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    with (out / "claims.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 5
+
+
+def test_a_study_goes_on_where_it_was(study, squares):
+    out, _ = study
+    cells = cells_of(SETTINGS)
+    kept = (cells[0].folder(out) / "scores.csv").stat().st_mtime_ns
+    lost = cells[1].folder(out) / "scores.csv"
+    before = lost.read_text()
+    lost.unlink()
+    assert done_in(SETTINGS, out) == 2
+    run_study(SETTINGS, squares, out)
+    assert (cells[0].folder(out) / "scores.csv").stat().st_mtime_ns == kept
+    assert lost.read_text() == before
+
+
+def test_a_budget_takes_steps_and_then_seeds(squares):
+    large = SETTINGS.model_copy(update={"steps": 10**9, "seeds": 5})
+    small = within_budget(large, squares, 1e-3)
+    assert small.seeds == 1
+    assert small.steps < 10_000
+    more = within_budget(large, squares, 10.0)
+    assert more.seeds == 5
+    assert more.steps > small.steps
+    assert within_budget(SETTINGS, squares, 100.0) == SETTINGS
+    assert "of the reference study's" in describe(small)
+
+
+def result(name, seed, metric, value, representation="mean"):
+    nan = float("nan")
+    return Result(Cell(BY_NAME[name], seed), Score(metric, representation, value, nan, nan, 0.5))
+
+
+def test_a_published_value_is_consistent_within_the_band():
+    results = [result("beta-4", seed, "mig", 0.1 * seed) for seed in range(5)]
+    values = {("beta-4", "mig"): 0.25}
+    (line,) = summarise(results, values)
+    assert (line.median, line.lower, line.upper, line.n) == pytest.approx((0.2, 0.1, 0.3, 5))
+    assert line.noise == 0.5
+    assert line.verdict == "consistent"
+    assert summarise(results, {("beta-4", "mig"): 0.9})[0].verdict == "not consistent"
+    assert summarise(results[:2], values)[0].verdict == "cannot be judged"
+    assert summarise(results)[0].verdict == "cannot be judged"
+
+
+def test_published_values_are_of_rows_there_are():
+    assert published_values(ROWS, {"beta-4": {"mig": 0.1}}) == {("beta-4", "mig"): 0.1}
+    with pytest.raises(InputError, match=r"no such row.*beta-5"):
+        published_values(ROWS, {"beta-5": {"mig": 0.1}})
+
+
+def models(seeds, advantage, rate=10.0, spread=0.0):
+    """Annealed models that reconstruct better than Bottleneck's by `advantage`."""
+    for seed in range(seeds):
+        for name, gain in (("annealed-25", advantage + spread * seed), ("bottleneck-25", 0.0)):
+            yield result(name, seed, "rate", rate + 0.1 * gain, "")
+            yield result(name, seed, "reconstruction", 50 + seed - gain, "")
+            yield result(name, seed, "elbo", -60 - seed + gain, "")
+            yield result(name, seed, "mig", 0.2 + 0.01 * seed)
+            yield result(name, seed, "dci_disentanglement", 0.2 + 0.01 * seed)
+
+
+def verdicts(results, tmp_path):
+    rows = [r for r in results if r.cell.row.objective == "bottleneck" or r.score.metric]
+    return [c.verdict for c in judge_claims(rows, tmp_path)[:4]]
+
+
+def test_claims_hold_fail_or_cannot_be_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr("glitchvae.validation.verdicts.order_of_opening", lambda run: float("nan"))
+    unknown = "cannot be judged"
+    better = list(models(4, 3.0, spread=0.1))
+    assert verdicts(better, tmp_path) == ["holds"] * 4
+    worse = list(models(4, -3.0, spread=0.1))
+    assert verdicts(worse, tmp_path)[:2] == ["does not hold"] * 2
+    assert verdicts(list(models(2, 3.0)), tmp_path) == [unknown] * 4
+    apart = [r for r in better if r.cell.row.objective == "annealed"]
+    apart += [r for r in models(4, 0.0, rate=30.0) if r.cell.row.objective == "bottleneck"]
+    assert verdicts(apart, tmp_path) == [unknown] * 4
+
+
+def test_models_are_matched_by_rate_within_a_seed():
+    values = {}
+    for name, rate in (("annealed-25", 10.0), ("bottleneck-5", 5.0), ("bottleneck-25", 11.0)):
+        values[Cell(BY_NAME[name], 0), "rate"] = rate
+    values[Cell(BY_NAME["bottleneck-100"], 1), "rate"] = 10.0
+    ((ours, theirs),) = match_by_rate(values)
+    assert (ours.row.name, theirs.row.name) == ("annealed-25", "bottleneck-25")
+
+
+def test_a_difference_has_students_interval(rng):
+    from scipy.stats import ttest_1samp
+
+    x = rng.normal(size=12)
+    mean, low, high = difference(list(x))
+    expected = ttest_1samp(x, 0).confidence_interval(0.9)
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+    assert mean == pytest.approx(x.mean())
+    assert difference([1.0])[1:] == (-np.inf, np.inf)
+
+
+def write_log(run, opening, final):
+    run.mkdir()
+    with (run / "log.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["step", *(f"kl_{d}" for d in range(len(final)))])
+        for step in range(100):
+            kl = [v * min(max(step - o, 0) / 20, 1) for o, v in zip(opening, final, strict=True)]
+            rows.writerow([step, *kl])
+    return run
+
+
+def test_the_order_of_opening_is_read_from_the_log(tmp_path):
+    in_order = write_log(tmp_path / "a", (5, 20, 40, 60), (4, 3, 2, 0.1))
+    assert order_of_opening(in_order) == pytest.approx(1)
+    reverse = write_log(tmp_path / "b", (5, 20, 40, 60), (2, 3, 4, 0.1))
+    assert order_of_opening(reverse) == pytest.approx(-1)
+    assert np.isnan(order_of_opening(write_log(tmp_path / "c", (5, 20, 40), (2, 3, 0.1))))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "log.csv").write_text("step,loss\n1,2\n")
+    with pytest.raises(InputError, match="no KL of single dimensions"):
+        order_of_opening(tmp_path / "d")
