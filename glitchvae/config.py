@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -60,9 +60,18 @@ def read_config(model: type[S], path: str | Path) -> S:
 def _describe(model: type[BaseModel], item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        return f"unknown key {key!r}{nearest(str(item['loc'][-1]), list(model.model_fields))}"
+        return f"unknown key {key!r}{nearest(str(item['loc'][-1]), _keys(model, item['loc'][:-1]))}"
     problem = f"{item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
     return f"{key}: {problem}" if key else problem
+
+
+def _keys(model: Any, path: tuple[str | int, ...]) -> list[str]:
+    """Keys of the table that `path` leads to; a list's items are all of one model."""
+    for part in path:
+        field = getattr(model, "model_fields", {}).get(part)
+        kind = model if field is None else field.annotation
+        model = next((k for k in (kind, *get_args(kind)) if hasattr(k, "model_fields")), kind)
+    return list(getattr(model, "model_fields", {}))
 
 
 def nearest(name: str, choices: list[str]) -> str:

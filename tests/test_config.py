@@ -55,3 +55,22 @@ def test_missing_file(tmp_path):
 def test_settings_do_not_change():
     with pytest.raises(ValidationError):
         Run().steps = 5  # type: ignore[misc]
+
+
+class Study(Settings):
+    run: Run = Run()
+    runs: tuple[Run, ...] = ()
+    maybe: Run | None = None
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"run": {"stepz": 1}}, r"run\.stepz"),
+        ({"runs": [{}, {"stepz": 1}]}, r"runs\.1\.stepz"),
+        ({"maybe": {"stepz": 1}}, r"maybe\.stepz"),
+    ],
+)
+def test_unknown_keys_of_tables_suggest_the_nearest_of_that_table(values, key):
+    with pytest.raises(ConfigError, match=rf"unknown key '{key}' \(did you mean 'steps'\?\)"):
+        parse(Study, values)

@@ -65,7 +65,8 @@ class TrainingConfig(Settings):
 
     @field_serializer("model", mode="plain")
     def _with_architecture(self, model: Settings, info: FieldSerializationInfo) -> dict[str, Any]:
-        return {"architecture": architecture_of(model), **model.model_dump(mode=info.mode)}
+        settings = model.model_dump(mode=info.mode, exclude_none=info.exclude_none)
+        return {"architecture": architecture_of(model), **settings}
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,8 +83,8 @@ def launched(device: str | torch.device) -> Iterator[tuple[Ranks, torch.device]]
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield ranks, device
-    finally:
-        dist.destroy_process_group()
+    if not dist.is_initialized():
+        # Once for the life of the process: torch cannot join the same launch twice.
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+    yield ranks, device

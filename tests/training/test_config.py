@@ -1,0 +1,73 @@
+"""Settings of a run: from a file and options, with every mistake named."""
+
+import tomllib
+
+import pytest
+import tomli_w
+
+from glitchvae.errors import ConfigError
+from glitchvae.models import architecture_of
+from glitchvae.objectives import Annealed, Beta
+from glitchvae.training import TrainingConfig, changed_config, read_training_config
+
+
+def test_a_file_and_options_make_the_settings(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(
+        'steps = 7\n[objective]\nname = "annealed"\nbeta0 = 50\n[model]\nlatent_size = 8\n'
+    )
+    found = read_training_config(path, seed=3, batch_size=None)
+    assert (found.steps, found.seed, found.batch_size) == (7, 3, 64)
+    assert found.objective == Annealed(beta0=50)
+    assert found.model.latent_size == 8
+    assert read_training_config(path, objective="annealed").objective == Annealed(beta0=50)
+    assert read_training_config(path, objective="beta").objective == Beta()
+    assert read_training_config() == TrainingConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stepz = 3", "unknown key 'stepz' .*'steps'"),
+        ('[objective]\nname = "bata"', "unknown objective 'bata' .*'beta'"),
+        ("batch_size = 0", "batch_size"),
+        ('[model]\narchitecture = "glitsch"', "unknown architecture 'glitsch' .*'glitch'"),
+        ("[augmentation]\ntime_shft = 1", "augmentation.time_shft.*'time_shift'"),
+        ("[objective]\nname = 'factor'\ncritic_widht = 1", "'critic_widht' .*'critic_width'"),
+        ("[model]\nwidth = 3", r"\[model\]: unknown key 'width' .*'widths'"),
+    ],
+)
+def test_bad_settings_are_named(text, message, tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"run\.toml.*{message}"):
+        read_training_config(path)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"architecture": "image", "network": "reference", "likelihood": "gaussian"},
+        {"architecture": "hierarchy", "latent_sizes": [12, 6], "likelihood_on": "all"},
+        {"architecture": "glitch", "latent_size": 8},
+        {"latent_size": 8},
+    ],
+)
+def test_settings_of_any_architecture_come_back_from_text(table):
+    found = changed_config({"model": table, "objective": {"name": "seatbelt"}}, {})
+    assert architecture_of(found.model) == table.get("architecture", "glitch")
+    assert TrainingConfig.model_validate_json(found.model_dump_json()) == found
+    toml = tomllib.loads(tomli_w.dumps(found.model_dump(mode="json", exclude_none=True)))
+    assert changed_config(toml, {}) == found
+
+
+def test_the_learning_rate_falls_or_stays():
+    falling = TrainingConfig(learning_rate=1.0, steps=4)
+    assert [falling.learning_rate_at(step) for step in (0, 2, 4)] == [1.0, 0.5, 0.0]
+    constant = TrainingConfig(learning_rate=1.0, steps=4, learning_rate_schedule="constant")
+    assert {constant.learning_rate_at(step) for step in range(5)} == {1.0}
+
+
+def test_an_image_has_channels_rows_and_columns():
+    assert TrainingConfig().image_shape == (4, 140, 170)
+    assert changed_config({"model": {"architecture": "image"}}, {}).image_shape == (1, 64, 64)

@@ -1,0 +1,70 @@
+"""Images of glitches in memory, one byte a pixel."""
+
+import numpy as np
+import pytest
+import torch
+
+from glitchvae.errors import InputError
+from glitchvae.training import TrainingData
+
+
+def test_energies_keep_a_tenth(rng):
+    images = rng.uniform(0, 25.5, (5, 4, 20, 24)).astype(np.float32)
+    data = TrainingData.from_images(images)
+    assert data.counts.dtype == torch.uint8
+    assert data.nbytes == 5 * 4 * 20 * 24 + 5 * 20
+    np.testing.assert_allclose(data.images(slice(None)).numpy(), images, atol=0.0501)
+
+
+def test_rows_that_were_not_computed_stay_so(make_images):
+    images = make_images(4)
+    images[1, :, 12:] = np.nan
+    data = TrainingData.from_images(images)
+    found = data.images(torch.tensor([1, 2]))
+    assert found[0, :, 12:].isnan().all()
+    assert not found[0, :, :12].isnan().any()
+    assert not found[1].isnan().any()
+
+
+def test_the_digest_follows_images_labels_and_split(make_images):
+    images = make_images(4)
+    labels = np.array(["a", "b", "a", "b"], dtype=object)
+    digests = {
+        TrainingData.from_images(images).digest,
+        TrainingData.from_images(images[::-1]).digest,
+        TrainingData.from_images(images, labels=labels).digest,
+        TrainingData.from_images(images, split=labels).digest,
+    }
+    assert len(digests) == 4
+    assert TrainingData.from_images(images.copy()).digest in digests
+
+
+def test_an_empty_set_is_refused(make_images):
+    with pytest.raises(InputError, match="no usable event"):
+        TrainingData.from_images(make_images(0))
+
+
+def test_joined_sets_keep_events_and_settings(make_images):
+    parts = [
+        TrainingData.from_images(make_images(count), imaging={"name": name}, description=name)
+        for count, name in ((2, "light"), (3, "gravity-spy"), (1, "light"))
+    ]
+    whole = TrainingData.join(parts)
+    assert torch.equal(whole.counts, torch.cat([part.counts for part in parts]))
+    assert whole.imaging == ({"name": "light"}, {"name": "gravity-spy"})
+    assert whole.description == "light + gravity-spy + light"
+    assert whole.digest not in {part.digest for part in parts}
+    assert TrainingData.join(parts[:1]) is parts[0]
+
+
+@pytest.mark.data
+def test_real_images_fit_into_bytes(real_data):
+    from glitchvae.dataset import read_images
+
+    spectrograms = read_images(real_data / "gravityspy" / "real_events.h5")
+    data = TrainingData.from_spectrograms(spectrograms)
+    assert len(data) == 81
+    assert data.computed.all()
+    found = data.images(slice(None)).numpy()
+    np.testing.assert_allclose(found, spectrograms.images.astype(np.float32), atol=0.06)
+    assert set(data.labels) == set(spectrograms.label)

@@ -1,0 +1,41 @@
+"""Which events a step sees."""
+
+import torch
+
+from glitchvae.training.order import DataOrder, draw_seed
+
+
+def order_of(rows, size, seed=0, stream=0):
+    return DataOrder(rows, size, seed=seed, stream=stream, device=torch.device("cpu"))
+
+
+def test_every_event_is_seen_once_an_epoch(data):
+    rows = data.rows("train")
+    order = order_of(rows, 7)
+    first, second = (torch.cat([order(step) for step in steps]) for steps in ((0, 1, 2), (3, 4, 5)))
+    assert sorted(first.tolist()) == sorted(second.tolist()) == rows.tolist()
+    assert not torch.equal(first, second)
+
+
+def test_steps_can_be_asked_for_in_any_order(data):
+    rows = data.rows("train")
+    there = [order_of(rows, 4)(step).tolist() for step in range(12)]
+    order = order_of(rows, 4)
+    assert [order(step).tolist() for step in reversed(range(12))] == there[::-1]
+
+
+def test_streams_and_seeds_are_independent(data):
+    rows = data.rows("train")
+    first = [order_of(rows, 21, seed, stream)(0).tolist() for seed in (0, 1) for stream in (0, 3)]
+    assert len({tuple(one) for one in first}) == 4
+
+
+def test_a_batch_larger_than_the_set_is_the_set(data):
+    rows = data.rows("train")
+    assert sorted(order_of(rows, 1000)(5).tolist()) == rows.tolist()
+
+
+def test_seeds_of_draws_differ_by_every_part_of_the_key():
+    seeds = [draw_seed(*key) for key in ((0, 1, 2), (1, 0, 2), (0, 1, 3), (0, 1, 2, 1))]
+    assert len(set(seeds)) == 4
+    assert all(0 <= seed < 2**63 for seed in seeds)

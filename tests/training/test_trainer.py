@@ -1,0 +1,142 @@
+"""Single steps: critic, weights, what the log holds, what does not fit together."""
+
+import numpy as np
+import pytest
+import torch
+
+from glitchvae.errors import ConfigError, ModelError
+from glitchvae.models import ImageVAESettings
+from glitchvae.objectives import Annealed, Beta, Factor, Seatbelt, TotalCorrelation
+from glitchvae.training import TrainingConfig
+from glitchvae.training.launch import Ranks
+from glitchvae.training.step import Captured
+from glitchvae.training.trainer import Trainer, WeightTable
+
+MODEL = ImageVAESettings(image_shape=(1, 32, 32), latent_size=3)
+
+
+def settings(**changes):
+    return TrainingConfig(**({"model": MODEL, "batch_size": 8, "steps": 50} | changes))
+
+
+def weights_after(data, config, steps=3):
+    trainer = Trainer(data, config)
+    for _ in range(steps):
+        trainer.advance()
+    return torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+
+
+def test_objectives_that_are_one_train_one_model(pictures):
+    """beta(1) = annealed(1) = TC(1) = Factor(0); the critic's steps leave the model alone."""
+    objectives = (
+        Beta(beta=1), Annealed(beta0=1), TotalCorrelation(beta=1), Factor(gamma=0, critic_width=8),
+    )  # fmt: skip
+    found = [weights_after(pictures, settings(objective=each)) for each in objectives]
+    for other in found[1:]:
+        torch.testing.assert_close(found[0], other, rtol=0, atol=1e-6)
+
+
+def test_a_critic_learns_from_a_second_batch_until_its_end(pictures):
+    objective = Factor(critic_width=8, critic_depth=2, critic_steps=2)
+    trainer = Trainer(pictures, settings(objective=objective))
+    batch = trainer._batches(0)
+    assert batch.other is not None
+    assert not torch.equal(batch.x, batch.other)
+    seen = []
+    for _ in range(4):
+        trainer.advance()
+        seen.append(trainer.critic[0].weight.detach().clone())
+    assert not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[1], seen[3])
+    assert "critic_loss" in trainer.read_terms()
+
+
+def test_kl_of_dimensions_adds_up_to_the_rate(pictures):
+    trainer = Trainer(pictures, settings(objective=Beta()))
+    for _ in range(4):
+        trainer.advance()
+    row = trainer.read_terms()
+    assert row["rate"] == pytest.approx(sum(row[f"kl_{i}"] for i in (1, 2, 3)), rel=1e-5)
+    assert row["step"] == 4
+    assert row["learning_rate"] == pytest.approx(1e-3 * (1 - 3 / 50))
+    assert trainer.read_terms() is None
+
+
+def test_the_population_is_that_of_the_training_set(pictures):
+    assert Trainer(pictures, settings())._batches(0).population == 40
+
+
+def test_weights_on_the_device_are_those_of_the_objectives():
+    configs = [settings(objective=Annealed(beta0=b, iteration_threshold=1500)) for b in (5, 9)]
+    table = WeightTable(configs, torch.device("cpu"))
+    for step in (0, 999, 1000, 1400, 3):
+        expected = [config.objective.weights(step)["beta"] for config in configs]
+        assert table(step, slice(None))["beta"].tolist() == pytest.approx(expected, rel=1e-6)
+        assert table(step, 1)["beta"].item() == pytest.approx(expected[1], rel=1e-6)
+
+
+def test_a_step_copies_nothing_to_the_host(pictures, monkeypatch):
+    trainer = Trainer(pictures, settings())
+    trainer.advance()
+
+    def refuse(*_):
+        raise AssertionError("a value was asked for within the step")
+
+    for name in ("item", "tolist", "__bool__", "__float__"):
+        monkeypatch.setattr(torch.Tensor, name, refuse)
+    trainer.advance()
+
+
+def test_images_of_another_shape_are_refused(pictures, data, config):
+    with pytest.raises(ModelError, match=r"squares: the images do not fit.*\(1, 64, 64\)"):
+        Trainer(pictures, settings(model=ImageVAESettings()))
+    with pytest.raises(ModelError, match=r"made up.*do not fit.*'image'.*\(5, 20, 24\)"):
+        Trainer(data, settings())
+    with pytest.raises(ModelError, match="do not fit"):
+        Trainer(pictures, config)
+
+
+def test_an_objective_for_other_models_is_refused(pictures):
+    with pytest.raises(ModelError, match="free bits"):
+        Trainer(pictures, settings(objective=Seatbelt(free_bits=1.0)))
+
+
+def test_processes_share_a_batch_evenly_or_not_at_all(pictures):
+    with pytest.raises(ConfigError, match="multiple of 3"):
+        Trainer(pictures, settings(), ranks=Ranks(0, 3))
+
+
+def test_a_step_that_cannot_be_compiled_runs_as_it_is_and_says_why(pictures, monkeypatch):
+    def broken(function, **_):
+        def call(*_):
+            raise RuntimeError("no compiler here\nand more")
+
+        return call
+
+    expected = weights_after(pictures, settings())
+    monkeypatch.setattr(torch, "compile", broken)
+    trainer = Trainer(pictures, settings(compiled="yes"))
+    with pytest.warns(UserWarning, match="not compiled: RuntimeError: no compiler here"):
+        trainer.advance()
+    trainer.advance()
+    trainer.advance()
+    assert isinstance(trainer.forward, Captured)
+    found = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_is_the_step(pictures):
+    found = weights_after(pictures, settings(compiled="yes", learning_rate=1e-5))
+    expected = weights_after(pictures, settings(learning_rate=1e-5))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_bfloat16_stays_near_float32(pictures):
+    rows = []
+    for precision in ("float32", "bfloat16"):
+        trainer = Trainer(pictures, settings(precision=precision))
+        trainer.advance()
+        rows.append(trainer.read_terms())
+    assert rows[0]["loss"] == pytest.approx(rows[1]["loss"], rel=0.01)
+    assert np.isfinite(rows[1]["gradient_norm"])
