@@ -64,25 +64,27 @@ def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 def attacks(
     model: str, images: Path | None, data: Path | None, seed: int, output: Path | None,
-    pairs: int, goal: Any, layers: tuple[int, ...], method: Any,
+    pairs: int, prices: int, goal: Any, layers: tuple[int, ...], method: Any,
 ) -> None:  # fmt: skip
-    """Disturb images until they are taken for others, at 50 prices of disturbance.
+    """Disturb images until they are taken for others, at many prices of disturbance.
 
-    The table shows, for every fifth price, how much divergence from the target is left and
+    The table shows, for ten of the prices, how much divergence from the target is left and
     how large the disturbance is.
     """
+    import numpy as np
     import torch
 
     from glitchvae.checkpoint import load_checkpoint
-    from glitchvae.validation.attacks import STRENGTHS, attack
+    from glitchvae.validation.attacks import attack
     from glitchvae.validation.robustness import random_pairs
 
     checkpoint = load_checkpoint(model)
     x = _read_images(checkpoint, images, data, 2 * pairs, seed)
     chosen = random_pairs(x, pairs, torch.Generator().manual_seed(seed))
-    with progress_of("attacking", pairs * len(STRENGTHS), "attacks") as advance:
+    grid = 2.0 ** np.linspace(-20, 20, prices)
+    with progress_of("attacking", pairs * prices, "attacks") as advance:
         found = attack(
-            checkpoint.model, *chosen, goal=goal, layers=layers or None, method=method,
+            checkpoint.model, *chosen, grid, goal=goal, layers=layers or None, method=method,
             progress=advance,
         )  # fmt: skip
     _print_attacks(found, pairs)
@@ -183,12 +185,12 @@ def _read_images(
 
     from glitchvae.dataset import read_images
     from glitchvae.errors import InputError
-    from glitchvae.models import prepare
+    from glitchvae.models import prepare, reduce, takes_views
     from glitchvae.models.likelihood import scale_to_range
     from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
 
     rng = np.random.default_rng(seed)
-    if not checkpoint.card.imaging:
+    if not takes_views(checkpoint.model):
         pictures = draw_dsprites() if data is None else read_dsprites(data)
         pixels = pictures.sample(count, rng).to_training().batch(slice(None)).x
         return scale_to_range(pixels, checkpoint.model.likelihood)
@@ -200,7 +202,8 @@ def _read_images(
     events = read_images(images)
     usable = np.flatnonzero(events.usable)
     chosen = rng.choice(usable, min(count, len(usable)), replace=False)
-    return prepare(torch.from_numpy(events.take(np.sort(chosen)).images))[0]
+    x, _ = prepare(torch.from_numpy(events.take(np.sort(chosen)).images))
+    return reduce(x, checkpoint.model.settings.image_shape[-2:])
 
 
 def _print_attacks(found: Attacks, pairs: int) -> None:
@@ -209,7 +212,7 @@ def _print_attacks(found: Attacks, pairs: int) -> None:
     columns = (found.strength, found.relative_divergence, found.distance, found.target_distortion)
     by_price = [values.reshape(pairs, -1) for values in columns]
     table = Table("price", "divergence left", "size |d|", "-log p(target) (nats)")
-    for price in range(0, by_price[0].shape[1], 5):
+    for price in range(0, by_price[0].shape[1], max(by_price[0].shape[1] // 10, 1)):
         strength, left, size, distortion = (float(v[:, price].mean()) for v in by_price)
         table.add_row(f"{strength:.2g}", f"{left:.1%}", f"{size:.3g}", f"{distortion:.1f}")
     print_table(table)

@@ -251,8 +251,8 @@ def _as_drawn(checkpoint: Checkpoint, pictures: NDArray[np.float32]) -> NDArray[
     """Energies of the views of a glitch; other pictures as they are."""
     import torch
 
-    from glitchvae.models import restore
+    from glitchvae.models import restore, takes_views
 
-    if not checkpoint.card.imaging:
+    if not takes_views(checkpoint.model):
         return pictures
     return restore(torch.from_numpy(pictures)).numpy()

@@ -29,11 +29,12 @@ def validate(*arguments):
 def test_attacks_print_a_table_and_write_every_row(tiny_model, images, tmp_path):
     out = tmp_path / "attacks.h5"
     result = validate(
-        "attacks", "--checkpoint", tiny_model, "--images", images, "--pairs", 1, "-o", out
-    )
+        "attacks", "--checkpoint", tiny_model, "--images", images, "--pairs", 1,
+        "--prices", 2, "-o", out,
+    )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "divergence left" in result.stdout
-    assert len(Attacks.read(out)) == 50
+    assert len(Attacks.read(out)) == 2
 
 
 def test_noise_prints_likelihood_evidence_and_norms(tiny_model, images, tmp_path):
@@ -53,7 +54,7 @@ def test_noise_prints_likelihood_evidence_and_norms(tiny_model, images, tmp_path
     [
         (("attacks",), "--images"),
         (("attacks", "--pairs", 3), "too few images"),
-        (("attacks", "--layer", 2), "no such latent layer"),
+        (("attacks", "--pairs", 1, "--layer", 2), "no such latent layer"),
         (("noise", "--checkpoint", "absent"), "absent"),
     ],
 )
