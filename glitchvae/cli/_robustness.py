@@ -42,6 +42,13 @@ def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
 @_images_of
 @click.option("--pairs", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option(
+    "--prices",
+    type=click.IntRange(min=2),
+    default=50,
+    show_default=True,
+    help="How many, from 2^-20 to 2^20.",
+)
+@click.option(
     "--goal",
     type=click.Choice(["latent", "mean", "output"]),
     default="latent",
