@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from glitchvae.cli import main
 from glitchvae.validation import dsprites
 from glitchvae.validation.chairs import AZIMUTHS, ELEVATIONS, draw_chairs
+from glitchvae.validation.disentanglement import Protocol
 from glitchvae.validation.scoring import train_on
 
 
@@ -29,6 +30,13 @@ def few_sprites():
 def model(few_sprites, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "model"
     return train_on(few_sprites, run, objective="beta", steps=2, seed=0, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Few rounds of boosting."""
+    short = Protocol(rounds=2, refits=2)
+    monkeypatch.setattr("glitchvae.validation.scoring.Protocol", lambda: short)
 
 
 @pytest.fixture
@@ -52,7 +60,7 @@ def test_a_model_is_scored_and_drawn(runner, model, drawn, tmp_path):
 
 
 def test_chairs_are_scored_by_a_model_trained_on_the_way(runner, monkeypatch, tmp_path):
-    chairs = draw_chairs(AZIMUTHS[:3], ELEVATIONS).sample(150, np.random.default_rng(0))
+    chairs = draw_chairs(AZIMUTHS[:2], ELEVATIONS).sample(150, np.random.default_rng(0))
     monkeypatch.setattr("glitchvae.validation.chairs.draw_chairs", lambda: chairs)
     run = tmp_path / "run"
     done = runner.invoke(
