@@ -170,10 +170,10 @@ def _print_candidates(discovery: Discovery) -> None:
                   "nearest class", "per hour", "advice")  # fmt: skip
     for c in discovery.candidates:
         near = f"{c.nearest[0][0]} ({c.nearest[0][1]:.2g})" if c.nearest else ""
-        rates = ", ".join(f"{r.ifo} {r.per_hour:.3g}" for r in c.rates if r.count)
+        rates = ", ".join(f"{r.ifo} {_known(r.per_hour, '.3g')}" for r in c.rates if r.count)
         table.add_row(
-            c.name, str(len(c.members)), f"{c.p_value:.2g}", f"{c.expected_per_month:.2g}",
-            f"{c.stability:.2f}", near, rates, c.advice,
+            c.name, str(len(c.members)), _known(c.p_value, ".2g"),
+            _known(c.expected_per_month, ".2g"), _known(c.stability, ".2f"), near, rates, c.advice,
         )  # fmt: skip
     print_table(table)
 
@@ -193,10 +193,14 @@ def _print_vetoes(vetoes: Vetoes) -> None:
         for s in scores:
             table.add_row(
                 name, s.ifo, f"{s.segments:,}", f"{s.seconds:,.1f}", _percent(s.efficiency),
-                _percent(s.dead_time), f"{s.ratio:.3g}", _percent(s.use_percentage / 100),
+                _percent(s.dead_time), _known(s.ratio, ".3g"), _percent(s.use_percentage / 100),
             )  # fmt: skip
     if table.row_count:
         print_table(table)
+
+
+def _known(value: float, style: str) -> str:
+    return "unknown" if math.isnan(value) else format(value, style)
 
 
 def _percent(share: float) -> str:

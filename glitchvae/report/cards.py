@@ -121,7 +121,7 @@ def picture_of(discovery: Discovery, row: int, images: Mapping[int, str]) -> Pic
     parts = [str(events.ifo[row]), str(utc(events.gps[[row]])[0])]
     if np.isfinite(events.snr[row]):
         parts.append(f"SNR {events.snr[row]:.1f}")
-    return Picture(image=images.get(row, ""), caption=" · ".join(parts))
+    return Picture(image=images.get(row, ""), caption=" · ".join(filter(None, parts)))
 
 
 def _profile(counts: NDArray[np.int64]) -> Bars | None:

@@ -113,7 +113,7 @@ def _facts(discovery: Discovery) -> dict[str, Any]:
     return {
         "events": len(events),
         "coded": int(np.isfinite(events.mean).all(axis=1).sum()),
-        "ifos": sorted({str(name) for name in events.ifo}),
+        "ifos": sorted({str(name) for name in events.ifo} - {""}),
         "span": [str(text)[:16] for text in utc(np.array([times.min(), times.max()]))]
         if len(times) else [],
         "hours": hours,

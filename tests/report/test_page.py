@@ -98,3 +98,20 @@ def test_the_numbers_are_short():
     assert _chance(float("nan")) == _share(float("nan")) == "unknown"
     assert _share(0.1234) == "12.3 %"
     assert _share(0.001234) == "0.12 %"
+
+
+def test_what_is_unknown_is_not_listed(discovery):
+    events = discovery.embeddings
+    blank = dataclasses.replace(events, ifo=np.full(len(events), "", dtype=object))
+    unknown = (float("nan"),) * 3
+    known = dataclasses.replace(
+        discovery.known[0], members=discovery.known[0].members[:1],
+        properties=dict.fromkeys(discovery.known[0].properties, unknown),
+    )  # fmt: skip
+    page = render_report(
+        dataclasses.replace(discovery, embeddings=blank, candidates=(), known=(known,))
+    )
+    text = " ".join("".join(Page(page).text).split())
+    assert "60 glitches, 2019" in text
+    assert "1 event " in text
+    assert "peak frequency" not in text
