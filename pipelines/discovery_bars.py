@@ -1,0 +1,150 @@
+"""Measure what discovery finds of classes that are held out, and what it finds of nothing.
+
+Known classes come from one labelled set, the archive from another. Each class, and pairs, are
+taken from what is known and looked for; archives of known events alone say what chance makes.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+
+from glitchvae.challenge import Trial, hold_out, name_events, null_runs, without
+from glitchvae.checkpoint import Checkpoint, load_checkpoint
+from glitchvae.clustering import agreement, find_groups
+from glitchvae.config import Settings, read_config
+from glitchvae.dataset import stream_images
+from glitchvae.discovery import DiscoverySettings
+from glitchvae.embedding import Embeddings, encode_spectrograms
+from glitchvae.novelty import Novelty
+from glitchvae.plots import Curve, curves
+from glitchvae.probes import pool_images
+from glitchvae.prototypes import Prototypes
+from glitchvae.recipes import find_files, write_rows
+from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
+from glitchvae.spectrogram import imaging_settings
+
+LOUD, RATES = 15.0, (1e-2, 1e-3, 1e-4)
+
+
+class BarsSettings(Settings):
+    """Keys of `discovery_bars.toml`."""
+
+    known: tuple[str, ...]
+    archive: tuple[str, ...]
+    model: str = "default"
+    fewest: int = 30
+    pairs: int = 30
+    nulls: int = 100
+    null_events: int = 2000
+    seed: int = 0
+    search: DiscoverySettings = DiscoverySettings()
+
+
+def main(config: Path, out: Path, *, tiny: bool) -> None:
+    """Encode, hold out, count."""
+    settings = read_config(BarsSettings, config)
+    settings = rehearsal(settings, out) if tiny else settings
+    model, rng = load_checkpoint(settings.model), np.random.default_rng(settings.seed)
+    known = encode(find_files(settings.known, config), model)[0]
+    archive, pixels = encode(find_files(settings.archive, config), model)
+    truth = name_events(archive)
+    prototypes = Prototypes.fit(known.mean, name_events(known), seed=settings.seed)
+    counts = {name: int((truth == name).sum()) for name in prototypes.names}
+    names = [name for name, count in counts.items() if count >= settings.fewest]
+    pairs = [tuple(map(str, rng.choice(names, 2, replace=False))) for _ in range(settings.pairs)]
+    header = ("classes", *Trial.__dataclass_fields__, "recovered")
+    for title, cases in (("one", [(name,) for name in names]), ("two", pairs)):
+        rows = (
+            ("+".join(held), *vars(trial).values(), trial.recovered)
+            for held in cases
+            for trial in hold_out(archive, truth, without(prototypes, held), held, settings.search)
+        )
+        table(out, f"leave_{title}_out", header, rows)
+    table(out, "null", ("what", "value"), nothing(archive, truth, prototypes, settings, rng, out))
+    rows = novelties(archive, truth, prototypes, names)
+    table(out, "novelty", ("class", "what", "value"), rows)
+    rows = groupings(archive, truth, pixels, prototypes)
+    table(out, "clustering", ("codes", "purity", "nmi", "ari"), rows)
+
+
+def encode(paths: list[Path], model: Checkpoint) -> tuple[Embeddings, np.ndarray]:
+    """Codes of labelled images, and their pixels, squares of ten averaged."""
+    codes, small = [], []
+    for path in paths:
+        for images in stream_images(path):
+            usable = images.take(images.usable)
+            codes.append(encode_spectrograms(usable, model))
+            pooled = np.nan_to_num(pool_images(usable.images.astype(np.float32), 10))
+            small.append(np.log1p(pooled).reshape(len(usable), -1))
+        print(f"{path.name}: read", file=sys.stderr)
+    return Embeddings.join(codes), np.concatenate(small)
+
+
+def nothing(
+    archive: Embeddings, truth: np.ndarray, prototypes: Prototypes, settings: BarsSettings,
+    rng: np.random.Generator, out: Path,
+) -> Iterator[tuple]:  # fmt: skip
+    """False candidates of archives without a new class, and whether p-values are uniform."""
+    size = {"runs": settings.nulls, "events": settings.null_events}
+    runs = list(null_runs(archive, truth, prototypes, settings.search, rng, **size))
+    false, p = [run.candidates for run in runs], np.concatenate([run.p_values for run in runs])
+    yield from (("false candidates a run", np.mean(false)), ("most in one run", max(false)))
+    if count := len(p):
+        yield from (("tests", count), ("KS p-value", float(stats.kstest(p, "uniform").pvalue)))
+        rank = np.arange(1, count + 1)
+        even, (low, high) = rank / count, stats.beta.interval(0.9, rank, count + 1 - rank)
+        lines = {"no new class": Curve(np.sort(p), even, even, even)}
+        lines["uniform"] = Curve(even, even, low, high)
+        curves(lines, out / "p_values.png", xlabel="p-value", ylabel="share of tests below")
+
+
+def novelties(
+    archive: Embeddings, truth: np.ndarray, prototypes: Prototypes, names: list[str]
+) -> Iterator[tuple]:
+    """AUC, and recall of loud events at rates of false alarms as they are promised."""
+    for name in names:
+        novelty = Novelty.fit(without(prototypes, [name]))
+        novel, new = novelty.novelty(archive.mean), truth == name
+        loud = new & (archive.snr >= LOUD)
+        yield name, "AUC", float(roc_auc_score(new, novelty.score(archive.mean)))
+        for rate in RATES:
+            yield name, f"false alarms at {rate:g}", float((novel[~new] > 1 - rate).mean())
+            if loud.sum() >= 10:
+                yield name, f"recall at {rate:g}", float((novel[loud] > 1 - rate).mean())
+
+
+def groupings(
+    archive: Embeddings, truth: np.ndarray, pixels: np.ndarray, prototypes: Prototypes
+) -> Iterator[tuple]:
+    """How well groups of codes, of pixels and of trigger columns agree with the classes."""
+    columns = [archive.snr, archive.peak_frequency, archive.q, archive.duration, archive.bandwidth]
+    logs = np.nan_to_num(np.log(np.maximum(columns, 1e-6))).T
+    scaled = (logs - logs.mean(axis=0)) / (logs.std(axis=0) + 1e-9)
+    spaces = {"codes": archive.mean @ prototypes.whitener, "trigger columns": scaled}
+    pca = PCA(min(50, *pixels.shape), svd_solver="randomized", random_state=0)
+    spaces["pixels, PCA"] = pca.fit_transform(pixels)
+    for name, points in spaces.items():
+        count = min(36, len(points) // 4)
+        found = find_groups(points, method="gmm", min_events=2, groups=count)
+        yield name, *agreement(found, truth)
+
+
+def table(out: Path, name: str, header: tuple, rows: Iterable[tuple]) -> None:
+    """Print and write rows."""
+    kept = list(rows)
+    print(*(" ".join(map(str, (name, *row))) for row in kept), sep="\n", flush=True)
+    write_rows(out / f"{name}.csv", header, kept)
+
+
+def rehearsal(settings: BarsSettings, out: Path) -> BarsSettings:
+    """Two little simulated sets."""
+    imaging, paths = imaging_settings("light"), [out / f"{n}.h5" for n in ("known", "archive")]
+    for seed, path in enumerate(paths):
+        write_dataset(path, simulate_dataset(plan_stretches(96, seed), imaging), 96)
+    small = {"known": (str(paths[0]),), "archive": (str(paths[1]),), "fewest": 7, "pairs": 1}
+    return settings.model_copy(update={**small, "nulls": 2, "null_events": 40})
