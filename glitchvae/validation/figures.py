@@ -100,7 +100,7 @@ def traversals(
         for axes, image in zip(row, images, strict=True):
             axes.imshow(image.transpose(1, 2, 0).squeeze(), cmap="gray", vmin=0, vmax=1)
             axes.set(xticks=[], yticks=[])
-    figure.subplots_adjust(left=0.24, right=0.99, top=0.99, bottom=0.01, wspace=0.05, hspace=0.05)
+    figure.subplots_adjust(left=0.18, right=0.99, top=0.99, bottom=0.01, wspace=0.05, hspace=0.05)
     _save(figure, path)
 
 

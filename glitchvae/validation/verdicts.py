@@ -189,11 +189,13 @@ def _claim_same(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values)
     )  # fmt: skip
 
 
-def _claim(sentence: str, found: Sequence[float], judge: Judge) -> Claim:
+def _claim(
+    sentence: str, found: Sequence[float], judge: Judge, what: str = "mean difference"
+) -> Claim:
     if not found:
         return Claim(sentence, "no pair of models at one rate", 0, "cannot be judged")
     mean, low, high = difference(found)
-    text = f"mean difference {mean:.3g}"
+    text = f"{what} {mean:.3g}"
     if len(found) < FEWEST_SEEDS:
         return Claim(sentence, text, len(found), "cannot be judged")
     return Claim(sentence, f"{text}, 90 % {low:.3g} to {high:.3g}", len(found), judge(low, high))
@@ -217,7 +219,7 @@ def _claim_order(cells: Sequence[Cell], out: Path) -> Claim:
     ranks = [value for value in found if np.isfinite(value)]
     if not ranks:
         return Claim(sentence, "fewer than three dimensions opened", 0, "cannot be judged")
-    return _claim(sentence, ranks, _sign)
+    return _claim(sentence, ranks, _sign, "mean rank correlation")
 
 
 def order_of_opening(run: Path) -> float:

@@ -1,11 +1,13 @@
 """The study behind Table 2: its rows, cells, tables, claims and figures."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pyarrow import parquet
 
+from glitchvae.config import parse, read_toml
 from glitchvae.errors import InputError
 from glitchvae.validation.disentanglement import Protocol, Score
 from glitchvae.validation.factors import FactorData, grid_of
@@ -219,3 +221,16 @@ def test_the_order_of_opening_is_read_from_the_log(tmp_path):
     (tmp_path / "d" / "log.csv").write_text("step,loss\n1,2\n")
     with pytest.raises(InputError, match="no KL of single dimensions"):
         order_of_opening(tmp_path / "d")
+
+
+def test_the_published_results_are_of_all_rows():
+    folder = Path(__file__).parents[2] / "docs" / "results" / "table2"
+    with (folder / "table2.csv").open() as file:
+        lines = {(x["row"], x["metric"]): float(x["median"]) for x in csv.DictReader(file)}
+    assert {row for row, _ in lines} == set(BY_NAME)
+    metrics = {metric for _, metric in lines}
+    assert all(lines["beta-1", metric] == lines["tc-1", metric] for metric in metrics)
+    codes = parquet.read_table(folder / "codes.parquet")
+    assert codes.num_rows == 21 * 500
+    settings = parse(StudySettings, read_toml(folder / "study.toml")["study"])
+    assert (settings.steps, settings.points) == (700, 3000)
