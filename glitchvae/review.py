@@ -1,10 +1,10 @@
 """One's own catalogue: drafts of new classes, decisions about them, what they teach a model.
 
-```
-glitch-catalog/
-    candidates/<key>.toml, <key>.h5    drafts that await a decision, and the codes of their events
-    classes/<key>.toml, <key>.h5       what was accepted, merged or retired, with the same codes
-```
+::
+
+    glitch-catalog/
+        candidates/<key>.toml, <key>.h5    drafts that await a decision, and the codes of their events
+        classes/<key>.toml, <key>.h5       what was accepted, merged or retired, with the same codes
 
 The codes are those of one model. A class that was accepted stands beside the model's own
 prototypes whenever that model encodes or discovers; a candidate that was merged makes the
