@@ -3,8 +3,8 @@
 ::
 
     glitch-catalog/
-        candidates/<key>.toml, <key>.h5    drafts that await a decision, and the codes of their events
-        classes/<key>.toml, <key>.h5       what was accepted, merged or retired, with the same codes
+        candidates/<key>.toml, <key>.h5    drafts that wait, and the codes of their events
+        classes/<key>.toml, <key>.h5       accepted, merged or retired ones, with the same
 
 The codes are those of one model. A class that was accepted stands beside the model's own
 prototypes whenever that model encodes or discovers; a candidate that was merged makes the
