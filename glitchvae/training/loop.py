@@ -14,6 +14,7 @@ import torch
 
 from glitchvae.errors import ModelError
 from glitchvae.store import Progress
+from glitchvae.training.allocation import freed_memory_kept
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.launch import Ranks
 
@@ -58,6 +59,13 @@ def run_steps(
             break
     log()
     save()
+
+
+@contextmanager
+def settled(device: torch.device) -> Iterator[Callable[[], bool]]:
+    """Around a run: random numbers and memory of its own, and whether it is told to stop."""
+    with own_random_numbers(device), freed_memory_kept(device), stop_signal() as stopped:
+        yield stopped
 
 
 @contextmanager

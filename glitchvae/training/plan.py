@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from glitchvae.training.allocation import freed_memory_kept
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.loop import clock, own_random_numbers
@@ -46,7 +47,11 @@ def plan(
 ) -> Plan:
     """Size, arithmetic, memory and time of a run; a few steps are taken to measure them."""
     place = torch.device(device)
-    with own_random_numbers(place), explain_exhaustion(data, config, place):
+    with (
+        own_random_numbers(place),
+        freed_memory_kept(place),
+        explain_exhaustion(data, config, place),
+    ):
         trainer = Trainer(data, config.model_copy(update={"compiled": "no"}), device)
         with FlopCounterMode(display=False) as counter:
             trainer.advance()

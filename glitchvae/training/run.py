@@ -12,7 +12,7 @@ from glitchvae.training.config import TrainingConfig
 from glitchvae.training.export import export
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import launched
-from glitchvae.training.loop import naming, own_random_numbers, run_steps, stop_signal
+from glitchvae.training.loop import naming, run_steps, settled
 from glitchvae.training.memory import explain_exhaustion
 from glitchvae.training.state import (
     STATE,
@@ -65,7 +65,7 @@ def train(
         KeyboardInterrupt: after a signal, once the checkpoint is written.
     """
     run = Path(out)
-    with launched(device) as (ranks, place), own_random_numbers(place), stop_signal() as stopped:
+    with launched(device) as (ranks, place), settled(place) as stopped:
         if not resume:
             refuse_existing(run)
         trainer, log = Trainer(data, config, place, ranks), []

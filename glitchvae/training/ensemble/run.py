@@ -23,7 +23,7 @@ from glitchvae.training.ensemble.strategy import (
 from glitchvae.training.export import export
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import Ranks, launched, launched_ranks
-from glitchvae.training.loop import naming, own_random_numbers, run_steps, stop_signal
+from glitchvae.training.loop import naming, run_steps, settled
 from glitchvae.training.memory import explain_exhaustion
 from glitchvae.training.state import (
     STATE,
@@ -82,7 +82,7 @@ def train_ensemble(
         KeyboardInterrupt: after a signal, once the checkpoints are written.
     """
     out = Path(out)
-    with launched(device) as (ranks, place), own_random_numbers(place), stop_signal() as stopped:
+    with launched(device) as (ranks, place), settled(place) as stopped:
         share = _share(members, ranks)
         configs = {name: member_config(config, members[name]) for name in share}
         path = out / state_file(ranks)

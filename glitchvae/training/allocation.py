@@ -1,0 +1,45 @@
+"""Memory that a step frees is kept for the next one.
+
+Every step asks for the same arrays, many megabytes each. The C library returns such arrays
+to the system when they are freed and gets them back a moment later, page by page, zeroed:
+on a CPU that took a third of the time of a step. Here it is told to keep them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import torch
+
+_TRIM_THRESHOLD: Final = -1  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+_MMAP_THRESHOLD: Final = -3
+_NEVER: Final = -1
+_LARGE: Final = 1 << 30
+_USUAL: Final = 64 << 20
+
+
+@contextmanager
+def freed_memory_kept(device: torch.device) -> Iterator[None]:
+    """Keep freed memory in the process until the end of the block, then return it.
+
+    Does nothing for other devices than the CPU (torch has an allocator of its own there) and
+    without the GNU C library.
+    """
+    library = ctypes.CDLL(None) if _applies(device) else None
+    if library is not None:
+        library.mallopt(_TRIM_THRESHOLD, _NEVER)
+        library.mallopt(_MMAP_THRESHOLD, _LARGE)
+    try:
+        yield
+    finally:
+        if library is not None:
+            library.mallopt(_TRIM_THRESHOLD, _USUAL)
+            library.malloc_trim(0)
+
+
+def _applies(device: torch.device) -> bool:
+    return device.type == "cpu" and platform.libc_ver()[0] == "glibc"
