@@ -42,7 +42,8 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     if tiny:
         settings, training = rehearsal(settings, training)
     paths = [make_set(each, out / "sets", settings.device) for each in settings.sets]
-    data = read_training_data(paths)
+    rows, columns = training.image_shape[-2:]
+    data = read_training_data(paths, shape=(rows, columns))
     resume = (out / "model" / "resume").exists()
     train(data, training, out / "model", resume=resume, device=settings.device, progress=count_up())
     print(out / "model")

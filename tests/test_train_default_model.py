@@ -29,6 +29,8 @@ def test_a_rehearsal_makes_a_checkpoint_and_repeats_nothing(tmp_path):
 
 def test_the_shipped_settings_are_valid():
     values = read_toml(find_recipe("train_default_model").config)
-    assert changed_config(values["training"], {}).objective.model_dump()["name"] == "annealed"
+    training = changed_config(values["training"], {})
+    assert training.objective.model_dump()["name"] == "consistent"
+    assert training.augmentation.twins
     for each in values["sets"]:
         imaging_settings(each["imaging"])
