@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from glitchvae.novelty import Gaussian, class_shares, shrunk_gaussian
 
@@ -99,7 +99,7 @@ class Excess:
             for j, component in enumerate(self.components):
                 joint[:, j] = component.log_density(sample.points) + np.log(self.events[j])
             joint[:, count:] = sample.log_known + np.log(self.class_events)
-        return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+        return softmax(joint, axis=1)
 
 
 def fit_excess(
@@ -197,7 +197,7 @@ def _reassign(
         + [sample.log_known],
         axis=1,
     )
-    parts = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    parts = softmax(joint, axis=1)
     return sample._replace(members=parts[:, :-1])
 
 
