@@ -44,7 +44,7 @@ def memory_of(trainer: Trainer) -> Memory:
     weights = sum(p.numel() for p in trainer.model.parameters())
     weights += 0 if trainer.critic is None else sum(p.numel() for p in trainer.critic.parameters())
     images = trainer.data.nbytes if trainer.data.resident else 0
-    few, more = _kept_bytes(trainer, 2), _kept_bytes(trainer, 4)
+    few, more = kept_bytes(trainer, 2), kept_bytes(trainer, 4)
     return Memory(images + _BYTES_A_WEIGHT * weights, _BACKWARD * (more - few) / 2)
 
 
@@ -101,7 +101,7 @@ def _advice(
     return f"--batch-size {fits} would fit."
 
 
-def _kept_bytes(trainer: Trainer, events: int) -> int:
+def kept_bytes(trainer: Trainer, events: int) -> int:
     """Bytes that a forward pass of some events keeps for the way back."""
     sizes: dict[int, int] = {}
 
