@@ -68,7 +68,7 @@ def command(
     folder for each member. Started by torchrun, processes share the members, or the batches
     of a single model.
     """
-    from glitchvae.training import train, train_ensemble
+    from glitchvae.training import launched_ranks, train, train_ensemble
 
     if run is None and not only_plan:
         raise click.UsageError("Missing option '-o' / '--out' (only --plan goes without).")
@@ -88,8 +88,8 @@ def command(
         else:
             trackers = _trackers(tensorboard)
             folders = [train(data, settings, run, progress=advance, trackers=trackers, **options)]
-    for folder in folders:
-        click.echo(folder)
+    if members or launched_ranks().first:
+        click.echo("\n".join(map(str, folders)))
 
 
 def _read(

@@ -38,7 +38,15 @@ def freed_memory_kept(device: torch.device) -> Iterator[None]:
     finally:
         if library is not None:
             library.mallopt(_TRIM_THRESHOLD, _USUAL)
-            library.malloc_trim(0)
+        return_freed_memory(device)
+
+
+def return_freed_memory(device: torch.device) -> None:
+    """Give the system what is free by now."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif _applies(device):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _applies(device: torch.device) -> bool:

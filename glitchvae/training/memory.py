@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from glitchvae.errors import ModelError
+from glitchvae.training.allocation import return_freed_memory
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.trainer import Trainer
@@ -79,14 +82,28 @@ def is_exhaustion(error: BaseException) -> bool:
 
 def free_memory(device: torch.device) -> int:
     """Bytes a process may still take on a device."""
+    return_freed_memory(device)
     if device.type == "cuda":
-        torch.cuda.empty_cache()
         return torch.cuda.mem_get_info(device)[0]
+    return min(_available(), _allowed())
+
+
+def _available() -> int:
+    """Main memory that the machine has left; all of it where the system does not say."""
     lines = Path("/proc/meminfo")
     if lines.exists():
         words = dict(line.split(":") for line in lines.read_text().splitlines())
         return int(words["MemAvailable"].split()[0]) * 1024
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _allowed() -> int:
+    """What a limit on this process (`ulimit -v`) leaves it."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    taken = Path("/proc/self/statm")
+    if limit == resource.RLIM_INFINITY or not taken.exists():
+        return sys.maxsize
+    return max(0, limit - int(taken.read_text().split()[0]) * resource.getpagesize())
 
 
 def _advice(
@@ -95,7 +112,8 @@ def _advice(
     room = _SHARE * free_memory(device)
     plain = config.model_copy(update={"compiled": "no"})
     per_event = members * memory_of(Trainer(data, plain, device)).per_event
-    fits = min(int(room / max(per_event, 1.0)), config.batch_size - 1)
+    # A batch that failed is too large whatever is free by now.
+    fits = min(int(room / max(per_event, 1.0)), config.batch_size // 2)
     if fits < 1:
         return "Not even one event fits beside the weights: choose a smaller model."
     return f"--batch-size {fits} would fit."

@@ -245,8 +245,9 @@ def training_rows(data: TrainingImages) -> np.ndarray:
 
 
 def fresh_networks(
-    config: TrainingConfig, data: TrainingImages, device: torch.device
-) -> tuple[Model[Any], nn.Module | None]:
+    config: TrainingConfig, data: TrainingImages, device: torch.device,
+    layout: torch.memory_format = torch.channels_last,
+) -> tuple[Model[Any], nn.Module | None]:  # fmt: skip
     """Model and critic with the weights that the seed gives, on a device.
 
     Raises:
@@ -256,7 +257,7 @@ def fresh_networks(
     model = build(architecture_of(config.model), config.model.model_dump())
     check_fit(model, config, data)
     critic = config.objective.critic(sum(model.layers))
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(device, memory_format=layout)  # type: ignore[call-overload]
     return model, None if critic is None else critic.to(device)
 
 

@@ -68,6 +68,37 @@ def test_a_plan_writes_nothing(files):
     assert sorted(p.name for p in files.iterdir()) == ["run.toml", "set.h5"]
 
 
+def test_a_plan_says_what_a_step_takes(files):
+    text = run(files, "--plan", "--ensemble", "seeds=3").stderr
+    assert re.search(r"[\d.]+ GFLOP and \d+ MB: about [\d.]+ min, 3 members", text)
+
+
+def test_an_ensemble_becomes_a_folder_of_checkpoints(files):
+    axes = ["--ensemble", "seeds=2", "--ensemble", "beta0=2,8", "--strategy", "loop"]
+    result = run(files, *axes, "-o", str(files / "runs"))
+    assert result.exit_code == 0, result.output
+    folders = [f"seed-{seed}-beta0-{beta0}" for seed in (0, 1) for beta0 in (2, 8)]
+    assert result.stdout.split() == [str(files / "runs" / folder) for folder in folders]
+    assert "strategy loop: as asked for" in result.stderr
+    arguments = [str(files / "set.h5"), "--resume", "--steps", "4", "--device", "cpu"]
+    again = CliRunner().invoke(main, ["train", *arguments, "-o", str(files / "runs")])
+    assert again.exit_code == 0, again.output
+    cards = [load_checkpoint(files / "runs" / folder).card for folder in folders]
+    assert [card.steps for card in cards] == [4] * 4
+    assert [card.objective["beta0"] for card in cards] == [2, 8, 2, 8]
+
+
+def test_changed_data_are_taken_when_asked_for(files, rng):
+    out = str(files / "run")
+    assert run(files, "-o", out).exit_code == 0
+    whole = SpectrogramSet.read(files / "set.h5")
+    whole.take(slice(0, 6)).write(files / "set.h5")
+    refused = run(files, "--resume", "--steps", "5", "-o", out)
+    assert refused.exit_code == 1
+    assert "--changed-data" in unboxed(refused.stderr)
+    assert run(files, "--resume", "--steps", "5", "--changed-data", "-o", out).exit_code == 0
+
+
 def test_a_run_is_resumed_with_its_own_settings(files):
     out = str(files / "run")
     assert run(files, "-o", out).exit_code == 0
@@ -99,6 +130,7 @@ def test_a_stop_exits_with_130(files, monkeypatch):
     [
         (["--objective", "anneald"], "did you mean 'annealed'"),
         (["--device", "tpu"], "no device 'tpu' here"),
+        (["--ensemble", "beto0=1,2"], "did you mean 'beta0'"),
         ([], "Missing option '-o'"),
     ],
 )

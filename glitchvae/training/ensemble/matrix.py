@@ -25,7 +25,7 @@ class MatrixConv2d(nn.Conv2d):
         products = columns @ self.weight.flatten(1).T
         if self.bias is not None:
             products = products + self.bias
-        return products.transpose(1, 2).unflatten(2, size)
+        return products.transpose(1, 2).unflatten(2, size).contiguous()
 
 
 class MatrixConvTranspose2d(nn.ConvTranspose2d):

@@ -91,27 +91,33 @@ def train_ensemble(
             _refuse_existing(out, path, share)
         else:
             _check(before, configs, data, out, changed_data=changed_data)
-        taken, reason = _strategy(strategy, before, data, configs, place)
-        report(f"strategy {taken}: {reason}")
-        ensemble = make_ensemble(data, list(configs.values()), place, taken)
-        book = Book(ensemble, data, configs, out, trackers)
-        if before is not None:
-            book.restore(before)
-            progress(ensemble.step)
-        described = {
-            "strategy": taken, "config": config.model_dump_json(), "members": json.dumps(members),
-        }  # fmt: skip
+        ranks.wait()
         with explain_exhaustion(data, config, place, members=len(share)):
+            taken, reason = _strategy(strategy, before, data, configs, place)
+            report(f"strategy {taken}: {reason}")
+            ensemble = make_ensemble(data, list(configs.values()), place, taken)
+            book = Book(ensemble, data, configs, out, trackers)
+            if before is not None:
+                book.restore(before)
+                progress(ensemble.step)
+            described = _described(taken, config, members)
             run_steps(
-                ensemble, config, log=book.log_terms,
-                save=lambda: book.save(path, described), stopped=stopped, progress=progress,
-                ranks=ranks,
+                ensemble, config, log=book.log_terms, save=lambda: book.save(path, described),
+                stopped=stopped, progress=progress, ranks=ranks,
             )  # fmt: skip
         book.finish()
         ranks.wait()
         if ensemble.step < config.steps:
             raise KeyboardInterrupt
     return tuple(out / name for name in share)
+
+
+def _described(
+    strategy: Strategy, config: TrainingConfig, members: Mapping[str, Changes]
+) -> dict[str, str]:
+    """What an ensemble is known by again."""
+    text = json.dumps({name: dict(changes) for name, changes in members.items()})
+    return {"strategy": strategy, "config": config.model_dump_json(), "members": text}
 
 
 def is_ensemble(out: Path) -> bool:
@@ -224,7 +230,7 @@ def _strategy(
 def _refuse_existing(out: Path, path: Path, share: Sequence[str]) -> None:
     for folder in (out, *(out / name for name in share)):
         refuse_existing(folder)
-    if path.exists():
+    if any(path.parent.glob("state*.pt")):
         raise InputError(
             "holds a run already", where=out,
             remedy="Continue it with --resume, or choose another folder.",

@@ -74,7 +74,9 @@ class StackedEnsemble:
     ) -> None:  # fmt: skip
         self.configs, self.config, self.device = configs, configs[0], device
         self.data = data.to(device)
-        networks = [fresh_networks(config, self.data, device) for config in configs]
+        # vmap knows normalisation in groups for images channel by channel alone.
+        layout = torch.contiguous_format
+        networks = [fresh_networks(config, self.data, device, layout) for config in configs]
         self.networks = [model for model, _ in networks]
         critics = [critic for _, critic in networks if critic is not None]
         self.weights, self.buffers = stack_module_state(list(self.networks))

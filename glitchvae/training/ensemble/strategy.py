@@ -10,13 +10,13 @@ import torch
 
 from glitchvae.errors import ConfigError
 from glitchvae.models import Model
+from glitchvae.training.allocation import return_freed_memory
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.ensemble.looped import LoopedEnsemble
 from glitchvae.training.ensemble.members import obstacle_to_stacking
 from glitchvae.training.ensemble.stacked import StackedEnsemble
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.loop import clock
-from glitchvae.training.memory import is_exhaustion
 
 Strategy = Literal["loop", "vmap", "matrix"]
 
@@ -90,33 +90,38 @@ def choose_strategy(
         return Choice("loop", "one member")
     if obstacle := obstacle_to_stacking(configs):
         return Choice("loop", obstacle)
-    trials: dict[Strategy, float] = {}
-    for strategy in STRATEGIES:
-        trials[strategy] = _seconds(
-            functools.partial(make_ensemble, data, configs, device, strategy)
-        )
-    return Choice(min(STRATEGIES, key=lambda s: trials[s]), _describe(trials, len(configs)))
+    trials: dict[Strategy, float | str] = {"loop": _seconds(LoopedEnsemble(data, configs, device))}
+    stacked: tuple[Strategy, ...] = ("vmap", "matrix")
+    for form in stacked:
+        return_freed_memory(device)
+        trials[form] = _attempt(functools.partial(make_ensemble, data, configs, device, form))
+    times: dict[Strategy, float] = {
+        name: found for name, found in trials.items() if isinstance(found, float)
+    }
+    fastest: Strategy = min(times, key=lambda name: times[name])
+    return Choice(fastest, _describe(trials, len(configs)))
 
 
-def _seconds(make: Callable[[], Ensemble]) -> float:
-    """Seconds of a step, infinite for an ensemble that cannot be made or stepped."""
+def _attempt(make: Callable[[], Ensemble]) -> float | str:
+    """Seconds of a step, or why there is none: operations that vmap does not know, memory."""
     try:
-        ensemble = make()
-        ensemble.advance()
-        start = clock(ensemble.device)
-        for _ in range(_STEPS):
-            ensemble.advance()
-        return (clock(ensemble.device) - start) / _STEPS
+        return _seconds(make())
     except (ValueError, RuntimeError, MemoryError) as error:
-        # Operations that vmap does not know raise RuntimeError; the loop knows all.
-        if is_exhaustion(error) and torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return float("inf")
+        return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _describe(trials: Mapping[Strategy, float], members: int) -> str:
+def _seconds(ensemble: Ensemble) -> float:
+    """Seconds of a step."""
+    ensemble.advance()
+    start = clock(ensemble.device)
+    for _ in range(_STEPS):
+        ensemble.advance()
+    return (clock(ensemble.device) - start) / _STEPS
+
+
+def _describe(trials: Mapping[Strategy, float | str], members: int) -> str:
     parts = (
-        f"{name} {seconds * 1e3:.0f} ms" if seconds < float("inf") else f"{name} not possible"
-        for name, seconds in trials.items()
+        f"{name} {found * 1e3:.0f} ms" if isinstance(found, float) else f"{name} fails ({found})"
+        for name, found in trials.items()
     )
     return f"a step of {members} members: {', '.join(parts)}"
