@@ -53,6 +53,7 @@ class ModelCard(Settings):
     objective: dict[str, Any]
     steps: int
     seed: int
+    training: dict[str, Any] = Field(default_factory=dict)
     data: DataCard
     figures: dict[str, float] = Field(default_factory=dict)
     glitchvae_version: str = __version__

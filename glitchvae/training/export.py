@@ -18,6 +18,10 @@ from glitchvae.training.images import TrainingImages
 from glitchvae.training.step import in_range
 
 _BATCH = 256
+_ON_THE_CARD = {
+    "augmentation", "batch_size", "learning_rate", "learning_rate_schedule", "precision",
+}  # fmt: skip
+"""Settings of the run, besides objective, steps and seed, that whoever repeats it needs."""
 
 
 def export(
@@ -38,6 +42,7 @@ def export(
         architecture=architecture_of(config.model), model={}, imaging=data.imaging,
         latent_size=sum(model.layers), objective=config.objective.model_dump(mode="json"),
         steps=step, seed=config.seed, figures=figures,
+        training=config.model_dump(mode="json", include=_ON_THE_CARD),
         data=DataCard(
             digest=data.digest, description=data.description, events=len(data.rows("train", "")),
         ),

@@ -30,6 +30,8 @@ def test_a_run_learns_and_leaves_a_checkpoint(data, tmp_path, config):
     opened = load_checkpoint(run)
     assert opened.card.data.digest == data.digest
     assert opened.card.steps == 100
+    assert opened.card.training["learning_rate_schedule"] == "linear"
+    assert opened.card.training["augmentation"]["band_limit"] == 0.3
     assert opened.prototypes.names == ("Blip", "Line")
     assert opened.card.figures["validation_accuracy"] > 0.9
     assert {"loss", "rate", "validation_reconstruction"} <= set(opened.card.figures)
