@@ -18,7 +18,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import safetensors
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from scipy.optimize import minimize_scalar
@@ -346,26 +345,55 @@ def _learn_metric(
 
     Adam from `start` on; every class has equal weight.
     """
-    metric = torch.from_numpy(start).float().requires_grad_(True)
-    points, places = (torch.from_numpy(each).float() for each in (codes, centres))
-    truth = torch.from_numpy(classes)
-    own = torch.from_numpy(owners)[None] == torch.arange(int(classes.max()) + 1)[:, None]
-    weight = 1.0 / torch.bincount(truth).clamp(min=1)
-    optimiser = torch.optim.Adam([metric], LEARNING_RATE)
-    steps = EPOCHS * -(-len(points) // BATCH)
-    falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, steps)
-    generator = torch.Generator().manual_seed(seed)
+    own = owners == np.arange(classes.max() + 1)[:, None]
+    weight = (1.0 / np.maximum(np.bincount(classes), 1))[classes]
+    rng, metric = np.random.default_rng(seed), start.copy()
+    first, second = np.zeros((2, *start.shape))
+    steps, step = EPOCHS * -(-len(codes) // BATCH), 0
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(points), generator=generator).split(BATCH):
-            squared = torch.cdist(points[rows] @ metric, places @ metric).square()
-            lone = torch.where(own, -0.5 * squared[:, None], -torch.inf)
-            scores = lone.logsumexp(dim=2) - own.sum(dim=1).log()
-            loss = torch.nn.functional.cross_entropy(scores, truth[rows], weight=weight)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            falling.step()
-    return metric.detach().double().numpy()
+        order = rng.permutation(len(codes))
+        for rows in np.split(order, range(BATCH, len(codes), BATCH)):
+            pull = _pull(codes[rows], classes[rows], weight[rows], centres, own, metric)
+            gradient = _metric_gradient(codes[rows], centres, pull, metric)
+            step += 1
+            first += 0.1 * (gradient - first)
+            second += 0.001 * (gradient**2 - second)
+            unbiased = first / (1 - 0.9**step)
+            size = np.sqrt(second / (1 - 0.999**step)) + 1e-8
+            metric -= LEARNING_RATE * (1 - 0.95 * step / steps) * unbiased / size
+    return metric
+
+
+def _pull(
+    codes: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    own: NDArray[np.bool_],
+    metric: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(N, P) derivative of the mean cross-entropy by minus half of each squared distance."""
+    logits = -0.5 * _squared_distances(codes @ metric, centres @ metric)
+    scores = np.stack(
+        [logsumexp(logits[:, each], axis=1) - np.log(each.sum()) for each in own], axis=1
+    )
+    excess = np.exp(log_softmax(scores, axis=1))
+    excess[np.arange(len(codes)), classes] -= 1.0
+    owners = own.argmax(axis=0)
+    share = np.exp(logits - scores[:, owners]) / own.sum(axis=1)[owners]
+    return (weight / weight.sum())[:, None] * excess[:, owners] * share
+
+
+def _metric_gradient(
+    codes: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    pull: NDArray[np.float64],
+    metric: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(Z, Z) derivative by the metric: minus the sum of pull times (x - c)(x - c)' times it."""
+    across = codes.T @ pull @ centres
+    scatter = (codes.T * pull.sum(axis=1)) @ codes + (centres.T * pull.sum(axis=0)) @ centres
+    return -(scatter - across - across.T) @ metric
 
 
 def _temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:

@@ -7,7 +7,13 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from glitchvae.errors import InputError, ModelError
-from glitchvae.prototypes import EVENTS_PER_CENTRE, Prototypes, _learn_metric
+from glitchvae.prototypes import (
+    EVENTS_PER_CENTRE,
+    Prototypes,
+    _learn_metric,
+    _metric_gradient,
+    _pull,
+)
 
 MEANS = {"Blip": (0, 0, 0), "Tomte": (6, 0, 0), "Whistle": (0, 6, 0)}
 
@@ -65,6 +71,26 @@ def test_a_learnt_metric_looks_away_from_what_tells_nothing(rng):
     told, untold = np.linalg.norm(metric, axis=1)
     assert told > 1.2
     assert untold < 1
+
+
+def test_the_gradient_of_the_metric_is_that_of_finite_differences(rng):
+    codes, centres, metric = (rng.normal(size=shape) for shape in ((7, 3), (5, 3), (3, 3)))
+    classes, weight = np.array([0, 1, 2, 0, 1, 2, 0]), rng.uniform(1, 2, 7)
+    own = np.array([0, 0, 1, 2, 2]) == np.arange(3)[:, None]
+
+    def loss(metric):
+        squared = (((codes[:, None] - centres) @ metric) ** 2).sum(axis=2)
+        scores = np.stack([np.exp(-0.5 * squared[:, each]).mean(axis=1) for each in own], axis=1)
+        likely = scores[np.arange(7), classes] / scores.sum(axis=1)
+        return -(weight * np.log(likely)).sum() / weight.sum()
+
+    pull = _pull(codes, classes, weight, centres, own, metric)
+    gradient = _metric_gradient(codes, centres, pull, metric)
+    for place in np.ndindex(3, 3):
+        step = np.zeros((3, 3))
+        step[place] = 1e-6
+        difference = (loss(metric + step) - loss(metric - step)) / 2e-6
+        assert gradient[place] == pytest.approx(difference, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("spread", [1.0, 2.5])
