@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Before torch is imported: a test that forks after torch has started threads would hang.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
