@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_discovery.py [--events 100000] [--search 200000]
 
 Codes of 32 dimensions are drawn around the middles of 24 classes, of which one is not
-known; the neighbours are looked for in an archive on disk.
+known; the neighbours are looked for in an archive on disk and among codes in memory.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import numpy as np
 from glitchvae.archive import create_archive
 from glitchvae.discovery import discover, spans
 from glitchvae.embedding import Embeddings
+from glitchvae.neighbours import Neighbours
 from glitchvae.prototypes import Prototypes
 
 CLASSES, SIZE, NEW = 24, 32, 300
@@ -28,22 +29,24 @@ def main() -> None:
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     middles = rng.normal(0.0, 2.0, (CLASSES, SIZE))
+    if options.events:
+        search_for_classes(options.events, middles, rng)
+    if options.search:
+        counts = rng.multinomial(options.search, np.full(CLASSES, 1 / CLASSES))
+        search_for_neighbours(events_of(*draw(middles, counts, rng), rng))
+
+
+def search_for_classes(events, middles, rng) -> None:
+    """Discovery with the first class unknown."""
     known, names = draw(middles[1:], np.full(CLASSES - 1, 400), rng)
     prototypes = Prototypes.fit(known, names)
     shares = rng.dirichlet(np.ones(CLASSES - 1))
-    counts = np.r_[NEW, rng.multinomial(options.events - NEW, shares)]
+    counts = np.r_[NEW, rng.multinomial(events - NEW, shares)]
     archive = events_of(*draw(middles, counts, rng), rng)
     begin = time.perf_counter()
     found = discover(archive, prototypes, live=spans(archive))
     print(f"discovery of {len(archive):,} events: {time.perf_counter() - begin:.1f} s,",
           f"{len(found.candidates)} candidates, peak memory {peak():.2f} GiB")  # fmt: skip
-    if options.search:
-        search(
-            events_of(
-                *draw(middles, rng.multinomial(options.search, np.full(CLASSES, 1 / CLASSES)), rng),
-                rng,
-            )
-        )
 
 
 def draw(middles, counts, rng):
@@ -71,18 +74,28 @@ def events_of(codes, labels, rng) -> Embeddings:
     )  # fmt: skip
 
 
-def search(events: Embeddings, queries: int = 50) -> None:
-    """Median time of an exact search by code."""
+def search_for_neighbours(events: Embeddings, queries: int = 50) -> None:
+    """Median time of an exact search by code, in an archive on disk and in memory."""
     with tempfile.TemporaryDirectory() as folder:
         archive = create_archive(f"{folder}/archive")
         archive.append(events)
-        archive.nearest(events.mean[0])
-        times = []
-        for code in events.mean[:queries]:
-            begin = time.perf_counter()
-            archive.nearest(code)
-            times.append(time.perf_counter() - begin)
-    print(f"neighbours among {len(events):,}: {1e3 * np.median(times):.1f} ms each")
+        on_disk = timed(archive.nearest, events.mean[:queries])
+    held = Neighbours(events.mean)
+    in_memory = timed(lambda code: held.nearest(code, 20), events.mean[:queries])
+    print(
+        f"neighbours among {len(events):,}: {on_disk:.1f} ms on disk, {in_memory:.1f} ms in memory"
+    )
+
+
+def timed(nearest, codes) -> float:
+    """Median time of a search (ms), the first one left out."""
+    nearest(codes[0])
+    times = []
+    for code in codes:
+        begin = time.perf_counter()
+        nearest(code)
+        times.append(time.perf_counter() - begin)
+    return 1e3 * float(np.median(times))
 
 
 def peak() -> float:
