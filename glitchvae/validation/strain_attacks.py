@@ -186,7 +186,7 @@ def attack_strain(
     )  # fmt: skip
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode, which the threads of the scan would not share
 def encode_blocks(checkpoint: Checkpoint, event: WhitenedEvent, blocks: Tensor) -> Tensor:
     """Codes (B, Z) of whitened strain (B, T) in place of an event's."""
     x, _ = prepare(event.images(blocks))
