@@ -41,8 +41,38 @@ class Rate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A group of events that no known class explains. Rows are those of the embeddings.
+class EventGroup:
+    """Events that belong together, and what they are like. Rows are those of the embeddings.
+
+    Attributes:
+        name: Of the group.
+        members: Rows, the nearest to its middle first.
+        rates: Of each detector.
+        daily_profile: (24,) events by hour of the day (UTC).
+        properties: What its triggers are like.
+        first_gps: Time of the first event (s), NaN where times are unknown.
+        last_gps: Time of the last one (s).
+        drift: p-value of a rate that stays the same over live time, NaN where unknown.
+    """
+
+    name: str
+    members: NDArray[np.int64]
+    rates: tuple[Rate, ...]
+    daily_profile: NDArray[np.int64]
+    properties: Box
+    first_gps: float
+    last_gps: float
+    drift: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownClass(EventGroup):
+    """The events that a known class explains."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate(EventGroup):
+    """A group of events that no known class explains.
 
     Attributes:
         name: "candidate-1" is the one that chance explains worst.
@@ -55,16 +85,8 @@ class Candidate:
         nearest: Known classes and their distances, the nearest first.
         advice: "new class", "sub-class of X", "merge with candidate-2" or "split".
         reason: Why, in a sentence.
-        rates: Of each detector.
-        daily_profile: (24,) events by hour of the day (UTC).
-        properties: What its triggers are like.
-        first_gps: Time of the first event (s), NaN where times are unknown.
-        last_gps: Time of the last one (s).
-        drift: p-value of a rate that stays the same over live time, NaN where unknown.
     """
 
-    name: str
-    members: NDArray[np.int64]
     medoid: int
     edges: NDArray[np.int64]
     stability: float
@@ -73,37 +95,6 @@ class Candidate:
     nearest: tuple[tuple[str, float], ...]
     advice: str
     reason: str
-    rates: tuple[Rate, ...]
-    daily_profile: NDArray[np.int64]
-    properties: Box
-    first_gps: float
-    last_gps: float
-    drift: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownClass:
-    """The events that a known class explains.
-
-    Attributes:
-        name: Class.
-        members: Rows, the nearest to the class first.
-        rates: Of each detector.
-        daily_profile: (24,) events by hour of the day (UTC).
-        properties: What its triggers are like.
-        first_gps: Time of the first event (s), NaN where times are unknown.
-        last_gps: Time of the last one (s).
-        drift: p-value of a rate that stays the same over live time, NaN where unknown.
-    """
-
-    name: str
-    members: NDArray[np.int64]
-    rates: tuple[Rate, ...]
-    daily_profile: NDArray[np.int64]
-    properties: Box
-    first_gps: float
-    last_gps: float
-    drift: float
 
 
 @dataclass(frozen=True, kw_only=True)

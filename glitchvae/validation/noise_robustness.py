@@ -20,6 +20,7 @@ from glitchvae.errors import InputError
 from glitchvae.models.likelihood import check_range
 from glitchvae.models.model import Model
 from glitchvae.store import Record, attribute, column
+from glitchvae.validation.pixels import existing, pixel_channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def noise_curve(
     Raises:
         InputError: no image, pixels out of range, or a negative scale.
     """
-    channels = _pixel_channels(model, images)
+    channels = _checked_channels(model, images)
     if any(scale < 0 for scale in scales):
         raise InputError("noise of negative size", found=list(scales))
     noise = torch.randn(draws, *images[:, :channels].shape, generator=generator)
@@ -137,7 +138,7 @@ def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int =
     Raises:
         InputError: no image, or pixels out of range.
     """
-    channels = _pixel_channels(model, images)
+    channels = _checked_channels(model, images)
     reconstruction, rates = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -162,12 +163,11 @@ _HALVES = {
 """First name of a parameter -> the half of the model it belongs to."""
 
 
-def _pixel_channels(model: Model, images: Tensor) -> int:
-    """How many of the channels are pixels; a further one says where they exist."""
+def _checked_channels(model: Model, images: Tensor) -> int:
+    """How many of the channels are pixels, all of which are in range."""
     if len(images) == 0:
         raise InputError("no image")
-    with torch.no_grad():
-        channels = model.decode(model.infer(images[:1], sample=False).z).mean.shape[1]
+    channels = pixel_channels(model, images)
     check_range(images[:, :channels], model.likelihood, where="images")
     return channels
 
@@ -175,7 +175,7 @@ def _pixel_channels(model: Model, images: Tensor) -> int:
 def _log_likelihood(model: Model, clean: Tensor, change: Tensor, channels: int) -> Tensor:
     """(B,) of clean images under the codes of changed ones."""
     low, high = model.likelihood.data_range
-    exist = _exist(clean, channels)
+    exist = existing(clean, channels)
     noisy = (clean[:, :channels] + change * exist).clamp(low, high)
     z = model.infer(torch.cat([noisy, clean[:, channels:]], dim=1), sample=False).z
     return _pixels_log_likelihood(model, z, clean, channels)
@@ -183,9 +183,4 @@ def _log_likelihood(model: Model, clean: Tensor, change: Tensor, channels: int) 
 
 def _pixels_log_likelihood(model: Model, z: Tensor, images: Tensor, channels: int) -> Tensor:
     log_prob = model.decode(z).log_prob(images[:, :channels])
-    return (log_prob * _exist(images, channels)).flatten(1).sum(dim=1)
-
-
-def _exist(images: Tensor, channels: int) -> Tensor:
-    mask = images[:, channels:]
-    return mask if mask.shape[1] else torch.ones(())
+    return (log_prob * existing(images, channels)).flatten(1).sum(dim=1)

@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 from glitchvae.errors import InputError
 from glitchvae.models.likelihood import check_range
 from glitchvae.models.model import Model
+from glitchvae.validation.pixels import existing, pixel_channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,7 @@ class Pairs:
                 "inputs and targets are no pairs", expected="two tensors (P, C, F, T)",
                 found=(tuple(inputs.shape), tuple(targets.shape)),
             )  # fmt: skip
-        with torch.no_grad():
-            channels = model.decode(model.infer(inputs[:1], sample=False).z).mean.shape[1]
+        channels = pixel_channels(model, inputs)
         for name, images in (("inputs", inputs), ("targets", targets)):
             check_range(images[:, :channels], model.likelihood, where=name)
         equal = (inputs == targets).flatten(1).all(dim=1).nonzero().flatten().tolist()
@@ -75,8 +75,7 @@ class Pairs:
 
     def exist(self, images: Tensor, pair: Tensor) -> Tensor:
         """1 for pixels of the pairs' images that exist, (B, 1, F, T) or a scalar."""
-        mask = images[pair, self.channels :]
-        return mask if mask.shape[1] else torch.ones((), device=images.device)
+        return existing(images[pair], self.channels)
 
     def log_likelihood(self, likelihood: Distribution, pair: Tensor) -> Tensor:
         """(B,) log-probability in nats of the pairs' targets."""
