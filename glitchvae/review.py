@@ -37,7 +37,8 @@ from glitchvae.catalog import (
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.config import nearest
 from glitchvae.embedding import Embeddings
-from glitchvae.errors import CatalogError, InputError
+from glitchvae.errors import CatalogError, InputError, ModelError
+from glitchvae.prototypes import Prototypes
 from glitchvae.runs import read_run
 
 DEFAULT = "glitch-catalog"
@@ -61,6 +62,20 @@ class Taught:
     checkpoint: Checkpoint
     classes: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
+
+    @property
+    def prototypes(self) -> Prototypes:
+        """The known classes.
+
+        Raises:
+            ModelError: the model knows none.
+        """
+        if self.checkpoint.prototypes is None:
+            raise ModelError(
+                "this model knows no class, so that every glitch would be new",
+                where=self.checkpoint.path, expected="a model that was trained with labels",
+            )  # fmt: skip
+        return self.checkpoint.prototypes
 
 
 def catalog_path(option: str | Path | None = None, archive: str | Path | None = None) -> Path:

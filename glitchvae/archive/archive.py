@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.archive import verification
+from glitchvae.archive.classes import KEYS as CLASS_KEYS
+from glitchvae.archive.classes import write_classes
 from glitchvae.archive.index import index
 from glitchvae.archive.journal import Journal, Spans, recover, writing
 from glitchvae.archive.labels import write_labels
@@ -33,6 +36,7 @@ from glitchvae.archive.views import read_views
 from glitchvae.embedding import UNCERTAINTIES, Embeddings, write_embeddings
 from glitchvae.embedding.tables import assemble
 from glitchvae.errors import ArchiveError, StorageError
+from glitchvae.prototypes import Prototypes
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 
@@ -214,6 +218,35 @@ class Archive:
     def label(self, labels: Mapping[str, str]) -> None:
         """Keep what people say about events; the last word on an event counts."""
         write_labels(self.path, labels)
+
+    def classify(
+        self, prototypes: Prototypes, *, model: str | None = None
+    ) -> dict[tuple[str, str], int]:
+        """Give every code the class that its model names now; parts stay as they are.
+
+        Args:
+            prototypes: What the model knows, such as with the classes of one's own catalogue.
+            model: Which codes, where the archive holds those of several models.
+
+        Returns:
+            Number of rows by the class before and the class now, the commonest first.
+
+        Raises:
+            ArchiveError: it is empty, or holds several models and none is named.
+            StorageError: the disk refused the write; the classes stay as they were.
+        """
+        with self._index() as connection:
+            chosen = _choose_model(connection, self.path, model)
+            rows = connection.sql(
+                f"SELECT {', '.join(CLASS_KEYS)}, class_name, mean::FLOAT[{chosen['size']}] AS mean"  # noqa: S608
+                " FROM embeddings WHERE model_digest = ? AND NOT isnan(mean[1])",
+                params=[chosen["digest"]],
+            ).to_arrow_table()
+        codes = rows["mean"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
+        classes = prototypes.classify(codes)
+        write_classes(self.path, chosen["digest"], rows, classes)
+        pairs = zip(rows["class_name"].to_pylist(), classes.class_name.tolist(), strict=True)
+        return dict(Counter(pairs).most_common())
 
     def export(self, path: str | Path, *, model: str | None = None) -> int:
         """Write every row of one model as HDF5, Parquet, CSV or ECSV; returns their number."""

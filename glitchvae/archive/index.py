@@ -16,10 +16,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from glitchvae.archive.classes import KEYS as CLASS_KEYS
+from glitchvae.archive.classes import class_files, is_class_file, read_classes
 from glitchvae.archive.labels import LABELS, read_labels
 from glitchvae.archive.layout import part_files
 from glitchvae.archive.parts import read_header, read_rows
 from glitchvae.errors import ArchiveError
+from glitchvae.prototypes import Classes
 from glitchvae.status import Status
 
 INDEX = "archive.duckdb"
@@ -142,7 +145,8 @@ def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 def _present(root: Path) -> dict[str, str]:
     """Name and signature of every file that the index covers."""
-    paths = [*part_files(root), *[root / LABELS] * (root / LABELS).exists()]
+    # Later classes come last: they are written over the rows of the parts.
+    paths = [*part_files(root), *[root / LABELS] * (root / LABELS).exists(), *class_files(root)]
     signatures = {}
     for path in paths:
         state = path.stat()
@@ -177,18 +181,40 @@ def _begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
 def _ingest_file(
     connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
 ) -> None:
+    try:
+        if name == LABELS or is_class_file(name):
+            _ingest_remarks(connection, root, name)
+            connection.execute(
+                "INSERT INTO files (name, signature) VALUES (?, ?)", [name, signature]
+            )
+        else:
+            _ingest_part(connection, root, name, signature)
+    except ArchiveError as error:
+        if name == LABELS:
+            raise
+        _LOG.warning("left out: %s", error)
+
+
+def _ingest_remarks(connection: duckdb.DuckDBPyConnection, root: Path, name: str) -> None:
+    """Labels, or classes that were given later."""
     if name == LABELS:
         connection.register("incoming", read_labels(root))
         connection.execute("INSERT INTO labels BY NAME SELECT * FROM incoming")
-        connection.unregister("incoming")
-        connection.execute("INSERT INTO files (name, signature) VALUES (?, ?)", [name, signature])
-        return
-    try:
-        header = read_header(root / "parts" / name)
-        rows = read_rows(root / "parts" / name)
-    except ArchiveError as error:
-        _LOG.warning("left out: %s", error)
-        return
+    else:
+        connection.register("incoming", read_classes(root / name))
+        same = " AND ".join(f"e.{key} = i.{key}" for key in ("model_digest", *CLASS_KEYS))
+        given = ", ".join(f"{column} = i.{column}" for column in Classes._fields)
+        connection.execute(
+            f"UPDATE embeddings e SET {given} FROM incoming i WHERE {same} AND {_coded('e')}"  # noqa: S608
+        )
+    connection.unregister("incoming")
+
+
+def _ingest_part(
+    connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
+) -> None:
+    header = read_header(root / "parts" / name)
+    rows = read_rows(root / "parts" / name)
     _insert_rows(connection, name, header.origin, rows)
     described = [header.metadata["model"], header.metadata["imaging"]]
     connection.execute(

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from glitchvae.archive.classes import with_classes
 from glitchvae.archive.layout import name_part, parse_part, part_files
 from glitchvae.embedding import Embeddings, from_arrow
 from glitchvae.embedding.tables import check_metadata
@@ -114,7 +115,8 @@ def rows_between(
     if not any(map(len, found)):
         return None
     rows = Embeddings.join(found)
-    return rows.take(fresh_rows(rows.event_id, rows.usable, {})).sorted()
+    rows = rows.take(fresh_rows(rows.event_id, rows.usable, {})).sorted()
+    return with_classes(root, rows, origin)
 
 
 def fresh_rows(

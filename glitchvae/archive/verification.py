@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from glitchvae.archive.classes import class_files, read_classes
 from glitchvae.archive.labels import read_labels
 from glitchvae.archive.layout import journals, parse_part, part_files
 from glitchvae.archive.parts import CONTENT_DIGEST, ContentDigest, read_header, read_rows
@@ -22,7 +23,7 @@ Key = tuple[str, str, bool, str, str]
 
 
 def problems(root: Path) -> Iterator[str]:
-    """Every problem of the parts, images, labels and unfinished jobs of an archive."""
+    """Every problem of the parts, images, classes, labels and unfinished jobs of an archive."""
     seen: dict[Key, str] = {}
     for path in part_files(root):
         try:
@@ -30,10 +31,11 @@ def problems(root: Path) -> Iterator[str]:
         except (ArchiveError, InputError) as error:
             yield str(error)
     yield from _stray_views(root)
-    try:
-        read_labels(root)
-    except ArchiveError as error:
-        yield str(error)
+    for read, path in [(read_labels, root), *((read_classes, p) for p in class_files(root))]:
+        try:
+            read(path)
+        except ArchiveError as error:
+            yield str(error)
     for folder in journals(root):
         yield f"{folder}: a job that has not ended; if none is running, open the archive again"
 

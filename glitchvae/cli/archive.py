@@ -1,4 +1,4 @@
-"""Look into an archive, export it, check it."""
+"""Look into an archive, export it, check it, name its glitches anew."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 import rich_click as click
 
 from glitchvae.cli._archive import ARCHIVE
+from glitchvae.cli._catalog import CATALOG, say_catalog
 from glitchvae.cli._tables import print_table
 
 
 @click.group("archive")
 def command() -> None:
-    """Look into an archive, export it, check it."""
+    """Look into an archive, export it, check it, name its glitches anew."""
 
 
 @command.command()
@@ -40,6 +41,37 @@ def export(out: Path, model: str | None, archive: Path | None) -> None:
 
     rows = Archive(archive_path(archive)).export(out, model=model)
     click.echo(f"{rows} glitches: {out}")
+
+
+@command.command()
+@click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
+@CATALOG
+@ARCHIVE
+def classify(model: str | None, catalog: Path | None, archive: Path | None) -> None:
+    """Give every glitch the class that its model and your catalogue name now.
+
+    Glitches keep the class they were given when they were embedded. After a class was
+    accepted, merged or retired, this names all of them anew from their codes.
+    """
+    from rich.table import Table
+
+    from glitchvae.archive import Archive, archive_path, checkpoint_of
+    from glitchvae.review import catalog_path, teach
+
+    store = Archive(archive_path(archive))
+    name = model and Path(model).name
+    checkpoint = checkpoint_of(store.embeddings(model=name), model)
+    taught = teach(checkpoint, catalog_path(catalog, store.path))
+    say_catalog(taught)
+    changes = store.classify(taught.prototypes, model=name)
+    table = Table("class before", "class now", "glitches")
+    for (before, now), count in changes.items():
+        if before != now:
+            table.add_row(before or "(none)", now, f"{count:,}")
+    if table.row_count:
+        print_table(table)
+    changed = sum(count for (before, now), count in changes.items() if before != now)
+    click.echo(f"{changed:,} of {sum(changes.values()):,} glitches have another class now")
 
 
 @command.command()

@@ -7,17 +7,12 @@ from typing import Any
 
 import rich_click as click
 
+from glitchvae.cli._catalog import CATALOG
+
 FOLDER = click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Another catalogue instead of the shipped one.",
-)
-OWN = click.option(
-    "--catalog",
-    "own",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Your own catalogue; else $GLITCHVAE_CATALOG, else glitch-catalog beside the archive.",
 )
 REVIEWER = click.option("--reviewer", required=True, metavar="NAME", help="Who decides.")
 NOTE = click.option("--note", default="", metavar="TEXT", help="Why: the evidence.")
@@ -30,53 +25,53 @@ def command() -> None:
 
 @command.command("list")
 @FOLDER
-@OWN
-def list_classes(folder: Path | None, own: Path | None) -> None:
+@CATALOG
+def list_classes(folder: Path | None, catalog: Path | None) -> None:
     """One line per class: name, status, detectors, typical frequency, cause."""
     from rich.table import Table
 
     from glitchvae.catalog import read_catalog
 
-    catalog = read_catalog(folder, own=_own(own))
+    cards = read_catalog(folder, own=_own(catalog))
     table = Table("class", "status", "runs", "detectors", "peak frequency", "cause")
-    for card in catalog:
+    for card in cards:
         table.add_row(
             card.name, card.status, " ".join(card.runs), " ".join(card.detectors),
             _limits(card.peak_frequency, "Hz"), card.cause_is,
         )  # fmt: skip
     _print(table)
-    click.echo(f"{len(catalog)} classes, catalogue {catalog.settings.version}", err=True)
+    click.echo(f"{len(cards)} classes, catalogue {cards.settings.version}", err=True)
 
 
 @command.command()
 @click.argument("name")
 @FOLDER
-@OWN
-def show(name: str, folder: Path | None, own: Path | None) -> None:
+@CATALOG
+def show(name: str, folder: Path | None, catalog: Path | None) -> None:
     """Everything known of the class NAME (a key, a name or an alias)."""
     from rich.table import Table
 
     from glitchvae.catalog import read_catalog
 
-    catalog = read_catalog(folder, own=_own(own))
-    card = catalog.find(name)
+    cards = read_catalog(folder, own=_own(catalog))
+    card = cards.find(name)
     table = Table(show_header=False, box=None, padding=(0, 2, 1, 0))
     for key, value in _describe(card):
         table.add_row(f"[bold]{key}[/bold]", value)
     for key in card.references:
-        table.add_row("[bold]reference[/bold]", catalog.settings.references[key])
+        table.add_row("[bold]reference[/bold]", cards.settings.references[key])
     _print(table)
 
 
 @command.command()
 @FOLDER
-@OWN
-def validate(folder: Path | None, own: Path | None) -> None:
+@CATALOG
+def validate(folder: Path | None, catalog: Path | None) -> None:
     """Check every card; exit 1 and name file and key where one is wrong."""
     from glitchvae.catalog import read_catalog
 
-    catalog = read_catalog(folder, own=_own(own))
-    click.echo(f"{len(catalog)} class cards are valid, catalogue {catalog.settings.version}")
+    cards = read_catalog(folder, own=_own(catalog))
+    click.echo(f"{len(cards)} class cards are valid, catalogue {cards.settings.version}")
 
 
 @command.command()
@@ -84,8 +79,10 @@ def validate(folder: Path | None, own: Path | None) -> None:
 @click.argument("candidate")
 @click.option("--name", metavar="NAME", help="What the class shall be called.")
 @click.option("--reviewer", default="", metavar="NAME", help="Who proposes it.")
-@OWN
-def propose(run: Path, candidate: str, name: str | None, reviewer: str, own: Path | None) -> None:
+@CATALOG
+def propose(
+    run: Path, candidate: str, name: str | None, reviewer: str, catalog: Path | None
+) -> None:
     """Take CANDIDATE of the folder RUN into your catalogue as a draft.
 
     The draft is a text file: write down there what the group looks like and what may cause
@@ -93,7 +90,7 @@ def propose(run: Path, candidate: str, name: str | None, reviewer: str, own: Pat
     """
     from glitchvae import review
 
-    folder = _own(own)
+    folder = _own(catalog)
     card = review.propose(run, candidate, folder, name=name, reviewer=reviewer)
     click.echo(f"draft of {card.name}: {folder / review.DRAFTS / card.key}.toml")
 
@@ -102,12 +99,12 @@ def propose(run: Path, candidate: str, name: str | None, reviewer: str, own: Pat
 @click.argument("name")
 @REVIEWER
 @NOTE
-@OWN
-def accept(name: str, reviewer: str, note: str, own: Path | None) -> None:
+@CATALOG
+def accept(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
     """Make the draft NAME a class: `embed` and `discover-new-classes` know it from now on."""
     from glitchvae import review
 
-    card = review.accept(_own(own), name, review.decide("accepted", reviewer, note))
+    card = review.accept(_own(catalog), name, review.decide("accepted", reviewer, note))
     click.echo(f"{card.name} is a class now")
 
 
@@ -116,12 +113,12 @@ def accept(name: str, reviewer: str, note: str, own: Path | None) -> None:
 @click.argument("into")
 @REVIEWER
 @NOTE
-@OWN
-def merge(name: str, into: str, reviewer: str, note: str, own: Path | None) -> None:
+@CATALOG
+def merge(name: str, into: str, reviewer: str, note: str, catalog: Path | None) -> None:
     """Give the events of the draft NAME to the class INTO."""
     from glitchvae import review
 
-    card = review.merge(_own(own), name, into, review.decide("merged", reviewer, note))
+    card = review.merge(_own(catalog), name, into, review.decide("merged", reviewer, note))
     click.echo(f"{card.name} belongs to {card.merged_into} now")
 
 
@@ -129,12 +126,12 @@ def merge(name: str, into: str, reviewer: str, note: str, own: Path | None) -> N
 @click.argument("name")
 @REVIEWER
 @NOTE
-@OWN
-def retire(name: str, reviewer: str, note: str, own: Path | None) -> None:
+@CATALOG
+def retire(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
     """Turn down the draft NAME, or take the class NAME of your catalogue out of use."""
     from glitchvae import review
 
-    card = review.retire(_own(own), name, review.decide("retired", reviewer, note))
+    card = review.retire(_own(catalog), name, review.decide("retired", reviewer, note))
     click.echo(f"{card.name} is retired")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from glitchvae.cli._catalog import CATALOG, say_catalog
 from glitchvae.cli._progress import progress_of
 from glitchvae.cli._tables import print_table
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from glitchvae.archive import Archive
     from glitchvae.discovery import Discovery
     from glitchvae.embedding import Embeddings
-    from glitchvae.prototypes import Prototypes
     from glitchvae.report import Vetoes
     from glitchvae.review import Taught
 
@@ -31,7 +31,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("-o", "--out", type=_PATH, metavar="DIR", help="Else ./discovery-<date and time>.")
 @click.option("--replace", is_flag=True, help="Take the place of an earlier run at -o.")
 @click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
-@click.option("--catalog", type=_PATH, metavar="DIR", help="Your own catalogue of classes.")
+@CATALOG
 @click.option("--live", multiple=True, metavar="[IFO=]FILE", help="Segments that were searched.")
 @click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
 @click.option("--method", help="gmm (default), hdbscan, dpmm or spectral.")
@@ -65,11 +65,11 @@ def command(
     gathered = gather(paths, model=model and Path(model).name)
     own = catalog_path(catalog, paths[0])
     taught = teach(checkpoint_of(gathered.events, model), own)
-    _say_catalog(taught)
+    say_catalog(taught)
     glitches = None if target is None else _target(target)
     with progress_of("discovery", settings.bootstraps + 2, "steps") as report:
         discovery = discover(
-            _named_again(gathered.events, taught), _prototypes(taught), settings,
+            _named_again(gathered.events, taught), taught.prototypes, settings,
             live=_live(live, gathered.archives), progress=report,
         )  # fmt: skip
     vetoes = score_vetoes(discovery, glitches)
@@ -89,17 +89,6 @@ def command(
     click.echo(f"report: {folder / 'report.html'}")
 
 
-def _prototypes(taught: Taught) -> Prototypes:
-    from glitchvae.errors import ModelError
-
-    if taught.checkpoint.prototypes is None:
-        raise ModelError(
-            "this model knows no class, so that every glitch would be new",
-            where=taught.checkpoint.path, expected="a model that was trained with labels",
-        )  # fmt: skip
-    return taught.checkpoint.prototypes
-
-
 def _searched(archives: Sequence[Archive]) -> dict[str, segmentlist]:
     """When the detectors of the archives were looked at."""
     from glitchvae.discovery import live_segments
@@ -117,7 +106,7 @@ def _named_again(events: Embeddings, taught: Taught) -> Embeddings:
 
     if not taught.classes:
         return events
-    found = _prototypes(taught).classify(events.mean)
+    found = taught.prototypes.classify(events.mean)
     return dataclasses.replace(events, **found._asdict())
 
 
@@ -147,14 +136,6 @@ def _recalled(discovery: Discovery, catalog: Path) -> dict[str, str]:
     events = discovery.embeddings.event_id
     notes = {c.name: recall(catalog, events[c.members].tolist()) for c in discovery.candidates}
     return {name: note for name, note in notes.items() if note}
-
-
-def _say_catalog(taught: Taught) -> None:
-    if taught.classes:
-        click.echo(f"known from your catalogue: {', '.join(taught.classes)}", err=True)
-    if taught.strangers:
-        names = ", ".join(taught.strangers)
-        click.echo(f"not known, as their codes are of another model: {names}", err=True)
 
 
 def _print_candidates(discovery: Discovery) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._archive import ARCHIVE
+from glitchvae.cli._catalog import say_catalog
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._progress import progress_of
 from glitchvae.cli._tables import print_table
@@ -90,9 +91,9 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
     taught = teach(
         load_checkpoint(options["model"], device), catalog_path(None, archive_path(archive))
     )
+    say_catalog(taught)
     if taught.classes:
         given["catalogue"] = list(taught.classes)
-        click.echo(f"known from your catalogue: {', '.join(taught.classes)}", err=True)
     return Job(
         checkpoint=taught.checkpoint,
         imaging=imaging_settings(options["imaging"]),
