@@ -48,7 +48,7 @@ def read_classes(path: Path) -> pa.Table:
         ArchiveError: the table is damaged.
     """
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
     if not table.schema.equals(_SCHEMA):
