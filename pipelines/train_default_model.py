@@ -31,6 +31,7 @@ class DefaultModelSettings(Settings):
     """Keys of `train_default_model.toml`."""
 
     sets: tuple[SetSettings, ...] = Field(min_length=1)
+    without: tuple[str, ...] = ()
     training: dict[str, Any]
     device: str = "cpu"
 
@@ -43,7 +44,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         settings, training = rehearsal(settings, training)
     paths = [make_set(each, out / "sets", settings.device) for each in settings.sets]
     rows, columns = training.image_shape[-2:]
-    data = read_training_data(paths, shape=(rows, columns))
+    data = read_training_data(paths, shape=(rows, columns)).leave_out(settings.without)
     resume = (out / "model" / "resume").exists()
     train(data, training, out / "model", resume=resume, device=settings.device, progress=count_up())
     print(out / "model")

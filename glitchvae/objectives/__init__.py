@@ -25,6 +25,7 @@ from glitchvae.objectives.consistent import Consistent
 from glitchvae.objectives.dip import DIPI, DIPII
 from glitchvae.objectives.factor import Factor, permute_dimensions
 from glitchvae.objectives.hierarchy import DLGM, TCDLGM, Seatbelt
+from glitchvae.objectives.labelled import Labelled
 from glitchvae.objectives.schedules import Constant, Cosine, Cyclical, Linear, Schedule
 from glitchvae.objectives.tc import TotalCorrelation
 from glitchvae.objectives.total_correlation import decompose
@@ -32,8 +33,8 @@ from glitchvae.objectives.total_correlation import decompose
 __all__ = [
     "DIPI", "DIPII", "DLGM", "OBJECTIVES", "TCDLGM", "VAE", "Annealed", "Batch", "Beta",
     "Bottleneck", "Consistent", "Constant", "Cosine", "CriticOptimizer", "Cyclical", "Factor",
-    "Linear", "Objective", "Schedule", "Seatbelt", "TotalCorrelation", "Weights", "decompose",
-    "distortion", "kl_per_dimension", "permute_dimensions", "rate", "read_objective",
+    "Labelled", "Linear", "Objective", "Schedule", "Seatbelt", "TotalCorrelation", "Weights",
+    "decompose", "distortion", "kl_per_dimension", "permute_dimensions", "rate", "read_objective",
 ]  # fmt: skip
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -48,6 +49,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "tc-dlgm": TCDLGM,
     "seatbelt": Seatbelt,
     "consistent": Consistent,
+    "labelled": Labelled,
 }
 """Every objective by the name it has on the command line and in a model card."""
 

@@ -26,6 +26,8 @@ class Batch(NamedTuple):
         population: Events in the training set, of which these are a random draw.
         other: Input of a second, independent draw, for objectives that ask for it.
         twin: Input of the same events changed in another way, for objectives that compare.
+        label: Index of the class of each event (B,), -1 where it is not known, for objectives
+            that learn from labels; None where no event of the data has one.
     """
 
     x: Tensor
@@ -34,6 +36,7 @@ class Batch(NamedTuple):
     population: int = 0
     other: Tensor | None = None
     twin: Tensor | None = None
+    label: Tensor | None = None
 
 
 class CriticOptimizer(NamedTuple):

@@ -15,18 +15,14 @@ from glitchvae.objectives.beta import WeightedBeta
 from glitchvae.objectives.schedules import Linear, Schedule
 
 
-class Consistent(WeightedBeta):
-    """D + beta R + consistency K: no label, but knowledge of what does not matter.
+class Compared(WeightedBeta):
+    """Base of D + beta R + consistency K: every event is encoded twice, changed in two ways.
 
-    Every event is encoded twice, changed in two ways (`Batch.twin`). K is the cross-entropy
-    of finding its twin among all others of the batch by the cosine between posterior means
-    over a temperature (Chen et al. 2020, "A simple framework for contrastive learning of
-    visual representations", equation 1, on the codes themselves instead of a projection).
-    What the changes touch, such as the noise around the glitch, is of no use for that and
-    leaves the code. `consistency` rises to its value over `ramp` steps.
+    K asks the posterior means of the two (`Batch.x`, `Batch.twin`) to be alike. What the
+    changes touch, such as the noise around the glitch, is of no use for that and leaves the
+    code. `consistency` rises to its value over `ramp` steps.
     """
 
-    name: Literal["consistent"] = "consistent"
     consistency: float = Field(default=300.0, ge=0.0)
     temperature: float = Field(default=0.2, gt=0.0)
     ramp: int = Field(default=1000, ge=1)
@@ -34,6 +30,10 @@ class Consistent(WeightedBeta):
     def schedules(self) -> dict[str, Schedule]:
         """Beta, and the rising weight of the consistency."""
         return {**super().schedules(), "consistency": Linear(0.0, self.consistency, self.ramp)}
+
+    def contrast(self, means: Tensor, batch: Batch) -> Tensor:
+        """K in nats of posterior means (2 B, Z); row i + B is the twin of row i."""
+        raise NotImplementedError
 
     def terms(self, model: VAE, batch: Batch, critic: nn.Module | None = None) -> dict[str, Tensor]:
         """`reconstruction` and `rate` of the first of each pair, `contrast` of both.
@@ -43,7 +43,7 @@ class Consistent(WeightedBeta):
         """
         if batch.twin is None:
             raise ModelError(
-                "the objective consistent compares two changes of each event", found="one",
+                "this objective compares two changes of each event", found="one",
                 remedy="Set twins = true in [augmentation].",
             )  # fmt: skip
         latents = model.infer(batch.x)
@@ -52,12 +52,28 @@ class Consistent(WeightedBeta):
         return {
             "reconstruction": distortion(model.decode(latents.z), batch),
             "rate": rate(latents.posterior, latents.prior),
-            "contrast": contrast(means, self.temperature),
+            "contrast": self.contrast(means, batch),
         }
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """D + beta R + consistency K."""
         return super().total(terms, weights) + weights["consistency"] * terms["contrast"]
+
+
+class Consistent(Compared):
+    """D + beta R + consistency K: no label, but knowledge of what does not matter.
+
+    K is the cross-entropy of finding its twin among all others of the batch by the cosine
+    between posterior means over a temperature (Chen et al. 2020, "A simple framework for
+    contrastive learning of visual representations", equation 1, on the codes themselves
+    instead of a projection).
+    """
+
+    name: Literal["consistent"] = "consistent"
+
+    def contrast(self, means: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy of finding each twin."""
+        return contrast(means, self.temperature)
 
 
 def contrast(codes: Tensor, temperature: float) -> Tensor:

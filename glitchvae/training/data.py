@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from glitchvae.training.augmentation import Augmentation, augmented
 
 ENERGY_STEP = ENERGY_CEILING / 255
 """Energy of one count: 0.1, well below the noise of a single tile."""
+
+LEFT_OUT = "left out"
+"""Split of events that are there and that no training is to see."""
 
 _CHUNK = 256
 
@@ -130,6 +134,33 @@ class TrainingData:
         """Indices of the events of some splits."""
         return np.flatnonzero(np.isin(self.split.astype(str), splits))
 
+    @cached_property
+    def classes(self) -> Tensor | None:
+        """(N,) on the device: index of each event's class, -1 without one; None if all are."""
+        names, index = np.unique(self.labels.astype(str), return_inverse=True)
+        known = np.where(self.labels == "", -1, index)
+        return torch.from_numpy(known).to(self.computed.device) if any(names) else None
+
+    def leave_out(self, classes: Collection[str]) -> TrainingData:
+        """The same data with the events of some classes in no split: no training sees them.
+
+        Raises:
+            InputError: no event is of one of these classes.
+        """
+        labels = self.labels.astype(str)
+        if unknown := sorted(set(classes) - set(labels)):
+            raise InputError(
+                f"no event of class {unknown[0]!r} to leave out", where=self.description or None,
+                expected=f"one of {', '.join(sorted(set(labels) - {''}))}",
+            )  # fmt: skip
+        out = np.isin(labels, list(classes))
+        names = sorted(set(classes))
+        return self if not names else replace(
+            self, split=np.where(out, LEFT_OUT, self.split),
+            description=f"{self.description} without {', '.join(names)}",
+            digest=joint_digest([self.digest, *names]),
+        )  # fmt: skip
+
     def images(self, rows: Tensor | slice) -> Tensor:
         """Energies (B, views, F, T) of some events, NaN in rows that were not computed."""
         here = self.computed.device
@@ -141,7 +172,8 @@ class TrainingData:
     def batch(self, rows: Tensor | slice) -> Batch:
         """Some events as they are."""
         x, valid = prepare(self.images(rows))
-        return Batch(x, x[:, :-1], valid)
+        label = None if self.classes is None else self.classes[rows]
+        return Batch(x, x[:, :-1], valid, label=label)
 
     def training_batch(
         self, rows: Tensor, augmentation: Augmentation, rng: np.random.Generator

@@ -64,7 +64,8 @@ def batch() -> Batch:
     energies[0, :, 4:] = torch.nan
     x, valid = prepare(energies)
     x = x.double()
-    return Batch(x, x[:, :4], valid, population=40, other=x.flip(0), twin=x.flip(3))
+    label = torch.tensor([0, 1, -1, 1, 0])
+    return Batch(x, x[:, :4], valid, 40, other=x.flip(0), twin=x.flip(3), label=label)
 
 
 @pytest.fixture

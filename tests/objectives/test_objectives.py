@@ -22,6 +22,7 @@ ELBO = {
     "tc-dlgm": {"beta": 1},
     "seatbelt": {"beta": 1},
     "consistent": {"beta": 1, "consistency": 0},
+    "labelled": {"beta": 1, "consistency": 0},
 }
 """Settings under which each objective is the ELBO."""
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from glitchvae.errors import InputError
-from glitchvae.training import TrainingData
+from glitchvae.training import Augmentation, TrainingData
 
 
 def test_energies_keep_a_tenth(rng):
@@ -55,6 +55,43 @@ def test_joined_sets_keep_events_and_settings(make_images):
     assert whole.description == "light + gravity-spy + light"
     assert whole.digest not in {part.digest for part in parts}
     assert TrainingData.join(parts[:1]) is parts[0]
+
+
+def test_a_batch_knows_the_classes_of_its_events(make_images):
+    labels = np.array(["Whistle", "", "Blip", "Whistle"], dtype=object)
+    data = TrainingData.from_images(make_images(4), labels=labels)
+    batch = data.training_batch(
+        torch.tensor([3, 1, 0, 2]), Augmentation(), np.random.default_rng(0)
+    )
+    assert batch.label.tolist() == [batch.label[2], -1, batch.label[0], batch.label[3]]
+    assert batch.label[0] != batch.label[3]
+    assert -1 not in batch.label[[0, 2, 3]]
+    assert batch.label.dtype == torch.int64
+
+
+def test_data_without_labels_give_batches_without(make_images):
+    assert TrainingData.from_images(make_images(2)).batch(slice(None)).label is None
+
+
+def test_events_of_a_class_that_is_left_out_are_in_no_split(make_images):
+    labels = np.array(["Whistle", "Blip", "Blip", "Whistle", ""], dtype=object)
+    split = np.array(["train", "train", "test", "validation", ""], dtype=object)
+    whole = TrainingData.from_images(make_images(5), labels=labels, split=split, description="s")
+    data = whole.leave_out(["Whistle"])
+    assert data.rows("train", "").tolist() == [1, 4]
+    assert data.rows("validation").tolist() == []
+    assert data.rows("test").tolist() == [2]
+    assert data.description == "s without Whistle"
+    assert len({whole.digest, data.digest, whole.leave_out(["Blip"]).digest}) == 3
+    assert whole.split.tolist() == split.tolist()
+    assert whole.leave_out([]) is whole
+
+
+def test_a_class_that_is_not_there_cannot_be_left_out(make_images):
+    labels = np.array(["Whistle", "Blip"], dtype=object)
+    data = TrainingData.from_images(make_images(2), labels=labels)
+    with pytest.raises(InputError, match=r"'Whistel' to leave out.*Blip, Whistle"):
+        data.leave_out(["Whistel"])
 
 
 @pytest.mark.data

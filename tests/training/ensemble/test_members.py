@@ -75,7 +75,8 @@ def test_keys_of_weights_act_through_schedules_alone(name):
     sizes |= {"likelihood_on": "all"} if name == "seatbelt" else {}
     model = build("hierarchy" if deep else "image", {"image_shape": (1, 32, 32), **sizes})
     x = torch.rand(4, 1, 32, 32)
-    batch = Batch(x, x, torch.ones(4, 1, 1, 1, dtype=torch.bool), 9, twin=x.flip(0))
+    everything, label = torch.ones(4, 1, 1, 1, dtype=torch.bool), torch.tensor([0, 0, 1, -1])
+    batch = Batch(x, x, everything, 9, twin=x.flip(0), label=label)
     objective = read_objective({"name": name})
     critic = objective.critic(3)
     keys = OF_THE_WEIGHTS & set(type(objective).model_fields)
