@@ -14,16 +14,20 @@ from glitchvae.objectives.beta import WeightedBeta
 from glitchvae.objectives.fitting import require_likelihood_on, require_lower_layers
 from glitchvae.objectives.tc import TopTotalCorrelation
 
+FreeBitsOn = Literal["lower", "all"]
+"""Which layers have free bits: those below the top, as in the paper, or the top as well."""
+
 
 class DLGM(WeightedBeta):
     """Deep latent Gaussian model (Rezende et al. 2014): D + beta sum_i R_i.
 
     The likelihood may be on the first layer or on all. A layer below the top costs at
-    least `free_bits` nats.
+    least `free_bits` nats; with `free_bits_on` "all" the top does, too.
     """
 
     name: Literal["dlgm"] = "dlgm"
     free_bits: float = Field(default=0.0, ge=0.0)
+    free_bits_on: FreeBitsOn = "lower"
 
     def check(self, model: VAE) -> None:
         """Refuse free bits for a single layer."""
@@ -36,9 +40,10 @@ class DLGM(WeightedBeta):
         return {**super().latent_terms(latents, batch, critic), **layer_rates(latents)}
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
-        """D + beta (R_1 + … + R_L), the lower ones with free bits."""
-        *lower, top = rates_in_order(terms)
-        return terms["reconstruction"] + weights["beta"] * add_layers(lower, top, self.free_bits)
+        """D + beta (R_1 + … + R_L), with free bits."""
+        rates = rates_in_order(terms)
+        cost = add_layers(rates, rates[-1], self.free_bits, self.free_bits_on)
+        return terms["reconstruction"] + weights["beta"] * cost
 
 
 class TopTCDLGM(TopTotalCorrelation):
@@ -46,11 +51,13 @@ class TopTCDLGM(TopTotalCorrelation):
 
     q(z_L) is the mixture over the batch of q(z_L | z_{L-1,j}), each z_{L-1,j} one sample of
     event j (Seatbelt paper, equation B.15; docs/objectives.md derives it). The layers
-    below cost their KL, at least `free_bits` nats each; the total correlation may be
-    negative and has none.
+    below cost their KL, at least `free_bits` nats each. The total correlation may be
+    negative and has no floor of its own: with `free_bits_on` "all" it counts while R_L is
+    above the free bits, and below them the whole top layer costs those.
     """
 
     free_bits: float = Field(default=0.0, ge=0.0)
+    free_bits_on: FreeBitsOn = "lower"
 
     def latent_terms(
         self, latents: Latents, batch: Batch, critic: nn.Module | None = None
@@ -59,10 +66,10 @@ class TopTCDLGM(TopTotalCorrelation):
         return {**super().latent_terms(latents, batch, critic), **layer_rates(latents)}
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
-        """D + R_1 + … + R_{L-1} (with free bits) + R_L + (beta - 1) TC(z_L)."""
-        *lower, top = rates_in_order(terms)
-        cost = add_layers(lower, self.top(top, terms, weights), self.free_bits)
-        return terms["reconstruction"] + cost
+        """D + R_1 + … + R_L + (beta - 1) TC(z_L), with free bits."""
+        rates = rates_in_order(terms)
+        top = self.top(rates[-1], terms, weights)
+        return terms["reconstruction"] + add_layers(rates, top, self.free_bits, self.free_bits_on)
 
 
 class TCDLGM(TopTCDLGM):
@@ -99,6 +106,16 @@ def rates_in_order(terms: dict[str, Tensor]) -> list[Tensor]:
     return [terms[f"rate_{i}"] for i in range(1, count + 1)]
 
 
-def add_layers(lower: list[Tensor], top: Tensor, free_bits: float) -> Tensor:
-    """Sum of the layers' costs: a lower one costs its mean KL or `free_bits`, the larger."""
-    return torch.stack([*(cost.clamp(min=free_bits) for cost in lower), top]).sum()
+def add_layers(rates: list[Tensor], top: Tensor, free_bits: float, on: FreeBitsOn) -> Tensor:
+    """Sum of what the layers cost: the lower ones their mean KL, the last one `top`.
+
+    A layer whose mean KL is below its free bits costs those, and nothing pulls at it.
+    """
+    costs = [floored(rate, rate, free_bits) for rate in rates[:-1]]
+    costs.append(floored(top, rates[-1], free_bits) if on == "all" else top)
+    return torch.stack(costs).sum()
+
+
+def floored(cost: Tensor, rate: Tensor, floor: float) -> Tensor:
+    """`cost` of a layer, or `floor` where its KL is below that; what is no number stays."""
+    return torch.where(rate < floor, torch.full_like(cost, floor), cost)

@@ -1,4 +1,4 @@
-"""Hierarchies: rates by layer, total correlation at the top alone, free bits below it."""
+"""Hierarchies: rates by layer, total correlation at the top alone, free bits."""
 
 import math
 
@@ -10,6 +10,7 @@ from torch.distributions import Normal
 from glitchvae.errors import ConfigError
 from glitchvae.models import Latents, standard_normal
 from glitchvae.objectives import DLGM, TCDLGM, Batch, Seatbelt, TotalCorrelation, read_objective
+from glitchvae.objectives.hierarchy import floored
 from glitchvae.objectives.total_correlation import decompose
 
 
@@ -49,11 +50,13 @@ def test_one_layer_is_beta_tcvae_exactly(model, batch, kind, kl, estimator, step
 
 
 @pytest.mark.parametrize(("kind", "on"), [(Seatbelt, "all"), (TCDLGM, "first")])
-def test_beta_one_is_a_dlgm_exactly(ladder, batch, kind, on):
+@pytest.mark.parametrize(("floor", "free_bits_on"), [(0.1, "lower"), (0.1, "all"), (50, "all")])
+def test_beta_one_is_a_dlgm_exactly(ladder, batch, kind, on, floor, free_bits_on):
     """For Seatbelt one whose likelihood is on all layers."""
     model = ladder((4, 3, 2), on)
-    found = evaluate(kind(beta=1, free_bits=0.1), model, batch)
-    expected = evaluate(DLGM(beta=1, free_bits=0.1), model, batch)
+    bits = {"free_bits": floor, "free_bits_on": free_bits_on}
+    found = evaluate(kind(beta=1, **bits), model, batch)
+    expected = evaluate(DLGM(beta=1, **bits), model, batch)
     for term in expected:
         assert torch.equal(found[term], expected[term])
 
@@ -89,6 +92,32 @@ def test_a_negative_total_correlation_has_no_floor():
     terms = {"reconstruction": 1.0, "rate_1": 5.0, "rate_2": 0.5, "total_correlation": -3.0}
     terms = {name: torch.tensor(value) for name, value in terms.items()}
     assert Seatbelt(free_bits=2).total(terms, {"beta": 3.0}) == 1 + 5 + 0.5 - 6
+
+
+@pytest.mark.parametrize(("rate", "cost"), [(2.5, 2.5 - 6), (2.0, 2 - 6), (1.9, 2)])
+def test_free_bits_of_the_top_stand_in_for_its_total_correlation_too(rate, cost):
+    terms = {"reconstruction": 1.0, "rate_1": 5.0, "rate_2": rate, "total_correlation": -3.0}
+    terms = {name: torch.tensor(value) for name, value in terms.items()}
+    objective = Seatbelt(free_bits=2, free_bits_on="all")
+    assert objective.total(terms, {"beta": 3.0}) == pytest.approx(1 + 5 + cost)
+
+
+@pytest.mark.parametrize(("on", "same"), [("all", True), ("lower", False)])
+def test_the_total_correlation_does_not_pull_at_a_top_within_its_free_bits(ladder, batch, on, same):
+    model, gradients = ladder((3, 2)), []
+    for beta in (1, 6):
+        model.zero_grad()
+        evaluate(Seatbelt(beta=beta, free_bits=100, free_bits_on=on), model, batch)[
+            "loss"
+        ].backward()
+        gradients.append(model.up[0].weight.grad.clone())
+    assert gradients[0].abs().sum() > 0
+    assert torch.equal(*gradients) is same
+
+
+def test_a_rate_that_is_no_number_is_not_hidden_by_its_floor():
+    rate = torch.tensor(math.nan)
+    assert floored(rate, rate, 2.0).isnan()
 
 
 def test_a_layer_within_its_free_bits_is_not_pulled_to_its_prior(ladder, batch):
