@@ -13,7 +13,7 @@ from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from glitchvae.challenge import Trial, hold_out, name_events, null_runs, without
+from glitchvae.challenge import Trial, hold_out, holdable_classes, name_events, null_runs, without
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.clustering import agreement, find_groups
 from glitchvae.config import Settings, read_config
@@ -37,6 +37,7 @@ class BarsSettings(Settings):
     known: tuple[str, ...]
     archive: tuple[str, ...]
     model: str = "default"
+    classes: tuple[str, ...] = ()
     fewest: int = 30
     pairs: int = 30
     nulls: int = 100
@@ -54,8 +55,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     archive, pixels = encode(find_files(settings.archive, config), model)
     truth = name_events(archive)
     prototypes = Prototypes.fit(known.mean, name_events(known), seed=settings.seed)
-    counts = {name: int((truth == name).sum()) for name in prototypes.names}
-    names = [name for name, count in counts.items() if count >= settings.fewest]
+    names = holdable_classes(truth, prototypes, settings.classes, settings.fewest)
     pairs = [tuple(map(str, rng.choice(names, 2, replace=False))) for _ in range(settings.pairs)]
     header = ("classes", *Trial.__dataclass_fields__, "recovered")
     for title, cases in (("one", [(name,) for name in names]), ("two", pairs)):
