@@ -13,7 +13,7 @@ from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, signal
 from scipy.fft import next_fast_len
 
 from glitchvae import resources
@@ -27,6 +27,9 @@ SEISMIC_SLOPE = -8.0
 
 SEISMIC_CORNER = 7.0
 """Frequency in Hz under which a curve is flat: strain is high-passed before it is used."""
+
+LOWEST_MEASURED = 10.0
+"""Hz from which on the noise of given strain is measured."""
 
 BLOCK = 16.0
 """Seconds drawn at once; neighbours overlap by half and are cross-faded."""
@@ -104,6 +107,15 @@ def asd(name: str) -> Asd:
         raise InputError("no noise curve of this name", where=name, expected=", ".join(known))
     frequencies, values = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
     return Asd(name=path.stem, frequencies=frequencies, values=values)
+
+
+def measured_asd(values: NDArray[np.float64], sample_rate: float) -> Asd:
+    """The median spectrum of strain (T,): Hann windows of two seconds, half overlapping."""
+    frequencies, power = signal.welch(
+        values, sample_rate, nperseg=round(2 * sample_rate), average="median"
+    )
+    known = (frequencies >= LOWEST_MEASURED) & (frequencies < 0.49 * sample_rate)
+    return Asd(name="measured", frequencies=frequencies[known], values=np.sqrt(power[known]))
 
 
 def fast_length(samples: int) -> int:

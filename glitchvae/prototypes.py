@@ -51,6 +51,23 @@ class Classes(NamedTuple):
     novelty: NDArray[np.float32]
 
 
+class Discriminants(NamedTuple):
+    """Scores of the classes as linear functions of a code, one for each centre.
+
+    A class scores the logarithm of the sum of `exp(code @ slopes + offsets)` over its own
+    centres. That is its log-density but for a term that all classes of a code share.
+
+    Attributes:
+        slopes: (Z, P).
+        offsets: (P,).
+        own: (K, P) which centres are those of each class.
+    """
+
+    slopes: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    own: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prototypes:
     """Known classes in the code space of one model.
@@ -84,6 +101,21 @@ class Prototypes:
     def class_metric(self) -> NDArray[np.float64]:
         """The metric that tells classes apart, learnt or not."""
         return self.whitener if self.metric is None else self.metric
+
+    @property
+    def discriminants(self) -> Discriminants:
+        """The functions that tell classes apart, for whoever needs them elsewhere or their slope.
+
+        With y = code @ metric, -|y - c|^2 / 2 is y . c - |c|^2 / 2 but for |y|^2 / 2, which
+        all centres share (Hastie, Tibshirani & Friedman 2009, equation 4.10).
+        """
+        centres = self.centres @ self.class_metric
+        own = self.owners == np.arange(len(self.names))[:, None]
+        shares = np.log(own.sum(axis=1))[self.owners]
+        return Discriminants(
+            slopes=self.class_metric @ centres.T,
+            offsets=-0.5 * (centres**2).sum(axis=1) - shares, own=own,
+        )  # fmt: skip
 
     @classmethod
     def fit(
@@ -215,14 +247,9 @@ class Prototypes:
     def _scores(self, codes: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         """Log-density per class up to a constant (N, K), and the nearest distance (N,)."""
         whitened = _squared_distances(codes @ self.whitener, self.centres @ self.whitener)
-        squared = _squared_distances(codes @ self.class_metric, self.centres @ self.class_metric)
-        scores = np.stack(
-            [
-                logsumexp(-0.5 * squared[:, own], axis=1) - np.log(own.sum())
-                for own in (self.owners == k for k in range(len(self.names)))
-            ],
-            axis=1,
-        )
+        slopes, offsets, own = self.discriminants
+        each = codes @ slopes + offsets
+        scores = np.stack([logsumexp(each[:, members], axis=1) for members in own], axis=1)
         return scores, np.sqrt(whitened.min(axis=1))
 
     def _with_learnt_metric(

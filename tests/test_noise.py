@@ -5,7 +5,7 @@ import pytest
 from scipy import signal, stats
 
 from glitchvae.errors import InputError
-from glitchvae.noise import CURVES, STEADY, Unsteadiness, asd, simulate_noise
+from glitchvae.noise import CURVES, STEADY, Unsteadiness, asd, measured_asd, simulate_noise
 
 RATE = 4096.0
 
@@ -88,6 +88,14 @@ def test_a_curve_rises_below_its_first_sample_and_is_smooth_without_lines():
 def test_curves_are_of_plausible_sensitivity(name):
     best = asd(name)(np.geomspace(50, 500, 500)).min()
     assert 2e-24 < best < 2e-23
+
+
+def test_a_measured_curve_is_that_of_the_noise(rng):
+    curve = asd("H1")
+    found = measured_asd(simulate_noise(128, RATE, curve, rng), RATE)
+    assert found.frequencies[0] == 10.0
+    inside = found.frequencies[found.frequencies < 1500]
+    assert np.median(found(inside) / curve(inside)) == pytest.approx(1.0, abs=0.02)
 
 
 def test_an_unknown_curve_names_the_known_ones():

@@ -251,3 +251,24 @@ def test_codes_of_another_size_are_no_class(rng):
         prototypes.with_class("Ripple", np.zeros((5, 2)))
     with pytest.raises(InputError, match="none both usable and labelled"):
         prototypes.with_class("Ripple", np.full((5, 3), np.nan))
+
+
+def test_discriminants_are_the_log_densities_of_a_gaussian_mixture(rng):
+    """But for a term that the classes of a code share."""
+    from scipy.special import logsumexp
+    from scipy.stats import multivariate_normal
+
+    centres, owners = rng.normal(size=(5, 3)), np.array([0, 1, 0, 1, 1])
+    metric = rng.normal(size=(3, 3))
+    prototypes = Prototypes(
+        names=("A", "B"), centres=centres, owners=owners, whitener=np.eye(3), temperature=1.0,
+        known_distances=np.zeros(1), metric=metric,
+    )  # fmt: skip
+    codes = rng.normal(size=(20, 3))
+    slopes, offsets, own = prototypes.discriminants
+    each = codes @ slopes + offsets
+    gained = logsumexp(each[:, own[0]], axis=1) - logsumexp(each[:, own[1]], axis=1)
+    covariance = np.linalg.inv(metric @ metric.T)
+    density = np.stack([multivariate_normal(c, covariance).pdf(codes) for c in centres], axis=1)
+    first, second = density[:, owners == 0].mean(axis=1), density[:, owners == 1].mean(axis=1)
+    np.testing.assert_allclose(gained, np.log(first / second), rtol=1e-9)

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import signal
 
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.errors import InputError
-from glitchvae.noise import Asd
+from glitchvae.noise import Asd, measured_asd
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.simulate import FAMILIES, strain_of
 from glitchvae.simulate.injection import add_at
@@ -23,7 +22,6 @@ from glitchvae.store import Progress
 from glitchvae.strain import Strain, StrainSource
 
 _TRIES = 20  # times drawn for an event before the strain counts as too short
-_LOWEST = 10.0  # Hz from which on the noise is measured
 
 
 def inject(
@@ -63,13 +61,8 @@ def inject(
 
 
 def measured_noise(strain: Strain) -> Asd:
-    """Median spectrum of a block (Hann windows of two seconds, half overlapping)."""
-    rate = strain.sample_rate
-    frequencies, power = signal.welch(
-        strain.values, rate, nperseg=round(2 * rate), average="median"
-    )
-    known = (frequencies >= _LOWEST) & (frequencies < 0.49 * rate)
-    return Asd(name="measured", frequencies=frequencies[known], values=np.sqrt(power[known]))
+    """Median spectrum of a block."""
+    return measured_asd(strain.values, strain.sample_rate)
 
 
 def _draw_block(

@@ -145,44 +145,6 @@ def noise(
         click.echo(output)
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=_PATH, metavar="STRAIN...")
-@click.option("--gps", type=float, required=True, metavar="T", help="Time of the glitch.")
-@click.option("--to", "target", required=True, metavar="CLASS", help="The class to turn it into.")
-@click.option("--checkpoint", "model", default="default", show_default=True, metavar="NAME|DIR")
-@click.option("--imaging", default="light", show_default=True)
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=60,
-    show_default=True,
-    help="Of each of six descents.",
-)
-@click.option("-o", "--output", type=_PATH, metavar="H5", help="Write every row here.")
-def strain(
-    files: tuple[Path, ...], gps: float, target: str, model: str, imaging: str, steps: int,
-    output: Path | None,
-) -> None:  # fmt: skip
-    """The smallest disturbance of whitened strain that changes the class of a glitch.
-
-    Its size is a signal-to-noise ratio: the noise of whitened strain has unit variance.
-    """
-    from glitchvae.checkpoint import load_checkpoint
-    from glitchvae.spectrogram import imaging_settings
-    from glitchvae.strain import open_strain
-    from glitchvae.validation.strain_attacks import attack_strain, whiten_event
-
-    event = whiten_event(open_strain(files), gps, imaging_settings(imaging))
-    found = attack_strain(load_checkpoint(model), event, target, steps=steps)
-    if found.smallest == found.smallest:  # a NaN is not itself
-        click.echo(f"{found.original} -> {target}: a disturbance of SNR {found.smallest:.2f}")
-    else:
-        click.echo(f"{found.original} -> {target}: not reached up to SNR {found.snr.max():.2f}")
-    if output is not None:
-        found.write(output)
-        click.echo(output)
-
-
 def _read_images(
     checkpoint: Checkpoint, images: Path | None, data: Path | None, count: int, seed: int
 ) -> Tensor:

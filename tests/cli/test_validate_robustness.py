@@ -64,11 +64,3 @@ def test_bad_questions_are_answered_in_one_line(arguments, message, tiny_model, 
     assert result.exit_code == 1
     assert message in result.output
     assert "Traceback" not in result.output
-
-
-@pytest.mark.data
-def test_strain_without_room_for_an_image_is_refused(real_data):
-    path = real_data / "strain/gwosc/H-H1_LOSC_4_V2-1126259446-32.hdf5"
-    result = validate("strain", path, "--gps", 1126259446.2, "--to", "Blip")
-    assert result.exit_code == 1
-    assert "no strain to disturb" in result.output

@@ -1,0 +1,121 @@
+"""`glitchvae validate strain`: glitches in strain, disturbed on purpose and by nature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from glitchvae.cli._progress import progress_of
+from glitchvae.cli._tables import print_table
+
+if TYPE_CHECKING:
+    from glitchvae.checkpoint import Checkpoint
+    from glitchvae.spectrogram import ImagingSettings
+    from glitchvae.strain import StrainSource
+    from glitchvae.validation.change_test import ChangeTest
+    from glitchvae.validation.strain_attacks import StrainAttacks
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=_PATH, metavar="STRAIN...")
+@click.option("--gps", "times", type=float, required=True, multiple=True, metavar="T",
+              help="Time of a glitch; may be given again.")  # fmt: skip
+@click.option("--to", "target", metavar="CLASS", help="Attack: turn it into this class.")
+@click.option("--changes", is_flag=True, help="Change it as nature does.")
+@click.option("--checkpoint", "model", default="default", show_default=True, metavar="NAME|DIR")
+@click.option("--imaging", default="light", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Of what is added to the strain.")  # fmt: skip
+@click.option("-o", "--output", type=_PATH, metavar="H5",
+              help="Write every row here; with --changes, the curves beside it.")  # fmt: skip
+def strain(
+    files: tuple[Path, ...], times: tuple[float, ...], target: str | None, changes: bool,
+    model: str, imaging: str, seed: int, output: Path | None,
+) -> None:  # fmt: skip
+    """What it takes until a glitch in strain is taken for another class.
+
+    With --to: the smallest disturbance of whitened strain that makes it that class. Its size is
+    a signal-to-noise ratio, for the noise of whitened strain has unit variance. Beside it stands
+    how loud white noise has to be to change the class.
+
+    With --changes: another noise spectrum, a shift in time, a line that drifts, a second glitch
+    and more noise, each at several strengths, and how the codes and classes fare.
+    """
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.spectrogram import imaging_settings
+    from glitchvae.strain import open_strain
+
+    if changes == (target is not None):
+        raise click.UsageError("Give --to CLASS or --changes.")
+    settings, checkpoint = imaging_settings(imaging), load_checkpoint(model)
+    source = open_strain(files)
+    found = (
+        _attack(checkpoint, source, times, target, settings, seed)
+        if target is not None
+        else _change(checkpoint, source, times, settings, seed, output)
+    )
+    if output is not None:
+        found.write(output)
+        click.echo(output)
+
+
+def _attack(
+    checkpoint: Checkpoint, source: StrainSource, times: tuple[float, ...], target: str,
+    settings: ImagingSettings, seed: int,
+) -> StrainAttacks:  # fmt: skip
+    import numpy as np
+    from rich.table import Table
+
+    from glitchvae.validation.strain_attacks import StrainAttacks, attack_strain, noise_limit
+    from glitchvae.validation.whitened_events import whiten_event
+
+    rng, parts = np.random.default_rng(seed), []
+    events = [whiten_event(source, gps, settings) for gps in times]
+    table = Table("gps", "class", "SNR", "attack (SNR)", "of the event's", "white noise (SNR)")
+    with progress_of("attacking", len(events), "events") as advance:
+        for event in events:
+            found = attack_strain(checkpoint, event, target)
+            limit, least = noise_limit(checkpoint, event, rng), found.smallest
+            reached = np.isfinite(least)
+            table.add_row(
+                f"{event.gps:.3f}", f"{found.original[0]} -> {target}", f"{event.snr:.1f}",
+                f"{least:.2f}" if reached else "not reached",
+                f"{least / event.snr:.2f}" if reached else "", f"{limit:g}",
+            )  # fmt: skip
+            parts.append(found)
+            advance(1)
+    print_table(table)
+    return StrainAttacks.join(parts)
+
+
+def _change(
+    checkpoint: Checkpoint, source: StrainSource, times: tuple[float, ...],
+    settings: ImagingSettings, seed: int, output: Path | None,
+) -> ChangeTest:  # fmt: skip
+    from rich.table import Table
+
+    from glitchvae.validation.strain_changes import Event, change_strain
+
+    events = [Event(source, gps) for gps in times]
+    with progress_of("changing", len(events), "events") as advance:
+        found = change_strain(checkpoint, events, settings, seed=seed, progress=advance)
+    table = Table("change", "strength", "keep their class", "cosine", "distance", "most are then")
+    for change in found.changes:
+        rows = found.of(change)
+        for kept in rows.kept():
+            table.add_row(
+                change, f"{kept.strength:g} {rows.unit[0]}",
+                f"{kept.share * kept.events:.0f} of {kept.events}", f"{kept.cosine:.3f}",
+                f"{kept.distance:.2f}", kept.commonest,
+            )  # fmt: skip
+    print_table(table)
+    if output is not None:
+        from glitchvae.plots.changes import change_panels
+
+        change_panels({checkpoint.name: found}, output.with_suffix(".png"))
+        click.echo(output.with_suffix(".png"))
+    return found

@@ -1,0 +1,118 @@
+"""The smallest disturbance that takes something across the boundary of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glitchvae.prototypes import Prototypes
+
+Margin = Callable[[Tensor], Tensor]
+"""Disturbances (B, ...) -> (B,): positive before the boundary, negative behind it."""
+
+GROWTH = (0.05, 1e-3)
+"""By which share the radius changes from step to step, in the first one and in the last."""
+
+
+class ClassScores:
+    """Scores of the classes as `Prototypes` has them, with a gradient."""
+
+    def __init__(self, prototypes: Prototypes) -> None:
+        slopes, offsets, own = prototypes.discriminants
+        self.slopes, self.offsets = torch.from_numpy(slopes), torch.from_numpy(offsets)
+        self.own = torch.from_numpy(own)
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        """(B, K) of codes (B, Z)."""
+        each = codes.double() @ self.slopes + self.offsets
+        return torch.stack([each[:, members].logsumexp(dim=1) for members in self.own], dim=1)
+
+
+def lead(scores: Tensor, index: Tensor) -> Tensor:
+    """(B,) by how much the class of `index` (B,) scores above the best other in `scores` (B, K)."""
+    mine = scores.gather(1, index[:, None])
+    others = scores.scatter(1, index[:, None], -torch.inf)
+    return (mine - others.amax(dim=1, keepdim=True))[:, 0]
+
+
+class Crossing(NamedTuple):
+    """Disturbances (B, ...) and their norms (B,); infinite where no boundary was crossed."""
+
+    disturbance: Tensor
+    distance: Tensor
+
+
+def cross(
+    margin: Margin,
+    start: Tensor,
+    *,
+    steps: int,
+    first_step: float,
+    allowed: Callable[[Tensor], Tensor] = lambda disturbance: disturbance,
+) -> Crossing:
+    """The smallest disturbance found behind the boundary, every one of a batch on its own.
+
+    Steps of a falling length go down the margin within a ball. Its radius is where the
+    boundary should lie to first order until one step is behind it, shrinks from there while
+    they are, and grows while they are not (Pintor et al. 2021, "Fast minimum-norm adversarial
+    attacks through adaptive norm constraints", algorithm 1, L2). The true smallest
+    disturbance is no larger. Where the margin is no number that one attack ends, unsuccessful.
+
+    Args:
+        margin: What to bring below zero.
+        start: First disturbances (B, ...).
+        steps: Evaluations of the margin and its gradient.
+        first_step: Length of the first step.
+        allowed: Moves disturbances to the nearest ones that are allowed.
+    """
+    disturbance = allowed(start)
+    radius = torch.full((len(start),), torch.inf)
+    best = Crossing(disturbance, radius.clone())
+    for share in 0.5 + 0.5 * np.cos(np.pi * np.arange(steps) / steps):
+        value, gradient = _slope(margin, disturbance)
+        size, slope = _norm(disturbance), _norm(gradient)
+        best = _better(best, disturbance, size, value < 0)
+        growth = GROWTH[1] + (GROWTH[0] - GROWTH[1]) * share
+        shrunk = torch.minimum(radius * (1 - growth), best.distance)
+        ahead = torch.where(best.distance.isfinite(), radius, size + value / slope)
+        grown = ahead * (1 + growth)
+        radius = torch.where(value < 0, shrunk, grown)
+        moved = disturbance - first_step * share * gradient / _across(slope, gradient)
+        disturbance = allowed(_into_ball(moved, radius))
+    found = _across(best.distance, start).isfinite()
+    return Crossing(torch.where(found, best.disturbance, disturbance), best.distance)
+
+
+def _slope(margin: Margin, disturbance: Tensor) -> tuple[Tensor, Tensor]:
+    """Value (B,) and gradient (B, ...) of a margin."""
+    leaf = disturbance.detach().requires_grad_(True)
+    value = margin(leaf)
+    (gradient,) = torch.autograd.grad(value.sum(), leaf)
+    return value.detach().to(gradient.dtype), gradient
+
+
+def _better(best: Crossing, disturbance: Tensor, size: Tensor, crossed: Tensor) -> Crossing:
+    better = crossed & (size < best.distance)
+    return Crossing(
+        torch.where(_across(better, disturbance), disturbance, best.disturbance),
+        torch.where(better, size, best.distance),
+    )
+
+
+def _into_ball(disturbance: Tensor, radius: Tensor) -> Tensor:
+    share = (radius / _norm(disturbance)).clamp(max=1.0)
+    return disturbance * _across(share, disturbance)
+
+
+def _norm(values: Tensor) -> Tensor:
+    """(B,) Euclidean norms, never quite zero: they divide."""
+    return values.flatten(1).norm(dim=1).clamp(min=1e-12)
+
+
+def _across(values: Tensor, like: Tensor) -> Tensor:
+    """Values (B,) with as many axes as `like`."""
+    return values.view(-1, *[1] * (like.dim() - 1))

@@ -1,0 +1,134 @@
+"""What events are taken for after changes of growing strength: the record of any such test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from glitchvae.prototypes import Prototypes
+from glitchvae.store import Record, column
+
+CONFIDENCE = 0.9
+"""Of intervals, central."""
+
+
+class Kept(NamedTuple):
+    """How codes fare at one strength of a change.
+
+    Attributes:
+        strength: In the unit of the change.
+        events: How many could be changed so.
+        share: Of them that keep their class.
+        low: Lower end of its exact binomial interval (Clopper & Pearson 1934).
+        high: Upper end.
+        cosine: Median cosine between the codes before and after.
+        distance: Median distance between them.
+        commonest: The class that most of the changed events are taken for.
+    """
+
+    strength: float
+    events: int
+    share: float
+    low: float
+    high: float
+    cosine: float
+    distance: float
+    commonest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeTest(Record):
+    """Changed events; rows are events times changes times strengths.
+
+    Attributes:
+        event: Number of the event.
+        change: Name of the change.
+        unit: Of its strength.
+        strength: How much of it.
+        original: Class of the event as it is.
+        class_name: Class of the changed event; "" where it could not be changed so.
+        class_probability: Its probability.
+        cosine: Of the angle between the codes before and after.
+        distance: Between them, where events scatter around their class with unit variance
+            in every direction (`Prototypes.whitener`).
+    """
+
+    schema: ClassVar[str] = "change-test"
+
+    event: NDArray[Any] = column("i8")
+    change: NDArray[Any] = column(str)
+    unit: NDArray[Any] = column(str)
+    strength: NDArray[Any] = column("f8")
+    original: NDArray[Any] = column(str)
+    class_name: NDArray[Any] = column(str)
+    class_probability: NDArray[Any] = column("f4")
+    cosine: NDArray[Any] = column("f4")
+    distance: NDArray[Any] = column("f4")
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Names of the changes, in the order they came in."""
+        return tuple(dict.fromkeys(self.change))
+
+    def of(self, change: str) -> ChangeTest:
+        """The rows of one change."""
+        return self.take(self.change == change)
+
+    def kept(self) -> list[Kept]:
+        """Of the rows of one change: how codes fare, from the weakest strength on."""
+        usable = self.take(self.class_name != "")
+        return [
+            _kept(float(strength), usable.take(usable.strength == strength))
+            for strength in np.unique(usable.strength)
+        ]
+
+    def limits(self) -> NDArray[np.float64]:
+        """Of the rows of one change: smallest strength (events,) at which each class differs.
+
+        Infinite where it never does.
+        """
+        differs = (self.class_name != self.original) & (self.class_name != "")
+        strength = np.where(differs, self.strength, np.inf)
+        return np.array([strength[self.event == event].min() for event in np.unique(self.event)])
+
+
+def compare_codes(
+    prototypes: Prototypes,
+    before: NDArray[np.floating],
+    after: NDArray[np.floating],
+    *,
+    event: NDArray[np.int64],
+    change: str,
+    unit: str,
+    strength: NDArray[np.float64],
+) -> ChangeTest:
+    """Rows of a test from codes (N, Z) before and after one change; rows may be NaN after it."""
+    old, new = (prototypes.classify(codes) for codes in (before, after))
+    return ChangeTest(
+        event=event, change=np.full(len(event), change, object),
+        unit=np.full(len(event), unit, object),
+        strength=strength, original=old.class_name, class_name=new.class_name,
+        class_probability=new.class_probability, cosine=_cosine(before, after),
+        distance=np.linalg.norm((after - before) @ prototypes.whitener, axis=1),
+    )  # fmt: skip
+
+
+def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return (one * other).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
+
+
+def _kept(strength: float, rows: ChangeTest) -> Kept:
+    same, tail = int((rows.class_name == rows.original).sum()), (1 - CONFIDENCE) / 2
+    low = beta.ppf(tail, same, len(rows) - same + 1) if same else 0.0
+    high = beta.ppf(1 - tail, same + 1, len(rows) - same) if same < len(rows) else 1.0
+    return Kept(
+        strength, len(rows), same / len(rows), float(low), float(high),
+        float(np.median(rows.cosine)), float(np.median(rows.distance)),
+        Counter(rows.class_name).most_common(1)[0][0],
+    )  # fmt: skip

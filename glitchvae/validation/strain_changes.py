@@ -1,0 +1,266 @@
+"""Natural changes of strain: what a detector and its analysts do to a glitch all the time.
+
+Each has a strength, acts on strain before it is whitened, and what comes of it is imaged as
+any strain is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glitchvae.checkpoint import Checkpoint
+from glitchvae.errors import InputError
+from glitchvae.models import prepare
+from glitchvae.noise import Asd, measured_asd, simulate_noise
+from glitchvae.shapes import IMAGE_SHAPE, VIEWS
+from glitchvae.simulate import FAMILIES, strain_of
+from glitchvae.simulate.injection import add_at
+from glitchvae.spectrogram import ImagingSettings, image_strain
+from glitchvae.spectrogram.blocks import cut_block
+from glitchvae.store import Progress
+from glitchvae.strain import Strain, StrainSource
+from glitchvae.validation.change_test import ChangeTest, compare_codes
+from glitchvae.validation.whitened_events import cut_event, prototypes_of
+
+
+class Event(NamedTuple):
+    """A glitch in somebody's strain."""
+
+    source: StrainSource
+    gps: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A natural change; subclasses say what it does.
+
+    Attributes:
+        name: What it is called in tables.
+        unit: Of its strengths.
+        strengths: To try, ascending.
+    """
+
+    name: str
+    unit: str
+    strengths: tuple[float, ...]
+
+    def settings(self, imaging: ImagingSettings, strength: float) -> ImagingSettings:
+        """How the changed strain is imaged."""
+        return imaging
+
+    def time(self, gps: float, strength: float, rng: np.random.Generator) -> float:
+        """The time that the event is said to have."""
+        return gps
+
+    def added(
+        self, strain: Strain, gps: float, strength: float, rng: np.random.Generator
+    ) -> NDArray[np.float64] | float:
+        """What is added to the samples (T,) of the block around the event."""
+        return 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherSegments(Change):
+    """A noise spectrum averaged over segments of another length."""
+
+    name: str = "segments of the noise spectrum"
+    unit: str = "s"
+    strengths: tuple[float, ...] = (0.5, 1.0, 4.0)
+
+    def settings(self, imaging: ImagingSettings, strength: float) -> ImagingSettings:
+        """With segments of this length, half overlapping."""
+        return imaging.model_copy(update={"fftlength": strength, "overlap": strength / 2})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongerBlock(Change):
+    """Noise spectrum and medians of a longer stretch around the event."""
+
+    name: str = "length of the block"
+    unit: str = "s"
+    strengths: tuple[float, ...] = (12.0, 16.0, 24.0, 32.0)
+
+    def settings(self, imaging: ImagingSettings, strength: float) -> ImagingSettings:
+        """With blocks of this length and no shorter ones."""
+        return imaging.model_copy(update={"block": strength, "min_block": strength})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift(Change):
+    """A trigger that is early or late."""
+
+    name: str = "time shift"
+    unit: str = "ms"
+    strengths: tuple[float, ...] = (1.0, 3.0, 10.0, 20.0, 30.0, 50.0)
+
+    def time(self, gps: float, strength: float, rng: np.random.Generator) -> float:
+        """Earlier or later by this much."""
+        return gps + 1e-3 * strength * rng.choice((-1, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftingLine(Change):
+    """A spectral line through the whole block whose frequency drifts.
+
+    Its strength is the signal-to-noise ratio that it gains in a second: its amplitude over the
+    amplitude spectral density of the noise.
+
+    Attributes:
+        band: Frequencies at the event are uniform in their logarithm over this (Hz).
+        drift: And drift up or down by a rate uniform over this (Hz/s).
+    """
+
+    name: str = "drifting line"
+    unit: str = "SNR in 1 s"
+    strengths: tuple[float, ...] = (5.0, 10.0, 20.0, 40.0, 80.0)
+    band: tuple[float, float] = (40.0, 300.0)
+    drift: tuple[float, float] = (0.5, 5.0)
+
+    def added(
+        self, strain: Strain, gps: float, strength: float, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """The line."""
+        times = strain.start + np.arange(len(strain)) / strain.sample_rate - gps
+        centre = np.exp(rng.uniform(*np.log(self.band)))
+        rate, phase = rng.choice((-1, 1)) * rng.uniform(*self.drift), rng.uniform(0, 2 * np.pi)
+        track = np.maximum(centre + rate * times, 1.0)
+        cycles = np.cumsum(track) / strain.sample_rate
+        density = _noise(strain).background(track)
+        return strength * density * np.cos(2 * np.pi * cycles + phase)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondGlitch(Change):
+    """A simulated glitch beside the event.
+
+    Attributes:
+        label: Its class.
+        delay: Seconds before or after the event.
+    """
+
+    name: str = "Tomte 0.3 s away"
+    unit: str = "SNR"
+    strengths: tuple[float, ...] = (5.0, 10.0, 20.0, 40.0)
+    label: str = "Tomte"
+    delay: float = 0.3
+
+    def added(
+        self, strain: Strain, gps: float, strength: float, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """The other glitch."""
+        family, side = FAMILIES[self.label], rng.choice((-1, 1))
+        parameters = {**family.draw(rng), "snr": strength}
+        glitch = strain_of(family, parameters, strain.sample_rate, _noise(strain))
+        values = np.zeros(len(strain))
+        place = round((gps + side * self.delay - strain.start) * strain.sample_rate)
+        add_at(values, place, glitch)
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddedNoise(Change):
+    """More noise of the same spectrum: the same glitch, fainter."""
+
+    name: str = "added noise"
+    unit: str = "of the noise"
+    strengths: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
+
+    def added(
+        self, strain: Strain, gps: float, strength: float, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """The noise."""
+        noise = simulate_noise(strain.duration, strain.sample_rate, _noise(strain), rng)
+        return strength * noise[: len(strain)]
+
+
+CHANGES: tuple[Change, ...] = (
+    OtherSegments(), LongerBlock(), Shift(), DriftingLine(), SecondGlitch(),
+    SecondGlitch(name="Tomte 1 s away", delay=1.0), AddedNoise(),
+)  # fmt: skip
+
+
+AS_IT_IS = Change(name="none", unit="", strengths=(0.0,))
+
+
+def change_strain(
+    checkpoint: Checkpoint,
+    events: Sequence[Event],
+    imaging: ImagingSettings,
+    *,
+    changes: Sequence[Change] = CHANGES,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> ChangeTest:
+    """Change every event in every way, and see what it is taken for.
+
+    What a change draws (the frequency of a line, the side of a shift) is the same at all of its
+    strengths. Where the strain is too short for a change its row has no class.
+
+    Args:
+        checkpoint: A model with class prototypes.
+        events: Glitches.
+        imaging: How strain becomes images.
+        changes: What to do.
+        seed: Of what the changes draw.
+        progress: Called with 1 after each event.
+
+    Raises:
+        ModelError: the model has no prototypes, or takes no glitches.
+        InputError: there is no event, or one that cannot be imaged as it is.
+    """
+    prototypes = prototypes_of(checkpoint)
+    if not events:
+        raise InputError("no event to change", expected="at least one")
+    for event in events:
+        cut_event(*event, imaging)
+    parts = []
+    for number, event in enumerate(events):
+        before = _codes(checkpoint, event, imaging, AS_IT_IS, (seed, number))
+        for kind, change in enumerate(changes):
+            after = _codes(checkpoint, event, imaging, change, (seed, number, kind))
+            part = compare_codes(
+                prototypes, before.repeat(len(after), axis=0), after,
+                event=np.full(len(after), number), change=change.name, unit=change.unit,
+                strength=np.array(change.strengths),
+            )  # fmt: skip
+            parts.append(part)
+        progress(1)
+    return ChangeTest.join(parts)
+
+
+def _codes(
+    checkpoint: Checkpoint, event: Event, imaging: ImagingSettings, change: Change,
+    stream: tuple[int, ...],
+) -> NDArray[np.float32]:  # fmt: skip
+    """(strengths, Z) of an event changed with every strength; NaN where it has no image."""
+    views = [
+        _views(event, imaging, change, strength, np.random.default_rng(stream))
+        for strength in change.strengths
+    ]
+    images = torch.from_numpy(np.stack(views))
+    with torch.inference_mode():
+        codes = checkpoint.model.encode(prepare(images)[0]).mean
+    return codes.masked_fill(images.isnan().flatten(1).all(dim=1)[:, None], torch.nan).numpy()
+
+
+def _views(
+    event: Event, imaging: ImagingSettings, change: Change, strength: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Energies (4, F, T) of a changed event; NaN where its strain is too short."""
+    settings, gps = change.settings(imaging, strength), change.time(event.gps, strength, rng)
+    strain = cut_block(event.source, gps, settings).strain
+    if strain is None:
+        return np.full((len(VIEWS), *IMAGE_SHAPE), np.nan, dtype=np.float32)
+    values = strain.values + change.added(strain, event.gps, strength, rng)
+    return image_strain([replace(strain, values=values)], [gps], settings).views[0]
+
+
+def _noise(strain: Strain) -> Asd:
+    return measured_asd(strain.values, strain.sample_rate)
