@@ -19,6 +19,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
 
 from glitchvae.discovery import Discovery
 from glitchvae.report.groups import Group
@@ -33,7 +34,11 @@ PICTURES = 3_000
 _MARKERS = {"H1": "circle", "L1": "triangle", "V1": "square", "K1": "diamond"}
 _OTHER = "hex"
 _NEIGHBOURS = 15  # of UMAP
-_FEWEST = 100  # points below which UMAP shows no more than PCA does
+_FEWEST = 100  # points below which t-SNE takes the place of UMAP
+_TSNE = (10, 2_000)  # points between which t-SNE means something and takes seconds
+_PERPLEXITY = 15.0  # of t-SNE
+_SIZE = (800.0, 600.0)  # pixels of the map on a desktop, about
+_LETTER, _LINE_HEIGHT = 6.5, 15.0  # pixels of a caption
 _INK, _FAINT, _LINE = "#1c2430", "#5c6675", "#e3e7ec"
 
 # Bokeh escapes what stands in @{...}, so that a label is text whatever it holds.
@@ -58,12 +63,14 @@ class Plane(NamedTuple):
 
 
 def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> Plane:
-    """Two dimensions of the codes: PCA always, UMAP where it is installed and worth it.
+    """Two dimensions of the codes: PCA always, before it a map that keeps neighbours together.
+
+    That is UMAP where it is installed and points are many, t-SNE where they are few.
 
     Args:
         discovery: Codes (N, Z).
         rows: (n,) events to be drawn; PCA is fitted to all N.
-        seed: Of UMAP.
+        seed: Of all of them.
     """
     codes = discovery.embeddings.mean.astype(np.float64)
     usable = codes[np.isfinite(codes).all(axis=1)]
@@ -72,15 +79,23 @@ def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> 
         flat[:, 0] = codes[rows, 0] if codes.shape[1] else 0.0
         return Plane(rows, {"PCA": flat}, 1.0)
     pca = PCA(2, random_state=seed).fit(usable)
-    positions = {"PCA": pca.transform(codes[rows])}
-    if umap_is_installed() and len(rows) >= _FEWEST:
-        positions = {"UMAP": _umap(codes[rows], seed), **positions}
+    positions = {**neighbour_map(codes[rows], seed), "PCA": pca.transform(codes[rows])}
     return Plane(rows, positions, float(pca.explained_variance_ratio_.sum()))
 
 
-def umap_is_installed() -> bool:
-    """Whether the extra `cluster` is there."""
-    return importlib.util.find_spec("umap") is not None
+def neighbour_map(codes: NDArray[np.float64], seed: int) -> dict[str, NDArray[np.float64]]:
+    """Positions (n, 2) that keep neighbours together, by the method; none where none fits."""
+    if len(codes) >= _FEWEST and importlib.util.find_spec("umap") is not None:
+        return {"UMAP": _umap(codes, seed)}
+    if _TSNE[0] <= len(codes) <= _TSNE[1]:
+        return {"t-SNE": _tsne(codes, seed)}
+    return {}
+
+
+def _tsne(codes: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    perplexity = min(_PERPLEXITY, (len(codes) - 1) / 3)
+    model = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1)
+    return np.asarray(model.fit_transform(codes), dtype=np.float64)
 
 
 def _umap(codes: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
@@ -119,7 +134,7 @@ def draw_plane(
     page.add_glyph(
         names,
         Text(
-            x="x", y="y", text="name", text_align="center", text_baseline="middle",
+            x="x", y="y", text="name", text_align="center", text_baseline="bottom", y_offset=-4,
             text_font_size="size", text_color="ink", text_font_style="style",
             text_font=value("system-ui, sans-serif"), background_fill_color="#ffffff",
             background_fill_alpha=0.75,
@@ -181,24 +196,46 @@ def _plain(values: NDArray[Any]) -> Any:
 
 
 def _captions(groups: Sequence[Group], plane: Plane) -> dict[str, Any]:
-    """The name of each group at the median of its points."""
+    """The name of each group at the median of its points, the most important first."""
     place = {int(row): n for n, row in enumerate(plane.rows)}
-    captions: dict[str, list[Any]] = {"name": [], "ink": [], "style": [], "size": []}
-    captions |= {f"{name}_{axis}": [] for name in plane.positions for axis in "xy"}
-    for group in groups:
-        points = [place[int(row)] for row in group.rows if int(row) in place]
-        if not points or group.kind == "rest":
-            continue
-        strong = group.kind == "candidate"
-        captions["name"].append(group.name)
-        captions["ink"].append(group.colour if strong else _FAINT)
-        captions["style"].append("bold" if strong else "normal")
-        captions["size"].append("13px" if strong else "11px")
-        for name, positions in plane.positions.items():
-            for n, axis in enumerate("xy"):
-                captions[f"{name}_{axis}"].append(float(np.median(positions[points, n])))
+    points = [
+        (group, [place[int(row)] for row in group.rows if int(row) in place])
+        for group in groups
+        if group.kind != "rest"
+    ]
+    named = sorted(
+        ((group, drawn) for group, drawn in points if drawn),
+        key=lambda one: (one[0].kind != "candidate", -len(one[1])),
+    )
+    strong = [group.kind == "candidate" for group, _ in named]
+    captions: dict[str, list[Any]] = {
+        "name": [group.name for group, _ in named],
+        "ink": [group.colour if s else _FAINT for (group, _), s in zip(named, strong, strict=True)],
+        "style": ["bold" if s else "normal" for s in strong],
+        "size": ["13px" if s else "11px" for s in strong],
+    }
+    for name, positions in plane.positions.items():
+        middles = np.array([np.median(positions[drawn], axis=0) for _, drawn in named])
+        kept = _apart(middles.reshape(-1, 2), captions["name"], np.ptp(positions, axis=0))
+        for n, axis in enumerate("xy"):
+            captions[f"{name}_{axis}"] = kept[:, n].tolist()
     first = next(iter(plane.positions))
     return captions | {axis: list(captions[f"{first}_{axis}"]) for axis in "xy"}
+
+
+def _apart(
+    middles: NDArray[np.float64], names: Sequence[str], extent: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Places (n, 2) of captions; NaN, which is not drawn, for one that covers an earlier one."""
+    pixels = middles * np.array(_SIZE) / np.where(extent > 0, extent, 1.0)
+    widths = _LETTER * np.array([len(name) for name in names])
+    kept = middles.copy()
+    for n in range(1, len(kept)):
+        across, down = np.abs(pixels[:n] - pixels[n]).T
+        covers = (across < (widths[:n] + widths[n]) / 2) & (down < _LINE_HEIGHT)
+        if (covers & np.isfinite(kept[:n, 0])).any():
+            kept[n] = np.nan
+    return kept
 
 
 def _calm(page: Any) -> None:

@@ -4,15 +4,16 @@ import importlib.util
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from glitchvae.report.groups import groups_of
-from glitchvae.report.plane import draw_plane, project
+from glitchvae.report.plane import draw_plane, neighbour_map, project
 
 
 @pytest.fixture
 def only_pca(monkeypatch):
-    monkeypatch.setattr("glitchvae.report.plane.umap_is_installed", lambda: False)
+    monkeypatch.setattr("glitchvae.report.plane.neighbour_map", lambda codes, seed: {})
 
 
 def test_pca_is_that_of_all_codes(only_pca, discovery):
@@ -62,3 +63,26 @@ def test_codes_of_one_dimension_lie_on_a_line(only_pca, discovery):
     flat = dataclasses.replace(events, mean=events.mean[:, :1], log_var=events.log_var[:, :1])
     plane = project(dataclasses.replace(discovery, embeddings=flat), np.arange(5))
     assert (plane.positions["PCA"][:, 1] == 0).all()
+
+
+def test_few_points_are_laid_out_by_their_neighbours():
+    middles = np.repeat(np.eye(3) * 20, 12, axis=0)
+    codes = middles + np.random.default_rng(0).normal(size=middles.shape)
+    found = neighbour_map(codes, seed=0)
+    assert list(found) == ["t-SNE"]
+    distances = cdist(found["t-SNE"], found["t-SNE"]) + np.diag(np.full(36, np.inf))
+    assert (distances.argmin(axis=1) // 12 == np.arange(36) // 12).all()
+
+
+def test_a_handful_of_points_has_no_neighbours():
+    assert neighbour_map(np.zeros((5, 3)), seed=0) == {}
+
+
+def test_no_caption_covers_another(only_pca, discovery):
+    groups, rows = groups_of(discovery), np.arange(58)
+    plane = project(discovery, rows)
+    stacked = plane._replace(positions={"PCA": np.zeros((58, 2))})
+    names = draw_plane(discovery, groups, stacked, {}).select_one({"name": "names"}).data
+    # All groups in one place: only the first, a candidate, keeps its name.
+    assert np.isfinite(names["x"]).tolist() == [True] + [False] * (len(names["x"]) - 1)
+    assert names["name"][0] == next(g.name for g in groups if g.kind == "candidate")
