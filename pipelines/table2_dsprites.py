@@ -12,10 +12,13 @@ import torch
 from pydantic import Field
 
 from glitchvae.config import Settings, read_config
+from glitchvae.progress import progress_of
+from glitchvae.validation.budget import measure_cost, within_budget
 from glitchvae.validation.disentanglement import Protocol
 from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
+from glitchvae.validation.factors import FactorData
 from glitchvae.validation.study import run_study
-from glitchvae.validation.table2 import StudySettings, describe, within_budget
+from glitchvae.validation.table2 import StudySettings, describe
 
 TINY = {
     "steps": 6, "seeds": 1, "batch_size": 8, "reduction": 2, "points": 240, "kept": 20,
@@ -37,17 +40,48 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     """Read or draw the images, run the study, print its claims."""
     settings = read_config(Table2Settings, config)
     study = settings.study.model_copy(update=TINY if tiny else {})
-    device = "cuda" if settings.device == "auto" and torch.cuda.is_available() else settings.device
-    device = "cpu" if tiny or device == "auto" else device
-    data = read_dsprites(settings.dsprites) if settings.dsprites else draw_dsprites()
-    data = data.sample(2_000, np.random.default_rng(0)) if tiny else data
-    data = data.reduced(study.reduction) if study.reduction > 1 else data
+    device = "cpu" if tiny else device_of(settings)
+    data = images_of(settings, study, tiny=tiny)
     if settings.budget and not tiny:
-        study = within_budget(study, data, settings.budget, device=device)
-    print(describe(study), file=sys.stderr)
-    claims = run_study(
-        study, data, out, published=settings.published, device=device,
-        report=lambda text: print(text, file=sys.stderr),
-    )  # fmt: skip
+        study = scaled(study, data, settings.budget, device)
+    tell(describe(study))
+    with progress_of("table 2", study.models * study.steps, "updates") as progress:
+        claims = run_study(
+            study, data, out, published=settings.published, device=device, progress=progress,
+            report=tell,
+        )  # fmt: skip
     for claim in claims:
         print(f"{claim.claim}: {claim.verdict} ({claim.found}; n = {claim.n})")
+
+
+def device_of(settings: Table2Settings) -> str:
+    """The GPU if there is one, unless a device is named."""
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def images_of(settings: Table2Settings, study: StudySettings, *, tiny: bool) -> FactorData:
+    """Images of the size that the models are for, few of them for a rehearsal."""
+    data = read_dsprites(settings.dsprites) if settings.dsprites else draw_dsprites()
+    if tiny:
+        data = data.sample(2_000, np.random.default_rng(0))
+    return data.reduced(study.reduction) if study.reduction > 1 else data
+
+
+def scaled(study: StudySettings, data: FactorData, hours: float, device: str) -> StudySettings:
+    """The study within a budget, and what it will take said."""
+    cost = measure_cost(study, data, device=device)
+    chosen = within_budget(study, cost, hours)
+    scoring = chosen.seeds * cost.scoring / 3600
+    tell(
+        f"budget of {hours:g} h: {chosen.seeds} of {study.seeds} seeds, {chosen.steps:,} of "
+        f"{study.steps:,} updates; about {cost.hours(chosen):.2g} h, {scoring:.2g} h of them "
+        "for scoring"
+    )
+    return chosen
+
+
+def tell(text: str) -> None:
+    """A line beside the progress."""
+    print(text, file=sys.stderr)

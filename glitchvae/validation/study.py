@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from glitchvae.checkpoint import load_checkpoint
-from glitchvae.store import replacing
+from glitchvae.store import Progress, replacing
 from glitchvae.validation import figures
 from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.encoding import encode
@@ -22,7 +22,8 @@ from glitchvae.validation.table2 import (
     Result,
     StudySettings,
     cells_of,
-    done_in,
+    is_done,
+    points_of,
     read_results,
     run_cell,
     write_table,
@@ -44,6 +45,7 @@ def run_study(
     *,
     published: Mapping[str, Mapping[str, float]] | None = None,
     device: str = "cpu",
+    progress: Progress = lambda _: None,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[Claim, ...]:
     """Every cell that is not done yet, then the results of all that are.
@@ -54,22 +56,22 @@ def run_study(
         out: Folder of the study; a study that was stopped goes on there.
         published: Values to compare with, by row and metric.
         device: Where to train.
-        report: Told of every model that is done, with how many are and how long the rest
-            will take.
+        progress: Told of updates, `settings.models * settings.steps` in all.
+        report: Told of every model that is done, with how long the rest will take.
     """
     pictures, points = data.to_training().to(device), points_of(settings, data)
-    cells, begin, before = cells_of(settings), time.monotonic(), done_in(settings, out)
-    for count, cell in enumerate(cells, start=1):
-        run_cell(cell, settings, pictures, points, out, device=device)
-        pace = (time.monotonic() - begin) / max(count - before, 1)
-        left = pace * (len(cells) - count) / 60
-        report(f"{count} of {len(cells)}: {cell.row.name}, seed {cell.seed}; {left:.0f} min left")
+    trained, begin = 0, time.monotonic()
+    for count, cell in enumerate(cells_of(settings, out), start=1):
+        if is_done(cell, out):
+            progress(settings.steps)
+            continue
+        run_cell(cell, settings, pictures, points, out, device=device, progress=progress)
+        trained += 1
+        left = (time.monotonic() - begin) / trained * (settings.models - count) / 60
+        report(
+            f"{count} of {settings.models}: {cell.row.name}, seed {cell.seed}; {left:.0f} min left"
+        )
     return write_results(settings, points, out, published or {})
-
-
-def points_of(settings: StudySettings, data: FactorData) -> FactorData:
-    """The images that all models are scored on."""
-    return data.sample(settings.points, np.random.default_rng(0))
 
 
 def write_results(
@@ -80,18 +82,19 @@ def write_results(
 ) -> tuple[Claim, ...]:
     """Tables, codes and figures of the cells that are done, into the folder of the study."""
     results = list(read_results(settings, out))
+    of_rows = [result for result in results if not result.cell.row.partner_of]
     values = published_values(settings.rows(), published)
     claims = judge_claims(results, out)
-    write_table(out / "table2.csv", Line._fields, summarise(results, values))
+    write_table(out / "table2.csv", Line._fields, summarise(of_rows, values))
     write_table(out / "claims.csv", Claim._fields, claims)
     write_table(
         out / "scores.csv",
         ("row", "seed", "steps", *Score._fields),
         [(r.cell.row.name, r.cell.seed, settings.steps, *r.score) for r in results],
     )
-    done = sorted({result.cell for result in results}, key=str)
+    done = list(dict.fromkeys(result.cell for result in of_rows))
     write_codes(settings, points, done, out)
-    draw_figures(settings, points, results, out)
+    draw_figures(points, of_rows, out)
     return claims
 
 
@@ -113,9 +116,7 @@ def write_codes(settings: StudySettings, points: FactorData, cells: list[Cell], 
             parquet.write_table(pa.concat_tables(parts), temporary, compression="zstd")
 
 
-def draw_figures(
-    settings: StudySettings, points: FactorData, results: list[Result], out: Path
-) -> None:
+def draw_figures(points: FactorData, results: list[Result], out: Path) -> None:
     """Figures 1 to 3: losses against strengths, KL over training, traversals."""
     for name, label in (("elbo", "ELBO (nats)"), ("reconstruction", "reconstruction loss (nats)")):
         by_objective: dict[str, dict[float, list[float]]] = {}
@@ -124,8 +125,7 @@ def draw_figures(
                 by_value = by_objective.setdefault(row.objective, {})
                 by_value.setdefault(row.value, []).append(score.value)
         figures.losses(by_objective, label, out / f"{name}.png")
-    done = {result.cell for result in results}
-    first = [cell for cell in cells_of(settings) if cell in done and cell.seed == 0]
+    first = dict.fromkeys(result.cell for result in results if result.cell.seed == 0)
     shown = [cell for cell in first if cell.row.objective in ("annealed", "bottleneck")]
     if shown:
         curves = {

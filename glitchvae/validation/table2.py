@@ -3,6 +3,10 @@
 A cell is one model: a row of the table and a seed. Cells are trained, encoded and scored
 one after the other, each into its own folder, which a run that is started again finds.
 
+No Bottleneck row of the table ends at the rate of an annealed one, and at different rates
+losses cannot be compared. A study may therefore train, beside each annealed model, its
+partner: a Bottleneck model whose capacity is the rate at which the annealed one ended.
+
 Source: Sankarapandian & Kulis, beta-Annealed Variational Autoencoder for glitches,
 Table 2; its grid is elements 1, 3 and 6 of the sweeps of Locatello et al. (2019).
 """
@@ -10,26 +14,28 @@ Table 2; its grid is elements 1, 3 and 6 of the sweeps of Locatello et al. (2019
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from glitchvae.checkpoint import load_checkpoint, read_card
-from glitchvae.config import Settings
+from glitchvae.config import Settings, nearest
+from glitchvae.models import Model
 from glitchvae.objectives import read_objective
 from glitchvae.store import Progress, replacing
-from glitchvae.training import PictureData, TrainingConfig, plan, train
+from glitchvae.training import PictureData, TrainingConfig, train
 from glitchvae.validation.disentanglement import Protocol, Score, measure
 from glitchvae.validation.encoding import encode, explain
 from glitchvae.validation.factors import FactorData
 
 REFERENCE_STEPS = 300_000
-FEWEST_STEPS = 1_000
-"""Seeds are given up before a model is trained for less."""
+SCORES = "scores.csv"
+LOGGED = 400
+"""Rows of a model's log: enough to see in which order dimensions open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +47,20 @@ class Row:
         parameter: The setting that the three rows of an objective differ in.
         value: Of that setting.
         ramp: Share of the training over which a weight changes; 0 where none does.
+        partner_of: Name of the annealed row whose rate is the capacity; "" for the 21 rows.
     """
 
     objective: str
     parameter: str
     value: float
     ramp: float = 0.0
+    partner_of: str = ""
 
     @property
     def name(self) -> str:
         """Of its folder."""
+        if self.partner_of:
+            return f"partner-of-{self.partner_of}"
         return f"{self.objective}-{self.value:g}"
 
     def settings(self, steps: int) -> dict[str, Any]:
@@ -92,6 +102,8 @@ class StudySettings(Settings):
         points: Images that are encoded and scored, drawn once for all models.
         kept: Of those, how many codes go into the published result.
         objectives: Only the rows of these; all where empty.
+        partners: Whether each annealed model is followed by a Bottleneck model at its rate.
+        changes: Settings of objectives, by name, that are not those of the reference study.
         protocol: Sizes of the metrics' samples.
     """
 
@@ -105,11 +117,38 @@ class StudySettings(Settings):
     points: int = Field(default=50_000, ge=100)
     kept: int = Field(default=1_000, ge=1)
     objectives: tuple[str, ...] = ()
+    partners: bool = False
+    changes: dict[str, dict[str, float]] = Field(default_factory=dict)
     protocol: Protocol = Protocol()
+
+    @field_validator("objectives", "changes")
+    @classmethod
+    def _check_names(cls, value: Collection[str]) -> Collection[str]:
+        known = [objective for objective, *_ in _GRID]
+        for name in value:
+            if name not in known:
+                raise ValueError(f"no objective {name!r} in the table{nearest(name, known)}")
+        return value
+
+    @field_validator("changes")
+    @classmethod
+    def _check_changes(cls, value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for name, changes in value.items():
+            read_objective({"name": name, **changes}, where=f"changes.{name}")
+        return value
 
     def rows(self) -> tuple[Row, ...]:
         """The rows of the study."""
         return tuple(r for r in ROWS if not self.objectives or r.objective in self.objectives)
+
+    def models_of(self, row: Row) -> int:
+        """Models of one seed that a row stands for: one, or two where it has a partner."""
+        return 2 if self.partners and row.objective == "annealed" else 1
+
+    @property
+    def models(self) -> int:
+        """How many are trained in all."""
+        return self.seeds * sum(map(self.models_of, self.rows()))
 
     def config(self, row: Row, seed: int, shape: tuple[int, int, int]) -> TrainingConfig:
         """The training of one cell."""
@@ -117,11 +156,12 @@ class StudySettings(Settings):
             "architecture": "image", "network": self.network, "image_shape": shape,
             "latent_size": self.latent_size, "likelihood": "bernoulli",
         }  # fmt: skip
+        objective = {**self.changes.get(row.objective, {}), **row.settings(self.steps)}
         return TrainingConfig(
-            objective=read_objective(row.settings(self.steps)), steps=self.steps,
+            objective=read_objective(objective), steps=self.steps,
             batch_size=self.batch_size, learning_rate=self.learning_rate,
             learning_rate_schedule="constant", seed=seed, model=model,  # pyright: ignore[reportArgumentType]
-            log_every=max(self.steps // 100, 1), save_every=max(self.steps // 5, 1),
+            log_every=max(self.steps // LOGGED, 1), save_every=max(self.steps // 5, 1),
         )  # fmt: skip
 
 
@@ -136,40 +176,41 @@ class Cell(NamedTuple):
         return out / "cells" / self.row.name / f"seed-{self.seed}"
 
 
-def cells_of(settings: StudySettings) -> tuple[Cell, ...]:
-    """Seed by seed, so that a study that is stopped has whole tables."""
-    return tuple(Cell(row, seed) for seed in range(settings.seeds) for row in settings.rows())
+def cells_of(settings: StudySettings, out: Path) -> Iterator[Cell]:
+    """Seed by seed, so that a study that is stopped has whole tables.
 
-
-def done_in(settings: StudySettings, out: Path) -> int:
-    """How many cells of the study are done."""
-    return sum((cell.folder(out) / "scores.csv").exists() for cell in cells_of(settings))
-
-
-def within_budget(
-    settings: StudySettings, data: FactorData, hours: float, *, device: str = "cpu"
-) -> StudySettings:
-    """The study scaled to about `hours` of training: fewer steps, then fewer seeds.
-
-    The speed is measured here and now over a few updates of each objective.
+    The partner of an annealed model appears once that model is done: its capacity is known
+    only then.
     """
-    rows = {row.objective: row for row in settings.rows()}.values()
-    pictures, shape = data.to_training(), data.shape
-    paces = [
-        plan(pictures, settings.config(row, 0, shape), device=device).seconds_per_step
-        for row in rows
-    ]
-    updates = hours * 3600 / (float(np.mean(paces)) * len(settings.rows()))
-    seeds = min(settings.seeds, max(int(updates / FEWEST_STEPS), 1))
-    steps = min(settings.steps, max(int(updates / seeds), 1))
-    return settings.model_copy(update={"seeds": seeds, "steps": steps})
+    for seed in range(settings.seeds):
+        for row in settings.rows():
+            cell = Cell(row, seed)
+            yield cell
+            if settings.models_of(row) == 2 and is_done(cell, out):
+                yield partner_of(cell, out)
+
+
+def partner_of(cell: Cell, out: Path) -> Cell:
+    """A Bottleneck model of the same seed whose capacity is the rate that `cell` ended with."""
+    (rate,) = (r.score.value for r in read_result(cell, out) if r.score.metric == "rate")
+    row = Row(
+        objective="bottleneck", parameter="capacity", value=rate, ramp=_THIRD,
+        partner_of=cell.row.name,
+    )  # fmt: skip
+    return Cell(row, cell.seed)
+
+
+def is_done(cell: Cell, out: Path) -> bool:
+    """Whether a model is trained and scored."""
+    return (cell.folder(out) / SCORES).exists()
 
 
 def describe(settings: StudySettings) -> str:
     """What is run, and which share of the reference study that is."""
     share = settings.steps / REFERENCE_STEPS
     return (
-        f"{len(settings.rows())} rows x {settings.seeds} seeds, {settings.steps:,} updates of "
+        f"{len(settings.rows())} rows x {settings.seeds} seeds ({settings.models} models), "
+        f"{settings.steps:,} updates of "
         f"{settings.batch_size} images each ({share:.2g} of the reference study's), Adam "
         f"{settings.learning_rate:g}, network {settings.network}, images at 1/{settings.reduction}"
         f" size, {settings.points:,} points scored"
@@ -180,9 +221,7 @@ def run_cell(
     cell: Cell, settings: StudySettings, data: PictureData, points: FactorData, out: Path,
     *, device: str = "cpu", progress: Progress = lambda _: None,
 ) -> None:  # fmt: skip
-    """Train, encode and score one model, or what of that is not done yet.
-
-    Progress counts updates, and those of a model that is done at once.
+    """Train, encode and score one model; one that is trained already is only scored.
 
     Args:
         cell: Which one.
@@ -194,30 +233,37 @@ def run_cell(
         progress: Told of updates, `settings.steps` in all.
     """
     run = cell.folder(out)
-    if (run / "scores.csv").exists():
-        progress(settings.steps)
-        return
     if not _trained(run, settings.steps):
         config = settings.config(cell.row, cell.seed, points.shape)
         resume = (run / "resume").exists()
         train(data, config, run, resume=resume, device=device, progress=progress)
     else:
         progress(settings.steps)
-    model, pictures = load_checkpoint(run, device).model, points.to_training()
+    model = load_checkpoint(run, device).model
+    scores = score_model(model, settings, points, seed=cell.seed, device=device)
+    write_table(run / SCORES, Score._fields, scores)
+
+
+def score_model(
+    model: Model[Any], settings: StudySettings, points: FactorData, *, seed: int, device: str
+) -> tuple[Score, ...]:
+    """The metrics of one model; reconstruction, rate, ELBO and the KL of each dimension."""
+    pictures = points.to_training()
     codes = encode(model, pictures, device=device)
-    scores = measure(
-        codes.mean, points.factors, points.names, protocol=settings.protocol, seed=cell.seed
+    metrics = measure(
+        codes.mean, points.factors, points.names, protocol=settings.protocol, seed=seed
     )
-    explained = explain(model, pictures, seed=cell.seed, device=device)
+    explained = explain(model, pictures, seed=seed, device=device)
     plain = {"reconstruction": explained.reconstruction, "rate": explained.rate}
     plain |= {"elbo": explained.elbo}
     plain |= {f"kl_{d}": float(kl) for d, kl in enumerate(explained.kl)}
     nan = float("nan")
-    write_table(
-        run / "scores.csv",
-        Score._fields,
-        [*scores, *(Score(name, "", value, nan, nan, nan) for name, value in plain.items())],
-    )
+    return (*metrics, *(Score(name, "", value, nan, nan, nan) for name, value in plain.items()))
+
+
+def points_of(settings: StudySettings, data: FactorData) -> FactorData:
+    """The images that all models are scored on."""
+    return data.sample(settings.points, np.random.default_rng(0))
 
 
 def _trained(run: Path, steps: int) -> bool:
@@ -242,11 +288,15 @@ class Result(NamedTuple):
 
 
 def read_results(settings: StudySettings, out: Path) -> Iterator[Result]:
-    """All numbers of the cells that are done."""
-    for cell in cells_of(settings):
-        path = cell.folder(out) / "scores.csv"
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as stream:
-                for row in csv.DictReader(stream):
-                    numbers = (float(row[name]) for name in Score._fields[2:])
-                    yield Result(cell, Score(row["metric"], row["representation"], *numbers))
+    """All numbers of the cells that are done, partners included."""
+    for cell in cells_of(settings, out):
+        if is_done(cell, out):
+            yield from read_result(cell, out)
+
+
+def read_result(cell: Cell, out: Path) -> Iterator[Result]:
+    """All numbers of one model that is done."""
+    with (cell.folder(out) / SCORES).open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            numbers = (float(row[name]) for name in Score._fields[2:])
+            yield Result(cell, Score(row["metric"], row["representation"], *numbers))

@@ -98,7 +98,7 @@ class Claim(NamedTuple):
     Attributes:
         claim: The sentence.
         found: Numbers.
-        n: Pairs or models behind them.
+        n: Seeds behind them: models of one seed are not independent.
         verdict: In words.
     """
 
@@ -116,7 +116,7 @@ def judge_claims(results: Sequence[Result], out: Path) -> tuple[Claim, ...]:
         _claim_less("reconstruction", pairs, values),
         _claim_more("elbo", pairs, values),
         *(_claim_same(metric, pairs, values) for metric in ("mig", "dci_disentanglement")),
-        _claim_order(sorted({cell for cell, _ in values}, key=str), out),
+        _claim_order(list(dict.fromkeys(cell for cell, _ in values)), out),
     )
 
 
@@ -132,22 +132,22 @@ Judge = Callable[[float, float], Verdict]
 def match_by_rate(values: Values) -> list[tuple[Cell, Cell]]:
     """Annealed and Bottleneck models of one seed whose rates are nearest, and near enough.
 
-    At different rates a difference in reconstruction says nothing of the objectives.
+    At different rates a difference in reconstruction says nothing of the objectives. A
+    model's partner is the nearest where there is one.
     """
-    by_objective: dict[str, list[Cell]] = {"annealed": [], "bottleneck": []}
-    for cell, metric in values:
-        if metric == "rate" and cell.row.objective in by_objective:
-            by_objective[cell.row.objective].append(cell)
+    rates = {cell: value for (cell, metric), value in values.items() if metric == "rate"}
     pairs = []
-    for ours in by_objective["annealed"]:
-        theirs = [cell for cell in by_objective["bottleneck"] if cell.seed == ours.seed]
-        if theirs:
-            gap, nearest = min(
-                ((_gap(values[ours, "rate"], values[c, "rate"]), c) for c in theirs),
-                key=lambda pair: pair[0],
-            )
-            pairs += [(ours, nearest)] if gap < MATCHED else []
+    for ours in rates:
+        theirs = [c for c in rates if c.row.objective == "bottleneck" and c.seed == ours.seed]
+        theirs = [c for c in theirs if _gap(rates[ours], rates[c]) < MATCHED]
+        if ours.row.objective == "annealed" and theirs:
+            pairs.append((ours, min(theirs, key=lambda c: _distance(ours, c, rates))))
     return pairs
+
+
+def _distance(ours: Cell, theirs: Cell, rates: Mapping[Cell, float]) -> tuple[bool, float]:
+    """Partners first, then how far the rates are apart."""
+    return theirs.row.partner_of != ours.row.name, _gap(rates[ours], rates[theirs])
 
 
 def _gap(a: float, b: float) -> float:
@@ -164,8 +164,12 @@ def difference(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - reach, mean + reach
 
 
-def _differences(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> list[float]:
-    return [values[ours, metric] - values[theirs, metric] for ours, theirs in pairs]
+Found = Sequence[tuple[int, float]]
+"""Numbers of models or pairs, each with its seed."""
+
+
+def _differences(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Found:
+    return [(ours.seed, values[ours, metric] - values[theirs, metric]) for ours, theirs in pairs]
 
 
 def _claim_less(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Claim:
@@ -189,16 +193,17 @@ def _claim_same(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values)
     )  # fmt: skip
 
 
-def _claim(
-    sentence: str, found: Sequence[float], judge: Judge, what: str = "mean difference"
-) -> Claim:
+def _claim(sentence: str, found: Found, judge: Judge, what: str = "mean difference") -> Claim:
+    """Numbers of one seed are averaged first: they share initial weights and data order."""
     if not found:
         return Claim(sentence, "no pair of models at one rate", 0, "cannot be judged")
-    mean, low, high = difference(found)
-    text = f"{what} {mean:.3g}"
-    if len(found) < FEWEST_SEEDS:
-        return Claim(sentence, text, len(found), "cannot be judged")
-    return Claim(sentence, f"{text}, 90 % {low:.3g} to {high:.3g}", len(found), judge(low, high))
+    seeds = sorted({seed for seed, _ in found})
+    means = [float(np.mean([value for s, value in found if s == seed])) for seed in seeds]
+    mean, low, high = difference(means)
+    text, n = f"{what} {mean:.3g} of {len(found)}", len(seeds)
+    if n < FEWEST_SEEDS:
+        return Claim(sentence, text, n, "cannot be judged")
+    return Claim(sentence, f"{text}, 90 % {low:.3g} to {high:.3g}", n, judge(low, high))
 
 
 def _sign(low: float, high: float) -> Verdict:
@@ -213,10 +218,9 @@ def _equivalence(low: float, high: float) -> Verdict:
 
 def _claim_order(cells: Sequence[Cell], out: Path) -> Claim:
     sentence = "with annealing, dimensions open in the order of the KL they end with"
-    found = [
-        order_of_opening(cell.folder(out)) for cell in cells if cell.row.objective == "annealed"
-    ]
-    ranks = [value for value in found if np.isfinite(value)]
+    annealed = [cell for cell in cells if cell.row.objective == "annealed"]
+    found = [(cell.seed, order_of_opening(cell.folder(out))) for cell in annealed]
+    ranks = [(seed, value) for seed, value in found if np.isfinite(value)]
     if not ranks:
         return Claim(sentence, "fewer than three dimensions opened", 0, "cannot be judged")
     return _claim(sentence, ranks, _sign, "mean rank correlation")
@@ -225,17 +229,31 @@ def _claim_order(cells: Sequence[Cell], out: Path) -> Claim:
 def order_of_opening(run: Path) -> float:
     """Rank correlation of a dimension's final KL and how early it opened, of one run.
 
-    NaN where fewer than three dimensions opened.
+    NaN where fewer than three dimensions are open in the end.
+
+    Raises:
+        InputError: the run logged no KL of single dimensions.
+    """
+    steps, final = openings(run)
+    opened = np.isfinite(steps)
+    if opened.sum() < 3:
+        return float("nan")
+    return float(np.corrcoef(rankdata(-steps[opened]), rankdata(final[opened]))[0, 1])
+
+
+def openings(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """When each dimension opened for good (D,), and the KL that it ended with (D,).
+
+    In the first updates of a training the KL is large by chance and then falls. A dimension
+    has therefore opened when it was closed for the last time; NaN where it is closed in the
+    end.
 
     Raises:
         InputError: the run logged no KL of single dimensions.
     """
     steps, kl = kl_over_training(run)
-    opened = kl.max(axis=0) > OPEN
-    if opened.sum() < 3:
-        return float("nan")
-    first = steps[(kl[:, opened] > OPEN).argmax(axis=0)]
-    return float(np.corrcoef(rankdata(-first), rankdata(kl[-1, opened]))[0, 1])
+    rows = np.logical_and.accumulate(kl[::-1] > OPEN).sum(axis=0)  # open from there to the end
+    return np.where(rows > 0, steps[-np.maximum(rows, 1)], np.nan), kl[-1]
 
 
 def kl_over_training(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,14 +1,18 @@
 """The study behind Table 2: its rows, cells, tables, claims and figures."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from pyarrow import parquet
 
+from glitchvae.checkpoint import read_card
 from glitchvae.config import parse, read_toml
-from glitchvae.errors import InputError
+from glitchvae.errors import ConfigError, InputError
+from glitchvae.validation.budget import Cost, measure_cost, within_budget
 from glitchvae.validation.disentanglement import Protocol, Score
 from glitchvae.validation.factors import FactorData, grid_of
 from glitchvae.validation.study import run_study
@@ -19,13 +23,13 @@ from glitchvae.validation.table2 import (
     StudySettings,
     cells_of,
     describe,
-    done_in,
-    within_budget,
+    is_done,
 )
 from glitchvae.validation.verdicts import (
     difference,
     judge_claims,
     match_by_rate,
+    openings,
     order_of_opening,
     published_values,
     summarise,
@@ -33,7 +37,7 @@ from glitchvae.validation.verdicts import (
 
 SETTINGS = StudySettings(
     steps=4, seeds=1, batch_size=4, learning_rate=1e-3, latent_size=3, points=100, kept=10,
-    objectives=("annealed",),
+    objectives=("annealed",), partners=True,
     protocol=Protocol(train=60, test=40, batch=4, rounds=1, groups=4, refits=0),
 )  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}
@@ -80,15 +84,16 @@ def test_every_row_is_a_training_with_its_weights(row):
 @pytest.fixture(scope="module")
 def study(squares, tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
-    told = []
-    run_study(SETTINGS, squares, out, report=told.append)
+    told, updates = [], []
+    run_study(SETTINGS, squares, out, report=told.append, progress=updates.append)
+    assert sum(updates) == SETTINGS.models * SETTINGS.steps
     return out, told
 
 
 def test_a_study_writes_tables_codes_and_figures(study):
     out, told = study
-    assert len(told) == 3
-    assert told[-1].startswith("3 of 3: annealed-50, seed 0")
+    assert len(told) == 6
+    assert told[-1].startswith("6 of 6: partner-of-annealed-50, seed 0")
     with (out / "table2.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert {line["row"] for line in lines} == {row.name for row in SETTINGS.rows()}
@@ -101,31 +106,86 @@ def test_a_study_writes_tables_codes_and_figures(study):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     with (out / "claims.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 5
+    with (out / "scores.csv").open() as file:
+        scored = {line["row"] for line in csv.DictReader(file)}
+    assert scored == {row.name for row in SETTINGS.rows()} | {
+        f"partner-of-{row.name}" for row in SETTINGS.rows()
+    }
+
+
+def test_a_partner_has_the_rate_of_its_model_as_capacity(study):
+    out, _ = study
+    cells = list(cells_of(SETTINGS, out))
+    assert [cell.row.partner_of for cell in cells[1::2]] == [c.row.name for c in cells[::2]]
+    for model, partner in zip(cells[::2], cells[1::2], strict=True):
+        with (model.folder(out) / "scores.csv").open() as file:
+            (rate,) = (x["value"] for x in csv.DictReader(file) if x["metric"] == "rate")
+        settings = read_card(partner.folder(out)).objective
+        assert (settings["name"], settings["capacity"]) == ("bottleneck", float(rate))
+        assert partner.seed == model.seed
 
 
 def test_a_study_goes_on_where_it_was(study, squares):
     out, _ = study
-    cells = cells_of(SETTINGS)
-    kept = (cells[0].folder(out) / "scores.csv").stat().st_mtime_ns
-    lost = cells[1].folder(out) / "scores.csv"
+    first, *_, last = cells_of(SETTINGS, out)
+    kept = (first.folder(out) / "scores.csv").stat().st_mtime_ns
+    lost = last.folder(out) / "scores.csv"
     before = lost.read_text()
     lost.unlink()
-    assert done_in(SETTINGS, out) == 2
+    assert [is_done(cell, out) for cell in (first, last)] == [True, False]
     run_study(SETTINGS, squares, out)
-    assert (cells[0].folder(out) / "scores.csv").stat().st_mtime_ns == kept
+    assert (first.folder(out) / "scores.csv").stat().st_mtime_ns == kept
     assert lost.read_text() == before
 
 
-def test_a_budget_takes_steps_and_then_seeds(squares):
-    large = SETTINGS.model_copy(update={"steps": 10**9, "seeds": 5})
-    small = within_budget(large, squares, 1e-3)
-    assert small.seeds == 1
-    assert small.steps < 10_000
-    more = within_budget(large, squares, 10.0)
-    assert more.seeds == 5
-    assert more.steps > small.steps
-    assert within_budget(SETTINGS, squares, 100.0) == SETTINGS
-    assert "of the reference study's" in describe(small)
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("objectives", ["anealed"], "no objective 'anealed' in the table.*'annealed'"),
+        ("changes", {"bottlenek": {"gamma": 5}}, "did you mean 'bottleneck'"),
+        ("changes", {"bottleneck": {"gama": 5}}, "changes.bottleneck.*did you mean 'gamma'"),
+    ],
+)
+def test_misspelt_objectives_are_refused(key, value, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(StudySettings, {key: value})
+
+
+def test_objectives_are_changed_where_the_study_says_so():
+    settings = StudySettings(changes={"bottleneck": {"gamma": 5.0}})
+    objective = settings.config(BY_NAME["bottleneck-25"], 0, (1, 64, 64)).objective.model_dump()
+    assert (objective["gamma"], objective["capacity"]) == (5.0, 25.0)
+    assert settings.config(BY_NAME["factor-10"], 0, (1, 64, 64)).objective.gamma == 10
+
+
+def test_a_budget_takes_steps_and_then_seeds():
+    wanted = StudySettings(steps=10_000, seeds=3)
+    cost = Cost(update=0.36, scoring=720.0)
+    assert within_budget(wanted, cost, cost.hours(wanted)) == wanted
+    fewer = within_budget(wanted, cost, 1.8)
+    assert (fewer.seeds, fewer.steps) == (3, 4000)
+    assert cost.hours(fewer) == pytest.approx(1.8)
+    one = within_budget(wanted, cost, 0.4)
+    assert (one.seeds, one.steps) == (1, 2000)
+    assert within_budget(wanted, cost, 0.21).steps == 100
+    with pytest.raises(ConfigError, match=r"too small.*0\.1 h.*0\.2 h"):
+        within_budget(wanted, cost, 0.1)
+
+
+def test_the_cost_of_a_study_is_measured(squares):
+    cost = measure_cost(SETTINGS, squares)
+    assert min(cost) > 0
+
+
+def test_the_cost_of_a_study_counts_every_model(squares, monkeypatch):
+    budget = "glitchvae.validation.budget."
+    monkeypatch.setattr(budget + "plan", lambda *_, **__: SimpleNamespace(seconds_per_step=0.5))
+    monkeypatch.setattr(budget + "_seconds_of_scoring", lambda *_: 2.0)
+    assert SETTINGS.models == 6
+    assert measure_cost(SETTINGS, squares) == Cost(update=6 * 0.5, scoring=6 * 2.0)
+    alone = SETTINGS.model_copy(update={"partners": False, "seeds": 4})
+    assert measure_cost(alone, squares) == Cost(update=3 * 0.5, scoring=3 * 2.0)
+    assert "3 rows x 1 seeds (6 models)" in describe(SETTINGS)
 
 
 def result(name, seed, metric, value, representation="mean"):
@@ -180,6 +240,35 @@ def test_claims_hold_fail_or_cannot_be_judged(tmp_path, monkeypatch):
     assert verdicts(apart, tmp_path) == [unknown] * 4
 
 
+def test_models_of_one_seed_count_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("glitchvae.validation.verdicts.order_of_opening", lambda run: float("nan"))
+    twice = list(models(4, 3.0, spread=0.1))
+    twice += [
+        Result(Cell(BY_NAME[cell.row.name.replace("25", "5")], cell.seed), score)
+        for cell, score in twice
+    ]
+    claim = judge_claims(twice, tmp_path)[0]
+    assert claim.n == 4
+    assert "of 8" in claim.found
+    assert claim.found.split(", ")[1] == judge_claims(list(models(4, 3.0, spread=0.1)), tmp_path)[
+        0
+    ].found.split(", ")[1]  # fmt: skip
+
+
+def test_a_partner_is_matched_before_a_model_with_a_nearer_rate():
+    partner = replace(BY_NAME["bottleneck-25"], value=9.8, partner_of="annealed-25")
+    values = {
+        (Cell(BY_NAME["annealed-25"], 0), "rate"): 10.0,
+        (Cell(BY_NAME["bottleneck-25"], 0), "rate"): 10.0,
+        (Cell(partner, 0), "rate"): 9.8,
+    }
+    ((_, theirs),) = match_by_rate(values)
+    assert theirs.row == partner
+    values[Cell(partner, 0), "rate"] = 2.0  # it missed the rate
+    ((_, theirs),) = match_by_rate(values)
+    assert theirs.row.name == "bottleneck-25"
+
+
 def test_models_are_matched_by_rate_within_a_seed():
     values = {}
     for name, rate in (("annealed-25", 10.0), ("bottleneck-5", 5.0), ("bottleneck-25", 11.0)):
@@ -207,13 +296,16 @@ def write_log(run, opening, final):
         rows.writerow(["step", *(f"kl_{d}" for d in range(len(final)))])
         for step in range(100):
             kl = [v * min(max(step - o, 0) / 20, 1) for o, v in zip(opening, final, strict=True)]
-            rows.writerow([step, *kl])
+            rows.writerow([step, *(kl if step > 2 else [9.0] * len(kl))])  # large at the start
     return run
 
 
 def test_the_order_of_opening_is_read_from_the_log(tmp_path):
     in_order = write_log(tmp_path / "a", (5, 20, 40, 60), (4, 3, 2, 0.1))
     assert order_of_opening(in_order) == pytest.approx(1)
+    steps, final = openings(in_order)
+    assert steps == pytest.approx([8, 24, 46, np.nan], nan_ok=True)
+    assert final == pytest.approx([4, 3, 2, 0.1])
     reverse = write_log(tmp_path / "b", (5, 20, 40, 60), (2, 3, 4, 0.1))
     assert order_of_opening(reverse) == pytest.approx(-1)
     assert np.isnan(order_of_opening(write_log(tmp_path / "c", (5, 20, 40), (2, 3, 0.1))))
