@@ -21,7 +21,6 @@ from glitchvae.plots import Curve, curves
 from glitchvae.recipes import write_rows
 from glitchvae.store import replacing
 from glitchvae.training import changed_config, train
-from glitchvae.validation.attacks import Steps
 from glitchvae.validation.claims import Cell, as_markdown, judge
 from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
 from glitchvae.validation.factors import FactorData
@@ -106,7 +105,7 @@ def measured(run: Path, data: FactorData, settings: RobustnessSettings) -> Robus
     return measure_robustness(
         load_checkpoint(run).model, torch.from_numpy(chosen.images()).float(),
         factors=chosen.factors, pairs=settings.pairs, scales=settings.noise,
-        strengths=2.0 ** np.linspace(-20, 20, settings.strengths), steps=Steps(30, 20),
+        strengths=2.0 ** np.linspace(-20, 20, settings.strengths),
     )  # fmt: skip
 
 

@@ -64,8 +64,8 @@ def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--method",
-    type=click.Choice(["adam", "l-bfgs-b"]),
-    default="adam",
+    type=click.Choice(["batch", "l-bfgs-b"]),
+    default="batch",
     show_default=True,
     help="All attacks as one batch, or one by one as in the papers.",
 )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glitchvae.errors import InputError
 from glitchvae.models.model import Model
-from glitchvae.validation.attacks import STEPS, STRENGTHS, Attacks, GoalName, Steps, attack
+from glitchvae.validation.attacks import EVALUATIONS, STRENGTHS, Attacks, GoalName, attack
 from glitchvae.validation.disentanglement import Protocol, mig
 from glitchvae.validation.noise_robustness import (
     Elbo,
@@ -93,7 +93,7 @@ def measure_robustness(
     scales: Sequence[float] = (0.0, 0.05, 0.1, 0.2, 0.4),
     goal: GoalName = "latent",
     layers: tuple[int, ...] | None = None,
-    steps: Steps = STEPS,
+    evaluations: int = EVALUATIONS,
     seed: int = 0,
 ) -> Robustness:
     """Measure a model on some images.
@@ -107,7 +107,7 @@ def measure_robustness(
         scales: Standard deviations of the noise.
         goal: Of the attacks.
         layers: Attacked latent layers; None is all.
-        steps: Of the attacks.
+        evaluations: Most of the goal for each attack.
         seed: Of pairs and noise, so that models compare on the same ones.
 
     Raises:
@@ -117,7 +117,8 @@ def measure_robustness(
     inputs, targets = random_pairs(images, pairs, generator)
     return Robustness(
         evidence=evidence(model, images, seed=seed), norms=weight_norms(model),
-        attacks=attack(model, inputs, targets, strengths, goal=goal, layers=layers, steps=steps),
+        attacks=attack(model, inputs, targets, strengths, goal=goal, layers=layers,
+                       evaluations=evaluations),
         noise=noise_curve(model, images, scales, generator, draws=1),
         mig_top=_mig_top(model, images, factors, seed),
     )  # fmt: skip

@@ -6,7 +6,6 @@ import torch
 
 from glitchvae.errors import InputError
 from glitchvae.models import build
-from glitchvae.validation.attacks import Steps
 from glitchvae.validation.robustness import COLUMNS, measure_robustness, random_pairs
 
 
@@ -21,7 +20,7 @@ def measured(images, seed, **options):
     model = build("hierarchy", {"network": "reference", "image_shape": (1, 16, 16), **sizes})
     return measure_robustness(
         model.eval(), images, pairs=3, strengths=[1e-3, 1.0, 1e6], scales=(0.0, 0.2),
-        steps=Steps(4, 2), **options,
+        evaluations=6, **options,
     )  # fmt: skip
 
 

@@ -6,9 +6,9 @@
 from glitchvae.validation.attacks.goals import GOALS, GoalName, LatentGoal, MeanGoal, OutputGoal
 from glitchvae.validation.attacks.pairs import Pairs
 from glitchvae.validation.attacks.record import NOT_FINITE, OK, Attacks
-from glitchvae.validation.attacks.study import STEPS, STRENGTHS, Steps, attack, attack_in_ball
+from glitchvae.validation.attacks.study import EVALUATIONS, STRENGTHS, attack, attack_in_ball
 
 __all__ = [
-    "GOALS", "NOT_FINITE", "OK", "STEPS", "STRENGTHS", "Attacks", "GoalName", "LatentGoal",
-    "MeanGoal", "OutputGoal", "Pairs", "Steps", "attack", "attack_in_ball",
+    "EVALUATIONS", "GOALS", "NOT_FINITE", "OK", "STRENGTHS", "Attacks", "GoalName", "LatentGoal",
+    "MeanGoal", "OutputGoal", "Pairs", "attack", "attack_in_ball",
 ]  # fmt: skip

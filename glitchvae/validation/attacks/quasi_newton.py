@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from glitchvae.validation.attacks.descent import Best, size_of
+from glitchvae.validation.attacks.found import Best, Found, size_of
 from glitchvae.validation.attacks.goals import Goal
 
 
 def minimise(
-    goal: Goal, pair: Tensor, strength: Tensor, start: Tensor, *, iterations: int
-) -> list[Best]:
+    goal: Goal, pair: Tensor, strength: Tensor, start: Tensor, *, evaluations: int
+) -> Found:
     """Each attack by itself: `divergence + strength * |d|` within the pixels' range.
 
     Args:
@@ -22,19 +22,19 @@ def minimise(
         pair: (B,) pair of each attack.
         strength: (B,) lambda of each attack.
         start: (B, C, F, T) first disturbances.
-        iterations: Most iterations of one attack.
-
-    Returns:
-        For every attack its best.
+        evaluations: Most evaluations of the goal for one attack; the line search that is
+            under way then still ends.
     """
-    return [
-        _minimise_one(goal, pair[i : i + 1], float(strength[i]), start[i : i + 1], iterations)
-        for i in range(len(pair))
-    ]
+    return Found.of(
+        [
+            _minimise_one(goal, pair[i : i + 1], float(strength[i]), start[i : i + 1], evaluations)
+            for i in range(len(pair))
+        ]
+    )
 
 
-def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most: int) -> Best:
-    best = Best.at(start)
+def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most: int) -> Found:
+    best = Best(start)
     pairs = goal.pairs
 
     def look(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -54,7 +54,6 @@ def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most
     )
     found = minimize(
         look, start.double().numpy().ravel(), jac=True, method="L-BFGS-B",
-        bounds=np.stack([low, high], axis=1), options={"maxiter": most},
+        bounds=np.stack([low, high], axis=1), options={"maxfun": most, "maxiter": most},
     )  # fmt: skip
-    best.success = bool(found.success)
-    return best
+    return best.found(torch.full_like(best.finite, bool(found.success)))

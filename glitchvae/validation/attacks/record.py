@@ -27,14 +27,14 @@ class Attacks(Record):
         target_error: Euclidean distance of the target from the disturbed input's reconstruction.
         clean_error: The same of the input without disturbance.
         evaluations: Times the goal and its gradient were computed.
-        converged: The optimiser says so (L-BFGS-B), or the objective improved by less than a
-            thousandth over the last tenth of the steps (Adam).
+        converged: The optimiser found nothing better to do; within a ball, the last tenth of
+            the steps gained less than a thousandth.
         status: `ok` or `not_finite`: the goal or its gradient was no number; the row is what
             was best until then.
         disturbance: (N, C, F, T) pixels that were added.
         goal: `latent`, `mean` or `output`.
         layers: Attacked latent layers, from 1 at the bottom.
-        method: `adam`, `l-bfgs-b`, or the norm of the ball.
+        method: `batch`, `l-bfgs-b`, or the norm of the ball.
     """
 
     schema: ClassVar[str] = "attacks"

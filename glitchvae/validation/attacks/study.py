@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,26 +13,21 @@ from torch import Tensor
 from glitchvae.errors import InputError
 from glitchvae.models.model import Model
 from glitchvae.store import Progress
-from glitchvae.validation.attacks.descent import Best, Norm, descend, descend_in_ball
+from glitchvae.validation.attacks.ball import NORMS, Norm, descend_in_ball
+from glitchvae.validation.attacks.batch import descend
+from glitchvae.validation.attacks.found import Found
 from glitchvae.validation.attacks.goals import GOALS, Goal, GoalName
 from glitchvae.validation.attacks.pairs import Pairs
 from glitchvae.validation.attacks.quasi_newton import minimise
 from glitchvae.validation.attacks.record import NOT_FINITE, OK, Attacks
 
-Method = Literal["adam", "l-bfgs-b"]
+Method = Literal["batch", "l-bfgs-b"]
 
 STRENGTHS: NDArray[np.float64] = 2.0 ** np.linspace(-20, 20, 50)
 """The grid of lambda of "Disentangling improves VAEs' robustness to adversarial attacks"."""
 
-
-class Steps(NamedTuple):
-    """Evaluations of an attack by Adam: from no disturbance, then from the best on the grid."""
-
-    cold: int = 50
-    warm: int = 35
-
-
-STEPS = Steps()
+EVALUATIONS = 150
+"""Most times that the goal and its gradient are computed for an attack."""
 
 
 def attack(
@@ -43,20 +38,18 @@ def attack(
     *,
     goal: GoalName = "latent",
     layers: tuple[int, ...] | None = None,
-    method: Method = "adam",
-    steps: Steps = STEPS,
-    learning_rate: float = 0.05,
-    batch_size: int = 256,
+    method: Method = "batch",
+    evaluations: int = EVALUATIONS,
+    batch_size: int = 128,
     keep: bool = False,
     progress: Progress = lambda _: None,
 ) -> Attacks:
     """Disturb every input so that it is taken for its target, at every price of disturbance.
 
-    Minimises `divergence + lambda |d|` with pixels kept in range. By Adam all attacks run as
-    one batch, first from no disturbance. What one lambda found is then a candidate for all
-    others of its pair: with divergence a and distance b it is worth `a + lambda b` to each of
-    them, so that the best objective never falls along lambda. A second descent starts there.
-    By L-BFGS-B every attack runs alone from no disturbance, as in the papers.
+    Minimises `divergence + lambda |d|` with pixels kept in range, from no disturbance. As a
+    batch all attacks descend at once; what one lambda found is a candidate for all others of
+    its pair, so that the best objective never falls along lambda. By L-BFGS-B every attack
+    runs alone, as in the papers.
 
     Args:
         model: In evaluation mode.
@@ -65,10 +58,9 @@ def attack(
         strengths: (K,) lambda, ascending.
         goal: "latent", "mean" or "output".
         layers: Attacked latent layers, from 1 at the bottom; None is all.
-        method: "adam" or "l-bfgs-b".
-        steps: Of Adam; L-BFGS-B stops by itself, at the latest after 1000 iterations.
-        learning_rate: Of Adam's first step, in units of the pixels.
-        batch_size: Attacks in memory at a time.
+        method: "batch" or "l-bfgs-b".
+        evaluations: Most evaluations of the goal and its gradient for each attack.
+        batch_size: Attacks in memory at a time, but at least those of one pair.
         keep: Put the disturbances into the record.
         progress: Called with the number of attacks just finished.
 
@@ -82,25 +74,13 @@ def attack(
     aim = GOALS[goal](model, pairs, layers)
     grid = _checked(strengths, "lambda")
     pair, strength = _all_attacks(pairs, grid)
-    start = torch.zeros_like(pairs.inputs[pair, : pairs.channels])
-    if method == "l-bfgs-b":
-        found = minimise(aim, pair, strength, start, iterations=1000)
-        progress(len(pair))
-        return _record(aim, pair, strength, found, goal, method, keep=keep)
-
-    def run(first: Tensor, count: int) -> Best:
-        parts = []
-        for rows in torch.arange(len(pair)).split(batch_size):
-            given = (aim, pair[rows], strength[rows], first[rows])
-            parts.append(descend(*given, steps=count, learning_rate=learning_rate))
-            progress(len(rows) if first is start else 0)
-        return _joined(parts)
-
-    cold = _shared(run(start, steps.cold), strength, len(grid))
-    warm = run(cold.disturbance, steps.warm) if steps.warm else cold
-    best = _shared(warm, strength, len(grid))
-    best.evaluations = steps.cold + steps.warm
-    return _record(aim, pair, strength, [best], goal, method, keep=keep)
+    optimise, together = (descend, batch_size) if method == "batch" else (minimise, 1)
+    parts = []
+    for rows in torch.arange(len(pair)).split(max(together // len(grid), 1) * len(grid)):
+        start = torch.zeros_like(pairs.inputs[pair[rows], : pairs.channels])
+        parts.append(optimise(aim, pair[rows], strength[rows], start, evaluations=evaluations))
+        progress(len(rows))
+    return _record(aim, pair, strength, Found.of(parts), goal, method, keep=keep)
 
 
 def attack_in_ball(
@@ -140,14 +120,13 @@ def attack_in_ball(
     aim = GOALS[goal](model, pairs, layers)
     grid = _checked(radii, "radii")
     pair, radius = _all_attacks(pairs, grid)
-    best = _joined(
-        [
-            descend_in_ball(aim, pair[rows], radius[rows], norm, steps=steps)
-            for rows in torch.arange(len(pair)).split(batch_size)
-        ]
-    )
-    order = _carried_forward(best.divergence.view(len(pairs), len(grid)))
-    return _record(aim, pair, radius, [_chosen(best, order)], goal, norm, keep=keep)
+    parts = [
+        descend_in_ball(aim, pair[rows], radius[rows], norm, steps=steps)
+        for rows in torch.arange(len(pair)).split(batch_size)
+    ]
+    found = Found.of(parts)
+    order = _carried_forward(found.divergence.view(len(pairs), len(grid)))
+    return _record(aim, pair, radius, found.instead(order), goal, norm, keep=keep)
 
 
 def _checked(values: Sequence[float] | NDArray[np.floating], what: str) -> NDArray[np.float64]:
@@ -167,33 +146,6 @@ def _all_attacks(pairs: Pairs, grid: NDArray[np.float64]) -> tuple[Tensor, Tenso
     return pair, strength.repeat(len(pairs))
 
 
-def _joined(parts: Sequence[Best]) -> Best:
-    def cat(name: str) -> Tensor:
-        return torch.cat([getattr(part, name) for part in parts])
-
-    lengths = zip(*(part.history for part in parts), strict=True)
-    return Best(
-        cat("disturbance"), cat("divergence"), cat("distance"), cat("objective"), cat("finite"),
-        parts[0].evaluations, [torch.cat(step) for step in lengths],
-    )  # fmt: skip
-
-
-def _shared(best: Best, strength: Tensor, count: int) -> Best:
-    """Give every attack the best of what all strengths of its pair found."""
-    divergence, distance = best.divergence.view(-1, 1, count), best.distance.view(-1, 1, count)
-    price = strength.view(-1, count, 1)
-    # Equal values keep their own disturbance: at large lambda all of them are no disturbance.
-    objective = divergence + price * distance
-    own = torch.arange(count, device=strength.device)
-    chosen = torch.where(
-        objective.diagonal(dim1=1, dim2=2) <= objective.amin(dim=2), own, objective.argmin(dim=2)
-    )
-    first = torch.arange(len(divergence), device=strength.device)[:, None] * count
-    shared = _chosen(best, (first + chosen).flatten())
-    shared.objective = shared.divergence + strength * shared.distance
-    return shared
-
-
 def _carried_forward(divergence: Tensor) -> Tensor:
     """Rows (P K,) of the smallest divergence at this radius or a smaller one."""
     pairs, count = divergence.shape
@@ -201,46 +153,29 @@ def _carried_forward(divergence: Tensor) -> Tensor:
     return (torch.arange(pairs, device=divergence.device)[:, None] * count + chosen).flatten()
 
 
-def _chosen(best: Best, rows: Tensor) -> Best:
-    return Best(
-        best.disturbance[rows], best.divergence[rows], best.distance[rows], best.objective[rows],
-        best.finite, best.evaluations, best.history,
-    )  # fmt: skip
-
-
 @torch.no_grad()
 def _record(
-    goal: Goal,
-    pair: Tensor,
-    strength: Tensor,
-    parts: Sequence[Best],
-    name: GoalName,
-    method: str,
-    *,
-    keep: bool,
-) -> Attacks:
-    def cat(key: str) -> Tensor:
-        return torch.cat([getattr(part, key) for part in parts])
-
-    disturbance = cat("disturbance")
+    goal: Goal, pair: Tensor, strength: Tensor, found: Found, name: GoalName, method: str,
+    *, keep: bool,
+) -> Attacks:  # fmt: skip
     every = torch.arange(len(goal.pairs), device=pair.device)
     clean = goal(goal.pairs.inputs, every)
     _, clean_error = _drawn(goal, goal.pairs.inputs, every)
     drawn = [
-        _drawn(goal, goal.pairs.disturbed(disturbance[rows], pair[rows]), pair[rows])
+        _drawn(goal, goal.pairs.disturbed(found.disturbance[rows], pair[rows]), pair[rows])
         for rows in torch.arange(len(pair)).split(256)
     ]
     distortion, error = (torch.cat(values) for values in zip(*drawn, strict=True))
-    evaluations = [part.evaluations for part in parts for _ in range(len(part.finite))]
-    finite = cat("finite").cpu().numpy()
+    price = torch.zeros_like(strength) if method in NORMS else strength
     return Attacks(
-        pair=_numbers(pair), strength=_numbers(strength), distance=_numbers(cat("distance")),
-        divergence=_numbers(cat("divergence")), clean_divergence=_numbers(clean[pair]),
-        objective=_numbers(cat("objective")), target_distortion=_numbers(distortion),
-        target_error=_numbers(error), clean_error=_numbers(clean_error[pair]),
-        evaluations=np.array(evaluations), converged=_numbers(cat("converged")),
-        status=np.where(finite, OK, NOT_FINITE).astype(object),
-        disturbance=_numbers(disturbance) if keep else None, goal=name,
+        pair=_numbers(pair), strength=_numbers(strength), distance=_numbers(found.distance),
+        divergence=_numbers(found.divergence), clean_divergence=_numbers(clean[pair]),
+        objective=_numbers(found.divergence + price * found.distance),
+        target_distortion=_numbers(distortion), target_error=_numbers(error),
+        clean_error=_numbers(clean_error[pair]), evaluations=_numbers(found.evaluations),
+        converged=_numbers(found.converged),
+        status=np.where(_numbers(found.finite), OK, NOT_FINITE).astype(object),
+        disturbance=_numbers(found.disturbance) if keep else None, goal=name,
         layers=list(goal.layers), method=method,
     )  # fmt: skip
 

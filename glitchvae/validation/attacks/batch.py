@@ -1,0 +1,226 @@
+"""Many attacks as one batch: projected L-BFGS, every attack with a memory of its own.
+
+One evaluation of the goal moves all attacks that are not done: each of them either takes
+its step and turns, or tries a shorter one. Between rounds the attacks of a pair share
+what they found.
+
+Source: Nocedal & Wright, Numerical Optimization (2006), algorithm 7.4 (the two loops) and
+section 3.5 (step lengths); pixels at the end of their range are held where the gradient
+pushes outward, and steps are cut to the range (Bertsekas 1982).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.linalg import vecdot
+
+from glitchvae.validation.attacks.found import Found, size_of
+from glitchvae.validation.attacks.goals import Goal
+
+ROUND = 30
+"""Evaluations between two times that the attacks of a pair share what they found."""
+
+MEMORY = 8
+_ENOUGH = 1e-4
+"""Share of the fall promised by the gradient that a step has to keep (Armijo)."""
+_SHORTEST = 8
+"""Shorter steps tried before the memory is thrown away, and then the attack is done."""
+_IDLE, _STILL = 1e-6, 5
+"""So many steps in a row that each gained less than this share: the attack is done."""
+_FLAT = 1e-8
+"""A step whose gradient turned less than this says nothing of the curvature."""
+
+
+def descend(
+    goal: Goal, pair: Tensor, strength: Tensor, start: Tensor, *, evaluations: int
+) -> Found:
+    """Minimise `divergence + strength |d|` of every attack with its pixels in their range.
+
+    Args:
+        goal: What to make small.
+        pair: (B,) pair of each attack, pair after pair, each at the same strengths.
+        strength: (B,) lambda of each attack.
+        start: (B, C, F, T) first disturbances.
+        evaluations: Most times the goal and its gradient are computed for an attack.
+    """
+    search = Search(goal, pair, strength, start)
+    for done in range(evaluations):
+        if done and done % ROUND == 0:
+            search.share()
+        if not search.advance():
+            break
+    search.share()
+    return search.found()
+
+
+class Search:
+    """Where B attacks with n pixels each stand.
+
+    Attributes:
+        point: (B, n) the disturbance that each attack stands at.
+        value: (B,) its objective; infinite before the first look.
+        gradient: (B, n) of the objective there.
+        aim: (B, n) the direction in which the next point is tried.
+        length: (B,) how far along `aim`.
+        steps: (MEMORY, B, n) the last steps, a ring; `turns` the changes of gradient along them.
+        remembered: (B,) how many steps were put there.
+        shorter: (B,) how often in a row a step was too long.
+        still: (B,) how many steps in a row gained next to nothing.
+        running: (B,) not done.
+    """
+
+    def __init__(self, goal: Goal, pair: Tensor, strength: Tensor, start: Tensor) -> None:
+        self.goal, self.pair, self.strength, self.shape = goal, pair, strength, start.shape
+        self.per_pair = int((pair == pair[0]).sum())
+        allowed = goal.pairs.allowed
+        self.low, self.high = (
+            allowed(torch.full_like(start, side), pair).flatten(1)
+            for side in (-torch.inf, torch.inf)
+        )
+        self.point = allowed(start, pair).flatten(1)
+        self.gradient, self.aim = torch.zeros_like(self.point), torch.zeros_like(self.point)
+        self.value = torch.full_like(strength, torch.inf)
+        self.divergence, self.length = self.value.clone(), torch.ones_like(strength)
+        self.steps = start.new_zeros(MEMORY, *self.point.shape)
+        self.turns = torch.zeros_like(self.steps)
+        self.remembered, self.shorter, self.still, self.evaluations = torch.zeros(
+            4, len(start), dtype=torch.long, device=start.device
+        )
+        self.finite = torch.ones(len(start), dtype=torch.bool, device=start.device)
+        self.running = self.finite.clone()
+
+    def advance(self) -> bool:
+        """Look once at the next point of every attack that is not done; False if all are."""
+        rows = self.running.nonzero().flatten()
+        if len(rows) == 0:
+            return False
+        ahead = self.point[rows] + self.length[rows, None] * self.aim[rows]
+        ahead = torch.clamp(ahead, self.low[rows], self.high[rows])
+        divergence, value, gradient = self._look(ahead, rows)
+        promised = vecdot(self.gradient[rows], ahead - self.point[rows])
+        finite = value.isfinite() & gradient.isfinite().all(dim=1)
+        self.finite[rows[~finite]] = self.running[rows[~finite]] = False
+        good = finite & (value <= self.value[rows] + _ENOUGH * promised)
+        self._take(rows[good], ahead[good], divergence[good], value[good], gradient[good])
+        bad = finite & ~good
+        self._shorten(rows[bad], value[bad], promised[bad])
+        return True
+
+    def share(self) -> None:
+        """Give every attack the best of what all strengths of its pair found.
+
+        A disturbance with divergence a and size b is worth `a + lambda b` to every lambda,
+        and its gradient follows without another look; its memory is a fair guess.
+        """
+        rows = best_of_pair(self.divergence, self.point.norm(dim=1), self.strength, self.per_pair)
+        moved = rows != torch.arange(len(rows), device=rows.device)
+        price, size = self.strength - self.strength[rows], size_of(self.point[rows])
+        self.gradient = self.gradient[rows] + (price / size)[:, None] * self.point[rows]
+        self.point, self.divergence = self.point[rows], self.divergence[rows]
+        self.steps, self.turns = self.steps[:, rows], self.turns[:, rows]
+        self.remembered = self.remembered[rows]
+        self.value = self.divergence + self.strength * size
+        self.running |= moved & self.finite
+        self._turn(moved.nonzero().flatten())
+
+    def found(self) -> Found:
+        """The best of every attack."""
+        disturbance, distance = self.point.view(self.shape), self.point.norm(dim=1)
+        converged = ~self.running & self.finite
+        return Found(
+            disturbance, self.divergence, distance, self.finite, converged, self.evaluations
+        )
+
+    def _look(self, ahead: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        leaf = ahead.view(-1, *self.shape[1:]).requires_grad_(True)
+        pair = self.pair[rows]
+        divergence = self.goal(self.goal.pairs.disturbed(leaf, pair), pair)
+        value = divergence + self.strength[rows] * size_of(leaf)
+        (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        self.evaluations[rows] += 1
+        return divergence.detach(), value.detach(), gradient.flatten(1)
+
+    def _take(
+        self, rows: Tensor, ahead: Tensor, divergence: Tensor, value: Tensor, gradient: Tensor
+    ) -> None:
+        """Go to a better point, remember the way, and turn."""
+        step, turn = ahead - self.point[rows], gradient - self.gradient[rows]
+        curved = (vecdot(step, turn) > _FLAT * vecdot(turn, turn)) & self.value[rows].isfinite()
+        known = rows[curved]
+        place = self.remembered[known] % MEMORY
+        self.steps[place, known], self.turns[place, known] = step[curved], turn[curved]
+        self.remembered[known] += 1
+        idle = self.value[rows] - value <= _IDLE * value.abs()
+        self.still[rows] = torch.where(idle, self.still[rows] + 1, 0)
+        self.running[rows[self.still[rows] >= _STILL]] = False
+        self.point[rows], self.gradient[rows] = ahead, gradient
+        self.value[rows], self.divergence[rows] = value, divergence
+        self._turn(rows)
+
+    def _turn(self, rows: Tensor) -> None:
+        """Aim anew, and try a whole step; the first one of an attack is a unit long."""
+        free = ~(
+            ((self.point[rows] <= self.low[rows]) & (self.gradient[rows] > 0))
+            | ((self.point[rows] >= self.high[rows]) & (self.gradient[rows] < 0))
+        )
+        aim = -newton(
+            self.gradient[rows] * free, self.steps[:, rows] * free, self.turns[:, rows] * free,
+            self.remembered[rows],
+        )  # fmt: skip
+        length = aim.norm(dim=1).clamp(min=torch.finfo(aim.dtype).tiny)
+        self.aim[rows] = aim
+        self.length[rows] = torch.where(self.remembered[rows] > 0, 1.0, 1 / length)
+        self.shorter[rows] = 0
+
+    def _shorten(self, rows: Tensor, value: Tensor, promised: Tensor) -> None:
+        """Step to where a parabola through what is known is lowest; give up after a few."""
+        share = -promised / (2 * (value - self.value[rows] - promised))
+        self.length[rows] *= share.nan_to_num(0.5).clamp(0.1, 0.5)
+        self.shorter[rows] += 1
+        lost = rows[self.shorter[rows] >= _SHORTEST]
+        self.running[lost[self.remembered[lost] == 0]] = False
+        self.remembered[lost] = 0
+        self._turn(lost)
+
+
+def newton(gradient: Tensor, steps: Tensor, turns: Tensor, remembered: Tensor) -> Tensor:
+    """Inverse of the curvature that steps and turns show, times the gradient (B, n).
+
+    Args:
+        gradient: (B, n).
+        steps: (m, B, n) a ring: the step that was remembered as the k-th is in row k mod m.
+        turns: (m, B, n) changes of gradient along them.
+        remembered: (B,) number of steps so far; without any, the gradient comes back.
+    """
+    curvature = vecdot(steps, turns)
+    rows, result, back = torch.arange(len(gradient), device=gradient.device), gradient, []
+    for age in range(1, len(steps) + 1):
+        place = (remembered - age) % len(steps)
+        step, turn, along = steps[place, rows], turns[place, rows], curvature[place, rows]
+        usable = (age <= remembered) & (along > _FLAT * vecdot(turn, turn))
+        inverse = torch.where(usable, 1 / along, 0.0)
+        amount = inverse * vecdot(step, result)
+        result = result - amount[:, None] * turn
+        back.append((step, turn, inverse, amount))
+    step, turn, inverse, _ = back[0]
+    scale = torch.where(inverse > 0, 1 / (inverse * vecdot(turn, turn)), 1.0)
+    result = scale[:, None] * result
+    for step, turn, inverse, amount in reversed(back):
+        result = result + (amount - inverse * vecdot(turn, result))[:, None] * step
+    return result
+
+
+def best_of_pair(divergence: Tensor, distance: Tensor, strength: Tensor, per_pair: int) -> Tensor:
+    """Rows (B,) of the attack on the same pair that is worth most to each strength.
+
+    Among equals an attack keeps its own: at large lambda all of them are no disturbance.
+    """
+    price = strength.view(-1, per_pair, 1)
+    worth = divergence.view(-1, 1, per_pair) + price * distance.view(-1, 1, per_pair)
+    own = torch.arange(per_pair, device=strength.device)
+    chosen = torch.where(
+        worth.diagonal(dim1=1, dim2=2) <= worth.amin(dim=2), own, worth.argmin(dim=2)
+    )
+    first = torch.arange(len(worth), device=strength.device)[:, None] * per_pair
+    return (first + chosen).flatten()

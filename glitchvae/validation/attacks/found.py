@@ -1,0 +1,79 @@
+"""What an optimiser found: the best disturbance of every attack in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+SMOOTH = 1e-12
+"""Added under the root of the norm, whose gradient at zero does not exist."""
+
+
+class Found(NamedTuple):
+    """The best of B attacks.
+
+    Attributes:
+        disturbance: (B, C, F, T) pixels to add.
+        divergence: (B,) what the goal makes of it; infinite where nothing finite was seen.
+        distance: (B,) its Euclidean norm.
+        finite: (B,) whether the goal and its gradient were numbers throughout.
+        converged: (B,) whether the optimiser was done.
+        evaluations: (B,) times the goal and its gradient were computed.
+    """
+
+    disturbance: Tensor
+    divergence: Tensor
+    distance: Tensor
+    finite: Tensor
+    converged: Tensor
+    evaluations: Tensor
+
+    @classmethod
+    def of(cls, parts: Sequence[Self]) -> Self:
+        """Several batches one after the other."""
+        return cls(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+
+    def instead(self, rows: Tensor) -> Self:
+        """The same attacks with the disturbances of others (B,)."""
+        return self._replace(
+            disturbance=self.disturbance[rows], divergence=self.divergence[rows],
+            distance=self.distance[rows],
+        )  # fmt: skip
+
+
+class Best:
+    """The best disturbance so far of attacks from a start (B, C, F, T)."""
+
+    def __init__(self, start: Tensor) -> None:
+        count, device = len(start), start.device
+        self.disturbance = start.clone()
+        self.objective = torch.full((count,), torch.inf, dtype=start.dtype, device=device)
+        self.divergence, self.distance = self.objective.clone(), self.objective.clone()
+        self.finite = torch.ones(count, dtype=torch.bool, device=device)
+        self.evaluations = 0
+
+    def see(
+        self, disturbance: Tensor, divergence: Tensor, distance: Tensor, objective: Tensor
+    ) -> None:
+        """Keep what is better than before; what is no number never is."""
+        self.evaluations += 1
+        better = objective < self.objective
+        self.disturbance[better] = disturbance[better]
+        self.divergence = torch.where(better, divergence, self.divergence)
+        self.distance = torch.where(better, distance, self.distance)
+        self.objective = torch.where(better, objective, self.objective)
+
+    def found(self, converged: Tensor) -> Found:
+        """What it is in the end."""
+        evaluations = torch.full_like(self.finite, self.evaluations, dtype=torch.long)
+        return Found(
+            self.disturbance, self.divergence, self.distance, self.finite, converged, evaluations
+        )
+
+
+def size_of(x: Tensor) -> Tensor:
+    """(B,) Euclidean norm with a gradient everywhere."""
+    return (x.square().flatten(1).sum(dim=1) + SMOOTH).sqrt()
