@@ -11,12 +11,16 @@ import ast
 import csv
 import importlib.util
 import os
-from collections.abc import Callable, Iterable, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob  # Path.glob takes no absolute pattern
 from pathlib import Path
+from typing import Any
 
-from glitchvae.config import nearest
+import tomli_w
+
+from glitchvae.config import nearest, read_toml
 from glitchvae.errors import ConfigError, InputError
 from glitchvae.resources import shipped
 from glitchvae.store import replacing
@@ -95,7 +99,12 @@ def copy_recipe(recipe: Recipe, out: str | Path) -> Recipe:
 
 
 def run_recipe(
-    recipe: Recipe, out: str | Path, *, config: str | Path | None = None, tiny: bool = False
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    config: str | Path | None = None,
+    changes: Sequence[str] = (),
+    tiny: bool = False,
 ) -> None:
     """Run a recipe's `main` with results going into the folder `out`.
 
@@ -103,14 +112,59 @@ def run_recipe(
         recipe: What to run.
         out: Where its results go; made if it is not there.
         config: Settings other than its own.
+        changes: Settings to change in them, see `change_settings`; the settings that then
+            hold are written into `out`.
         tiny: A rehearsal on simulated data, about a minute on one core.
 
     Raises:
         InputError: the program has no `main`.
+        ConfigError: a change that is no line of TOML.
         GlitchvaeError: whatever the recipe raises.
     """
-    main = load_main(recipe.script)
-    main(Path(config or recipe.config), Path(out), tiny=tiny)
+    main, out, config = load_main(recipe.script), Path(out), Path(config or recipe.config)
+    if changes:
+        config = change_settings(config, changes, out / recipe.config.name)
+    main(config, out, tiny=tiny)
+
+
+def change_settings(config: Path, changes: Iterable[str], copy: Path) -> Path:
+    """A copy of a settings file in which some values are others.
+
+    Args:
+        config: The file.
+        changes: Lines of TOML such as `budget = 1.5` or `study.seeds = 1`.
+        copy: Where the copy goes; its folder is made if it is not there.
+
+    Raises:
+        ConfigError: the file or a change is no TOML.
+        StorageError: the disk refused the write.
+    """
+    values = read_toml(config)
+    for change in changes:
+        values = _laid_over(values, _parse_change(change))
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(copy) as temporary:
+        temporary.write_bytes(tomli_w.dumps(values).encode())
+    return copy
+
+
+def _parse_change(change: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(change)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            "cannot be read", where=change, expected='KEY=VALUE as in TOML: budget=1.5, name="x"',
+            found=error,
+        ) from error  # fmt: skip
+
+
+def _laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables merged key by key, however deep; everything else replaced."""
+    merged = dict(values)
+    for key, value in changes.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _laid_over(merged[key], value) if both_tables else value
+    return merged
 
 
 def load_main(script: Path) -> Main:

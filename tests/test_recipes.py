@@ -1,8 +1,11 @@
 """Recipes are found, copied and run; what is wrong with one is said."""
 
+import tomllib
+
 import pytest
 
-from glitchvae.errors import InputError
+from glitchvae.config import read_toml
+from glitchvae.errors import ConfigError, InputError
 from glitchvae.recipes import copy_recipe, find_recipe, list_recipes, run_recipe
 from glitchvae.resources import shipped
 
@@ -42,6 +45,25 @@ def test_other_settings_can_be_given(folder, tmp_path):
     (tmp_path / "mine.toml").write_text("a = 2", encoding="utf-8")
     run_recipe(find_recipe("echo", folder), tmp_path / "out", config=tmp_path / "mine.toml")
     assert (tmp_path / "out" / "result.txt").read_text() == "a = 2 False"
+
+
+def test_settings_can_be_changed_one_by_one(folder, tmp_path):
+    before = "a = 1\n\n[study]\nsteps = 5\nseeds = 3\n"
+    (folder / "echo.toml").write_text(before, encoding="utf-8")
+    changes = ("a=2.5", 'study.name = "x"', "study.seeds=1")
+    run_recipe(find_recipe("echo", folder), tmp_path / "out", changes=changes)
+    held = read_toml(tmp_path / "out" / "echo.toml")
+    assert held == {"a": 2.5, "study": {"steps": 5, "seeds": 1, "name": "x"}}
+    assert (folder / "echo.toml").read_text() == before
+    given = (tmp_path / "out" / "result.txt").read_text().removesuffix(" False")
+    assert tomllib.loads(given) == held
+
+
+@pytest.mark.parametrize("change", ["budget", "device=cpu", "=3"])
+def test_a_change_that_cannot_be_read_is_refused(folder, tmp_path, change):
+    with pytest.raises(ConfigError, match=f"^{change}: cannot be read; expected KEY=VALUE"):
+        run_recipe(find_recipe("echo", folder), tmp_path / "out", changes=(change,))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_copy_is_the_same_and_runs_by_its_path(folder, tmp_path):

@@ -41,10 +41,16 @@ def copy(name: str, out: Path) -> None:
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Settings other than the recipe's own.",
 )  # fmt: skip
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE",
+    help="Change a setting, as in its file: budget=1.5, study.seeds=1; give it again for more.",
+)  # fmt: skip
 @click.option("--tiny", is_flag=True, help="A rehearsal on simulated data, in about a minute.")
-def run(name: str, out: Path | None, config: Path | None, tiny: bool) -> None:
+def run(
+    name: str, out: Path | None, config: Path | None, changes: tuple[str, ...], tiny: bool
+) -> None:
     """Run the recipe NAME: a shipped one, or the path of a copy's program."""
     from glitchvae.recipes import find_recipe, run_recipe
 
     recipe = find_recipe(name)
-    run_recipe(recipe, out or Path(recipe.name), config=config, tiny=tiny)
+    run_recipe(recipe, out or Path(recipe.name), config=config, changes=changes, tiny=tiny)

@@ -29,6 +29,12 @@ def test_copy_then_run_the_copy(tmp_path):
     assert "already exists" in again.output
 
 
+def test_settings_are_changed_on_the_command_line(tmp_path):
+    result = run("run", "census", "--set", "fils=[]", "-o", tmp_path / "out", "--tiny")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'out' / 'census.toml'}: unknown key 'fils'" in result.output
+
+
 def test_unknown_recipe_names_the_nearest():
     result = run("run", "cencus")
     assert result.exit_code == 1
