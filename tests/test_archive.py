@@ -61,8 +61,7 @@ def make_images(embeddings, rng):
     images = np.round(rng.uniform(0, 25.5, shape), 1).astype(np.float16)
     images[~embeddings.usable] = np.nan
     images[0, :, 90:] = np.nan
-    shared = {f.name for f in SpectrogramSet.columns()} & {f.name for f in Embeddings.columns()}
-    return SpectrogramSet(images=images, **{name: getattr(embeddings, name) for name in shared})
+    return SpectrogramSet(images=images, **embeddings.event_columns())
 
 
 @pytest.fixture

@@ -199,11 +199,8 @@ class Archive:
             found = read_views(self.path / "views" / path.name, embeddings.event_id[rows].tolist())
             for row in rows:
                 images[row] = found.get(embeddings.event_id[row], images[row])
-        shared = {f.name for f in SpectrogramSet.columns()} & set(_COLUMNS)
         return SpectrogramSet(
-            images=images,
-            **{name: getattr(embeddings, name) for name in shared},
-            imaging=embeddings.imaging,
+            images=images, **embeddings.event_columns(), imaging=embeddings.imaging
         )
 
     def require_model(self, digest: str) -> None:

@@ -14,11 +14,6 @@ from glitchvae.embedding.uncertainty import code_stability, latent_spread, view_
 from glitchvae.models import Model, prepare
 from glitchvae.spectrogram import SpectrogramSet
 
-_COPIED = (
-    "event_id", "gps", "ifo", "snr", "peak_frequency", "q", "duration", "bandwidth",
-    "f_max", "block_duration", "status", "label", "split", "imaging", "sources",
-)  # fmt: skip
-
 _FOUND = ("mean", "log_var", *UNCERTAINTIES)
 
 
@@ -55,8 +50,10 @@ def encode_spectrograms(
     names, probability, novelty = _classify(found["mean"], checkpoint)
     codes: dict[str, Any] = {name: _spread(values, usable) for name, values in found.items()}
     return Embeddings(
-        **{name: getattr(spectrograms, name) for name in _COPIED},
+        **spectrograms.event_columns(),
         **codes,
+        imaging=spectrograms.imaging,
+        sources=spectrograms.sources,
         class_name=_spread(names, usable, blank=""),
         class_probability=_spread(probability, usable),
         novelty=_spread(novelty, usable),

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.status import Status
-from glitchvae.store import Record, attribute, column, digest
+from glitchvae.spectrogram import ImagedEvents
+from glitchvae.store import attribute, column, digest
 
 UNCERTAINTIES = ("latent_spread", "view_agreement", "code_stability")
 """Columns that say how far a code can be relied on."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Embeddings(Record):
+class Embeddings(ImagedEvents):
     """N glitches as codes in the Z-dimensional latent space of one model.
 
     Every trigger has a row; where its image could not be made, the codes and what is made
@@ -25,24 +25,11 @@ class Embeddings(Record):
     `code_stability` are NaN too where they were not asked for, as in older files.
 
     Attributes:
-        event_id: (N,) the trigger's identifier.
-        gps: (N,) time (s), NaN where the source gives none.
-        ifo: (N,) detector.
-        snr: (N,) signal-to-noise ratio of the trigger.
-        peak_frequency: (N,) Hz.
-        q: (N,) quality factor of the plane that was imaged.
-        duration: (N,) of the trigger (s).
-        bandwidth: (N,) of the trigger (Hz).
         mean: (N, Z) posterior mean.
         log_var: (N, Z) logarithm of the posterior variance.
         class_name: (N,) nearest known class.
         class_probability: (N,) probability of that class.
         novelty: (N,) 0 = typical ... 1 = unlike every known class.
-        f_max: (N,) highest frequency the image holds (Hz).
-        block_duration: (N,) strain behind the image (s).
-        status: (N,) `Status` values.
-        label: (N,) class given by a person or a simulation.
-        split: (N,) train, validation or test, where the images say it.
         latent_spread: (N,) geometric mean of the posterior's standard deviations, in those
             of the prior: near 0 the image fixes the code, at 1 it says nothing.
         view_agreement: (N,) cosine of the code and the code without one view, mean over
@@ -50,38 +37,21 @@ class Embeddings(Record):
         code_stability: (N,) cosine of the code and the code of the image changed a little
             in time, SNR and PSD, mean over the changes: 1 where nothing depends on them.
         model: Name and digest of the model.
-        imaging: The imaging settings, empty for images made elsewhere.
         configuration: The options of the run, resolved.
-        sources: Digest of each file that was read.
     """
 
     schema: ClassVar[str] = "glitchvae.embeddings"
 
-    event_id: NDArray[np.object_] = column(str)
-    gps: NDArray[np.float64] = column(np.float64)
-    ifo: NDArray[np.object_] = column(str)
-    snr: NDArray[np.float32] = column(np.float32)
-    peak_frequency: NDArray[np.float32] = column(np.float32)
-    q: NDArray[np.float32] = column(np.float32)
-    duration: NDArray[np.float32] = column(np.float32)
-    bandwidth: NDArray[np.float32] = column(np.float32)
     mean: NDArray[np.float32] = column(np.float32)
     log_var: NDArray[np.float32] = column(np.float32)
     class_name: NDArray[np.object_] = column(str)
     class_probability: NDArray[np.float32] = column(np.float32)
     novelty: NDArray[np.float32] = column(np.float32)
-    f_max: NDArray[np.float32] = column(np.float32)
-    block_duration: NDArray[np.float32] = column(np.float32)
-    status: NDArray[np.object_] = column(str)
-    label: NDArray[np.object_] | None = column(str, optional=True)
-    split: NDArray[np.object_] | None = column(str, optional=True)
     latent_spread: NDArray[np.float32] = column(np.float32, optional=True)
     view_agreement: NDArray[np.float32] = column(np.float32, optional=True)
     code_stability: NDArray[np.float32] = column(np.float32, optional=True)
     model: dict[str, str] = attribute({})
-    imaging: dict[str, Any] = attribute({})
     configuration: dict[str, Any] = attribute({})
-    sources: dict[str, str] = attribute({})
 
     def __post_init__(self) -> None:
         for name in UNCERTAINTIES:
@@ -98,11 +68,6 @@ class Embeddings(Record):
     def size(self) -> int:
         """Z, the number of latent dimensions."""
         return self.mean.shape[1]
-
-    @property
-    def usable(self) -> NDArray[np.bool_]:
-        """(N,) which rows carry a code."""
-        return np.array([Status(value).usable for value in self.status], dtype=bool)
 
     def sorted(self) -> Self:
         """The rows in the order of time."""

@@ -8,11 +8,12 @@ from glitchvae.spectrogram.pixels import (
     pixel_to_energy,
     split_views,
 )
-from glitchvae.spectrogram.record import SpectrogramSet
+from glitchvae.spectrogram.record import ImagedEvents, SpectrogramSet
 from glitchvae.spectrogram.settings import IMAGING, ImagingSettings, imaging_settings
 
 __all__ = [
     "IMAGING",
+    "ImagedEvents",
     "ImagingSettings",
     "SpectrogramSet",
     "column_times",

@@ -15,14 +15,12 @@ from glitchvae.store import Record, attribute, column
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SpectrogramSet(Record):
-    """N events, each seen in four views (0.5, 1, 2 and 4 s).
+class ImagedEvents(Record):
+    """N triggers and how their images were made: what images and codes of them share.
 
     Attributes:
-        images: (N, 4, F, T) normalised energy clipped to 0..25.5, frequency
-            ascending. NaN in the rows above `f_max` and in unusable events.
         event_id: (N,) the trigger's identifier.
-        gps: (N,) time at the centre of every view (s).
+        gps: (N,) time at the centre of every view (s), NaN where the source gives none.
         ifo: (N,) detector.
         snr: (N,) of the trigger, NaN where nobody gave it and none was imaged.
         peak_frequency: (N,) Hz.
@@ -33,15 +31,11 @@ class SpectrogramSet(Record):
         block_duration: (N,) strain whitened and normalised together (s).
         status: (N,) `Status` values.
         label: (N,) class given by a person or a simulation.
-        split: (N,) train, validation or test, where the source publishes it.
+        split: (N,) train, validation or test, where the source says it.
         imaging: The imaging settings, empty for images made elsewhere.
         sources: Digest of each file that was read.
-        left_out: How many entries of a source could not become a row, by reason.
     """
 
-    schema: ClassVar[str] = "glitchvae.spectrograms"
-
-    images: NDArray[np.float16] = column(np.float16, compress=True)
     event_id: NDArray[np.object_] = column(str)
     gps: NDArray[np.float64] = column(np.float64)
     ifo: NDArray[np.object_] = column(str)
@@ -57,6 +51,30 @@ class SpectrogramSet(Record):
     split: NDArray[np.object_] | None = column(str, optional=True)
     imaging: dict[str, Any] = attribute({})
     sources: dict[str, str] = attribute({})
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """(N,) which rows carry an image, and so a code."""
+        return np.array([Status(value).usable for value in self.status], dtype=bool)
+
+    def event_columns(self) -> dict[str, Any]:
+        """The columns that images and codes of the same events share."""
+        return {field.name: getattr(self, field.name) for field in ImagedEvents.columns()}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpectrogramSet(ImagedEvents):
+    """N events, each seen in four views (0.5, 1, 2 and 4 s).
+
+    Attributes:
+        images: (N, 4, F, T) normalised energy clipped to 0..25.5, frequency
+            ascending. NaN in the rows above `f_max` and in unusable events.
+        left_out: How many entries of a source could not become a row, by reason.
+    """
+
+    schema: ClassVar[str] = "glitchvae.spectrograms"
+
+    images: NDArray[np.float16] = column(np.float16, compress=True)
     left_out: dict[str, int] = attribute({})
 
     def __post_init__(self) -> None:
@@ -67,8 +85,3 @@ class SpectrogramSet(Record):
                 "images of another shape", where="SpectrogramSet",
                 expected=("N", *expected), found=self.images.shape,
             )  # fmt: skip
-
-    @property
-    def usable(self) -> NDArray[np.bool_]:
-        """(N,) which rows carry an image."""
-        return np.array([Status(value).usable for value in self.status], dtype=bool)

@@ -31,9 +31,8 @@ def spectrograms(rng):
 
 @pytest.fixture
 def archive(spectrograms, tmp_path):
-    shared = {f.name for f in Embeddings.columns()} & {f.name for f in spectrograms.columns()}
     codes = Embeddings(
-        **{name: getattr(spectrograms, name) for name in shared}, mean=np.zeros((4, 2)),
+        **spectrograms.event_columns(), mean=np.zeros((4, 2)),
         log_var=np.zeros((4, 2)), class_name=spectrograms.label, class_probability=np.ones(4),
         novelty=np.zeros(4), model={"name": "fake", "digest": "0" * 64},
     )  # fmt: skip

@@ -76,8 +76,7 @@ def noise_pictures(events):
     rng = np.random.default_rng(3)
     images = rng.uniform(0, 25.5, (len(events), 4, *IMAGE_SHAPE)).astype(np.float16)
     images[events.event_id == "H1-000000"] = np.nan
-    shared = {f.name for f in SpectrogramSet.columns()} & {f.name for f in events.columns()}
-    return SpectrogramSet(images=images, **{name: getattr(events, name) for name in shared})
+    return SpectrogramSet(images=images, **events.event_columns())
 
 
 @pytest.fixture
