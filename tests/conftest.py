@@ -8,6 +8,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+import torch
+
+from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.models import GlitchVAE, GlitchVAESettings
+from glitchvae.prototypes import Prototypes
 
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 
@@ -19,6 +24,24 @@ def real_data() -> Path:
     if not (folder / "strain").is_dir():
         pytest.skip(f"no real data at {folder}; set GLITCHVAE_TEST_DATA to the folder that has it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def save_untrained():
+    """Writes an untrained little model, for tests in which its codes may be anything."""
+
+    def save(folder, codes=None, labels=None, *, latent_size=3, seed=0):
+        torch.manual_seed(seed)
+        model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=latent_size))
+        card = ModelCard(
+            architecture="", model={}, latent_size=0, objective={}, steps=0, seed=seed,
+            data=DataCard(digest=""),
+        )  # fmt: skip
+        prototypes = None if codes is None else Prototypes.fit(codes, labels)
+        save_checkpoint(folder, model, card, prototypes)
+        return folder
+
+    return save
 
 
 @pytest.fixture

@@ -6,34 +6,24 @@ from io import StringIO
 
 import numpy as np
 import pytest
-import torch
 from igwn_segments import segment, segmentlist
 from scipy.stats import poisson
 
 from glitchvae.archive import Archive
-from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.errors import ConfigError, GlitchvaeError
-from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.prototypes import Prototypes
 from glitchvae.recipes import find_recipe, load_main, run_recipe
 
 CLASSES = np.array(["Blip", "Tomte"] * 10, dtype=object)
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
+def settings(tmp_path_factory, save_untrained):
     """Settings with an untrained little model: what counts here is the bookkeeping."""
     folder = tmp_path_factory.mktemp("census")
-    torch.manual_seed(0)
-    model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=3))
-    card = ModelCard(
-        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=0,
-        data=DataCard(digest="0" * 64),
-    )  # fmt: skip
     codes = np.random.default_rng(1).normal(size=(20, 3))
-    save_checkpoint(folder / "model", model, card, Prototypes.fit(codes, CLASSES))
+    model = save_untrained(folder / "model", codes, CLASSES)
     config = folder / "census.toml"
-    config.write_text(f'files = []\nmodel = "{folder / "model"}"\n', encoding="utf-8")
+    config.write_text(f'files = []\nmodel = "{model}"\n', encoding="utf-8")
     return config
 
 

@@ -5,31 +5,21 @@ from io import StringIO
 
 import numpy as np
 import pytest
-import torch
 
 from glitchvae.archive import Archive
-from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.errors import GlitchvaeError
-from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.prototypes import Prototypes
 from glitchvae.recipes import find_recipe, run_recipe
 from glitchvae.runs import read_run
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
+def settings(tmp_path_factory, save_untrained):
     folder = tmp_path_factory.mktemp("discover")
-    torch.manual_seed(0)
-    model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=3))
-    card = ModelCard(
-        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=0,
-        data=DataCard(digest="0" * 64),
-    )  # fmt: skip
     codes = np.random.default_rng(1).normal(size=(200, 3))
     labels = np.array(["Blip", "Tomte"] * 100, dtype=object)
-    save_checkpoint(folder / "model", model, card, Prototypes.fit(codes, labels))
+    model = save_untrained(folder / "model", codes, labels)
     config = folder / "discover.toml"
-    config.write_text(f'files = []\nmodel = "{folder / "model"}"\n', encoding="utf-8")
+    config.write_text(f'files = []\nmodel = "{model}"\n', encoding="utf-8")
     return config
 
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from glitchvae.checkpoint import DataCard, ModelCard, load_checkpoint, save_checkpoint
+from glitchvae.checkpoint import load_checkpoint
 from glitchvae.embedding import (
     UNCERTAINTIES,
     Embeddings,
@@ -21,8 +21,6 @@ from glitchvae.embedding import (
     write_embeddings,
 )
 from glitchvae.errors import InputError, StorageError
-from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.prototypes import Prototypes
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import IMAGING, SpectrogramSet
 from glitchvae.strain import Strain, open_strain, write_gwosc
@@ -58,19 +56,12 @@ def spectrograms(rng):
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
+def checkpoint(tmp_path_factory, save_untrained):
     """An untrained model with prototypes fitted to noise: small, but a real checkpoint."""
-    torch.manual_seed(1)
-    model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=6))
     codes = np.random.default_rng(2).normal(size=(60, 6))
     labels = np.array(["Blip", "Whistle", "Tomte"] * 20, dtype=object)
-    card = ModelCard(
-        architecture="glitch", model={}, latent_size=6, objective={"name": "none"}, steps=0,
-        seed=1, data=DataCard(digest=""),
-    )  # fmt: skip
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    save_checkpoint(folder, model, card, Prototypes.fit(codes, labels))
-    return load_checkpoint(folder)
+    return load_checkpoint(save_untrained(folder, codes, labels, latent_size=6, seed=1))
 
 
 class TestEncode:

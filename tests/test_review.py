@@ -5,14 +5,11 @@ import tomllib
 
 import numpy as np
 import pytest
-import torch
 
 from glitchvae.catalog import Evidence, read_card, read_catalog, write_card
-from glitchvae.checkpoint import DataCard, ModelCard, load_checkpoint, save_checkpoint
+from glitchvae.checkpoint import load_checkpoint
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import CatalogError, InputError
-from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.prototypes import Prototypes
 from glitchvae.review import (
     CLASSES,
     DRAFTS,
@@ -33,18 +30,11 @@ YES = decide("accepted", "ana", "seen in ten auxiliary channels")
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    torch.manual_seed(0)
-    network = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=4))
+def model(tmp_path_factory, save_untrained):
     codes = np.random.default_rng(1).normal(size=(80, 4)) + np.repeat([[0], [5]], 40, axis=0)
     labels = np.array(["Blip"] * 40 + ["Tomte"] * 40, dtype=object)
-    card = ModelCard(
-        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=0,
-        data=DataCard(digest=""),
-    )  # fmt: skip
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    save_checkpoint(folder, network, card, Prototypes.fit(codes, labels))
-    return load_checkpoint(folder)
+    return load_checkpoint(save_untrained(folder, codes, labels, latent_size=4))
 
 
 def events(digest, count=30, seed=2):

@@ -7,25 +7,18 @@ from io import StringIO
 import pytest
 from PIL import Image
 
-from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.errors import ConfigError
-from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.recipes import find_recipe, run_recipe
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
+def config(tmp_path_factory, save_untrained):
     """Settings with an untrained little model: what counts here is the bookkeeping."""
     folder = tmp_path_factory.mktemp("settings")
-    card = ModelCard(
-        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=0,
-        data=DataCard(digest="0" * 64),
-    )  # fmt: skip
-    model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=3))
-    save_checkpoint(folder / "model", model, card)
+    model = save_untrained(folder / "model")
     text = find_recipe("sim_to_real").config.read_text(encoding="utf-8")
     path = folder / "sim_to_real.toml"
-    path.write_text(text.replace('"default"', f'"{folder / "model"}"'), encoding="utf-8")
+    path.write_text(text.replace('"default"', f'"{model}"'), encoding="utf-8")
     return path
 
 

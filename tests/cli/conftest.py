@@ -2,29 +2,18 @@
 
 import numpy as np
 import pytest
-import torch
 
-from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
-from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.prototypes import Prototypes
 from glitchvae.simulate import simulate_strain
 from glitchvae.strain import write_gwosc
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory):
+def tiny_model(tmp_path_factory, save_untrained):
     """Folder of an untrained checkpoint with prototypes fitted to noise."""
-    torch.manual_seed(1)
-    model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=6))
     codes = np.random.default_rng(2).normal(size=(60, 6))
     labels = np.array(["Blip", "Whistle", "Tomte"] * 20, dtype=object)
-    card = ModelCard(
-        architecture="glitch", model={}, latent_size=6, objective={"name": "none"}, steps=0,
-        seed=1, data=DataCard(digest=""),
-    )  # fmt: skip
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    save_checkpoint(folder, model, card, Prototypes.fit(codes, labels))
-    return folder
+    return save_untrained(folder, codes, labels, latent_size=6, seed=1)
 
 
 @pytest.fixture(scope="session")

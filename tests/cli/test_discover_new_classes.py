@@ -4,15 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from glitchvae.archive import create_archive
-from glitchvae.checkpoint import DataCard, ModelCard, load_checkpoint, save_checkpoint
+from glitchvae.checkpoint import load_checkpoint
 from glitchvae.cli import main
 from glitchvae.embedding import Embeddings
-from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.prototypes import Prototypes
 from glitchvae.runs import read_run
 
 KNOWN = {"Blip": 0, "Tomte": 1, "Whistle": 2}
@@ -24,18 +21,11 @@ def place(k, size=4):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    torch.manual_seed(1)
-    network = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=4))
+def model(tmp_path_factory, save_untrained):
     rng = np.random.default_rng(2)
     codes = np.concatenate([place(k) + rng.normal(size=(150, 4)) for k in KNOWN.values()])
-    card = ModelCard(
-        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=1,
-        data=DataCard(digest=""),
-    )  # fmt: skip
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    save_checkpoint(folder, network, card, Prototypes.fit(codes, np.repeat(list(KNOWN), 150)))
-    return folder
+    return save_untrained(folder, codes, np.repeat(list(KNOWN), 150), latent_size=4)
 
 
 def make_events(model, counts=(60, 60, 60, 40), seed=3):

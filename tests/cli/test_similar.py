@@ -79,19 +79,8 @@ def test_bad_questions(archive, arguments, message):
     assert message in result.output
 
 
-def test_image_and_archive_of_different_models(archive, images, tmp_path):
-    import torch
-
-    from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
-    from glitchvae.models import GlitchVAE, GlitchVAESettings
-
-    torch.manual_seed(9)
-    card = ModelCard(
-        architecture="glitch", model={}, latent_size=6, objective={"name": "none"}, steps=0,
-        seed=9, data=DataCard(digest=""),
-    )  # fmt: skip
-    model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=6))
-    save_checkpoint(tmp_path / "other", model, card)
+def test_image_and_archive_of_different_models(archive, images, tmp_path, save_untrained):
+    save_untrained(tmp_path / "other", latent_size=6, seed=9)
     images.take([0]).write(tmp_path / "image.h5")
     result = similar(archive, "--image", tmp_path / "image.h5", "--model", tmp_path / "other")
     assert result.exit_code == 1
