@@ -44,6 +44,10 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Updates of --train; 300,000 in the reference study.",
         ),
         click.option(
+            "--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-4,
+            show_default=True, help="Of --train; 1e-3 where the steps are few.",
+        ),
+        click.option(
             "--points", type=click.IntRange(min=100), default=50_000, show_default=True,
             help="Images encoded, drawn at random; metrics are scaled down where there are few.",
         ),

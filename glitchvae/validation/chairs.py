@@ -9,6 +9,7 @@ Source: Aubry, Maturana, Efros, Russell & Sivic (2014), Seeing 3D chairs.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
@@ -102,9 +103,8 @@ def read_chairs(folder: str | Path) -> FactorData:
             that cannot be read.
     """
     folder = Path(folder)
-    found = {chair.name: _views(chair) for chair in sorted(folder.glob("*/"))}
-    found = {chair: views for chair, views in found.items() if views}
-    if not found:
+    found = {chair.name: _views(chair) for chair in sorted(folder.glob("[!.]*/"))}
+    if not any(found.values()):
         raise InputError(
             "no chairs here", where=folder, expected="<chair>/renders/image_001_p020_t011_r096.png",
             remedy="Give the folder `rendered_chairs` of the published archive.",
@@ -135,9 +135,12 @@ def _places(folder: Path, found: dict[str, dict[Place, Path]]) -> set[Place]:
     """The places that every chair should be seen from."""
     places = set().union(*found.values())
     if len(places) != VIEWS:
+        counts = Counter(elevation for elevation, _ in places)
+        named = ", ".join(f"{n} at p{elevation:03d}" for elevation, n in sorted(counts.items()))
         raise InputError(
-            "another number of views", where=folder, expected=f"{VIEWS} of a chair",
-            found=f"{len(places)}", remedy="Give the whole folder `rendered_chairs`.",
+            "another number of views", where=folder,
+            expected=f"{VIEWS} of a chair, {len(AZIMUTHS)} at each of {len(ELEVATIONS)} elevations",
+            found=f"{len(places)}: {named}", remedy="Give the whole folder `rendered_chairs`.",
         )  # fmt: skip
     lacking = {chair: sorted(places - set(views)) for chair, views in found.items()}
     lacking = {chair: missing for chair, missing in lacking.items() if missing}

@@ -10,7 +10,9 @@ Sprites dataset.
 
 from __future__ import annotations
 
+import math
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +112,8 @@ def read_dsprites(path: str | Path) -> FactorData:
             named with what is expected.
     """
     path = Path(path)
+    if not path.is_file():
+        raise InputError("no such file", where=path, expected="the published .npz or .hdf5")
     with (_open_hdf5 if h5py.is_hdf5(path) else _open_npz)(path) as (images, classes):
         pixels = np.empty((COUNT, 1, WIDTH, WIDTH // 8), np.uint8)
         start = 0
@@ -157,14 +161,15 @@ def _open_npz(path: Path) -> Iterator[Opened]:
             "not a readable .npz file", where=path, found=error,
             remedy="It may be truncated; fetch it again.",
         ) from error  # fmt: skip
-    with archive, _member(archive, path, "latents_classes") as latents:
-        classes = np.lib.format.read_array(latents, allow_pickle=False)
-        _check(path, "latents_classes", classes.shape, classes.dtype, _LATENTS)
-        _check_classes(path, classes)
+    with archive:
+        with _member(archive, path, "latents_classes") as latents:
+            dtype = _check_header(latents, path, "latents_classes", _LATENTS)
+            (part,) = _parts(latents, path, "latents_classes", dtype, _LATENTS, COUNT)
+        _check_classes(path, part)
         with _member(archive, path, "imgs") as images:
-            shape, dtype = _header(images, path)
-            _check(path, "imgs", shape, dtype, (COUNT, WIDTH, WIDTH))
-            yield _parts(images, path), classes
+            shape = (COUNT, WIDTH, WIDTH)
+            dtype = _check_header(images, path, "imgs", shape)
+            yield _parts(images, path, "imgs", dtype, shape, _CHUNK), part
 
 
 def _member(archive: zipfile.ZipFile, path: Path, key: str) -> IO[bytes]:
@@ -174,37 +179,46 @@ def _member(archive: zipfile.ZipFile, path: Path, key: str) -> IO[bytes]:
     return archive.open(f"{key}.npy")
 
 
-def _header(stream: IO[bytes], path: Path) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0
-    shape, by_columns, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(
-        stream
-    )
+def _check_header(
+    stream: IO[bytes], path: Path, key: str, expected: tuple[int, ...]
+) -> np.dtype:  # fmt: skip
+    """The type of an array, once it is known to be the one expected."""
+    try:
+        version = np.lib.format.read_magic(stream)
+        first = version == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        shape, by_columns, dtype = read(stream)
+    except (ValueError, zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"array {key!r} cannot be read", where=path, found=error) from error
+    _check(path, key, shape, dtype, expected)
     if by_columns:
         raise InputError(
-            "array 'imgs' is stored column by column", where=path, expected="C order",
+            f"array {key!r} is stored column by column", where=path, expected="C order",
             remedy="Give the published file, or none to have the images drawn.",
         )  # fmt: skip
-    return shape, dtype
+    return dtype
 
 
-def _parts(stream: IO[bytes], path: Path) -> Iterator[NDArray[np.uint8]]:
-    """The images part by part: as bytes they would take 3 GB."""
-    for start in range(0, COUNT, _CHUNK):
-        count = min(_CHUNK, COUNT - start)
+def _parts(
+    stream: IO[bytes], path: Path, key: str, dtype: np.dtype, shape: tuple[int, ...], chunk: int
+) -> Iterator[NDArray[Any]]:
+    """An array part by part: as bytes all images would take 3 GB."""
+    size = dtype.itemsize * math.prod(shape[1:])
+    for start in range(0, shape[0], chunk):
+        count = min(chunk, shape[0] - start)
         try:
-            block = stream.read(count * WIDTH**2)
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise _truncated(path, start) from error
-        if len(block) < count * WIDTH**2:
-            raise _truncated(path, start + len(block) // WIDTH**2)
-        yield np.frombuffer(block, np.uint8).reshape(count, WIDTH, WIDTH)
+            block = stream.read(count * size)
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+            raise _truncated(path, key, shape[0], start) from error
+        if len(block) < count * size:
+            raise _truncated(path, key, shape[0], start + len(block) // size)
+        yield np.frombuffer(block, dtype).reshape(count, *shape[1:])
 
 
-def _truncated(path: Path, found: int) -> InputError:
+def _truncated(path: Path, key: str, expected: int, found: int) -> InputError:
     return InputError(
-        "array 'imgs' cannot be read to its end", where=path, expected=f"{COUNT} images",
-        found=f"{found} sound ones", remedy="The file is truncated or damaged; fetch it again.",
+        f"array {key!r} cannot be read to its end", where=path, expected=f"{expected:,} rows",
+        found=f"{found:,} sound ones", remedy="The file is truncated or damaged; fetch it again.",
     )  # fmt: skip
 
 

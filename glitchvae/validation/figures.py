@@ -23,6 +23,7 @@ _COLOURS = (
 )  # fmt: skip
 _REACH = 2.0  # standard deviations to each side of the prior's mean
 _STEPS = 9
+_SIDE, _MARGIN = 0.62, 1.15  # of a picture and of the captions, in inches
 
 _own_style = style.context("default")
 
@@ -80,7 +81,7 @@ def kl_curves(
 
 @_own_style
 def traversals(
-    model: Model[Any], x: NDArray[np.float32], captions: Sequence[str], path: str | Path
+    model: Model[Any], x: NDArray[np.float32], captions: Mapping[int, str], path: str | Path
 ) -> None:
     """What the decoder makes of one code while one dimension after the other moves.
 
@@ -89,18 +90,20 @@ def traversals(
     Args:
         model: In evaluation mode, on the CPU, with one latent layer or more.
         x: (1, C, H, W) the image whose code is changed, in [0, 1].
-        captions: (D,) a text for each dimension.
+        captions: The dimensions that are shown, in their order, each with a text.
         path: Where the PNG goes.
     """
     pictures = traverse(model, x)
-    figure = Figure(figsize=(0.62 * _STEPS + 1.9, 0.62 * len(pictures) + 0.2))
-    grid = figure.subplots(len(pictures), _STEPS, squeeze=False)
-    for row, caption, images in zip(grid, captions, pictures, strict=True):
+    height = _SIDE * len(captions)
+    figure = Figure(figsize=(_MARGIN + _SIDE * _STEPS, height))
+    grid = figure.subplots(len(captions), _STEPS, squeeze=False)
+    for row, (dimension, caption) in zip(grid, captions.items(), strict=True):
         row[0].set_ylabel(caption, rotation=0, ha="right", va="center", fontsize=8)
-        for axes, image in zip(row, images, strict=True):
+        for axes, image in zip(row, pictures[dimension], strict=True):
             axes.imshow(image.transpose(1, 2, 0).squeeze(), cmap="gray", vmin=0, vmax=1)
             axes.set(xticks=[], yticks=[])
-    figure.subplots_adjust(left=0.18, right=0.99, top=0.99, bottom=0.01, wspace=0.05, hspace=0.05)
+    left, edge = _MARGIN / (_MARGIN + _SIDE * _STEPS), 0.03 * _SIDE / height
+    figure.subplots_adjust(left, edge, 0.995, 1 - edge, wspace=0.05, hspace=0.05)
     _save(figure, path)
 
 

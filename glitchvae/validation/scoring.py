@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import parse
 from glitchvae.errors import ModelError
 from glitchvae.models import Model, takes_views
+from glitchvae.objectives import Objective, read_objective
 from glitchvae.store import Progress
 from glitchvae.training import TrainingConfig, train
 from glitchvae.validation import figures
 from glitchvae.validation.disentanglement import Protocol, Score, measure, name_dimensions
-from glitchvae.validation.encoding import encode
+from glitchvae.validation.encoding import encode, explain
 from glitchvae.validation.factors import FactorData
 from glitchvae.validation.table2 import write_table
+
+CARRIES = 0.1
+"""Nats of KL below which a dimension is not shown."""
 
 
 def score_checkpoint(
@@ -69,17 +75,41 @@ def fitted(data: FactorData, model: Model, where: object) -> FactorData:
 
 
 def train_on(
-    data: FactorData, run: Path, *, objective: str, steps: int, seed: int, device: str,
-    progress: Progress = lambda _: None,
+    data: FactorData, run: Path, *, objective: str, steps: int, learning_rate: float = 1e-4,
+    seed: int = 0, device: str = "cpu", progress: Progress = lambda _: None,
 ) -> Path:  # fmt: skip
-    """A model of the reference study's size, trained on all images into the folder `run`."""
+    """A model of the reference study's size, trained on all images into the folder `run`.
+
+    As there, a weight that changes does so over a third of the training.
+
+    Args:
+        data: Images, all trained on.
+        run: Folder of the model.
+        objective: Its name.
+        steps: Updates of 64 images.
+        learning_rate: Of Adam, constant.
+        seed: Of weights, data order and samples.
+        device: Where to train.
+        progress: Told of updates.
+
+    Raises:
+        ConfigError: no such objective.
+        InputError: the folder holds a run already.
+    """
     model = {"architecture": "image", "image_shape": data.shape, "likelihood": "bernoulli"}
     values = {
-        "objective": {"name": objective}, "steps": steps, "seed": seed, "model": model,
-        "learning_rate": 1e-4, "learning_rate_schedule": "constant",
+        "objective": _over_a_third(read_objective({"name": objective}), steps), "steps": steps,
+        "seed": seed, "model": model, "learning_rate": learning_rate,
+        "learning_rate_schedule": "constant",
     }  # fmt: skip
     config = parse(TrainingConfig, values)
     return train(data.to_training(), config, run, device=device, progress=progress)
+
+
+def _over_a_third(objective: Objective, steps: int) -> Objective:
+    if "iteration_threshold" not in type(objective).model_fields:
+        return objective
+    return objective.model_copy(update={"iteration_threshold": max(steps // 3, 1)})
 
 
 def write_scores(tables: Mapping[Path, Sequence[Score]], data: FactorData, path: Path) -> None:
@@ -93,14 +123,17 @@ def write_scores(tables: Mapping[Path, Sequence[Score]], data: FactorData, path:
 def draw_traversals(run: Path, data: FactorData, path: Path) -> None:
     """Traversals of one model around the image in the middle, each dimension named.
 
-    A dimension is named after the factor that it knows most of, with the share of that
-    factor's entropy.
+    Dimensions come in the order of their KL, those that carry nothing left out. One is named
+    after the factor that it knows most of, with the share of that factor's entropy.
     """
     model = load_checkpoint(run).model
     points = fitted(data, model, run)
     pictures = points.to_training()
     named = name_dimensions(encode(model, pictures).mean, points.factors, points.names)
-    captions = [f"{name} {share:.0%}" if name else "unused" for name, share in named]
+    kl = explain(model, pictures).kl
+    order = [int(d) for d in np.argsort(-kl)]
+    shown = [d for d in order if kl[d] >= CARRIES] or order[:1]
+    captions = {d: f"{named[d][0]} {named[d][1]:.0%}\n{kl[d]:.1f} nats" for d in shown}
     middle = len(points) // 2
     x = pictures.images(slice(middle, middle + 1)).numpy()
     figures.traversals(model, x, captions, path)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from glitchvae.checkpoint import read_card
 from glitchvae.cli import main
 from glitchvae.validation import dsprites
 from glitchvae.validation.chairs import AZIMUTHS, ELEVATIONS, draw_chairs
@@ -71,6 +72,13 @@ def test_chairs_are_scored_by_a_model_trained_on_the_way(runner, monkeypatch, tm
     assert "150 of 150 images" in done.stderr
 
 
+def test_a_weight_that_falls_does_so_over_a_third_of_the_training(few_sprites, tmp_path):
+    run = train_on(few_sprites, tmp_path / "run", objective="annealed", steps=3, learning_rate=1e-3)
+    card = read_card(run)
+    assert card.objective["iteration_threshold"] == 1
+    assert card.training["learning_rate"] == 1e-3
+
+
 def test_wrong_calls_and_models_are_said(runner, drawn, model, tmp_path):
     done = runner.invoke(main, ["validate", "dsprites"])
     assert done.exit_code == 2
@@ -82,4 +90,4 @@ def test_wrong_calls_and_models_are_said(runner, drawn, model, tmp_path):
         main, ["validate", "dsprites", "--data", str(tmp_path / "no.npz"), "--checkpoint", "x"]
     )
     assert done.exit_code == 1
-    assert "no.npz: not a readable .npz file" in done.output
+    assert "no.npz: no such file" in done.output

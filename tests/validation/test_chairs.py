@@ -1,5 +1,7 @@
 """3D Chairs: the published tree read, parametric chairs drawn."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -54,9 +56,18 @@ def test_missing_views_are_counted_and_named(tmp_path):
     assert f"p020_t{AZIMUTH_NAMES[3]:03d}, p030_t{AZIMUTH_NAMES[4]:03d}" in str(error.value)
 
 
+def test_a_chair_without_any_view_is_missed_too(tmp_path):
+    tree = write_tree(tmp_path)
+    shutil.rmtree(tree / "chair1" / "renders")
+    with pytest.raises(InputError, match=r"1 of 2 chairs.*chair1 lacks 62 \(p020_t011"):
+        read_chairs(tree)
+
+
 def test_a_view_that_every_chair_lacks_is_missed_too(tmp_path):
     gone = {(chair, 20, AZIMUTH_NAMES[3]) for chair in range(2)}
-    with pytest.raises(InputError, match=r"expected 62 of a chair; found 61"):
+    with pytest.raises(
+        InputError, match=r"expected 62 of a chair, 31 at.*found 61: 30 at p020, 31 at"
+    ):
         read_chairs(write_tree(tmp_path, leave_out=gone))
 
 

@@ -310,6 +310,11 @@ def test_bad_input_is_named(identity, factors):
         ((broken, factors, NAMES, 10), "row 7.*not finite.*1 such rows of 1,800"),
         ((identity, constant, NAMES, 10), "x: a factor never changes.*2 in all 1,800"),
         ((identity, factors[:, :1], NAMES[:1], 10), "two factors or more"),
+        ((identity, factors[:, 0], NAMES, 10), r"factors:.*\(points, columns\).*\(1800,\)"),
+        ((identity[:, 0], factors, NAMES, 10), r"codes:.*\(points, columns\).*\(1800,\)"),
+        ((identity[:, :0], factors, NAMES, 10), r"codes:.*found shape \(1800, 0\)"),
+        ((identity, factors + 0.5, NAMES, 10), "factors:.*whole numbers.*float64"),
+        ((identity, factors - 1, NAMES, 10), "factors:.*from below 0.*found -1"),
     ]
     for arguments, message in cases:
         with pytest.raises(InputError, match=message):

@@ -1,5 +1,7 @@
 """dSprites: drawn as published, and the published file read."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -143,11 +145,27 @@ def test_another_or_partial_file_is_named(few, tmp_path):
         ({"imgs": few["imgs"].astype(float)}, "'imgs'.*of uint8; found.*float64"),
         ({"latents_classes": few["latents_classes"][:, 1:]}, r"'latents_classes'.*\(32, 6\)"),
         ({"latents_classes": few["latents_classes"] * 3}, "factors are not those of dSprites"),
+        ({"latents_classes": np.array([{}])}, r"'latents_classes'.*found shape \(1,\) of object"),
+        ({"imgs": np.asfortranarray(few["imgs"])}, "'imgs' is stored column by column"),
     ]
     for number, (changes, message) in enumerate(cases):
         path = write_npz(tmp_path / f"{number}.npz", **{**few, **changes})
         with pytest.raises(InputError, match=message):
             read_dsprites(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    for path in (tmp_path / "none.npz", tmp_path):
+        with pytest.raises(InputError, match=rf"{path}: no such file"):
+            read_dsprites(path)
+
+
+def test_an_array_that_is_none_is_named(few, tmp_path):
+    path = write_npz(tmp_path / "a.npz", latents_classes=few["latents_classes"], imgs=None)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("imgs.npy", b"these are no images")
+    with pytest.raises(InputError, match=r"a\.npz: array 'imgs' cannot be read; found"):
+        read_dsprites(path)
 
 
 def test_a_truncated_file_is_named(few, tmp_path):

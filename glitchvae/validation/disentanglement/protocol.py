@@ -87,9 +87,11 @@ def check(
         points: How many the protocol needs.
 
     Raises:
-        InputError: lengths differ, fewer than two factors, too few points, codes that are
-            not finite, a factor with one value only.
+        InputError: tables of another kind, lengths that differ, fewer than two factors, too
+            few points, codes that are not finite, a factor with one value only.
     """
+    _check_kind("codes", codes, "fiu")
+    _check_kind("factors", factors, "iu")
     check_lengths("codes and factors", codes=len(codes), factors=len(factors))
     check_lengths("factors", names=len(names), columns=factors.shape[1])
     if factors.shape[1] < 2:
@@ -112,6 +114,22 @@ def check(
                 "a factor never changes", where=name, expected="two values or more",
                 found=f"{column[0]} in all {len(column):,} points", remedy="Leave it out.",
             )  # fmt: skip
+
+
+def _check_kind(name: str, table: NDArray[np.generic], kinds: str) -> None:
+    """Refuse what is no table of numbers, or of whole ones from 0."""
+    whole = kinds == "iu"
+    if table.ndim != 2 or table.shape[1] == 0 or table.dtype.kind not in kinds:
+        raise InputError(
+            f"{name} are not what metrics are made for", where=name,
+            expected=f"a table (points, columns) of {'whole numbers' if whole else 'numbers'}",
+            found=f"shape {table.shape} of {table.dtype}",
+        )  # fmt: skip
+    if whole and table.size and table.min() < 0:
+        raise InputError(
+            "a factor is counted from below 0", where=name, expected="which value it has, from 0",
+            found=int(table.min()),
+        )  # fmt: skip
 
 
 def active(codes: NDArray[np.floating]) -> NDArray[np.bool_]:

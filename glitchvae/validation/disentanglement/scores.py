@@ -78,7 +78,7 @@ def measure(
     Raises:
         InputError: see `check`; or variances that do not fit the means.
     """
-    protocol = protocol or Protocol()
+    mean, factors, protocol = np.asarray(mean), np.asarray(factors), protocol or Protocol()
     check(mean, factors, names, protocol.points)
     score = partial(_score, protocol=protocol, seed=seed, progress=progress)
     scores = score("mean", METRICS, mean, factors)
