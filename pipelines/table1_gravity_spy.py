@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from glitchvae import probes
 from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, read_config
-from glitchvae.dataset import published_split, stream_images
-from glitchvae.errors import InputError
 from glitchvae.plots.probing import ranking_bars
 from glitchvae.recipes import find_files
 from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
@@ -57,7 +55,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         settings = rehearsal(settings)
     runs = plan_runs(settings, config)
     paths = find_files(settings.data, config) if settings.data else [simulate(settings, out)]
-    data, blocks = read(paths, settings)
+    data, blocks = probes.read_pooled(paths, pool=settings.pool, block=settings.block)
     for name, run in runs.items():
         if not (out / name / PREDICTIONS).exists():
             print(name, file=sys.stderr)
@@ -100,23 +98,6 @@ def simulate(settings: Table1Settings, out: Path) -> Path:
         stretches = plan_stretches(settings.count, 1, sample_rate=imaging.sample_rate)
         write_dataset(path, simulate_dataset(stretches, imaging), settings.count)
     return path
-
-
-def read(paths: list[Path], settings: Table1Settings) -> tuple[TrainingData, NDArray]:
-    """Usable labelled events, squares of `pool` pixels averaged, and their blocks of time."""
-    parts = []
-    for part in (part for path in paths for part in stream_images(path)):
-        events = part.take(part.usable & (np.asarray(part.label) != ""))
-        images = probes.pool_images(events.images, settings.pool)
-        parts.append((images, events.label, published_split(events), events.gps))
-    images, labels, split, gps = map(np.concatenate, zip(*parts, strict=True))
-    if "test" not in split:
-        raise InputError("no test events", where=paths[0], found=sorted(set(split)))
-    names = " + ".join(path.name for path in paths)
-    data = TrainingData.from_images(images, labels=labels, split=split, description=names)
-    # An event without a time is a block of its own.
-    alone = -1.0 - np.arange(len(gps))
-    return data, np.where(np.isfinite(gps), np.floor(gps / settings.block), alone)
 
 
 def probe(fit: Any, codes: NDArray, data: TrainingData, blocks: NDArray, folder: Path) -> None:

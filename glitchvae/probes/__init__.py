@@ -23,6 +23,7 @@ from glitchvae.probes.network import (
     reduced_pixels,
     train_classifier,
 )
+from glitchvae.probes.pooled import read_pooled
 from glitchvae.probes.protocol import (
     LINEAR_PROBE,
     Guess,
@@ -85,6 +86,7 @@ __all__ = [
     "ranking_markdown",
     "ranking_rows",
     "read_codes",
+    "read_pooled",
     "read_predictions",
     "reduced_pixels",
     "run_probes",

@@ -13,7 +13,7 @@ from glitchvae.probes.scores import CONFIDENCE
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Accuracy of one method less that of another on the same events.
+    """Accuracy, or another score, of one method less that of another on the same events.
 
     Attributes:
         value: Mean over the seeds.
@@ -33,8 +33,8 @@ class Difference:
 
 
 def compare_paired(
-    right: NDArray[np.bool_],
-    other: NDArray[np.bool_],
+    right: NDArray[np.bool_ | np.floating],
+    other: NDArray[np.bool_ | np.floating],
     rng: np.random.Generator,
     *,
     groups: NDArray | None = None,
@@ -44,7 +44,8 @@ def compare_paired(
     """How much more often one method is right than another.
 
     Args:
-        right: (S, N) whether the method was right, by seed and test event.
+        right: (S, N) whether the method was right, or another score of it, by seed and test
+            event.
         other: (S, N) the same of the other method, with the same seeds and events.
         rng: Draws the resamples.
         groups: (N,) events of one group, such as a day, are drawn together.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 from torch import Tensor
 
-from glitchvae.prototypes import Prototypes
+from glitchvae.prototypes import Discriminants, Prototypes
 
 Margin = Callable[[Tensor], Tensor]
 """Disturbances (B, ...) -> (B,): positive before the boundary, negative behind it."""
@@ -19,17 +21,42 @@ GROWTH = (0.05, 1e-3)
 
 
 class ClassScores:
-    """Scores of the classes as `Prototypes` has them, with a gradient."""
+    """A classifier of codes whose scores have a gradient.
 
-    def __init__(self, prototypes: Prototypes) -> None:
-        slopes, offsets, own = prototypes.discriminants
-        self.slopes, self.offsets = torch.from_numpy(slopes), torch.from_numpy(offsets)
-        self.own = torch.from_numpy(own)
+    Attributes:
+        names: Its classes.
+    """
+
+    def __init__(self, names: Sequence[str], discriminants: Discriminants) -> None:
+        self.names = tuple(names)
+        self._slopes = torch.from_numpy(discriminants.slopes)
+        self._offsets = torch.from_numpy(discriminants.offsets)
+        self._own = torch.from_numpy(discriminants.own)
+
+    @classmethod
+    def of_prototypes(cls, prototypes: Prototypes) -> Self:
+        """The nearest class."""
+        return cls(prototypes.names, prototypes.discriminants)
+
+    @classmethod
+    def of_probe(cls, probe: Pipeline) -> Self:
+        """A linear probe (`fit_linear_probe`) of three classes or more: one plane for each."""
+        scaler: Any = probe[0]
+        regression: Any = probe[-1]
+        slopes = (regression.coef_ / scaler.scale_).T
+        offsets = regression.intercept_ - scaler.mean_ @ slopes
+        own = np.eye(len(regression.classes_), dtype=bool)
+        return cls(regression.classes_.tolist(), Discriminants(slopes, offsets, own))
 
     def __call__(self, codes: Tensor) -> Tensor:
-        """(B, K) of codes (B, Z)."""
-        each = codes.double() @ self.slopes + self.offsets
-        return torch.stack([each[:, members].logsumexp(dim=1) for members in self.own], dim=1)
+        """Scores (B, K) of codes (B, Z)."""
+        each = codes.double() @ self._slopes + self._offsets
+        return torch.stack([each[:, members].logsumexp(dim=1) for members in self._own], dim=1)
+
+    def classify(self, codes: NDArray[np.floating]) -> NDArray[np.object_]:
+        """Class names (N,) of codes (N, Z)."""
+        best = self(torch.from_numpy(codes)).argmax(dim=1).numpy()
+        return np.asarray(self.names, dtype=object)[best]
 
 
 def lead(scores: Tensor, index: Tensor) -> Tensor:

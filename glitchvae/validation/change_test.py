@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from glitchvae.prototypes import Prototypes
 from glitchvae.store import Record, column
 
 CONFIDENCE = 0.9
@@ -52,7 +51,6 @@ class ChangeTest(Record):
         strength: How much of it.
         original: Class of the event as it is.
         class_name: Class of the changed event; "" where it could not be changed so.
-        class_probability: Its probability.
         cosine: Of the angle between the codes before and after.
         distance: Between them, where events scatter around their class with unit variance
             in every direction (`Prototypes.whitener`).
@@ -66,7 +64,6 @@ class ChangeTest(Record):
     strength: NDArray[Any] = column("f8")
     original: NDArray[Any] = column(str)
     class_name: NDArray[Any] = column(str)
-    class_probability: NDArray[Any] = column("f4")
     cosine: NDArray[Any] = column("f4")
     distance: NDArray[Any] = column("f4")
 
@@ -98,23 +95,33 @@ class ChangeTest(Record):
 
 
 def compare_codes(
-    prototypes: Prototypes,
     before: NDArray[np.floating],
     after: NDArray[np.floating],
+    named: tuple[NDArray[np.object_], NDArray[np.object_]],
+    whitener: NDArray[np.float64],
     *,
     event: NDArray[np.int64],
     change: str,
     unit: str,
     strength: NDArray[np.float64],
 ) -> ChangeTest:
-    """Rows of a test from codes (N, Z) before and after one change; rows may be NaN after it."""
-    old, new = (prototypes.classify(codes) for codes in (before, after))
+    """Rows of a test of one change.
+
+    Args:
+        before: (N, Z) codes.
+        after: (N, Z) codes of the changed events; NaN where one could not be changed.
+        named: Classes (N,) before and after.
+        whitener: (Z, Z) of the model's prototypes.
+        event: (N,).
+        change: Its name.
+        unit: Of the strengths.
+        strength: (N,).
+    """
     return ChangeTest(
         event=event, change=np.full(len(event), change, object),
-        unit=np.full(len(event), unit, object),
-        strength=strength, original=old.class_name, class_name=new.class_name,
-        class_probability=new.class_probability, cosine=_cosine(before, after),
-        distance=np.linalg.norm((after - before) @ prototypes.whitener, axis=1),
+        unit=np.full(len(event), unit, object), strength=strength, original=named[0],
+        class_name=named[1], cosine=_cosine(before, after),
+        distance=np.linalg.norm((after - before) @ whitener, axis=1),
     )  # fmt: skip
 
 

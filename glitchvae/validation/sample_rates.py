@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.errors import ModelError
 from glitchvae.models import prepare
-from glitchvae.noise import Unsteadiness, asd
 from glitchvae.prototypes import Classes
-from glitchvae.simulate import FAMILIES, inject
+from glitchvae.simulate import FAMILIES
 from glitchvae.simulated_set import SPACING
 from glitchvae.spectrogram import ImagingSettings, image_strain
 from glitchvae.store import Progress, Record, column
 from glitchvae.strain import Strain
+from glitchvae.validation.strain_events import simulate_class
 from glitchvae.whitening import resample
 
 RATES = (16384.0, 4096.0, 2048.0, 1024.0)
@@ -82,9 +82,12 @@ def classify_at_rates(
     """
     parts = []
     for number, label in enumerate(sorted(FAMILIES)):
-        strain, gps = _simulated(label, number, imaging, per_class, seed, rates[0])
+        strain, truth = simulate_class(
+            label, per_class, spacing=SPACING, margin=imaging.block / 2 + 1.0,
+            sample_rate=rates[0], seed=seed,
+        )  # fmt: skip
         for rate in rates:
-            found = _classified(checkpoint, _resampled(strain, rate), gps, imaging)
+            found = _classified(checkpoint, _resampled(strain, rate), truth.gps, imaging)
             parts.append(
                 RateTest(
                     event=number * per_class + np.arange(per_class),
@@ -95,20 +98,6 @@ def classify_at_rates(
             )  # fmt: skip
         progress(1)
     return RateTest.join(parts)
-
-
-def _simulated(
-    label: str, number: int, imaging: ImagingSettings, count: int, seed: int, rate: float
-) -> tuple[Strain, NDArray[np.float64]]:
-    """Strain with `count` glitches of one class, far enough apart, and their times."""
-    times = imaging.block / 2 + 1.0 + SPACING * np.arange(count, dtype=np.float64)
-    strain, truth = inject(
-        times, [label] * count, duration=float(np.ceil(times[-1] + imaging.block / 2 + 1)),
-        ifo="H1", sample_rate=rate, start=1.24e9 + 4096.0 * number,
-        rng=np.random.default_rng((seed, number)), curve=asd("H1"), unsteadiness=Unsteadiness(),
-        simulation={},
-    )  # fmt: skip
-    return strain, truth.gps
 
 
 def _resampled(strain: Strain, rate: float) -> Strain:

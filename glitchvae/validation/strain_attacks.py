@@ -189,7 +189,8 @@ class _Margin:
         self, checkpoint: Checkpoint, event: WhitenedEvent, target: int, at: Tensor
     ) -> None:
         self.model, self.event, self.target = checkpoint.model, event, target
-        self.canvases, self.scores = canvases(), ClassScores(prototypes_of(checkpoint))
+        self.canvases = canvases()
+        self.scores = ClassScores.of_prototypes(prototypes_of(checkpoint))
         self.frozen = FrozenScan.of(
             disturbed(event, at), event.tiling, centre=event.centre,
             grids=[canvas.grid for canvas in self.canvases], search=event.search, trim=event.trim,

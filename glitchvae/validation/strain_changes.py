@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,16 +23,10 @@ from glitchvae.simulate.injection import add_at
 from glitchvae.spectrogram import ImagingSettings, image_strain
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.store import Progress
-from glitchvae.strain import Strain, StrainSource
+from glitchvae.strain import Strain
 from glitchvae.validation.change_test import ChangeTest, compare_codes
+from glitchvae.validation.strain_events import Event
 from glitchvae.validation.whitened_events import cut_event, prototypes_of
-
-
-class Event(NamedTuple):
-    """A glitch in somebody's strain."""
-
-    source: StrainSource
-    gps: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,14 +211,16 @@ def change_strain(
     if not events:
         raise InputError("no event to change", expected="at least one")
     for event in events:
-        cut_event(*event, imaging)
+        cut_event(event.source, event.gps, imaging)
     parts = []
     for number, event in enumerate(events):
         before = _codes(checkpoint, event, imaging, AS_IT_IS, (seed, number))
         for kind, change in enumerate(changes):
             after = _codes(checkpoint, event, imaging, change, (seed, number, kind))
+            old = before.repeat(len(after), axis=0)
+            named = prototypes.classify(old).class_name, prototypes.classify(after).class_name
             part = compare_codes(
-                prototypes, before.repeat(len(after), axis=0), after,
+                old, after, named, prototypes.whitener,
                 event=np.full(len(after), number), change=change.name, unit=change.unit,
                 strength=np.array(change.strengths),
             )  # fmt: skip

@@ -14,8 +14,8 @@ def a_test(names):
     return ChangeTest(
         event=np.arange(4).repeat(len(names)), change=names * 4, unit=["s"] * count,
         strength=np.ones(count), original=["Blip"] * count,
-        class_name=["Blip", "Tomte"] * (count // 2), class_probability=np.ones(count),
-        cosine=np.ones(count), distance=np.zeros(count),
+        class_name=["Blip", "Tomte"] * (count // 2), cosine=np.ones(count),
+        distance=np.zeros(count),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from glitchvae.probes import fit_linear_probe
 from glitchvae.prototypes import Prototypes
 from glitchvae.validation.boundaries import ClassScores, cross, lead
 
@@ -17,12 +18,23 @@ def prototypes(rng):
 
 def test_classes_are_those_of_the_prototypes(prototypes, rng):
     codes = rng.normal(2.0, 3.0, (200, 4))
-    scores = ClassScores(prototypes)(torch.from_numpy(codes))
+    scores = ClassScores.of_prototypes(prototypes)
     found = prototypes.classify(codes)
-    names = np.asarray(prototypes.names, dtype=object)
-    np.testing.assert_array_equal(names[scores.argmax(dim=1).numpy()], found.class_name)
-    probability = (scores / prototypes.temperature).softmax(dim=1).amax(dim=1)
+    np.testing.assert_array_equal(scores.classify(codes), found.class_name)
+    probability = (
+        (scores(torch.from_numpy(codes)) / prototypes.temperature).softmax(dim=1).amax(dim=1)
+    )
     np.testing.assert_allclose(probability.numpy(), found.class_probability, rtol=1e-5)
+
+
+def test_classes_are_those_of_a_linear_probe(rng):
+    labels = np.repeat(np.array(["A", "B", "C"], dtype=object), 40)
+    codes = rng.normal(size=(120, 4)) * (1.0, 5.0, 0.2, 1.0) + np.arange(3).repeat(40)[:, None]
+    probe = fit_linear_probe(codes, labels)
+    scores = ClassScores.of_probe(probe)
+    np.testing.assert_array_equal(scores.classify(codes), probe.predict(codes))
+    probability = scores(torch.from_numpy(codes)).softmax(dim=1).numpy()
+    np.testing.assert_allclose(probability, probe.predict_proba(codes), rtol=1e-6)
 
 
 def test_a_lead_is_over_the_best_other_class():

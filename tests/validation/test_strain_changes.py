@@ -15,13 +15,13 @@ from glitchvae.validation.strain_changes import (
     CHANGES,
     AddedNoise,
     DriftingLine,
-    Event,
     LongerBlock,
     OtherSegments,
     SecondGlitch,
     Shift,
     change_strain,
 )
+from glitchvae.validation.strain_events import Event
 from glitchvae.whitening import whiten
 
 LIGHT = imaging_settings("light")
@@ -125,9 +125,10 @@ def test_what_is_kept_is_counted_with_intervals():
     codes = prototypes.centres[[0, -1, 0, -1]].astype(np.float32)
     after = codes.copy()
     after[3], after[2] = codes[0], np.nan
+    named = prototypes.classify(codes).class_name, prototypes.classify(after).class_name
     found = compare_codes(
-        prototypes, codes, after, event=np.array([0, 1, 0, 1]), change="x", unit="s",
-        strength=np.array([1.0, 1.0, 2.0, 2.0]),
+        codes, after, named, prototypes.whitener, event=np.array([0, 1, 0, 1]), change="x",
+        unit="s", strength=np.array([1.0, 1.0, 2.0, 2.0]),
     )  # fmt: skip
     weak, strong = found.kept()
     assert weak[:3] == (1.0, 2, 1.0)

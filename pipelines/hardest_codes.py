@@ -1,0 +1,119 @@
+"""Which objective gives the hardest codes: attack the images of every model of Table 1.
+
+Classes are what a linear probe says of the codes, and beside it the nearest class. Of every test
+image the smallest change is sought that makes it another class, and natural changes are tried
+too. The folder of results gets `hardness.csv` (a line a model), `against.md` (objectives
+compared with one of them, on the events that both name rightly) and `hardness.png` (what is left
+of the accuracy under attack).
+"""
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glitchvae import probes
+from glitchvae.checkpoint import load_checkpoint
+from glitchvae.config import Settings, read_config
+from glitchvae.plots import Curve, curves
+from glitchvae.recipes import find_files, find_recipe, run_recipe, write_rows
+from glitchvae.store import replacing
+from glitchvae.training import TrainingData
+from glitchvae.validation.boundaries import ClassScores
+from glitchvae.validation.hardness import change_images, measure_hardness
+from glitchvae.validation.hardness_study import (
+    ModelHardness,
+    Models,
+    as_markdown,
+    compare_hardness,
+)
+from glitchvae.validation.whitened_events import prototypes_of
+
+TABLE, PIXELS = "table1_gravity_spy", "pixels, PCA"
+SIZES = np.geomspace(0.01, 3.0, 40)
+
+
+class HardestCodesSettings(Settings):
+    """Keys of `hardest_codes.toml`."""
+
+    runs: str = ""
+    data: tuple[str, ...] = ()
+    pool: int = 5
+    block: float = 512.0
+    baseline: str = "VAE"
+    steps: int = 60
+
+
+def main(config: Path, out: Path, *, tiny: bool) -> None:
+    """Measure every model, then compare."""
+    settings = read_config(HardestCodesSettings, config)
+    if tiny:
+        settings = settings.model_copy(update={"runs": "", "data": (), "steps": 5})
+    runs = Path(settings.runs or out / TABLE)
+    if not settings.runs:
+        run_recipe(find_recipe(TABLE), runs, tiny=tiny)
+    paths = find_files(settings.data, config) if settings.data else [runs / "set.h5"]
+    data, blocks = probes.read_pooled(paths, pool=settings.pool, block=settings.block)
+    found = defaultdict(list)
+    for folder in sorted(path.parent for path in runs.glob("*/predictions.csv")):
+        if folder.name != PIXELS:
+            name, _, seed = folder.name.rpartition("-")
+            found[name].append(measure(folder, data, blocks, settings.steps))
+            print(f"{name} {seed}: {found[name][-1].probe.median:.3f}", file=sys.stderr)
+    write_models(found, out / "hardness.csv")
+    draw(found, out / "hardness.png")
+    rng, groups = np.random.default_rng(0), blocks[data.rows("test")]
+    rows = compare_hardness(found, settings.baseline, rng, groups=groups)
+    with replacing(out / "against.md") as temporary:
+        temporary.write_text(text := as_markdown(rows, settings.baseline), encoding="utf-8")
+    print(text, end="")
+
+
+def measure(folder: Path, data: TrainingData, blocks: NDArray, steps: int) -> ModelHardness:
+    """Fit the linear probe to all but the test events, then attack and change those."""
+    checkpoint = load_checkpoint(folder)
+    codes = probes.encode_data(checkpoint, data)
+    rest, test = data.rows("train", "validation"), data.rows("test")
+    probe = probes.fit_linear_probe(codes[rest], data.labels[rest], groups=blocks[rest])
+    by_probe = ClassScores.of_probe(probe)
+    nearest = ClassScores.of_prototypes(prototypes_of(checkpoint))
+    x, truth = data.batch(torch.from_numpy(test)).x, data.labels[test]
+    return ModelHardness(
+        probe=measure_hardness(checkpoint.model, by_probe, x, truth, steps=steps),
+        nearest=measure_hardness(checkpoint.model, nearest, x, truth, steps=steps),
+        changes=change_images(checkpoint, by_probe, x),
+    )
+
+
+def write_models(found: Models, path: Path) -> None:
+    """Accuracies, median distances and the shares kept under each change, model by model."""
+    rows, header = [], []
+    for name, models in found.items():
+        for seed, one in enumerate(models):
+            kept = [
+                (f"{change} {at.strength:g}", at.share)
+                for change in one.changes.changes
+                for at in one.changes.of(change).kept()
+            ]
+            header = [change for change, _ in kept]
+            figures = [
+                f for hit in (one.probe, one.nearest) for f in (hit.right.mean(), hit.median)
+            ]
+            rows.append((name, seed, *figures, *(share for _, share in kept)))
+    columns = ("probe_accuracy", "probe_distance", "nearest_accuracy", "nearest_distance")
+    write_rows(path, ("objective", "seed", *columns, *header), rows)
+
+
+def draw(found: Models, path: Path) -> None:
+    """Accuracy of the linear probe under attack; bands hold the seeds."""
+    lines = {}
+    for name, models in found.items():
+        left = np.stack([one.probe.accuracy_under(SIZES) for one in models])
+        lines[name] = Curve(SIZES, left.mean(axis=0), left.min(axis=0), left.max(axis=0))
+    curves(
+        lines, path, xscale="log", xlabel="size of the change (Euclidean norm, range of a pixel 1)",
+        ylabel="named rightly whatever the change",
+    )  # fmt: skip
