@@ -65,7 +65,7 @@ def kl_curves(
     """
     columns = 3
     rows = -(-len(curves) // columns)
-    figure = Figure(figsize=(3.3 * columns, 2.3 * rows), layout="constrained")
+    figure = Figure(figsize=(3.3 * columns, 1.7 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for axes, (name, (steps, kl)) in zip(panels, curves.items(), strict=False):
         for d, line in enumerate(kl.T):

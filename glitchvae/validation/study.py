@@ -118,6 +118,21 @@ def write_codes(settings: StudySettings, points: FactorData, cells: list[Cell], 
 
 def draw_figures(points: FactorData, results: list[Result], out: Path) -> None:
     """Figures 1 to 3: losses against strengths, KL over training, traversals."""
+    draw_losses(results, out)
+    cells = dict.fromkeys(result.cell for result in results)
+    shown = [cell for cell in cells if cell.row.objective in ("annealed", "bottleneck")]
+    shown.sort(key=lambda cell: (cell.row.objective, cell.row.value, cell.seed))
+    if shown:
+        folders = {f"{cell.row.name}, seed {cell.seed}": cell.folder(out) for cell in shown}
+        curves = {name: kl_over_training(folder) for name, folder in folders.items()}
+        figures.kl_curves(curves, out / "kl.png")
+    for cell in shown:
+        if cell.seed == 0:
+            draw_traversals(cell.folder(out), points, out / f"traversals-{cell.row.name}.png")
+
+
+def draw_losses(results: list[Result], out: Path) -> None:
+    """ELBO and reconstruction loss of all models against the strength of their objective."""
     for name, label in (("elbo", "ELBO (nats)"), ("reconstruction", "reconstruction loss (nats)")):
         by_objective: dict[str, dict[float, list[float]]] = {}
         for (row, _), score in results:
@@ -125,12 +140,3 @@ def draw_figures(points: FactorData, results: list[Result], out: Path) -> None:
                 by_value = by_objective.setdefault(row.objective, {})
                 by_value.setdefault(row.value, []).append(score.value)
         figures.losses(by_objective, label, out / f"{name}.png")
-    first = dict.fromkeys(result.cell for result in results if result.cell.seed == 0)
-    shown = [cell for cell in first if cell.row.objective in ("annealed", "bottleneck")]
-    if shown:
-        curves = {
-            f"{c.row.objective} {c.row.value:g}": kl_over_training(c.folder(out)) for c in shown
-        }
-        figures.kl_curves(curves, out / "kl.png")
-    for cell in shown:
-        draw_traversals(cell.folder(out), points, out / f"traversals-{cell.row.name}.png")
