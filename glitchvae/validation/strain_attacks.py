@@ -6,8 +6,8 @@ Its gradient runs through the Q-transform (`FrozenScan`), the picture and the en
 steps have no useful gradient and are held or replaced while it descends: the plane of the
 loudest tile and the medians of the rows are those of the strain at the start of each round,
 and the picture has a colour for every energy instead of 256. Energies above the ceiling of the
-scale have no gradient. What comes out is then imaged and classified as any strain is, and
-only that counts.
+scale have no gradient. What this gets wrong at the start of a round is added to its margin
+throughout. What comes out is then imaged and classified as any strain is, and only that counts.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from glitchvae.validation.whitened_events import (
     WhitenedEvent,
     canvases,
     classify_blocks,
+    encode_blocks,
     prototypes_of,
 )
 
@@ -183,7 +184,14 @@ def _target(names: tuple[str, ...], original: str, target: str) -> int:
 
 
 class _Margin:
-    """Score of the best other class over the target's, as a function of disturbances (B, S)."""
+    """Score of the best other class over the target's, as a function of disturbances (B, S).
+
+    What is held or replaced in it shifts it by an offset; it is right at one disturbance.
+
+    Attributes:
+        frozen: The plane and the medians at that disturbance.
+        offset: What the margin of the strain as it is imaged has more there.
+    """
 
     def __init__(
         self, checkpoint: Checkpoint, event: WhitenedEvent, target: int, at: Tensor
@@ -196,8 +204,17 @@ class _Margin:
             grids=[canvas.grid for canvas in self.canvases], search=event.search, trim=event.trim,
         )  # fmt: skip
 
+        self.offset = torch.zeros(1)
+        codes = encode_blocks(checkpoint, event, disturbed(event, at))
+        with torch.no_grad():
+            self.offset = self._of_codes(codes) - self(at)
+
     def __call__(self, disturbance: Tensor) -> Tensor:
-        scores = self.scores(self.model.encode(self._input(disturbance)).mean)
+        """(B,) of disturbances (B, S)."""
+        return self._of_codes(self.model.encode(self._input(disturbance)).mean) + self.offset
+
+    def _of_codes(self, codes: Tensor) -> Tensor:
+        scores = self.scores(codes)
         return -lead(scores, torch.full((len(scores),), self.target))
 
     def _input(self, disturbance: Tensor) -> Tensor:

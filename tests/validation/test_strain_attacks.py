@@ -9,6 +9,7 @@ from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
 from glitchvae.errors import InputError, ModelError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
 from glitchvae.prototypes import Prototypes
+from glitchvae.validation.boundaries import ClassScores, lead
 from glitchvae.validation.strain_attacks import (
     REACH,
     SHARES,
@@ -113,6 +114,9 @@ def test_the_gradient_is_that_of_what_is_imaged(checkpoint, event):
     leaf = torch.zeros(1, int(2 * REACH * RATE), requires_grad=True)
     target = checkpoint.prototypes.names.index("Burst")
     margin = _Margin(checkpoint, event, target, leaf.detach())
+    scores = ClassScores.of_prototypes(checkpoint.prototypes)
+    imaged = lead(scores(encode_blocks(checkpoint, event, event.block)), torch.tensor([target]))
+    assert float(margin(leaf).detach()) == pytest.approx(-float(imaged))
     (gradient,) = torch.autograd.grad(margin(leaf), leaf)
     direction = gradient / gradient.norm()
     with torch.no_grad():
