@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,12 @@ from glitchvae.validation.table2 import (
     Cell,
     Result,
     StudySettings,
-    cells_of,
+    groups_of,
     is_done,
     points_of,
     read_results,
-    run_cell,
+    score_cell,
+    train_cells,
     write_table,
 )
 from glitchvae.validation.verdicts import (
@@ -60,18 +61,22 @@ def run_study(
         report: Told of every model that is done, with how long the rest will take.
     """
     pictures, points = data.to_training().to(device), points_of(settings, data)
-    trained, begin = 0, time.monotonic()
-    for count, cell in enumerate(cells_of(settings, out), start=1):
-        if is_done(cell, out):
-            progress(settings.steps)
-            continue
-        run_cell(cell, settings, pictures, points, out, device=device, progress=progress)
-        trained += 1
-        left = (time.monotonic() - begin) / trained * (settings.models - count) / 60
-        report(
-            f"{count} of {settings.models}: {cell.row.name}, seed {cell.seed}; {left:.0f} min left"
-        )
+    done, new, begin = 0, 0, time.monotonic()
+    for cells in groups_of(settings, out):
+        train_cells(cells, settings, pictures, out, device=device, progress=progress)
+        missing = [cell for cell in cells if not is_done(cell, out)]
+        for cell in missing:
+            score_cell(cell, settings, points, out, device=device)
+        done, new = done + len(cells), new + len(missing)
+        if missing:
+            left = (time.monotonic() - begin) / new * (settings.models - done) / 60
+            report(f"{done} of {settings.models}: {_named(missing)}; {left:.0f} min left")
     return write_results(settings, points, out, published or {})
+
+
+def _named(cells: Sequence[Cell]) -> str:
+    """The row of some cells and their seeds."""
+    return f"{cells[0].row.name}, seed {', '.join(str(cell.seed) for cell in cells)}"
 
 
 def write_results(

@@ -1,7 +1,8 @@
 """Table 2 of the beta-annealed VAE: seven objectives, three strengths of each, six metrics.
 
 A cell is one model: a row of the table and a seed. Cells are trained, encoded and scored
-one after the other, each into its own folder, which a run that is started again finds.
+one after the other, or the seeds of a row as an ensemble, each into its own folder, which
+a run that is started again finds.
 
 No Bottleneck row of the table ends at the rate of an annealed one, and at different rates
 losses cannot be compared. A study may therefore train, beside each annealed model, its
@@ -16,6 +17,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,7 +29,7 @@ from glitchvae.config import Settings, nearest
 from glitchvae.models import Model
 from glitchvae.objectives import read_objective
 from glitchvae.store import Progress, replacing
-from glitchvae.training import PictureData, TrainingConfig, train
+from glitchvae.training import PictureData, TrainingConfig, train, train_ensemble
 from glitchvae.validation.disentanglement import Protocol, Score, measure
 from glitchvae.validation.encoding import encode, explain
 from glitchvae.validation.factors import FactorData
@@ -102,6 +104,7 @@ class StudySettings(Settings):
         points: Images that are encoded and scored, drawn once for all models.
         kept: Of those, how many codes go into the published result.
         objectives: Only the rows of these; all where empty.
+        ensembles: Whether all seeds of a row are trained in one step, which a GPU is faster at.
         partners: Whether each annealed model is followed by a Bottleneck model at its rate.
         changes: Settings of objectives, by name, that are not those of the reference study.
         protocol: Sizes of the metrics' samples.
@@ -117,6 +120,7 @@ class StudySettings(Settings):
     points: int = Field(default=50_000, ge=100)
     kept: int = Field(default=1_000, ge=1)
     objectives: tuple[str, ...] = ()
+    ensembles: bool = False
     partners: bool = False
     changes: dict[str, dict[str, float]] = Field(default_factory=dict)
     protocol: Protocol = Protocol()
@@ -176,18 +180,20 @@ class Cell(NamedTuple):
         return out / "cells" / self.row.name / f"seed-{self.seed}"
 
 
-def cells_of(settings: StudySettings, out: Path) -> Iterator[Cell]:
-    """Seed by seed, so that a study that is stopped has whole tables.
+def groups_of(settings: StudySettings, out: Path) -> Iterator[tuple[Cell, ...]]:
+    """Cells that are trained together: the seeds of a row, or each alone.
 
-    The partner of an annealed model appears once that model is done: its capacity is known
-    only then.
+    Those alone come seed by seed, so that a study that is stopped has whole tables. The
+    partner of an annealed model appears once that model is done: its capacity is known only
+    then.
     """
-    for seed in range(settings.seeds):
+    seeds = range(settings.seeds)
+    for together in [tuple(seeds)] if settings.ensembles else [(seed,) for seed in seeds]:
         for row in settings.rows():
-            cell = Cell(row, seed)
-            yield cell
-            if settings.models_of(row) == 2 and is_done(cell, out):
-                yield partner_of(cell, out)
+            cells = tuple(Cell(row, seed) for seed in together)
+            yield cells
+            if settings.models_of(row) == 2 and all(is_done(cell, out) for cell in cells):
+                yield tuple(partner_of(cell, out) for cell in cells)
 
 
 def partner_of(cell: Cell, out: Path) -> Cell:
@@ -217,28 +223,62 @@ def describe(settings: StudySettings) -> str:
     )
 
 
-def run_cell(
-    cell: Cell, settings: StudySettings, data: PictureData, points: FactorData, out: Path,
+def train_cells(
+    cells: Sequence[Cell], settings: StudySettings, data: PictureData, out: Path,
     *, device: str = "cpu", progress: Progress = lambda _: None,
 ) -> None:  # fmt: skip
-    """Train, encode and score one model; one that is trained already is only scored.
+    """Train the models of one row; what is trained already stays as it is.
+
+    Args:
+        cells: The seeds of the row. Several are trained as an ensemble, unless some were
+            trained or begun alone.
+        settings: Of the study.
+        data: Images to train on.
+        out: Folder of the study.
+        device: Where to train.
+        progress: Told of updates, `settings.steps` of each cell.
+    """
+    missing = [cell for cell in cells if not _is_trained(cell.folder(out), settings.steps)]
+    progress(settings.steps * (len(cells) - len(missing)))
+    begun = [cell for cell in missing if (cell.folder(out) / "resume").exists()]
+    if len(cells) > 1 and len(missing) == len(cells) and not begun:
+        _train_together(cells, settings, data, out, device, progress)
+        return
+    for cell in missing:
+        run, config = cell.folder(out), settings.config(cell.row, cell.seed, data.shape)
+        train(data, config, run, resume=cell in begun, device=device, progress=progress)
+
+
+def _train_together(
+    cells: Sequence[Cell], settings: StudySettings, data: PictureData, out: Path, device: str,
+    progress: Progress,
+) -> None:  # fmt: skip
+    row, seed = cells[0]
+    folder = cells[0].folder(out).parent
+    members = {
+        cell.folder(out).name: {"seed": cell.seed, cell.row.parameter: cell.row.value}
+        for cell in cells
+    }
+    train_ensemble(
+        data, settings.config(row, seed, data.shape), members, folder,
+        resume=(folder / "resume").exists(), device=device,
+        progress=lambda updates: progress(updates * len(cells)),
+    )  # fmt: skip
+
+
+def score_cell(
+    cell: Cell, settings: StudySettings, points: FactorData, out: Path, *, device: str = "cpu"
+) -> None:
+    """Encode and score a model that is trained.
 
     Args:
         cell: Which one.
         settings: Of the study.
-        data: Images to train on.
         points: Images to score on.
         out: Folder of the study.
-        device: Where to train and encode.
-        progress: Told of updates, `settings.steps` in all.
+        device: Where to encode.
     """
     run = cell.folder(out)
-    if not _trained(run, settings.steps):
-        config = settings.config(cell.row, cell.seed, points.shape)
-        resume = (run / "resume").exists()
-        train(data, config, run, resume=resume, device=device, progress=progress)
-    else:
-        progress(settings.steps)
     model = load_checkpoint(run, device).model
     scores = score_model(model, settings, points, seed=cell.seed, device=device)
     write_table(run / SCORES, Score._fields, scores)
@@ -266,7 +306,7 @@ def points_of(settings: StudySettings, data: FactorData) -> FactorData:
     return data.sample(settings.points, np.random.default_rng(0))
 
 
-def _trained(run: Path, steps: int) -> bool:
+def _is_trained(run: Path, steps: int) -> bool:
     return (run / "card.toml").exists() and read_card(run).steps == steps
 
 
@@ -289,7 +329,7 @@ class Result(NamedTuple):
 
 def read_results(settings: StudySettings, out: Path) -> Iterator[Result]:
     """All numbers of the cells that are done, partners included."""
-    for cell in cells_of(settings, out):
+    for cell in chain.from_iterable(groups_of(settings, out)):
         if is_done(cell, out):
             yield from read_result(cell, out)
 

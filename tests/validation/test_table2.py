@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,8 +22,8 @@ from glitchvae.validation.table2 import (
     Cell,
     Result,
     StudySettings,
-    cells_of,
     describe,
+    groups_of,
     is_done,
 )
 from glitchvae.validation.verdicts import (
@@ -115,7 +116,7 @@ def test_a_study_writes_tables_codes_and_figures(study):
 
 def test_a_partner_has_the_rate_of_its_model_as_capacity(study):
     out, _ = study
-    cells = list(cells_of(SETTINGS, out))
+    cells = list(chain.from_iterable(groups_of(SETTINGS, out)))
     assert [cell.row.partner_of for cell in cells[1::2]] == [c.row.name for c in cells[::2]]
     for model, partner in zip(cells[::2], cells[1::2], strict=True):
         with (model.folder(out) / "scores.csv").open() as file:
@@ -127,7 +128,7 @@ def test_a_partner_has_the_rate_of_its_model_as_capacity(study):
 
 def test_a_study_goes_on_where_it_was(study, squares):
     out, _ = study
-    first, *_, last = cells_of(SETTINGS, out)
+    (first,), *_, (last,) = groups_of(SETTINGS, out)
     kept = (first.folder(out) / "scores.csv").stat().st_mtime_ns
     lost = last.folder(out) / "scores.csv"
     before = lost.read_text()
@@ -136,6 +137,32 @@ def test_a_study_goes_on_where_it_was(study, squares):
     run_study(SETTINGS, squares, out)
     assert (first.folder(out) / "scores.csv").stat().st_mtime_ns == kept
     assert lost.read_text() == before
+
+
+def test_seeds_of_a_row_can_be_trained_together(squares, tmp_path):
+    settings = SETTINGS.model_copy(update={"ensembles": True, "seeds": 2})
+    told, updates = [], []
+    run_study(settings, squares, tmp_path, report=told.append, progress=updates.append)
+    assert told[1].startswith("4 of 12: partner-of-annealed-5, seed 0, 1; ")
+    assert sum(updates) == settings.models * settings.steps
+    groups = list(groups_of(settings, tmp_path))
+    assert [[cell.seed for cell in cells] for cells in groups] == [[0, 1]] * 6
+    capacities = {cell.row.value for cells in groups[1::2] for cell in cells}
+    assert len(capacities) == 6  # each partner has that of its own model
+    for row, seed in chain.from_iterable(groups):
+        card = read_card(Cell(row, seed).folder(tmp_path))
+        assert (card.seed, card.objective[row.parameter]) == (seed, row.value)
+
+
+def test_seeds_that_were_begun_alone_go_on_alone(squares, tmp_path):
+    settings = SETTINGS.model_copy(update={"partners": False})
+    run_study(settings, squares, tmp_path)
+    alone = tmp_path / "cells" / "annealed-5" / "seed-0" / "weights.safetensors"
+    before = alone.read_bytes()
+    more = settings.model_copy(update={"ensembles": True, "seeds": 2})
+    run_study(more, squares, tmp_path)
+    assert alone.read_bytes() == before
+    assert all(is_done(cell, tmp_path) for cells in groups_of(more, tmp_path) for cell in cells)
 
 
 @pytest.mark.parametrize(
