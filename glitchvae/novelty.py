@@ -60,6 +60,11 @@ def reference_of(prototypes: Prototypes, rng: np.random.Generator) -> Reference:
     return Reference(points, prototypes.owners[centres])
 
 
+def metric_axes(prototypes: Prototypes) -> NDArray[np.float64]:
+    """(Z, Z) from whitened codes to the space in which the classes are told apart best."""
+    return np.asarray(np.linalg.solve(prototypes.whitener, prototypes.class_metric), np.float64)
+
+
 class Gaussian(NamedTuple):
     """A normal density: mean (Z,), whitening `root` (Z, Z), logarithm of its determinant."""
 
@@ -93,7 +98,7 @@ def shrunk_gaussian(
 
 @dataclass(frozen=True, kw_only=True)
 class KnownDensity:
-    """Densities of the known classes in whitened code space.
+    """Densities of the known classes.
 
     Attributes:
         components: Gaussians of all classes.
@@ -224,12 +229,12 @@ class Novelty:
     """Novelty of codes: 0 = in the midst of a known class ... 1 = unlike every one.
 
     Attributes:
-        whitener: (Z, Z) of the prototypes.
+        metric: (Z, Z) of the prototypes.
         density: Of the known classes.
         tail: Of the scores of known events under classes fitted without them.
     """
 
-    whitener: NDArray[np.float64]
+    metric: NDArray[np.float64]
     density: KnownDensity
     tail: Tail
 
@@ -237,11 +242,12 @@ class Novelty:
     def fit(cls, prototypes: Prototypes, *, seed: int = 0) -> Self:
         """From the known events of prototypes."""
         rng = np.random.default_rng(seed)
-        reference = reference_of(prototypes, rng)
+        points, owners = reference_of(prototypes, rng)
+        reference = Reference(points @ metric_axes(prototypes), owners)
         classes = len(prototypes.names)
         scores = np.negative(cross_fitted(reference, classes, rng).max(axis=1))
         return cls(
-            whitener=prototypes.whitener,
+            metric=prototypes.class_metric,
             density=KnownDensity.fit(reference, classes, seed=seed),
             tail=Tail.fit(scores),
         )
@@ -250,7 +256,7 @@ class Novelty:
         """(N,) negative log-density under the likeliest class; NaN for a code with NaN."""
         found = np.full(len(codes), np.nan)
         usable = np.isfinite(codes).all(axis=1)
-        points = np.asarray(codes[usable], dtype=np.float64) @ self.whitener
+        points = np.asarray(codes[usable], dtype=np.float64) @ self.metric
         found[usable] = -self.density.log_density(points).max(axis=1)
         return found
 

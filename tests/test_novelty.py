@@ -14,6 +14,7 @@ from glitchvae.novelty import (
     Tail,
     class_shares,
     cross_fitted,
+    metric_axes,
     reference_of,
     shrunk_gaussian,
 )
@@ -119,3 +120,9 @@ def test_prototypes_without_events_get_stand_ins(prototypes, rng):
     centres = bare.centres @ bare.whitener
     apart = np.linalg.norm(points[:, None] - centres, axis=2).min(axis=1)
     assert apart.max() <= bare.known_distances.max() + 1e-6
+
+
+def test_whitened_codes_turn_into_those_of_the_metric(prototypes, rng):
+    codes = rng.normal(size=(5, 3))
+    turned = codes @ prototypes.whitener @ metric_axes(prototypes)
+    np.testing.assert_allclose(turned, codes @ prototypes.class_metric)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.discovery.comparing import Known
 from glitchvae.discovery.excess import Sample
-from glitchvae.discovery.searching import MEMBER, find_and_count, search
+from glitchvae.discovery.membership import MEMBER
+from glitchvae.discovery.searching import MOSTLY, find_and_count, search
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import uniform_p_value
 from glitchvae.embedding import Embeddings
@@ -52,7 +53,7 @@ class Trial:
     @property
     def detected(self) -> bool:
         """Whether a candidate is mostly of this class."""
-        return self.purity >= MEMBER
+        return self.purity >= MOSTLY
 
     @property
     def recovered(self) -> bool:
@@ -154,10 +155,10 @@ def look_for(
 ) -> tuple[Trial, ...]:
     """Search once and compare what is found with classes that are not known."""
     found = search(archive, known.background, settings, np.random.default_rng(settings.seed))
-    members = found.membership(archive) > MEMBER
+    members = found.membership > MEMBER
     inside = np.stack([members[truth == name].sum(axis=0) for name in names], axis=1)
     sizes = np.maximum(members.sum(axis=0), 1)
-    false = int((inside.sum(axis=1) < MEMBER * sizes).sum())
+    false = int((inside.sum(axis=1) < MOSTLY * sizes).sum())
     trials = []
     for column, name in enumerate(names):
         count = int((truth == name).sum())
@@ -201,10 +202,8 @@ def look_for_injections(
     new, _ = _usable(injected, injected.label, known)
     other = names != name
     for population in (n for n in populations if n <= len(new.points)):
-        part = Sample(
-            np.concatenate([old.points[other], new.points[:population]]),
-            np.concatenate([old.log_known[other], new.log_known[:population]]),
-        )
+        added = zip(old.take(other), new.take(np.arange(population)), strict=True)
+        part = Sample(*map(np.concatenate, added))
         mixed = np.concatenate([names[other], np.full(population, name, object)])
         yield look_for(part, mixed, known, [name], settings)[0]
 

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from glitchvae.discovery.excess import Background, Sample
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
-from glitchvae.novelty import KnownDensity, Tail, cross_fitted, reference_of
+from glitchvae.novelty import KnownDensity, Reference, cross_fitted, metric_axes, reference_of
 from glitchvae.prototypes import Prototypes
 from glitchvae.status import Status
 
 FEWEST_EVENTS = 20
 """Events with a code below which an archive says nothing about groups."""
+
+MOST_AXES = 24
+"""Axes of the search. A density of a few hundred events is the worse the more axes it has, and
+beyond two dozen of those that tell classes apart there is little that new ones differ in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,40 +30,44 @@ class Known:
     Attributes:
         names: Of the classes.
         whitener: (Z, Z) of the prototypes.
-        density: Of each class.
+        axes: (Z, D) from whitened codes to the space of the search.
+        density: Of each class, there.
         background: Known events.
-        tail: Of the novelty scores of known events.
     """
 
     names: tuple[str, ...]
     whitener: NDArray[np.float64]
+    axes: NDArray[np.float64]
     density: KnownDensity
     background: Background
-    tail: Tail
 
     @classmethod
     def of(cls, prototypes: Prototypes, *, seed: int = 0) -> Known:
-        """Densities, known events and the tail of their novelty."""
-        rng = np.random.default_rng(seed)
-        reference, classes = reference_of(prototypes, rng), len(prototypes.names)
+        """Densities and known events."""
+        rng, classes = np.random.default_rng(seed), len(prototypes.names)
+        codes, owners = reference_of(prototypes, rng)
+        axes = _search_axes(codes, metric_axes(prototypes))
+        reference = Reference(codes @ axes, owners)
         log_known = cross_fitted(reference, classes, rng)
-        sample = Sample(reference.points, log_known)
         return cls(
             names=prototypes.names,
             whitener=prototypes.whitener,
+            axes=axes,
             density=KnownDensity.fit(reference, classes, seed=seed),
-            background=Background(sample=sample, owners=reference.owners),
-            tail=Tail.fit(-log_known.max(axis=1)),
+            background=Background(sample=Sample(codes, reference.points, log_known), owners=owners),
         )
 
     def sample(self, codes: NDArray[np.floating]) -> Sample:
-        """Codes (N, Z) whitened, with their densities."""
-        points = np.asarray(codes, dtype=np.float64) @ self.whitener
-        return Sample(points, self.density.log_density(points))
+        """Codes (N, Z) whitened, as points of the search, with their densities there."""
+        whitened = np.asarray(codes, dtype=np.float64) @ self.whitener
+        points = whitened @ self.axes
+        return Sample(whitened, points, self.density.log_density(points))
 
-    def novelty(self, sample: Sample) -> NDArray[np.float64]:
-        """(N,) one less the chance that a known event lies as far out."""
-        return 1.0 - self.tail.exceedance(-sample.log_known.max(axis=1))
+
+def _search_axes(codes: NDArray[np.float64], metric: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(Z, D) principal axes of known codes under the metric, the widest D."""
+    spread = np.atleast_2d(np.cov(codes @ metric, rowvar=False))
+    return metric @ np.linalg.eigh(spread)[1][:, ::-1][:, :MOST_AXES]
 
 
 def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[np.int64]:

@@ -31,14 +31,21 @@ _REACH = 1e-5  # probability from which an event counts for a component
 
 
 class Sample(NamedTuple):
-    """Events: whitened codes (N, Z) and log-densities (N, K) under the known classes."""
+    """Events.
 
+    Attributes:
+        codes: (N, Z) whitened.
+        points: (N, D) in the space of the search.
+        log_known: (N, K) log-densities there under the known classes.
+    """
+
+    codes: NDArray[np.float64]
     points: NDArray[np.float64]
     log_known: NDArray[np.float64]
 
     def take(self, rows: NDArray) -> Sample:
         """Some of the events."""
-        return Sample(self.points[rows], self.log_known[rows])
+        return Sample(*(column[rows] for column in self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +59,18 @@ class Background:
 
     sample: Sample
     owners: NDArray[np.int64]
+
+    def halves(self, rng: np.random.Generator) -> tuple[Background, Background]:
+        """Two halves of every class, drawn at random; an odd event goes to the second."""
+        order = rng.permutation(len(self.owners))
+        order = order[np.argsort(self.owners[order], kind="stable")]
+        rank = np.arange(len(order)) - np.searchsorted(self.owners[order], self.owners[order])
+        last = np.bincount(self.owners)[self.owners[order]] - 1 - rank
+        first = last % 2 == 1
+        return self._take(order[first]), self._take(order[~first])
+
+    def _take(self, rows: NDArray[np.int64]) -> Background:
+        return Background(sample=self.sample.take(rows), owners=self.owners[rows])
 
     def weights(
         self, claims: NDArray[np.float64], archive_claims: NDArray[np.float64]

@@ -13,11 +13,13 @@ from glitchvae.discovery.comparing import Known, comparable_rows, left_out
 from glitchvae.discovery.describing import describe
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.live import Live, months
+from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.record import Candidate, Discovery, KnownClass
-from glitchvae.discovery.searching import MEMBER, Found, search
+from glitchvae.discovery.searching import Found, search
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.stability import stabilities
 from glitchvae.embedding import Embeddings
+from glitchvae.novelty import Novelty
 from glitchvae.prototypes import Prototypes
 from glitchvae.store import Progress
 
@@ -56,7 +58,7 @@ def discover(
     found = search(archive, known.background, settings, rng)
     report(1)
     stable = stabilities(archive, known.background, found, settings, rng, report)
-    novelty = known.novelty(archive)
+    novelty = Novelty.fit(prototypes, seed=settings.seed).novelty(embeddings.mean[rows])
     members = _members(archive, found)
     cluster = np.full(len(rows), -1)
     for number, own in enumerate(members):
@@ -70,7 +72,7 @@ def discover(
             embeddings, prototypes, archive, rows, members, novelty, found, stable, settings, live
         ),
         known=_known_classes(embeddings, archive, rows, cluster, known.names, found, live),
-        audit=audit_labels(archive.points, labels, rows, settings.neighbours, rng),
+        audit=audit_labels(archive.codes, labels, rows, settings.neighbours, rng),
         excluded=left_out(embeddings, rows),
         settings=settings,
         live=live,
@@ -80,10 +82,9 @@ def discover(
 
 def _members(archive: Sample, found: Found) -> list[NDArray[np.int64]]:
     """Events of each group, its medoid first and the others by their distance from it."""
-    membership = found.membership(archive)
     return [
-        _from_medoid(archive.points, np.flatnonzero(membership[:, g] > MEMBER))
-        for g in range(membership.shape[1])
+        _from_medoid(archive.codes, np.flatnonzero(membership > MEMBER))
+        for membership in found.membership.T
     ]
 
 
@@ -100,7 +101,7 @@ def _candidates(
     stable: NDArray[np.float64], settings: DiscoverySettings, live: Live,
 ) -> tuple[Candidate, ...]:  # fmt: skip
     centres = prototypes.centres @ prototypes.whitener
-    groups = [archive.points[own] for own in members]
+    groups = [archive.codes[own] for own in members]
     candidates = []
     for number, own in enumerate(members):
         nearest = nearest_classes(groups[number][0], centres, prototypes.owners, prototypes.names)
@@ -121,7 +122,7 @@ def _known_classes(
     embeddings: Embeddings, archive: Sample, rows: NDArray[np.int64], cluster: NDArray[np.int64],
     names: tuple[str, ...], found: Found, live: Live,
 ) -> tuple[KnownClass, ...]:  # fmt: skip
-    inside = found.excess.claims(archive)[:, len(found.groups) :]
+    inside = found.excess.claims(archive)[:, len(found.excess.components) :]
     best = np.where(cluster < 0, inside.argmax(axis=1), -1)
     classes = []
     for k in np.unique(best[best >= 0]):

@@ -11,12 +11,13 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
 from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess
+from glitchvae.discovery.membership import MEMBER, redraw
 from glitchvae.discovery.seeds import excess_rows, first_guess
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import Count, count_events, p_value
 
-MEMBER = 0.5
-"""Probability from which an event belongs to a component or a candidate."""
+MOSTLY = 0.5
+"""Probability from which an event belongs to a component rather than to all else."""
 
 LINKED = 0.02
 """Share of a component's neighbours that must lie in another one for both to be one group."""
@@ -27,7 +28,7 @@ _NEIGHBOURS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Tested:
-    """Components found in one half of an archive and counted in the other.
+    """Components found in one half of the events and counted in the other.
 
     Attributes:
         excess: The components.
@@ -42,26 +43,21 @@ class Tested:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Components that chance does not explain, and the groups they form.
+    """Components that chance does not explain, and the groups of events they lead to.
 
     Attributes:
         excess: J components, fitted to all events.
-        groups: (J,) group of each.
+        membership: (N, G) probability that an event belongs to each group.
         p_values: (G,) of each group: that of its surest component.
         tests: Components that were tested.
         seeds: Rows among which the search began.
     """
 
     excess: Excess
-    groups: NDArray[np.int64]
+    membership: NDArray[np.float64]
     p_values: NDArray[np.float64]
     tests: int
     seeds: NDArray[np.int64]
-
-    def membership(self, archive: Sample) -> NDArray[np.float64]:
-        """(N, G) probability that an event belongs to each group."""
-        claims = self.excess.claims(archive)[:, : len(self.groups)]
-        return claims @ np.eye(len(self.p_values))[self.groups]
 
 
 def find_and_count(
@@ -70,15 +66,20 @@ def find_and_count(
     settings: DiscoverySettings,
     rng: np.random.Generator,
 ) -> Tested:
-    """Look for components in a random half of the events, count them in the other."""
+    """Look for components in a random half of the events, count them in the other.
+
+    Known events are halved too. A hole among them draws a component; if they were counted as
+    well, it would still be a hole, and a large archive would fill it with significance.
+    """
     looked = rng.random(len(archive.points)) < _PART
+    beside, counted = background.halves(rng)
     half, fewest = archive.take(looked), max(3, settings.min_events // 2)
     guess = first_guess(
-        half, excess_rows(half, background), method=settings.method, min_events=fewest,
+        half, excess_rows(half, beside), method=settings.method, min_events=fewest,
         seed=settings.seed,
     )  # fmt: skip
-    excess, _ = fit_excess(half, background, guess, min_events=fewest)
-    counts = tuple(count_events(excess, archive.take(~looked), background))
+    excess, _ = fit_excess(half, beside, guess, min_events=fewest)
+    counts = tuple(count_events(excess, archive.take(~looked), counted))
     p_values = np.array([p_value(count) for count in counts])
     return Tested(excess=excess, counts=counts, p_values=p_values)
 
@@ -95,13 +96,17 @@ def search(
     start = tested.excess.claims(archive)[:, sure]
     excess, left = fit_excess(archive, background, start, min_events=settings.min_events)
     p_values = tested.p_values[sure][left]
-    groups = link(archive.points, excess.claims(archive)[:, : len(left)])
+    inside, outside = (excess.claims(sample) for sample in (archive, background.sample))
+    groups = link(archive.points, inside[:, : len(left)])
     least = np.array([p_values[groups == g].min() for g in range(groups.max(initial=-1) + 1)])
     order = np.argsort(least, kind="stable")
+    weights = background.weights(outside[:, len(left) :], inside[:, len(left) :])
+    first = inside[:, : len(left)] @ (groups[:, None] == order)
+    membership = redraw(archive, background, weights, first)
+    kept = (membership > MEMBER).sum(axis=0) >= settings.min_events
     return Found(
-        excess=excess, groups=np.argsort(order)[groups] if len(order) else groups,
-        p_values=least[order], tests=len(tested.p_values),
-        seeds=excess_rows(archive, background),
+        excess=excess, membership=membership[:, kept], p_values=least[order][kept],
+        tests=len(tested.p_values), seeds=excess_rows(archive, background),
     )  # fmt: skip
 
 
@@ -115,7 +120,7 @@ def link(points: NDArray[np.float64], members: NDArray[np.float64]) -> NDArray[n
     count = members.shape[1]
     if count < 2:
         return np.zeros(count, dtype=np.int64)
-    owner = np.where(members.max(axis=1) > MEMBER, members.argmax(axis=1), count)
+    owner = np.where(members.max(axis=1) > MOSTLY, members.argmax(axis=1), count)
     rows = np.flatnonzero(owner < count)
     pool = points.astype(np.float32)
     search_in = NearestNeighbors(n_neighbors=_NEIGHBOURS + 1, algorithm="brute").fit(pool)

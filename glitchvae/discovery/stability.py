@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from glitchvae.clustering import jaccard
 from glitchvae.discovery.excess import Background, Sample, fit_excess
-from glitchvae.discovery.searching import MEMBER, Found
+from glitchvae.discovery.membership import MEMBER
+from glitchvae.discovery.searching import MOSTLY, Found
 from glitchvae.discovery.seeds import first_guess
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.store import Progress
@@ -28,7 +29,7 @@ def stabilities(
     A resample's components that lie mostly in a group count as that group together: where
     it is cut in two, nothing is lost. NaN where no resample is asked for.
     """
-    members = found.membership(archive) > MEMBER
+    members = found.membership > MEMBER
     scores = []
     for _ in range(settings.bootstraps if members.any() else 0):
         drawn = np.unique(rng.integers(len(members), size=len(members)))
@@ -49,10 +50,10 @@ def _groups_again(
         archive, rows, method=settings.method, min_events=fewest, seed=settings.seed
     )
     excess, left = fit_excess(archive, background, guess, min_events=fewest, rounds=_ROUNDS)
-    return excess.claims(archive)[:, : len(left)] > MEMBER
+    return excess.claims(archive)[:, : len(left)] > MOSTLY
 
 
 def _recovered(group: NDArray[np.bool_], again: NDArray[np.bool_]) -> float:
     sizes = np.maximum(again.sum(axis=0), 1)
-    mostly = again[group].sum(axis=0) > MEMBER * sizes
+    mostly = again[group].sum(axis=0) > MOSTLY * sizes
     return jaccard(np.flatnonzero(group), np.flatnonzero(again[:, mostly].any(axis=1)))

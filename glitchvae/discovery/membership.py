@@ -1,0 +1,52 @@
+"""Which events belong to a group, once it is sure that there is one.
+
+A search needs densities, and those of a few hundred known events are rough: where a group
+meets a known class, they put the boundary in the wrong place. A classifier only has to know the
+boundary. It learns the known classes from known events, as often as the archive has them, and
+the groups from the events that the search gave them (one round of self-training: Scudder 1965,
+"Probability of error of some adaptive pattern-recognition machines"; Lee 2013).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from glitchvae.discovery.excess import Background, Sample
+
+MEMBER = 2 / 3
+"""Probability from which an event is a member of a candidate."""
+
+_PENALTY = 0.1  # inverse strength, for whitened codes
+_STEPS = 100
+_REACH = 1e-3  # weight below which an event teaches nothing
+
+
+def redraw(
+    archive: Sample,
+    background: Background,
+    weights: NDArray[np.float64],
+    first: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(N, G) probability of each group for each event, by logistic regression of its code.
+
+    Args:
+        archive: N events.
+        background: Known events.
+        weights: (R,) archive events that each of them stands for.
+        first: (N, G) memberships that the search found.
+    """
+    if first.shape[1] == 0:
+        return first
+    rows, groups = np.nonzero(first > _REACH)
+    classes = background.owners.max() + 1
+    model = LogisticRegression(C=_PENALTY, max_iter=_STEPS, tol=1e-3).fit(
+        np.concatenate([background.sample.codes, archive.codes[rows]]),
+        np.concatenate([background.owners, classes + groups]),
+        sample_weight=np.concatenate([np.maximum(weights, _REACH), first[rows, groups]]),
+    )
+    found = np.zeros_like(first)
+    new = model.classes_ >= classes
+    found[:, model.classes_[new] - classes] = model.predict_proba(archive.codes)[:, new]
+    return found

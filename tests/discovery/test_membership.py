@@ -1,0 +1,56 @@
+"""Members by a classifier: Bayes' rule where it is known, several groups, none."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from glitchvae.discovery.excess import Background, Sample
+from glitchvae.discovery.membership import redraw
+
+
+def sample_of(codes):
+    return Sample(codes, codes, np.zeros((len(codes), 1)))
+
+
+@pytest.fixture
+def halves(rng):
+    """Known events around 0, as many new ones around 3, and a first guess cut at 2."""
+    known, archive = rng.normal(0, 1, (400, 2)), rng.normal(0, 1, (2000, 2))
+    archive[1000:, 0] += 3.0
+    background = Background(sample=sample_of(known), owners=np.zeros(400, int))
+    first = (archive[:, :1] > 2.0).astype(float)
+    return sample_of(archive), background, np.full(400, 2.5), first
+
+
+def test_the_boundary_moves_towards_that_of_bayes(halves):
+    archive, *_ = halves
+    found = redraw(*halves)
+    bayes = stats.norm.pdf(archive.codes[:, 0], 3.0) / (
+        stats.norm.pdf(archive.codes[:, 0], 3.0) + stats.norm.pdf(archive.codes[:, 0], 0.0)
+    )
+    assert found.shape == (2000, 1)
+    before = np.abs(halves[3][:, 0] - bayes).mean()
+    assert np.abs(found[:, 0] - bayes).mean() < before
+    side = (found[:, 0] > 0.5) == (bayes > 0.5)
+    assert side.mean() > ((halves[3][:, 0] > 0.5) == (bayes > 0.5)).mean()
+
+
+def test_rare_known_events_leave_more_to_the_group(halves):
+    archive, background, weights, first = halves
+    rare = redraw(archive, background, 0.01 * weights, first)
+    assert (rare > 0.5).sum() > (redraw(*halves) > 0.5).sum() + 200
+
+
+def test_groups_share_what_is_new(rng):
+    middles = np.repeat([(0, 0), (9, 0), (0, 9)], 100, axis=0)
+    archive = sample_of(rng.normal(middles, 1.0))
+    known = Background(sample=sample_of(rng.normal(0, 1, (80, 2))), owners=np.zeros(80, int))
+    first = np.repeat([[0, 0], [1, 0], [0, 1]], 100, axis=0).astype(float)
+    found = redraw(archive, known, np.full(80, 1.25), first)
+    np.testing.assert_array_equal(found > 0.5, first > 0.5)
+    assert (found.sum(axis=1) <= 1 + 1e-9).all()
+
+
+def test_without_a_group_there_is_nothing_to_redraw(halves):
+    archive, background, weights, _ = halves
+    assert redraw(archive, background, weights, np.zeros((2000, 0))).shape == (2000, 0)
