@@ -1,128 +1,205 @@
 """Train plain, beta-TC, beta-TCDLGM and Seatbelt VAEs; attack them, add noise, and compare.
 
-One folder a model (`runs/`), trained once and resumed where it was stopped. The folder of
-results ends up with `models.csv` (a row a model), figures, and `claims.md`: the paper's
+The images are sprites, chairs or glitches. One folder a model (`runs/`), trained once and
+resumed where it was stopped. The folder of results ends up with `models.csv` (a row a
+model), `norms.csv` and `mig.csv` (over seeds), figures, and `claims.md`: the paper's
 claims, and what these runs say of them.
 """
 
 import sys
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, parse, read_toml
-from glitchvae.models import LATENT_SIZES
-from glitchvae.plots import Curve, curves
+from glitchvae.models import LATENT_SIZES, scale_to_range
+from glitchvae.plots import picture_grid, traversals, traverse
+from glitchvae.plots import robustness as figures
 from glitchvae.recipes import write_rows
 from glitchvae.store import replacing
 from glitchvae.training import changed_config, train
-from glitchvae.validation.claims import Cell, as_markdown, judge
-from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
-from glitchvae.validation.factors import FactorData
+from glitchvae.validation.claims import Cell, Found, as_markdown, judge, lowest_rate
+from glitchvae.validation.material import MATERIALS, Material, MaterialName, Wanted
 from glitchvae.validation.robustness import COLUMNS, Robustness, measure_robustness
 
-LIKELIHOOD_ON = {"beta": "all", "tc": "all", "tc-dlgm": "first", "seatbelt": "all"}
+LIKELIHOOD_ON = {"tc": "all", "tc-dlgm": "first", "seatbelt": "all"}
+SAMPLES = 10
+PLACES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 
 
 class RobustnessSettings(Settings):
     """Keys of `seatbelt_robustness.toml`."""
 
-    data: str = ""
+    data: MaterialName = "dsprites"
+    path: str = ""
+    reduction: int = Field(default=1, ge=1)
     events: int = Field(ge=2)
     seeds: tuple[int, ...] = Field(min_length=1)
     betas: tuple[float, ...] = Field(min_length=2)
     layers: tuple[int, ...] = Field(min_length=1)
+    kinds: tuple[str, ...] = ("tc-dlgm", "seatbelt")
     free_bits: float = Field(ge=0)
     pairs: int = Field(ge=1)
     strengths: int = Field(ge=2)
-    noise: tuple[float, ...]
+    evaluations: int = Field(ge=1)
+    noise: tuple[float, ...] = Field(min_length=2)
     images: int = Field(ge=2)
     training: dict[str, Any]
+
+    @field_validator("betas")
+    @classmethod
+    def _with_the_plain(cls, betas: tuple[float, ...]) -> tuple[float, ...]:
+        if min(betas) != 1:
+            raise ValueError("the lowest has to be 1: beta-TCVAE is then the plain VAE")
+        return betas
 
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
     """Train what is not trained yet, then measure and compare."""
     settings = parse(RobustnessSettings, read_toml(config), where=config)
-    if tiny:
-        settings = rehearsal(settings)
-    whole = read_dsprites(settings.data) if settings.data else draw_dsprites()
-    data = whole.sample(settings.events, np.random.default_rng(0))
+    settings = rehearsal(settings) if tiny else settings
+    material = MATERIALS[settings.data](wanted(settings, out))
     found: dict[Cell, Robustness] = {}
     for cell in cells(settings):
-        trained(cell, data, settings, out / "runs" / cell.name)
-        found[cell] = measured(out / "runs" / cell.name, data, settings)
+        trained(cell, material, settings, out / "runs" / cell.name)
+        found[cell] = measured(out / "runs" / cell.name, material, settings)
         print(cell.name, f"ELBO {found[cell].evidence.elbo:.2f}", file=sys.stderr)
-    rows = [(*cell, *one.row()) for cell, one in found.items()]
-    write_rows(out / "models.csv", (*Cell._fields, *COLUMNS), rows)
+    write_tables(found, out)
     draw(found, out)
-    with replacing(out / "claims.md") as temporary:
-        claims = judge(found, np.random.default_rng(0))
-        temporary.write_text(as_markdown(claims), encoding="utf-8")
+    write_claims(found, out / "claims.md")
     print(out / "claims.md")
 
 
 def rehearsal(settings: RobustnessSettings) -> RobustnessSettings:
     """The same on a few images and steps."""
     return settings.model_copy(update={
-        "events": 256, "seeds": (0,), "betas": (1.0, 4.0), "layers": (2,), "pairs": 2,
-        "strengths": 4, "images": 64, "training": {**settings.training, "steps": 8},
+        "events": 96, "seeds": (0,), "betas": (1.0, 4.0), "layers": (2,), "pairs": 2,
+        "strengths": 4, "evaluations": 6, "images": 24, "reduction": max(settings.reduction, 2),
+        "training": {**settings.training, "steps": 4, "batch_size": 16},
     })  # fmt: skip
 
 
+def wanted(settings: RobustnessSettings, out: Path) -> Wanted:
+    """Which images."""
+    return Wanted(
+        path=Path(settings.path) if settings.path else None, events=settings.events,
+        images=settings.images, reduction=settings.reduction, folder=out / "sets",
+    )  # fmt: skip
+
+
 def cells(settings: RobustnessSettings) -> list[Cell]:
-    """Every model of the study; the plain VAE and beta-TCVAE have one layer."""
+    """Every model of the study; beta-TCVAE has one layer and is the plain VAE at beta 1."""
     betas, seeds = settings.betas, settings.seeds
-    plain = [Cell("beta", 1, 1.0, seed) for seed in seeds]
     shallow = [Cell("tc", 1, *each) for each in product(betas, seeds)]
-    deep = product(("tc-dlgm", "seatbelt"), settings.layers, betas, seeds)
-    return [*plain, *shallow, *(Cell(*each) for each in deep)]
+    deep = product(settings.kinds, settings.layers, betas, seeds)
+    return [*shallow, *(Cell(*each) for each in deep)]
 
 
-def trained(cell: Cell, data: FactorData, settings: RobustnessSettings, run: Path) -> None:
+def trained(cell: Cell, material: Material, settings: RobustnessSettings, run: Path) -> None:
     """Train the model of a cell unless it is there."""
     if (run / "card.toml").exists():
         return
     model = {
-        "architecture": "hierarchy", "network": "burgess", "image_shape": list(data.shape),
+        "architecture": "hierarchy", **material.network,
         "latent_sizes": list(LATENT_SIZES[-cell.layers :]),
         "likelihood_on": LIKELIHOOD_ON[cell.kind],
     }  # fmt: skip
-    bits = {"free_bits": settings.free_bits} if cell.layers > 1 else {}
+    bits = {"free_bits": settings.free_bits, "free_bits_on": "all"} if cell.layers > 1 else {}
     objective = {"name": cell.kind, "beta": cell.beta, **bits}
     values = {**settings.training, "model": model, "objective": objective, "seed": cell.seed}
     resume = (run / "resume" / "state.pt").exists()
-    train(data.to_training(), changed_config(values, {}), run, resume=resume)
+    train(material.training, changed_config(values, {}), run, resume=resume)
 
 
-def measured(run: Path, data: FactorData, settings: RobustnessSettings) -> Robustness:
+def measured(run: Path, material: Material, settings: RobustnessSettings) -> Robustness:
     """Attack a trained model and add noise, on the same images for all models."""
-    chosen = data.sample(settings.images, np.random.default_rng(1))
+    model = load_checkpoint(run).model
     return measure_robustness(
-        load_checkpoint(run).model, torch.from_numpy(chosen.images()).float(),
-        factors=chosen.factors, pairs=settings.pairs, scales=settings.noise,
-        strengths=2.0 ** np.linspace(-20, 20, settings.strengths),
+        model, scale_to_range(material.images, model.likelihood), factors=material.factors,
+        pairs=settings.pairs, strengths=2.0 ** np.linspace(-20, 20, settings.strengths),
+        scales=settings.noise, evaluations=settings.evaluations,
     )  # fmt: skip
 
 
+def write_tables(found: Found, out: Path) -> None:
+    """Every model, and over its seeds: norms of encoder and decoder, gap of the top layer."""
+    rows = [(*cell, *one.row()) for cell, one in found.items()]
+    write_rows(out / "models.csv", (*Cell._fields, *COLUMNS), rows)
+    for name, columns, measure in (
+        ("norms", ("encoder", "decoder"), lambda one: one.norms),
+        ("mig", ("mig_top",), lambda one: (one.mig_top,)),
+    ):
+        names = [f"{column}_{part}" for column in columns for part in ("mean", "lowest", "highest")]
+        header = (*Cell._fields[:3], *names)
+        write_rows(out / f"{name}.csv", header, over_seeds(found, measure))
+
+
+def over_seeds(
+    found: Found, measure: Callable[[Robustness], Sequence[float]]
+) -> list[tuple[object, ...]]:
+    """Mean, lowest and highest of some numbers of each model, whatever its seed."""
+    rows: dict[tuple[str, int, float], list[Sequence[float]]] = {}
+    for cell, one in found.items():
+        rows.setdefault(cell[:3], []).append(measure(one))
+    return [
+        (*model, *(f(seeds) for seeds in zip(*values, strict=True) for f in (np.mean, min, max)))
+        for model, values in rows.items()
+    ]
+
+
 def draw(found: dict[Cell, Robustness], out: Path) -> None:
-    """Resistance against price and likelihood against noise, seeds and images in the bands."""
-    prices, scales = {}, {}
-    for cell in sorted(found):
-        name = f"{cell.kind}, L = {cell.layers}, beta = {cell.beta:g}"
-        same = [one for other, one in found.items() if other[:3] == cell[:3]]
-        kept = np.concatenate([one.by_pair(one.attacks.relative_divergence) for one in same])
-        of_noise = np.stack([one.noise.log_likelihood for one in same])
-        grid = found[cell].attacks.strength[: kept.shape[1]]
-        prices[name] = Curve(grid, kept.mean(0), *np.quantile(kept, (0.25, 0.75), axis=0))
-        scales[name] = Curve(
-            same[0].noise.scale, of_noise.mean(0), of_noise.min(0), of_noise.max(0)
-        )
-    left = "divergence left of that without attack"
-    curves(prices, out / "attacks.png", xscale="log", xlabel="lambda", ylabel=left)
-    likely = "log p(x | z of the noisy image) (nats)"
-    curves(scales, out / "noise.png", xlabel="noise", ylabel=likely)
+    """Curves over beta, price and noise; layers; attacked, sampled and moved pictures."""
+    figures.over_beta(found, lambda one: one.evidence.elbo, out / "elbo.png", ylabel="ELBO (nats)")
+    left = "divergence left, mean over prices and pairs"
+    figures.over_beta(
+        found, lambda one: float(one.resistance.mean()), out / "resistance.png", ylabel=left
+    )
+    ends = {min(cell.beta for cell in found), max(cell.beta for cell in found)}
+    apart = {cell: one for cell, one in found.items() if cell.beta in ends}
+    figures.over_price(apart, out / "attacks.png")
+    figures.over_noise(apart, out / "noise.png")
+    once = min(cell.seed for cell in found)
+    deep = {
+        c.label: one.evidence.rates for c, one in found.items() if c.layers > 1 and c.seed == once
+    }
+    figures.layer_map(deep, out / "layers.png")
+    shown = {cell: one for cell, one in apart.items() if cell.seed == once}
+    figures.adversaries(shown, out / "adversaries.png")
+    models = {cell: load_checkpoint(out / "runs" / cell.name).model for cell in shown}
+    draw_samples(models, out / "samples.png")
+    draw_traversals(models, out)
+
+
+@torch.inference_mode()
+def draw_samples(models: dict[Cell, Any], path: Path) -> None:
+    """Ancestral samples: latents drawn from the top down, and the mean of what they draw."""
+    rows = []
+    for model in models.values():
+        mean = model.sample(SAMPLES, generator=torch.Generator().manual_seed(0)).mean
+        rows.append(figures.seen(mean.numpy()))
+    columns = [str(i + 1) for i in range(SAMPLES)]
+    picture_grid(np.array(rows), [c.label for c in models], columns, path)
+
+
+def draw_traversals(models: dict[Cell, Any], out: Path) -> None:
+    """The deepest Seatbelt-VAE of the strongest beta: its top layer, a variable at a time."""
+    cell = max(models, key=lambda c: (c.kind == "seatbelt", c.layers, c.beta))
+    model = models[cell]
+    top = range(model.layers[-1])
+    pictures = traverse(model.generate, np.zeros(model.layers[-1]), top, PLACES)
+    names = [f"z{len(model.layers)}, {d + 1}" for d in top]
+    traversals(figures.seen(pictures), names, PLACES, out / "traversals.png", title=f"{cell.label}")
+
+
+def write_claims(found: Found, path: Path) -> None:
+    """The claims, and the layer that carries least."""
+    rate, layer, cell = lowest_rate(found)
+    least = f"Least KL of a layer: {rate:.2f} nats (z{layer} of {cell.name}).\n"
+    with replacing(path) as temporary:
+        temporary.write_text(f"{as_markdown(judge(found))}\n{least}", encoding="utf-8")

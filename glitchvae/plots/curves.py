@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from glitchvae.plots import page
 from glitchvae.shapes import ENERGY_CEILING, VIEWS
 
-_CELL = 0.62  # inches
+_CELL, _LETTER = 0.62, 0.055  # inches
 
 
 class Curve(NamedTuple):
@@ -82,12 +82,13 @@ def picture_grid(
     """
     page.check_lengths(path, rows=len(pictures), names=len(rows))
     page.check_lengths(path, columns=pictures.shape[1], names=len(columns))
-    width, height = 0.9 + len(columns) * _CELL, 0.75 + len(rows) * _CELL
+    margin = max(0.85, _LETTER * max(map(len, rows)))
+    width, height = margin + 0.05 + len(columns) * _CELL, 0.75 + len(rows) * _CELL
     figure = Figure(figsize=(width, height), dpi=120, facecolor=page.PAPER)
     figure.text(0.1 / width, 1 - 0.22 / height, title, fontsize=9, color=page.INK, va="center")
     size = 0.95 * _CELL
     for (row, name), (column, above) in product(enumerate(rows), enumerate(columns)):
-        x, y = 0.85 + column * _CELL, height - 0.6 - (row + 1) * _CELL
+        x, y = margin + column * _CELL, height - 0.6 - (row + 1) * _CELL
         axes = figure.add_axes((x / width, y / height, size / width, size / height))
         _draw_picture(axes, np.asarray(pictures[row, column], dtype=float))
         if row == 0:

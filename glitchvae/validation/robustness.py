@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,9 +26,25 @@ from glitchvae.validation.noise_robustness import (
 
 COLUMNS = (
     "elbo", "elbo_error", "reconstruction", "rates", "resistance", "target_distortion",
-    "target_error_ratio", "encoder_norm", "decoder_norm", "mig_top",
+    "target_error_ratio", "noise_drop", "encoder_norm", "decoder_norm", "mig_top",
 )  # fmt: skip
 """Of a table with a row for each model."""
+
+
+class Example(NamedTuple):
+    """The first of the pairs, at every price.
+
+    Attributes:
+        clean: (C, F, T) the input.
+        target: (C, F, T).
+        disturbance: (K, C, F, T) what was added to the input.
+        drawn: (K, C, F, T) mean of the reconstruction of the disturbed input.
+    """
+
+    clean: NDArray[np.float32]
+    target: NDArray[np.float32]
+    disturbance: NDArray[np.float32]
+    drawn: NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +54,8 @@ class Robustness:
     Attributes:
         evidence: ELBO of the images and its parts.
         norms: Of encoder and decoder.
-        attacks: On random pairs of the images.
+        attacks: On random pairs of the images; disturbances are not kept.
+        example: One of the pairs, to be looked at.
         noise: Likelihood of the images under the codes of noisy ones.
         mig_top: Mutual information gap of the top layer (paper B, Table J.2); NaN where no
             factor is known.
@@ -46,6 +64,7 @@ class Robustness:
     evidence: Elbo
     norms: WeightNorms
     attacks: Attacks
+    example: Example
     noise: NoiseCurve
     mig_top: float
 
@@ -56,12 +75,17 @@ class Robustness:
             self.evidence.elbo, self.evidence.error, self.evidence.reconstruction,
             " ".join(f"{rate:.2f}" for rate in self.evidence.rates), self.resistance.mean(),
             hit.target_distortion.mean(), (hit.target_error / hit.clean_error).mean(),
-            *self.norms, self.mig_top,
+            self.drop, *self.norms, self.mig_top,
         )  # fmt: skip
 
     def by_pair(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """(pairs, strengths) a column of `attacks`."""
         return values.reshape(int(self.attacks.pair.max()) + 1, -1)
+
+    @property
+    def drop(self) -> float:
+        """How far log p(x | z*) falls from no noise to the strongest (nats)."""
+        return float(self.noise.log_likelihood[0] - self.noise.log_likelihood[-1])
 
     @property
     def resistance(self) -> NDArray[np.floating]:
@@ -115,13 +139,28 @@ def measure_robustness(
     """
     generator = torch.Generator().manual_seed(seed)
     inputs, targets = random_pairs(images, pairs, generator)
+    attacks = attack(
+        model, inputs, targets, strengths, goal=goal, layers=layers, evaluations=evaluations,
+        keep=True,
+    )  # fmt: skip
     return Robustness(
         evidence=evidence(model, images, seed=seed), norms=weight_norms(model),
-        attacks=attack(model, inputs, targets, strengths, goal=goal, layers=layers,
-                       evaluations=evaluations),
+        attacks=replace(attacks, disturbance=None),
+        example=_example(model, inputs[0], targets[0], attacks),
         noise=noise_curve(model, images, scales, generator, draws=1),
         mig_top=_mig_top(model, images, factors, seed),
     )  # fmt: skip
+
+
+@torch.no_grad()
+def _example(model: Model, clean: Tensor, target: Tensor, attacks: Attacks) -> Example:
+    disturbance = torch.as_tensor(np.asarray(attacks.disturbance)[attacks.pair == 0])
+    channels = disturbance.shape[1]
+    x = clean.expand(len(disturbance), *clean.shape).clone()
+    x[:, :channels] += disturbance
+    drawn = model.decode(model.infer(x, sample=False).z).mean
+    parts = clean[:channels], target[:channels], disturbance, drawn
+    return Example(*(part.numpy() for part in parts))
 
 
 @torch.no_grad()

@@ -1,0 +1,149 @@
+"""Figures of a study of robustness: many models under attack and noise, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from glitchvae.models import restore
+from glitchvae.plots import page
+from glitchvae.plots.curves import Curve, curves, picture_grid
+from glitchvae.shapes import VIEWS
+from glitchvae.validation.claims import Cell, Found
+from glitchvae.validation.robustness import Robustness
+
+_ATTACKED = 0.1
+"""Of the divergence left: an attack that leaves less has made its image the target."""
+
+
+def over_beta(
+    found: Found, measure: Callable[[Robustness], float], path: str | Path, *, ylabel: str
+) -> None:
+    """Draw a number of every model against beta, a curve for each family, seeds in the bands.
+
+    Args:
+        found: Models and what was measured of them.
+        measure: The number.
+        path: Where the PNG goes.
+        ylabel: What the number is.
+    """
+    lines = {}
+    for family in dict.fromkeys(cell.family for cell in sorted(found)):
+        same = {cell: measure(one) for cell, one in found.items() if cell.family == family}
+        betas = sorted({cell.beta for cell in same})
+        seeds = [[v for cell, v in same.items() if cell.beta == beta] for beta in betas]
+        middle, low, high = (np.array([f(s) for s in seeds]) for f in (np.mean, min, max))
+        lines[family] = Curve(np.array(betas), middle, low, high)
+    curves(lines, path, xlabel="beta", ylabel=ylabel)
+
+
+def over_price(found: Found, path: str | Path) -> None:
+    """Draw the share of the divergence left against the price, half of the attacks in the bands."""
+    lines = {}
+    for label, same in _by_label(found).items():
+        left = np.concatenate([one.by_pair(one.attacks.relative_divergence) for one in same])
+        price = same[0].attacks.strength[: left.shape[1]]
+        lines[label] = Curve(price, left.mean(0), *np.quantile(left, (0.25, 0.75), axis=0))
+    curves(
+        lines, path, xscale="log", xlabel="price of disturbance, lambda",
+        ylabel="divergence left of that without attack",
+    )  # fmt: skip
+
+
+def over_noise(found: Found, path: str | Path) -> None:
+    """Draw log p(x | z*) against the noise in the input of z*, seeds in the bands."""
+    lines = {}
+    for label, same in _by_label(found).items():
+        likely = np.stack([one.noise.log_likelihood for one in same])
+        lines[label] = Curve(same[0].noise.scale, likely.mean(0), likely.min(0), likely.max(0))
+    curves(
+        lines, path, xlabel="standard deviation of the noise in x", ylabel="log p(x | z*) (nats)"
+    )
+
+
+@page.own_style
+def layer_map(rates: Mapping[str, Sequence[float]], path: str | Path, *, title: str = "") -> None:
+    """Draw the KL of every latent layer of many models, a row for each model, as PNG.
+
+    Args:
+        rates: By model, nats of its layers, bottom up.
+        path: Where the PNG goes.
+        title: Headline.
+
+    Raises:
+        InputError: there is none.
+        StorageError: the disk refused the write.
+    """
+    page.check_lengths(path, models=len(rates))
+    most = max(map(len, rates.values()))
+    table = np.full((len(rates), most), np.nan)
+    for row, values in zip(table, rates.values(), strict=True):
+        row[: len(values)] = values
+    figure = Figure(figsize=(2.6 + 0.7 * most, 0.8 + 0.24 * len(rates)), dpi=120,
+                    facecolor=page.PAPER)  # fmt: skip
+    axes = figure.subplots()
+    axes.imshow(table, aspect="auto", cmap="Blues", vmin=0)
+    for row, column in np.argwhere(np.isfinite(table)):
+        dark = table[row, column] > 0.6 * np.nanmax(table)
+        axes.text(
+            column, row, f"{table[row, column]:.2f}", ha="center", va="center", fontsize=7,
+            color=page.PAPER if dark else page.INK,
+        )  # fmt: skip
+    axes.set_xticks(range(most), [f"z{i + 1}" for i in range(most)])
+    axes.set_yticks(range(len(rates)), list(rates))
+    axes.set_title(title or "KL of each layer (nats)", loc="left", fontsize=9)
+    page.finish(figure, path, spines=False)
+
+
+def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
+    """Draw one attack on each model: input, disturbance, both together, what is drawn, target.
+
+    All models pay the same price, the highest at which the first of them is taken in: less
+    than a tenth of its divergence is left.
+
+    Args:
+        found: Models; their examples are of the same pair.
+        path: Where the PNG goes.
+    """
+    first = next(iter(found.values()))
+    left = first.by_pair(first.attacks.relative_divergence)[0]
+    chosen = int(np.flatnonzero(left < _ATTACKED).max(initial=0))
+    price = first.attacks.strength[chosen]
+    rows = []
+    for one in found.values():
+        clean, target, disturbance, drawn = one.example
+        added = disturbance[chosen]
+        rows.append([seen(clean), changed(added), seen(clean + added), seen(drawn[chosen]),
+                     seen(target)])  # fmt: skip
+    picture_grid(
+        np.array(rows), [cell.label for cell in found],
+        ["input", "disturbance", "disturbed", "is drawn as", "target"], path,
+        title=f"price of disturbance {price:.2g}",
+    )  # fmt: skip
+
+
+def seen(pictures: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Pictures (…, C, F, T) as `picture_grid` takes them: views of glitches become energies."""
+    if pictures.shape[-3] != len(VIEWS):
+        return pictures.clip(0, 1)
+    return restore(torch.as_tensor(pictures)).numpy()
+
+
+def changed(disturbance: NDArray[np.floating]) -> NDArray[np.floating]:
+    """A disturbance to be looked at: grey is none; of glitches its size as energy."""
+    if disturbance.shape[-3] != len(VIEWS):
+        return 0.5 + 0.5 * disturbance
+    return seen(np.abs(disturbance))
+
+
+def _by_label(found: Found) -> dict[str, list[Robustness]]:
+    """The seeds of every kind, depth and beta."""
+    labels: dict[str, list[Robustness]] = {}
+    for cell in sorted(found):
+        labels.setdefault(cell.label, []).append(found[cell])
+    return labels

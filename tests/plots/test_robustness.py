@@ -1,0 +1,77 @@
+"""Figures of a study of robustness show the models that they were given."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from glitchvae.plots import robustness as figures
+from glitchvae.validation.claims import Cell
+from glitchvae.validation.robustness import Example
+
+PRICES = np.array([0.01, 1.0, 100.0])
+
+
+def model(level, channels=1):
+    """Made-up measurements: two pairs at three prices."""
+    left = np.array([[0.0, level, 1.0], [0.0, level, 1.0]])
+    shape = (3, channels, 4, 6)
+    disturbance = np.stack([np.full(shape[1:], 0.1 * k) for k in (3, 2, 1)])
+    return SimpleNamespace(
+        evidence=SimpleNamespace(elbo=-100 * level),
+        by_pair=lambda values: values.reshape(2, 3),
+        attacks=SimpleNamespace(relative_divergence=left.ravel(), strength=np.tile(PRICES, 2)),
+        noise=SimpleNamespace(scale=np.array([0.0, 0.2]), log_likelihood=np.array([-level, -9.0])),
+        example=Example(np.zeros(shape[1:]), np.ones(shape[1:]), disturbance, np.ones(shape)),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def found():
+    return {
+        Cell(kind, layers, beta, seed): model(0.02 * beta + 0.001 * seed + 0.01 * layers)
+        for kind, layers in (("tc", 1), ("seatbelt", 2))
+        for beta in (1.0, 10.0)
+        for seed in (0, 1)
+    }
+
+
+def test_a_curve_over_beta_is_the_mean_of_the_seeds(found, tmp_path, saved):
+    figures.over_beta(found, lambda one: one.evidence.elbo, tmp_path / "e.png", ylabel="ELBO")
+    (axes,) = saved[0].axes
+    by_name = {line.get_label(): line for line in axes.lines}
+    assert set(by_name) == {"beta-TCVAE", "Seatbelt-VAE, L = 2"}
+    np.testing.assert_allclose(by_name["beta-TCVAE"].get_xdata(), [1, 10])
+    np.testing.assert_allclose(by_name["beta-TCVAE"].get_ydata(), [-3.05, -21.05])
+
+
+@pytest.mark.parametrize("draw", [figures.over_price, figures.over_noise])
+def test_curves_have_a_model_each_whatever_its_seeds(found, tmp_path, saved, draw):
+    draw(found, tmp_path / "c.png")
+    (axes,) = saved[0].axes
+    assert {line.get_label() for line in axes.lines} == {cell.label for cell in found}
+
+
+def test_every_layer_of_every_model_has_its_number(tmp_path, saved):
+    figures.layer_map({"shallow": [5.0], "deep": [4.0, 0.5]}, tmp_path / "l.png")
+    (axes,) = saved[0].axes
+    assert sorted(text.get_text() for text in axes.texts) == ["0.50", "4.00", "5.00"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["shallow", "deep"]
+
+
+def test_the_price_of_the_examples_is_the_highest_that_takes_the_first_model_in(
+    found, tmp_path, saved
+):
+    figures.adversaries(found, tmp_path / "a.png")
+    assert saved[0].texts[0].get_text() == "price of disturbance 1"
+    assert len(saved[0].axes) == 5 * len(found)
+    disturbed = saved[0].axes[2].images[0].get_array()
+    np.testing.assert_allclose(disturbed, 0.2)
+
+
+def test_views_of_glitches_are_shown_as_energies():
+    views = np.full((2, 4, 3, 3), 0.5)
+    np.testing.assert_allclose(figures.seen(views), 0.25 * 25.5)
+    np.testing.assert_allclose(figures.changed(-views), 0.25 * 25.5)
+    assert figures.seen(np.full((1, 3, 3), 1.5)).max() == 1
+    np.testing.assert_allclose(figures.changed(np.full((1, 3, 3), -1.0)), 0)

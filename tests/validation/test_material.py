@@ -1,0 +1,74 @@
+"""What is attacked was not trained on, and fits the models."""
+
+import numpy as np
+import pytest
+
+from glitchvae.errors import InputError
+from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.validation import material
+from glitchvae.validation.factors import FactorData, grid_of
+from glitchvae.validation.material import MATERIALS, Wanted
+
+
+def wanted(tmp_path, **changes):
+    given = {"path": None, "events": 40, "images": 10, "reduction": 2, "folder": tmp_path}
+    return Wanted(**{**given, **changes})
+
+
+@pytest.fixture
+def numbered(monkeypatch):
+    """Sixty sprites, each as bright as its number."""
+    pixels = np.broadcast_to(np.arange(60, dtype=np.uint8)[:, None, None, None], (60, 1, 32, 32))
+    made = FactorData(
+        name="made", pixels=pixels.copy(), binary=False, factors=grid_of((6, 10)),
+        names=("a", "b"), values=(np.arange(6.0), np.arange(10.0)), description="made",
+    )  # fmt: skip
+    monkeypatch.setattr(material, "draw_dsprites", lambda: made)
+    monkeypatch.setattr(material, "draw_chairs", lambda *places: made)
+    return made
+
+
+@pytest.mark.parametrize("name", ["dsprites", "chairs"])
+def test_pictures_are_reduced_and_apart(numbered, tmp_path, name):
+    found = MATERIALS[name](wanted(tmp_path))
+    assert found.network == {"network": "burgess", "image_shape": [1, 16, 16]}
+    assert found.images.shape == (10, 1, 16, 16)
+    trained = found.training.batch(slice(None)).x[:, 0, 0, 0].mul(255).round().tolist()
+    attacked = found.images[:, 0, 0, 0].mul(255).round().long().tolist()
+    assert len({*trained, *attacked}) == 50
+    np.testing.assert_array_equal(found.factors, numbered.factors[attacked])
+
+
+def test_pictures_to_attack_are_set_aside_first(numbered, tmp_path):
+    found = MATERIALS["dsprites"](wanted(tmp_path, events=1000))
+    assert (len(found.training), len(found.images)) == (50, 10)
+    with pytest.raises(InputError, match="too few images"):
+        MATERIALS["dsprites"](wanted(tmp_path, images=60))
+
+
+def glitches(rng, split):
+    count, numbers = len(split), np.full(len(split), 10.0)
+    names = ("snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
+    return SpectrogramSet(
+        images=rng.uniform(0, 20, (count, 4, 140, 170)), event_id=[f"e{k}" for k in range(count)],
+        gps=1000.0 + np.arange(count), ifo=["H1"] * count, f_max=np.full(count, 2048.0),
+        status=["ok"] * count, label=["Blip", "Koi_Fish"] * (count // 2), split=split,
+        **dict.fromkeys(names, numbers),
+    )  # fmt: skip
+
+
+def test_test_events_of_a_set_are_attacked(rng, tmp_path):
+    path = tmp_path / "set.h5"
+    glitches(rng, ["train", "test", "test", "train", "validation", "test"]).write(path)
+    found = MATERIALS["glitches"](wanted(tmp_path, path=path, images=2))
+    assert found.network["glitch"] == {"image_shape": [70, 85]}
+    assert found.images.shape == (2, 5, 70, 85)
+    assert found.factors.tolist() == [[1], [0]]
+    assert len(found.training.rows("train")) == 2
+
+
+def test_a_set_without_test_events_is_refused(rng, tmp_path):
+    path = tmp_path / "set.h5"
+    glitches(rng, ["train", "train"]).write(path)
+    with pytest.raises(InputError, match=r"no test events to attack.*dataset split"):
+        MATERIALS["glitches"](wanted(tmp_path, path=path))
