@@ -85,8 +85,12 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         for one in test.of(change).kept()
     ]
     write_rows(out / "changes.csv", ("origin", "change", *Kept._fields), kept)
+    lines = [*summary(attacked), "", "| events | change | half have changed by |", "|---|---|---|"]
+    for origin, test in tests.items():
+        test.write(out / f"changes-{origin}.h5")
+        lines += [f"| {origin} | {name} | {test.of(name).half} |" for name in test.changes]
     with replacing(out / "summary.md") as temporary:
-        temporary.write_text(text := "\n".join(summary(attacked)) + "\n", encoding="utf-8")
+        temporary.write_text(text := "\n".join(lines) + "\n", encoding="utf-8")
     print(text, end="")
 
 

@@ -34,6 +34,7 @@ def test_a_rehearsal_attacks_changes_and_sums_up(tmp_path, monkeypatch):
     assert (attacked["class"], attacked["target"]) == ("Blip", "Koi_Fish")
     assert 10 < float(attacked["event_snr"]) < 35
     assert "| simulated | Blip to Koi_Fish |" in told.getvalue()
+    assert "| simulated | time shift |" in told.getvalue()
     changes = rows(tmp_path / "changes.csv")
     assert {row["origin"] for row in changes} == {"simulated"}
     assert {row["events"] for row in changes} == {"2"}

@@ -98,7 +98,8 @@ def _change(
 ) -> ChangeTest:  # fmt: skip
     from rich.table import Table
 
-    from glitchvae.validation.strain_changes import Event, change_strain
+    from glitchvae.validation.strain_changes import change_strain
+    from glitchvae.validation.strain_events import Event
 
     events = [Event(source, gps) for gps in times]
     with progress_of("changing", len(events), "events") as advance:
@@ -113,6 +114,10 @@ def _change(
                 f"{kept.distance:.2f}", kept.commonest,
             )  # fmt: skip
     print_table(table)
+    halves = Table("change", "half of the events have changed by")
+    for change in found.changes:
+        halves.add_row(change, found.of(change).half)
+    print_table(halves)
     if output is not None:
         from glitchvae.plots.changes import change_panels
 

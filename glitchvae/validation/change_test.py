@@ -93,6 +93,12 @@ class ChangeTest(Record):
         strength = np.where(differs, self.strength, np.inf)
         return np.array([strength[self.event == event].min() for event in np.unique(self.event)])
 
+    @property
+    def half(self) -> str:
+        """Of the rows of one change: by which strength half of the classes have differed."""
+        half = np.quantile(self.limits(), 0.5, method="higher")
+        return f"{half:g} {self.unit[0]}" if np.isfinite(half) else "not reached"
+
 
 def compare_codes(
     before: NDArray[np.floating],

@@ -58,6 +58,7 @@ def test_changes_print_a_table_and_draw_curves(glitch, tmp_path):
     assert result.exit_code == 0, result.output
     assert "time shift" in result.stdout
     assert "of 1" in result.stdout
+    assert "have changed by" in result.stdout
     np.testing.assert_array_equal(ChangeTest.read(tmp_path / "changes.h5").strength, [1.0, 20.0])
     assert (tmp_path / "changes.png").read_bytes().startswith(b"\x89PNG")
 

@@ -137,6 +137,8 @@ def test_what_is_kept_is_counted_with_intervals():
     assert strong.commonest == found.original[0]
     assert 0 <= weak.low < weak.share == weak.high
     np.testing.assert_array_equal(found.limits(), [np.inf, 2.0])
+    assert found.half == "not reached"
+    assert found.take(found.event == 1).half == "2 s"
     moved = (codes[0] - codes[1]) @ prototypes.whitener
     assert strong.distance == pytest.approx(float(np.linalg.norm(moved)), rel=1e-5)
 
