@@ -161,7 +161,8 @@ def _read_images(
     rng = np.random.default_rng(seed)
     if not takes_views(checkpoint.model):
         pictures = draw_dsprites() if data is None else read_dsprites(data)
-        pixels = pictures.sample(count, rng).to_training().batch(slice(None)).x
+        chosen = pictures.sample(count, rng).fitted(checkpoint.model.settings.image_shape)
+        pixels = chosen.to_training().batch(slice(None)).x
         return scale_to_range(pixels, checkpoint.model.likelihood)
     if images is None:
         raise InputError(

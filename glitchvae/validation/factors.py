@@ -105,6 +105,21 @@ class FactorData:
             self, pixels=pixels, binary=False, description=f"{self.description}, 1/{factor} size"
         )
 
+    def fitted(self, shape: tuple[int, int, int]) -> Self:
+        """The images as large as those of a model, whole or reduced.
+
+        Raises:
+            InputError: they cannot be had at that size.
+        """
+        factor = max(self.shape[1] // shape[1], 1)
+        if (shape[0], shape[1] * factor, shape[2] * factor) != self.shape:
+            raise InputError(
+                "images do not fit the model", where=self.name,
+                expected=f"{shape} or a multiple of its pixels", found=self.shape,
+                remedy="Give images like those that the model was trained on.",
+            )  # fmt: skip
+        return self.reduced(factor) if factor > 1 else self
+
     def to_training(self) -> PictureData:
         """The images as models are trained on and encode them; bits stay bits."""
         if not self.binary:

@@ -72,3 +72,11 @@ def test_a_set_without_test_events_is_refused(rng, tmp_path):
     glitches(rng, ["train", "train"]).write(path)
     with pytest.raises(InputError, match=r"no test events to attack.*dataset split"):
         MATERIALS["glitches"](wanted(tmp_path, path=path))
+
+
+def test_images_are_fitted_to_a_model_or_refused(numbered):
+    assert numbered.fitted((1, 32, 32)) is numbered
+    assert numbered.fitted((1, 8, 8)).shape == (1, 8, 8)
+    for shape in ((1, 64, 64), (3, 32, 32), (1, 24, 24)):
+        with pytest.raises(InputError, match=r"images do not fit the model.*found \(1, 32, 32\)"):
+            numbered.fitted(shape)
