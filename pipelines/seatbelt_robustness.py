@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from glitchvae.validation.material import MATERIALS, Material, MaterialName, Wan
 from glitchvae.validation.robustness import COLUMNS, Robustness, measure_robustness
 
 LIKELIHOOD_ON = {"tc": "all", "tc-dlgm": "first", "seatbelt": "all"}
+Depth = Annotated[int, Field(ge=2, le=len(LATENT_SIZES))]
 SAMPLES = 10
 PLACES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 
@@ -42,8 +43,8 @@ class RobustnessSettings(Settings):
     events: int = Field(ge=2)
     seeds: tuple[int, ...] = Field(min_length=1)
     betas: tuple[float, ...] = Field(min_length=2)
-    layers: tuple[int, ...] = Field(min_length=1)
-    kinds: tuple[str, ...] = ("tc-dlgm", "seatbelt")
+    layers: tuple[Depth, ...] = Field(min_length=1)
+    kinds: tuple[Literal["tc-dlgm", "seatbelt"], ...] = Field(min_length=1)
     free_bits: float = Field(ge=0)
     pairs: int = Field(ge=1)
     strengths: int = Field(ge=2)

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from glitchvae.errors import ConfigError
+from glitchvae.errors import GlitchvaeError
 from glitchvae.recipes import find_recipe, run_recipe
 
 FIGURES = (
@@ -32,9 +32,20 @@ def test_a_rehearsal_leaves_models_tables_figures_and_claims(tmp_path):
     assert weights.stat().st_mtime_ns == written
 
 
-def test_a_study_without_the_plain_vae_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("betas", "[2.0, 4.0]", "the lowest has to be 1"),
+        ("layers", "[2, 7]", "less than or equal to 5"),
+        ("kinds", '["seatbeld"]', "'seatbelt'"),
+        ("data", '"sprites"', "'dsprites', 'chairs' or 'glitches'"),
+        ("path", '"absent.npz"', "no such file"),
+    ],
+)
+def test_settings_that_make_no_study_are_refused_before_it(tmp_path, key, value, message):
     recipe = find_recipe("seatbelt_robustness")
-    changed = recipe.config.read_text().replace("betas = [1.0,", "betas = [2.0,")
-    (tmp_path / "mine.toml").write_text(changed)
-    with pytest.raises(ConfigError, match="the lowest has to be 1"):
+    lines = recipe.config.read_text().splitlines()
+    changed = [f"{key} = {value}" if line.startswith(f"{key} =") else line for line in lines]
+    (tmp_path / "mine.toml").write_text("\n".join(changed))
+    with pytest.raises(GlitchvaeError, match=message):
         run_recipe(recipe, tmp_path, config=tmp_path / "mine.toml")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glitchvae.models import restore
 from glitchvae.plots import page
 from glitchvae.plots.curves import Curve, curves, picture_grid
-from glitchvae.shapes import VIEWS
+from glitchvae.shapes import ENERGY_CEILING, VIEWS
 from glitchvae.validation.claims import Cell, Found
 from glitchvae.validation.robustness import Robustness
 
@@ -135,10 +135,11 @@ def seen(pictures: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def changed(disturbance: NDArray[np.floating]) -> NDArray[np.floating]:
-    """A disturbance to be looked at: grey is none; of glitches its size as energy."""
+    """A disturbance to be looked at: grey is none; of glitches its size, the largest bright."""
     if disturbance.shape[-3] != len(VIEWS):
         return 0.5 + 0.5 * disturbance
-    return seen(np.abs(disturbance))
+    size = np.abs(disturbance)
+    return ENERGY_CEILING * size / max(size.max(), np.finfo(size.dtype).tiny)
 
 
 def _by_label(found: Found) -> dict[str, list[Robustness]]:

@@ -4,8 +4,8 @@
 
 RUN is a model of pictures trained on dSprites, such as one of `glitchvae recipe run
 seatbelt_robustness`. All pairs are attacked at all 50 prices as one batch; the first few at
-every fourth price one by one by scipy's L-BFGS-B, which may look at the goal as often as
-the batch. Seconds are of processors.
+every fourth price one by one by scipy's L-BFGS-B, whose evaluations are bounded: each costs
+several times one of the batch. Seconds are of processors.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from glitchvae.checkpoint import load_checkpoint
-from glitchvae.validation.attacks import EVALUATIONS, STRENGTHS, Attacks, attack
+from glitchvae.validation.attacks import STRENGTHS, Attacks, attack
 from glitchvae.validation.dsprites import draw_dsprites
 from glitchvae.validation.robustness import random_pairs
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--alone", type=int, default=1)
     parser.add_argument("--every", type=int, default=4)
-    parser.add_argument("--evaluations", type=int, default=EVALUATIONS, help="of L-BFGS-B")
+    parser.add_argument("--evaluations", type=int, default=100, help="most, of L-BFGS-B")
     options = parser.parse_args()
     model = load_checkpoint(options.checkpoint).model
     pictures = draw_dsprites().sample(2 * options.pairs, np.random.default_rng(0))
