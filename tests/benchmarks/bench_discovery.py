@@ -38,15 +38,19 @@ def main() -> None:
 
 def search_for_classes(events, middles, rng) -> None:
     """Discovery with the first class unknown."""
-    known, names = draw(middles[1:], np.full(CLASSES - 1, 400), rng)
+    known, names = draw(middles, np.r_[0, np.full(CLASSES - 1, 400)], rng)
     prototypes = Prototypes.fit(known, names)
     shares = rng.dirichlet(np.ones(CLASSES - 1))
     counts = np.r_[NEW, rng.multinomial(events - NEW, shares)]
     archive = events_of(*draw(middles, counts, rng), rng)
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), time.process_time()
     found = discover(archive, prototypes, live=spans(archive))
     print(f"discovery of {len(archive):,} events: {time.perf_counter() - begin:.1f} s,",
+          f"{time.process_time() - used:.1f} s of processor time,",
           f"{len(found.candidates)} candidates, peak memory {peak():.2f} GiB")  # fmt: skip
+    for candidate in found.candidates:
+        of_it = int((candidate.members < NEW).sum())
+        print(f"{candidate.name}: {len(candidate.members)} events, {of_it} of the {NEW} new ones")
 
 
 def draw(middles, counts, rng):
