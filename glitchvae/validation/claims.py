@@ -90,19 +90,26 @@ def judge(found: Found) -> list[Claim]:
     shallow = _of(found, "tc", 1)
     claims = [_gains(f"beta-TCVAE, beta = {strong:g},", shallow, weak, strong)]
     for depth in sorted({cell.layers for cell in found if cell.kind == "seatbelt"}):
-        deep, name = _of(found, "seatbelt", depth), f"Seatbelt-VAE, L = {depth},"
-        claims += [
-            _claim(f"the ELBO of {name} falls less from beta {weak:g} to {strong:g} than that of "
-                   "beta-TCVAE (nats)",
-                   _rise(deep, weak, strong, _elbo) - _rise(shallow, weak, strong, _elbo)),
-            _gains(f"{name} beta = {strong:g},", deep, weak, strong),
-            *(_claim(f"{name} beta = {strong:g}, is harder to attack than {other}",
-                     _between(deep, strong, shallow, beta, _resistance))
-              for other, beta in (("the plain VAE", weak), ("beta-TCVAE", strong))),
-            _claim(f"{name} beta = {strong:g}, loses less log p(x|z*) to noise than the plain VAE "
-                   "(nats)", -_between(deep, strong, shallow, weak, _drop)),
-        ]  # fmt: skip
+        name, deep = f"Seatbelt-VAE, L = {depth},", _of(found, "seatbelt", depth)
+        claims += _claims_of(name, deep, shallow, weak, strong)
     return claims
+
+
+def _claims_of(name: str, deep: Models, shallow: Models, weak: float, strong: float) -> list[Claim]:
+    """What is claimed of one depth of Seatbelt-VAE."""
+    falls = _rise(deep, weak, strong, _elbo) - _rise(shallow, weak, strong, _elbo)
+    beside = f"from beta {weak:g} to {strong:g} than that of beta-TCVAE (nats)"
+    best, kept = f"{name} beta = {strong:g},", -_between(deep, strong, shallow, weak, _drop)
+    return [
+        _claim(f"the ELBO of {name} falls less {beside}", falls),
+        _gains(best, deep, weak, strong),
+        *(
+            _claim(f"{best} {what} {other}", _between(deep, strong, shallow, beta, measure))
+            for what, measure in _HARDER.items()
+            for other, beta in (("the plain VAE", weak), ("beta-TCVAE", strong))
+        ),
+        _claim(f"{best} loses less likelihood to noise than the plain VAE (nats)", kept),
+    ]
 
 
 def as_markdown(claims: Sequence[Claim]) -> str:
@@ -148,8 +155,18 @@ def _resistance(one: Robustness) -> NDArray[np.floating]:
     return one.resistance
 
 
+def _half_size(one: Robustness) -> NDArray[np.floating]:
+    """Disturbance that takes half of the divergence."""
+    return one.half_size
+
+
 def _drop(one: Robustness) -> NDArray[np.floating]:
     return np.array([one.drop])
+
+
+_HARDER: dict[str, Measure] = {
+    "is harder to attack than": _resistance, "takes a larger disturbance than": _half_size,
+}  # fmt: skip
 
 
 def _rise(models: Models, weak: float, strong: float, measure: Measure) -> NDArray[np.floating]:

@@ -25,7 +25,7 @@ from glitchvae.validation.noise_robustness import (
 )
 
 COLUMNS = (
-    "elbo", "elbo_error", "reconstruction", "rates", "resistance", "target_distortion",
+    "elbo", "elbo_error", "reconstruction", "rates", "resistance", "half_size", "target_distortion",
     "target_error_ratio", "noise_drop", "encoder_norm", "decoder_norm", "mig_top",
 )  # fmt: skip
 """Of a table with a row for each model."""
@@ -74,6 +74,7 @@ class Robustness:
         return (
             self.evidence.elbo, self.evidence.error, self.evidence.reconstruction,
             " ".join(f"{rate:.2f}" for rate in self.evidence.rates), self.resistance.mean(),
+            self.half_size.mean(),
             hit.target_distortion.mean(), (hit.target_error / hit.clean_error).mean(),
             self.drop, *self.norms, self.mig_top,
         )  # fmt: skip
@@ -91,6 +92,16 @@ class Robustness:
     def resistance(self) -> NDArray[np.floating]:
         """(pairs,) share of the divergence that is left, mean over prices: 1 is no effect."""
         return self.by_pair(self.attacks.relative_divergence).mean(axis=1)
+
+    @property
+    def half_size(self) -> NDArray[np.floating]:
+        """(pairs,) size of the disturbance that takes half of the divergence (pixels' range).
+
+        Between two prices along the straight line. Unlike `resistance` it does not depend on
+        the scale of the codes, which says what a price can buy.
+        """
+        left, size = map(self.by_pair, (self.attacks.relative_divergence, self.attacks.distance))
+        return np.array([np.interp(0.5, *each) for each in zip(left, size, strict=True)])
 
 
 def random_pairs(images: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ def study(falls, resistances, drops=(), seeds=(0, 1)):
                 rates=tuple(beta + seed + k for k in range(layers)),
             ),
             resistance=resistances[kind] + 0.01 * beta + 0.001 * np.arange(4.0),
+            half_size=10 * resistances[kind] + 0.1 * np.arange(4.0),
             drop=drops[kind] + seed,
         )
         for kind, layers in kinds
@@ -32,15 +33,15 @@ def test_differences_are_paired_and_have_the_papers_sign():
     found = judge(
         study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5}, {"tc": 9, "seatbelt": 6})
     )
-    # beta-TCVAE's resistance; ELBO: 4 x 5 against 4 x 2; resistance grows with beta; noise.
-    expected = [0.04, 12, 0.04, 0.24, 0.2, 3]
+    # beta-TCVAE's resistance; ELBO: 4 x 5 against 4 x 2; resistance grows with beta; size; noise.
+    expected = [0.04, 12, 0.04, 0.24, 0.2, 2, 2, 3]
     assert [claim.difference for claim in found] == pytest.approx(expected)
-    assert [claim.verdict for claim in found] == ["confirmed"] * 6
+    assert [claim.verdict for claim in found] == ["confirmed"] * 8
 
 
 def test_the_opposite_is_said_too():
     found = judge(study({"tc": 1, "seatbelt": 4}, {"tc": 0.58, "seatbelt": 0.5}))
-    assert [found[k].verdict for k in (1, 3, 4)] == ["contradicted"] * 3
+    assert [found[k].verdict for k in (1, 3, 4, 5)] == ["contradicted"] * 4
 
 
 def test_the_interval_over_seeds_is_students():
@@ -76,7 +77,7 @@ def test_the_layer_that_carries_least_is_named():
 def test_the_table_has_a_row_for_each_claim():
     made = study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5})
     text = as_markdown(judge(made))
-    assert text.count("\n") == 2 + 6
+    assert text.count("\n") == 2 + 8
     assert "Seatbelt-VAE, L = 3" in text
 
 

@@ -1,5 +1,7 @@
 """One model under attack and noise, on pairs that are the same for every model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,17 @@ def test_the_example_is_the_first_pair_as_it_was_attacked(images):
         error, found.attacks.target_error[found.attacks.pair == 0], rtol=1e-5
     )
     assert found.attacks.disturbance is None
+
+
+def test_half_of_the_divergence_is_taken_between_two_prices(images):
+    found = measured(images, 0)
+    left = np.array([[0.0, 0.2, 1.0], [0.4, 0.5, 1.0], [0.9, 1.0, 1.0]]).ravel()
+    changed = dataclasses.replace(
+        found.attacks, divergence=left, clean_divergence=np.ones(9),
+        distance=np.tile([5.0, 4.0, 0.0], 3),
+    )  # fmt: skip
+    sizes = dataclasses.replace(found, attacks=changed).half_size
+    np.testing.assert_allclose(sizes, [2.5, 4.0, 5.0])
 
 
 def test_without_factors_there_is_no_gap(images):
