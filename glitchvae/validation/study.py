@@ -21,6 +21,7 @@ from glitchvae.validation.table2 import (
     Cell,
     Result,
     StudySettings,
+    done_in,
     groups_of,
     is_done,
     points_of,
@@ -61,14 +62,15 @@ def run_study(
         report: Told of every model that is done, with how long the rest will take.
     """
     pictures, points = data.to_training().to(device), points_of(settings, data)
-    done, new, begin = 0, 0, time.monotonic()
+    new, begin = 0, time.monotonic()
     for cells in groups_of(settings, out):
         train_cells(cells, settings, pictures, out, device=device, progress=progress)
         missing = [cell for cell in cells if not is_done(cell, out)]
         for cell in missing:
             score_cell(cell, settings, points, out, device=device)
-        done, new = done + len(cells), new + len(missing)
+        new += len(missing)
         if missing:
+            done = done_in(settings, out)
             left = (time.monotonic() - begin) / new * (settings.models - done) / 60
             report(f"{done} of {settings.models}: {_named(missing)}; {left:.0f} min left")
     return write_results(settings, points, out, published or {})

@@ -211,6 +211,11 @@ def is_done(cell: Cell, out: Path) -> bool:
     return (cell.folder(out) / SCORES).exists()
 
 
+def done_in(settings: StudySettings, out: Path) -> int:
+    """How many models of the study are done."""
+    return sum(is_done(cell, out) for cell in chain.from_iterable(groups_of(settings, out)))
+
+
 def describe(settings: StudySettings) -> str:
     """What is run, and which share of the reference study that is."""
     share = settings.steps / REFERENCE_STEPS

@@ -1,6 +1,7 @@
 """The study behind Table 2: its rows, cells, tables, claims and figures."""
 
 import csv
+from collections import Counter
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,7 @@ from glitchvae.validation.table2 import (
     Result,
     StudySettings,
     describe,
+    done_in,
     groups_of,
     is_done,
 )
@@ -131,10 +133,14 @@ def test_a_study_goes_on_where_it_was(study, squares):
     (first,), *_, (last,) = groups_of(SETTINGS, out)
     kept = (first.folder(out) / "scores.csv").stat().st_mtime_ns
     lost = last.folder(out) / "scores.csv"
+    assert done_in(SETTINGS, out) == 6
     before = lost.read_text()
     lost.unlink()
     assert [is_done(cell, out) for cell in (first, last)] == [True, False]
-    run_study(SETTINGS, squares, out)
+    assert done_in(SETTINGS, out) == 5
+    told = []
+    run_study(SETTINGS, squares, out, report=told.append)
+    assert told == ["6 of 6: partner-of-annealed-50, seed 0; 0 min left"]
     assert (first.folder(out) / "scores.csv").stat().st_mtime_ns == kept
     assert lost.read_text() == before
 
@@ -342,14 +348,27 @@ def test_the_order_of_opening_is_read_from_the_log(tmp_path):
         order_of_opening(tmp_path / "d")
 
 
-def test_the_published_results_are_of_all_rows():
+def test_the_published_results_are_those_of_the_study_beside_them():
     folder = Path(__file__).parents[2] / "docs" / "results" / "table2"
-    with (folder / "table2.csv").open() as file:
-        lines = {(x["row"], x["metric"]): float(x["median"]) for x in csv.DictReader(file)}
-    assert {row for row, _ in lines} == set(BY_NAME)
-    metrics = {metric for _, metric in lines}
-    assert all(lines["beta-1", metric] == lines["tc-1", metric] for metric in metrics)
-    codes = parquet.read_table(folder / "codes.parquet")
-    assert codes.num_rows == 21 * 500
     settings = parse(StudySettings, read_toml(folder / "study.toml")["study"])
-    assert (settings.steps, settings.points) == (700, 3000)
+    with (folder / "scores.csv").open() as file:
+        scores = list(csv.DictReader(file))
+    assert {int(x["steps"]) for x in scores} == {settings.steps}
+    models = {(x["row"], int(x["seed"])) for x in scores}
+    partners = {row for row, _ in models if row.startswith("partner-of-")}
+    assert {row for row, _ in models} - partners == set(BY_NAME)
+    assert all(seed < settings.seeds for _, seed in models)
+    with (folder / "table2.csv").open() as file:
+        counted = {x["row"]: int(x["n"]) for x in csv.DictReader(file)}
+    assert counted == Counter(row for row, _ in models if row not in partners)
+    codes = parquet.read_table(folder / "codes.parquet")
+    assert codes.num_rows == settings.kept * sum(counted.values())
+
+
+def test_the_published_results_have_one_model_under_two_names():
+    folder = Path(__file__).parents[2] / "docs" / "results" / "table2"
+    with (folder / "scores.csv").open() as file:
+        values = {(x["row"], x["seed"], x["metric"]): x["value"] for x in csv.DictReader(file)}
+    twice = [(seed, metric) for row, seed, metric in values if row == "tc-1"]
+    assert twice
+    assert all(values["tc-1", *key] == values["beta-1", *key] for key in twice)
