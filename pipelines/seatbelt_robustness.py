@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from pydantic import Field, field_validator
 
-from glitchvae.checkpoint import load_checkpoint
+from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, parse, read_toml
 from glitchvae.models import LATENT_SIZES, scale_to_range
 from glitchvae.plots import picture_grid, traversals, traverse
@@ -103,9 +103,7 @@ def cells(settings: RobustnessSettings) -> list[Cell]:
 
 
 def trained(cell: Cell, material: Material, settings: RobustnessSettings, run: Path) -> None:
-    """Train the model of a cell unless it is there."""
-    if (run / "card.toml").exists():
-        return
+    """Train the model of a cell unless it is there; one that was stopped goes on."""
     model = {
         "architecture": "hierarchy", **material.network,
         "latent_sizes": list(LATENT_SIZES[-cell.layers :]),
@@ -114,8 +112,10 @@ def trained(cell: Cell, material: Material, settings: RobustnessSettings, run: P
     bits = {"free_bits": settings.free_bits, "free_bits_on": "all"} if cell.layers > 1 else {}
     objective = {"name": cell.kind, "beta": cell.beta, **bits}
     values = {**settings.training, "model": model, "objective": objective, "seed": cell.seed}
-    resume = (run / "resume" / "state.pt").exists()
-    train(material.training, changed_config(values, {}), run, resume=resume)
+    config = changed_config(values, {})
+    if not ((run / "card.toml").exists() and read_card(run).steps == config.steps):
+        resume = (run / "resume" / "state.pt").exists()
+        train(material.training, config, run, resume=resume)
 
 
 def measured(run: Path, material: Material, settings: RobustnessSettings) -> Robustness:

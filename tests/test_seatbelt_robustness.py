@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from glitchvae.checkpoint import read_card
 from glitchvae.errors import GlitchvaeError
 from glitchvae.recipes import find_recipe, run_recipe
 
@@ -26,10 +27,13 @@ def test_a_rehearsal_leaves_models_tables_figures_and_claims(tmp_path):
     claims = (tmp_path / "claims.md").read_text()
     assert "beta-TCVAE" in claims
     assert "Least KL of a layer" in claims
-    weights = tmp_path / "runs" / "tc-L1-beta1-seed0" / "weights.safetensors"
-    written = weights.stat().st_mtime_ns
+    done, stopped = (tmp_path / "runs" / f"tc-L1-beta{beta}-seed0" for beta in (1, 4))
+    written = (done / "weights.safetensors").stat().st_mtime_ns
+    card = (stopped / "card.toml").read_text()
+    (stopped / "card.toml").write_text(card.replace("\nsteps = 4", "\nsteps = 1"))
     run_recipe(recipe, tmp_path, tiny=True)
-    assert weights.stat().st_mtime_ns == written
+    assert (done / "weights.safetensors").stat().st_mtime_ns == written
+    assert read_card(stopped).steps == 4
 
 
 @pytest.mark.parametrize(
