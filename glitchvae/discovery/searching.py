@@ -95,19 +95,27 @@ def search(
     sure = np.flatnonzero(tested.p_values * len(tested.p_values) <= settings.significance)
     start = tested.excess.claims(archive)[:, sure]
     excess, left = fit_excess(archive, background, start, min_events=settings.min_events)
-    p_values = tested.p_values[sure][left]
-    inside, outside = (excess.claims(sample) for sample in (archive, background.sample))
-    groups = link(archive.points, inside[:, : len(left)])
-    least = np.array([p_values[groups == g].min() for g in range(groups.max(initial=-1) + 1)])
-    order = np.argsort(least, kind="stable")
-    weights = background.weights(outside[:, len(left) :], inside[:, len(left) :])
-    first = inside[:, : len(left)] @ (groups[:, None] == order)
-    membership = redraw(archive, background, weights, first)
+    (new, inside), (_, outside) = (
+        np.split(excess.claims(sample), [len(left)], axis=1)
+        for sample in (archive, background.sample)
+    )
+    groups, p_values = _surest_first(link(archive.points, new), tested.p_values[sure][left])
+    weights = background.weights(outside, inside)
+    membership = redraw(archive, background, weights, new @ groups)
     kept = (membership > MEMBER).sum(axis=0) >= settings.min_events
     return Found(
-        excess=excess, membership=membership[:, kept], p_values=least[order][kept],
+        excess=excess, membership=membership[:, kept], p_values=p_values[kept],
         tests=len(tested.p_values), seeds=excess_rows(archive, background),
     )  # fmt: skip
+
+
+def _surest_first(
+    groups: NDArray[np.int64], p_values: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """(J, G) which component is in which group, and the least p-value of each group (G,)."""
+    least = np.array([p_values[groups == g].min() for g in range(groups.max(initial=-1) + 1)])
+    order = np.argsort(least, kind="stable")
+    return groups[:, None] == order, least[order]
 
 
 def link(points: NDArray[np.float64], members: NDArray[np.float64]) -> NDArray[np.int64]:
