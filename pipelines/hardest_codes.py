@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from glitchvae import probes
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, read_config
+from glitchvae.errors import InputError
 from glitchvae.plots import Curve, curves
 from glitchvae.recipes import find_files, find_recipe, run_recipe, write_rows
 from glitchvae.store import replacing
@@ -55,14 +56,16 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     runs = Path(settings.runs or out / TABLE)
     if not settings.runs:
         run_recipe(find_recipe(TABLE), runs, tiny=tiny)
+    folders = sorted({path.parent for path in runs.glob("*/predictions.csv")} - {runs / PIXELS})
+    if not folders:
+        raise InputError("no models of Table 1", where=runs, expected=f"results of {TABLE}")
     paths = find_files(settings.data, config) if settings.data else [runs / "set.h5"]
     data, blocks = probes.read_pooled(paths, pool=settings.pool, block=settings.block)
     found = defaultdict(list)
-    for folder in sorted(path.parent for path in runs.glob("*/predictions.csv")):
-        if folder.name != PIXELS:
-            name, _, seed = folder.name.rpartition("-")
-            found[name].append(measure(folder, data, blocks, settings.steps))
-            print(f"{name} {seed}: {found[name][-1].probe.median:.3f}", file=sys.stderr)
+    for folder in folders:
+        name, _, seed = folder.name.rpartition("-")
+        found[name].append(measure(folder, data, blocks, settings.steps))
+        print(f"{name} {seed}: {found[name][-1].probe.median:.3f}", file=sys.stderr)
     write_models(found, out / "hardness.csv")
     draw(found, out / "hardness.png")
     rng, groups = np.random.default_rng(0), blocks[data.rows("test")]

@@ -72,9 +72,11 @@ def test_every_model_is_measured_and_compared(study, tmp_path):
     assert (tmp_path / "hardness.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_baseline_that_is_not_there_is_said(study, tmp_path):
+def test_what_is_not_there_is_said(study, tmp_path):
     with pytest.raises(InputError, match="found DIP"):
         compare(study, tmp_path, baseline="DIP")
+    with pytest.raises(InputError, match=r"nowhere: no models of Table 1"):
+        compare(study, tmp_path, runs=str(tmp_path / "nowhere"))
 
 
 @pytest.mark.slow
