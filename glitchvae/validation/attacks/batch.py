@@ -122,6 +122,7 @@ class Search:
         self.remembered = self.remembered[rows]
         self.value = self.divergence + self.strength * size
         self.running |= moved & self.finite
+        self.still[moved] = 0
         self._turn(moved.nonzero().flatten())
 
     def found(self) -> Found:
