@@ -171,10 +171,7 @@ def _window(event: WhitenedEvent) -> slice:
 
 def _target(names: tuple[str, ...], original: str, target: str) -> int:
     if target not in names:
-        raise InputError(
-            f"no class {target!r} in this model{nearest(target, list(names))}",
-            expected=", ".join(names),
-        )  # fmt: skip
+        raise InputError(f"no class {target!r} in this model{nearest(target, list(names))}")
     if target == original:
         raise InputError(
             "no class to aim at", expected=f"a class other than {original}, which it is taken for",
@@ -203,7 +200,6 @@ class _Margin:
             disturbed(event, at), event.tiling, centre=event.centre,
             grids=[canvas.grid for canvas in self.canvases], search=event.search, trim=event.trim,
         )  # fmt: skip
-
         self.offset = torch.zeros(1)
         codes = encode_blocks(checkpoint, event, disturbed(event, at))
         with torch.no_grad():
