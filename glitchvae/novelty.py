@@ -157,17 +157,37 @@ def _parts(points: NDArray[np.float64], seed: int) -> list[NDArray[np.float64]]:
     return [points[labels == label] for label in np.unique(labels)]
 
 
+def halves(owners: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(R,) which events are in the first half of their class; an odd one is in the second."""
+    order = rng.permutation(len(owners))
+    order = order[np.argsort(owners[order], kind="stable")]
+    rank = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
+    first = np.empty(len(owners), dtype=bool)
+    first[order] = (np.bincount(owners)[owners[order]] - rank) % 2 == 0
+    return first
+
+
 def cross_fitted(
-    reference: Reference, classes: int, rng: np.random.Generator, *, folds: int = 2
-) -> NDArray[np.float64]:
-    """(R, K) log-densities of known events under classes that were fitted without them."""
-    fold = rng.permutation(len(reference.points)) % folds
+    reference: Reference, classes: int, first: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], KnownDensity]:
+    """Known events under classes that were fitted without them.
+
+    Args:
+        reference: R known events.
+        classes: K, how many classes there are.
+        first: (R,) which of two halves each event is in.
+
+    Returns:
+        (R, K) log-densities of each half under the other, and the density of the first half.
+    """
     found = np.empty((len(reference.points), classes))
-    for number in range(folds):
-        rest = Reference(reference.points[fold != number], reference.owners[fold != number])
-        model = KnownDensity.fit(rest, classes)
-        found[fold == number] = model.log_density(reference.points[fold == number])
-    return found
+    models = []
+    for own in (first, ~first):
+        half = Reference(reference.points[own], reference.owners[own])
+        model = KnownDensity.fit(half, classes)
+        found[~own] = model.log_density(reference.points[~own])
+        models.append(model)
+    return found, models[0]
 
 
 def class_shares(log_density: NDArray[np.float64], *, steps: int = 50) -> NDArray[np.float64]:
@@ -245,11 +265,11 @@ class Novelty:
         points, owners = reference_of(prototypes, rng)
         reference = Reference(points @ metric_axes(prototypes), owners)
         classes = len(prototypes.names)
-        scores = np.negative(cross_fitted(reference, classes, rng).max(axis=1))
+        log_known, _ = cross_fitted(reference, classes, halves(owners, rng))
         return cls(
             metric=prototypes.class_metric,
             density=KnownDensity.fit(reference, classes, seed=seed),
-            tail=Tail.fit(scores),
+            tail=Tail.fit(-log_known.max(axis=1)),
         )
 
     def score(self, codes: NDArray[np.floating]) -> NDArray[np.float64]:

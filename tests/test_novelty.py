@@ -14,6 +14,7 @@ from glitchvae.novelty import (
     Tail,
     class_shares,
     cross_fitted,
+    halves,
     metric_axes,
     reference_of,
     shrunk_gaussian,
@@ -66,7 +67,7 @@ def test_a_class_without_events_has_no_density(rng):
 
 def test_densities_that_saw_an_event_flatter_it(rng):
     reference = Reference(rng.normal(size=(60, 20)), np.zeros(60, dtype=int))
-    fair = cross_fitted(reference, 1, rng)
+    fair, _ = cross_fitted(reference, 1, halves(reference.owners, rng))
     flattered = KnownDensity.fit(reference, 1).log_density(reference.points)
     fresh = KnownDensity.fit(reference, 1).log_density(rng.normal(size=(500, 20)))
     assert fair.mean() < flattered.mean()
@@ -126,3 +127,21 @@ def test_whitened_codes_turn_into_those_of_the_metric(prototypes, rng):
     codes = rng.normal(size=(5, 3))
     turned = codes @ prototypes.whitener @ metric_axes(prototypes)
     np.testing.assert_allclose(turned, codes @ prototypes.class_metric)
+
+
+def test_halves_share_every_class(rng):
+    owners = rng.permutation(np.repeat([0, 1, 2, 4], [7, 10, 1, 2]))
+    first = halves(owners, rng)
+    assert np.bincount(owners[first], minlength=5).tolist() == [3, 5, 0, 0, 1]
+    assert np.bincount(owners[~first], minlength=5).tolist() == [4, 5, 1, 0, 1]
+
+
+def test_each_half_is_under_the_density_of_the_other(rng):
+    reference = Reference(rng.normal(size=(80, 3)), np.repeat([0, 1], 40))
+    first = halves(reference.owners, rng)
+    found, half = cross_fitted(reference, 2, first)
+    own = Reference(reference.points[first], reference.owners[first])
+    expected = KnownDensity.fit(own, 2).log_density(reference.points)
+    np.testing.assert_allclose(half.log_density(reference.points), expected)
+    np.testing.assert_allclose(found[~first], expected[~first])
+    assert not np.allclose(found[first], expected[first])

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from glitchvae.discovery.excess import Background, Sample
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
-from glitchvae.novelty import KnownDensity, Reference, cross_fitted, metric_axes, reference_of
+from glitchvae.novelty import (
+    KnownDensity,
+    Reference,
+    cross_fitted,
+    halves,
+    metric_axes,
+    reference_of,
+)
 from glitchvae.prototypes import Prototypes
 from glitchvae.status import Status
 
@@ -32,6 +39,7 @@ class Known:
         whitener: (Z, Z) of the prototypes.
         axes: (Z, D) from whitened codes to the space of the search.
         density: Of each class, there.
+        half: The same from the half of the known events that the search looks at.
         background: Known events.
     """
 
@@ -39,6 +47,7 @@ class Known:
     whitener: NDArray[np.float64]
     axes: NDArray[np.float64]
     density: KnownDensity
+    half: KnownDensity
     background: Background
 
     @classmethod
@@ -48,20 +57,27 @@ class Known:
         codes, owners = reference_of(prototypes, rng)
         axes = _search_axes(codes, metric_axes(prototypes))
         reference = Reference(codes @ axes, owners)
-        log_known = cross_fitted(reference, classes, rng)
+        first = halves(owners, rng)
+        log_known, half = cross_fitted(reference, classes, first)
         return cls(
             names=prototypes.names,
             whitener=prototypes.whitener,
             axes=axes,
             density=KnownDensity.fit(reference, classes, seed=seed),
-            background=Background(sample=Sample(codes, reference.points, log_known), owners=owners),
+            half=half,
+            background=Background(
+                sample=Sample(codes, reference.points, log_known, log_known),
+                owners=owners,
+                first=first,
+            ),
         )
 
     def sample(self, codes: NDArray[np.floating]) -> Sample:
         """Codes (N, Z) whitened, as points of the search, with their densities there."""
         whitened = np.asarray(codes, dtype=np.float64) @ self.whitener
         points = whitened @ self.axes
-        return Sample(whitened, points, self.density.log_density(points))
+        log_known, log_half = (density.log_density(points) for density in (self.density, self.half))
+        return Sample(whitened, points, log_known, log_half)
 
 
 def _search_axes(codes: NDArray[np.float64], metric: NDArray[np.float64]) -> NDArray[np.float64]:

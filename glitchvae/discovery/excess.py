@@ -37,11 +37,14 @@ class Sample(NamedTuple):
         codes: (N, Z) whitened.
         points: (N, D) in the space of the search.
         log_known: (N, K) log-densities there under the known classes.
+        log_half: (N, K) the same under the first half of the known events; those of that
+            half themselves are under the second.
     """
 
     codes: NDArray[np.float64]
     points: NDArray[np.float64]
     log_known: NDArray[np.float64]
+    log_half: NDArray[np.float64]
 
     def take(self, rows: NDArray) -> Sample:
         """Some of the events."""
@@ -55,22 +58,18 @@ class Background:
     Attributes:
         sample: Their codes, and densities fitted without them.
         owners: (R,) index of each one's class.
+        first: (R,) which are in the half that the search looks at.
     """
 
     sample: Sample
     owners: NDArray[np.int64]
+    first: NDArray[np.bool_]
 
-    def halves(self, rng: np.random.Generator) -> tuple[Background, Background]:
-        """Two halves of every class, drawn at random; an odd event goes to the second."""
-        order = rng.permutation(len(self.owners))
-        order = order[np.argsort(self.owners[order], kind="stable")]
-        rank = np.arange(len(order)) - np.searchsorted(self.owners[order], self.owners[order])
-        last = np.bincount(self.owners)[self.owners[order]] - 1 - rank
-        first = last % 2 == 1
-        return self._take(order[first]), self._take(order[~first])
-
-    def _take(self, rows: NDArray[np.int64]) -> Background:
-        return Background(sample=self.sample.take(rows), owners=self.owners[rows])
+    def take(self, rows: NDArray) -> Background:
+        """Some of the events."""
+        return Background(
+            sample=self.sample.take(rows), owners=self.owners[rows], first=self.first[rows]
+        )
 
     def weights(
         self, claims: NDArray[np.float64], archive_claims: NDArray[np.float64]

@@ -69,10 +69,12 @@ def find_and_count(
     """Look for components in a random half of the events, count them in the other.
 
     Known events are halved too. A hole among them draws a component; if they were counted as
-    well, it would still be a hole, and a large archive would fill it with significance.
+    well, it would still be a hole, and a large archive would fill it with significance. Both
+    sides of the count are under the densities of those that were looked at.
     """
     looked = rng.random(len(archive.points)) < _PART
-    beside, counted = background.halves(rng)
+    beside, counted = background.take(background.first), background.take(~background.first)
+    archive = archive._replace(log_known=archive.log_half)
     half, fewest = archive.take(looked), max(3, settings.min_events // 2)
     guess = first_guess(
         half, excess_rows(half, beside), method=settings.method, min_events=fewest,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from glitchvae.discovery.excess import Background, Sample
 from glitchvae.embedding import Embeddings
 from glitchvae.prototypes import Prototypes
 
@@ -15,6 +16,16 @@ def draw(rng, counts):
     middles = {**MIDDLES, "New": (6, 6, 6, 0), "Other": (-7, -7, 0, 5)}
     codes = [rng.normal(middles[name], 1.0, (n, 4)) for name, n in counts.items()]
     return np.concatenate(codes), np.repeat(list(counts), list(counts.values())).astype(object)
+
+
+def sample_of(points, log_known):
+    """Events whose codes are the points of the search."""
+    return Sample(points, points, log_known, log_known)
+
+
+def background_of(sample, owners):
+    """Known events, every other one in the first half."""
+    return Background(sample=sample, owners=owners, first=np.arange(len(owners)) % 2 == 0)
 
 
 def embeddings_of(codes, labels, rng, **changes):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from glitchvae.discovery.excess import Background, Sample
 from glitchvae.discovery.membership import redraw
+from tests.discovery.conftest import background_of, sample_of
 
 
-def sample_of(codes):
-    return Sample(codes, codes, np.zeros((len(codes), 1)))
+def events(codes):
+    return sample_of(codes, np.zeros((len(codes), 1)))
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def halves(rng):
     """Known events around 0, as many new ones around 3, and a first guess cut at 2."""
     known, archive = rng.normal(0, 1, (400, 2)), rng.normal(0, 1, (2000, 2))
     archive[1000:, 0] += 3.0
-    background = Background(sample=sample_of(known), owners=np.zeros(400, int))
+    background = background_of(events(known), np.zeros(400, int))
     first = (archive[:, :1] > 2.0).astype(float)
-    return sample_of(archive), background, np.full(400, 2.5), first
+    return events(archive), background, np.full(400, 2.5), first
 
 
 def test_the_boundary_moves_towards_that_of_bayes(halves):
@@ -43,8 +43,8 @@ def test_rare_known_events_leave_more_to_the_group(halves):
 
 def test_groups_share_what_is_new(rng):
     middles = np.repeat([(0, 0), (9, 0), (0, 9)], 100, axis=0)
-    archive = sample_of(rng.normal(middles, 1.0))
-    known = Background(sample=sample_of(rng.normal(0, 1, (80, 2))), owners=np.zeros(80, int))
+    archive = events(rng.normal(middles, 1.0))
+    known = background_of(events(rng.normal(0, 1, (80, 2))), np.zeros(80, int))
     first = np.repeat([[0, 0], [1, 0], [0, 1]], 100, axis=0).astype(float)
     found = redraw(archive, known, np.full(80, 1.25), first)
     np.testing.assert_array_equal(found > 0.5, first > 0.5)

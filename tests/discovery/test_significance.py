@@ -6,11 +6,11 @@ from scipy import stats
 
 from glitchvae.discovery import DiscoverySettings
 from glitchvae.discovery.comparing import MOST_AXES, Known
-from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess
+from glitchvae.discovery.excess import Excess, fit_excess
 from glitchvae.discovery.searching import find_and_count, link
 from glitchvae.discovery.significance import Count, p_value, uniform_p_value
 from glitchvae.prototypes import Prototypes
-from tests.discovery.conftest import MIDDLES, draw
+from tests.discovery.conftest import MIDDLES, background_of, draw, sample_of
 
 
 @pytest.mark.parametrize(("seen", "known", "unit"), [(5, 2, 1.0), (12, 0, 0.5), (3, 9, 0.25)])
@@ -50,11 +50,11 @@ def test_weights_stand_for_the_archive_even_where_classes_overlap(rng):
     owners = np.repeat([0, 1], 400)
     points = rng.normal(np.where(owners == 0, 0.0, 1.5), 1.0)[:, None]
     density, off = stats.norm([0.0, 1.5], 1.0), np.array([0.0, 1.0])
-    sample = Sample(points, points, density.logpdf(points) + off)  # a wrong density on purpose
+    sample = sample_of(points, density.logpdf(points) + off)  # a wrong density on purpose
     seen = rng.normal(np.repeat([0.0, 1.5], [500, 1500]), 1.0)[:, None]
-    archive = Sample(seen, seen, density.logpdf(seen) + off)
+    archive = sample_of(seen, density.logpdf(seen) + off)
     excess = Excess(components=(), events=np.zeros(0), class_events=np.array([1000.0, 1000.0]))
-    background = Background(sample=sample, owners=owners)
+    background = background_of(sample, owners)
     weights = background.weights(excess.claims(sample), excess.claims(archive))
     np.testing.assert_allclose(weights.sum(), 2000, rtol=0.02)
     np.testing.assert_allclose(weights[owners == 1].sum(), 1500, rtol=0.15)
@@ -63,9 +63,9 @@ def test_weights_stand_for_the_archive_even_where_classes_overlap(rng):
 def test_a_component_that_known_events_fill_is_dropped(rng):
     known = rng.normal(0, 1, (1000, 3))
     log_density = stats.norm(0, 0.7).logpdf(known).sum(axis=1, keepdims=True)  # too narrow
-    background = Background(sample=Sample(known, known, log_density), owners=np.zeros(1000, int))
+    background = background_of(sample_of(known, log_density), np.zeros(1000, int))
     points = rng.normal(0, 1, (1000, 3))
-    archive = Sample(points, points, stats.norm(0, 0.7).logpdf(points).sum(axis=1, keepdims=True))
+    archive = sample_of(points, stats.norm(0, 0.7).logpdf(points).sum(axis=1, keepdims=True))
     start = (np.linalg.norm(points, axis=1) > 2.5).astype(float)[:, None]
     excess, left = fit_excess(archive, background, start, min_events=60)
     assert len(left) == len(excess.components) == 0
@@ -77,19 +77,6 @@ def test_components_whose_events_are_neighbours_are_one_group(rng):
     groups = link(points, members)
     assert groups[0] == groups[1] != groups[2]
     assert link(points, members[:, :0]).shape == (0,)
-
-
-def test_halves_of_known_events_share_every_class_and_no_event(rng):
-    owners = rng.permutation(np.repeat([0, 1, 2, 4], [7, 10, 1, 2]))
-    points = np.arange(20.0)[:, None]
-    background = Background(sample=Sample(points, points, points), owners=owners)
-    first, second = background.halves(rng)
-    rows = np.concatenate([half.sample.points[:, 0] for half in (first, second)])
-    np.testing.assert_array_equal(np.sort(rows), points[:, 0])
-    assert np.bincount(first.owners, minlength=5).tolist() == [3, 5, 0, 0, 1]
-    assert np.bincount(second.owners, minlength=5).tolist() == [4, 5, 1, 0, 1]
-    for half in (first, second):
-        np.testing.assert_array_equal(half.owners, owners[half.sample.points[:, 0].astype(int)])
 
 
 @pytest.mark.parametrize("seed", range(3))
