@@ -193,14 +193,16 @@ def _claim_same(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values)
     )  # fmt: skip
 
 
-def _claim(sentence: str, found: Found, judge: Judge, what: str = "mean difference") -> Claim:
+def _claim(
+    sentence: str, found: Found, judge: Judge, what: str = "mean difference of {} pairs"
+) -> Claim:
     """Numbers of one seed are averaged first: they share initial weights and data order."""
     if not found:
         return Claim(sentence, "no pair of models at one rate", 0, "cannot be judged")
     seeds = sorted({seed for seed, _ in found})
     means = [float(np.mean([value for s, value in found if s == seed])) for seed in seeds]
     mean, low, high = difference(means)
-    text, n = f"{what} {mean:.3g} of {len(found)}", len(seeds)
+    text, n = f"{what.format(len(found))} {mean:.3g}", len(seeds)
     if n < FEWEST_SEEDS:
         return Claim(sentence, text, n, "cannot be judged")
     return Claim(sentence, f"{text}, 90 % {low:.3g} to {high:.3g}", n, judge(low, high))
@@ -223,7 +225,7 @@ def _claim_order(cells: Sequence[Cell], out: Path) -> Claim:
     ranks = [(seed, value) for seed, value in found if np.isfinite(value)]
     if not ranks:
         return Claim(sentence, "fewer than three dimensions opened", 0, "cannot be judged")
-    return _claim(sentence, ranks, _sign, "mean rank correlation")
+    return _claim(sentence, ranks, _sign, "mean rank correlation of {} models")
 
 
 def order_of_opening(run: Path) -> float:

@@ -282,7 +282,7 @@ def test_models_of_one_seed_count_once(tmp_path, monkeypatch):
     ]
     claim = judge_claims(twice, tmp_path)[0]
     assert claim.n == 4
-    assert "of 8" in claim.found
+    assert "of 8 pairs" in claim.found
     assert claim.found.split(", ")[1] == judge_claims(list(models(4, 3.0, spread=0.1)), tmp_path)[
         0
     ].found.split(", ")[1]  # fmt: skip
