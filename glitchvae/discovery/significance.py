@@ -1,7 +1,8 @@
 """p-values: groups are found in one half of an archive and counted in the other half.
 
-A group that was found because events happened to lie close has no more events in the other
-half than known classes bring there. The count of the other half is compared with that of
+A group that was found because events happened to lie close, or because known events happened
+to leave a hole, has no more events in the other half than known classes bring there: known
+events are halved likewise. The count of the other half is compared with that of
 known events, which stand for more or fewer archive events each: the ratio of two Poisson
 counts (Przyborowski & Wilenski 1940), with weighted events as one count of equal relative
 error (Bohm & Zech 2014, "Statistics of weighted Poisson events", NIM A 748).
