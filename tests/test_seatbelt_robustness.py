@@ -1,6 +1,8 @@
 """The recipe of the robustness study runs through, and a second run trains nothing again."""
 
 import csv
+from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from glitchvae.checkpoint import read_card
 from glitchvae.errors import GlitchvaeError
 from glitchvae.recipes import find_recipe, run_recipe
 
+PUBLISHED = Path(__file__).parents[1] / "docs" / "results" / "seatbelt" / "models.csv"
 FIGURES = (
     "adversaries", "attacks", "elbo", "layers", "noise", "resistance", "samples", "traversals",
 )  # fmt: skip
@@ -53,3 +56,22 @@ def test_settings_that_make_no_study_are_refused_before_it(tmp_path, key, value,
     (tmp_path / "mine.toml").write_text("\n".join(changed))
     with pytest.raises(GlitchvaeError, match=message):
         run_recipe(recipe, tmp_path, config=tmp_path / "mine.toml")
+
+
+def test_the_published_study_has_living_layers_and_an_elbo_that_beta_hardly_lowers():
+    with PUBLISHED.open() as stream:
+        rows = list(csv.DictReader(stream))
+    deep = [row for row in rows if row["kind"] == "seatbelt"]
+    assert min(float(rate) for row in deep for rate in row["rates"].split()) > 0.9
+    for layers, seed in product("24", "012"):
+        assert fall(rows, "seatbelt", layers, seed) < fall(rows, "tc", "1", seed) - 4
+
+
+def fall(rows, kind, layers, seed):
+    """How far the ELBO falls from beta 1 to 10."""
+    elbo = {
+        float(row["beta"]): float(row["elbo"])
+        for row in rows
+        if (row["kind"], row["layers"], row["seed"]) == (kind, layers, seed)
+    }
+    return elbo[1] - elbo[10]

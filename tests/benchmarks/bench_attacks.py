@@ -10,6 +10,7 @@ several times one of the batch. Seconds are of processors.
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ NO_WORSE = 1e-3
 """Share of an objective that the other may be above it."""
 
 
-def timed(**options: object) -> tuple[Attacks, float]:
+def timed(**options: Any) -> tuple[Attacks, float]:
     """Attacks, and the processor seconds that each took."""
     start = time.process_time()
     found = attack(**options)
