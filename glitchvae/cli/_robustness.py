@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from glitchvae.cli._progress import progress_of
 from glitchvae.cli._tables import print_table
+from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._catalog import CATALOG, say_catalog
-from glitchvae.cli._progress import progress_of
 from glitchvae.cli._tables import print_table
+from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from igwn_segments import segmentlist

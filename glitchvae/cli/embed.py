@@ -12,9 +12,9 @@ import rich_click as click
 from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._catalog import say_catalog
 from glitchvae.cli._device import DEVICE, choose_device
-from glitchvae.cli._progress import progress_of
 from glitchvae.cli._tables import print_table
 from glitchvae.errors import GlitchvaeError, InputError, StorageError
+from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from glitchvae.archive import Archive, Filled, Job, Task

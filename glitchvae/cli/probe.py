@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._device import DEVICE, choose_device
-from glitchvae.cli._progress import progress_of
 from glitchvae.cli._tables import print_table
+from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from glitchvae.checkpoint import Checkpoint

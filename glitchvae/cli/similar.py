@@ -60,8 +60,8 @@ def command(
 
 def _write_all(archive: Archive, model: str | None, count: int, out: Path | None) -> None:
     """The graph of neighbours of a whole archive, as a table."""
-    from glitchvae.cli._progress import progress_of
     from glitchvae.neighbours import Neighbours, write_graph
+    from glitchvae.progress import progress_of
 
     if out is None:
         raise click.UsageError("--all needs a table to write: -o FILE (.csv or .parquet).")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from glitchvae.cli._progress import progress_of
+from glitchvae.progress import progress_of
 
 
 @click.group()

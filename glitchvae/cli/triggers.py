@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from glitchvae.cli._progress import progress_of
+from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from glitchvae.strain import StrainSource

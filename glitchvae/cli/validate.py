@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._device import DEVICE, choose_device
-from glitchvae.cli._progress import progress_of
 from glitchvae.cli._robustness import attacks, noise
 from glitchvae.cli._strain_robustness import strain
+from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from glitchvae.validation.disentanglement import Score
