@@ -7,31 +7,26 @@ claims, and what these runs say of them.
 """
 
 import sys
-from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from pydantic import Field, field_validator
 
 from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, parse, read_toml
 from glitchvae.models import LATENT_SIZES, scale_to_range
-from glitchvae.plots import picture_grid, traversals, traverse
 from glitchvae.plots import robustness as figures
 from glitchvae.recipes import write_rows
 from glitchvae.store import replacing
 from glitchvae.training import changed_config, train
-from glitchvae.validation.claims import Cell, Found, as_markdown, judge, lowest_rate
+from glitchvae.validation.claims import Cell, Found, over_seeds, report
 from glitchvae.validation.material import MATERIALS, Material, MaterialName, Wanted
 from glitchvae.validation.robustness import COLUMNS, Robustness, measure_robustness
 
 LIKELIHOOD_ON = {"tc": "all", "tc-dlgm": "first", "seatbelt": "all"}
 Depth = Annotated[int, Field(ge=2, le=len(LATENT_SIZES))]
-SAMPLES = 10
-PLACES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 
 
 class RobustnessSettings(Settings):
@@ -72,8 +67,9 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         found[cell] = measured(out / "runs" / cell.name, material, settings)
         print(cell.name, f"ELBO {found[cell].evidence.elbo:.2f}", file=sys.stderr)
     write_tables(found, out)
-    draw(found, out)
-    write_claims(found, out / "claims.md")
+    figures.draw_study(found, lambda c: load_checkpoint(out / "runs" / c.name).model, out)
+    with replacing(out / "claims.md") as temporary:
+        temporary.write_text(report(found), encoding="utf-8")
     print(out / "claims.md")
 
 
@@ -139,68 +135,3 @@ def write_tables(found: Found, out: Path) -> None:
         names = [f"{column}_{part}" for column in columns for part in ("mean", "lowest", "highest")]
         header = (*Cell._fields[:3], *names)
         write_rows(out / f"{name}.csv", header, over_seeds(found, measure))
-
-
-def over_seeds(
-    found: Found, measure: Callable[[Robustness], Sequence[float]]
-) -> list[tuple[object, ...]]:
-    """Mean, lowest and highest of some numbers of each model, whatever its seed."""
-    rows: dict[tuple[str, int, float], list[Sequence[float]]] = {}
-    for cell, one in found.items():
-        rows.setdefault(cell[:3], []).append(measure(one))
-    return [
-        (*model, *(f(seeds) for seeds in zip(*values, strict=True) for f in (np.mean, min, max)))
-        for model, values in rows.items()
-    ]
-
-
-def draw(found: dict[Cell, Robustness], out: Path) -> None:
-    """Curves over beta, price and noise; layers; attacked, sampled and moved pictures."""
-    figures.over_beta(found, lambda one: one.evidence.elbo, out / "elbo.png", ylabel="ELBO (nats)")
-    left = "divergence left, mean over prices and pairs"
-    figures.over_beta(
-        found, lambda one: float(one.resistance.mean()), out / "resistance.png", ylabel=left
-    )
-    ends = {min(cell.beta for cell in found), max(cell.beta for cell in found)}
-    apart = {cell: one for cell, one in found.items() if cell.beta in ends}
-    figures.over_price(apart, out / "attacks.png")
-    figures.over_noise(apart, out / "noise.png")
-    once = min(cell.seed for cell in found)
-    deep = {
-        c.label: one.evidence.rates for c, one in found.items() if c.layers > 1 and c.seed == once
-    }
-    figures.layer_map(deep, out / "layers.png")
-    shown = {cell: one for cell, one in apart.items() if cell.seed == once}
-    figures.adversaries(shown, out / "adversaries.png")
-    models = {cell: load_checkpoint(out / "runs" / cell.name).model for cell in shown}
-    draw_samples(models, out / "samples.png")
-    draw_traversals(models, out)
-
-
-@torch.inference_mode()
-def draw_samples(models: dict[Cell, Any], path: Path) -> None:
-    """Ancestral samples: latents drawn from the top down, and the mean of what they draw."""
-    rows = []
-    for model in models.values():
-        mean = model.sample(SAMPLES, generator=torch.Generator().manual_seed(0)).mean
-        rows.append(figures.seen(mean.numpy()))
-    columns = [str(i + 1) for i in range(SAMPLES)]
-    picture_grid(np.array(rows), [c.label for c in models], columns, path)
-
-
-def draw_traversals(models: dict[Cell, Any], out: Path) -> None:
-    """The deepest Seatbelt-VAE of the strongest beta: its top layer, a variable at a time."""
-    cell = max(models, key=lambda c: (c.kind == "seatbelt", c.layers, c.beta))
-    model = models[cell]
-    top = range(model.layers[-1])
-    pictures = traverse(model.generate, np.zeros(model.layers[-1]), top, PLACES)
-    names = [f"z{len(model.layers)}, {d + 1}" for d in top]
-    traversals(figures.seen(pictures), names, PLACES, out / "traversals.png", title=f"{cell.label}")
-
-
-def write_claims(found: Found, path: Path) -> None:
-    """The claims, and the layer that carries least."""
-    rate, layer, cell = lowest_rate(found)
-    least = f"Least KL of a layer: {rate:.2f} nats (z{layer} of {cell.name}).\n"
-    with replacing(path) as temporary:
-        temporary.write_text(f"{as_markdown(judge(found))}\n{least}", encoding="utf-8")

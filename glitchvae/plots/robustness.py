@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +14,49 @@ from numpy.typing import NDArray
 from glitchvae.models import restore
 from glitchvae.plots import page
 from glitchvae.plots.curves import Curve, curves, picture_grid
+from glitchvae.plots.traversals import traversals, traverse
 from glitchvae.shapes import ENERGY_CEILING, VIEWS
 from glitchvae.validation.claims import Cell, Found
 from glitchvae.validation.robustness import Robustness
 
 _ATTACKED = 0.1
 """Of the divergence left: an attack that leaves less has made its image the target."""
+
+
+SAMPLES = 10
+PLACES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+"""Of a variable of the top layer, in standard deviations of the prior."""
+
+
+def draw_study(found: Found, model_of: Callable[[Cell], Any], out: Path) -> None:
+    """Every figure of a study, into its folder.
+
+    Curves over beta, price and noise, and layers, are of all models; the weakest and the
+    strongest beta alone are attacked, sampled and moved in pictures, of one seed.
+
+    Args:
+        found: Models and what was measured of them.
+        model_of: Gives the model of a cell.
+        out: The folder.
+    """
+    over_beta(found, lambda one: one.evidence.elbo, out / "elbo.png", ylabel="ELBO (nats)")
+    over_beta(
+        found, lambda one: float(one.resistance.mean()), out / "resistance.png",
+        ylabel="divergence left, mean over prices and pairs",
+    )  # fmt: skip
+    ends = {min(cell.beta for cell in found), max(cell.beta for cell in found)}
+    apart = {cell: one for cell, one in found.items() if cell.beta in ends}
+    over_price(apart, out / "attacks.png")
+    over_noise(apart, out / "noise.png")
+    once = min(cell.seed for cell in found)
+    first = {cell: one for cell, one in found.items() if cell.seed == once}
+    deep = {cell.label: one.evidence.rates for cell, one in first.items() if cell.layers > 1}
+    layer_map(deep, out / "layers.png")
+    shown = {cell: one for cell, one in first.items() if cell in apart}
+    adversaries(shown, out / "adversaries.png")
+    models = {cell: model_of(cell) for cell in shown}
+    samples(models, out / "samples.png")
+    top_layer(models, out / "traversals.png")
 
 
 def over_beta(
@@ -125,6 +163,27 @@ def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
         ["input", "disturbance", "disturbed", "is drawn as", "target"], path,
         title=f"price of disturbance {price:.2g}",
     )  # fmt: skip
+
+
+@torch.inference_mode()
+def samples(models: Mapping[Cell, Any], path: str | Path) -> None:
+    """Draw ancestral samples: latents drawn from the top down, and the mean of what they give."""
+    rows = []
+    for model in models.values():
+        mean = model.sample(SAMPLES, generator=torch.Generator().manual_seed(0)).mean
+        rows.append(seen(mean.numpy()))
+    columns = [str(i + 1) for i in range(SAMPLES)]
+    picture_grid(np.array(rows), [cell.label for cell in models], columns, path)
+
+
+def top_layer(models: Mapping[Cell, Any], path: str | Path) -> None:
+    """Draw what each top variable of the deepest Seatbelt-VAE of the strongest beta moves."""
+    cell = max(models, key=lambda c: (c.kind == "seatbelt", c.layers, c.beta))
+    model = models[cell]
+    top = range(model.layers[-1])
+    pictures = traverse(model.generate, np.zeros(model.layers[-1]), top, PLACES)
+    names = [f"z{len(model.layers)}, {d + 1}" for d in top]
+    traversals(seen(pictures), names, PLACES, path, title=cell.label)
 
 
 def seen(pictures: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -121,6 +121,31 @@ def as_markdown(claims: Sequence[Claim]) -> str:
     return "\n".join(["| claim | difference | 90 % interval | |", "|---|---|---|---|", *rows, ""])
 
 
+def report(found: Found) -> str:
+    """The claims as a table, and the layer that carries least."""
+    rate, layer, cell = lowest_rate(found)
+    least = f"Least KL of a layer: {rate:.2f} nats (z{layer} of {cell.name}).\n"
+    return f"{as_markdown(judge(found))}\n{least}"
+
+
+def over_seeds(
+    found: Found, measure: Callable[[Robustness], Sequence[float]]
+) -> list[tuple[object, ...]]:
+    """Kind, layers, beta of each model, and mean, lowest and highest over its seeds.
+
+    Args:
+        found: Models and what was measured of them.
+        measure: Some numbers of a model; each gives three columns.
+    """
+    rows: dict[tuple[str, int, float], list[Sequence[float]]] = {}
+    for cell, one in found.items():
+        rows.setdefault(cell[:3], []).append(measure(one))
+    return [
+        (*model, *(f(seeds) for seeds in zip(*values, strict=True) for f in (np.mean, min, max)))
+        for model, values in rows.items()
+    ]
+
+
 def lowest_rate(found: Found) -> tuple[float, int, Cell]:
     """The least KL of any layer of any hierarchy, which layer (from 1), and of which model."""
     return min(

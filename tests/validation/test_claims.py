@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from glitchvae.validation.claims import Cell, as_markdown, judge, lowest_rate
+from glitchvae.validation.claims import Cell, as_markdown, judge, lowest_rate, over_seeds, report
 
 
 def study(falls, resistances, drops=(), seeds=(0, 1)):
@@ -86,3 +86,19 @@ def test_names_of_cells_are_folders_and_labels_are_words():
     assert Cell("tc-dlgm", 2, 4.0, 1).label == "beta-TCDLGM, L = 2, beta = 4"
     assert Cell("tc", 1, 1.0, 0).label == "plain VAE"
     assert Cell("tc", 1, 6.0, 0).label == "beta-TCVAE, beta = 6"
+
+
+def test_the_report_is_the_table_and_the_layer_that_carries_least():
+    made = study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5})
+    rate, layer, cell = lowest_rate(made)
+    assert report(made).startswith(as_markdown(judge(made)))
+    assert report(made).endswith(f"{rate:.2f} nats (z{layer} of {cell.name}).\n")
+
+
+def test_over_seeds_takes_the_models_together_that_differ_in_nothing_else():
+    made = study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5})
+    rows = over_seeds(made, lambda one: (one.evidence.elbo, 1.0))
+    assert len(rows) == len({cell[:3] for cell in made})
+    for *model, mean, low, high, one, _, _ in rows:
+        same = [m.evidence.elbo for cell, m in made.items() if list(cell[:3]) == model]
+        assert (mean, low, high, one) == (np.mean(same), min(same), max(same), 1.0)
