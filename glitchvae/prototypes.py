@@ -249,7 +249,9 @@ class Prototypes:
         whitened = _squared_distances(codes @ self.whitener, self.centres @ self.whitener)
         slopes, offsets, own = self.discriminants
         each = codes @ slopes + offsets
-        scores = np.stack([logsumexp(each[:, members], axis=1) for members in own], axis=1)
+        scores = np.stack(
+            [np.asarray(logsumexp(each[:, members], axis=1)) for members in own], axis=1
+        )
         return scores, np.sqrt(whitened.min(axis=1))
 
     def _with_learnt_metric(

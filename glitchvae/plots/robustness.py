@@ -161,7 +161,7 @@ def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
     picture_grid(
         np.array(rows), [cell.label for cell in found],
         ["input", "disturbance", "disturbed", "is drawn as", "target"], path,
-        title=f"price of disturbance {price:.2g}",
+        title=f"price of disturbance {price:.4g}",
     )  # fmt: skip
 
 
