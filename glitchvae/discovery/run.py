@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from glitchvae.discovery.advising import advise, nearest_classes
 from glitchvae.discovery.audit import audit_labels
@@ -26,6 +27,8 @@ from glitchvae.store import Progress
 _EDGES = 8  # least typical members that are shown
 
 
+# Its many small fits gain nothing from threads, which wait for each other on shared cores.
+@threadpool_limits.wrap(limits=1)
 def discover(
     embeddings: Embeddings,
     prototypes: Prototypes,
