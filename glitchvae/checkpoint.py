@@ -96,6 +96,22 @@ class Checkpoint:
                 remedy="Choose another model with `--model`.",
             )  # fmt: skip
 
+    def require_prototypes(self, problem: str = "a model without class prototypes") -> Prototypes:
+        """The known classes.
+
+        Args:
+            problem: What is said of a model that knows none.
+
+        Raises:
+            ModelError: it knows none.
+        """
+        if self.prototypes is None:
+            raise ModelError(
+                problem, where=self.path, expected="a model that was trained with labels",
+                remedy="Train on labelled images, or use the default model.",
+            )  # fmt: skip
+        return self.prototypes
+
 
 def save_checkpoint(
     folder: str | Path, model: Model[Any], card: ModelCard, prototypes: Prototypes | None = None

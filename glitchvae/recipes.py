@@ -8,8 +8,8 @@ be read, copied and changed; the package itself never imports one.
 from __future__ import annotations
 
 import ast
-import csv
 import importlib.util
+import math
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +27,9 @@ from glitchvae.store import replacing
 
 Main = Callable[..., None]
 """`main(config: Path, out: Path, *, tiny: bool)`: its settings file, and where results go."""
+
+Row = tuple[str, str, float, float, float]
+"""What was measured, the measure, its value, and an interval (NaN where there is none)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,14 +208,17 @@ def find_files(patterns: Iterable[str], config: str | Path) -> list[Path]:
     return sorted(map(Path, names))
 
 
-def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A recipe's table as CSV.
+def plain(what: str, measure: str, value: float) -> Row:
+    """A figure without an interval."""
+    return what, measure, float(value), math.nan, math.nan
 
-    Raises:
-        StorageError: the disk refused the write.
-    """
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
+
+def show(row: Row) -> Row:
+    """Print a figure for people, and hand it on."""
+    what, measure, value, low, high = row
+    spread = "" if math.isnan(low) else f"  ({low:.3f} to {high:.3f})"
+    print(f"{what:<45} {measure:<28} {value:8.4g}{spread}")
+    return row
 
 
 def _recipe_at(script: Path) -> Recipe:

@@ -37,7 +37,7 @@ from glitchvae.catalog import (
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.config import nearest
 from glitchvae.embedding import Embeddings
-from glitchvae.errors import CatalogError, InputError, ModelError
+from glitchvae.errors import CatalogError, InputError
 from glitchvae.prototypes import Prototypes
 from glitchvae.runs import read_run
 
@@ -70,12 +70,9 @@ class Taught:
         Raises:
             ModelError: the model knows none.
         """
-        if self.checkpoint.prototypes is None:
-            raise ModelError(
-                "this model knows no class, so that every glitch would be new",
-                where=self.checkpoint.path, expected="a model that was trained with labels",
-            )  # fmt: skip
-        return self.checkpoint.prototypes
+        return self.checkpoint.require_prototypes(
+            "this model knows no class, so that every glitch would be new"
+        )
 
 
 def catalog_path(option: str | Path | None = None, archive: str | Path | None = None) -> Path:

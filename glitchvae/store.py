@@ -8,12 +8,13 @@ what it holds exactly once.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -249,6 +250,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
         ) from error  # fmt: skip
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table as CSV.
+
+    Raises:
+        StorageError: the disk refused the write.
+    """
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
 
 
 def _flush(path: Path) -> None:

@@ -19,10 +19,11 @@ from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import GlitchvaeError, InputError
-from glitchvae.recipes import find_files, write_rows
+from glitchvae.recipes import find_files
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.status import Status
+from glitchvae.store import write_rows
 from glitchvae.strain import StrainSource, open_strain, write_gwosc
 
 

@@ -20,13 +20,11 @@ from glitchvae.dataset import stream_images
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.plots.probing import reliability_diagram
 from glitchvae.probes import calibrate, fit_linear_probe, score
-from glitchvae.recipes import find_files, write_rows
+from glitchvae.recipes import Row, find_files, plain, show
 from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import IMAGING
+from glitchvae.store import write_rows
 from glitchvae.validation.sample_rates import RATES, RateTest, classify_at_rates
-
-Row = tuple[str, str, float, float, float]
-"""What was measured, the measure, its value, and an interval (NaN where there is none)."""
 
 BLOCK_OF_TIME = 512.0
 """Seconds: simulated sets hold one stretch of noise in each, and split by them."""
@@ -134,16 +132,3 @@ def rates_by_class(test: RateTest) -> Iterator[tuple[str, float, float, float, f
             own = found.truth == label
             right = (found.class_name[own] == label).mean()
             yield label, rate, kept[own].mean(), right, found.class_probability[own].mean()
-
-
-def plain(what: str, measure: str, value: float) -> Row:
-    """A figure without an interval."""
-    return what, measure, float(value), np.nan, np.nan
-
-
-def show(row: Row) -> Row:
-    """Print a figure for people, and hand it on."""
-    what, measure, value, low, high = row
-    spread = "" if np.isnan(low) else f"  ({low:.3f} to {high:.3f})"
-    print(f"{what:<45} {measure:<28} {value:8.4g}{spread}")
-    return row

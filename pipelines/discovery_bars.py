@@ -24,9 +24,10 @@ from glitchvae.novelty import Novelty
 from glitchvae.plots import Curve, curves
 from glitchvae.probes import pool_images
 from glitchvae.prototypes import Prototypes
-from glitchvae.recipes import find_files, write_rows
+from glitchvae.recipes import find_files
 from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import imaging_settings
+from glitchvae.store import write_rows
 
 LOUD, RATES = 15.0, (1e-2, 1e-3, 1e-4)
 
@@ -129,8 +130,7 @@ def groupings(
     pca = PCA(min(50, *pixels.shape), svd_solver="randomized", random_state=0)
     spaces["pixels, PCA"] = pca.fit_transform(pixels)
     for name, points in spaces.items():
-        count = min(36, len(points) // 4)
-        found = find_groups(points, method="gmm", min_events=2, groups=count)
+        found = find_groups(points, method="gmm", min_events=2, groups=min(36, len(points) // 4))
         yield name, *agreement(found, truth)
 
 

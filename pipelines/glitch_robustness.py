@@ -14,11 +14,11 @@ import numpy as np
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.plots.changes import change_panels
-from glitchvae.recipes import find_files, write_rows
+from glitchvae.recipes import find_files
 from glitchvae.simulate import FAMILIES
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.spectrogram.blocks import cut_block
-from glitchvae.store import replacing
+from glitchvae.store import replacing, write_rows
 from glitchvae.validation.change_test import Kept
 from glitchvae.validation.strain_attacks import attack_strain, noise_limit
 from glitchvae.validation.strain_changes import change_strain

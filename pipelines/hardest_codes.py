@@ -20,8 +20,8 @@ from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.errors import InputError
 from glitchvae.plots import Curve, curves
-from glitchvae.recipes import find_files, find_recipe, run_recipe, write_rows
-from glitchvae.store import replacing
+from glitchvae.recipes import find_files, find_recipe, run_recipe
+from glitchvae.store import replacing, write_rows
 from glitchvae.training import TrainingData
 from glitchvae.validation.boundaries import ClassScores
 from glitchvae.validation.hardness import change_images, measure_hardness

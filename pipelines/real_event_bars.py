@@ -16,13 +16,11 @@ from glitchvae.dataset import read_images
 from glitchvae.embedding import Embeddings, embed_strain, encode_spectrograms
 from glitchvae.errors import ConfigError
 from glitchvae.probes import score
-from glitchvae.recipes import find_files, write_rows
+from glitchvae.recipes import Row, find_files, plain, show
 from glitchvae.spectrogram import IMAGING
+from glitchvae.store import write_rows
 from glitchvae.strain import open_strain
 from glitchvae.triggers import at_times
-
-Row = tuple[str, str, float, float, float]
-"""What was measured, the measure, its value, and an interval (NaN where there is none)."""
 
 SIBLINGS = {"Tomte": "Blip_Low_Frequency", "Scattered_Light": "Fast_Scattering"}
 
@@ -113,16 +111,3 @@ def optional(patterns: Iterable[str], config: Path) -> list[Path]:
     except ConfigError as error:
         print(f"left out: {error}", file=sys.stderr)
         return []
-
-
-def plain(what: str, measure: str, value: float) -> Row:
-    """A figure without an interval."""
-    return what, measure, float(value), np.nan, np.nan
-
-
-def show(row: Row) -> Row:
-    """Print a figure for people, and hand it on."""
-    what, measure, value, low, high = row
-    spread = "" if np.isnan(low) else f"  ({low:.3f} to {high:.3f})"
-    print(f"{what:<45} {measure:<28} {value:8.4g}{spread}")
-    return row

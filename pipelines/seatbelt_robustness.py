@@ -18,8 +18,7 @@ from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, parse, read_toml
 from glitchvae.models import LATENT_SIZES, scale_to_range
 from glitchvae.plots import robustness as figures
-from glitchvae.recipes import write_rows
-from glitchvae.store import replacing
+from glitchvae.store import replacing, write_rows
 from glitchvae.training import changed_config, train
 from glitchvae.validation.claims import Cell, Found, over_seeds, report
 from glitchvae.validation.material import MATERIALS, Material, MaterialName, Wanted

@@ -27,9 +27,10 @@ from glitchvae.probes import (
     score,
     train_classifier,
 )
-from glitchvae.recipes import find_files, write_rows
+from glitchvae.recipes import find_files
 from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
+from glitchvae.store import write_rows
 from glitchvae.training import TrainingData
 
 SHOTS = 200

@@ -19,8 +19,9 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from glitchvae.config import Settings, read_config
 from glitchvae.plots import marginals
 from glitchvae.probes import score
-from glitchvae.recipes import find_files, write_rows
+from glitchvae.recipes import find_files
 from glitchvae.simulate import simulate_strain
+from glitchvae.store import write_rows
 from glitchvae.triggers import Triggers, find_triggers
 
 MEASURES = ("snr", "peak_frequency", "duration", "bandwidth")

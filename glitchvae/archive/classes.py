@@ -10,6 +10,7 @@ import logging
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from glitchvae.embedding import Embeddings
@@ -73,7 +74,7 @@ def write_classes(root: Path, model_digest: str, rows: pa.Table, classes: Classe
         **{key: rows[key] for key in KEYS},
         **{name: pa.array(values) for name, values in classes._asdict().items()},
     }
-    with replacing(root / f"{_PREFIX}{model_digest[:12]}.parquet") as temporary:
+    with replacing(_table_of(root, model_digest)) as temporary:
         pq.write_table(pa.table(columns, schema=_SCHEMA), temporary, compression="zstd")
 
 
@@ -87,7 +88,7 @@ def with_classes(root: Path, rows: Embeddings, origin: tuple[str, str]) -> Embed
         rows: Of one model and imaging settings.
         origin: Digests of both.
     """
-    path = root / f"{_PREFIX}{origin[0][:12]}.parquet"
+    path = _table_of(root, origin[0])
     if not path.exists():
         return rows
     try:
@@ -95,9 +96,11 @@ def with_classes(root: Path, rows: Embeddings, origin: tuple[str, str]) -> Embed
     except ArchiveError as error:
         _LOG.warning("left out: %s", error)
         return rows
+    # The table is of the whole archive, the rows are of one job: only theirs become objects.
+    mine = table.filter(pc.field("event_id").isin(rows.event_id.tolist()))
     given = {
         (row["ifo"], row["event_id"]): row
-        for row in table.to_pylist()
+        for row in mine.to_pylist()
         if (row["model_digest"], row["imaging_digest"]) == origin
     }
     values = {name: getattr(rows, name).copy() for name in Classes._fields}
@@ -106,6 +109,10 @@ def with_classes(root: Path, rows: Embeddings, origin: tuple[str, str]) -> Embed
             for name, column in values.items():
                 column[number] = given[event][name]
     return dataclasses.replace(rows, **values)
+
+
+def _table_of(root: Path, model_digest: str) -> Path:
+    return root / f"{_PREFIX}{model_digest[:12]}.parquet"
 
 
 def _damaged(path: Path, found: object) -> ArchiveError:

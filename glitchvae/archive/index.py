@@ -181,33 +181,35 @@ def _begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
 def _ingest_file(
     connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
 ) -> None:
+    if name == LABELS:  # which cannot be had again: a damaged file is an error
+        _ingest_labels(connection, root, signature)
+        return
+    ingest = _ingest_classes if is_class_file(name) else _ingest_part
     try:
-        if name == LABELS or is_class_file(name):
-            _ingest_remarks(connection, root, name)
-            connection.execute(
-                "INSERT INTO files (name, signature) VALUES (?, ?)", [name, signature]
-            )
-        else:
-            _ingest_part(connection, root, name, signature)
+        ingest(connection, root, name, signature)
     except ArchiveError as error:
-        if name == LABELS:
-            raise
         _LOG.warning("left out: %s", error)
 
 
-def _ingest_remarks(connection: duckdb.DuckDBPyConnection, root: Path, name: str) -> None:
-    """Labels, or classes that were given later."""
-    if name == LABELS:
-        connection.register("incoming", read_labels(root))
-        connection.execute("INSERT INTO labels BY NAME SELECT * FROM incoming")
-    else:
-        connection.register("incoming", read_classes(root / name))
-        same = " AND ".join(f"e.{key} = i.{key}" for key in ("model_digest", *CLASS_KEYS))
-        given = ", ".join(f"{column} = i.{column}" for column in Classes._fields)
-        connection.execute(
-            f"UPDATE embeddings e SET {given} FROM incoming i WHERE {same} AND {_coded('e')}"  # noqa: S608
-        )
+def _ingest_labels(connection: duckdb.DuckDBPyConnection, root: Path, signature: str) -> None:
+    connection.register("incoming", read_labels(root))
+    connection.execute("INSERT INTO labels BY NAME SELECT * FROM incoming")
     connection.unregister("incoming")
+    connection.execute("INSERT INTO files (name, signature) VALUES (?, ?)", [LABELS, signature])
+
+
+def _ingest_classes(
+    connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
+) -> None:
+    """Write classes that were given later over those of the parts."""
+    connection.register("incoming", read_classes(root / name))
+    same = " AND ".join(f"e.{key} = i.{key}" for key in ("model_digest", *CLASS_KEYS))
+    given = ", ".join(f"{column} = i.{column}" for column in Classes._fields)
+    connection.execute(
+        f"UPDATE embeddings e SET {given} FROM incoming i WHERE {same} AND {_coded('e')}"  # noqa: S608
+    )
+    connection.unregister("incoming")
+    connection.execute("INSERT INTO files (name, signature) VALUES (?, ?)", [name, signature])
 
 
 def _ingest_part(

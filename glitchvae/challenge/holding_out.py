@@ -16,7 +16,7 @@ from glitchvae.discovery.searching import MOSTLY, find_and_count, search
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import uniform_p_value
 from glitchvae.embedding import Embeddings
-from glitchvae.errors import InputError, ModelError
+from glitchvae.errors import InputError
 from glitchvae.prototypes import Prototypes
 
 PURITY = 0.9
@@ -76,12 +76,7 @@ def known_classes(checkpoint: Checkpoint) -> Prototypes:
     Raises:
         ModelError: it has none.
     """
-    if checkpoint.prototypes is None:
-        raise ModelError(
-            "this model knows no class that could be held out", where=checkpoint.path,
-            expected="a model that was trained with labels",
-        )  # fmt: skip
-    return checkpoint.prototypes
+    return checkpoint.require_prototypes("this model knows no class that could be held out")
 
 
 def without(prototypes: Prototypes, names: Sequence[str], *, seed: int = 0) -> Prototypes:

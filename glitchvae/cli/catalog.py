@@ -8,6 +8,7 @@ from typing import Any
 import rich_click as click
 
 from glitchvae.cli._catalog import CATALOG
+from glitchvae.cli._tables import print_table
 
 FOLDER = click.option(
     "--folder",
@@ -39,7 +40,7 @@ def list_classes(folder: Path | None, catalog: Path | None) -> None:
             card.name, card.status, " ".join(card.runs), " ".join(card.detectors),
             _limits(card.peak_frequency, "Hz"), card.cause_is,
         )  # fmt: skip
-    _print(table)
+    print_table(table)
     click.echo(f"{len(cards)} classes, catalogue {cards.settings.version}", err=True)
 
 
@@ -60,7 +61,7 @@ def show(name: str, folder: Path | None, catalog: Path | None) -> None:
         table.add_row(f"[bold]{key}[/bold]", value)
     for key in card.references:
         table.add_row("[bold]reference[/bold]", cards.settings.references[key])
-    _print(table)
+    print_table(table)
 
 
 @command.command()
@@ -176,11 +177,3 @@ def _evidence(found: Any) -> str:
 
 def _limits(limits: tuple[float, float] | None, unit: str) -> str:
     return "" if limits is None else f"{limits[0]:g} – {limits[1]:g} {unit}".strip()
-
-
-def _print(table: Any) -> None:
-    """To the terminal's width; unwrapped where the output is a file or a pipe."""
-    from rich.console import Console
-
-    console = Console()
-    Console(width=None if console.is_terminal else 200, highlight=False).print(table)

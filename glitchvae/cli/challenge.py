@@ -79,7 +79,7 @@ def command(
         rows += _sweep(events, truth, prototypes, names, settings, rng, snrs, populations)
     _print(rows)
     if out is not None:
-        from glitchvae.recipes import write_rows
+        from glitchvae.store import write_rows
 
         write_rows(out, _HEADER, [_cells(*row) for row in rows])
 

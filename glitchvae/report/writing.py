@@ -14,7 +14,6 @@ run.json                       settings, digests, versions, counts, and every fi
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ from glitchvae.report.page import render_report
 from glitchvae.report.pictures import Pictures
 from glitchvae.review import DRAFTS, draft_card
 from glitchvae.runs import writing_run
-from glitchvae.store import digest, replacing
+from glitchvae.store import digest, replacing, write_rows
 from glitchvae.triggers import Triggers, write_triggers
 from glitchvae.vetoes import VetoScore, score_veto, veto_segments, write_segments
 
@@ -199,8 +198,8 @@ def _label_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
 
 
 def _write_rows(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+    header, *others = rows
+    write_rows(path, header, others)
 
 
 def _write_text(path: Path, text: str) -> None:

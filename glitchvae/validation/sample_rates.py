@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 
 from glitchvae.checkpoint import Checkpoint
-from glitchvae.errors import ModelError
 from glitchvae.models import prepare
 from glitchvae.prototypes import Classes
 from glitchvae.simulate import FAMILIES
@@ -110,11 +109,10 @@ def _resampled(strain: Strain, rate: float) -> Strain:
 def _classified(
     checkpoint: Checkpoint, strain: Strain, gps: NDArray[np.float64], imaging: ImagingSettings
 ) -> Classes:
-    if checkpoint.prototypes is None:
-        raise ModelError("a model without class prototypes", where=checkpoint.path)
+    prototypes = checkpoint.require_prototypes()
     starts = np.round(gps - imaging.block / 2)
     blocks = [strain.crop(start, start + imaging.block) for start in starts]
     views = torch.from_numpy(image_strain(blocks, gps, imaging).views)
     with torch.inference_mode():
         codes = checkpoint.model.encode(prepare(views)[0]).mean
-    return checkpoint.prototypes.classify(codes.numpy())
+    return prototypes.classify(codes.numpy())

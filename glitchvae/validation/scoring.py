@@ -12,13 +12,12 @@ from glitchvae.config import parse
 from glitchvae.errors import ModelError
 from glitchvae.models import Model, takes_views
 from glitchvae.objectives import Objective, read_objective
-from glitchvae.store import Progress
+from glitchvae.store import Progress, write_rows
 from glitchvae.training import TrainingConfig, train
 from glitchvae.validation import figures
 from glitchvae.validation.disentanglement import Protocol, Score, measure, name_dimensions
 from glitchvae.validation.encoding import encode, explain
 from glitchvae.validation.factors import FactorData
-from glitchvae.validation.table2 import write_table
 
 CARRIES = 0.1
 """Nats of KL below which a dimension is not shown."""
@@ -115,7 +114,7 @@ def _over_a_third(objective: Objective, steps: int) -> Objective:
 def write_scores(tables: Mapping[Path, Sequence[Score]], data: FactorData, path: Path) -> None:
     """Scores of several models as CSV, and traversals of each beside it."""
     rows = [(str(model), *score) for model, scores in tables.items() for score in scores]
-    write_table(path, ("model", *Score._fields), rows)
+    write_rows(path, ("model", *Score._fields), rows)
     for model in tables:
         draw_traversals(model, data, path.with_name(f"{path.stem}-{model.name}.png"))
 

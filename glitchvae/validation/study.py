@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from glitchvae.checkpoint import load_checkpoint
-from glitchvae.store import Progress, replacing
+from glitchvae.store import Progress, replacing, write_rows
 from glitchvae.validation import figures
 from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.encoding import encode
@@ -28,7 +28,6 @@ from glitchvae.validation.table2 import (
     read_results,
     score_cell,
     train_cells,
-    write_table,
 )
 from glitchvae.validation.verdicts import (
     Claim,
@@ -92,9 +91,9 @@ def write_results(
     of_rows = [result for result in results if not result.cell.row.partner_of]
     values = published_values(settings.rows(), published)
     claims = judge_claims(results, out)
-    write_table(out / "table2.csv", Line._fields, summarise(of_rows, values))
-    write_table(out / "claims.csv", Claim._fields, claims)
-    write_table(
+    write_rows(out / "table2.csv", Line._fields, summarise(of_rows, values))
+    write_rows(out / "claims.csv", Claim._fields, claims)
+    write_rows(
         out / "scores.csv",
         ("row", "seed", "steps", *Score._fields),
         [(r.cell.row.name, r.cell.seed, settings.steps, *r.score) for r in results],

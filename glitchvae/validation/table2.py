@@ -28,7 +28,7 @@ from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, nearest
 from glitchvae.models import Model
 from glitchvae.objectives import read_objective
-from glitchvae.store import Progress, replacing
+from glitchvae.store import Progress, write_rows
 from glitchvae.training import PictureData, TrainingConfig, train, train_ensemble
 from glitchvae.validation.disentanglement import Protocol, Score, measure
 from glitchvae.validation.encoding import encode, explain
@@ -286,7 +286,7 @@ def score_cell(
     run = cell.folder(out)
     model = load_checkpoint(run, device).model
     scores = score_model(model, settings, points, seed=cell.seed, device=device)
-    write_table(run / SCORES, Score._fields, scores)
+    write_rows(run / SCORES, Score._fields, scores)
 
 
 def score_model(
@@ -313,16 +313,6 @@ def points_of(settings: StudySettings, data: FactorData) -> FactorData:
 
 def _is_trained(run: Path, steps: int) -> bool:
     return (run / "card.toml").exists() and read_card(run).steps == steps
-
-
-def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table as CSV.
-
-    Raises:
-        StorageError: the disk refused the write.
-    """
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
 
 
 class Result(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from glitchvae.checkpoint import Checkpoint
-from glitchvae.errors import InputError, ModelError
+from glitchvae.errors import InputError
 from glitchvae.models import prepare
 from glitchvae.prototypes import Classes, Prototypes
 from glitchvae.qtransform import Scan, Tiling, scan
@@ -147,9 +147,4 @@ def prototypes_of(checkpoint: Checkpoint) -> Prototypes:
         ModelError: it has none, or is no model of glitches.
     """
     checkpoint.require_views()
-    if checkpoint.prototypes is None:
-        raise ModelError(
-            "a model without class prototypes", where=checkpoint.path,
-            remedy="Train on labelled images, or use the default model.",
-        )  # fmt: skip
-    return checkpoint.prototypes
+    return checkpoint.require_prototypes()
