@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.noise import Unsteadiness, asd
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.simulate import FAMILIES, Truth, draw_labels, inject
+from glitchvae.simulate.noise import Unsteadiness, asd
 from glitchvae.simulate.strain import START
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.spectrogram.imaging import image_strain, tile_snr

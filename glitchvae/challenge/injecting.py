@@ -10,10 +10,10 @@ import numpy as np
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.errors import InputError
-from glitchvae.noise import Asd, measured_asd
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.simulate import FAMILIES, strain_of
 from glitchvae.simulate.injection import add_at
+from glitchvae.simulate.noise import Asd, measured_asd
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.spectrogram.imaging import image_strain, tile_snr

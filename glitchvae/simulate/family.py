@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.noise import fast_length
+from glitchvae.simulate.noise import fast_length
 
 Parameters = dict[str, Any]
 """Names and values (floats, or lists of floats for trains) that determine a waveform."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.noise import Asd, fast_length
 from glitchvae.simulate.family import LOWEST, Family, Parameters
 from glitchvae.simulate.measures import Tile, loudest_tile
+from glitchvae.simulate.noise import Asd, fast_length
 
 PAD = 1.0
 """Seconds of silence added on either side of a waveform before it is coloured."""

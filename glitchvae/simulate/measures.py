@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.noise import Asd, fast_length
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.simulate.family import LOWEST
+from glitchvae.simulate.noise import Asd, fast_length
 
 HELD = 0.9
 """Share of the whitened energy that duration and bandwidth hold."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.noise import fast_length
 from glitchvae.simulate.distributions import distribution
 from glitchvae.simulate.family import (
     Family,
@@ -21,6 +20,7 @@ from glitchvae.simulate.family import (
     log_normal_pulse,
     log_uniform,
 )
+from glitchvae.simulate.noise import fast_length
 
 _FITS = "Fits to O3 glitches: Bondarescu et al., arXiv:2309.06594"
 _PULSE_REACH = 0.35  # s on either side: enough for the longest pulse of a train

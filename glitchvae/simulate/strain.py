@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.noise import Asd, Unsteadiness, asd, simulate_noise
 from glitchvae.simulate.balance import draw_labels
 from glitchvae.simulate.families import FAMILIES
 from glitchvae.simulate.injection import Glitch, add_at, optimal_snr, strain_of
 from glitchvae.simulate.measures import extents
+from glitchvae.simulate.noise import Asd, Unsteadiness, asd, simulate_noise
 from glitchvae.simulate.truth import Truth, truth_of
 from glitchvae.strain import Strain
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from glitchvae.errors import InputError
-from glitchvae.noise import Unsteadiness, asd
 from glitchvae.simulate import FAMILIES, Truth, inject
+from glitchvae.simulate.noise import Unsteadiness, asd
 from glitchvae.strain import Strain, StrainSource, open_strain
 from glitchvae.strain.source import Stretch
 

@@ -7,11 +7,11 @@ import pytest
 from scipy import signal
 
 from glitchvae.errors import InputError
-from glitchvae.noise import asd, simulate_noise
 from glitchvae.simulate import FAMILIES, optimal_snr, strain_of, weights
 from glitchvae.simulate.distributions import distribution
 from glitchvae.simulate.inspiral import GW150914, chirp_mass, newtonian_frequency, ringdown
 from glitchvae.simulate.measures import loudest_tile
+from glitchvae.simulate.noise import asd, simulate_noise
 from glitchvae.simulate.scattering import WAVELENGTH, fringe_frequency, fringes, surface
 
 RATE = 8192.0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from glitchvae.errors import InputError
-from glitchvae.noise import STEADY, asd
 from glitchvae.simulate import FAMILIES, Truth, draw_labels, inject, simulate_strain, weights
+from glitchvae.simulate.noise import STEADY, asd
 from glitchvae.simulate.strain import draw_times
 
 

@@ -7,7 +7,7 @@ from scipy import signal
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.errors import InputError
-from glitchvae.noise import STEADY, asd, simulate_noise
+from glitchvae.simulate.noise import STEADY, asd, simulate_noise
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.strain import Strain, open_strain, write_gwosc
 from glitchvae.validation.change_test import ChangeTest, compare_codes

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal, stats
 
 from glitchvae.errors import InputError
-from glitchvae.noise import CURVES, STEADY, Unsteadiness, asd, measured_asd, simulate_noise
+from glitchvae.simulate.noise import CURVES, STEADY, Unsteadiness, asd, measured_asd, simulate_noise
 
 RATE = 4096.0
 
