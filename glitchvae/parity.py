@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.qtransform import Grid, Scan, Tiling, scan
+from glitchvae.qtransform.whitening import resample, whiten
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import ImagingSettings, energy_to_pixel
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.status import Status
 from glitchvae.strain import Strain, StrainSource
-from glitchvae.whitening import resample, whiten
 
 SAME_PLANE = 0.995
 """Least share of events on whose Q plane both agree."""

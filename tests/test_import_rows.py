@@ -11,7 +11,7 @@ PACKAGE = Path(glitchvae.__file__).parent
 ROWS = (
     {"errors", "shapes", "status"},
     {"store", "config", "resources", "threads"},
-    {"strain", "whitening", "qtransform", "catalog", "progress"},
+    {"strain", "qtransform", "catalog", "progress"},
     {"triggers", "simulate"},
     {"spectrogram"},
     {"dataset", "models", "prototypes", "simulated_set", "neighbours"},

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from glitchvae import threads
 from glitchvae.errors import InputError
 from glitchvae.qtransform import Tiling, scan
+from glitchvae.qtransform.whitening import resample, whiten
 from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram.blocks import Block, cut_block
 from glitchvae.spectrogram.canvas import Canvas, view_canvas
@@ -24,7 +25,6 @@ from glitchvae.status import Status, worst
 from glitchvae.store import digest
 from glitchvae.strain import Strain, StrainSource
 from glitchvae.triggers import Triggers
-from glitchvae.whitening import resample, whiten
 
 MEAN_OF_MEDIAN = 1 / np.log(2)
 """Mean over median of exponentially distributed energies: tiles of Gaussian noise."""

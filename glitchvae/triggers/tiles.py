@@ -14,9 +14,9 @@ from igwn_segments import segment
 from numpy.typing import NDArray
 
 from glitchvae.qtransform import Tiling, tile_energies
+from glitchvae.qtransform.whitening import whiten
 from glitchvae.strain import Strain
 from glitchvae.strain.masks import runs
-from glitchvae.whitening import whiten
 
 OVERLAP = 2.0
 """Seconds by which tiles are computed past the ends of the time asked for."""

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.models import prepare
 from glitchvae.prototypes import Classes
+from glitchvae.qtransform.whitening import resample
 from glitchvae.simulate import FAMILIES
 from glitchvae.simulated_set import SPACING
 from glitchvae.spectrogram import ImagingSettings, image_strain
 from glitchvae.store import Progress, Record, column
 from glitchvae.strain import Strain
 from glitchvae.validation.strain_events import simulate_class
-from glitchvae.whitening import resample
 
 RATES = (16384.0, 4096.0, 2048.0, 1024.0)
 

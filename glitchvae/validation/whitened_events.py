@@ -13,13 +13,13 @@ from glitchvae.errors import InputError
 from glitchvae.models import prepare
 from glitchvae.prototypes import Classes, Prototypes
 from glitchvae.qtransform import Scan, Tiling, scan
+from glitchvae.qtransform.whitening import resample, whiten
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import ImagingSettings, tile_snr
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.spectrogram.canvas import Canvas, view_canvas
 from glitchvae.status import Status
 from glitchvae.strain import Strain, StrainSource
-from glitchvae.whitening import resample, whiten
 
 _ROOM = f"{max(VIEWS) / 2:g} s of strain on either side, as the longest view shows"
 _CURES = {

@@ -24,11 +24,11 @@ import torch
 
 from glitchvae.parity import gwpy_grids, gwpy_views
 from glitchvae.qtransform import Grid, Tiling, scan
+from glitchvae.qtransform.whitening import whiten
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import ImagingSettings
 from glitchvae.spectrogram.canvas import view_canvas
 from glitchvae.strain import Strain
-from glitchvae.whitening import whiten
 
 START = 1126259446.0
 

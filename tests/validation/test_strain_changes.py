@@ -7,6 +7,7 @@ from scipy import signal
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.errors import InputError
+from glitchvae.qtransform.whitening import whiten
 from glitchvae.simulate.noise import STEADY, asd, simulate_noise
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.strain import Strain, open_strain, write_gwosc
@@ -22,7 +23,6 @@ from glitchvae.validation.strain_changes import (
     change_strain,
 )
 from glitchvae.validation.strain_events import Event
-from glitchvae.whitening import whiten
 
 LIGHT = imaging_settings("light")
 RATE, DURATION, GPS = 1024.0, 16.0, 1008.25

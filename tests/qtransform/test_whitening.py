@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glitchvae.errors import InputError
+from glitchvae.qtransform.whitening import psd, resample, whiten
 from glitchvae.strain import open_strain
-from glitchvae.whitening import psd, resample, whiten
 
 
 def coloured(rng, count, samples):
