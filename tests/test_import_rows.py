@@ -19,7 +19,7 @@ ROWS = (
     {"training", "embedding"},
     {"archive", "probes", "clustering", "novelty", "runs", "vetoes"},
     {"discovery", "validation", "review"},
-    {"plots", "report", "challenge", "recipes", "parity"},
+    {"plots", "report", "challenge", "recipes"},
     {"cli"},
 )
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}

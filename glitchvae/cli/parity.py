@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 if TYPE_CHECKING:
-    from glitchvae.parity import ParityReport
+    from glitchvae.spectrogram.parity import ParityReport
 
 
 @click.command()
@@ -34,8 +34,8 @@ def command(
     image's maximum, the largest error of a Gravity Spy pixel (0 to 1), and the time of
     each for four views. Exit status 1 where a bar is missed.
     """
-    from glitchvae.parity import compare
     from glitchvae.spectrogram import imaging_settings
+    from glitchvae.spectrogram.parity import compare
     from glitchvae.strain import open_strain
 
     settings = imaging_settings(imaging)
@@ -58,7 +58,7 @@ def _table(report: ParityReport) -> str:
 
 
 def _verdict(report: ParityReport) -> str:
-    from glitchvae.parity import LARGEST_ERROR, MEDIAN_ERROR, SAME_PLANE
+    from glitchvae.spectrogram.parity import LARGEST_ERROR, MEDIAN_ERROR, SAME_PLANE
 
     return (
         f"{len(report.events)} events: {'passed' if report.passed else 'FAILED'}\n"

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from glitchvae.parity import gwpy_grids, gwpy_views
 from glitchvae.qtransform import Grid, Tiling, scan
 from glitchvae.qtransform.whitening import whiten
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import ImagingSettings
 from glitchvae.spectrogram.canvas import view_canvas
+from glitchvae.spectrogram.parity import gwpy_grids, gwpy_views
 from glitchvae.strain import Strain
 
 START = 1126259446.0

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from glitchvae.errors import GlitchvaeError
-from glitchvae.parity import EventParity, ParityReport, compare, compare_block
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import IMAGING, ImagingSettings
+from glitchvae.spectrogram.parity import EventParity, ParityReport, compare, compare_block
 from glitchvae.strain import open_strain
 
 EVERY = 10  # one event in this many is imaged with Gravity Spy's own settings

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-import glitchvae.parity
+import glitchvae.spectrogram.parity
 from glitchvae.cli import main
 
 
@@ -29,7 +29,7 @@ def test_prints_every_event_and_the_bars(strain):
 
 @pytest.mark.data
 def test_a_missed_bar_is_exit_status_1(strain, monkeypatch):
-    monkeypatch.setattr(glitchvae.parity, "MEDIAN_ERROR", 1e-12)
+    monkeypatch.setattr(glitchvae.spectrogram.parity, "MEDIAN_ERROR", 1e-12)
     result = run(strain, "--gps", "1126259462.4", "--imaging", "light")
     assert result.exit_code == 1
     assert "FAILED" in result.output

@@ -5,16 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-import glitchvae.parity
+import glitchvae.spectrogram.parity
 from glitchvae.errors import InputError
-from glitchvae.parity import (
+from glitchvae.spectrogram import ImagingSettings
+from glitchvae.spectrogram.parity import (
     EventParity,
     ParityReport,
     compare,
     compare_block,
     gwpy_grids,
 )
-from glitchvae.spectrogram import ImagingSettings
 from glitchvae.status import Status
 from glitchvae.strain import Strain, open_strain
 
@@ -49,13 +49,13 @@ def test_strain_above_the_imaging_rate_is_brought_down_to_it(block):
 
 
 def test_a_wrong_engine_is_noticed(block, monkeypatch):
-    engine = glitchvae.parity._engine
+    engine = glitchvae.spectrogram.parity._engine
 
     def distorted(*args):
         found = engine(*args)
         return dataclasses.replace(found, views=[1.002 * view for view in found.views])
 
-    monkeypatch.setattr(glitchvae.parity, "_engine", distorted)
+    monkeypatch.setattr(glitchvae.spectrogram.parity, "_engine", distorted)
     report = ParityReport(events=(compare_block(block, block.start + 4.21, IMAGING),))
     assert report.median_error == pytest.approx(2e-3, rel=1e-2)
     assert not report.passed
