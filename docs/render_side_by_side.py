@@ -14,9 +14,9 @@ import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 
+from glitchvae.dataset.simulated import Stretch, image_stretch
 from glitchvae.shapes import ENERGY_CEILING, VIEWS
 from glitchvae.simulate import FAMILIES
-from glitchvae.simulated_set import Stretch, image_stretch
 from glitchvae.spectrogram import imaging_settings, pixel_to_energy
 
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"

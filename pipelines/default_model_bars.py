@@ -17,11 +17,11 @@ from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.clustering import agreement
 from glitchvae.config import Settings, read_config
 from glitchvae.dataset import stream_images
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.plots.probing import reliability_diagram
 from glitchvae.probes import calibrate, fit_linear_probe, score
 from glitchvae.recipes import Row, find_files, plain, show
-from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import IMAGING
 from glitchvae.store import write_rows
 from glitchvae.validation.sample_rates import RATES, RateTest, classify_at_rates

@@ -18,6 +18,7 @@ from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.clustering import agreement, find_groups
 from glitchvae.config import Settings, read_config
 from glitchvae.dataset import stream_images
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.discovery import DiscoverySettings
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.novelty import Novelty
@@ -25,7 +26,6 @@ from glitchvae.plots import Curve, curves
 from glitchvae.probes import pool_images
 from glitchvae.prototypes import Prototypes
 from glitchvae.recipes import find_files
-from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.store import write_rows
 

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.dataset import read_images
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.embedding import encode_spectrograms
 from glitchvae.plots import confusion_matrix
 from glitchvae.probes import (
@@ -28,7 +29,6 @@ from glitchvae.probes import (
     train_classifier,
 )
 from glitchvae.recipes import find_files
-from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.store import write_rows
 from glitchvae.training import TrainingData

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from glitchvae import probes
 from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, read_config
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.plots.probing import ranking_bars
 from glitchvae.recipes import find_files
-from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.training import TrainingConfig, TrainingData, changed_config, train
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from glitchvae.config import Settings, parse, read_toml
-from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.store import Progress
 from glitchvae.training import TrainingConfig, changed_config, read_training_data, train

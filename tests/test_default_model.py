@@ -9,10 +9,10 @@ import torch
 
 from glitchvae import resources
 from glitchvae.checkpoint import load_checkpoint, reconstruct
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset
 from glitchvae.embedding import embed_strain, encode_spectrograms
 from glitchvae.models import prepare
 from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE
-from glitchvae.simulated_set import plan_stretches, simulate_dataset
 from glitchvae.spectrogram import IMAGING, SpectrogramSet
 from glitchvae.strain import open_strain
 from glitchvae.triggers import at_times

@@ -82,13 +82,13 @@ def dataset(
     from collections import Counter
 
     from glitchvae.dataset import write_gravity_spy
-    from glitchvae.simulate import Truth
-    from glitchvae.simulated_set import (
+    from glitchvae.dataset.simulated import (
         keep_truth,
         plan_stretches,
         simulate_dataset,
         write_dataset,
     )
+    from glitchvae.simulate import Truth
     from glitchvae.spectrogram import imaging_settings
 
     imaging = imaging_settings(imaging_name)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glitchvae.dataset import read_images
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.errors import InputError
 from glitchvae.models import prepare, reduce
 from glitchvae.shapes import IMAGE_SHAPE
-from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.training import TrainingImages, read_training_data
 from glitchvae.training.data import text_or_empty

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from glitchvae.checkpoint import Checkpoint
+from glitchvae.dataset.simulated import SPACING
 from glitchvae.models import prepare
 from glitchvae.prototypes import Classes
 from glitchvae.qtransform.whitening import resample
 from glitchvae.simulate import FAMILIES
-from glitchvae.simulated_set import SPACING
 from glitchvae.spectrogram import ImagingSettings, image_strain
 from glitchvae.store import Progress, Record, column
 from glitchvae.strain import Strain

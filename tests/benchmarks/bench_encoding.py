@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from glitchvae.checkpoint import load_checkpoint
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset
 from glitchvae.embedding import encode_spectrograms
-from glitchvae.simulated_set import plan_stretches, simulate_dataset
 from glitchvae.spectrogram import IMAGING, SpectrogramSet
 
 

@@ -4,9 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from glitchvae.errors import InputError
-from glitchvae.simulate import FAMILIES
-from glitchvae.simulated_set import (
+from glitchvae.dataset.simulated import (
     PER_STRETCH,
     SPLITS,
     Stretch,
@@ -15,6 +13,8 @@ from glitchvae.simulated_set import (
     simulate_dataset,
     write_dataset,
 )
+from glitchvae.errors import InputError
+from glitchvae.simulate import FAMILIES
 from glitchvae.spectrogram import IMAGING, SpectrogramSet
 
 LIGHT = IMAGING["light"]
