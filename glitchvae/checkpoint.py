@@ -22,10 +22,10 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from glitchvae import __version__, resources
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import Settings, parse
 from glitchvae.errors import ConfigError, InputError, ModelError
 from glitchvae.models import Model, architecture_of, build, enlarge, prepare, restore, takes_views
-from glitchvae.prototypes import Prototypes
 from glitchvae.store import digest, replacing
 
 FORMAT_VERSION = 1

@@ -23,7 +23,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from glitchvae.catalog import (
+from glitchvae.checkpoint import Checkpoint
+from glitchvae.classes.catalog import (
     Catalog,
     ClassCard,
     Decision,
@@ -34,11 +35,10 @@ from glitchvae.catalog import (
     read_catalog,
     write_card,
 )
-from glitchvae.checkpoint import Checkpoint
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import nearest
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import CatalogError, InputError
-from glitchvae.prototypes import Prototypes
 from glitchvae.runs import read_run
 
 DEFAULT = "glitch-catalog"

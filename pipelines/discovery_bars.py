@@ -15,16 +15,16 @@ from sklearn.metrics import roc_auc_score
 
 from glitchvae.challenge import Trial, hold_out, holdable_classes, name_events, null_runs, without
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
+from glitchvae.classes.novelty import Novelty
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.clustering import agreement, find_groups
 from glitchvae.config import Settings, read_config
 from glitchvae.dataset import stream_images
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.discovery import DiscoverySettings
 from glitchvae.embedding import Embeddings, encode_spectrograms
-from glitchvae.novelty import Novelty
 from glitchvae.plots import Curve, curves
 from glitchvae.probes import pool_images
-from glitchvae.prototypes import Prototypes
 from glitchvae.recipes import find_files
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.store import write_rows

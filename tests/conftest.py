@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.prototypes import Prototypes
 
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 

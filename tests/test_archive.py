@@ -20,9 +20,9 @@ from glitchvae.archive import Archive, archive_path, create_archive
 from glitchvae.archive.layout import PartName, name_part, parse_part
 from glitchvae.archive.parts import rows_between
 from glitchvae.archive.views import pack_views, unpack_views
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.embedding import Embeddings, read_embeddings
 from glitchvae.errors import ArchiveError, StorageError
-from glitchvae.prototypes import Prototypes
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.status import Status

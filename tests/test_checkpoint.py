@@ -17,6 +17,7 @@ from glitchvae.checkpoint import (
     reconstruct,
     save_checkpoint,
 )
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import ModelError
 from glitchvae.models import (
     GlitchVAE,
@@ -25,7 +26,6 @@ from glitchvae.models import (
     HierarchySettings,
     ImageVAE,
 )
-from glitchvae.prototypes import Prototypes
 from glitchvae.shapes import ENERGY_CEILING
 from glitchvae.store import digest
 

@@ -10,10 +10,10 @@ import tomli_w
 import torch
 
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
 from glitchvae.probes import pool_images
-from glitchvae.prototypes import Prototypes
 from glitchvae.recipes import find_recipe, run_recipe
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.validation.hardness import encode_images

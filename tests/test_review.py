@@ -6,8 +6,8 @@ import tomllib
 import numpy as np
 import pytest
 
-from glitchvae.catalog import Evidence, read_card, read_catalog, write_card
 from glitchvae.checkpoint import load_checkpoint
+from glitchvae.classes.catalog import Evidence, read_card, read_catalog, write_card
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import CatalogError, InputError
 from glitchvae.review import (

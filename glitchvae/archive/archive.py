@@ -33,10 +33,10 @@ from glitchvae.archive.layout import (
 from glitchvae.archive.parts import events_between
 from glitchvae.archive.summary import Summary
 from glitchvae.archive.views import read_views
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.embedding import UNCERTAINTIES, Embeddings, write_embeddings
 from glitchvae.embedding.tables import assemble
 from glitchvae.errors import ArchiveError, StorageError
-from glitchvae.prototypes import Prototypes
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from glitchvae.classes.prototypes import Classes
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import ArchiveError
-from glitchvae.prototypes import Classes
 from glitchvae.store import replacing
 
 _LOG = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from glitchvae.archive.classes import class_files, is_class_file, read_classes
 from glitchvae.archive.labels import LABELS, read_labels
 from glitchvae.archive.layout import part_files
 from glitchvae.archive.parts import read_header, read_rows
+from glitchvae.classes.prototypes import Classes
 from glitchvae.errors import ArchiveError
-from glitchvae.prototypes import Classes
 from glitchvae.status import Status
 
 INDEX = "archive.duckdb"

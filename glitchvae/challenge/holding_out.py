@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.checkpoint import Checkpoint
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.comparing import Known
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.membership import MEMBER
@@ -17,7 +18,6 @@ from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import uniform_p_value
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
-from glitchvae.prototypes import Prototypes
 
 PURITY = 0.9
 """Share of a candidate's members that must be of the class for it to count as that class."""

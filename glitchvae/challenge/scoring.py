@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from glitchvae.challenge.holding_out import Trial, look_for, without
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.comparing import Known, comparable_rows
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.embedding import Embeddings
-from glitchvae.prototypes import Prototypes
 
 SNR_BANDS: tuple[tuple[float, float], ...] = ((0.0, 8.0), (8.0, 15.0), (15.0, 30.0), (30.0, np.inf))
 """Loudness of the events that an archive gets."""

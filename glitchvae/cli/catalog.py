@@ -31,7 +31,7 @@ def list_classes(folder: Path | None, catalog: Path | None) -> None:
     """One line per class: name, status, detectors, typical frequency, cause."""
     from rich.table import Table
 
-    from glitchvae.catalog import read_catalog
+    from glitchvae.classes.catalog import read_catalog
 
     cards = read_catalog(folder, own=_own(catalog))
     table = Table("class", "status", "runs", "detectors", "peak frequency", "cause")
@@ -52,7 +52,7 @@ def show(name: str, folder: Path | None, catalog: Path | None) -> None:
     """Everything known of the class NAME (a key, a name or an alias)."""
     from rich.table import Table
 
-    from glitchvae.catalog import read_catalog
+    from glitchvae.classes.catalog import read_catalog
 
     cards = read_catalog(folder, own=_own(catalog))
     card = cards.find(name)
@@ -69,7 +69,7 @@ def show(name: str, folder: Path | None, catalog: Path | None) -> None:
 @CATALOG
 def validate(folder: Path | None, catalog: Path | None) -> None:
     """Check every card; exit 1 and name file and key where one is wrong."""
-    from glitchvae.catalog import read_catalog
+    from glitchvae.classes.catalog import read_catalog
 
     cards = read_catalog(folder, own=_own(catalog))
     click.echo(f"{len(cards)} class cards are valid, catalogue {cards.settings.version}")

@@ -16,9 +16,9 @@ from glitchvae.progress import progress_of
 if TYPE_CHECKING:
     from glitchvae.challenge import Trial
     from glitchvae.checkpoint import Checkpoint
+    from glitchvae.classes.prototypes import Prototypes
     from glitchvae.discovery import DiscoverySettings
     from glitchvae.embedding import Embeddings
-    from glitchvae.prototypes import Prototypes
 
 _PATH = click.Path(path_type=Path)
 _HEADER = ("test", "class", "SNR", "events", "purity", "completeness", "p-value", "detected")

@@ -42,7 +42,7 @@ def command() -> None:
 @TAXONOMY
 def info(source: Path, taxonomy: str | None) -> None:
     """Count what is in SET: classes, splits, detectors, status, bands, times, memory."""
-    from glitchvae.catalog import read_catalog
+    from glitchvae.classes.catalog import read_catalog
     from glitchvae.cli._tables import print_table
     from glitchvae.dataset import name_classes, stream_images, summarise
 
@@ -174,7 +174,7 @@ def split(
 
 def _read(source: Path, metadata: Path | None, taxonomy: str | None) -> SpectrogramSet:
     """A set with the names of the catalogue, and what a table knows of its events."""
-    from glitchvae.catalog import read_catalog
+    from glitchvae.classes.catalog import read_catalog
     from glitchvae.dataset import add_metadata, name_classes, read_images
     from glitchvae.triggers import read_triggers
 

@@ -198,7 +198,7 @@ def _read_glitches(
 
 def _of_class(record: R, class_name: str | None, source: Path) -> R:
     """The rows of one class, by nearest class or label; all of them where none is asked for."""
-    from glitchvae.catalog import read_catalog
+    from glitchvae.classes.catalog import read_catalog
     from glitchvae.errors import InputError
     from glitchvae.plots import class_names
 

@@ -90,7 +90,7 @@ def _encode(path: Path, checkpoint: Checkpoint, device: str) -> ProbeSet:
 
 def _named(path: Path) -> Iterator[Any]:
     """Parts of a set with the names of the catalogue."""
-    from glitchvae.catalog import read_catalog
+    from glitchvae.classes.catalog import read_catalog
     from glitchvae.dataset import name_classes, stream_images
 
     catalog = read_catalog()

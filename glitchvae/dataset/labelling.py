@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from glitchvae.catalog import Catalog
+from glitchvae.classes.catalog import Catalog
 from glitchvae.errors import CatalogError
 from glitchvae.spectrogram import SpectrogramSet
 

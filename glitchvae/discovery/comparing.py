@@ -8,10 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.discovery.excess import Background, Sample
-from glitchvae.embedding import Embeddings
-from glitchvae.errors import InputError
-from glitchvae.novelty import (
+from glitchvae.classes.novelty import (
     KnownDensity,
     Reference,
     cross_fitted,
@@ -19,7 +16,10 @@ from glitchvae.novelty import (
     metric_axes,
     reference_of,
 )
-from glitchvae.prototypes import Prototypes
+from glitchvae.classes.prototypes import Prototypes
+from glitchvae.discovery.excess import Background, Sample
+from glitchvae.embedding import Embeddings
+from glitchvae.errors import InputError
 from glitchvae.status import Status
 
 FEWEST_EVENTS = 20

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import logsumexp, softmax
 
-from glitchvae.novelty import Gaussian, class_shares, shrunk_gaussian
+from glitchvae.classes.novelty import Gaussian, class_shares, shrunk_gaussian
 
 ROUNDS = 10
 """Times that the events of the known classes are counted."""

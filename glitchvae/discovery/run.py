@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from glitchvae.classes.novelty import Novelty
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.advising import advise, nearest_classes
 from glitchvae.discovery.audit import audit_labels
 from glitchvae.discovery.comparing import Known, comparable_rows, left_out
@@ -20,8 +22,6 @@ from glitchvae.discovery.searching import Found, search
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.stability import stabilities
 from glitchvae.embedding import Embeddings
-from glitchvae.novelty import Novelty
-from glitchvae.prototypes import Prototypes
 from glitchvae.store import Progress
 
 _EDGES = 8  # least typical members that are shown

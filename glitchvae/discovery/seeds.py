@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from glitchvae.classes.novelty import class_shares
 from glitchvae.clustering import Method, find_groups
 from glitchvae.discovery.excess import Background, Excess, Sample
-from glitchvae.novelty import class_shares
 
 NEIGHBOURS = 15
 """Around each event, over which archive and known events are counted."""

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from glitchvae import __version__
-from glitchvae.catalog import Evidence, write_card
+from glitchvae.classes.catalog import Evidence, write_card
 from glitchvae.discovery import PROPERTIES, Candidate, Discovery
 from glitchvae.embedding import Embeddings, write_embeddings
 from glitchvae.report.page import render_report

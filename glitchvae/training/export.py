@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import Model, architecture_of
 from glitchvae.objectives import distortion, rate
-from glitchvae.prototypes import Prototypes
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.step import in_range

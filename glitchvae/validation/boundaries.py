@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from torch import Tensor
 
-from glitchvae.prototypes import Discriminants, Prototypes
+from glitchvae.classes.prototypes import Discriminants, Prototypes
 
 Margin = Callable[[Tensor], Tensor]
 """Disturbances (B, ...) -> (B,): positive before the boundary, negative behind it."""

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from glitchvae.checkpoint import Checkpoint
+from glitchvae.classes.prototypes import Classes
 from glitchvae.dataset.simulated import SPACING
 from glitchvae.models import prepare
-from glitchvae.prototypes import Classes
 from glitchvae.qtransform.whitening import resample
 from glitchvae.simulate import FAMILIES
 from glitchvae.spectrogram import ImagingSettings, image_strain

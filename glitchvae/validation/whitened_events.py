@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from glitchvae.checkpoint import Checkpoint
+from glitchvae.classes.prototypes import Classes, Prototypes
 from glitchvae.errors import InputError
 from glitchvae.models import prepare
-from glitchvae.prototypes import Classes, Prototypes
 from glitchvae.qtransform import Scan, Tiling, scan
 from glitchvae.qtransform.whitening import resample, whiten
 from glitchvae.shapes import VIEWS

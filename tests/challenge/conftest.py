@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glitchvae.prototypes import Prototypes
+from glitchvae.classes.prototypes import Prototypes
 from tests.discovery.conftest import MIDDLES, draw, embeddings_of
 
 

@@ -6,8 +6,8 @@ from click.testing import CliRunner
 
 from glitchvae import review
 from glitchvae.archive import create_archive
-from glitchvae.catalog import Evidence
 from glitchvae.checkpoint import load_checkpoint
+from glitchvae.classes.catalog import Evidence
 from glitchvae.cli import main
 from glitchvae.embedding import Embeddings, read_embeddings
 from glitchvae.review import draft_card

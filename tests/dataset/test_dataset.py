@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glitchvae.catalog import read_catalog
+from glitchvae.classes.catalog import read_catalog
 from glitchvae.dataset import (
     UNKNOWN_LABEL,
     add_metadata,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.excess import Background, Sample
 from glitchvae.embedding import Embeddings
-from glitchvae.prototypes import Prototypes
 
 MIDDLES = {"Blip": (0, 0, 0, 0), "Tomte": (8, 0, 0, 0), "Whistle": (0, 8, 0, 0)}
 START = 1_238_166_018.0

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from igwn_segments import segment, segmentlist
 
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery import DiscoverySettings, discover
 from glitchvae.errors import InputError
-from glitchvae.prototypes import Prototypes
 from tests.discovery.conftest import START, draw, embeddings_of
 
 QUICK = DiscoverySettings(bootstraps=3)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery import DiscoverySettings
 from glitchvae.discovery.comparing import MOST_AXES, Known
 from glitchvae.discovery.excess import Excess, fit_excess
 from glitchvae.discovery.searching import find_and_count, link
 from glitchvae.discovery.significance import Count, p_value, uniform_p_value
-from glitchvae.prototypes import Prototypes
 from tests.discovery.conftest import MIDDLES, background_of, draw, sample_of
 
 

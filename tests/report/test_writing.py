@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from glitchvae.catalog import read_card
+from glitchvae.classes.catalog import read_card
 from glitchvae.embedding import read_embeddings
 from glitchvae.errors import InputError
 from glitchvae.report import score_vetoes, write_report

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.probes import fit_linear_probe
-from glitchvae.prototypes import Prototypes
 from glitchvae.validation.boundaries import ClassScores, cross, lead
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.prototypes import Prototypes
 from glitchvae.validation.boundaries import ClassScores
 from glitchvae.validation.change_test import compare_codes
 from glitchvae.validation.hardness import (

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError, ModelError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
-from glitchvae.prototypes import Prototypes
 from glitchvae.validation.boundaries import ClassScores, lead
 from glitchvae.validation.strain_attacks import (
     REACH,

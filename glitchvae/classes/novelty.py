@@ -19,8 +19,8 @@ from scipy import stats
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError
-from glitchvae.prototypes import Prototypes
 
 EVENTS_PER_COMPONENT = 40
 MOST_COMPONENTS = 3

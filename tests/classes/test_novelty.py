@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from glitchvae.errors import InputError
-from glitchvae.novelty import (
+from glitchvae.classes.novelty import (
     KnownDensity,
     Novelty,
     Reference,
@@ -19,7 +18,8 @@ from glitchvae.novelty import (
     reference_of,
     shrunk_gaussian,
 )
-from glitchvae.prototypes import Prototypes
+from glitchvae.classes.prototypes import Prototypes
+from glitchvae.errors import InputError
 
 
 @pytest.fixture

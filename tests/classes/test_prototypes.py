@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from glitchvae.errors import InputError, ModelError
-from glitchvae.prototypes import (
+from glitchvae.classes.prototypes import (
     EVENTS_PER_CENTRE,
     Prototypes,
     _learn_metric,
     _metric_gradient,
     _pull,
 )
+from glitchvae.errors import InputError, ModelError
 
 MEANS = {"Blip": (0, 0, 0), "Tomte": (6, 0, 0), "Whistle": (0, 6, 0)}
 

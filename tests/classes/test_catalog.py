@@ -10,7 +10,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glitchvae.catalog import fold, read_catalog, validate
+from glitchvae.classes.catalog import fold, read_catalog, validate
 from glitchvae.errors import CatalogError
 from glitchvae.resources import shipped
 
