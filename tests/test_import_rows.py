@@ -15,7 +15,7 @@ ROWS = (
     {"strain", "qtransform", "progress"},
     {"triggers", "simulate"},
     {"spectrogram"},
-    {"models", "neighbours"},
+    {"models"},
     {"dataset"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},

@@ -60,7 +60,7 @@ def command(
 
 def _write_all(archive: Archive, model: str | None, count: int, out: Path | None) -> None:
     """The graph of neighbours of a whole archive, as a table."""
-    from glitchvae.neighbours import Neighbours, write_graph
+    from glitchvae.archive.neighbours import Neighbours, write_graph
     from glitchvae.progress import progress_of
 
     if out is None:

@@ -1,6 +1,6 @@
 """Groups of events that no known class explains, and how far they can be trusted."""
 
-from glitchvae.discovery.live import live_segments, spans
+from glitchvae.archive.live import live_segments, spans
 from glitchvae.discovery.record import (
     PROPERTIES,
     AuditRow,

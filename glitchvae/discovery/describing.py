@@ -8,7 +8,7 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.discovery.live import Live, drift, hours, poisson_interval
+from glitchvae.archive.live import Live, drift, hours, poisson_interval
 from glitchvae.discovery.record import PROPERTIES, Box, Rate
 from glitchvae.embedding import Embeddings
 

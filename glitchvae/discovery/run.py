@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from glitchvae.archive.live import Live, months
 from glitchvae.classes.novelty import Novelty
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.advising import advise, nearest_classes
@@ -15,7 +16,6 @@ from glitchvae.discovery.audit import audit_labels
 from glitchvae.discovery.comparing import Known, comparable_rows, left_out
 from glitchvae.discovery.describing import describe
 from glitchvae.discovery.excess import Sample
-from glitchvae.discovery.live import Live, months
 from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.record import Candidate, Discovery, KnownClass
 from glitchvae.discovery.searching import Found, search

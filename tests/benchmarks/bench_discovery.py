@@ -14,10 +14,10 @@ import time
 import numpy as np
 
 from glitchvae.archive import create_archive
+from glitchvae.archive.neighbours import Neighbours
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery import discover, spans
 from glitchvae.embedding import Embeddings
-from glitchvae.neighbours import Neighbours
 
 CLASSES, SIZE, NEW = 24, 32, 300
 

@@ -7,9 +7,9 @@ from igwn_segments import segment, segmentlist
 from scipy import stats
 
 from glitchvae.archive import create_archive
+from glitchvae.archive.live import drift, months, poisson_interval
 from glitchvae.discovery import live_segments, spans
 from glitchvae.discovery.describing import daily_profile, describe, rate
-from glitchvae.discovery.live import drift, months, poisson_interval
 from tests.discovery.conftest import START, draw, embeddings_of
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
+from glitchvae.archive.neighbours import Neighbours
 from glitchvae.errors import InputError
-from glitchvae.neighbours import Neighbours
 
 
 @pytest.fixture
