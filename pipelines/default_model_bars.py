@@ -14,10 +14,10 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
-from glitchvae.clustering import agreement
 from glitchvae.config import Settings, read_config
 from glitchvae.dataset import stream_images
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
+from glitchvae.discovery.clustering import agreement
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.plots.probing import reliability_diagram
 from glitchvae.probes import calibrate, fit_linear_probe, score

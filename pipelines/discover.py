@@ -15,10 +15,10 @@ from glitchvae.archive import Archive, Job, create_archive, fill_from_strain
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.discovery import Discovery, DiscoverySettings, discover, live_segments
+from glitchvae.discovery.decisions import recall, teach
 from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.recipes import find_files
 from glitchvae.report import score_vetoes, write_report
-from glitchvae.review import recall, teach
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.strain import open_strain, write_gwosc

@@ -17,11 +17,11 @@ from glitchvae.challenge import Trial, hold_out, holdable_classes, name_events, 
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.classes.novelty import Novelty
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.clustering import agreement, find_groups
 from glitchvae.config import Settings, read_config
 from glitchvae.dataset import stream_images
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.discovery import DiscoverySettings
+from glitchvae.discovery.clustering import agreement, find_groups
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.plots import Curve, curves
 from glitchvae.probes import pool_images

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from glitchvae.archive import Archive
+from glitchvae.discovery.runs import read_run
 from glitchvae.errors import GlitchvaeError
 from glitchvae.recipes import find_recipe, run_recipe
-from glitchvae.runs import read_run
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ ROWS = (
     {"dataset"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
-    {"archive", "probes", "clustering", "runs", "vetoes"},
-    {"discovery", "validation", "review"},
+    {"archive", "probes"},
+    {"discovery", "validation"},
     {"plots", "report", "challenge", "recipes"},
     {"cli"},
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 if TYPE_CHECKING:
-    from glitchvae.review import Taught
+    from glitchvae.discovery.decisions import Taught
 
 CATALOG = click.option(
     "--catalog",

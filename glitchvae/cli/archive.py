@@ -56,7 +56,7 @@ def classify(model: str | None, catalog: Path | None, archive: Path | None) -> N
     from rich.table import Table
 
     from glitchvae.archive import Archive, archive_path, checkpoint_of
-    from glitchvae.review import catalog_path, teach
+    from glitchvae.discovery.decisions import catalog_path, teach
 
     store = Archive(archive_path(archive))
     name = model and Path(model).name

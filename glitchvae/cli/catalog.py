@@ -89,7 +89,7 @@ def propose(
     The draft is a text file: write down there what the group looks like and what may cause
     it, then accept, merge or retire it.
     """
-    from glitchvae import review
+    from glitchvae.discovery import decisions as review
 
     folder = _own(catalog)
     card = review.propose(run, candidate, folder, name=name, reviewer=reviewer)
@@ -103,7 +103,7 @@ def propose(
 @CATALOG
 def accept(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
     """Make the draft NAME a class: `embed` and `discover-new-classes` know it from now on."""
-    from glitchvae import review
+    from glitchvae.discovery import decisions as review
 
     card = review.accept(_own(catalog), name, review.decide("accepted", reviewer, note))
     click.echo(f"{card.name} is a class now")
@@ -117,7 +117,7 @@ def accept(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
 @CATALOG
 def merge(name: str, into: str, reviewer: str, note: str, catalog: Path | None) -> None:
     """Give the events of the draft NAME to the class INTO."""
-    from glitchvae import review
+    from glitchvae.discovery import decisions as review
 
     card = review.merge(_own(catalog), name, into, review.decide("merged", reviewer, note))
     click.echo(f"{card.name} belongs to {card.merged_into} now")
@@ -130,7 +130,7 @@ def merge(name: str, into: str, reviewer: str, note: str, catalog: Path | None) 
 @CATALOG
 def retire(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
     """Turn down the draft NAME, or take the class NAME of your catalogue out of use."""
-    from glitchvae import review
+    from glitchvae.discovery import decisions as review
 
     card = review.retire(_own(catalog), name, review.decide("retired", reviewer, note))
     click.echo(f"{card.name} is retired")
@@ -138,7 +138,7 @@ def retire(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
 
 def _own(option: Path | None) -> Path:
     from glitchvae.archive import archive_path
-    from glitchvae.review import catalog_path
+    from glitchvae.discovery.decisions import catalog_path
 
     return catalog_path(option, archive_path())
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from glitchvae.archive import Archive
     from glitchvae.discovery import Discovery
+    from glitchvae.discovery.decisions import Taught
     from glitchvae.embedding import Embeddings
     from glitchvae.report import Vetoes
-    from glitchvae.review import Taught
 
 _PATH = click.Path(path_type=Path)
 
@@ -53,9 +53,9 @@ def command(
     from glitchvae.archive import archive_path, checkpoint_of, gather
     from glitchvae.config import parse
     from glitchvae.discovery import DiscoverySettings, discover
+    from glitchvae.discovery.decisions import catalog_path, teach
+    from glitchvae.discovery.runs import check_target
     from glitchvae.report import score_vetoes, write_report
-    from glitchvae.review import catalog_path, teach
-    from glitchvae.runs import check_target
 
     given = {name: value for name, value in options.items() if value is not None}
     settings = parse(DiscoverySettings, given, where="options")
@@ -112,7 +112,7 @@ def _named_again(events: Embeddings, taught: Taught) -> Embeddings:
 
 def _live(options: Sequence[str], archives: Sequence[Archive]) -> dict[str, segmentlist]:
     """The segments that were named, else those that the archives tell."""
-    from glitchvae.vetoes import read_segments
+    from glitchvae.discovery.vetoes import read_segments
 
     found: dict[str, segmentlist] = {}
     for option in options:
@@ -131,7 +131,7 @@ def _target(path: Path) -> Any:
 
 def _recalled(discovery: Discovery, catalog: Path) -> dict[str, str]:
     """What was decided earlier about the events of each candidate."""
-    from glitchvae.review import recall
+    from glitchvae.discovery.decisions import recall
 
     events = discovery.embeddings.event_id
     notes = {c.name: recall(catalog, events[c.members].tolist()) for c in discovery.candidates}

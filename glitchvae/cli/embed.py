@@ -80,7 +80,7 @@ def _check_outputs(out: Path | None, contact_sheet: Path | None) -> None:
 def _job(options: dict[str, Any], archive: Path | None) -> Job:
     from glitchvae.archive import Job, archive_path
     from glitchvae.checkpoint import load_checkpoint
-    from glitchvae.review import catalog_path, teach
+    from glitchvae.discovery.decisions import catalog_path, teach
     from glitchvae.spectrogram import imaging_settings
 
     device = choose_device(options["device"])

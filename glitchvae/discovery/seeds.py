@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from glitchvae.classes.novelty import class_shares
-from glitchvae.clustering import Method, find_groups
+from glitchvae.discovery.clustering import Method, find_groups
 from glitchvae.discovery.excess import Background, Excess, Sample
 
 NEIGHBOURS = 15

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.clustering import jaccard
+from glitchvae.discovery.clustering import jaccard
 from glitchvae.discovery.excess import Background, Sample, fit_excess
 from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.searching import MOSTLY, Found

@@ -11,10 +11,10 @@ from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
 from glitchvae.discovery import Candidate, Discovery, KnownClass
+from glitchvae.discovery.vetoes import VetoScore
 from glitchvae.report.groups import Group
 from glitchvae.report.pictures import Pictures, draw_rows, montage, strip
 from glitchvae.report.times import utc
-from glitchvae.vetoes import VetoScore
 
 TYPICAL, EDGES = 8, 8
 """Small pictures of a candidate: the nearest to its medoid, and the farthest from it."""

@@ -14,12 +14,12 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glitchvae.discovery import Discovery
+from glitchvae.discovery.vetoes import VetoScore
 from glitchvae.report.cards import cards_of, picture_of
 from glitchvae.report.groups import groups_of, sample
 from glitchvae.report.pictures import Pictures, draw_rows, montage
 from glitchvae.report.plane import PICTURES, POINTS, draw_plane, project
 from glitchvae.report.times import utc
-from glitchvae.vetoes import VetoScore
 
 _AUDITED = 40  # doubtful labels in the page; all of them are in the table beside it
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -25,14 +25,14 @@ import numpy as np
 from glitchvae import __version__
 from glitchvae.classes.catalog import Evidence, write_card
 from glitchvae.discovery import PROPERTIES, Candidate, Discovery
+from glitchvae.discovery.decisions import DRAFTS, draft_card
+from glitchvae.discovery.runs import writing_run
+from glitchvae.discovery.vetoes import VetoScore, score_veto, veto_segments, write_segments
 from glitchvae.embedding import Embeddings, write_embeddings
 from glitchvae.report.page import render_report
 from glitchvae.report.pictures import Pictures
-from glitchvae.review import DRAFTS, draft_card
-from glitchvae.runs import writing_run
 from glitchvae.store import digest, replacing, write_rows
 from glitchvae.triggers import Triggers, write_triggers
-from glitchvae.vetoes import VetoScore, score_veto, veto_segments, write_segments
 
 Vetoes = Mapping[str, tuple[VetoScore, ...]]
 """What the veto segments of each candidate do, one entry for each detector."""

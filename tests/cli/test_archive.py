@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from glitchvae import review
 from glitchvae.archive import create_archive
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.classes.catalog import Evidence
 from glitchvae.cli import main
+from glitchvae.discovery import decisions as review
+from glitchvae.discovery.decisions import draft_card
 from glitchvae.embedding import Embeddings, read_embeddings
-from glitchvae.review import draft_card
 
 
 @pytest.fixture

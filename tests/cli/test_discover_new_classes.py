@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from glitchvae.archive import create_archive
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.cli import main
+from glitchvae.discovery.runs import read_run
 from glitchvae.embedding import Embeddings
-from glitchvae.runs import read_run
 
 KNOWN = {"Blip": 0, "Tomte": 1, "Whistle": 2}
 START = 1238166018.0

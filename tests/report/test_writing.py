@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from glitchvae.classes.catalog import read_card
+from glitchvae.discovery.runs import read_run
+from glitchvae.discovery.vetoes import read_segments
 from glitchvae.embedding import read_embeddings
 from glitchvae.errors import InputError
 from glitchvae.report import score_vetoes, write_report
-from glitchvae.runs import read_run
 from glitchvae.triggers import Triggers, at_times, read_triggers
-from glitchvae.vetoes import read_segments
 
 
 @pytest.fixture

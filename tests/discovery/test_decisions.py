@@ -8,9 +8,7 @@ import pytest
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.classes.catalog import Evidence, read_card, read_catalog, write_card
-from glitchvae.embedding import Embeddings
-from glitchvae.errors import CatalogError, InputError
-from glitchvae.review import (
+from glitchvae.discovery.decisions import (
     CLASSES,
     DRAFTS,
     accept,
@@ -23,7 +21,9 @@ from glitchvae.review import (
     retire,
     teach,
 )
-from glitchvae.runs import CARD, writing_run
+from glitchvae.discovery.runs import CARD, writing_run
+from glitchvae.embedding import Embeddings
+from glitchvae.errors import CatalogError, InputError
 
 NEW = np.array([9.0, 9.0, 9.0, 9.0])
 YES = decide("accepted", "ana", "seen in ten auxiliary channels")

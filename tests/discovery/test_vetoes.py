@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from igwn_segments import segment, segmentlist
 
+from glitchvae.discovery.vetoes import (
+    PADDING,
+    read_segments,
+    score_veto,
+    veto_segments,
+    write_segments,
+)
 from glitchvae.errors import InputError
-from glitchvae.vetoes import PADDING, read_segments, score_veto, veto_segments, write_segments
 
 GPS = np.array([1e9, 1e9 + 0.1, 1e9 + 5.12345, np.nan])
 DURATION = np.array([0.2, np.nan, 0.01, 1.0])

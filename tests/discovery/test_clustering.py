@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from glitchvae import clustering
-from glitchvae.clustering import agreement, find_groups, jaccard
+from glitchvae.discovery import clustering
+from glitchvae.discovery.clustering import agreement, find_groups, jaccard
 from glitchvae.errors import InputError
 
 

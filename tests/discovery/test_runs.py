@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from glitchvae.discovery.runs import CARD, check_target, read_run, writing_run
 from glitchvae.errors import InputError, StorageError
-from glitchvae.runs import CARD, check_target, read_run, writing_run
 
 
 def make(folder, text="hello", **options):

@@ -37,9 +37,9 @@ from glitchvae.classes.catalog import (
 )
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import nearest
+from glitchvae.discovery.runs import read_run
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import CatalogError, InputError
-from glitchvae.runs import read_run
 
 DEFAULT = "glitch-catalog"
 VARIABLE = "GLITCHVAE_CATALOG"
