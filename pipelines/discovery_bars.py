@@ -13,7 +13,6 @@ from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from glitchvae.challenge import Trial, hold_out, holdable_classes, name_events, null_runs, without
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.classes.novelty import Novelty
 from glitchvae.classes.prototypes import Prototypes
@@ -22,6 +21,14 @@ from glitchvae.dataset import stream_images
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.discovery import DiscoverySettings
 from glitchvae.discovery.clustering import agreement, find_groups
+from glitchvae.discovery.efficiency import (
+    Trial,
+    hold_out,
+    holdable_classes,
+    name_events,
+    null_runs,
+    without,
+)
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.plots import Curve, curves
 from glitchvae.probes import pool_images

@@ -21,7 +21,7 @@ ROWS = (
     {"training", "embedding"},
     {"archive", "probes"},
     {"discovery", "validation"},
-    {"plots", "report", "challenge", "recipes"},
+    {"plots", "report", "recipes"},
     {"cli"},
 )
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}

@@ -14,10 +14,10 @@ from glitchvae.cli._tables import print_table
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
-    from glitchvae.challenge import Trial
     from glitchvae.checkpoint import Checkpoint
     from glitchvae.classes.prototypes import Prototypes
     from glitchvae.discovery import DiscoverySettings
+    from glitchvae.discovery.efficiency import Trial
     from glitchvae.embedding import Embeddings
 
 _PATH = click.Path(path_type=Path)
@@ -57,9 +57,9 @@ def command(
     import numpy as np
 
     from glitchvae.archive import archive_path, checkpoint_of, gather
-    from glitchvae.challenge import holdable_classes, known_classes, name_events
     from glitchvae.config import parse
     from glitchvae.discovery import DiscoverySettings
+    from glitchvae.discovery.efficiency import holdable_classes, known_classes, name_events
     from glitchvae.strain import is_strain
 
     options = {"significance": significance, "seed": seed, "bootstraps": 0}
@@ -88,7 +88,7 @@ def _hold_out(
     events: Embeddings, truth: Any, prototypes: Prototypes, names: list[str], pairs: int,
     settings: DiscoverySettings, rng: Any,
 ) -> Iterator[tuple[str, tuple[float, float], Trial]]:  # fmt: skip
-    from glitchvae.challenge import hold_out, without
+    from glitchvae.discovery.efficiency import hold_out, without
 
     both = list(combinations(names, 2))
     drawn = [both[n] for n in rng.permutation(len(both))[:pairs]]
@@ -105,7 +105,7 @@ def _sweep(
     events: Embeddings, truth: Any, prototypes: Prototypes, names: list[str],
     settings: DiscoverySettings, rng: Any, snrs: Sequence[float], populations: Sequence[int],
 ) -> Iterator[tuple[str, tuple[float, float], Trial]]:  # fmt: skip
-    from glitchvae.challenge import sweep
+    from glitchvae.discovery.efficiency import sweep
 
     edges = sorted(snrs)
     bands = list(zip(edges, [*edges[1:], float("inf")], strict=True))
@@ -123,7 +123,7 @@ def _inject(
     settings: DiscoverySettings, rng: Any, snrs: Sequence[float], populations: Sequence[int],
     imaging: str, device: str,
 ) -> Iterator[tuple[str, tuple[float, float], Trial]]:  # fmt: skip
-    from glitchvae.challenge import inject, known_classes, look_for_injections
+    from glitchvae.discovery.efficiency import inject, known_classes, look_for_injections
     from glitchvae.embedding import open_inputs
     from glitchvae.spectrogram import imaging_settings
 
@@ -147,7 +147,7 @@ def _inject(
 def _print(rows: list[tuple[str, tuple[float, float], Trial]]) -> None:
     from rich.table import Table
 
-    from glitchvae.challenge import efficiency_of
+    from glitchvae.discovery.efficiency import efficiency_of
 
     cases = Table("class", "held out", "events", "purity", "completeness", "p-value", "false")
     for test, _, t in rows:

@@ -1,6 +1,6 @@
 """What discovery would have found: known classes held out, unseen shapes injected."""
 
-from glitchvae.challenge.holding_out import (
+from glitchvae.discovery.efficiency.holding_out import (
     Trial,
     hold_out,
     holdable_classes,
@@ -10,8 +10,8 @@ from glitchvae.challenge.holding_out import (
     null_runs,
     without,
 )
-from glitchvae.challenge.injecting import inject, measured_noise
-from glitchvae.challenge.scoring import (
+from glitchvae.discovery.efficiency.injecting import inject, measured_noise
+from glitchvae.discovery.efficiency.scoring import (
     Efficiency,
     efficiency_of,
     proportion_interval,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from glitchvae.challenge.holding_out import Trial, look_for, without
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.comparing import Known, comparable_rows
+from glitchvae.discovery.efficiency.holding_out import Trial, look_for, without
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.embedding import Embeddings
 

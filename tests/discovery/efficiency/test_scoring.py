@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from glitchvae.challenge import efficiency_of, proportion_interval, sweep
 from glitchvae.discovery import DiscoverySettings
+from glitchvae.discovery.efficiency import efficiency_of, proportion_interval, sweep
 
 
 @pytest.mark.parametrize(("found", "trials"), [(0, 10), (3, 10), (10, 10)])

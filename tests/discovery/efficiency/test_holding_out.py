@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from glitchvae.challenge import (
+from glitchvae.discovery import DiscoverySettings
+from glitchvae.discovery.efficiency import (
     Trial,
     hold_out,
     holdable_classes,
@@ -14,7 +15,6 @@ from glitchvae.challenge import (
     null_runs,
     without,
 )
-from glitchvae.discovery import DiscoverySettings
 from glitchvae.errors import InputError
 from tests.discovery.conftest import draw, embeddings_of
 
