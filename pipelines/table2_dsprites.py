@@ -15,8 +15,8 @@ from glitchvae.config import Settings, read_config
 from glitchvae.progress import progress_of
 from glitchvae.validation.budget import measure_cost, within_budget
 from glitchvae.validation.disentanglement import Protocol
-from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
-from glitchvae.validation.factors import FactorData
+from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
+from glitchvae.validation.images.factors import FactorData
 from glitchvae.validation.study import run_study
 from glitchvae.validation.table2 import StudySettings, describe
 

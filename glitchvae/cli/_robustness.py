@@ -156,7 +156,7 @@ def _read_images(
     from glitchvae.errors import InputError
     from glitchvae.models import prepare, reduce, takes_views
     from glitchvae.models.likelihood import scale_to_range
-    from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
+    from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
 
     rng = np.random.default_rng(seed)
     if not takes_views(checkpoint.model):

@@ -15,7 +15,7 @@ from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from glitchvae.validation.disentanglement import Score
-    from glitchvae.validation.factors import FactorData
+    from glitchvae.validation.images.factors import FactorData
 
 
 @click.group()
@@ -78,7 +78,7 @@ def dsprites(data: Path | None, **options: Any) -> None:
     Beside each score stands its 90 % interval and what the same codes score when they are
     shuffled. The study behind Table 2 is `glitchvae recipe run table2_dsprites`.
     """
-    from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
+    from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
 
     _validate(draw_dsprites() if data is None else read_dsprites(data), **options)
 
@@ -91,7 +91,7 @@ def dsprites(data: Path | None, **options: Any) -> None:
 @_options
 def chairs(data: Path | None, **options: Any) -> None:
     """Six disentanglement metrics on 3D Chairs."""
-    from glitchvae.validation.chairs import draw_chairs, read_chairs
+    from glitchvae.validation.images.chairs import draw_chairs, read_chairs
 
     _validate(draw_chairs() if data is None else read_chairs(data), **options)
 

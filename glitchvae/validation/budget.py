@@ -8,7 +8,7 @@ from typing import NamedTuple
 from glitchvae.errors import ConfigError
 from glitchvae.models import build
 from glitchvae.training import plan
-from glitchvae.validation.factors import FactorData
+from glitchvae.validation.images.factors import FactorData
 from glitchvae.validation.table2 import StudySettings, points_of, score_model
 
 FEWEST_STEPS = 1_000

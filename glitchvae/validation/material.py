@@ -20,9 +20,9 @@ from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.training import TrainingImages, read_training_data
 from glitchvae.training.data import text_or_empty
-from glitchvae.validation.chairs import AZIMUTHS, ELEVATIONS, draw_chairs, read_chairs
-from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
-from glitchvae.validation.factors import FactorData
+from glitchvae.validation.images.chairs import AZIMUTHS, ELEVATIONS, draw_chairs, read_chairs
+from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
+from glitchvae.validation.images.factors import FactorData
 
 MaterialName = Literal["dsprites", "chairs", "glitches"]
 

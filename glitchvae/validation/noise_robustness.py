@@ -20,7 +20,7 @@ from glitchvae.errors import InputError
 from glitchvae.models.likelihood import check_range
 from glitchvae.models.model import Model
 from glitchvae.store import Record, attribute, column
-from glitchvae.validation.pixels import existing, pixel_channels
+from glitchvae.validation.images.pixels import existing, pixel_channels
 
 
 @dataclass(frozen=True, kw_only=True)

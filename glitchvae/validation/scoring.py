@@ -17,7 +17,7 @@ from glitchvae.training import TrainingConfig, train
 from glitchvae.validation import figures
 from glitchvae.validation.disentanglement import Protocol, Score, measure, name_dimensions
 from glitchvae.validation.encoding import encode, explain
-from glitchvae.validation.factors import FactorData
+from glitchvae.validation.images.factors import FactorData
 
 CARRIES = 0.1
 """Nats of KL below which a dimension is not shown."""

@@ -32,7 +32,7 @@ from glitchvae.store import Progress, write_rows
 from glitchvae.training import PictureData, TrainingConfig, train, train_ensemble
 from glitchvae.validation.disentanglement import Protocol, Score, measure
 from glitchvae.validation.encoding import encode, explain
-from glitchvae.validation.factors import FactorData
+from glitchvae.validation.images.factors import FactorData
 
 REFERENCE_STEPS = 300_000
 SCORES = "scores.csv"

@@ -17,7 +17,7 @@ import torch
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.validation.attacks import STRENGTHS, Attacks, attack
-from glitchvae.validation.dsprites import draw_dsprites
+from glitchvae.validation.images.dsprites import draw_dsprites
 from glitchvae.validation.robustness import random_pairs
 
 NO_WORSE = 1e-3

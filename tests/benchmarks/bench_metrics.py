@@ -23,9 +23,9 @@ from glitchvae.models import build
 from glitchvae.validation.disentanglement import METRICS, Protocol, dci, measure
 from glitchvae.validation.disentanglement.dci import completeness, disentanglement
 from glitchvae.validation.disentanglement.protocol import two_samples
-from glitchvae.validation.dsprites import draw_dsprites
 from glitchvae.validation.encoding import Codes, encode
-from glitchvae.validation.factors import FactorData
+from glitchvae.validation.images.dsprites import draw_dsprites
+from glitchvae.validation.images.factors import FactorData
 from glitchvae.validation.scoring import fitted
 
 

@@ -320,7 +320,7 @@ def compare_ensemble(path: Path, options: argparse.Namespace) -> None:
 
 def draw(path: Path) -> None:
     """dSprites as bits, drawn as published."""
-    from glitchvae.validation.dsprites import draw_dsprites
+    from glitchvae.validation.images.dsprites import draw_dsprites
 
     np.save(path, draw_dsprites().pixels.reshape(737_280, -1))
 

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from glitchvae.checkpoint import read_card
 from glitchvae.cli import main
-from glitchvae.validation import dsprites
-from glitchvae.validation.chairs import AZIMUTHS, ELEVATIONS, draw_chairs
 from glitchvae.validation.disentanglement import Protocol
+from glitchvae.validation.images import dsprites
+from glitchvae.validation.images.chairs import AZIMUTHS, ELEVATIONS, draw_chairs
 from glitchvae.validation.scoring import train_on
 
 
@@ -62,7 +62,7 @@ def test_a_model_is_scored_and_drawn(runner, model, drawn, tmp_path):
 
 def test_chairs_are_scored_by_a_model_trained_on_the_way(runner, monkeypatch, tmp_path):
     chairs = draw_chairs(AZIMUTHS[:2], ELEVATIONS).sample(150, np.random.default_rng(0))
-    monkeypatch.setattr("glitchvae.validation.chairs.draw_chairs", lambda: chairs)
+    monkeypatch.setattr("glitchvae.validation.images.chairs.draw_chairs", lambda: chairs)
     run = tmp_path / "run"
     done = runner.invoke(
         main, ["validate", "chairs", "--train", str(run), "--objective", "beta", "--steps", "2"]

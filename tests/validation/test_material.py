@@ -6,7 +6,7 @@ import pytest
 from glitchvae.errors import InputError
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.validation import material
-from glitchvae.validation.factors import FactorData, grid_of
+from glitchvae.validation.images.factors import FactorData, grid_of
 from glitchvae.validation.material import MATERIALS, Wanted
 
 

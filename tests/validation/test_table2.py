@@ -16,7 +16,7 @@ from glitchvae.config import parse, read_toml
 from glitchvae.errors import ConfigError, InputError
 from glitchvae.validation.budget import Cost, measure_cost, within_budget
 from glitchvae.validation.disentanglement import Protocol, Score
-from glitchvae.validation.factors import FactorData, grid_of
+from glitchvae.validation.images.factors import FactorData, grid_of
 from glitchvae.validation.study import run_study
 from glitchvae.validation.table2 import (
     ROWS,

@@ -13,7 +13,7 @@ from scipy.stats import t as student
 
 from glitchvae.config import Settings
 from glitchvae.errors import InputError
-from glitchvae.validation.factors import check_lengths
+from glitchvae.validation.images.factors import check_lengths
 
 CONFIDENCE = 0.9
 """Of every interval, central."""

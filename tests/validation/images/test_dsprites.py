@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from glitchvae.errors import InputError
-from glitchvae.validation import dsprites
-from glitchvae.validation.dsprites import (
+from glitchvae.validation.images import dsprites
+from glitchvae.validation.images.dsprites import (
     COUNT,
     SIZES,
     VALUES,
@@ -18,8 +18,8 @@ from glitchvae.validation.dsprites import (
     read_dsprites,
     square,
 )
-from glitchvae.validation.factors import FactorData, check_lengths, grid_of
-from glitchvae.validation.polygons import WIDTH, fill
+from glitchvae.validation.images.factors import FactorData, check_lengths, grid_of
+from glitchvae.validation.images.polygons import WIDTH, fill
 
 
 @pytest.fixture(scope="module")

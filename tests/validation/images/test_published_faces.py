@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from glitchvae.errors import InputError
-from glitchvae.validation import faces
-from glitchvae.validation.celeba import read_celeba
-from glitchvae.validation.faces import read_faces
+from glitchvae.validation.images import faces
+from glitchvae.validation.images.celeba import read_celeba
+from glitchvae.validation.images.faces import read_faces
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from glitchvae.errors import InputError
-from glitchvae.validation import chair_shapes as shapes
-from glitchvae.validation.factors import FactorData, grid_of
-from glitchvae.validation.raycasting import Camera, Layer, nearest, see
+from glitchvae.validation.images import chair_shapes as shapes
+from glitchvae.validation.images.factors import FactorData, grid_of
+from glitchvae.validation.images.raycasting import Camera, Layer, nearest, see
 
 SIZE = 64
 AZIMUTHS = np.array([360 / 32 * k for k in range(1, 32)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.validation.raycasting import Box
+from glitchvae.validation.images.raycasting import Box
 
 Boxes = tuple[Box, ...]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from glitchvae.errors import InputError
-from glitchvae.validation.factors import FactorData
+from glitchvae.validation.images.factors import FactorData
 
 SIZE = 64
 ATTRIBUTES = 40

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from glitchvae.errors import InputError
-from glitchvae.validation.factors import FactorData, grid_of
+from glitchvae.validation.images.factors import FactorData, grid_of
 
 NAMES = ("face", "azimuth", "elevation", "light")
 SIZES = (50, 21, 11, 11)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from glitchvae.errors import InputError
-from glitchvae.validation.chairs import AZIMUTHS, ELEVATIONS, VIEWS, draw_chairs, read_chairs
-from glitchvae.validation.raycasting import Box, Camera, nearest, see
+from glitchvae.validation.images.chairs import AZIMUTHS, ELEVATIONS, VIEWS, draw_chairs, read_chairs
+from glitchvae.validation.images.raycasting import Box, Camera, nearest, see
 
 AZIMUTH_NAMES = [int(a) for a in AZIMUTHS]
 

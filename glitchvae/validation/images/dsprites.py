@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.store import opened
-from glitchvae.validation.factors import FactorData, grid_of
-from glitchvae.validation.polygons import WIDTH, fill
+from glitchvae.validation.images.factors import FactorData, grid_of
+from glitchvae.validation.images.polygons import WIDTH, fill
 
 NAMES = ("shape", "scale", "orientation", "x", "y")
 VALUES = (

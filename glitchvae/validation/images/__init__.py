@@ -1,0 +1,1 @@
+"""Images whose factors are known: drawn, or read from the published files."""
