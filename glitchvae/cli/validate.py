@@ -104,7 +104,11 @@ def _validate(
     import numpy as np
 
     from glitchvae.validation.disentanglement import steps_of
-    from glitchvae.validation.scoring import score_checkpoint, train_on, write_scores
+    from glitchvae.validation.disentanglement.scoring import (
+        score_checkpoint,
+        train_on,
+        write_scores,
+    )
 
     if run is None and not checkpoints:
         raise click.UsageError("Give --checkpoint DIR, or --train RUN to train a model first.")

@@ -14,9 +14,9 @@ from glitchvae.checkpoint import load_checkpoint
 from glitchvae.store import Progress, replacing, write_rows
 from glitchvae.validation import figures
 from glitchvae.validation.disentanglement import Score
-from glitchvae.validation.encoding import encode
+from glitchvae.validation.disentanglement.encoding import encode
+from glitchvae.validation.disentanglement.scoring import draw_traversals
 from glitchvae.validation.images.factors import FactorData
-from glitchvae.validation.scoring import draw_traversals
 from glitchvae.validation.table2 import (
     Cell,
     Result,

@@ -31,7 +31,7 @@ from glitchvae.objectives import read_objective
 from glitchvae.store import Progress, write_rows
 from glitchvae.training import PictureData, TrainingConfig, train, train_ensemble
 from glitchvae.validation.disentanglement import Protocol, Score, measure
-from glitchvae.validation.encoding import encode, explain
+from glitchvae.validation.disentanglement.encoding import encode, explain
 from glitchvae.validation.images.factors import FactorData
 
 REFERENCE_STEPS = 300_000

@@ -22,11 +22,11 @@ from glitchvae.checkpoint import load_checkpoint
 from glitchvae.models import build
 from glitchvae.validation.disentanglement import METRICS, Protocol, dci, measure
 from glitchvae.validation.disentanglement.dci import completeness, disentanglement
+from glitchvae.validation.disentanglement.encoding import Codes, encode
 from glitchvae.validation.disentanglement.protocol import two_samples
-from glitchvae.validation.encoding import Codes, encode
+from glitchvae.validation.disentanglement.scoring import fitted
 from glitchvae.validation.images.dsprites import draw_dsprites
 from glitchvae.validation.images.factors import FactorData
-from glitchvae.validation.scoring import fitted
 
 
 def clock(label: str, begin: tuple[float, float]) -> None:

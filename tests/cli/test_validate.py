@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from glitchvae.checkpoint import read_card
 from glitchvae.cli import main
 from glitchvae.validation.disentanglement import Protocol
+from glitchvae.validation.disentanglement.scoring import train_on
 from glitchvae.validation.images import dsprites
 from glitchvae.validation.images.chairs import AZIMUTHS, ELEVATIONS, draw_chairs
-from glitchvae.validation.scoring import train_on
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def model(few_sprites, tmp_path_factory):
 def quick(monkeypatch):
     """Few rounds of boosting."""
     short = Protocol(rounds=2, refits=2)
-    monkeypatch.setattr("glitchvae.validation.scoring.Protocol", lambda: short)
+    monkeypatch.setattr("glitchvae.validation.disentanglement.scoring.Protocol", lambda: short)
 
 
 @pytest.fixture

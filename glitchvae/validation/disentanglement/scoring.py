@@ -16,7 +16,7 @@ from glitchvae.store import Progress, write_rows
 from glitchvae.training import TrainingConfig, train
 from glitchvae.validation import figures
 from glitchvae.validation.disentanglement import Protocol, Score, measure, name_dimensions
-from glitchvae.validation.encoding import encode, explain
+from glitchvae.validation.disentanglement.encoding import encode, explain
 from glitchvae.validation.images.factors import FactorData
 
 CARRIES = 0.1

@@ -8,7 +8,7 @@ import pytest
 from glitchvae.errors import InputError
 from glitchvae.simulate import Truth
 from glitchvae.validation.disentanglement import Protocol, mig
-from glitchvae.validation.glitch_factors import bin_values, factors_of
+from glitchvae.validation.disentanglement.glitch_factors import bin_values, factors_of
 
 
 @pytest.fixture
