@@ -19,11 +19,16 @@ from glitchvae.simulate import FAMILIES
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.store import replacing, write_rows
-from glitchvae.validation.change_test import Kept
-from glitchvae.validation.strain_attacks import attack_strain, noise_limit
-from glitchvae.validation.strain_changes import change_strain
-from glitchvae.validation.strain_events import Event, events_of, read_events, simulate_class
-from glitchvae.validation.whitened_events import classify_blocks, whiten_event
+from glitchvae.validation.robustness.change_test import Kept
+from glitchvae.validation.robustness.strain_attacks import attack_strain, noise_limit
+from glitchvae.validation.robustness.strain_changes import change_strain
+from glitchvae.validation.robustness.strain_events import (
+    Event,
+    events_of,
+    read_events,
+    simulate_class,
+)
+from glitchvae.validation.robustness.whitened_events import classify_blocks, whiten_event
 
 SPACING = 36.0  # seconds: the longest block of a change holds one simulated glitch
 COLUMNS = ("events", "class", "target", "gps", "event_snr", "attack_snr", "white_noise_snr")

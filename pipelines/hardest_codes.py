@@ -23,7 +23,6 @@ from glitchvae.plots import Curve, curves
 from glitchvae.recipes import find_files, find_recipe, run_recipe
 from glitchvae.store import replacing, write_rows
 from glitchvae.training import TrainingData
-from glitchvae.validation.boundaries import ClassScores
 from glitchvae.validation.hardness import change_images, measure_hardness
 from glitchvae.validation.hardness_study import (
     ModelHardness,
@@ -31,7 +30,8 @@ from glitchvae.validation.hardness_study import (
     as_markdown,
     compare_hardness,
 )
-from glitchvae.validation.whitened_events import prototypes_of
+from glitchvae.validation.robustness.boundaries import ClassScores
+from glitchvae.validation.robustness.whitened_events import prototypes_of
 
 TABLE, PIXELS = "table1_gravity_spy", "pixels, PCA"
 SIZES = np.geomspace(0.01, 3.0, 40)

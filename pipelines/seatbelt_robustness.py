@@ -22,7 +22,7 @@ from glitchvae.store import replacing, write_rows
 from glitchvae.training import changed_config, train
 from glitchvae.validation.claims import Cell, Found, over_seeds, report
 from glitchvae.validation.material import MATERIALS, Material, MaterialName, Wanted
-from glitchvae.validation.robustness import COLUMNS, Robustness, measure_robustness
+from glitchvae.validation.robustness.measuring import COLUMNS, Robustness, measure_robustness
 
 LIKELIHOOD_ON = {"tc": "all", "tc-dlgm": "first", "seatbelt": "all"}
 Depth = Annotated[int, Field(ge=2, le=len(LATENT_SIZES))]

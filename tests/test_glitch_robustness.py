@@ -10,8 +10,8 @@ from glitchvae.config import read_toml
 from glitchvae.recipes import find_recipe, run_recipe
 from glitchvae.simulate import FAMILIES
 from glitchvae.strain import write_gwosc
-from glitchvae.validation import strain_attacks
-from glitchvae.validation.strain_events import simulate_class
+from glitchvae.validation.robustness import strain_attacks
+from glitchvae.validation.robustness.strain_events import simulate_class
 
 
 def rows(path):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from glitchvae.checkpoint import Checkpoint
-    from glitchvae.validation.attacks import Attacks
+    from glitchvae.validation.robustness.attacks import Attacks
 
 _PATH = click.Path(path_type=Path)
 
@@ -82,8 +82,8 @@ def attacks(
     import torch
 
     from glitchvae.checkpoint import load_checkpoint
-    from glitchvae.validation.attacks import attack
-    from glitchvae.validation.robustness import random_pairs
+    from glitchvae.validation.robustness.attacks import attack
+    from glitchvae.validation.robustness.measuring import random_pairs
 
     checkpoint = load_checkpoint(model)
     x = _read_images(checkpoint, images, data, 2 * pairs, seed)
@@ -127,7 +127,7 @@ def noise(
     from rich.table import Table
 
     from glitchvae.checkpoint import load_checkpoint
-    from glitchvae.validation.noise_robustness import evidence, noise_curve, weight_norms
+    from glitchvae.validation.robustness.noise import evidence, noise_curve, weight_norms
 
     checkpoint = load_checkpoint(model)
     x = _read_images(checkpoint, images, data, count, seed)

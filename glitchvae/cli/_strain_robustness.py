@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from glitchvae.checkpoint import Checkpoint
     from glitchvae.spectrogram import ImagingSettings
     from glitchvae.strain import StrainSource
-    from glitchvae.validation.change_test import ChangeTest
-    from glitchvae.validation.strain_attacks import StrainAttacks
+    from glitchvae.validation.robustness.change_test import ChangeTest
+    from glitchvae.validation.robustness.strain_attacks import StrainAttacks
 
 _PATH = click.Path(path_type=Path)
 
@@ -70,8 +70,12 @@ def _attack(
     import numpy as np
     from rich.table import Table
 
-    from glitchvae.validation.strain_attacks import StrainAttacks, attack_strain, noise_limit
-    from glitchvae.validation.whitened_events import whiten_event
+    from glitchvae.validation.robustness.strain_attacks import (
+        StrainAttacks,
+        attack_strain,
+        noise_limit,
+    )
+    from glitchvae.validation.robustness.whitened_events import whiten_event
 
     rng, parts = np.random.default_rng(seed), []
     events = [whiten_event(source, gps, settings) for gps in times]
@@ -98,8 +102,8 @@ def _change(
 ) -> ChangeTest:  # fmt: skip
     from rich.table import Table
 
-    from glitchvae.validation.strain_changes import change_strain
-    from glitchvae.validation.strain_events import Event
+    from glitchvae.validation.robustness.strain_changes import change_strain
+    from glitchvae.validation.robustness.strain_events import Event
 
     events = [Event(source, gps) for gps in times]
     with progress_of("changing", len(events), "events") as advance:

@@ -14,7 +14,7 @@ from glitchvae.plots import page
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from glitchvae.validation.change_test import ChangeTest
+    from glitchvae.validation.robustness.change_test import ChangeTest
 
 _COLUMNS = 4
 

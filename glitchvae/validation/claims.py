@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from glitchvae.validation.robustness import Robustness
+from glitchvae.validation.robustness.measuring import Robustness
 
 KINDS = {"tc": "beta-TCVAE", "tc-dlgm": "beta-TCDLGM", "seatbelt": "Seatbelt-VAE"}
 """Objectives of a study; with one layer and beta 1 the first is the plain VAE, bit by bit."""

@@ -21,9 +21,9 @@ from glitchvae.errors import InputError
 from glitchvae.models.model import Model
 from glitchvae.store import Progress, Record, column
 from glitchvae.training.augmentation import amplify, replace_noise, shift_time
-from glitchvae.validation.boundaries import ClassScores, cross, lead
-from glitchvae.validation.change_test import ChangeTest, compare_codes
-from glitchvae.validation.whitened_events import prototypes_of
+from glitchvae.validation.robustness.boundaries import ClassScores, cross, lead
+from glitchvae.validation.robustness.change_test import ChangeTest, compare_codes
+from glitchvae.validation.robustness.whitened_events import prototypes_of
 
 FIRST_STEP = 0.3
 """Length of an attack's first step: a pixel's range is one."""

@@ -23,7 +23,7 @@ from glitchvae.simulate import FAMILIES
 from glitchvae.spectrogram import ImagingSettings, image_strain
 from glitchvae.store import Progress, Record, column
 from glitchvae.strain import Strain
-from glitchvae.validation.strain_events import simulate_class
+from glitchvae.validation.robustness.strain_events import simulate_class
 
 RATES = (16384.0, 4096.0, 2048.0, 1024.0)
 

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from glitchvae.checkpoint import load_checkpoint
-from glitchvae.validation.attacks import STRENGTHS, Attacks, attack
 from glitchvae.validation.images.dsprites import draw_dsprites
-from glitchvae.validation.robustness import random_pairs
+from glitchvae.validation.robustness.attacks import STRENGTHS, Attacks, attack
+from glitchvae.validation.robustness.measuring import random_pairs
 
 NO_WORSE = 1e-3
 """Share of an objective that the other may be above it."""

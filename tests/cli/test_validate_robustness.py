@@ -6,8 +6,8 @@ from click.testing import CliRunner
 
 from glitchvae.cli import main
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.validation.attacks import Attacks
-from glitchvae.validation.noise_robustness import NoiseCurve
+from glitchvae.validation.robustness.attacks import Attacks
+from glitchvae.validation.robustness.noise import NoiseCurve
 
 
 @pytest.fixture

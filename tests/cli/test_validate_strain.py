@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from glitchvae.checkpoint import load_checkpoint, save_checkpoint
 from glitchvae.cli import main
 from glitchvae.simulate import simulate_strain
-from glitchvae.validation import strain_attacks, strain_changes
-from glitchvae.validation.change_test import ChangeTest
-from glitchvae.validation.strain_attacks import StrainAttacks
+from glitchvae.validation.robustness import strain_attacks, strain_changes
+from glitchvae.validation.robustness.change_test import ChangeTest
+from glitchvae.validation.robustness.strain_attacks import StrainAttacks
 
 
 @pytest.fixture(scope="module")

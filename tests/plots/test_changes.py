@@ -6,7 +6,7 @@ from PIL import Image
 
 from glitchvae.errors import InputError
 from glitchvae.plots.changes import change_panels
-from glitchvae.validation.change_test import ChangeTest
+from glitchvae.validation.robustness.change_test import ChangeTest
 
 
 def a_test(names):

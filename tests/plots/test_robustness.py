@@ -7,7 +7,7 @@ import pytest
 
 from glitchvae.plots import robustness as figures
 from glitchvae.validation.claims import Cell
-from glitchvae.validation.robustness import Example
+from glitchvae.validation.robustness.measuring import Example
 
 PRICES = np.array([0.01, 1.0, 100.0])
 

@@ -8,8 +8,6 @@ from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.validation.boundaries import ClassScores
-from glitchvae.validation.change_test import compare_codes
 from glitchvae.validation.hardness import (
     IMAGE_CHANGES,
     Hardness,
@@ -19,6 +17,8 @@ from glitchvae.validation.hardness import (
     measure_hardness,
 )
 from glitchvae.validation.hardness_study import ModelHardness, as_markdown, compare_hardness
+from glitchvae.validation.robustness.boundaries import ClassScores
+from glitchvae.validation.robustness.change_test import compare_codes
 
 
 @pytest.fixture(scope="module")

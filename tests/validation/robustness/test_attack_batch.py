@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.optimize import lsq_linear
 
-from glitchvae.validation.attacks.batch import MEMORY, best_of_pair, descend, newton
+from glitchvae.validation.robustness.attacks.batch import MEMORY, best_of_pair, descend, newton
 
 
 def dense_inverse(steps, turns):

@@ -5,7 +5,7 @@ import pytest
 
 from glitchvae.errors import InputError
 from glitchvae.strain import write_gwosc
-from glitchvae.validation.strain_events import events_of, read_events, simulate_class
+from glitchvae.validation.robustness.strain_events import events_of, read_events, simulate_class
 
 
 @pytest.fixture(scope="module")

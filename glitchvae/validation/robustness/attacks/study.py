@@ -13,13 +13,13 @@ from torch import Tensor
 from glitchvae.errors import InputError
 from glitchvae.models.model import Model
 from glitchvae.store import Progress
-from glitchvae.validation.attacks.ball import NORMS, Norm, descend_in_ball
-from glitchvae.validation.attacks.batch import descend
-from glitchvae.validation.attacks.found import Found
-from glitchvae.validation.attacks.goals import GOALS, Goal, GoalName
-from glitchvae.validation.attacks.pairs import Pairs
-from glitchvae.validation.attacks.quasi_newton import minimise
-from glitchvae.validation.attacks.record import NOT_FINITE, OK, Attacks
+from glitchvae.validation.robustness.attacks.ball import NORMS, Norm, descend_in_ball
+from glitchvae.validation.robustness.attacks.batch import descend
+from glitchvae.validation.robustness.attacks.found import Found
+from glitchvae.validation.robustness.attacks.goals import GOALS, Goal, GoalName
+from glitchvae.validation.robustness.attacks.pairs import Pairs
+from glitchvae.validation.robustness.attacks.quasi_newton import minimise
+from glitchvae.validation.robustness.attacks.record import NOT_FINITE, OK, Attacks
 
 Method = Literal["batch", "l-bfgs-b"]
 

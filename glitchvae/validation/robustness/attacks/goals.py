@@ -17,7 +17,7 @@ from torch.distributions import Normal, kl_divergence
 from glitchvae.errors import InputError
 from glitchvae.models import Latents
 from glitchvae.models.model import Model
-from glitchvae.validation.attacks.pairs import Pairs
+from glitchvae.validation.robustness.attacks.pairs import Pairs
 
 GoalName = Literal["latent", "mean", "output"]
 

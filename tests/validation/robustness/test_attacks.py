@@ -8,7 +8,7 @@ from torch.distributions import kl_divergence
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, build, prepare
 from glitchvae.models.image_vae import ImageVAE, ImageVAESettings
-from glitchvae.validation.attacks import (
+from glitchvae.validation.robustness.attacks import (
     GOALS,
     NOT_FINITE,
     OK,
@@ -17,7 +17,7 @@ from glitchvae.validation.attacks import (
     attack,
     attack_in_ball,
 )
-from glitchvae.validation.attacks.ball import into_ball
+from glitchvae.validation.robustness.attacks.ball import into_ball
 
 GRID = 2.0 ** np.arange(-8.0, 9.0, 4.0)
 FEW = 50

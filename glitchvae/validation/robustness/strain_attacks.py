@@ -26,8 +26,8 @@ from glitchvae.errors import InputError
 from glitchvae.qtransform import FrozenScan
 from glitchvae.shapes import ENERGY_CEILING
 from glitchvae.store import Record, column
-from glitchvae.validation.boundaries import ClassScores, cross, lead
-from glitchvae.validation.whitened_events import (
+from glitchvae.validation.robustness.boundaries import ClassScores, cross, lead
+from glitchvae.validation.robustness.whitened_events import (
     WhitenedEvent,
     canvases,
     classify_blocks,

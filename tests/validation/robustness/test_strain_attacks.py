@@ -9,8 +9,8 @@ from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError, ModelError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
-from glitchvae.validation.boundaries import ClassScores, lead
-from glitchvae.validation.strain_attacks import (
+from glitchvae.validation.robustness.boundaries import ClassScores, lead
+from glitchvae.validation.robustness.strain_attacks import (
     REACH,
     SHARES,
     SIZES,
@@ -20,7 +20,7 @@ from glitchvae.validation.strain_attacks import (
     disturbed,
     noise_limit,
 )
-from glitchvae.validation.whitened_events import WhitenedEvent, encode_blocks
+from glitchvae.validation.robustness.whitened_events import WhitenedEvent, encode_blocks
 
 RATE, DURATION = 512.0, 8.0
 TIMES = np.arange(int(RATE * DURATION)) / RATE

@@ -6,7 +6,7 @@ import torch
 
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.probes import fit_linear_probe
-from glitchvae.validation.boundaries import ClassScores, cross, lead
+from glitchvae.validation.robustness.boundaries import ClassScores, cross, lead
 
 
 @pytest.fixture

@@ -13,9 +13,15 @@ from torch import Tensor
 
 from glitchvae.errors import InputError
 from glitchvae.models.model import Model
-from glitchvae.validation.attacks import EVALUATIONS, STRENGTHS, Attacks, GoalName, attack
 from glitchvae.validation.disentanglement import Protocol, mig
-from glitchvae.validation.noise_robustness import (
+from glitchvae.validation.robustness.attacks import (
+    EVALUATIONS,
+    STRENGTHS,
+    Attacks,
+    GoalName,
+    attack,
+)
+from glitchvae.validation.robustness.noise import (
     Elbo,
     NoiseCurve,
     WeightNorms,

@@ -24,9 +24,9 @@ from glitchvae.spectrogram import ImagingSettings, image_strain
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.store import Progress
 from glitchvae.strain import Strain
-from glitchvae.validation.change_test import ChangeTest, compare_codes
-from glitchvae.validation.strain_events import Event
-from glitchvae.validation.whitened_events import cut_event, prototypes_of
+from glitchvae.validation.robustness.change_test import ChangeTest, compare_codes
+from glitchvae.validation.robustness.strain_events import Event
+from glitchvae.validation.robustness.whitened_events import cut_event, prototypes_of
 
 
 @dataclass(frozen=True, kw_only=True)

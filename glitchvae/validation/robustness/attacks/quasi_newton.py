@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from glitchvae.validation.attacks.found import Best, Found, size_of
-from glitchvae.validation.attacks.goals import Goal
+from glitchvae.validation.robustness.attacks.found import Best, Found, size_of
+from glitchvae.validation.robustness.attacks.goals import Goal
 
 
 def minimise(

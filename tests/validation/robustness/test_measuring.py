@@ -8,7 +8,7 @@ import torch
 
 from glitchvae.errors import InputError
 from glitchvae.models import build
-from glitchvae.validation.robustness import COLUMNS, measure_robustness, random_pairs
+from glitchvae.validation.robustness.measuring import COLUMNS, measure_robustness, random_pairs
 
 
 @pytest.fixture(scope="module")

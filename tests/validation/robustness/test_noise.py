@@ -7,7 +7,7 @@ from torch.distributions import Normal, kl_divergence
 
 from glitchvae.errors import InputError
 from glitchvae.models import build
-from glitchvae.validation.noise_robustness import evidence, noise_curve, weight_norms
+from glitchvae.validation.robustness.noise import evidence, noise_curve, weight_norms
 
 PICTURES = {"network": "reference", "image_shape": (1, 16, 16)}
 

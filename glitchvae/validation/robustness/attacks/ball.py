@@ -7,8 +7,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from glitchvae.validation.attacks.found import Best, Found, size_of
-from glitchvae.validation.attacks.goals import Goal
+from glitchvae.validation.robustness.attacks.found import Best, Found, size_of
+from glitchvae.validation.robustness.attacks.goals import Goal
 
 Norm = Literal["l2", "linf"]
 NORMS: tuple[Norm, ...] = get_args(Norm)

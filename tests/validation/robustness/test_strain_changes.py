@@ -11,8 +11,8 @@ from glitchvae.qtransform.whitening import whiten
 from glitchvae.simulate.noise import STEADY, asd, simulate_noise
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.strain import Strain, open_strain, write_gwosc
-from glitchvae.validation.change_test import ChangeTest, compare_codes
-from glitchvae.validation.strain_changes import (
+from glitchvae.validation.robustness.change_test import ChangeTest, compare_codes
+from glitchvae.validation.robustness.strain_changes import (
     CHANGES,
     AddedNoise,
     DriftingLine,
@@ -22,7 +22,7 @@ from glitchvae.validation.strain_changes import (
     Shift,
     change_strain,
 )
-from glitchvae.validation.strain_events import Event
+from glitchvae.validation.robustness.strain_events import Event
 
 LIGHT = imaging_settings("light")
 RATE, DURATION, GPS = 1024.0, 16.0, 1008.25

@@ -11,7 +11,7 @@ from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import image_strain, imaging_settings
 from glitchvae.spectrogram.imaging import tile_snr
 from glitchvae.strain import open_strain, write_gwosc
-from glitchvae.validation.whitened_events import cut_event, whiten_event
+from glitchvae.validation.robustness.whitened_events import cut_event, whiten_event
 
 LIGHT = imaging_settings("light")
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
-from glitchvae.validation.attacks.found import Found, size_of
-from glitchvae.validation.attacks.goals import Goal
+from glitchvae.validation.robustness.attacks.found import Found, size_of
+from glitchvae.validation.robustness.attacks.goals import Goal
 
 ROUND = 30
 """Evaluations between two times that the attacks of a pair share what they found."""

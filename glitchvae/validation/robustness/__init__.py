@@ -1,0 +1,1 @@
+"""What it takes to mislead a model: attacks, noise, and changes of strain."""

@@ -1,0 +1,25 @@
+"""Latent and output attacks on a model: how little disturbance turns one image into another.
+
+"Disentangling improves VAEs' robustness to adversarial attacks", section 6 and appendix E.
+"""
+
+from glitchvae.validation.robustness.attacks.goals import (
+    GOALS,
+    GoalName,
+    LatentGoal,
+    MeanGoal,
+    OutputGoal,
+)
+from glitchvae.validation.robustness.attacks.pairs import Pairs
+from glitchvae.validation.robustness.attacks.record import NOT_FINITE, OK, Attacks
+from glitchvae.validation.robustness.attacks.study import (
+    EVALUATIONS,
+    STRENGTHS,
+    attack,
+    attack_in_ball,
+)
+
+__all__ = [
+    "EVALUATIONS", "GOALS", "NOT_FINITE", "OK", "STRENGTHS", "Attacks", "GoalName", "LatentGoal",
+    "MeanGoal", "OutputGoal", "Pairs", "attack", "attack_in_ball",
+]  # fmt: skip
