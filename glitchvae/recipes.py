@@ -1,21 +1,26 @@
-"""Recipes: short programs that wire the public functions into a whole piece of work.
+"""Recipes: programs that wire the public functions into a whole piece of work.
 
-A recipe is two files in `pipelines/`: `<name>.py` with a function
-`main(config, out, *, tiny)`, and `<name>.toml` with its settings. They are shipped to
-be read, copied and changed; the package itself never imports one.
+A small recipe is two files in `pipelines/`: `<name>.py` with a function
+`main(config, out, *, tiny)`, and `<name>.toml` with its settings. A study is a folder
+`<name>/` with `__init__.py`, `main.py`, its other modules and `<name>.toml`; it is loaded
+as the package `glitchvae_recipe_<name>`, so that its modules import each other relatively.
+Recipes are shipped to be read, copied and changed; the package itself never imports one.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import math
 import os
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob  # Path.glob takes no absolute pattern
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import tomli_w
@@ -31,6 +36,11 @@ Main = Callable[..., None]
 Row = tuple[str, str, float, float, float]
 """What was measured, the measure, its value, and an interval (NaN where there is none)."""
 
+PREFIX = "glitchvae_recipe_"
+"""What the modules of a loaded recipe are called, before its name."""
+
+_INIT, _MAIN = "__init__.py", "main.py"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -38,39 +48,49 @@ class Recipe:
 
     Attributes:
         name: What it is called.
-        script: The program.
+        place: Its program, or the folder of a study.
         config: Its settings.
     """
 
     name: str
-    script: Path
+    place: Path
     config: Path
+
+    @property
+    def is_study(self) -> bool:
+        """Whether it is a folder of several modules."""
+        return self.place.is_dir()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every program and settings file, but for results and caches beside them."""
+        if not self.is_study:
+            return (self.place, self.config)
+        return tuple(sorted(p for s in ("*.py", "*.toml") for p in self.place.glob(s)))
 
     @property
     def summary(self) -> str:
         """First line of the program's docstring, read without running it."""
-        text = ast.get_docstring(ast.parse(self.script.read_text(encoding="utf-8")))
+        described = self.place / _INIT if self.is_study else self.place
+        text = ast.get_docstring(ast.parse(described.read_text(encoding="utf-8")))
         return text.splitlines()[0] if text else ""
 
 
 def list_recipes(folder: str | Path | None = None) -> tuple[Recipe, ...]:
     """Every recipe in `folder`, by default those that are shipped."""
     folder = shipped("pipelines") if folder is None else Path(folder)
-    pairs = ((script, script.with_suffix(".toml")) for script in sorted(folder.glob("*.py")))
-    return tuple(
-        Recipe(name=script.stem, script=script, config=config)
-        for script, config in pairs
-        if config.exists()
-    )
+    studies = (path.parent for path in folder.glob(f"*/{_INIT}"))
+    found = (_recipe_of(place) for place in sorted([*folder.glob("*.py"), *studies]))
+    return tuple(recipe for recipe in found if recipe.config.exists())
 
 
 def find_recipe(name: str, folder: str | Path | None = None) -> Recipe:
-    """The recipe called `name`, or the one whose program lies at the path `name`.
+    """The recipe called `name`, or the one whose program or folder lies at the path `name`.
 
     Raises:
         InputError: no such recipe; the nearest name is given.
     """
-    if name.endswith(".py"):
+    if name.endswith(".py") or os.sep in name:
         return _recipe_at(Path(name))
     recipes = {recipe.name: recipe for recipe in list_recipes(folder)}
     if name not in recipes:
@@ -82,23 +102,24 @@ def find_recipe(name: str, folder: str | Path | None = None) -> Recipe:
 
 
 def copy_recipe(recipe: Recipe, out: str | Path) -> Recipe:
-    """Copy program and settings into the folder `out`, to be changed there.
+    """Copy programs and settings into the folder `out`, to be changed there.
 
     Raises:
-        InputError: one of the two is there already.
+        InputError: one of them is there already.
         StorageError: the disk refused the write.
     """
-    out = Path(out)
-    copies = {source: out / source.name for source in (recipe.script, recipe.config)}
+    beside = recipe.place.parent
+    copies = {source: Path(out) / source.relative_to(beside) for source in recipe.files}
     for target in copies.values():
         if target.exists():
             raise InputError(
                 "already exists", where=target, remedy="Choose another folder with -o."
             )
     for source, target in copies.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as temporary:
             temporary.write_bytes(source.read_bytes())
-    return _recipe_at(copies[recipe.script])
+    return _recipe_at(Path(out) / recipe.place.name)
 
 
 def run_recipe(
@@ -124,7 +145,7 @@ def run_recipe(
         ConfigError: a change that is no line of TOML.
         GlitchvaeError: whatever the recipe raises.
     """
-    main, out, config = load_main(recipe.script), Path(out), Path(config or recipe.config)
+    main, out, config = load_main(recipe), Path(out), Path(config or recipe.config)
     if changes:
         config = change_settings(config, changes, out / recipe.config.name)
     main(config, out, tiny=tiny)
@@ -170,22 +191,49 @@ def _laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[st
     return merged
 
 
-def load_main(script: Path) -> Main:
-    """The function `main` of a program, which is run but not registered as a module.
+def load_main(recipe: Recipe) -> Main:
+    """The function `main` of a recipe.
 
     Raises:
         InputError: it defines none.
     """
-    spec = importlib.util.spec_from_file_location(f"recipe_{script.stem}", script)
-    if spec is None or spec.loader is None:
-        raise InputError("not a Python program", where=script)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_recipe(recipe)
+    if recipe.is_study:
+        module = importlib.import_module(f"{module.__name__}.main")
     if not callable(getattr(module, "main", None)):
         raise InputError(
-            "has no function main", where=script, expected="main(config, out, *, tiny)"
+            "has no function main", where=recipe.place, expected="main(config, out, *, tiny)"
         )
     return module.main
+
+
+def load_recipe(recipe: Recipe) -> ModuleType:
+    """The recipe as the module `glitchvae_recipe_<name>`, a package where it is a study.
+
+    A copy of a recipe takes the place of another that was loaded under the same name.
+
+    Raises:
+        InputError: not a Python program.
+    """
+    name = PREFIX + recipe.name
+    start = recipe.place / _INIT if recipe.is_study else recipe.place
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(start):
+        return loaded
+    folders = [str(recipe.place)] if recipe.is_study else None
+    spec = importlib.util.spec_from_file_location(name, start, submodule_search_locations=folders)
+    if spec is None or spec.loader is None:
+        raise InputError("not a Python program", where=start)
+    for other in [n for n in sys.modules if n == name or n.startswith(f"{name}.")]:
+        del sys.modules[other]
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def find_files(patterns: Iterable[str], config: str | Path) -> list[Path]:
@@ -221,11 +269,23 @@ def show(row: Row) -> Row:
     return row
 
 
-def _recipe_at(script: Path) -> Recipe:
-    config = script.with_suffix(".toml")
-    for path in (script, config):
+def _recipe_of(place: Path) -> Recipe:
+    """The recipe whose program or folder is `place`, whether or not its files exist."""
+    study = place.suffix != ".py"
+    config = place / f"{place.name}.toml" if study else place.with_suffix(".toml")
+    return Recipe(name=place.stem, place=place, config=config)
+
+
+def _recipe_at(place: Path) -> Recipe:
+    if place.name == _MAIN and (place.parent / _INIT).is_file():
+        place = place.parent
+    recipe = _recipe_of(place)
+    expected = "a recipe's .py and .toml side by side"
+    needed = (place, recipe.config)
+    if place.is_dir():
+        expected = f"a study: a folder with {_INIT}, {_MAIN} and {recipe.config.name}"
+        needed = (place / _INIT, place / _MAIN, recipe.config)
+    for path in needed:
         if not path.is_file():
-            raise InputError(
-                "no such file", where=path, expected="a recipe's .py and .toml side by side"
-            )
-    return Recipe(name=script.stem, script=script, config=config)
+            raise InputError("no such file", where=path, expected=expected)
+    return recipe

@@ -1,5 +1,6 @@
 """Recipes are found, copied and run; what is wrong with one is said."""
 
+import shutil
 import tomllib
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_change_that_cannot_be_read_is_refused(folder, tmp_path, change):
 
 def test_a_copy_is_the_same_and_runs_by_its_path(folder, tmp_path):
     copy = copy_recipe(find_recipe("echo", folder), tmp_path / "mine")
-    assert copy.script.read_text() == PROGRAM
+    assert copy.place.read_text() == PROGRAM
     run_recipe(find_recipe(str(tmp_path / "mine" / "echo.py")), tmp_path / "out")
     assert (tmp_path / "out" / "result.txt").exists()
 
@@ -94,13 +95,66 @@ def test_a_program_without_main_is_refused(folder, tmp_path):
         run_recipe(find_recipe("echo", folder), tmp_path / "out")
 
 
-def test_shipped_recipes_are_short_and_use_public_imports():
+@pytest.fixture
+def study(tmp_path):
+    """A folder with one study: two modules that import each other, results and a cache."""
+    place = tmp_path / "shelf" / "sums"
+    (place / "__pycache__").mkdir(parents=True)
+    (place / "__init__.py").write_text('"""Add up.\n\nMore words.\n"""\n', encoding="utf-8")
+    (place / "adding.py").write_text("TOTAL = 1 + 1\n", encoding="utf-8")
+    (place / "main.py").write_text(
+        "from .adding import TOTAL\n\n\ndef main(config, out, *, tiny):\n"
+        "    out.mkdir()\n    (out / 'sum.txt').write_text(str(TOTAL))\n",
+        encoding="utf-8",
+    )
+    (place / "sums.toml").write_text("", encoding="utf-8")
+    (place / "results.csv").write_text("1", encoding="utf-8")
+    (place / "__pycache__" / "main.pyc").write_text("", encoding="utf-8")
+    return place
+
+
+def test_a_study_is_a_folder_of_modules_that_import_each_other(study, tmp_path):
+    (recipe,) = list_recipes(study.parent)
+    assert (recipe.name, recipe.summary) == ("sums", "Add up.")
+    run_recipe(recipe, tmp_path / "out")
+    assert (tmp_path / "out" / "sum.txt").read_text() == "2"
+
+
+def test_a_copied_study_is_whole_and_takes_the_place_of_the_first(study, tmp_path):
+    run_recipe(find_recipe("sums", study.parent), tmp_path / "first")
+    copy = copy_recipe(find_recipe("sums", study.parent), tmp_path / "mine")
+    names = {p.name for p in copy.place.iterdir()}
+    assert names == {"__init__.py", "main.py", "adding.py", "sums.toml"}
+    (copy.place / "adding.py").write_text("TOTAL = 40 + 2\n", encoding="utf-8")
+    for number, path in enumerate((copy.place, copy.place / "main.py")):
+        run_recipe(find_recipe(str(path)), tmp_path / f"out{number}")
+        assert (tmp_path / f"out{number}" / "sum.txt").read_text() == "42"
+
+
+def test_two_studies_may_have_modules_of_one_name(study, tmp_path):
+    other = study.parent / "more"
+    shutil.copytree(study, other)
+    (other / "sums.toml").rename(other / "more.toml")
+    (other / "adding.py").write_text("TOTAL = 7\n", encoding="utf-8")
+    for name, total in (("sums", "2"), ("more", "7")):
+        run_recipe(find_recipe(name, study.parent), tmp_path / name)
+        assert (tmp_path / name / "sum.txt").read_text() == total
+
+
+def test_a_folder_that_is_no_study_is_refused(study):
+    (study / "main.py").unlink()
+    with pytest.raises(InputError, match=r"main\.py: no such file; expected a study"):
+        find_recipe(str(study))
+
+
+def test_every_shipped_recipe_describes_itself_and_uses_public_imports():
     recipes = list_recipes()
-    assert "census" in {recipe.name for recipe in recipes}
-    assert {p.stem for p in shipped("pipelines").glob("*.py")} == {r.name for r in recipes}
+    assert {"census", "table2_dsprites"} <= {recipe.name for recipe in recipes}
+    programs = {p.stem for p in shipped("pipelines").glob("*.py")}
+    assert {r.name for r in recipes if not r.is_study} == programs
     for recipe in recipes:
-        lines = recipe.script.read_text(encoding="utf-8").splitlines()
-        assert len(lines) <= 150, recipe.name
         assert recipe.summary, recipe.name
-        imports = [line for line in lines if "import" in line.split()[:3:2]]
-        assert not [line for line in imports if "._" in line or " _" in line], recipe.name
+        for path in recipe.files:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            imports = [line for line in lines if "import" in line.split()[:3:2]]
+            assert not [line for line in imports if "._" in line or " _" in line], path

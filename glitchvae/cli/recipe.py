@@ -31,7 +31,7 @@ def copy(name: str, out: Path) -> None:
     from glitchvae.recipes import copy_recipe, find_recipe
 
     recipe = copy_recipe(find_recipe(name), out)
-    click.echo(f"{recipe.script}\n{recipe.config}")
+    click.echo(f"{recipe.place}\n{recipe.config}")
 
 
 @command.command()
