@@ -17,7 +17,8 @@ from scipy.stats import t as student
 from glitchvae.errors import InputError
 from glitchvae.training.log import read_log
 from glitchvae.validation.disentanglement import Score
-from glitchvae.validation.table2 import Cell, Result, Row
+
+from .table2 import Cell, Result, Row
 
 Verdict = Literal["consistent", "not consistent", "holds", "does not hold", "cannot be judged"]
 

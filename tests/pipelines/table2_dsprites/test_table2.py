@@ -9,16 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pyarrow import parquet
-
-from glitchvae.checkpoint import read_card
-from glitchvae.config import parse, read_toml
-from glitchvae.errors import ConfigError, InputError
-from glitchvae.validation.budget import Cost, measure_cost, within_budget
-from glitchvae.validation.disentanglement import Protocol, Score
-from glitchvae.validation.images.factors import FactorData, grid_of
-from glitchvae.validation.study import run_study
-from glitchvae.validation.table2 import (
+from glitchvae_recipe_table2_dsprites.budget import Cost, measure_cost, within_budget
+from glitchvae_recipe_table2_dsprites.study import run_study
+from glitchvae_recipe_table2_dsprites.table2 import (
     ROWS,
     Cell,
     Result,
@@ -28,7 +21,7 @@ from glitchvae.validation.table2 import (
     groups_of,
     is_done,
 )
-from glitchvae.validation.verdicts import (
+from glitchvae_recipe_table2_dsprites.verdicts import (
     difference,
     judge_claims,
     match_by_rate,
@@ -37,6 +30,13 @@ from glitchvae.validation.verdicts import (
     published_values,
     summarise,
 )
+from pyarrow import parquet
+
+from glitchvae.checkpoint import read_card
+from glitchvae.config import parse, read_toml
+from glitchvae.errors import ConfigError, InputError
+from glitchvae.validation.disentanglement import Protocol, Score
+from glitchvae.validation.images.factors import FactorData, grid_of
 
 SETTINGS = StudySettings(
     steps=4, seeds=1, batch_size=4, learning_rate=1e-3, latent_size=3, points=100, kept=10,
@@ -211,7 +211,7 @@ def test_the_cost_of_a_study_is_measured(squares):
 
 
 def test_the_cost_of_a_study_counts_every_model(squares, monkeypatch):
-    budget = "glitchvae.validation.budget."
+    budget = "glitchvae_recipe_table2_dsprites.budget."
     monkeypatch.setattr(budget + "plan", lambda *_, **__: SimpleNamespace(seconds_per_step=0.5))
     monkeypatch.setattr(budget + "_seconds_of_scoring", lambda *_: 2.0)
     assert SETTINGS.models == 6
@@ -261,7 +261,9 @@ def verdicts(results, tmp_path):
 
 
 def test_claims_hold_fail_or_cannot_be_judged(tmp_path, monkeypatch):
-    monkeypatch.setattr("glitchvae.validation.verdicts.order_of_opening", lambda run: float("nan"))
+    monkeypatch.setattr(
+        "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: float("nan")
+    )
     unknown = "cannot be judged"
     better = list(models(4, 3.0, spread=0.1))
     assert verdicts(better, tmp_path) == ["holds"] * 4
@@ -274,7 +276,9 @@ def test_claims_hold_fail_or_cannot_be_judged(tmp_path, monkeypatch):
 
 
 def test_models_of_one_seed_count_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("glitchvae.validation.verdicts.order_of_opening", lambda run: float("nan"))
+    monkeypatch.setattr(
+        "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: float("nan")
+    )
     twice = list(models(4, 3.0, spread=0.1))
     twice += [
         Result(Cell(BY_NAME[cell.row.name.replace("25", "5")], cell.seed), score)

@@ -17,7 +17,8 @@ from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.disentanglement.encoding import encode
 from glitchvae.validation.disentanglement.scoring import draw_traversals
 from glitchvae.validation.images.factors import FactorData
-from glitchvae.validation.table2 import (
+
+from .table2 import (
     Cell,
     Result,
     StudySettings,
@@ -29,7 +30,7 @@ from glitchvae.validation.table2 import (
     score_cell,
     train_cells,
 )
-from glitchvae.validation.verdicts import (
+from .verdicts import (
     Claim,
     Line,
     judge_claims,

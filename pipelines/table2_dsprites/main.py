@@ -1,8 +1,4 @@
-"""Train and score the 21 rows of Table 2 on dSprites: annealed beta-VAE beside six others.
-
-Every model goes into a folder of its own under the results; a run that was stopped goes on
-where it was. Tables, claims, codes and figures 1 to 3 are written when all models are done.
-"""
+"""The program of the study: see the package's docstring for what it writes."""
 
 import sys
 from pathlib import Path
@@ -13,12 +9,13 @@ from pydantic import Field
 
 from glitchvae.config import Settings, read_config
 from glitchvae.progress import progress_of
-from glitchvae.validation.budget import measure_cost, within_budget
 from glitchvae.validation.disentanglement import Protocol
 from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
 from glitchvae.validation.images.factors import FactorData
-from glitchvae.validation.study import run_study
-from glitchvae.validation.table2 import StudySettings, describe
+
+from .budget import measure_cost, within_budget
+from .study import run_study
+from .table2 import StudySettings, describe
 
 TINY = {
     "steps": 6, "seeds": 1, "batch_size": 8, "reduction": 2, "points": 240, "kept": 20,

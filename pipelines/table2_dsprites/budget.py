@@ -9,7 +9,8 @@ from glitchvae.errors import ConfigError
 from glitchvae.models import build
 from glitchvae.training import plan
 from glitchvae.validation.images.factors import FactorData
-from glitchvae.validation.table2 import StudySettings, points_of, score_model
+
+from .table2 import StudySettings, points_of, score_model
 
 FEWEST_STEPS = 1_000
 """Seeds are given up before a model is trained for less."""
