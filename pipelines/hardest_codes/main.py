@@ -1,11 +1,4 @@
-"""Which objective gives the hardest codes: attack the images of every model of Table 1.
-
-Classes are what a linear probe says of the codes, and beside it the nearest class. Of every test
-image the smallest change is sought that makes it another class, and natural changes are tried
-too. The folder of results gets `hardness.csv` (a line a model), `against.md` (objectives
-compared with one of them, on the events that both name rightly) and `hardness.png` (what is left
-of the accuracy under attack).
-"""
+"""The program of the study: see the package's docstring for what it writes."""
 
 import sys
 from collections import defaultdict
@@ -23,15 +16,16 @@ from glitchvae.plots import Curve, curves
 from glitchvae.recipes import find_files, find_recipe, run_recipe
 from glitchvae.store import replacing, write_rows
 from glitchvae.training import TrainingData
-from glitchvae.validation.hardness import change_images, measure_hardness
-from glitchvae.validation.hardness_study import (
+from glitchvae.validation.robustness.boundaries import ClassScores
+from glitchvae.validation.robustness.whitened_events import prototypes_of
+
+from .comparing import (
     ModelHardness,
     Models,
     as_markdown,
     compare_hardness,
 )
-from glitchvae.validation.robustness.boundaries import ClassScores
-from glitchvae.validation.robustness.whitened_events import prototypes_of
+from .hardness import change_images, measure_hardness
 
 TABLE, PIXELS = "table1_gravity_spy", "pixels, PCA"
 SIZES = np.geomspace(0.01, 3.0, 40)

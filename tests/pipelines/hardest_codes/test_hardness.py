@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 import torch
-
-from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
-from glitchvae.classes.prototypes import Prototypes
-from glitchvae.errors import InputError
-from glitchvae.models import GlitchVAE, GlitchVAESettings
-from glitchvae.validation.hardness import (
+from glitchvae_recipe_hardest_codes.comparing import ModelHardness, as_markdown, compare_hardness
+from glitchvae_recipe_hardest_codes.hardness import (
     IMAGE_CHANGES,
     Hardness,
     add_noise,
@@ -16,7 +12,11 @@ from glitchvae.validation.hardness import (
     encode_images,
     measure_hardness,
 )
-from glitchvae.validation.hardness_study import ModelHardness, as_markdown, compare_hardness
+
+from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
+from glitchvae.classes.prototypes import Prototypes
+from glitchvae.errors import InputError
+from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.validation.robustness.boundaries import ClassScores
 from glitchvae.validation.robustness.change_test import compare_codes
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
+from glitchvae_recipe_hardest_codes.hardness import encode_images
 
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
@@ -16,7 +17,6 @@ from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
 from glitchvae.probes import pool_images
 from glitchvae.recipes import find_recipe, run_recipe
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.validation.hardness import encode_images
 
 MODEL = GlitchVAESettings(image_shape=(14, 17), widths=(4, 8), hidden=16, latent_size=4)
 

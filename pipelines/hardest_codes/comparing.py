@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.probes import Difference, compare_paired
-from glitchvae.validation.hardness import Hardness
 from glitchvae.validation.robustness.change_test import ChangeTest
+
+from .hardness import Hardness
 
 
 class ModelHardness(NamedTuple):
