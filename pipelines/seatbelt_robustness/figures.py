@@ -16,8 +16,9 @@ from glitchvae.plots import page
 from glitchvae.plots.curves import Curve, curves, picture_grid
 from glitchvae.plots.traversals import traversals, traverse
 from glitchvae.shapes import ENERGY_CEILING, VIEWS
-from glitchvae.validation.claims import Cell, Found
 from glitchvae.validation.robustness.measuring import Robustness
+
+from .claims import Cell, Found
 
 _ATTACKED = 0.1
 """Of the divergence left: an attack that leaves less has made its image the target."""

@@ -4,9 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from glitchvae_recipe_seatbelt_robustness.claims import (
+    Cell,
+    as_markdown,
+    judge,
+    lowest_rate,
+    over_seeds,
+    report,
+)
 from scipy.stats import ttest_1samp
-
-from glitchvae.validation.claims import Cell, as_markdown, judge, lowest_rate, over_seeds, report
 
 
 def study(falls, resistances, drops=(), seeds=(0, 1)):

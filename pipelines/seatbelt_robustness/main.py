@@ -1,10 +1,4 @@
-"""Train plain, beta-TC, beta-TCDLGM and Seatbelt VAEs; attack them, add noise, and compare.
-
-The images are sprites, chairs or glitches. One folder a model (`runs/`), trained once and
-resumed where it was stopped. The folder of results ends up with `models.csv` (a row a
-model), `norms.csv` and `mig.csv` (over seeds), figures, and `claims.md`: the paper's
-claims, and what these runs say of them.
-"""
+"""The program of the study: see the package's docstring for what it writes."""
 
 import sys
 from itertools import product
@@ -17,12 +11,13 @@ from pydantic import Field, field_validator
 from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, parse, read_toml
 from glitchvae.models import LATENT_SIZES, scale_to_range
-from glitchvae.plots import robustness as figures
 from glitchvae.store import replacing, write_rows
 from glitchvae.training import changed_config, train
-from glitchvae.validation.claims import Cell, Found, over_seeds, report
-from glitchvae.validation.material import MATERIALS, Material, MaterialName, Wanted
 from glitchvae.validation.robustness.measuring import COLUMNS, Robustness, measure_robustness
+
+from . import figures
+from .claims import Cell, Found, over_seeds, report
+from .material import MATERIALS, Material, MaterialName, Wanted
 
 LIKELIHOOD_ON = {"tc": "all", "tc-dlgm": "first", "seatbelt": "all"}
 Depth = Annotated[int, Field(ge=2, le=len(LATENT_SIZES))]

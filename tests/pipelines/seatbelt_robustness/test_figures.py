@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from glitchvae_recipe_seatbelt_robustness import figures
+from glitchvae_recipe_seatbelt_robustness.claims import Cell
 
-from glitchvae.plots import robustness as figures
-from glitchvae.validation.claims import Cell
 from glitchvae.validation.robustness.measuring import Example
 
 PRICES = np.array([0.01, 1.0, 100.0])

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from glitchvae_recipe_seatbelt_robustness import material
+from glitchvae_recipe_seatbelt_robustness.material import MATERIALS, Wanted
 
 from glitchvae.errors import InputError
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.validation import material
 from glitchvae.validation.images.factors import FactorData, grid_of
-from glitchvae.validation.material import MATERIALS, Wanted
 
 
 def wanted(tmp_path, **changes):
