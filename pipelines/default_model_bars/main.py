@@ -1,10 +1,4 @@
-"""Measure what a model is worth on simulated glitches: probes, clusters, sample rates, calibration.
-
-All on events the model was not trained on: the test split of simulated sets, and events
-made for this alone. The folder of results gets `bars.csv`, `rates.csv` (share
-of each class that keeps its name at lower sample rates) and `reliability.png`. Real events have
-a recipe of their own, `real_event_bars`.
-"""
+"""The program of the study: see the package's docstring for what it writes."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,7 +18,8 @@ from glitchvae.probes import calibrate, fit_linear_probe, score
 from glitchvae.recipes import Row, find_files, plain, show
 from glitchvae.spectrogram import IMAGING
 from glitchvae.store import write_rows
-from glitchvae.validation.sample_rates import RATES, RateTest, classify_at_rates
+
+from .sample_rates import RATES, RateTest, classify_at_rates
 
 BLOCK_OF_TIME = 512.0
 """Seconds: simulated sets hold one stretch of noise in each, and split by them."""
