@@ -56,7 +56,7 @@ def test_the_table_counts_every_event_of_the_archive_once(out, table):
 
 
 def test_a_detector_without_glitches_has_an_upper_limit():
-    count_classes = load_main(find_recipe("census").script).__globals__["count_classes"]
+    count_classes = load_main(find_recipe("census")).__globals__["count_classes"]
     (none,) = count_classes({"V1": {}}, {"V1": segmentlist([segment(0, 7200)])}, 0.9)
     assert none[:3] == ("V1", "all", 0)
     assert none.rate == none.lowest == 0
@@ -105,7 +105,7 @@ def test_nothing_but_damaged_files_is_an_error(settings, tmp_path):
 
 @pytest.mark.parametrize("number", [0, 1, 7, 200])
 def test_the_interval_leaves_half_the_rest_on_either_side(number):
-    interval = load_main(find_recipe("census").script).__globals__["poisson_interval"]
+    interval = load_main(find_recipe("census")).__globals__["poisson_interval"]
     low, high = interval(number, 0.9)
     assert poisson.cdf(number, high) == pytest.approx(0.05)
     if number:
