@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: where the real data are, and a fixed generator."""
+"""Fixtures shared by all tests: real data, figures that were drawn, a fixed generator."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import GlitchVAE, GlitchVAESettings
+from glitchvae.plots import page
 
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 
@@ -42,6 +43,20 @@ def save_untrained():
         return folder
 
     return save
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """The figures that were drawn, beside being written."""
+    figures = []
+    write = page.save
+
+    def keep(figure, path):
+        figures.append(figure)
+        write(figure, path)
+
+    monkeypatch.setattr(page, "save", keep)
+    return figures
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ def _validate(
     """Train where that is asked for; then encode, score, print and write."""
     import numpy as np
 
+    from glitchvae.plots.traversals import draw_factor_traversals
     from glitchvae.validation.disentanglement import steps_of
     from glitchvae.validation.disentanglement.scoring import (
         score_checkpoint,
@@ -127,7 +128,10 @@ def _validate(
             )
         _show(path, tables[path])
     if output is not None:
-        write_scores(tables, chosen, output)
+        write_scores(tables, output)
+        for model in tables:
+            picture = output.with_name(f"{output.stem}-{model.name}.png")
+            draw_factor_traversals(model, chosen, picture)
         click.echo(output)
 
 

@@ -12,8 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.distributions import Distribution
 
+from glitchvae.checkpoint import load_checkpoint
 from glitchvae.errors import InputError
+from glitchvae.models import scale_to_unit
 from glitchvae.plots.curves import picture_grid
+from glitchvae.validation.disentanglement import name_dimensions
+from glitchvae.validation.disentanglement.encoding import encode, explain
+from glitchvae.validation.disentanglement.scoring import fitted
+from glitchvae.validation.images.factors import FactorData
+
+CARRIES = 0.1
+"""Nats of KL below which a dimension is not shown."""
+
+PLACES = tuple(np.linspace(-2.0, 2.0, 9))
+"""What a latent variable is set to, in standard deviations of the prior."""
 
 
 @torch.inference_mode()
@@ -71,3 +83,32 @@ def traversals(
         StorageError: the disk refused the write.
     """
     picture_grid(pictures, names, [f"{value:+.1f}" for value in values], path, title=title)
+
+
+def draw_factor_traversals(run: str | Path, data: FactorData, path: str | Path) -> None:
+    """Draw traversals of one model around the image in the middle of `data`, as PNG.
+
+    Dimensions stand in the order of their KL; those below `CARRIES` are left out. Each is
+    named after the factor that it knows most of, with the share of that factor's entropy.
+
+    Args:
+        run: Folder of the model.
+        data: Images whose factors are known, at the model's size or reducible to it.
+        path: Where the PNG goes.
+
+    Raises:
+        ModelError: the model is not of such images.
+        StorageError: the disk refused the write.
+    """
+    model = load_checkpoint(run).model
+    points = fitted(data, model, run)
+    images = points.to_training()
+    codes = encode(model, images).mean
+    named = name_dimensions(codes, points.factors, points.names)
+    kl = explain(model, images).kl
+    order = [int(d) for d in np.argsort(-kl)]
+    shown = [d for d in order if kl[d] >= CARRIES] or order[:1]
+    names = [f"{named[d][0]} {named[d][1]:.0%}, {kl[d]:.1f} nats" for d in shown]
+    pictures = traverse(model.decode, codes[len(points) // 2], shown, PLACES)
+    scaled = scale_to_unit(torch.from_numpy(pictures), model.likelihood).numpy()
+    traversals(scaled, names, PLACES, path)

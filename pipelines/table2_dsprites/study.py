@@ -11,13 +11,13 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from glitchvae.checkpoint import load_checkpoint
+from glitchvae.plots.traversals import draw_factor_traversals
 from glitchvae.store import Progress, replacing, write_rows
-from glitchvae.validation import figures
 from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.disentanglement.encoding import encode
-from glitchvae.validation.disentanglement.scoring import draw_traversals
 from glitchvae.validation.images.factors import FactorData
 
+from . import figures
 from .table2 import (
     Cell,
     Result,
@@ -135,7 +135,8 @@ def draw_figures(points: FactorData, results: list[Result], out: Path) -> None:
         figures.kl_curves(curves, out / "kl.png")
     for cell in shown:
         if cell.seed == 0:
-            draw_traversals(cell.folder(out), points, out / f"traversals-{cell.row.name}.png")
+            picture = out / f"traversals-{cell.row.name}.png"
+            draw_factor_traversals(cell.folder(out), points, picture)
 
 
 def draw_losses(results: list[Result], out: Path) -> None:

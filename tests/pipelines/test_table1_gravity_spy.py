@@ -48,7 +48,7 @@ def test_a_rehearsal_ends_with_a_table_and_repeats_nothing(tmp_path, settings):
 
 def test_the_shipped_protocol_is_the_same_for_all(settings):
     """Every objective fits its model, and all models have the same size of code."""
-    main = load_main(find_recipe("table1_gravity_spy").script)
+    main = load_main(find_recipe("table1_gravity_spy"))
     assert callable(main)
     sizes = set()
     for line in settings["objectives"]:

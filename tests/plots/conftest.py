@@ -1,9 +1,8 @@
-"""Made-up glitches, and the figures that were drawn."""
+"""Made-up glitches."""
 
 import numpy as np
 import pytest
 
-from glitchvae.plots import page
 from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.status import Status
@@ -24,17 +23,3 @@ def glitches(rng):
         )  # fmt: skip
 
     return make
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """The figures that were drawn, beside being written."""
-    figures = []
-    write = page.save
-
-    def keep(figure, path):
-        figures.append(figure)
-        write(figure, path)
-
-    monkeypatch.setattr(page, "save", keep)
-    return figures

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import parse
 from glitchvae.errors import ModelError
@@ -14,13 +12,9 @@ from glitchvae.models import Model, takes_views
 from glitchvae.objectives import Objective, read_objective
 from glitchvae.store import Progress, write_rows
 from glitchvae.training import TrainingConfig, train
-from glitchvae.validation import figures
-from glitchvae.validation.disentanglement import Protocol, Score, measure, name_dimensions
-from glitchvae.validation.disentanglement.encoding import encode, explain
+from glitchvae.validation.disentanglement import Protocol, Score, measure
+from glitchvae.validation.disentanglement.encoding import encode
 from glitchvae.validation.images.factors import FactorData
-
-CARRIES = 0.1
-"""Nats of KL below which a dimension is not shown."""
 
 
 def score_checkpoint(
@@ -111,28 +105,7 @@ def _over_a_third(objective: Objective, steps: int) -> Objective:
     return objective.model_copy(update={"iteration_threshold": max(steps // 3, 1)})
 
 
-def write_scores(tables: Mapping[Path, Sequence[Score]], data: FactorData, path: Path) -> None:
-    """Scores of several models as CSV, and traversals of each beside it."""
+def write_scores(tables: Mapping[Path, Sequence[Score]], path: Path) -> None:
+    """Scores of several models as CSV."""
     rows = [(str(model), *score) for model, scores in tables.items() for score in scores]
     write_rows(path, ("model", *Score._fields), rows)
-    for model in tables:
-        draw_traversals(model, data, path.with_name(f"{path.stem}-{model.name}.png"))
-
-
-def draw_traversals(run: Path, data: FactorData, path: Path) -> None:
-    """Traversals of one model around the image in the middle, each dimension named.
-
-    Dimensions come in the order of their KL, those that carry nothing left out. One is named
-    after the factor that it knows most of, with the share of that factor's entropy.
-    """
-    model = load_checkpoint(run).model
-    points = fitted(data, model, run)
-    pictures = points.to_training()
-    named = name_dimensions(encode(model, pictures).mean, points.factors, points.names)
-    kl = explain(model, pictures).kl
-    order = [int(d) for d in np.argsort(-kl)]
-    shown = [d for d in order if kl[d] >= CARRIES] or order[:1]
-    captions = {d: f"{named[d][0]} {named[d][1]:.0%}\n{kl[d]:.1f} nats" for d in shown}
-    middle = len(points) // 2
-    x = pictures.images(slice(middle, middle + 1)).numpy()
-    figures.traversals(model, x, captions, path)

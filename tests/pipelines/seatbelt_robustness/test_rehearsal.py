@@ -10,7 +10,7 @@ from glitchvae.checkpoint import read_card
 from glitchvae.errors import GlitchvaeError
 from glitchvae.recipes import find_recipe, run_recipe
 
-PUBLISHED = Path(__file__).parents[1] / "docs" / "results" / "seatbelt" / "models.csv"
+PUBLISHED = Path(__file__).parents[3] / "docs" / "results" / "seatbelt" / "models.csv"
 FIGURES = (
     "adversaries", "attacks", "elbo", "layers", "noise", "resistance", "samples", "traversals",
 )  # fmt: skip

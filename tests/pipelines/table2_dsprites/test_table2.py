@@ -353,7 +353,7 @@ def test_the_order_of_opening_is_read_from_the_log(tmp_path):
 
 
 def test_the_published_results_are_those_of_the_study_beside_them():
-    folder = Path(__file__).parents[2] / "docs" / "results" / "table2"
+    folder = Path(__file__).parents[3] / "docs" / "results" / "table2"
     settings = parse(StudySettings, read_toml(folder / "study.toml")["study"])
     with (folder / "scores.csv").open() as file:
         scores = list(csv.DictReader(file))
@@ -370,7 +370,7 @@ def test_the_published_results_are_those_of_the_study_beside_them():
 
 
 def test_the_published_results_have_one_model_under_two_names():
-    folder = Path(__file__).parents[2] / "docs" / "results" / "table2"
+    folder = Path(__file__).parents[3] / "docs" / "results" / "table2"
     with (folder / "scores.csv").open() as file:
         values = {(x["row"], x["seed"], x["metric"]): x["value"] for x in csv.DictReader(file)}
     twice = [(seed, metric) for row, seed, metric in values if row == "tc-1"]
