@@ -7,6 +7,8 @@ mixtures") with equal weight for every class: how often a class occurs in the tr
 says nothing about the detector of tomorrow. Where held-out events are named better by it,
 the classes are told apart by a learnt metric instead of that covariance (Mensink et al. 2013,
 "Distance-based image classification", section 3.2: nearest class mean metric learning).
+
+What only fitting needs is imported when something is fitted: reading an archive needs none of it.
 """
 
 from __future__ import annotations
@@ -20,19 +22,12 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp
-from sklearn.cluster import KMeans
-from sklearn.covariance import ledoit_wolf
-from sklearn.model_selection import train_test_split
 
 from glitchvae.errors import InputError, ModelError
 from glitchvae.store import replacing
 
 FORMAT_VERSION = 1
-EPOCHS, BATCH, LEARNING_RATE = 10, 256, 3e-3
-"""Of the learnt metric."""
-
 EVENTS_PER_CENTRE = 40
 MOST_CENTRES = 8
 REFERENCE_EVENTS = 400
@@ -257,9 +252,11 @@ class Prototypes:
     def _with_learnt_metric(
         self, codes: NDArray[np.float64], classes: NDArray[np.int64], seed: int
     ) -> Self:
+        from glitchvae.classes.metric import learn_metric
+
         start = self.whitener / np.sqrt(self.temperature)
         return replace(
-            self, metric=_learn_metric(codes, classes, self.centres, self.owners, start, seed)
+            self, metric=learn_metric(codes, classes, self.centres, self.owners, start, seed)
         )
 
     def _surprise(self, codes: NDArray[np.float64], labels: NDArray[np.object_]) -> float:
@@ -315,6 +312,8 @@ def _labelled(codes: Any, labels: Any) -> tuple[NDArray[np.float64], NDArray[np.
 
 def _keep_back(codes: NDArray, labels: NDArray, seed: int) -> tuple[tuple, tuple]:
     """A fifth of each class of at least five events apart; everything twice if there is none."""
+    from sklearn.model_selection import train_test_split
+
     names, counts = np.unique(labels.astype(str), return_counts=True)
     large = np.flatnonzero(np.isin(labels.astype(str), names[counts >= 5]))
     if len(large) == 0:
@@ -331,6 +330,8 @@ def _place_centres(
     codes: NDArray[np.float64], classes: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """Centres of every class, their classes, and each code less its centre."""
+    from sklearn.cluster import KMeans
+
     centres, owners, residuals = [], [], np.empty_like(codes)
     for k in range(classes.max() + 1):
         own = classes == k
@@ -348,6 +349,8 @@ def _whitener(residuals: NDArray[np.float64], codes: NDArray[np.float64]) -> NDA
     Where every class has a single event there are no residuals: the spread of all codes
     stands in, and one code alone gets the identity.
     """
+    from sklearn.covariance import ledoit_wolf
+
     covariance = ledoit_wolf(residuals, assume_centered=True)[0]
     if not np.trace(covariance) > 0:
         covariance = ledoit_wolf(codes)[0]
@@ -362,71 +365,10 @@ def _squared_distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArra
     return np.maximum(squared, 0.0)
 
 
-def _learn_metric(
-    codes: NDArray[np.float64],
-    classes: NDArray[np.int64],
-    centres: NDArray[np.float64],
-    owners: NDArray[np.int64],
-    start: NDArray[np.float64],
-    seed: int,
-) -> NDArray[np.float64]:
-    """(Z, Z) under whose distances the classes (N,) of codes (N, Z) are most likely.
-
-    Adam from `start` on; every class has equal weight.
-    """
-    own = owners == np.arange(classes.max() + 1)[:, None]
-    weight = (1.0 / np.maximum(np.bincount(classes), 1))[classes]
-    rng, metric = np.random.default_rng(seed), start.copy()
-    first, second = np.zeros((2, *start.shape))
-    steps, step = EPOCHS * -(-len(codes) // BATCH), 0
-    for _ in range(EPOCHS):
-        order = rng.permutation(len(codes))
-        for rows in np.split(order, range(BATCH, len(codes), BATCH)):
-            pull = _pull(codes[rows], classes[rows], weight[rows], centres, own, metric)
-            gradient = _metric_gradient(codes[rows], centres, pull, metric)
-            step += 1
-            first += 0.1 * (gradient - first)
-            second += 0.001 * (gradient**2 - second)
-            unbiased = first / (1 - 0.9**step)
-            size = np.sqrt(second / (1 - 0.999**step)) + 1e-8
-            metric -= LEARNING_RATE * (1 - 0.95 * step / steps) * unbiased / size
-    return metric
-
-
-def _pull(
-    codes: NDArray[np.float64],
-    classes: NDArray[np.int64],
-    weight: NDArray[np.float64],
-    centres: NDArray[np.float64],
-    own: NDArray[np.bool_],
-    metric: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """(N, P) derivative of the mean cross-entropy by minus half of each squared distance."""
-    logits = -0.5 * _squared_distances(codes @ metric, centres @ metric)
-    scores = np.stack(
-        [logsumexp(logits[:, each], axis=1) - np.log(each.sum()) for each in own], axis=1
-    )
-    excess = np.exp(log_softmax(scores, axis=1))
-    excess[np.arange(len(codes)), classes] -= 1.0
-    owners = own.argmax(axis=0)
-    share = np.exp(logits - scores[:, owners]) / own.sum(axis=1)[owners]
-    return (weight / weight.sum())[:, None] * excess[:, owners] * share
-
-
-def _metric_gradient(
-    codes: NDArray[np.float64],
-    centres: NDArray[np.float64],
-    pull: NDArray[np.float64],
-    metric: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """(Z, Z) derivative by the metric: minus the sum of pull times (x - c)(x - c)' times it."""
-    across = codes.T @ pull @ centres
-    scatter = (codes.T * pull.sum(axis=1)) @ codes + (centres.T * pull.sum(axis=0)) @ centres
-    return -(scatter - across - across.T) @ metric
-
-
 def _temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     """The divisor of `scores` under which the held-out labels are most likely (Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+
     found: Any = minimize_scalar(
         lambda log_temperature: _cross_entropy(scores / np.exp(log_temperature), truth),
         bounds=(-4.0, 6.0), method="bounded",

@@ -9,9 +9,6 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from glitchvae.classes.prototypes import (
     EVENTS_PER_CENTRE,
     Prototypes,
-    _learn_metric,
-    _metric_gradient,
-    _pull,
 )
 from glitchvae.errors import InputError, ModelError
 
@@ -61,36 +58,6 @@ def test_probabilities_are_calibrated_on_held_out_events(rng):
     found = prototypes.classify(codes)
     accuracy = np.mean(found.class_name == labels)
     assert np.mean(found.class_probability) == pytest.approx(accuracy, abs=0.04)
-
-
-def test_a_learnt_metric_looks_away_from_what_tells_nothing(rng):
-    classes = np.repeat([0, 1], 3000)
-    codes = np.stack([classes + rng.normal(0, 0.2, 6000), rng.normal(0, 5, 6000)], axis=1)
-    centres = np.array([[0.0, 0.0], [1.0, 0.0]])
-    metric = _learn_metric(codes, classes, centres, np.array([0, 1]), np.eye(2), 0)
-    told, untold = np.linalg.norm(metric, axis=1)
-    assert told > 1.2
-    assert untold < 1
-
-
-def test_the_gradient_of_the_metric_is_that_of_finite_differences(rng):
-    codes, centres, metric = (rng.normal(size=shape) for shape in ((7, 3), (5, 3), (3, 3)))
-    classes, weight = np.array([0, 1, 2, 0, 1, 2, 0]), rng.uniform(1, 2, 7)
-    own = np.array([0, 0, 1, 2, 2]) == np.arange(3)[:, None]
-
-    def loss(metric):
-        squared = (((codes[:, None] - centres) @ metric) ** 2).sum(axis=2)
-        scores = np.stack([np.exp(-0.5 * squared[:, each]).mean(axis=1) for each in own], axis=1)
-        likely = scores[np.arange(7), classes] / scores.sum(axis=1)
-        return -(weight * np.log(likely)).sum() / weight.sum()
-
-    pull = _pull(codes, classes, weight, centres, own, metric)
-    gradient = _metric_gradient(codes, centres, pull, metric)
-    for place in np.ndindex(3, 3):
-        step = np.zeros((3, 3))
-        step[place] = 1e-6
-        difference = (loss(metric + step) - loss(metric - step)) / 2e-6
-        assert gradient[place] == pytest.approx(difference, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("spread", [1.0, 2.5])
