@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import rich_click as click
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
-from glitchvae.store import Progress as Report
+Progress = Callable[[int], None]
+"""Called with the number of units just finished; `progress_of` turns it into a bar."""
 
 _SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
-def progress_of(what: str, total: int, unit: str) -> Iterator[Report]:
+def progress_of(what: str, total: int, unit: str) -> Iterator[Progress]:
     """A function that is told how many units were just finished.
 
     Args:
@@ -38,31 +31,31 @@ def progress_of(what: str, total: int, unit: str) -> Iterator[Report]:
         yield _lines(what, total, unit)
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn(unit),
         _Rate(unit),
-        TimeRemainingColumn(),
+        bars.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with bars.Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)
 
 
-class _Rate(ProgressColumn):
+class _Rate(bars.ProgressColumn):
     """Units a second, empty until there are some."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
         self._unit = unit
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: bars.Task) -> Text:
         """The rate of the last half minute."""
         return Text(f"{task.speed:,.1f} {self._unit}/s" if task.speed else "", style="dim")
 
 
-def _lines(what: str, total: int, unit: str) -> Report:
+def _lines(what: str, total: int, unit: str) -> Progress:
     done, last = 0, time.monotonic()
 
     def report(count: int) -> None:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -281,7 +281,3 @@ def digest(source: str | Path | bytes | Mapping[str, Any]) -> str:
         return digest(json.dumps(source, sort_keys=True).encode())
     with Path(source).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-Progress = Callable[[int], None]
-"""Called with the number of units just finished; commands turn it into a bar."""

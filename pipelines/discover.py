@@ -12,10 +12,11 @@ from pathlib import Path
 from pydantic import Field
 
 from glitchvae.archive import Archive, Job, create_archive, fill_from_strain
+from glitchvae.archive.known_classes import known_classes
 from glitchvae.checkpoint import load_checkpoint
+from glitchvae.classes.user import previous_decision
 from glitchvae.config import Settings, read_config
 from glitchvae.discovery import Discovery, DiscoverySettings, discover, live_segments
-from glitchvae.discovery.decisions import recall, teach
 from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.recipes import find_files
 from glitchvae.report import score_vetoes, write_report
@@ -74,12 +75,12 @@ def simulate_files(folder: Path) -> list[Path]:
 
 
 def make_job(settings: DiscoverRecipeSettings) -> Job:
-    """The model, with the classes of one's own catalogue."""
-    taught = teach(load_checkpoint(settings.model, settings.device), settings.catalog)
+    """The model, with the classes of the user's own catalogue."""
+    known = known_classes(load_checkpoint(settings.model, settings.device), settings.catalog)
     return Job(
-        checkpoint=taught.checkpoint, imaging=imaging_settings(settings.imaging),
+        checkpoint=known.checkpoint, imaging=imaging_settings(settings.imaging),
         snr=settings.snr, device=settings.device,
-        configuration={"catalogue": list(taught.classes)} if taught.classes else {},
+        configuration={"catalogue": list(known.added)} if known.added else {},
     )  # fmt: skip
 
 
@@ -97,7 +98,9 @@ def embed(path: Path, archive: Archive, job: Job) -> bool:
 def remember(found: Discovery, catalog: str) -> dict[str, str]:
     """What was decided earlier about the events of each candidate."""
     events = found.embeddings.event_id
-    return {c.name: recall(catalog, events[c.members].tolist()) for c in found.candidates}
+    return {
+        c.name: previous_decision(catalog, events[c.members].tolist()) for c in found.candidates
+    }
 
 
 def print_candidates(found: Discovery) -> None:

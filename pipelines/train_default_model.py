@@ -13,8 +13,8 @@ from pydantic import Field
 
 from glitchvae.config import Settings, parse, read_toml
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
+from glitchvae.progress import Progress
 from glitchvae.spectrogram import imaging_settings
-from glitchvae.store import Progress
 from glitchvae.training import TrainingConfig, changed_config, read_training_data, train
 
 

@@ -10,13 +10,12 @@ import glitchvae
 PACKAGE = Path(glitchvae.__file__).parent
 ROWS = (
     {"errors", "shapes", "status"},
-    {"store", "config", "resources", "threads"},
+    {"store", "config", "resources", "threads", "progress"},
     {"classes"},
-    {"strain", "qtransform", "progress"},
+    {"strain", "qtransform"},
     {"triggers", "simulate"},
     {"spectrogram"},
-    {"models"},
-    {"dataset"},
+    {"dataset", "models"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
     {"archive", "probes"},

@@ -20,8 +20,9 @@ from glitchvae.embedding import (
     select_triggers,
     trigger_batches,
 )
+from glitchvae.progress import Progress
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
-from glitchvae.store import Progress, digest
+from glitchvae.store import digest
 from glitchvae.strain import StrainSource
 from glitchvae.triggers import Triggers
 

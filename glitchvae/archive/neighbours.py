@@ -17,7 +17,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.store import Progress, replacing
+from glitchvae.progress import Progress
+from glitchvae.store import replacing
 
 _SPARE = 16
 """Candidates beyond k whose distances are computed anew, in double precision."""

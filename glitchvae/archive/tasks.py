@@ -11,9 +11,9 @@ from glitchvae.archive.archive import Archive
 from glitchvae.archive.filling import Filled, Job, fill_from_images, fill_from_strain
 from glitchvae.dataset import read_images
 from glitchvae.embedding import Plan, assign_triggers, plan_embedding, plan_encoding, usable_band
+from glitchvae.progress import Progress
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.store import Progress
 from glitchvae.strain import StrainSource
 from glitchvae.triggers import Triggers
 

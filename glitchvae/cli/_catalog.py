@@ -1,4 +1,4 @@
-"""The option `--catalog`, and what is said of one's own catalogue."""
+"""The option `--catalog`, and what is said of the user's own catalogue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 if TYPE_CHECKING:
-    from glitchvae.discovery.decisions import Taught
+    from glitchvae.archive.known_classes import KnownClasses
 
 CATALOG = click.option(
     "--catalog",
@@ -18,10 +18,10 @@ CATALOG = click.option(
 )
 
 
-def say_catalog(taught: Taught) -> None:
-    """Which classes of one's own catalogue the model knows, and which it cannot know."""
-    if taught.classes:
-        click.echo(f"known from your catalogue: {', '.join(taught.classes)}", err=True)
-    if taught.strangers:
-        names = ", ".join(taught.strangers)
+def say_catalog(known: KnownClasses) -> None:
+    """Which classes of the user's own catalogue the model knows, and which it cannot know."""
+    if known.added:
+        click.echo(f"known from your catalogue: {', '.join(known.added)}", err=True)
+    if known.other_model:
+        names = ", ".join(known.other_model)
         click.echo(f"not known, as their codes are of another model: {names}", err=True)

@@ -56,14 +56,15 @@ def classify(model: str | None, catalog: Path | None, archive: Path | None) -> N
     from rich.table import Table
 
     from glitchvae.archive import Archive, archive_path, checkpoint_of
-    from glitchvae.discovery.decisions import catalog_path, teach
+    from glitchvae.archive.known_classes import known_classes
+    from glitchvae.classes.user import catalog_path
 
     store = Archive(archive_path(archive))
     name = model and Path(model).name
     checkpoint = checkpoint_of(store.embeddings(model=name), model)
-    taught = teach(checkpoint, catalog_path(catalog, store.path))
-    say_catalog(taught)
-    changes = store.classify(taught.prototypes, model=name)
+    known = known_classes(checkpoint, catalog_path(catalog, store.path))
+    say_catalog(known)
+    changes = store.classify(known.prototypes, model=name)
     table = Table("class before", "class now", "glitches")
     for (before, now), count in changes.items():
         if before != now:

@@ -138,7 +138,7 @@ def retire(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
 
 def _own(option: Path | None) -> Path:
     from glitchvae.archive import archive_path
-    from glitchvae.discovery.decisions import catalog_path
+    from glitchvae.classes.user import catalog_path
 
     return catalog_path(option, archive_path())
 

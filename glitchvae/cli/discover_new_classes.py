@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from igwn_segments import segmentlist
 
     from glitchvae.archive import Archive
+    from glitchvae.archive.known_classes import KnownClasses
     from glitchvae.discovery import Discovery
-    from glitchvae.discovery.decisions import Taught
     from glitchvae.embedding import Embeddings
     from glitchvae.report import Vetoes
 
@@ -51,9 +51,10 @@ def command(
     back.
     """
     from glitchvae.archive import archive_path, checkpoint_of, gather
+    from glitchvae.archive.known_classes import known_classes
+    from glitchvae.classes.user import catalog_path
     from glitchvae.config import parse
     from glitchvae.discovery import DiscoverySettings, discover
-    from glitchvae.discovery.decisions import catalog_path, teach
     from glitchvae.discovery.runs import check_target
     from glitchvae.report import score_vetoes, write_report
 
@@ -64,12 +65,12 @@ def command(
     paths = sources or (archive_path(),)
     gathered = gather(paths, model=model and Path(model).name)
     own = catalog_path(catalog, paths[0])
-    taught = teach(checkpoint_of(gathered.events, model), own)
-    say_catalog(taught)
+    known = known_classes(checkpoint_of(gathered.events, model), own)
+    say_catalog(known)
     glitches = None if target is None else _target(target)
     with progress_of("discovery", settings.bootstraps + 2, "steps") as report:
         discovery = discover(
-            _named_again(gathered.events, taught), taught.prototypes, settings,
+            _named_again(gathered.events, known), known.prototypes, settings,
             live=_live(live, gathered.archives), progress=report,
         )  # fmt: skip
     vetoes = score_vetoes(discovery, glitches)
@@ -77,7 +78,7 @@ def command(
     _print_vetoes(vetoes)
     origin = {
         "inputs": gathered.digests,
-        "catalogue": {"folder": str(own), "classes": ", ".join(taught.classes) or "none"},
+        "catalogue": {"folder": str(own), "classes": ", ".join(known.added) or "none"},
         "live_time": ", ".join(live) or "what the archive was searched for",
         "vetoes_measured_against": "all events of this run" if target is None else str(target),
     }
@@ -100,13 +101,13 @@ def _searched(archives: Sequence[Archive]) -> dict[str, segmentlist]:
     return found
 
 
-def _named_again(events: Embeddings, taught: Taught) -> Embeddings:
+def _named_again(events: Embeddings, known: KnownClasses) -> Embeddings:
     """The events with the classes that the model knows now."""
     import dataclasses
 
-    if not taught.classes:
+    if not known.added:
         return events
-    found = taught.prototypes.classify(events.mean)
+    found = known.prototypes.classify(events.mean)
     return dataclasses.replace(events, **found._asdict())
 
 
@@ -131,10 +132,12 @@ def _target(path: Path) -> Any:
 
 def _recalled(discovery: Discovery, catalog: Path) -> dict[str, str]:
     """What was decided earlier about the events of each candidate."""
-    from glitchvae.discovery.decisions import recall
+    from glitchvae.classes.user import previous_decision
 
     events = discovery.embeddings.event_id
-    notes = {c.name: recall(catalog, events[c.members].tolist()) for c in discovery.candidates}
+    notes = {
+        c.name: previous_decision(catalog, events[c.members].tolist()) for c in discovery.candidates
+    }
     return {name: note for name, note in notes.items() if note}
 
 

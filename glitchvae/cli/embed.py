@@ -79,8 +79,9 @@ def _check_outputs(out: Path | None, contact_sheet: Path | None) -> None:
 
 def _job(options: dict[str, Any], archive: Path | None) -> Job:
     from glitchvae.archive import Job, archive_path
+    from glitchvae.archive.known_classes import known_classes
     from glitchvae.checkpoint import load_checkpoint
-    from glitchvae.discovery.decisions import catalog_path, teach
+    from glitchvae.classes.user import catalog_path
     from glitchvae.spectrogram import imaging_settings
 
     device = choose_device(options["device"])
@@ -88,14 +89,14 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
     given = {name: options[name] for name in names if options[name]}
     if options["triggers"]:
         given["triggers"] = options["triggers"].name
-    taught = teach(
+    known = known_classes(
         load_checkpoint(options["model"], device), catalog_path(None, archive_path(archive))
     )
-    say_catalog(taught)
-    if taught.classes:
-        given["catalogue"] = list(taught.classes)
+    say_catalog(known)
+    if known.added:
+        given["catalogue"] = list(known.added)
     return Job(
-        checkpoint=taught.checkpoint,
+        checkpoint=known.checkpoint,
         imaging=imaging_settings(options["imaging"]),
         snr=options["snr"],
         uncertainty=options["uncertainty"],

@@ -13,7 +13,7 @@ from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
-    from glitchvae.store import Progress
+    from glitchvae.progress import Progress
     from glitchvae.training import Plan, Tracker, TrainingConfig, TrainingData
 
 

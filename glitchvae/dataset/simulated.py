@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
+from glitchvae.progress import Progress
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.simulate import FAMILIES, Truth, draw_labels, inject
 from glitchvae.simulate.noise import Unsteadiness, asd
@@ -27,7 +28,7 @@ from glitchvae.simulate.strain import START
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.spectrogram.imaging import image_strain, tile_snr
 from glitchvae.status import Status
-from glitchvae.store import Progress, replacing
+from glitchvae.store import replacing
 from glitchvae.strain import Strain
 
 SPACING = 9.0

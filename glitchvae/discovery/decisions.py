@@ -1,29 +1,17 @@
-"""One's own catalogue: drafts of new classes, decisions about them, what they teach a model.
+"""Decisions of a person about candidates: drafts of cards, accepted, merged, retired.
 
-::
-
-    glitch-catalog/
-        candidates/<key>.toml, <key>.h5    drafts that wait, and the codes of their events
-        classes/<key>.toml, <key>.h5       accepted, merged or retired ones, with the same
-
-The codes are those of one model. A class that was accepted stands beside the model's own
-prototypes whenever that model encodes or discovers; a candidate that was merged makes the
-class it belongs to grow. The model's folder is never changed.
+They write the user's own catalogue (`classes.user`) and nothing else.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
-from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.catalog import (
     Catalog,
     ClassCard,
@@ -35,50 +23,13 @@ from glitchvae.classes.catalog import (
     read_catalog,
     write_card,
 )
-from glitchvae.classes.prototypes import Prototypes
+from glitchvae.classes.user import CLASSES, DRAFTS, read_events
 from glitchvae.config import nearest
 from glitchvae.discovery.runs import read_run
 from glitchvae.embedding import Embeddings
-from glitchvae.errors import CatalogError, InputError
-
-DEFAULT = "glitch-catalog"
-VARIABLE = "GLITCHVAE_CATALOG"
-DRAFTS, CLASSES = "candidates", "classes"
+from glitchvae.errors import CatalogError
 
 _RANGES = ("peak_frequency", "bandwidth", "duration", "snr")
-_SAME = 0.5  # share of a candidate's events that makes it the one decided about before
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taught:
-    """A model with the classes of one's own catalogue.
-
-    Attributes:
-        checkpoint: The model; its digest is that of its folder, as codes do not change.
-        classes: Names of the classes that were added or grew.
-        strangers: Names of classes whose codes are of another model.
-    """
-
-    checkpoint: Checkpoint
-    classes: tuple[str, ...] = ()
-    strangers: tuple[str, ...] = ()
-
-    @property
-    def prototypes(self) -> Prototypes:
-        """The known classes.
-
-        Raises:
-            ModelError: the model knows none.
-        """
-        return self.checkpoint.require_prototypes(
-            "this model knows no class, so that every glitch would be new"
-        )
-
-
-def catalog_path(option: str | Path | None = None, archive: str | Path | None = None) -> Path:
-    """One's own catalogue: the option, else $GLITCHVAE_CATALOG, else beside the archive."""
-    beside = Path(archive).parent if archive is not None else Path()
-    return Path(option or os.environ.get(VARIABLE) or beside / DEFAULT)
 
 
 def draft_card(name: str, members: Embeddings, evidence: Evidence) -> ClassCard:
@@ -113,12 +64,12 @@ def propose(
     run: str | Path, candidate: str, folder: str | Path, *, name: str | None = None,
     reviewer: str = "",
 ) -> ClassCard:  # fmt: skip
-    """Take a candidate of a run into one's own catalogue as a draft.
+    """Take a candidate of a run into the user's catalogue as a draft.
 
     Args:
         run: Folder of a run of discovery.
         candidate: Its name there.
-        folder: One's own catalogue.
+        folder: The user's own catalogue.
         name: What the class shall be called, else the candidate's name.
         reviewer: Who proposes it.
 
@@ -129,7 +80,7 @@ def propose(
     read_run(run)
     path = _find(Path(run) / "catalog" / DRAFTS, candidate, "candidate")
     card = read_card(path)
-    members = _codes(Path(run) / "candidates" / f"{card.name}.h5")
+    members = read_events(Path(run) / "candidates" / f"{card.name}.h5", Embeddings)
     if name is not None:
         card = card.model_copy(update={"name": name, "key": _key(name)})
     _check_free(card, folder, read_catalog(own=folder))
@@ -170,7 +121,7 @@ def merge(folder: str | Path, name: str, into: str, decision: Decision) -> Class
 
 
 def retire(folder: str | Path, name: str, decision: Decision) -> ClassCard:
-    """Turn down a draft, or take an accepted class of one's own out of use.
+    """Turn down a draft, or take an accepted class of the user's out of use.
 
     Raises:
         CatalogError: neither is there; a shipped class is not changed here.
@@ -193,57 +144,10 @@ def decide(
     )
 
 
-def teach(checkpoint: Checkpoint, folder: str | Path) -> Taught:
-    """A model that knows the classes of one's own catalogue, where their codes are its own.
-
-    Raises:
-        CatalogError: a card is wrong, names a class that is not there, or lacks its codes.
-    """
-    folder = Path(folder)
-    if checkpoint.prototypes is None or not (folder / CLASSES).is_dir():
-        return Taught(checkpoint=checkpoint)
-    read_catalog(own=folder)
-    prototypes, known, strangers = checkpoint.prototypes, [], []
-    for card, members in _cards(folder / CLASSES):
-        if card.status == "retired" and card.merged_into is None:
-            continue
-        name = card.merged_into or card.name
-        if members.model_digest != checkpoint.digest:
-            strangers.append(name)
-            continue
-        prototypes = prototypes.with_class(name, members.mean)
-        known.append(name)
-    return Taught(
-        checkpoint=replace(checkpoint, prototypes=prototypes),
-        classes=tuple(dict.fromkeys(known)),
-        strangers=tuple(dict.fromkeys(strangers)),
-    )
-
-
-def recall(folder: str | Path, event_ids: Sequence[str]) -> str:
-    """What was decided earlier about most of these events; empty where nothing was."""
-    wanted = set(event_ids)
-    for place in (DRAFTS, CLASSES):
-        for card, members in _cards(Path(folder) / place):
-            shared = len(wanted & set(members.event_id))
-            if shared >= _SAME * len(wanted):
-                return _told(card, shared, len(wanted))
-    return ""
-
-
-def _told(card: ClassCard, shared: int, total: int) -> str:
-    events = f"{shared} of these {total} events"
-    if not card.decisions:
-        return f"{events} are drafted as {card.name}."
-    last = card.decisions[-1]
-    note = f": {last.note}" if last.note else "."
-    return f"{events} were {last.action} as {card.name} by {last.reviewer} on {last.date}{note}"
-
-
 def _open(folder: Path, name: str, what: str) -> tuple[ClassCard, Embeddings]:
     """The card called `name` in a folder, and the codes of its events."""
     path = _find(folder, name, what)
-    return read_card(path), _codes(path.with_suffix(".h5"))
+    return read_card(path), read_events(path.with_suffix(".h5"), Embeddings)
 
 
 def _find(folder: Path, name: str, what: str) -> Path:
@@ -261,21 +165,6 @@ def _matches(folder: Path, name: str) -> list[Path]:
     paths = sorted(folder.glob("*.toml"))
     same = [path for path in paths if fold(path.stem) == fold(name)]
     return same or [path for path in paths if fold(read_card(path).name) == fold(name)]
-
-
-def _cards(folder: Path) -> Iterator[tuple[ClassCard, Embeddings]]:
-    for path in sorted(folder.glob("*.toml")):
-        yield read_card(path), _codes(path.with_suffix(".h5"))
-
-
-def _codes(path: Path) -> Embeddings:
-    try:
-        return Embeddings.read(path)
-    except InputError as error:
-        raise CatalogError(
-            "the codes of this class cannot be read", where=path, found=error.problem,
-            remedy="Propose the candidate again from its run.",
-        ) from error  # fmt: skip
 
 
 def _settle(folder: str | Path, card: ClassCard, members: Embeddings) -> ClassCard:

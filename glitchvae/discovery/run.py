@@ -22,7 +22,7 @@ from glitchvae.discovery.searching import Found, search
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.stability import stabilities
 from glitchvae.embedding import Embeddings
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 
 _EDGES = 8  # least typical members that are shown
 

@@ -11,7 +11,7 @@ from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.searching import MOSTLY, Found
 from glitchvae.discovery.seeds import first_guess
 from glitchvae.discovery.settings import DiscoverySettings
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 
 _ROUNDS = 4  # of the fit to a resample: enough to take on what lies around the first guess
 

@@ -12,9 +12,9 @@ from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding.encode import encode_spectrograms
 from glitchvae.embedding.record import Embeddings
 from glitchvae.errors import InputError
+from glitchvae.progress import Progress
 from glitchvae.qtransform import Tiling
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet, make_spectrograms
-from glitchvae.store import Progress
 from glitchvae.strain import StrainSource
 from glitchvae.triggers import Triggers, scan_source
 

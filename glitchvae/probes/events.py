@@ -16,8 +16,8 @@ from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.errors import InputError
 from glitchvae.models import prepare
+from glitchvae.progress import Progress
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.store import Progress
 
 TRIGGER_COLUMNS = ("snr", "peak_frequency", "q", "duration", "bandwidth")
 POOL = (5, 5)

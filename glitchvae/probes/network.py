@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from glitchvae.checkpoint import Checkpoint, ModelCard
 from glitchvae.models import build
 from glitchvae.probes.protocol import Guess, Method, Task
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 from glitchvae.training import Augmentation, TrainingData, TrainingImages
 from glitchvae.training.step import in_range
 

@@ -24,8 +24,9 @@ import numpy as np
 
 from glitchvae import __version__
 from glitchvae.classes.catalog import Evidence, write_card
+from glitchvae.classes.user import DRAFTS
 from glitchvae.discovery import PROPERTIES, Candidate, Discovery
-from glitchvae.discovery.decisions import DRAFTS, draft_card
+from glitchvae.discovery.decisions import draft_card
 from glitchvae.discovery.runs import writing_run
 from glitchvae.discovery.vetoes import VetoScore, score_veto, veto_segments, write_segments
 from glitchvae.embedding import Embeddings, write_embeddings

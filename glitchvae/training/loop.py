@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from glitchvae.errors import ModelError
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 from glitchvae.training.allocation import freed_memory_kept
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.launch import Ranks

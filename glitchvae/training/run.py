@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.export import export
 from glitchvae.training.images import TrainingImages

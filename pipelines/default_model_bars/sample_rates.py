@@ -18,10 +18,11 @@ from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.prototypes import Classes
 from glitchvae.dataset.simulated import SPACING
 from glitchvae.models import prepare
+from glitchvae.progress import Progress
 from glitchvae.qtransform.whitening import resample
 from glitchvae.simulate import FAMILIES
 from glitchvae.spectrogram import ImagingSettings, image_strain
-from glitchvae.store import Progress, Record, column
+from glitchvae.store import Record, column
 from glitchvae.strain import Strain
 from glitchvae.validation.robustness.strain_events import simulate_class
 

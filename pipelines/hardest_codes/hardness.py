@@ -19,7 +19,8 @@ from torch import Tensor
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.errors import InputError
 from glitchvae.models.model import Model
-from glitchvae.store import Progress, Record, column
+from glitchvae.progress import Progress
+from glitchvae.store import Record, column
 from glitchvae.training.augmentation import amplify, replace_noise, shift_time
 from glitchvae.validation.robustness.boundaries import ClassScores, cross, lead
 from glitchvae.validation.robustness.change_test import ChangeTest, compare_codes

@@ -12,7 +12,8 @@ from pyarrow import parquet
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.plots.traversals import draw_factor_traversals
-from glitchvae.store import Progress, replacing, write_rows
+from glitchvae.progress import Progress
+from glitchvae.store import replacing, write_rows
 from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.disentanglement.encoding import encode
 from glitchvae.validation.images.factors import FactorData

@@ -28,7 +28,8 @@ from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, nearest
 from glitchvae.models import Model
 from glitchvae.objectives import read_objective
-from glitchvae.store import Progress, write_rows
+from glitchvae.progress import Progress
+from glitchvae.store import write_rows
 from glitchvae.training import PictureData, TrainingConfig, train, train_ensemble
 from glitchvae.validation.disentanglement import Protocol, Score, measure
 from glitchvae.validation.disentanglement.encoding import encode, explain

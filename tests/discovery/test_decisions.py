@@ -6,20 +6,17 @@ import tomllib
 import numpy as np
 import pytest
 
+from glitchvae.archive.known_classes import known_classes
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.classes.catalog import Evidence, read_card, read_catalog, write_card
+from glitchvae.classes.user import CLASSES, DRAFTS, catalog_path, previous_decision
 from glitchvae.discovery.decisions import (
-    CLASSES,
-    DRAFTS,
     accept,
-    catalog_path,
     decide,
     draft_card,
     merge,
     propose,
-    recall,
     retire,
-    teach,
 )
 from glitchvae.discovery.runs import CARD, writing_run
 from glitchvae.embedding import Embeddings
@@ -85,15 +82,15 @@ def test_from_candidate_to_class(run, own, model):
     codes = events(model.digest, seed=5).mean
     assert set(model.prototypes.classify(codes).class_name) == {"Tomte"}
     propose(run, "candidate-1", own, name="Pearl Chain", reviewer="bo")
-    assert teach(model, own).classes == ()
+    assert known_classes(model, own).added == ()
     card = accept(own, "pearl chain", YES)
     assert (card.key, card.status) == ("pearl_chain", "accepted")
     assert [d.action for d in card.decisions] == ["proposed", "accepted"]
     assert list((own / DRAFTS).iterdir()) == []
-    taught = teach(model, own)
-    assert taught.classes == ("Pearl Chain",)
-    assert taught.checkpoint.digest == model.digest
-    assert set(taught.checkpoint.prototypes.classify(codes).class_name) == {"Pearl Chain"}
+    known = known_classes(model, own)
+    assert known.added == ("Pearl Chain",)
+    assert known.checkpoint.digest == model.digest
+    assert set(known.checkpoint.prototypes.classify(codes).class_name) == {"Pearl Chain"}
     assert set(model.prototypes.names) == {"Blip", "Tomte"}
     assert read_catalog(own=own).find("PEARLCHAIN").decisions[-1].reviewer == "ana"
 
@@ -102,7 +99,7 @@ def test_a_merged_candidate_makes_a_class_grow(run, own, model):
     propose(run, "candidate_1", own)
     card = merge(own, "candidate-1", "blip", decide("merged", "ana"))
     assert (card.status, card.merged_into) == ("retired", "Blip")
-    grown = teach(model, own).checkpoint.prototypes
+    grown = known_classes(model, own).checkpoint.prototypes
     assert grown.names == ("Blip", "Tomte")
     assert set(grown.classify(events(model.digest, seed=5).mean).class_name) == {"Blip"}
 
@@ -111,19 +108,19 @@ def test_what_is_retired_teaches_nothing(run, own, model):
     propose(run, "candidate-1", own, name="Pearls")
     accept(own, "Pearls", YES)
     retire(own, "Pearls", decide("retired", "bo", "it was Tomte after all"))
-    assert teach(model, own).checkpoint.prototypes.names == ("Blip", "Tomte")
+    assert known_classes(model, own).checkpoint.prototypes.names == ("Blip", "Tomte")
     assert read_catalog(own=own).find("Pearls").status == "retired"
 
 
 def test_a_draft_may_be_turned_down_and_is_remembered(run, own, model):
     propose(run, "candidate-1", own)
     ids = events(model.digest).event_id.tolist()
-    assert recall(own, ids[:10]) == "10 of these 10 events are drafted as candidate-1."
+    assert previous_decision(own, ids[:10]) == "10 of these 10 events are drafted as candidate-1."
     retire(own, "candidate-1", decide("retired", "bo", "a hardware injection."))
-    said = recall(own, [*ids, "another"])
+    said = previous_decision(own, [*ids, "another"])
     assert said.startswith("30 of these 31 events were retired as candidate-1 by bo on 20")
     assert said.endswith(": a hardware injection.")
-    assert recall(own, [*ids[:10], *map(str, range(20))]) == ""
+    assert previous_decision(own, [*ids[:10], *map(str, range(20))]) == ""
     assert not (own / DRAFTS / "candidate_1.h5").exists()
 
 
@@ -131,9 +128,9 @@ def test_codes_of_another_model_teach_nothing(tmp_path, own, model):
     run = make_run(tmp_path / "other", events("f" * 64))
     propose(run, "candidate-1", own, name="Pearls")
     accept(own, "Pearls", YES)
-    taught = teach(model, own)
-    assert (taught.classes, taught.strangers) == ((), ("Pearls",))
-    assert taught.checkpoint.prototypes.names == ("Blip", "Tomte")
+    known = known_classes(model, own)
+    assert (known.added, known.other_model) == ((), ("Pearls",))
+    assert known.checkpoint.prototypes.names == ("Blip", "Tomte")
 
 
 @pytest.mark.parametrize("name", ["Blip", "KOI FISH", "TMT"])
@@ -189,7 +186,7 @@ def test_an_unknown_class_in_a_card_is_located(run, own, model):
     path = own / CLASSES / "pearls.toml"
     path.write_text(path.read_text().replace('"Blip"', '"Blipp"'))
     with pytest.raises(CatalogError, match=r"pearls\.toml: merged_into: no class 'Blipp'.*'Blip'"):
-        teach(model, own)
+        known_classes(model, own)
 
 
 def test_a_class_without_its_codes_is_said(run, own, model):
@@ -197,7 +194,7 @@ def test_a_class_without_its_codes_is_said(run, own, model):
     accept(own, "Pearls", YES)
     (own / CLASSES / "pearls.h5").write_bytes(b"damaged")
     with pytest.raises(CatalogError, match=r"pearls\.h5: the codes of this class cannot be read"):
-        teach(model, own)
+        known_classes(model, own)
 
 
 def test_a_half_written_run_proposes_nothing(run, own):
@@ -213,7 +210,7 @@ def test_a_model_that_knows_no_class_stays_as_it_is(run, own, model):
     propose(run, "candidate-1", own, name="Pearls")
     accept(own, "Pearls", YES)
     blank = dataclasses.replace(model, prototypes=None)
-    assert teach(blank, own).checkpoint is blank
+    assert known_classes(blank, own).checkpoint is blank
 
 
 def test_where_the_catalogue_is(monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.errors import InputError
+from glitchvae.progress import Progress
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.simulate import FAMILIES, strain_of
 from glitchvae.simulate.injection import add_at
@@ -18,7 +19,6 @@ from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.spectrogram.imaging import image_strain, tile_snr
 from glitchvae.status import Status
-from glitchvae.store import Progress
 from glitchvae.strain import Strain, StrainSource
 
 _TRIES = 20  # times drawn for an event before the strain counts as too short

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from glitchvae.errors import ConfigError, InputError, ModelError
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 from glitchvae.training.config import TrainingConfig, changed_config
 from glitchvae.training.ensemble.members import Changes, member_config
 from glitchvae.training.ensemble.strategy import (

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from glitchvae.models import Model, scale_to_range
 from glitchvae.objectives import distortion, kl_per_dimension
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 from glitchvae.training import PictureData
 
 _BATCH = 256

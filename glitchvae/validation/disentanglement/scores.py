@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 from glitchvae.validation.disentanglement.dci import dci
 from glitchvae.validation.disentanglement.information import (
     entropy,

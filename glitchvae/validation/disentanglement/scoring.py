@@ -10,7 +10,8 @@ from glitchvae.config import parse
 from glitchvae.errors import ModelError
 from glitchvae.models import Model, takes_views
 from glitchvae.objectives import Objective, read_objective
-from glitchvae.store import Progress, write_rows
+from glitchvae.progress import Progress
+from glitchvae.store import write_rows
 from glitchvae.training import TrainingConfig, train
 from glitchvae.validation.disentanglement import Protocol, Score, measure
 from glitchvae.validation.disentanglement.encoding import encode

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.errors import InputError
 from glitchvae.models import prepare
+from glitchvae.progress import Progress
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.simulate import FAMILIES, strain_of
 from glitchvae.simulate.injection import add_at
 from glitchvae.simulate.noise import Asd, measured_asd, simulate_noise
 from glitchvae.spectrogram import ImagingSettings, image_strain
 from glitchvae.spectrogram.blocks import cut_block
-from glitchvae.store import Progress
 from glitchvae.strain import Strain
 from glitchvae.validation.robustness.change_test import ChangeTest, compare_codes
 from glitchvae.validation.robustness.strain_events import Event

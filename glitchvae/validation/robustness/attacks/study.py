@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glitchvae.errors import InputError
 from glitchvae.models.model import Model
-from glitchvae.store import Progress
+from glitchvae.progress import Progress
 from glitchvae.validation.robustness.attacks.ball import NORMS, Norm, descend_in_ball
 from glitchvae.validation.robustness.attacks.batch import descend
 from glitchvae.validation.robustness.attacks.found import Found

@@ -1,0 +1,53 @@
+"""The classes that a model knows together with a user's own catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from glitchvae.checkpoint import Checkpoint
+from glitchvae.classes.prototypes import Prototypes
+from glitchvae.classes.user import with_user_classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownClasses:
+    """A model with the classes of a user's own catalogue.
+
+    Attributes:
+        checkpoint: The model; its digest is that of its folder, as codes do not change.
+        added: Names of the classes that were added or grew.
+        other_model: Names of classes whose codes are of another model.
+    """
+
+    checkpoint: Checkpoint
+    added: tuple[str, ...] = ()
+    other_model: tuple[str, ...] = ()
+
+    @property
+    def prototypes(self) -> Prototypes:
+        """The known classes.
+
+        Raises:
+            ModelError: the model knows none.
+        """
+        return self.checkpoint.require_prototypes(
+            "this model knows no class, so that every glitch would be new"
+        )
+
+
+def known_classes(checkpoint: Checkpoint, catalog: str | Path) -> KnownClasses:
+    """A model that knows the classes of a user's catalogue, where their codes are its own.
+
+    Raises:
+        CatalogError: a card is wrong, names a class that is not there, or lacks its codes.
+    """
+    if checkpoint.prototypes is None:
+        return KnownClasses(checkpoint=checkpoint)
+    found = with_user_classes(checkpoint.prototypes, checkpoint.digest, catalog)
+    if not found.added:
+        return KnownClasses(checkpoint=checkpoint, other_model=found.other_model)
+    return KnownClasses(
+        checkpoint=replace(checkpoint, prototypes=found.prototypes),
+        added=found.added, other_model=found.other_model,
+    )  # fmt: skip
