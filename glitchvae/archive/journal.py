@@ -188,13 +188,13 @@ def _publish(root: Path, folder: Path) -> list[ArchiveError]:
         spans = _read_spans(folder / _SPANS) if pieces else {}
         for group in _groups([piece for piece in pieces if piece not in damaged]):
             _publish_group(root, group, spans, damaged.keys())
-    if not damaged:
-        shutil.rmtree(folder, ignore_errors=True)
-        return []
+    # The batches go first: without one, nobody asks for the rest of the journal.
     for piece in pieces:
         if not damaged.keys() & {piece, _views_of(piece)}:
             piece.unlink()
             _views_of(piece).unlink(missing_ok=True)
+    if not damaged:
+        shutil.rmtree(folder, ignore_errors=True)
     return list(damaged.values())
 
 
