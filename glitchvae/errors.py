@@ -6,6 +6,9 @@ prints it as one line. Any other exception that reaches the user is a bug.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class GlitchvaeError(Exception):
     """A problem outside the code: a file, a table, a setting, a full disk.
@@ -65,3 +68,42 @@ class ArchiveError(GlitchvaeError):
 
 class StorageError(GlitchvaeError):
     """The disk refused a write (full, read-only, no permission)."""
+
+
+@contextmanager
+def reading(
+    path: object,
+    problem: str = "cannot be read",
+    *,
+    kind: type[GlitchvaeError] = InputError,
+    remedy: str | None = "It is probably damaged; fetch or make it again.",
+) -> Iterator[None]:
+    """What libraries raise while they read a file, as an error that names the file.
+
+    Damaged bytes reach a library at any depth, so that it may raise anything: KeyError and
+    RuntimeError of HDF5, OverflowError of numpy, MemoryError where a header asks for
+    terabytes. No list of them is complete, which is why all are caught, here and only here.
+    Errors that name their place already pass through.
+
+    Args:
+        path: The file.
+        problem: What is wrong, in one clause.
+        kind: What is raised.
+        remedy: What the user can do about it.
+
+    Raises:
+        GlitchvaeError: of that kind, with the library's own words.
+    """
+    try:
+        yield
+    except GlitchvaeError as error:
+        if error.where is not None:
+            raise
+        raise type(error)(
+            error.problem, where=path, expected=error.expected, found=error.found,
+            remedy=error.remedy,
+        ) from error  # fmt: skip
+    except Exception as error:
+        words = str(error).strip().partition("\n")[0].rstrip(".")
+        found = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        raise kind(problem, where=path, found=found, remedy=remedy) from error

@@ -64,14 +64,18 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     for path in files:
         try:
             source = open_strain(path)
-            rows = fill_from_strain(archive, source, None, job).rows
+            filled = fill_from_strain(archive, source, None, job)
+            if filled.problems:
+                raise filled.problems[0]
         except GlitchvaeError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
         print(f"done: {path}", file=sys.stderr)
         times = live_time(source)
         live.setdefault(source.ifo, segmentlist()).extend(times)
-        glitches.setdefault(source.ifo, {}).update(classes(rows, times) if rows else {})
+        glitches.setdefault(source.ifo, {}).update(
+            classes(filled.rows, times) if filled.rows else {}
+        )
     if not live:
         raise InputError(f"none of the {len(files)} files could be used", where=config)
     report(count_classes(glitches, live, settings.confidence), out / "census.csv")

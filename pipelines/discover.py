@@ -87,7 +87,9 @@ def make_job(settings: DiscoverRecipeSettings) -> Job:
 def embed(path: Path, archive: Archive, job: Job) -> bool:
     """Whether a file could be used."""
     try:
-        fill_from_strain(archive, open_strain(path), None, job)
+        filled = fill_from_strain(archive, open_strain(path), None, job)
+        if filled.problems:
+            raise filled.problems[0]
     except GlitchvaeError as error:
         print(f"left out: {error}", file=sys.stderr)
         return False

@@ -20,7 +20,7 @@ from glitchvae.archive import verification
 from glitchvae.archive.classes import KEYS as CLASS_KEYS
 from glitchvae.archive.classes import write_classes
 from glitchvae.archive.index import index
-from glitchvae.archive.journal import Journal, Spans, recover, writing
+from glitchvae.archive.journal import Journal, Spans, is_running, recover, writing
 from glitchvae.archive.labels import write_labels
 from glitchvae.archive.layout import (
     check_marker,
@@ -394,6 +394,7 @@ def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
     times = connection.execute(
         "SELECT min(gps), max(gps) FROM embeddings WHERE NOT isnan(gps)"
     ).fetchone()
+    running = [is_running(folder) for folder in journals(root)]
     return Summary(
         path=root,
         parts=len(part_files(root)),
@@ -403,7 +404,8 @@ def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
         classes=counts("class_name", "e.class_name <> ''"),
         statuses=counts("status"),
         gps=None if times is None or times[0] is None else times,
-        unfinished=len(journals(root)),
+        unfinished=sum(running),
+        left=len(running) - sum(running),
         size=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
     )
 

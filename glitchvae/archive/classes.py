@@ -97,7 +97,7 @@ def with_classes(root: Path, rows: Embeddings, origin: tuple[str, str]) -> Embed
         _LOG.warning("left out: %s", error)
         return rows
     # The table is of the whole archive, the rows are of one job: only theirs become objects.
-    mine = table.filter(pc.field("event_id").isin(rows.event_id.tolist()))
+    mine = table.filter(pc.field("event_id").isin(pa.array(rows.event_id, pa.string())))
     given = {
         (row["ifo"], row["event_id"]): row
         for row in mine.to_pylist()

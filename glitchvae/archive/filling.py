@@ -20,6 +20,7 @@ from glitchvae.embedding import (
     select_triggers,
     trigger_batches,
 )
+from glitchvae.errors import GlitchvaeError
 from glitchvae.progress import Progress
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.store import digest
@@ -57,10 +58,12 @@ class Filled:
     Attributes:
         rows: Every glitch of the input, None where there is none.
         known: How many of them were there before.
+        problems: Errors of files that could not be read to their end.
     """
 
     rows: Embeddings | None
     known: int
+    problems: tuple[GlitchvaeError, ...] = ()
 
 
 def fill_from_strain(
@@ -73,10 +76,14 @@ def fill_from_strain(
 ) -> Filled:
     """Find, image, encode and store the glitches of strain; what is done is skipped.
 
+    A file that cannot be read, or that is gone, is a gap in the strain from then on.
+
     Raises:
         InputError: no trigger is of the source's detector.
         StorageError: the disk refused a write; finished batches are kept.
     """
+    problems: list[GlitchvaeError] = []
+    source = source.with_gaps(problems.append)
     chosen = None if triggers is None else select_triggers(triggers, source.ifo)
     start, end = time_span(
         [*source.segments.extent(), *(() if chosen is None else chosen.gps.tolist())]
@@ -96,7 +103,7 @@ def fill_from_strain(
             ):  # fmt: skip
                 journal.add(codes, images)
     rows = rows_between(archive.path, source.ifo, start, end, origin, seen)
-    return Filled(rows=rows, known=len(seen & known.keys()))
+    return Filled(rows=rows, known=len(seen & known.keys()), problems=tuple(problems))
 
 
 def fill_from_images(

@@ -5,6 +5,10 @@ operating system drops the lock when the process dies, however it dies; whoever 
 the archive next turns the batches that were left into a part. Publishing holds a lock
 of the whole archive and drops rows that another job has published meanwhile, so that
 nothing is stored twice. No job opens the DuckDB file.
+
+No state of a journal keeps the archive from opening. What cannot be read of one (a damaged
+file, one of a newer version) is named in a warning and stays in its place; the rest of it,
+and the other journals, become parts.
 """
 
 from __future__ import annotations
@@ -13,13 +17,12 @@ import json
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
@@ -28,13 +31,14 @@ from glitchvae.archive.parts import (
     events_between,
     fresh_rows,
     read_header,
+    read_part,
     read_rows,
     write_part,
 )
 from glitchvae.archive.views import SCHEMA as VIEWS_SCHEMA
-from glitchvae.archive.views import pack_views
+from glitchvae.archive.views import pack_views, read_packed, select_views
 from glitchvae.embedding import Embeddings, to_arrow
-from glitchvae.errors import ArchiveError, StorageError
+from glitchvae.errors import ArchiveError, StorageError, reading
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.status import Status
 from glitchvae.store import digest, replacing
@@ -42,6 +46,7 @@ from glitchvae.store import digest, replacing
 _LOG = logging.getLogger(__name__)
 _VIEWS = ".views"
 _SPANS = "spans.json"
+_REMEDY = "Nothing of it is deleted; `glitchvae archive verify` names what is wrong with it."
 
 Spans = dict[str, tuple[float, float]]
 """Start and end of the strain a job looks at, for each detector."""
@@ -92,6 +97,7 @@ def writing(root: Path, spans: Spans | None = None) -> Iterator[Journal]:
         spans: Strain that the job looks at: it names the part.
 
     Raises:
+        ArchiveError: the batches cannot be published; they are kept.
         StorageError: the archive cannot be written.
     """
     folder = root / "parts" / f".running-{uuid.uuid4().hex[:12]}"
@@ -104,11 +110,15 @@ def writing(root: Path, spans: Spans | None = None) -> Iterator[Journal]:
         lock.release()  # the block holds it once more than needed
         yield Journal(folder)
         with _alone(root):
-            _publish(root, folder)
+            damaged = _publish(root, folder)
+        if damaged:
+            raise damaged[0]
 
 
 def recover(root: Path) -> None:
     """Turn what killed jobs left behind into parts; jobs that are alive are let be.
+
+    A journal that cannot be read, or only in part, is named in a warning and kept.
 
     Raises:
         StorageError: the archive cannot be written.
@@ -119,9 +129,34 @@ def recover(root: Path) -> None:
         for folder in journals(root):
             try:
                 with FileLock(folder / "lock", timeout=0):
-                    _publish(root, folder)
+                    for error in _publish(root, folder):
+                        _LOG.warning("left in an interrupted job: %s", error)
             except Timeout:
                 continue
+            except (ArchiveError, OSError) as error:
+                _LOG.warning("what an interrupted job left is not in the archive: %s", error)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the job of a journal is alive, or cannot be asked."""
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            return False
+    except OSError:  # which a Timeout is, too
+        return True
+
+
+def damage_of(folder: Path) -> dict[Path, ArchiveError]:
+    """The files of a journal that cannot be read, and why: codes and images of its batches."""
+    damaged = {}
+    for piece in _pieces(folder):
+        views = _views_of(piece)
+        for path, read in ((piece, _read_codes), (views, _read_views)):
+            try:
+                read(path)
+            except ArchiveError as error:
+                damaged[path] = error
+    return damaged
 
 
 @contextmanager
@@ -138,30 +173,69 @@ def _alone(root: Path) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
-def _publish(root: Path, folder: Path) -> None:
-    """Make parts of the batches in `folder` and remove it."""
-    pieces = [path for path in sorted(folder.glob("*.parquet")) if _VIEWS not in path.suffixes]
-    spans = json.loads((folder / _SPANS).read_text(encoding="utf-8")) if pieces else {}
-    for group in _groups(pieces):
-        _publish_group(root, group, spans)
-    shutil.rmtree(folder, ignore_errors=True)
+def _publish(root: Path, folder: Path) -> list[ArchiveError]:
+    """Make parts of the batches in `folder` and remove it, but for what cannot be read.
+
+    Returns:
+        Why a file of it cannot be read, for each.
+
+    Raises:
+        ArchiveError: no part can be made of what can be read; all of it is kept.
+        StorageError: the disk refused a write; all of it is kept.
+    """
+    with reading(folder, "its batches cannot be published", kind=ArchiveError, remedy=_REMEDY):
+        pieces, damaged = _pieces(folder), damage_of(folder)
+        spans = _read_spans(folder / _SPANS) if pieces else {}
+        for group in _groups([piece for piece in pieces if piece not in damaged]):
+            _publish_group(root, group, spans, damaged.keys())
+    # The batches go first: without one, nobody asks for the rest of the journal.
+    for piece in pieces:
+        if not damaged.keys() & {piece, _views_of(piece)}:
+            piece.unlink()
+            _views_of(piece).unlink(missing_ok=True)
+    if not damaged:
+        shutil.rmtree(folder, ignore_errors=True)
+    return list(damaged.values())
+
+
+def _pieces(folder: Path) -> list[Path]:
+    """The codes of every batch, in the order of writing; images without codes do not count."""
+    return [path for path in sorted(folder.glob("*.parquet")) if _VIEWS not in path.suffixes]
+
+
+def _read_codes(piece: Path) -> None:
+    read_part(piece)
+
+
+def _read_views(views: Path) -> None:
+    if views.exists():
+        for _ in read_packed(views):
+            pass
+
+
+def _read_spans(path: Path) -> Spans:
+    """The strain that a job looked at; where nobody can tell, its events name the part."""
+    problem = "the time that the job looked at is unknown"
+    try:
+        with reading(path, problem, kind=ArchiveError, remedy=None):
+            spans = json.loads(path.read_text(encoding="utf-8"))
+            return {ifo: (float(start), float(end)) for ifo, (start, end) in spans.items()}
+    except ArchiveError as error:
+        _LOG.warning("%s; the part is named after its events", error)
+        return {}
 
 
 def _groups(pieces: list[Path]) -> list[list[Path]]:
     """Pieces of one detector that share every attribute, in the order of time."""
     groups: dict[tuple[str, bytes], list[Path]] = {}
     for piece in pieces:
-        try:
-            schema = read_header(piece).schema
-            ifo = read_rows(piece, ["ifo"])["ifo"][0].as_py()
-        except ArchiveError as error:
-            _LOG.warning("a batch is lost: %s", error)
-            continue
-        groups.setdefault((ifo, schema.serialize().to_pybytes()), []).append(piece)
+        schema = read_header(piece).schema.serialize().to_pybytes()
+        for ifo in read_rows(piece, ["ifo"])["ifo"].to_pylist()[:1]:
+            groups.setdefault((ifo, schema), []).append(piece)
     return list(groups.values())
 
 
-def _publish_group(root: Path, pieces: list[Path], spans: Spans) -> None:
+def _publish_group(root: Path, pieces: list[Path], spans: Spans, damaged: Collection[Path]) -> None:
     """One part, and its images, from pieces that belong together."""
     columns = ["event_id", "gps", "ifo", "status"]
     keys = pa.concat_tables([read_rows(piece, columns) for piece in pieces])
@@ -175,7 +249,7 @@ def _publish_group(root: Path, pieces: list[Path], spans: Spans) -> None:
         return
     kept = np.split(fresh, np.cumsum([read_header(piece).rows for piece in pieces])[:-1])
     target = _free_name(root, str(name), pieces)
-    _write_views(root / "views" / target, pieces, kept)
+    _write_views(root / "views" / target, pieces, kept, damaged)
     tables = (
         read_rows(piece).filter(pa.array(rows)) for piece, rows in zip(pieces, kept, strict=True)
     )
@@ -194,19 +268,26 @@ def _free_name(root: Path, name: str, pieces: list[Path]) -> str:
     return str(type(part)(**{**vars(part), "suffix": content[:8]}))
 
 
-def _write_views(target: Path, pieces: list[Path], kept: list[np.ndarray]) -> None:
+def _write_views(
+    target: Path, pieces: list[Path], kept: list[np.ndarray], damaged: Collection[Path]
+) -> None:
     """The images of the rows that are kept, one row group per batch."""
-    if not any(_views_of(piece).exists() for piece in pieces):
+    readable = {
+        piece: _views_of(piece)
+        for piece in pieces
+        if _views_of(piece).exists() and _views_of(piece) not in damaged
+    }
+    if not readable:
         return
     with (
         replacing(target) as temporary,
         pq.ParquetWriter(temporary, VIEWS_SCHEMA, compression="zstd") as writer,
     ):
         for piece, rows in zip(pieces, kept, strict=True):
-            if _views_of(piece).exists():
+            if piece in readable and rows.any():
                 events = read_rows(piece, ["event_id"])["event_id"].filter(pa.array(rows))
-                views = read_rows(_views_of(piece))
-                writer.write_table(views.filter(pc.field("event_id").isin(events)))
+                for packed in read_packed(readable[piece]):
+                    writer.write_table(select_views(packed, events.to_pylist()))
 
 
 def _views_of(piece: Path) -> Path:

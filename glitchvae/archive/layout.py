@@ -27,6 +27,7 @@ from glitchvae.store import replacing
 LAYOUT_VERSION = 1
 MARKER = "archive.json"
 _SCHEMA = "glitchvae.archive"
+_LATEST = 10**10  # GPS seconds: what lies beyond is no time, and would make no file name
 _NAME = re.compile(
     r"(?P<site>[A-Z]+)-(?P<ifo>[A-Za-z0-9]+)_GLITCHVAE(_(?P<suffix>[0-9a-f]{8}))?"
     r"-(?P<gps>\d+)-(?P<duration>\d+)\.parquet"
@@ -63,10 +64,10 @@ class PartName:
 
 
 def name_part(ifo: str, start: float, end: float) -> PartName:
-    """The name of a part that covers `start` to `end`."""
+    """The name of a part that covers `start` to `end`, as far as these can be GPS seconds."""
     letters = re.sub("[^A-Za-z0-9]", "", ifo).upper() or "X0"
-    first = math.floor(start)
-    return PartName(ifo=letters, gps=first, duration=math.ceil(end) - first)
+    first, last = (min(max(time, 0), _LATEST) for time in (math.floor(start), math.ceil(end)))
+    return PartName(ifo=letters, gps=first, duration=last - first)
 
 
 def time_span(times: Iterable[float]) -> tuple[float, float]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +21,8 @@ from numpy.typing import NDArray
 from glitchvae.archive.classes import with_classes
 from glitchvae.archive.layout import name_part, parse_part, part_files
 from glitchvae.embedding import Embeddings, from_arrow
-from glitchvae.embedding.tables import check_metadata
-from glitchvae.errors import ArchiveError, InputError
+from glitchvae.embedding.tables import CODES, check_metadata
+from glitchvae.errors import ArchiveError, InputError, reading
 from glitchvae.status import Status
 
 _LOG = logging.getLogger(__name__)
@@ -50,34 +55,109 @@ def read_header(path: Path) -> PartHeader:
     Raises:
         ArchiveError: not Parquet, truncated, of another schema or a newer version.
     """
-    try:
+    with _damage(path):
         footer = pq.read_metadata(path)
         schema = footer.schema.to_arrow_schema()
-    except (OSError, pa.ArrowException) as error:
-        raise ArchiveError("unreadable part", where=path, found=error, remedy=_REMEDY) from error
-    raw = {**(schema.metadata or {}), **(footer.metadata or {})}
-    metadata = {k.decode(): v.decode() for k, v in raw.items() if k != b"ARROW:schema"}
+        raw = {**(schema.metadata or {}), **(footer.metadata or {})}
+        metadata = {k.decode(): v.decode() for k, v in raw.items() if k != b"ARROW:schema"}
     try:
         check_metadata(metadata, path)
-        size = schema.field("mean").type.list_size
-    except (InputError, KeyError, AttributeError) as error:
+    except (InputError, ValueError) as error:
         raise ArchiveError("not a part", where=path, found=error, remedy=_REMEDY) from error
     if missing := _EXPECTED - metadata.keys():
         raise ArchiveError("not a part", where=path, expected=sorted(missing), remedy=_REMEDY)
+    with _damage(path):
+        if not {"name", "digest"} <= dict(json.loads(metadata["model"])).keys():
+            raise ArchiveError("it names no model", where=path, remedy=_REMEDY)
+        dict(json.loads(metadata["imaging"]))
+    _check_columns(schema, path)
+    size = schema.field("mean").type.list_size
     return PartHeader(rows=footer.num_rows, size=size, metadata=metadata, schema=schema)
+
+
+def _check_columns(schema: pa.Schema, path: Path) -> None:
+    """Refuse what is no table of embeddings: readers look columns up by name and type."""
+    expected = {field.name: _arrow_type(field) for field in Embeddings.columns()}
+    needed = {field.name for field in Embeddings.columns() if field.default is not None}
+    wrong = [
+        f"{field.name} ({field.type})"
+        for field in schema
+        if field.name not in expected or not expected[field.name](field.type)
+    ]
+    wrong += [f"{name} twice" for name, count in Counter(schema.names).items() if count > 1]
+    wrong += [f"no {name}" for name in sorted(needed - set(schema.names))]
+    if wrong:
+        raise ArchiveError(
+            "not a part", where=path, expected="the columns of embeddings",
+            found=", ".join(wrong), remedy=_REMEDY,
+        )  # fmt: skip
+
+
+def _arrow_type(field: dataclasses.Field[Any]) -> Callable[[pa.DataType], bool]:
+    """Whether an Arrow type is that of a column of embeddings."""
+    if field.name in CODES:
+        return lambda found: pa.types.is_fixed_size_list(found) and found.value_type == pa.float32()
+    dtype = field.metadata["dtype"]
+    wanted = pa.string() if dtype is str else pa.from_numpy_dtype(np.dtype(dtype))
+    return lambda found: found == wanted
 
 
 def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
     """The rows of one part.
 
     Raises:
-        ArchiveError: the part is damaged.
+        ArchiveError: the part is damaged, or a row lacks a name or a code, or has a status
+            that this version does not know.
+    """
+    with _damage(path), pq.ParquetFile(path) as file:
+        table = file.read(columns)
+        table.validate(full=True)
+    blank = [  # a number that is missing is NaN; a name or a code that is missing is damage
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if column.null_count and not pa.types.is_floating(column.type)
+    ]
+    if blank:
+        raise ArchiveError(
+            "unreadable part", where=path, found=f"rows without {', '.join(blank)}", remedy=_REMEDY
+        )
+    if "status" in table.column_names:
+        found = set(table["status"].to_pylist()) - {str(status) for status in Status}
+        if found:
+            raise ArchiveError(
+                f"unknown status {', '.join(sorted(found))}", where=path,
+                remedy="A newer glitchvae may have written it: upgrade to read it.",
+            )  # fmt: skip
+    return table
+
+
+def read_part(path: Path) -> Embeddings:
+    """Every row of one part, header and content checked.
+
+    Raises:
+        ArchiveError: it is damaged.
+    """
+    read_header(path)
+    return rows_of(read_rows(path), path)
+
+
+def rows_of(table: pa.Table, path: Path) -> Embeddings:
+    """The record in the rows of one part.
+
+    Raises:
+        ArchiveError: the attributes are damaged.
     """
     try:
-        with pq.ParquetFile(path) as file:
-            return file.read(columns)
-    except (OSError, pa.ArrowException) as error:
-        raise ArchiveError("unreadable part", where=path, found=error, remedy=_REMEDY) from error
+        with _damage(path):
+            rows = from_arrow(table, path)
+            _ = rows.model_digest, rows.imaging_digest  # of attributes that may be no mappings
+    except InputError as error:
+        raise ArchiveError("not a part", where=path, found=error, remedy=_REMEDY) from error
+    return rows
+
+
+def _damage(path: Path) -> AbstractContextManager[None]:
+    return reading(path, "unreadable part", kind=ArchiveError, remedy=_REMEDY)
 
 
 def parts_between(root: Path, ifo: str, start: float, end: float) -> Iterator[Path]:
@@ -97,7 +177,12 @@ def events_between(
     A damaged part is named in a warning and holds nothing: its events are embedded anew.
     """
     found: dict[str, bool] = {}
-    for _, table in _tables(root, ifo, start, end, origin, ["event_id", "status"]):
+    for path in _parts_of(root, ifo, start, end, origin):
+        try:
+            table = read_rows(path, ["event_id", "status"])
+        except ArchiveError as error:
+            _LOG.warning("left out: %s", error)
+            continue
         rows = zip(table["event_id"].to_pylist(), table["status"].to_pylist(), strict=True)
         for event, status in rows:
             found[event] = found.get(event, False) or Status(status).usable
@@ -109,8 +194,12 @@ def rows_between(
 ) -> Embeddings | None:
     """Rows of some events from one model and imaging settings, None where there are none."""
     found = []
-    for path, table in _tables(root, ifo, start, end, origin, None):
-        rows = from_arrow(table, path)
+    for path in _parts_of(root, ifo, start, end, origin):
+        try:
+            rows = read_part(path)
+        except ArchiveError as error:
+            _LOG.warning("left out: %s", error)
+            continue
         found.append(rows.take(np.array([e in events for e in rows.event_id], dtype=bool)))
     if not any(map(len, found)):
         return None
@@ -144,21 +233,18 @@ def fresh_rows(
     return kept
 
 
-def _tables(
-    root: Path,
-    ifo: str,
-    start: float,
-    end: float,
-    origin: tuple[str, str],
-    columns: list[str] | None,
-) -> Iterator[tuple[Path, pa.Table]]:
-    """Readable parts of one origin that may hold events of a detector in [start, end]."""
+def _parts_of(
+    root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
+) -> Iterator[Path]:
+    """Parts of one origin that may hold events of a detector in [start, end]."""
     for path in parts_between(root, ifo, start, end):
         try:
-            if read_header(path).origin == origin:
-                yield path, read_rows(path, columns)
+            header = read_header(path)
         except ArchiveError as error:
             _LOG.warning("left out: %s", error)
+            continue
+        if header.origin == origin:
+            yield path
 
 
 def write_part(path: Path, tables: Iterable[pa.Table]) -> None:

@@ -20,6 +20,7 @@ class Summary:
         statuses: Rows of each status.
         gps: First and last time, None where no time is known.
         unfinished: Jobs that are writing at this moment.
+        left: Interrupted jobs of which something could not be read, and was kept.
         size: Bytes on disk.
     """
 
@@ -32,12 +33,13 @@ class Summary:
     statuses: dict[str, int]
     gps: tuple[float, float] | None
     unfinished: int
+    left: int
     size: int
 
     def lines(self) -> list[tuple[str, str]]:
         """What to print, name by name."""
         times = "unknown" if self.gps is None else f"{self.gps[0]:.3f} to {self.gps[1]:.3f}"
-        return [
+        lines = [
             ("archive", str(self.path)),
             ("glitches", f"{self.rows:,} in {self.parts:,} part{'' if self.parts == 1 else 's'}"),
             ("GPS", times),
@@ -48,6 +50,9 @@ class Summary:
             ("on disk", f"{self.size / 2**20:.1f} MiB"),
             ("jobs writing", str(self.unfinished)),
         ]
+        if self.left:
+            lines.append(("interrupted", f"{self.left:,}; see `glitchvae archive verify`"))
+        return lines
 
 
 def _spell(counts: dict[str, int]) -> str:

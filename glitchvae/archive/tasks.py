@@ -11,6 +11,7 @@ from glitchvae.archive.archive import Archive
 from glitchvae.archive.filling import Filled, Job, fill_from_images, fill_from_strain
 from glitchvae.dataset import read_images
 from glitchvae.embedding import Plan, assign_triggers, plan_embedding, plan_encoding, usable_band
+from glitchvae.errors import GlitchvaeError, reading
 from glitchvae.progress import Progress
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.spectrogram import SpectrogramSet
@@ -132,10 +133,16 @@ def strain_tasks(
     return [StrainTask(source=s, triggers=t) for s, t in assign_triggers(triggers, sources)]
 
 
-def image_tasks(paths: Sequence[Path]) -> list[ImagesTask]:
-    """A task for each set of images.
-
-    Raises:
-        InputError: a set is damaged.
-    """
-    return [ImagesTask(path=path, spectrograms=read_images(path)) for path in paths]
+def image_tasks(paths: Sequence[Path]) -> tuple[list[ImagesTask], list[GlitchvaeError]]:
+    """A task for each set of images that can be read, and errors of those that cannot."""
+    tasks, problems = [], []
+    for path in paths:
+        try:
+            with reading(path):
+                task = ImagesTask(path=path, spectrograms=read_images(path))
+                _ = task.spectrograms.usable  # states that nobody knows are found here
+        except GlitchvaeError as error:
+            problems.append(error)
+        else:
+            tasks.append(task)
+    return tasks, problems

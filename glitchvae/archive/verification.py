@@ -10,12 +10,19 @@ import numpy as np
 import pyarrow as pa
 
 from glitchvae.archive.classes import class_files, read_classes
+from glitchvae.archive.journal import damage_of, is_running
 from glitchvae.archive.labels import read_labels
 from glitchvae.archive.layout import journals, parse_part, part_files
-from glitchvae.archive.parts import CONTENT_DIGEST, ContentDigest, read_header, read_rows
+from glitchvae.archive.parts import (
+    CONTENT_DIGEST,
+    ContentDigest,
+    read_header,
+    read_rows,
+    rows_of,
+)
 from glitchvae.archive.views import read_views
-from glitchvae.embedding import Embeddings, from_arrow
-from glitchvae.errors import ArchiveError, InputError
+from glitchvae.embedding import Embeddings
+from glitchvae.errors import ArchiveError
 from glitchvae.status import Status
 
 Key = tuple[str, str, bool, str, str]
@@ -28,7 +35,7 @@ def problems(root: Path) -> Iterator[str]:
     for path in part_files(root):
         try:
             yield from _part_problems(root, path, seen)
-        except (ArchiveError, InputError) as error:
+        except ArchiveError as error:
             yield str(error)
     yield from _stray_views(root)
     for read, path in [(read_labels, root), *((read_classes, p) for p in class_files(root))]:
@@ -37,7 +44,17 @@ def problems(root: Path) -> Iterator[str]:
         except ArchiveError as error:
             yield str(error)
     for folder in journals(root):
-        yield f"{folder}: a job that has not ended; if none is running, open the archive again"
+        yield from _journal_problems(folder)
+
+
+def _journal_problems(folder: Path) -> Iterator[str]:
+    if is_running(folder):
+        yield f"{folder}: a job that has not ended"
+        return
+    damaged = damage_of(folder)
+    yield from map(str, damaged.values())
+    if not damaged:
+        yield f"{folder}: a job that was interrupted; whoever opens the archive takes it over"
 
 
 def _part_problems(root: Path, path: Path, seen: dict[Key, str]) -> Iterator[str]:
@@ -45,7 +62,7 @@ def _part_problems(root: Path, path: Path, seen: dict[Key, str]) -> Iterator[str
     table = read_rows(path)
     if header.metadata.get(CONTENT_DIGEST) != _content_digest(table):
         yield f"{path}: content was changed after it was written; restore it from a copy"
-    rows = from_arrow(table, path)
+    rows = rows_of(table, path)
     if (rows.model_digest, rows.imaging_digest) != header.origin:
         yield f"{path}: digests of model or imaging do not fit the attributes"
     yield from _name_problems(path, rows)

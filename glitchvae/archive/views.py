@@ -6,6 +6,7 @@ times the energy fills one byte: a step of 0.1, which no eye sees.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glitchvae.errors import ArchiveError
+from glitchvae.errors import ArchiveError, reading
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 
 STEPS_PER_ENERGY = 10.0
+_REMEDY = "`glitchvae archive verify` lists all damaged files."
 _SHAPE = (len(VIEWS), *IMAGE_SHAPE)
 SCHEMA = pa.schema(
     {"event_id": pa.string(), "height": pa.int16(), "views": pa.binary(int(np.prod(_SHAPE)))},
@@ -63,15 +65,40 @@ def read_views(path: Path, event_ids: list[str]) -> dict[str, NDArray[np.float16
     """
     if not path.exists():
         return {}
-    wanted = pc.field("event_id").isin(event_ids)
     images = {}
-    try:
-        with pq.ParquetFile(path) as file:
-            for group in range(file.num_row_groups):
-                images |= unpack_views(file.read_row_group(group).filter(wanted))
-        return images
-    except (OSError, pa.ArrowException) as error:
-        raise ArchiveError(
-            "the images cannot be read", where=path, found=error,
-            remedy="`glitchvae archive verify` lists all damaged files.",
-        ) from error  # fmt: skip
+    for packed in read_packed(path):
+        images |= unpack_views(select_views(packed, event_ids))
+    return images
+
+
+def read_packed(path: Path) -> Iterator[pa.Table]:
+    """The tables of `pack_views` in a file, one by one.
+
+    Raises:
+        ArchiveError: the file cannot be read, or holds something else.
+    """
+    with (
+        reading(path, "the images cannot be read", kind=ArchiveError, remedy=_REMEDY),
+        pq.ParquetFile(path) as file,
+    ):
+        if not file.schema_arrow.equals(SCHEMA):
+            raise ArchiveError(
+                "no images of this version", where=path, expected=_spell(SCHEMA),
+                found=_spell(file.schema_arrow), remedy=_REMEDY,
+            )  # fmt: skip
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            table.validate(full=True)
+            if any(column.null_count for column in table.columns):
+                raise ArchiveError("rows without an image", where=path, remedy=_REMEDY)
+            yield table
+
+
+def _spell(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in schema)
+
+
+def select_views(packed: pa.Table, event_ids: list[str]) -> pa.Table:
+    """The rows of some events."""
+    # Of a list without entries Arrow cannot tell the type.
+    return packed.filter(pc.field("event_id").isin(pa.array(event_ids, pa.string())))

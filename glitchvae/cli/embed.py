@@ -112,16 +112,17 @@ def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:
 
     inputs = open_inputs(options["inputs"], ifo=options["ifo"], channel=options["channel"])
     sources = [*inputs.sources, *_found_sources(options)]
-    if not sources and not inputs.image_sets:
-        raise _nothing(inputs.problems)
-    for problem in inputs.problems:
+    image_sets, damaged = image_tasks(inputs.image_sets)
+    problems = [*inputs.problems, *damaged]
+    if not sources and not image_sets:
+        raise _nothing(problems)
+    for problem in problems:
         click.echo(f"left out: {problem}", err=True)
     triggers = _triggers(options, sources)
-    tasks: list[Task] = [*strain_tasks(sources, triggers), *image_tasks(inputs.image_sets)]
-    return tasks, len(inputs.problems)
+    return [*strain_tasks(sources, triggers), *image_sets], len(problems)
 
 
-def _nothing(problems: tuple[GlitchvaeError, ...]) -> GlitchvaeError:
+def _nothing(problems: list[GlitchvaeError]) -> GlitchvaeError:
     if len(problems) == 1:
         return problems[0]
     if problems:
@@ -186,7 +187,11 @@ def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], i
     for task in tasks:
         try:
             with progress_of(task.name, task.size, task.unit) as report:
-                filled.append(task.fill(archive, job, report))
+                part = task.fill(archive, job, report)
+            filled.append(part)
+            failed += len(part.problems)
+            for problem in part.problems:
+                click.echo(f"not read to its end: {problem}", err=True)
         except StorageError:
             raise
         except GlitchvaeError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from glitchvae.errors import GlitchvaeError
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
@@ -37,40 +38,49 @@ def command(
     Spy, lists of GPS times) are converted instead, --snr then leaves out the weaker ones.
     Exit status 1 if a file could not be used.
     """
-    from glitchvae.strain import is_strain
-    from glitchvae.triggers import check_suffix, write_triggers
+    from glitchvae.triggers import Triggers, check_suffix, write_triggers
 
     check_suffix(output)
-    kinds = {path: is_strain(path) for path in inputs}
-    if len(set(kinds.values())) > 1:
+    strain, tables, problems = _told_apart(inputs)
+    if strain and tables:
         raise click.UsageError(f"strain and other files mixed: {', '.join(map(str, inputs))}")
-    strain = all(kinds.values())
-    bad = 0
-    if strain:
-        found, bad = _search(inputs, snr, ifo, channel)
-    else:
-        found = _convert(inputs, snr, ifo)
+    found, more = _search(strain, snr, ifo, channel) if strain else _convert(tables, snr, ifo)
+    problems += more
+    if not found:
+        raise problems[0]
+    for problem in problems:
+        click.echo(f"left out: {problem}", err=True)
+    found = Triggers.join(found)
     write_triggers(output, found)
     counts = ", ".join(f"{count} of {name}" for name, count in found.ifos.items())
     click.echo(f"{output}: {len(found)} triggers{f' ({counts})' if counts else ''}")
-    ctx.exit(1 if bad else 0)
+    ctx.exit(1 if problems else 0)
+
+
+def _told_apart(inputs: tuple[Path, ...]) -> tuple[list[Path], list[Path], list[GlitchvaeError]]:
+    """Strain, other files, and why some are neither."""
+    from glitchvae.strain import is_strain
+
+    strain, others, problems = [], [], []
+    for path in inputs:
+        try:
+            (strain if is_strain(path) else others).append(path)
+        except GlitchvaeError as error:
+            problems.append(error)
+    return strain, others, problems
 
 
 def _search(
-    paths: tuple[Path, ...], snr: float | None, ifo: str | None, channel: str | None
-) -> tuple[Triggers, int]:
-    """What is found in every file that can be used, and how many files cannot."""
+    paths: list[Path], snr: float | None, ifo: str | None, channel: str | None
+) -> tuple[list[Triggers], list[GlitchvaeError]]:
+    """What is found in every file that can be used, and why others cannot."""
     from glitchvae.embedding import open_inputs
     from glitchvae.triggers import SNR, Triggers
 
     inputs = open_inputs(paths, ifo=ifo, channel=channel)
-    if not inputs.sources:
-        raise inputs.problems[0]
-    for problem in inputs.problems:
-        click.echo(f"left out: {problem}", err=True)
-    threshold = SNR if snr is None else snr
-    found = [_search_one(source, threshold) for source in inputs.sources]
-    return Triggers.join(found).sorted(), len(inputs.problems)
+    problems, threshold = list(inputs.problems), SNR if snr is None else snr
+    found = [_search_one(s.with_gaps(problems.append), threshold) for s in inputs.sources]
+    return [Triggers.join(found).sorted()] if found else [], problems
 
 
 def _search_one(source: StrainSource, snr: float) -> Triggers:
@@ -87,9 +97,18 @@ def _search_one(source: StrainSource, snr: float) -> Triggers:
     return Triggers.join(found)
 
 
-def _convert(paths: tuple[Path, ...], snr: float | None, ifo: str | None) -> Triggers:
-    """Read and join trigger files; rows without an SNR stay."""
-    from glitchvae.triggers import Triggers, read_triggers
+def _convert(
+    paths: list[Path], snr: float | None, ifo: str | None
+) -> tuple[list[Triggers], list[GlitchvaeError]]:
+    """The triggers of every file that can be read; rows without an SNR stay."""
+    from glitchvae.triggers import read_triggers
 
-    triggers = Triggers.join([read_triggers(path, ifo=ifo) for path in paths])
-    return triggers if snr is None else triggers.take(~(triggers.snr < snr))
+    found, problems = [], []
+    for path in paths:
+        try:
+            triggers = read_triggers(path, ifo=ifo)
+        except GlitchvaeError as error:
+            problems.append(error)
+        else:
+            found.append(triggers if snr is None else triggers.take(~(triggers.snr < snr)))
+    return found, problems

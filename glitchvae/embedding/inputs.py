@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from glitchvae.dataset import is_image_set
-from glitchvae.errors import GlitchvaeError, InputError
+from glitchvae.errors import GlitchvaeError, InputError, reading
 from glitchvae.strain import StrainSource, Stretch, open_strain
 from glitchvae.triggers import Triggers, read_triggers
 
@@ -35,7 +35,7 @@ class Inputs:
 def open_inputs(
     paths: Iterable[str | Path], *, ifo: str | None = None, channel: str | None = None
 ) -> Inputs:
-    """Open every file; one that cannot be used does not stop the others.
+    """Open every file; one that cannot be used does not stop the others, however damaged.
 
     Args:
         paths: Strain files, image sets, or both.
@@ -47,10 +47,11 @@ def open_inputs(
     problems: list[GlitchvaeError] = []
     for path in map(Path, paths):
         try:
-            if is_image_set(path):
-                image_sets.append(path)
-                continue
-            source = open_strain(path, ifo=ifo, channel=channel)
+            with reading(path):
+                if is_image_set(path):
+                    image_sets.append(path)
+                    continue
+                source = open_strain(path, ifo=ifo, channel=channel)
             groups.setdefault((source.ifo, source.sample_rate), []).extend(source.stretches)
         except GlitchvaeError as error:
             problems.append(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -222,7 +223,12 @@ def _column(values: torch.Tensor) -> NDArray[np.float32]:
 
 
 def _digests(source: StrainSource) -> dict[str, str]:
-    return {path.name: _digest(path, path.stat().st_mtime_ns) for path in source.files}
+    """Digest of each file by its name; one that is gone has none."""
+    digests = {}
+    for path in source.files:
+        with suppress(OSError):  # whoever needs its samples is told why there are none
+            digests[path.name] = _digest(path, path.stat().st_mtime_ns)
+    return digests
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import h5py
 
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, reading
 from glitchvae.strain import frames, hdf5
 from glitchvae.strain.source import StrainSource, Stretch
 
@@ -37,10 +37,11 @@ def is_strain(path: str | Path) -> bool:
         InputError: it is missing, empty, a directory or damaged.
     """
     path = Path(path)
-    head = _first_bytes(path)
-    if head.startswith(frames.SIGNATURE):
-        return True
-    return h5py.is_hdf5(path) and hdf5.holds_strain(path)
+    with reading(path):
+        head = _first_bytes(path)
+        if head.startswith(frames.SIGNATURE):
+            return True
+        return h5py.is_hdf5(path) and hdf5.holds_strain(path)
 
 
 def _open_all(
@@ -50,7 +51,11 @@ def _open_all(
     if not listed:
         raise InputError("no strain file given")
     read = frames.frame_cache()
-    return [s for path in listed for s in _open_one(Path(path), ifo, channel, read)]
+    stretches = []
+    for path in map(Path, listed):
+        with reading(path):
+            stretches += _open_one(path, ifo, channel, read)
+    return stretches
 
 
 def _open_one(

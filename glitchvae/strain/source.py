@@ -11,11 +11,14 @@ import numpy as np
 from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
-from glitchvae.errors import InputError
+from glitchvae.errors import GlitchvaeError, InputError, reading
 from glitchvae.strain.series import Strain
 
 LOWEST_RATE = 512.0
 """Lowest sample rate in Hz that leaves a band worth imaging."""
+
+HIGHEST_RATE = 2.0**20
+"""A sample rate in Hz above that of any channel: a damaged file asks for terabytes."""
 
 _GRID_TOLERANCE = 0.05
 """Samples by which adjoining files may be off a common grid (float64 GPS: 0.004 at 16 kHz)."""
@@ -53,6 +56,11 @@ class Stretch:
                 "sample rate too low", where=self.path, expected=f"at least {LOWEST_RATE:g} Hz",
                 found=f"{self.sample_rate:g} Hz",
             )  # fmt: skip
+        if self.sample_rate > HIGHEST_RATE:
+            raise InputError(
+                "sample rate too high", where=self.path, expected=f"at most {HIGHEST_RATE:,.0f} Hz",
+                found=f"{self.sample_rate:g} Hz",
+            )  # fmt: skip
         if self.samples < 1:
             raise InputError("no samples", where=self.path)
 
@@ -62,8 +70,20 @@ class Stretch:
         return self.start + self.samples / self.sample_rate
 
     def read(self, first: int, last: int) -> NDArray[np.float64]:
-        """Samples [first, last) of this stretch."""
-        return self.load(self.skip + first, self.skip + last)
+        """Samples [first, last) of this stretch.
+
+        Raises:
+            InputError: the file is damaged, is gone, or changed since it was opened.
+        """
+        with reading(self.path):
+            samples = self.load(self.skip + first, self.skip + last)
+        if len(samples) != last - first:
+            raise InputError(
+                "changed since it was opened", where=self.path,
+                expected=f"{last - first} samples from number {self.skip + first} on",
+                found=len(samples),
+            )  # fmt: skip
+        return samples
 
     def crop(self, start: float, end: float) -> Stretch | None:
         """The part in GPS [start, end), limits moved to the nearest sample, or None."""
@@ -134,6 +154,9 @@ class StrainSource:
         files overlap, the earliest that has a sample gives it. Files apart from each
         other need no common grid: the first one in the slice sets it, and samples of
         the others go to the nearest place.
+
+        Raises:
+            InputError: a file is damaged, is gone, or changed since it was opened.
         """
         rate = self.sample_rate
         values = np.full(max(round((end - start) * rate), 0), np.nan)
@@ -160,6 +183,30 @@ class StrainSource:
                 expected=f"GPS {start} to {end}", found=f"GPS {_spell(self.segments)}",
             )  # fmt: skip
         return StrainSource.join(kept)
+
+    def with_gaps(self, report: Callable[[GlitchvaeError], None]) -> StrainSource:
+        """The same source, in which a file that cannot be read is one gap, told of once.
+
+        What was read of the file before stays read; from then on its samples are NaN.
+
+        Args:
+            report: Told what is wrong with a file.
+        """
+        bad: set[Path] = set()
+
+        def spared(stretch: Stretch) -> Stretch:
+            def load(first: int, last: int) -> NDArray[np.float64]:
+                if stretch.path not in bad:
+                    try:
+                        return stretch.read(first - stretch.skip, last - stretch.skip)
+                    except GlitchvaeError as error:
+                        bad.add(stretch.path)
+                        report(error)
+                return np.full(last - first, np.nan)
+
+            return dataclasses.replace(stretch, load=load)
+
+        return dataclasses.replace(self, stretches=tuple(map(spared, self.stretches)))
 
 
 def _fill(values: NDArray[np.float64], stretch: Stretch, offset: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, reading
 from glitchvae.store import opened
 from glitchvae.triggers.columns import MISSING_EXTRA, Table, triggers_from_table
 from glitchvae.triggers.record import Triggers
@@ -48,6 +48,11 @@ def read_triggers(path: str | Path, *, ifo: str | None = None) -> Triggers:
             times, no usable row, no detector named, or no row of `ifo`.
     """
     path = Path(path)
+    with reading(path):
+        return _read(path, ifo)
+
+
+def _read(path: Path, ifo: str | None) -> Triggers:
     content = _bytes(path)
     if content.startswith(_HDF5):
         return _read_hdf5(path, ifo)

@@ -1,10 +1,14 @@
 """`glitchvae embed`: what a user sees, with good input and with bad."""
 
+import contextlib
+import dataclasses
 import multiprocessing
 import os
 import re
 import time
+from collections import Counter
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,7 +17,7 @@ from glitchvae.archive import Archive
 from glitchvae.cli import main
 from glitchvae.embedding import read_embeddings
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.strain import open_strain
+from glitchvae.strain import open_strain, write_gwosc
 
 
 @pytest.fixture
@@ -136,6 +140,76 @@ def test_a_bad_file_among_good_ones(embed, simulated_files, tmp_path):
     assert "truncated.hdf5" in result.stderr
     assert "absent.gwf" in result.stderr
     assert set(Archive(tmp_path / "archive").info().ifos) == {"H1"}
+
+
+def test_damaged_files_among_good_ones(embed, simulated_files, tmp_path):
+    """Of every kind that `embed` takes, and damaged where a library finds it, not we."""
+    with h5py.File(tmp_path / "loop.hdf5", "w") as file:
+        file["strain/Strain"] = h5py.SoftLink("/strain/Strain")
+    with h5py.File(tmp_path / "images.h5", "w") as file:
+        file.attrs.update(schema="glitchvae.spectrograms", schema_version=1)
+        file["event_id"] = h5py.Empty(h5py.string_dtype())
+    (tmp_path / "folder").mkdir()
+    bad = [tmp_path / name for name in ("loop.hdf5", "images.h5", "folder")]
+    result = embed(*bad, *simulated_files)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    for path in bad:
+        assert f"left out: {path}: " in result.stderr
+    assert set(Archive(tmp_path / "archive").info().ifos) == {"H1", "L1"}
+
+
+@pytest.fixture
+def three_files(simulated_files, tmp_path):
+    """The same 48 s as two files of H1 ten minutes apart and one of L1, by name."""
+    source = open_strain(simulated_files[0])
+    strain = source.read(*source.segments[0])
+    changes = {"first": {}, "second": {"start": strain.start + 600}, "other": {"ifo": "L1"}}
+
+    def write(name):
+        changed = dataclasses.replace(strain, **changes[name])
+        path = tmp_path / f"{changed.ifo[0]}-{changed.ifo}_{name}.hdf5"
+        write_gwosc(path, changed)
+        return path
+
+    return {name: write(name) for name in changes}, write
+
+
+def codes_of(archive):
+    """How many glitches with a code each of the three files has."""
+    rows = Archive(archive).embeddings()
+    late = rows.gps > rows.gps.min() + 300
+    names = np.where(rows.ifo == "L1", "other", np.where(late, "second", "first"))
+    return Counter(names[rows.usable].tolist())
+
+
+@pytest.mark.parametrize("gone", ["first", "second", "other"])
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_file_that_vanishes(embed, three_files, tmp_path, monkeypatch, gone, when):
+    """Before the search or after its first minute: the other files go on."""
+    paths, write = three_files
+
+    @contextlib.contextmanager
+    def vanishing(*_):
+        if when == "before":
+            paths[gone].unlink(missing_ok=True)
+        yield lambda _: paths[gone].unlink(missing_ok=True)
+
+    monkeypatch.setattr("glitchvae.cli.embed.progress_of", vanishing)
+    result = embed(*paths.values(), "--imaging", "light")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.stderr.count(f"{paths[gone]}: no such file") == 1
+    counts = codes_of(tmp_path / "archive")
+    assert counts.keys() == paths.keys() - {gone}
+    assert min(counts.values()) >= 3
+    assert not list(Archive(tmp_path / "archive").verify())
+    # Once it is there again, the same command finishes the work.
+    monkeypatch.undo()
+    write(gone)
+    assert embed(*paths.values(), "--imaging", "light").exit_code == 0
+    assert len(set(codes_of(tmp_path / "archive").values())) == 1
+    assert codes_of(tmp_path / "archive").keys() == paths.keys()
 
 
 @pytest.mark.parametrize(

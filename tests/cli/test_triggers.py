@@ -1,5 +1,6 @@
 """`glitchvae triggers`: from strain, and from one trigger file to another."""
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -78,3 +79,22 @@ def test_mistakes_are_one_line_each(tmp_path, strain_file):
         assert isinstance(result.exception, SystemExit), result.exception
         assert message in " ".join(result.output.split())
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_damaged_file_among_good_ones(tmp_path, strain_file):
+    (tmp_path / "list.txt").write_text("time snr\n1187008882.5 6\n")
+    damaged = tmp_path / "damaged.hdf5"
+    with h5py.File(damaged, "w") as file:
+        file["strain/Strain"] = h5py.SoftLink("/strain/Strain")
+    unreadable = tmp_path / "unreadable.ecsv"
+    unreadable.write_text("# %ECSV 1.0\n# ---\n# - null\ngps\n1\n")
+    for good, bad in ((strain_file, damaged), (tmp_path / "list.txt", unreadable)):
+        table = tmp_path / f"{good.stem}.csv"
+        result = run(bad, good, "-o", table, "--ifo", "V1")
+        assert result.exit_code == 1
+        assert f"left out: {bad}: " in result.stderr
+        assert len(read_triggers(table)) == 1
+        result = run(bad, "-o", tmp_path / "none.csv", "--ifo", "V1")
+        assert result.exit_code == 1
+        assert isinstance(result.exception, SystemExit)
+        assert not (tmp_path / "none.csv").exists()

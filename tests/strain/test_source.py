@@ -128,6 +128,73 @@ def test_rate_below_512_hz_is_refused(make_strain):
         stretch(make_strain(sample_rate=256.0))
 
 
+def test_rate_above_any_channel_is_refused(whole):
+    with pytest.raises(
+        InputError, match=r"made-up: sample rate too high; expected at most 1,048,576"
+    ):
+        stretch(whole, sample_rate=1e12)
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (KeyError("no object"), "KeyError: 'no object'"),
+        (OSError("cannot read data"), "OSError: cannot read data"),
+        (RuntimeError("bad object header"), "RuntimeError: bad object header"),
+        (MemoryError(), "found MemoryError"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+    ],
+)
+def test_what_a_library_raises_names_the_file(whole, raised, words):
+    def load(first, last):
+        raise raised
+
+    source = StrainSource.join([stretch(whole, "bad.h5", load=load)])
+    with pytest.raises(InputError, match=words) as caught:
+        source.read(START, START + 2)
+    assert str(caught.value).startswith("bad.h5: cannot be read")
+
+
+def test_interruptions_are_no_damage(whole):
+    def load(first, last):
+        raise KeyboardInterrupt
+
+    source = StrainSource.join([stretch(whole, load=load)])
+    with pytest.raises(KeyboardInterrupt):
+        source.with_gaps(print).read(START, START + 2)
+
+
+def test_a_file_that_grew_shorter(make_strain, tmp_path):
+    path = tmp_path / "short.hdf5"
+    write_gwosc(path, make_strain(start=START))
+    source = open_strain(path)
+    write_gwosc(path, make_strain(start=START, seconds=3.0))
+    assert len(source.read(START, START + 2)) == 2 * RATE
+    with pytest.raises(InputError, match=r"short\.hdf5: changed since it was opened"):
+        source.read(START + 2, START + 4)
+
+
+def test_a_file_that_is_gone_is_a_gap_and_told_of_once(make_strain, tmp_path):
+    whole = make_strain(seconds=12.0, start=START)
+    paths = [tmp_path / f"{number}.hdf5" for number in range(3)]
+    for number, path in enumerate(paths):
+        write_gwosc(path, whole.crop(START + 4 * number, START + 4 * number + 4))
+    source, told = open_strain(paths), []
+    spared = source.with_gaps(told.append)
+    same(spared.read(START, START + 12), whole)
+    assert not told
+    paths[1].unlink()
+    for part in (spared, spared.crop(START + 1, START + 11)):
+        strain = part.read(START + 2, START + 10)
+        assert strain.finite_segments() == [
+            segment(START + 2, START + 4), segment(START + 8, START + 10),
+        ]  # fmt: skip
+    (problem,) = told
+    assert str(problem).startswith(str(paths[1]))
+    with pytest.raises(InputError, match=r"1\.hdf5: no such file"):
+        source.read(START + 2, START + 10)
+
+
 def test_channel_is_told_only_where_all_files_agree(whole):
     one = stretch(whole, channel="L1:A")
     assert StrainSource.join([one, one]).channel == "L1:A"

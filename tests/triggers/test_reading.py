@@ -231,3 +231,19 @@ def test_real_ligolw(real_data):
     assert triggers.gps.tolist() == [1173197715.3125, 1173197716.53125, 1173197717.328125]
     assert triggers.snr == pytest.approx([7.01899, 5.12244, 7.58792])
     assert triggers.ifo.tolist() == ["L1"] * 3
+
+
+@pytest.mark.data
+def test_damaged_files_are_a_sentence(real_data):
+    """But for two that ask for more memory than there is."""
+    paths = [
+        path
+        for path in sorted((real_data / "damaged").glob("*-trig_*/*"))
+        if "MemoryError" not in str(path)
+    ]
+    if not paths:
+        pytest.skip(f"no damaged trigger files at {real_data / 'damaged'}")
+    for path in paths:
+        with pytest.raises(InputError) as caught:
+            read_triggers(path, ifo="H1")
+        assert str(path) in str(caught.value)
