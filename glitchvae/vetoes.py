@@ -20,7 +20,7 @@ import numpy as np
 from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, how_to_install
 from glitchvae.store import replacing
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _write_ligolw(temporary: Path, flags: DataQualityDict, path: str | Path) -> 
     except ImportError as error:
         raise InputError(
             "writing LIGO_LW needs igwn-ligolw", where=path,
-            remedy="Install it with: pip install 'glitchvae[triggers]'.",
+            remedy=how_to_install("triggers"),
         ) from error  # fmt: skip
     flags.write(temporary, format="ligolw", overwrite=True)
     if str(path).endswith(".gz"):
