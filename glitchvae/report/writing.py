@@ -122,14 +122,14 @@ def _write_candidate(folder: Path, discovery: Discovery, candidate: Candidate) -
     base = folder / "candidates" / candidate.name
     for suffix in (".h5", ".csv", ".ecsv"):
         write_embeddings(base.with_name(base.name + suffix), members)
-    segments = _segments(discovery, candidate)
+    segments, live = _segments(discovery, candidate), discovery.live
     place = folder / "vetoes"
     for ifo, own in segments.items():
         write_segments(place / f"{candidate.name}-{ifo}.txt", {ifo: own}, name=candidate.name)
     if segments:
-        write_segments(place / f"{candidate.name}.h5", segments, name=candidate.name)
+        write_segments(place / f"{candidate.name}.h5", segments, name=candidate.name, live=live)
     if segments and importlib.util.find_spec("igwn_ligolw"):
-        write_segments(place / f"{candidate.name}.xml.gz", segments, name=candidate.name)
+        write_segments(place / f"{candidate.name}.xml.gz", segments, name=candidate.name, live=live)
         write_triggers(base.with_name(f"{base.name}.xml.gz"), _triggers(members))
     evidence = Evidence(
         model=discovery.model_digest, events=len(members),
