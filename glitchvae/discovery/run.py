@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from glitchvae.catalog import read_catalog
 from glitchvae.discovery.advising import advise, nearest_classes
 from glitchvae.discovery.audit import audit_labels
 from glitchvae.discovery.comparing import Known, comparable_rows, left_out
@@ -104,11 +105,14 @@ def _candidates(
     stable: NDArray[np.float64], settings: DiscoverySettings, live: Live,
 ) -> tuple[Candidate, ...]:  # fmt: skip
     centres = prototypes.centres @ prototypes.whitener
-    groups = [archive.codes[own] for own in members]
+    groups, names = [archive.codes[own] for own in members], _names(embeddings)
     candidates = []
     for number, own in enumerate(members):
         nearest = nearest_classes(groups[number][0], centres, prototypes.owners, prototypes.names)
-        advice, reason = advise(number, groups, novelty[own], nearest, seed=settings.seed)
+        advice, reason = advise(
+            number, groups, novelty[own], nearest,
+            (names[rows[own]], embeddings.class_probability[rows[own]]), seed=settings.seed,
+        )  # fmt: skip
         chance = float(found.p_values[number])
         candidates.append(
             Candidate(
@@ -119,6 +123,12 @@ def _candidates(
             )
         )  # fmt: skip
     return tuple(candidates)
+
+
+def _names(embeddings: Embeddings) -> NDArray[np.object_]:
+    """(N,) the class that each event was named, "" for none and for what fits no class."""
+    remainder = [card.name for card in read_catalog().cards if card.kind == "remainder"]
+    return np.where(np.isin(embeddings.class_name, remainder), "", embeddings.class_name)
 
 
 def _known_classes(
