@@ -52,7 +52,8 @@ def discover(
         InputError: fewer than 20 events with a code, all codes the same, or codes of
             another size than the prototypes'.
     """
-    settings, live = settings or DiscoverySettings(), dict(live or {})
+    settings = settings or DiscoverySettings()
+    live = {ifo: stretches for ifo, stretches in (live or {}).items() if abs(stretches) > 0}
     report = progress or (lambda _: None)
     rows = comparable_rows(embeddings, prototypes)
     known = Known.of(prototypes, seed=settings.seed)
@@ -105,7 +106,8 @@ def _candidates(
     stable: NDArray[np.float64], settings: DiscoverySettings, live: Live,
 ) -> tuple[Candidate, ...]:  # fmt: skip
     centres = prototypes.centres @ prototypes.whitener
-    groups, names = [archive.codes[own] for own in members], _names(embeddings)
+    groups = [archive.codes[own] for own in members]
+    names, month = _names(embeddings), months(live, set(embeddings.ifo))
     candidates = []
     for number, own in enumerate(members):
         nearest = nearest_classes(groups[number][0], centres, prototypes.owners, prototypes.names)
@@ -118,7 +120,7 @@ def _candidates(
             Candidate(
                 name=f"candidate-{number + 1}", members=rows[own], medoid=int(rows[own[0]]),
                 edges=rows[own[-_EDGES:][::-1]], stability=float(stable[number]), p_value=chance,
-                expected_per_month=chance * found.tests / months(live), nearest=nearest,
+                expected_per_month=chance * found.tests / month, nearest=nearest,
                 advice=advice, reason=reason, **describe(embeddings, rows[own], live),
             )
         )  # fmt: skip
