@@ -46,6 +46,17 @@ class GlitchvaeError(Exception):
         return f"{text}. {self.remedy}" if self.remedy else text
 
 
+def how_to_install(extra: str) -> str:
+    """The remedy where an optional package is missing.
+
+    There is no release yet, so that the sources are what can be installed.
+
+    Args:
+        extra: Name of the extra that brings it, such as "gwf".
+    """
+    return f'Install it with `pip install ".[{extra}]"` in the folder of glitchvae\'s sources.'
+
+
 class InputError(GlitchvaeError):
     """A file, table or argument given by the user cannot be used."""
 

@@ -16,7 +16,7 @@ from glitchvae.archive.known_classes import known_classes
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.classes.user import previous_decision
 from glitchvae.config import Settings, read_config
-from glitchvae.discovery import Discovery, DiscoverySettings, discover, live_segments
+from glitchvae.discovery import Discovery, DiscoverySettings, discover
 from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.recipes import find_files
 from glitchvae.report import score_vetoes, write_report
@@ -52,10 +52,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     archive = create_archive(out / "archive")
     if not sum(embed(path, archive, job) for path in files):
         raise InputError(f"none of the {len(files)} files could be used", where=config)
-    found = discover(
-        archive.embeddings(model=job.checkpoint.name), known, settings.discovery,
-        live=live_segments(archive),
-    )  # fmt: skip
+    found = discover(archive.embeddings(model=job.checkpoint.name), known, settings.discovery)
     write_report(
         out / "run", found, vetoes=score_vetoes(found), pictures=archive.thumbnails,
         notes=remember(found, settings.catalog), origin={"inputs": [str(path) for path in files]},
@@ -108,6 +105,8 @@ def remember(found: Discovery, catalog: str) -> dict[str, str]:
 def print_candidates(found: Discovery) -> None:
     """A line for each."""
     print(f"{len(found.embeddings):,} glitches, {len(found.candidates)} candidates")
+    print(*found.remarks, sep="\n")
     for c in found.candidates:
         nearest = c.nearest[0][0] if c.nearest else "nothing"
-        print(f"{c.name}: {len(c.members)} events, p-value {c.p_value:.2g}, near {nearest}")
+        numbers = f"{len(c.members)} events, p-value {c.p_value:.2g}, near {nearest}"
+        print(f"{c.name}: {numbers}; {c.advice}")

@@ -1,17 +1,18 @@
-"""Live time: what was searched, which rates and changes of a rate are relative to."""
+"""Live time: what was searched, which rates and changes of a rate are relative to.
+
+An archive does not tell it. The name of a part spans the files of a job with the gaps
+between and inside them, also where the job was killed before its end, and files in which
+nothing was found leave no part. Whoever knows what was searched has to say so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
-from igwn_segments import segment, segmentlist
+from igwn_segments import segmentlist
 from numpy.typing import NDArray
 from scipy import stats
-
-from glitchvae.archive import Archive
-from glitchvae.archive.layout import parse_part, part_files
-from glitchvae.embedding import Embeddings
 
 Live = Mapping[str, segmentlist]
 """Stretches that were searched, by detector."""
@@ -22,39 +23,19 @@ CONFIDENCE = 0.9
 DAYS_OF_A_MONTH = 30.0
 
 
-def live_segments(archive: Archive) -> dict[str, segmentlist]:
-    """What the names of an archive's parts say was searched, by detector.
-
-    A part's name says where its job began and ended; gaps of the strain in between count
-    as searched.
-    """
-    found: dict[str, segmentlist] = {}
-    for path in part_files(archive.path):
-        name = parse_part(path.name)
-        if name is not None and name.gps > 0 and name.duration > 0:
-            stretch = segment(float(name.gps), float(name.gps + name.duration))
-            found.setdefault(name.ifo, segmentlist()).append(stretch)
-    return {ifo: segmentlist(stretches).coalesce() for ifo, stretches in sorted(found.items())}
-
-
-def spans(embeddings: Embeddings) -> dict[str, segmentlist]:
-    """From each detector's first event to its last: live time for want of a better one."""
-    found = {}
-    for ifo in sorted(set(embeddings.ifo)):
-        times = embeddings.gps[(embeddings.ifo == ifo) & np.isfinite(embeddings.gps)]
-        if len(times) > 1:
-            found[ifo] = segmentlist([segment(float(times.min()), float(times.max()))])
-    return found
-
-
 def hours(live: Live, ifo: str) -> float:
     """Live hours of a detector, NaN where unknown."""
     return float(abs(live[ifo])) / 3600.0 if ifo in live else float("nan")
 
 
-def months(live: Live) -> float:
-    """Live months, times of several detectors at once counted once; NaN where unknown."""
-    together = segmentlist([s for stretches in live.values() for s in stretches]).coalesce()
+def months(live: Live, ifos: Collection[str]) -> float:
+    """Live months of detectors, times of several at once counted once.
+
+    NaN where that of any of them is unknown.
+    """
+    if not ifos or any(ifo not in live for ifo in ifos):
+        return float("nan")
+    together = segmentlist([s for ifo in ifos for s in live[ifo]]).coalesce()
     return float(abs(together)) / 86400.0 / DAYS_OF_A_MONTH or float("nan")
 
 
@@ -63,6 +44,17 @@ def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float,
     tail = (1.0 - confidence) / 2.0
     low = float(stats.chi2.ppf(tail, 2 * count)) / 2.0 if count else 0.0
     return low, float(stats.chi2.ppf(1.0 - tail, 2 * count + 2)) / 2.0
+
+
+def in_live_time(
+    gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live
+) -> NDArray[np.bool_]:
+    """(N,) the events that lie in the live time of their detector."""
+    inside = np.zeros(len(gps), dtype=bool)
+    for name in set(ifo) & {name for name, stretches in live.items() if stretches}:
+        own = ifo == name
+        inside[own] = _stretch(gps[own], _edges(live[name]))[1]
+    return inside
 
 
 def drift(gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live) -> float:
@@ -80,9 +72,21 @@ def drift(gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live) -> flo
 
 def _passed(gps: NDArray[np.float64], stretches: segmentlist) -> NDArray[np.float64]:
     """Share of the live time before each event; events outside of it are left out."""
-    edges = np.array([(float(a), float(b)) for a, b in stretches]).reshape(-1, 2)
+    edges = _edges(stretches)
     before = np.concatenate([[0.0], np.cumsum(edges[:, 1] - edges[:, 0])])
-    place = np.searchsorted(edges[:, 0], gps, side="right") - 1
-    inside = (place >= 0) & (gps <= edges[np.maximum(place, 0), 1])
+    place, inside = _stretch(gps, edges)
     place = place[inside]
     return (before[place] + gps[inside] - edges[place, 0]) / before[-1]
+
+
+def _edges(stretches: segmentlist) -> NDArray[np.float64]:
+    """(S, 2) starts and ends of disjoint stretches in the order of time."""
+    return np.array([(float(a), float(b)) for a, b in stretches]).reshape(-1, 2)
+
+
+def _stretch(
+    gps: NDArray[np.float64], edges: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The last stretch that begins before each event, and whether the event lies in it."""
+    place = np.searchsorted(edges[:, 0], gps, side="right") - 1
+    return place, (place >= 0) & (gps <= edges[np.maximum(place, 0), 1])

@@ -51,20 +51,23 @@ class Evidence(Settings):
         events: How many.
         medoid: Identifier of the most typical one.
         p_value: Chance that a run without a new class holds such a group.
-        expected_per_month: Such groups that chance makes in a month of live time.
+        expected_per_month: Such groups that chance makes in a month of live time; None where
+            that was unknown.
         stability: Mean Jaccard index over bootstrap reclusterings.
         nearest: Known classes, the nearest first.
         run: When the run that found it was made.
+        remarks: What has to be known of these numbers.
     """
 
     model: str
     events: int = Field(gt=0)
     medoid: str
     p_value: float
-    expected_per_month: float
+    expected_per_month: float | None = None
     stability: float
     nearest: tuple[str, ...] = ()
     run: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class Decision(Settings):

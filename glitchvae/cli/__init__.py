@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click.shell_completion import CompletionItem
 
 from glitchvae import __version__
 from glitchvae.errors import GlitchvaeError
@@ -17,8 +18,8 @@ class LazyGroup(click.RichGroup):
     """Commands are the modules of this package whose name has no underscore in front.
 
     A module `discover_new_classes` holds the command `discover-new-classes` as its
-    attribute `command`. The first line of its docstring is shown in the listing, read
-    without importing it, so that `--help` answers at once.
+    attribute `command`. The first line of its docstring is shown in listings, read
+    without importing it, so that `--help` and a shell's Tab answer at once.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -27,11 +28,11 @@ class LazyGroup(click.RichGroup):
         return sorted(name.replace("_", "-") for name in names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command, or only its summary where the group's help is being made."""
+        """Import the command, or only its summary where all commands are being listed."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module = cmd_name.replace("-", "_")
-        if ctx.resilient_parsing or getattr(ctx, "listing", False):
+        if getattr(ctx, "listing", False):
             return click.Command(cmd_name, short_help=_summary(module), help=_summary(module))
         return importlib.import_module(f"{__name__}.{module}").command
 
@@ -39,6 +40,15 @@ class LazyGroup(click.RichGroup):
         """List summaries without importing the commands."""
         ctx.listing = True
         super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[CompletionItem]:
+        """List names and summaries without importing the commands.
+
+        What follows a command's name is completed by the command itself, which
+        `get_command` imports.
+        """
+        ctx.listing = True
+        return super().shell_complete(ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a problem of the user's becomes one line, Ctrl-C exit 130."""

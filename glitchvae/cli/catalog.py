@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +170,13 @@ def _describe(card: Any) -> list[tuple[str, str]]:
 def _evidence(found: Any) -> str:
     if found is None:
         return ""
-    return (
+    text = (
         f"{found.events} events around {found.medoid}, p-value {found.p_value:.2g}, stability"
-        f" {found.stability:.2f}, {found.expected_per_month:.2g} a month by chance"
+        f" {found.stability:.2f}"
     )
+    if found.expected_per_month is not None and math.isfinite(found.expected_per_month):
+        text += f", {found.expected_per_month:.2g} a month by chance"
+    return ". ".join([text, *found.remarks])
 
 
 def _limits(limits: tuple[float, float] | None, unit: str) -> str:

@@ -17,13 +17,14 @@ from glitchvae.progress import progress_of
 if TYPE_CHECKING:
     from igwn_segments import segmentlist
 
-    from glitchvae.archive import Archive
     from glitchvae.archive.known_classes import KnownClasses
-    from glitchvae.discovery import Discovery
+    from glitchvae.discovery import Candidate, Discovery
+    from glitchvae.discovery.vetoes import VetoScore
     from glitchvae.embedding import Embeddings
     from glitchvae.report import Vetoes
 
 _PATH = click.Path(path_type=Path)
+_UNKNOWN = "unknown"
 
 
 @click.command("discover-new-classes")
@@ -32,9 +33,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--replace", is_flag=True, help="Take the place of an earlier run at -o.")
 @click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
 @CATALOG
-@click.option("--live", multiple=True, metavar="[IFO=]FILE", help="Segments that were searched.")
+@click.option("--live", multiple=True, metavar="[IFO=]FILE",
+              help="Segments that were searched; without them there are no rates.")  # fmt: skip
 @click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
-@click.option("--method", help="gmm (default), hdbscan, dpmm or spectral.")
+@click.option("--method",
+              help="First grouping: hdbscan (default), gmm, dpmm or spectral.")  # fmt: skip
 @click.option("--min-events", type=int, help="Fewest events of a candidate.")
 @click.option("--significance", type=float, help="False candidates to expect in a run.")
 @click.option("--seed", type=int, help="Of every random number.")
@@ -48,7 +51,8 @@ def command(
     ($GLITCHVAE_ARCHIVE, else ./glitch-archive). Prints the candidates and writes a folder:
     a report to open in a browser, the events of each candidate, veto segments, and drafts
     for `glitchvae catalog propose`. Classes that you accepted are known and do not come
-    back.
+    back. An archive does not tell how much strain was searched: rates, dead time and what
+    chance makes in a month are given with --live alone.
     """
     from glitchvae.archive import archive_path, checkpoint_of, gather
     from glitchvae.archive.known_classes import known_classes
@@ -71,7 +75,7 @@ def command(
     with progress_of("discovery", settings.bootstraps + 2, "steps") as report:
         discovery = discover(
             _named_again(gathered.events, known), known.prototypes, settings,
-            live=_live(live, gathered.archives), progress=report,
+            live=_live(live), progress=report,
         )  # fmt: skip
     vetoes = score_vetoes(discovery, glitches)
     _print_candidates(discovery)
@@ -79,7 +83,7 @@ def command(
     origin = {
         "inputs": gathered.digests,
         "catalogue": {"folder": str(own), "classes": ", ".join(known.added) or "none"},
-        "live_time": ", ".join(live) or "what the archive was searched for",
+        "live_time": ", ".join(live) or "unknown",
         "vetoes_measured_against": "all events of this run" if target is None else str(target),
     }
     write_report(
@@ -88,17 +92,6 @@ def command(
         notes=_recalled(discovery, own), origin=origin, replace=replace,
     )  # fmt: skip
     click.echo(f"report: {folder / 'report.html'}")
-
-
-def _searched(archives: Sequence[Archive]) -> dict[str, segmentlist]:
-    """When the detectors of the archives were looked at."""
-    from glitchvae.discovery import live_segments
-
-    found: dict[str, segmentlist] = {}
-    for archive in archives:
-        for ifo, segments in live_segments(archive).items():
-            found[ifo] = (found[ifo] | segments) if ifo in found else segments
-    return found
 
 
 def _named_again(events: Embeddings, known: KnownClasses) -> Embeddings:
@@ -111,8 +104,8 @@ def _named_again(events: Embeddings, known: KnownClasses) -> Embeddings:
     return dataclasses.replace(events, **found._asdict())
 
 
-def _live(options: Sequence[str], archives: Sequence[Archive]) -> dict[str, segmentlist]:
-    """The segments that were named, else those that the archives tell."""
+def _live(options: Sequence[str]) -> dict[str, segmentlist]:
+    """The segments that were named; an archive does not tell what was searched."""
     from glitchvae.discovery.vetoes import read_segments
 
     found: dict[str, segmentlist] = {}
@@ -121,7 +114,7 @@ def _live(options: Sequence[str], archives: Sequence[Archive]) -> dict[str, segm
         read = read_segments(path, ifo=ifo if equals else None)
         for detector, segments in read.items():
             found[detector] = (found[detector] | segments) if detector in found else segments
-    return found or _searched(archives)
+    return found
 
 
 def _target(path: Path) -> Any:
@@ -142,24 +135,28 @@ def _recalled(discovery: Discovery, catalog: Path) -> dict[str, str]:
 
 
 def _print_candidates(discovery: Discovery) -> None:
-    from rich.table import Table
-
     excluded = sum(discovery.excluded.values())
     total = len(discovery.embeddings)
     click.echo(f"{total:,} glitches, {excluded:,} left out{_reasons(discovery.excluded)}")
+    for remark in discovery.remarks:
+        click.echo(remark)
     if not discovery.candidates:
         click.echo("no group that the known classes leave unexplained")
-        return
-    table = Table("candidate", "events", "p-value", "by chance a month", "stability",
-                  "nearest class", "per hour", "advice")  # fmt: skip
-    for c in discovery.candidates:
-        near = f"{c.nearest[0][0]} ({c.nearest[0][1]:.2g})" if c.nearest else ""
-        rates = ", ".join(f"{r.ifo} {_known(r.per_hour, '.3g')}" for r in c.rates if r.count)
-        table.add_row(
-            c.name, str(len(c.members)), _known(c.p_value, ".2g"),
-            _known(c.expected_per_month, ".2g"), _known(c.stability, ".2f"), near, rates, c.advice,
-        )  # fmt: skip
-    print_table(table)
+    _print_known([_candidate_line(candidate) for candidate in discovery.candidates])
+
+
+def _candidate_line(c: Candidate) -> dict[str, str]:
+    rates = [f"{r.ifo} {r.per_hour:.3g}" for r in c.rates if r.count and math.isfinite(r.per_hour)]
+    return {
+        "candidate": c.name,
+        "events": str(len(c.members)),
+        "p-value": _known(c.p_value, ".2g"),
+        "by chance a month": _known(c.expected_per_month, ".2g"),
+        "stability": _known(c.stability, ".2f"),
+        "nearest class": f"{c.nearest[0][0]} ({c.nearest[0][1]:.2g})" if c.nearest else "",
+        "per hour": ", ".join(rates) or _UNKNOWN,
+        "advice": c.advice,
+    }
 
 
 def _reasons(excluded: Mapping[str, int]) -> str:
@@ -168,24 +165,39 @@ def _reasons(excluded: Mapping[str, int]) -> str:
 
 
 def _print_vetoes(vetoes: Vetoes) -> None:
+    _print_known([_veto_line(name, score) for name, scores in vetoes.items() for score in scores])
+
+
+def _veto_line(name: str, s: VetoScore) -> dict[str, str]:
     """As hveto prints them: efficiency, dead time, use percentage."""
+    return {
+        "veto": name,
+        "detector": s.ifo,
+        "segments": f"{s.segments:,}",
+        "seconds": f"{s.seconds:,.1f}",
+        "efficiency": _percent(s.efficiency),
+        "dead time": _percent(s.dead_time),
+        "efficiency / dead time": _known(s.ratio, ".3g"),
+        "used": _percent(s.use_percentage / 100),
+    }
+
+
+def _print_known(lines: Sequence[Mapping[str, str]]) -> None:
+    """A table without the columns in which nothing is known."""
     from rich.table import Table
 
-    table = Table("veto", "detector", "segments", "seconds", "efficiency", "dead time",
-                  "efficiency / dead time", "used")  # fmt: skip
-    for name, scores in vetoes.items():
-        for s in scores:
-            table.add_row(
-                name, s.ifo, f"{s.segments:,}", f"{s.seconds:,.1f}", _percent(s.efficiency),
-                _percent(s.dead_time), _known(s.ratio, ".3g"), _percent(s.use_percentage / 100),
-            )  # fmt: skip
-    if table.row_count:
-        print_table(table)
+    if not lines:
+        return
+    columns = [name for name in lines[0] if any(line[name] != _UNKNOWN for line in lines)]
+    table = Table(*columns)
+    for line in lines:
+        table.add_row(*(line[name] for name in columns))
+    print_table(table)
 
 
 def _known(value: float, style: str) -> str:
-    return "unknown" if math.isnan(value) else format(value, style)
+    return _UNKNOWN if math.isnan(value) else format(value, style)
 
 
 def _percent(share: float) -> str:
-    return "unknown" if math.isnan(share) else f"{100 * share:.3g} %"
+    return _UNKNOWN if math.isnan(share) else f"{100 * share:.3g} %"

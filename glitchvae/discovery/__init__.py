@@ -1,6 +1,6 @@
 """Groups of events that no known class explains, and how far they can be trusted."""
 
-from glitchvae.archive.live import live_segments, spans
+from glitchvae.archive.live import in_live_time
 from glitchvae.discovery.record import (
     PROPERTIES,
     AuditRow,
@@ -21,6 +21,5 @@ __all__ = [
     "KnownClass",
     "Rate",
     "discover",
-    "live_segments",
-    "spans",
+    "in_live_time",
 ]

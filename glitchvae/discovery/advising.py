@@ -1,10 +1,15 @@
-"""What to do with a candidate: a new class, a part of a known one, one of two, or two in one."""
+"""What to do with a candidate: known after all, new, part of a class, one of two, two in one."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
+
+SURE, LIKELY = 0.9, 0.5
+"""Probabilities of a name from which a member looks known, or is more likely known than not."""
 
 TYPICAL = 0.9
 """Novelty below which most members must lie for a group to be part of a known class."""
@@ -38,19 +43,29 @@ def advise(
     groups: list[NDArray[np.float64]],
     novelty: NDArray[np.float64],
     nearest: tuple[tuple[str, float], ...],
+    named: tuple[NDArray[np.object_], NDArray[np.floating]],
     *,
     seed: int,
 ) -> tuple[str, str]:
     """Advice on a group, and its reason.
+
+    What most members are named comes first: distances and novelty are those of simulated
+    glitches, from which real ones of the same class can lie far away.
 
     Args:
         number: Which of the groups.
         groups: Whitened codes of the members of every group, the medoid first.
         novelty: Of the members of this one.
         nearest: Known classes and distances.
+        named: Class of each member and its probability, "" where it fits none.
         seed: Of the attempt to split.
     """
     inside = float(np.mean(novelty < TYPICAL))
+    if known := _known(*named):
+        return known, (
+            f"{1 - inside:.0%} of the members are more novel than {TYPICAL:.0%} of known events,"
+            " as real glitches of a known class can be where known events are simulated"
+        )
     if inside > 0.5:
         name = nearest[0][0]
         return f"sub-class of {name}", (
@@ -71,6 +86,19 @@ def advise(
         f"{1 - inside:.0%} of the members are more novel than {TYPICAL:.0%} of known events;"
         f" the nearest class, {nearest[0][0]}, is {nearest[0][1]:.1f} standard deviations away"
     )
+
+
+def _known(names: NDArray[np.object_], probability: NDArray[np.floating]) -> str:
+    """What most members are named, surely or more likely than not; "" where nothing."""
+    for advice, level in (("looks known", SURE), ("perhaps known", LIKELY)):
+        counts = Counter(names[(probability > level) & (names != "")].tolist())
+        for name, count in counts.most_common(1):
+            if 2 * count > len(names):
+                return (
+                    f"{advice}: {count} of {len(names)} members are named {name}"
+                    f" with probability > {level:g}"
+                )
+    return ""
 
 
 def _closest(number: int, groups: list[NDArray[np.float64]]) -> tuple[int | None, float]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import cluster, metrics, mixture
 
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, how_to_install
 
 Method = Literal["hdbscan", "gmm", "dpmm", "spectral"]
 
@@ -78,7 +78,7 @@ def _hdbscan(points: NDArray[np.float64], min_events: int) -> NDArray[np.int64]:
         raise InputError(
             "too many points for scikit-learn's HDBSCAN", expected=f"at most {MOST_FOR_SKLEARN:,}",
             found=f"{len(points):,}",
-            remedy="Install glitchvae[cluster], or choose another method.",
+            remedy=f"{how_to_install('cluster')} Or choose another method.",
         )  # fmt: skip
     import hdbscan
 

@@ -8,7 +8,7 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.archive.live import Live, drift, hours, poisson_interval
+from glitchvae.archive.live import Live, drift, hours, in_live_time, poisson_interval
 from glitchvae.discovery.record import PROPERTIES, Box, Rate
 from glitchvae.embedding import Embeddings
 
@@ -33,10 +33,7 @@ def describe(embeddings: Embeddings, members: NDArray[np.int64], live: Live) -> 
     gps, ifo = embeddings.gps[members], embeddings.ifo[members]
     known = np.isfinite(gps)
     return Description(
-        rates=tuple(
-            rate(name, int((ifo == name).sum()), hours(live, name))
-            for name in sorted({*live, *ifo})
-        ),
+        rates=tuple(_rate_of(name, gps[ifo == name], live) for name in sorted({*live, *ifo})),
         daily_profile=daily_profile(gps[known]),
         properties={name: _box(getattr(embeddings, name)[members]) for name in PROPERTIES},
         first_gps=float(gps[known].min()) if known.any() else float("nan"),
@@ -45,12 +42,26 @@ def describe(embeddings: Embeddings, members: NDArray[np.int64], live: Live) -> 
     )
 
 
-def rate(ifo: str, count: int, live_hours: float) -> Rate:
-    """Events per live hour with their exact interval; NaN where there is no live time."""
+def _rate_of(ifo: str, gps: NDArray[np.float64], live: Live) -> Rate:
+    """Rate of the events of one detector; unknown where the time of any of them is."""
+    inside = in_live_time(gps, np.full(len(gps), ifo, dtype=object), live)
+    time = hours(live, ifo) if np.isfinite(gps).all() else float("nan")
+    return rate(ifo, len(gps), int(inside.sum()), time)
+
+
+def rate(ifo: str, count: int, inside: int, live_hours: float) -> Rate:
+    """Events per live hour with their exact interval; NaN where there is no live time.
+
+    Args:
+        ifo: Detector.
+        count: Events.
+        inside: Those that lie in live time.
+        live_hours: Live time.
+    """
     time = live_hours if live_hours > 0 else float("nan")
-    low, high = poisson_interval(count)
+    low, high = poisson_interval(inside)
     return Rate(
-        ifo=ifo, count=count, live_hours=live_hours, per_hour=count / time, low=low / time,
+        ifo=ifo, count=count, live_hours=live_hours, per_hour=inside / time, low=low / time,
         high=high / time,
     )  # fmt: skip
 

@@ -15,6 +15,12 @@ from glitchvae.embedding import Embeddings
 PROPERTIES: tuple[str, ...] = ("snr", "peak_frequency", "q", "duration", "bandwidth")
 """Columns of the trigger that a group is described by."""
 
+RELATIVE = (
+    "p-values are relative to simulated glitches (discovery is not calibrated on real strain yet,"
+    " where groups of a known class come out as unexplained)"
+)
+"""Said beside every p-value: whether strain is real cannot be told from an archive."""
+
 Box = dict[str, tuple[float, float, float]]
 """5 % quantile, median and 95 % quantile of each of `PROPERTIES`, NaN where unknown."""
 
@@ -27,7 +33,7 @@ class Rate:
         ifo: Detector.
         count: Events.
         live_hours: Hours that were searched, NaN where unknown.
-        per_hour: Events per hour.
+        per_hour: Events in live time per hour, NaN where it is unknown.
         low: Lower end of the exact central 90 % Poisson interval (per hour).
         high: Upper end (per hour).
     """
@@ -81,9 +87,11 @@ class Candidate(EventGroup):
         edges: Rows of the least typical members.
         stability: Mean Jaccard index of the group over bootstrap reclusterings.
         p_value: Chance that a run without a new class holds a group this significant.
-        expected_per_month: Such groups that chance makes in 30 days of live time.
+        expected_per_month: Such groups that chance makes in 30 days of live time, NaN where
+            that is unknown.
         nearest: Known classes and their distances, the nearest first.
-        advice: "new class", "sub-class of X", "merge with candidate-2" or "split".
+        advice: "new class", "looks known: …" and "perhaps known: …" with what most members
+            are named, "sub-class of X", "merge with candidate-2" or "split".
         reason: Why, in a sentence.
     """
 
@@ -147,3 +155,12 @@ class Discovery:
     def model_digest(self) -> str:
         """Digest of the model, empty where the embeddings do not say."""
         return self.model.get("digest", "")
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What readers have to know of the numbers, a clause each."""
+        unknown = sorted({str(ifo) for ifo in self.embeddings.ifo} - set(self.live))
+        if not unknown:
+            return (RELATIVE,)
+        whose = f" for {', '.join(name or 'no detector' for name in unknown)}" if self.live else ""
+        return RELATIVE, f"live time unknown{whose} (--live names the segments that were searched)"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from glitchvae.archive.live import Live, months
+from glitchvae.classes.catalog import read_catalog
 from glitchvae.classes.novelty import Novelty
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.advising import advise, nearest_classes
@@ -51,7 +52,8 @@ def discover(
         InputError: fewer than 20 events with a code, all codes the same, or codes of
             another size than the prototypes'.
     """
-    settings, live = settings or DiscoverySettings(), dict(live or {})
+    settings = settings or DiscoverySettings()
+    live = {ifo: stretches for ifo, stretches in (live or {}).items() if abs(stretches) > 0}
     report = progress or (lambda _: None)
     rows = comparable_rows(embeddings, prototypes)
     known = Known.of(prototypes, seed=settings.seed)
@@ -105,20 +107,30 @@ def _candidates(
 ) -> tuple[Candidate, ...]:  # fmt: skip
     centres = prototypes.centres @ prototypes.whitener
     groups = [archive.codes[own] for own in members]
+    names, month = _names(embeddings), months(live, set(embeddings.ifo))
     candidates = []
     for number, own in enumerate(members):
         nearest = nearest_classes(groups[number][0], centres, prototypes.owners, prototypes.names)
-        advice, reason = advise(number, groups, novelty[own], nearest, seed=settings.seed)
+        advice, reason = advise(
+            number, groups, novelty[own], nearest,
+            (names[rows[own]], embeddings.class_probability[rows[own]]), seed=settings.seed,
+        )  # fmt: skip
         chance = float(found.p_values[number])
         candidates.append(
             Candidate(
                 name=f"candidate-{number + 1}", members=rows[own], medoid=int(rows[own[0]]),
                 edges=rows[own[-_EDGES:][::-1]], stability=float(stable[number]), p_value=chance,
-                expected_per_month=chance * found.tests / months(live), nearest=nearest,
+                expected_per_month=chance * found.tests / month, nearest=nearest,
                 advice=advice, reason=reason, **describe(embeddings, rows[own], live),
             )
         )  # fmt: skip
     return tuple(candidates)
+
+
+def _names(embeddings: Embeddings) -> NDArray[np.object_]:
+    """(N,) the class that each event was named, "" for none and for what fits no class."""
+    remainder = [card.name for card in read_catalog().cards if card.kind == "remainder"]
+    return np.where(np.isin(embeddings.class_name, remainder), "", embeddings.class_name)
 
 
 def _known_classes(

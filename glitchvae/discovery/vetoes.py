@@ -20,7 +20,7 @@ import numpy as np
 from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, how_to_install
 from glitchvae.store import replacing
 
 if TYPE_CHECKING:
@@ -117,13 +117,24 @@ def score_veto(
     )
 
 
-def write_segments(path: str | Path, segments: Mapping[str, segmentlist], *, name: str) -> None:
+def write_segments(
+    path: str | Path,
+    segments: Mapping[str, segmentlist],
+    *,
+    name: str,
+    live: Mapping[str, segmentlist] | None = None,
+) -> None:
     """Write segments as the suffix says: LIGO_LW, HDF5, or text of one detector.
+
+    Flags in LIGO_LW and HDF5 say when their state is known. That is the live time and the
+    segments themselves: gwpy drops the active time of a flag that is not known. Without live
+    time nothing is said of the time between the segments.
 
     Args:
         path: `.xml`, `.xml.gz`, `.h5`, `.hdf5` or `.txt` (start and end on each line).
         segments: Of each detector.
         name: Of the flag, which becomes `<ifo>:GLITCHVAE-<NAME>:1`.
+        live: Stretches that were searched, by detector, where they are known.
 
     Raises:
         InputError: another suffix, or text of several detectors, or an optional
@@ -135,9 +146,9 @@ def write_segments(path: str | Path, segments: Mapping[str, segmentlist], *, nam
         if suffix in _TEXT:
             _write_text(temporary, segments, path)
         elif suffix in _HDF5:
-            _flags(segments, name).write(temporary, format="hdf5", overwrite=True)
+            _flags(segments, name, live).write(temporary, format="hdf5", overwrite=True)
         else:
-            _write_ligolw(temporary, _flags(segments, name), path)
+            _write_ligolw(temporary, _flags(segments, name, live), path)
 
 
 def read_segments(path: str | Path, *, ifo: str | None = None) -> dict[str, segmentlist]:
@@ -183,15 +194,17 @@ def _told(ifo: str | None, where: object) -> str:
     return ifo
 
 
-def _flags(segments: Mapping[str, segmentlist], name: str) -> DataQualityDict:
+def _flags(
+    segments: Mapping[str, segmentlist], name: str, live: Mapping[str, segmentlist] | None
+) -> DataQualityDict:
     from gwpy.segments import DataQualityDict, DataQualityFlag
 
     label = name.upper().replace("-", "_")
     flags = DataQualityDict()
     for ifo, active in sorted(segments.items()):
         flag = f"{ifo}:GLITCHVAE-{label}:1"
-        extent = [active.extent()] if active else []
-        flags[flag] = DataQualityFlag(flag, active=active, known=extent)
+        known = active | (live or {}).get(ifo, segmentlist())
+        flags[flag] = DataQualityFlag(flag, active=active, known=known, isgood=False)
     return flags
 
 
@@ -201,7 +214,7 @@ def _write_ligolw(temporary: Path, flags: DataQualityDict, path: str | Path) -> 
     except ImportError as error:
         raise InputError(
             "writing LIGO_LW needs igwn-ligolw", where=path,
-            remedy="Install it with: pip install 'glitchvae[triggers]'.",
+            remedy=how_to_install("triggers"),
         ) from error  # fmt: skip
     flags.write(temporary, format="ligolw", overwrite=True)
     if str(path).endswith(".gz"):

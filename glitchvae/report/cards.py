@@ -10,7 +10,7 @@ import numpy as np
 from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
-from glitchvae.discovery import Candidate, Discovery, KnownClass
+from glitchvae.discovery import Candidate, Discovery, KnownClass, in_live_time
 from glitchvae.discovery.vetoes import VetoScore
 from glitchvae.report.groups import Group
 from glitchvae.report.pictures import Pictures, draw_rows, montage, strip
@@ -133,16 +133,17 @@ def _profile(counts: NDArray[np.int64]) -> Bars | None:
 
 def _timelines(discovery: Discovery, groups: Sequence[Group]) -> dict[str, Bars]:
     """Events per hour of live time over the whole of it; per bin where it is unknown."""
-    gps = discovery.embeddings.gps
+    gps, ifo = discovery.embeddings.gps, discovery.embeddings.ifo
     known = gps[np.isfinite(gps)]
     if len(known) < 2 or known.min() == known.max():
         return {}
     edges = np.linspace(known.min(), np.nextafter(known.max(), np.inf), _BINS + 1)
     hours = _live_hours(discovery.live, edges)
+    counted = np.isfinite(gps) if hours is None else in_live_time(gps, ifo, discovery.live)
     days = utc(edges[[0, -1]])
     bars = {}
     for group in groups:
-        counts = np.histogram(gps[group.rows], edges)[0]
+        counts = np.histogram(gps[group.rows[counted[group.rows]]], edges)[0]
         rates = counts if hours is None else np.divide(
             counts, hours, out=np.zeros(_BINS), where=hours > 0
         )  # fmt: skip

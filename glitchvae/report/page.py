@@ -117,6 +117,8 @@ def _facts(discovery: Discovery) -> dict[str, Any]:
         "span": [str(text)[:16] for text in utc(np.array([times.min(), times.max()]))]
         if len(times) else [],
         "hours": hours,
+        "monthly": any(math.isfinite(c.expected_per_month) for c in discovery.candidates),
+        "over_time": "Rates over time" if hours else "Events over time",
         "explained": sum(len(known.members) for known in discovery.known),
     }  # fmt: skip
 

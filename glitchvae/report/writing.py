@@ -15,6 +15,7 @@ run.json                       settings, digests, versions, counts, and every fi
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,6 +109,7 @@ def summarise(discovery: Discovery, origin: Mapping[str, Any]) -> dict[str, Any]
         "events": len(events),
         "codes_digest": digest("\n".join(events.event_id).encode() + codes),
         "excluded": dict(discovery.excluded),
+        "remarks": list(discovery.remarks),
         "live_hours": {
             ifo: round(float(abs(s)) / 3600, 3) for ifo, s in sorted(discovery.live.items())
         },
@@ -123,21 +125,21 @@ def _write_candidate(folder: Path, discovery: Discovery, candidate: Candidate) -
     base = folder / "candidates" / candidate.name
     for suffix in (".h5", ".csv", ".ecsv"):
         write_embeddings(base.with_name(base.name + suffix), members)
-    segments = _segments(discovery, candidate)
+    segments, live = _segments(discovery, candidate), discovery.live
     place = folder / "vetoes"
     for ifo, own in segments.items():
         write_segments(place / f"{candidate.name}-{ifo}.txt", {ifo: own}, name=candidate.name)
     if segments:
-        write_segments(place / f"{candidate.name}.h5", segments, name=candidate.name)
+        write_segments(place / f"{candidate.name}.h5", segments, name=candidate.name, live=live)
     if segments and importlib.util.find_spec("igwn_ligolw"):
-        write_segments(place / f"{candidate.name}.xml.gz", segments, name=candidate.name)
+        write_segments(place / f"{candidate.name}.xml.gz", segments, name=candidate.name, live=live)
         write_triggers(base.with_name(f"{base.name}.xml.gz"), _triggers(members))
     evidence = Evidence(
         model=discovery.model_digest, events=len(members),
         medoid=str(discovery.embeddings.event_id[candidate.medoid]), p_value=candidate.p_value,
-        expected_per_month=candidate.expected_per_month, stability=candidate.stability,
+        expected_per_month=_known(candidate.expected_per_month), stability=candidate.stability,
         nearest=tuple(name for name, _ in candidate.nearest[:3]),
-        run=datetime.now(UTC).isoformat(timespec="seconds"),
+        run=datetime.now(UTC).isoformat(timespec="seconds"), remarks=discovery.remarks,
     )  # fmt: skip
     write_card(folder / "catalog" / DRAFTS, draft_card(candidate.name, members, evidence))
 
@@ -160,19 +162,25 @@ def _triggers(members: Embeddings) -> Triggers:
 
 
 def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
+    live = ", ".join(f"{i} {float(abs(s)) / 3600:.4g} h" for i, s in sorted(discovery.live.items()))
     yield (
-        "name", "events", "p_value", "expected_per_month", "stability", "advice", "reason",
-        "nearest_class", "distance", "first_gps", "last_gps", "drift", "medoid",
+        "name", "events", "p_value", "live_time", "expected_per_month", "stability", "advice",
+        "reason", "nearest_class", "distance", "first_gps", "last_gps", "drift", "medoid",
         *(f"median_{name}" for name in PROPERTIES),
     )  # fmt: skip
     for c in discovery.candidates:
         near = c.nearest[0] if c.nearest else ("", np.nan)
         yield (
-            c.name, len(c.members), c.p_value, c.expected_per_month, c.stability, c.advice,
-            c.reason, *near, c.first_gps, c.last_gps, c.drift,
+            c.name, len(c.members), c.p_value, live or "unknown", _known(c.expected_per_month),
+            c.stability, c.advice, c.reason, *near, c.first_gps, c.last_gps, _known(c.drift),
             discovery.embeddings.event_id[c.medoid],
             *(c.properties[name][1] if name in c.properties else "" for name in PROPERTIES),
         )  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    """A number, or nothing where there is none."""
+    return value if math.isfinite(value) else None
 
 
 def _event_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 from igwn_segments import segmentlist
 from numpy.typing import NDArray
 
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, how_to_install
 from glitchvae.strain.masks import DQ_BITS, INJECTION_BITS, bits_as_segments
 from glitchvae.strain.naming import choose_channel, detector, require_strain_unit
 from glitchvae.strain.source import Stretch
@@ -142,7 +142,7 @@ def _frame_errors(path: Path) -> Iterator[None]:
     except ImportError as error:
         raise InputError(
             "reading GWF frames needs a frame library", where=path, found=error,
-            remedy="Install it with: pip install 'glitchvae[gwf]'",
+            remedy=how_to_install("gwf"),
         ) from error  # fmt: skip
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(

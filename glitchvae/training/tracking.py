@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from glitchvae.errors import ConfigError
+from glitchvae.errors import ConfigError, how_to_install
 from glitchvae.training.config import TrainingConfig
 
 FOLDER = "tensorboard"
@@ -41,7 +41,7 @@ class TensorBoard:
         except ImportError as error:
             raise ConfigError(
                 "TensorBoard is not installed", found=error,
-                remedy='Install it with `pip install "glitchvae[track]"`, or read log.csv.',
+                remedy=f"{how_to_install('track')} Or read log.csv.",
             ) from error  # fmt: skip
         self._open = SummaryWriter
         self._writer: Any = None

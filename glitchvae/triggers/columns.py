@@ -37,8 +37,6 @@ The rows cover Gravity Spy's training set, its older export and its O3 tables,
 Omicron's HDF5, ROOT and LIGO_LW (`sngl_burst`), HVETO's lists and our own CSV.
 """
 
-MISSING_EXTRA = "Install it with: pip install 'glitchvae[triggers]'."
-
 _PREFIX = re.compile(rf"(?:^|[^A-Za-z0-9])({'|'.join(DETECTORS)})(?![A-Za-z0-9])")
 _COUNTER = re.compile(r"(?:\w+:event_id:)?\d+")
 

@@ -14,9 +14,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from glitchvae.errors import InputError, reading
+from glitchvae.errors import InputError, how_to_install, reading
 from glitchvae.store import opened
-from glitchvae.triggers.columns import MISSING_EXTRA, Table, triggers_from_table
+from glitchvae.triggers.columns import Table, triggers_from_table
 from glitchvae.triggers.record import Triggers
 
 _log = logging.getLogger(__name__)
@@ -239,5 +239,7 @@ def _extra(package: str, path: Path) -> Iterator[None]:
         yield
     except ImportError as error:
         raise InputError(
-            f"reading this kind of file needs {package}", where=path, remedy=MISSING_EXTRA
+            f"reading this kind of file needs {package}",
+            where=path,
+            remedy=how_to_install("triggers"),
         ) from error

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, how_to_install
 from glitchvae.store import replacing
-from glitchvae.triggers.columns import MISSING_EXTRA
 from glitchvae.triggers.record import Triggers
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _write_ligolw(path: Path, triggers: Triggers) -> None:
         import igwn_ligolw  # noqa: F401
     except ImportError as error:
         raise InputError(
-            "writing LIGO_LW needs igwn-ligolw", where=path, remedy=MISSING_EXTRA
+            "writing LIGO_LW needs igwn-ligolw", where=path, remedy=how_to_install("triggers")
         ) from error
     with replacing(path) as temporary:
         _sngl_burst(triggers).write(

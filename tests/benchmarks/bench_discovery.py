@@ -16,7 +16,7 @@ import numpy as np
 from glitchvae.archive import create_archive
 from glitchvae.archive.neighbours import Neighbours
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery import discover, spans
+from glitchvae.discovery import discover
 from glitchvae.embedding import Embeddings
 
 CLASSES, SIZE, NEW = 24, 32, 300
@@ -44,7 +44,7 @@ def search_for_classes(events, middles, rng) -> None:
     counts = np.r_[NEW, rng.multinomial(events - NEW, shares)]
     archive = events_of(*draw(middles, counts, rng), rng)
     begin, used = time.perf_counter(), time.process_time()
-    found = discover(archive, prototypes, live=spans(archive))
+    found = discover(archive, prototypes)
     print(f"discovery of {len(archive):,} events: {time.perf_counter() - begin:.1f} s,",
           f"{time.process_time() - used:.1f} s of processor time,",
           f"{len(found.candidates)} candidates, peak memory {peak():.2f} GiB")  # fmt: skip

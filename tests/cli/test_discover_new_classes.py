@@ -1,6 +1,7 @@
 """glitchvae discover-new-classes: what it finds, writes, remembers and refuses."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from glitchvae.archive import create_archive
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.cli import main
+from glitchvae.discovery import DiscoverySettings
 from glitchvae.discovery.runs import read_run
 from glitchvae.embedding import Embeddings
 
@@ -74,11 +76,9 @@ def test_the_loop_from_archive_to_class(home, model, events):
     assert result.exit_code == 0, result.output
     assert "220 glitches, 0 left out" in result.output
     assert "candidate-1" in result.output
-    assert "dead time" in result.output
     (folder,) = home.glob("discovery-*")
     card = read_run(folder)
     assert 30 <= card.summary["candidates"][0]["events"] <= 45
-    assert card.summary["live_hours"]["H1"] > 6
     proposed = run("catalog", "propose", folder, "candidate-1", "--name", "Pearls")
     assert proposed.exit_code == 0, proposed.output
     accepted = run("catalog", "accept", "pearls", "--reviewer", "ana", "--note", "real")
@@ -88,7 +88,27 @@ def test_the_loop_from_archive_to_class(home, model, events):
     assert "known from your catalogue: Pearls" in again.output
     assert "no group that the known classes leave unexplained" in again.output
     assert "Pearls" in (home / "again" / "events.csv").read_text()
-    assert "real" in run("catalog", "show", "Pearls").output
+    shown = run("catalog", "show", "Pearls").output
+    assert "real" in shown
+    assert "live time unknown" in shown
+    assert "a month" not in shown
+
+
+def test_an_archive_tells_no_live_time(home, model, events):
+    archive = create_archive("glitch-archive")
+    spans = dict.fromkeys(("H1", "L1"), (START, START + 1e8))  # of files three years apart
+    with archive.writing(spans) as journal:
+        journal.add(events)
+    result = discover("-o", "out", model=model)
+    assert result.exit_code == 0, result.output
+    assert "p-values are relative to simulated glitches" in result.output
+    assert "live time unknown" in result.output
+    for said in ("per hour", "a month", "dead time"):
+        assert said not in result.output
+    summary = read_run(home / "out").summary
+    assert summary["live_time"] == "unknown"
+    assert summary["live_hours"] == {}
+    assert "p-values are relative to simulated glitches" in summary["remarks"][0]
 
 
 def test_a_turned_down_candidate_comes_back_with_a_note(home, model, events):
@@ -114,6 +134,10 @@ def test_segments_and_a_target_of_ones_own(home, model, events):
     assert card.summary["live_hours"] == {"H1": 10.0}
     assert card.summary["live_time"] == "H1=h.txt"
     assert card.summary["vetoes_measured_against"] == "target.csv"
+    assert "live time unknown for L1" in result.output
+    for said in ("per hour", "dead time"):
+        assert said in result.output
+    assert "a month" not in result.output
 
 
 def test_nothing_is_replaced_unasked(home, model, events):
@@ -187,6 +211,27 @@ def test_no_archive_and_an_empty_one(home, model):
     result = discover(model=model)
     assert result.exit_code == 1
     assert "holds no glitch yet" in result.output
+
+
+def test_help_names_the_default_method():
+    assert f"{DiscoverySettings().method} (default)" in run("discover-new-classes", "--help").output
+
+
+@pytest.mark.data
+def test_real_scattered_light_is_not_advised_as_a_new_class(home, real_data):
+    strain = real_data / "strain"
+    names = ("labelled/*1_GW190514*", "labelled/L-L1_GW190513*", "unlabelled/*-[HL]1_GW191109*")
+    files = [path for name in names for path in sorted(strain.glob(f"{name}.hdf5"))]
+    assert len(files) == 5
+    embedded = run("embed", *files, "--no-uncertainty")
+    assert embedded.exit_code == 0, embedded.output
+    result = run("discover-new-classes", "-o", "out", "--seed", 2)
+    assert result.exit_code == 0, result.output
+    assert "live time unknown" in result.output
+    (candidate,) = read_run(home / "out").summary["candidates"]
+    named = r"(looks|perhaps) known: \d+ of \d+ members are named Scattered_Light with probability"
+    assert re.match(named, candidate["advice"])
+    assert not re.search(r"\d /h", (home / "out" / "report.html").read_text(encoding="utf-8"))
 
 
 def test_a_bad_option_is_located(home, events):

@@ -1,9 +1,12 @@
 """The group: quick to start, complete in its listing, one line for a user's mistake."""
 
+import os
 import subprocess
 import sys
 
+import click
 import pytest
+from click.shell_completion import ShellComplete, get_completion_class
 from click.testing import CliRunner
 
 from glitchvae import __version__
@@ -68,3 +71,69 @@ def test_a_problem_of_the_user_s_is_one_line_and_exit_1():
 def test_interrupt_is_exit_130():
     result = CliRunner().invoke(group_raising(KeyboardInterrupt()), [])
     assert result.exit_code == 130
+
+
+def complete(*words):
+    """What a shell offers after `glitchvae` and some words, the last one unfinished."""
+    completion = ShellComplete(main, {}, "glitchvae", "_GLITCHVAE_COMPLETE")
+    return [item.value for item in completion.get_completions(list(words[:-1]), words[-1])]
+
+
+def options_of(command):
+    """Long names of its options."""
+    names = [n for p in command.params if isinstance(p, click.Option) for n in p.opts]
+    return {name for name in names if name.startswith("--")}
+
+
+@pytest.mark.parametrize("name", main.list_commands(None))
+def test_tab_completes_options_and_subcommands(name):
+    command = main.get_command(click.Context(main), name)
+    assert options_of(command) <= set(complete(name, "--"))
+    if isinstance(command, click.Group):
+        assert complete(name, "") == sorted(command.commands)
+        for inner, subcommand in command.commands.items():
+            assert options_of(subcommand) <= set(complete(name, inner, "--"))
+
+
+@pytest.mark.parametrize(
+    ("shell", "last", "offered"),
+    [
+        ("bash", "1", "plain,discover-new-classes"),
+        ("zsh", "1", "plain\ndiscover-new-classes\nFind groups of glitches"),
+        ("fish", "disc", "plain,discover-new-classes\tFind groups of glitches"),
+    ],
+)
+def test_every_shell_is_offered_commands(monkeypatch, shell, last, offered):
+    monkeypatch.setenv("COMP_WORDS", "glitchvae disc")
+    monkeypatch.setenv("COMP_CWORD", last)
+    completion = get_completion_class(shell)(main, {}, "glitchvae", "_GLITCHVAE_COMPLETE")
+    assert completion.complete().startswith(offered)
+
+
+@pytest.mark.parametrize(
+    ("shell", "last", "offered"),
+    [
+        ("bash", "2", "plain,--method"),
+        ("zsh", "2", "plain\n--method\n"),
+        ("fish", "--met", "plain,--method\t"),
+    ],
+)
+def test_every_shell_is_offered_options(monkeypatch, shell, last, offered):
+    monkeypatch.setenv("COMP_WORDS", "glitchvae discover-new-classes --met")
+    monkeypatch.setenv("COMP_CWORD", last)
+    completion = get_completion_class(shell)(main, {}, "glitchvae", "_GLITCHVAE_COMPLETE")
+    assert completion.complete().startswith(offered)
+
+
+def test_tab_imports_nothing_slow():
+    code = (
+        "import sys\nfrom glitchvae.cli import main\n"
+        "try:\n    main(prog_name='glitchvae')\nexcept SystemExit:\n    pass\n"
+        f"print('LOADED', [m for m in {SLOW!r} if m in sys.modules])"
+    )
+    asked = {"_GLITCHVAE_COMPLETE": "bash_complete", "COMP_WORDS": "glitchvae e", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env={**os.environ, **asked},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["plain,embed", "LOADED []"], done.stdout + done.stderr

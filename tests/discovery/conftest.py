@@ -39,7 +39,7 @@ def embeddings_of(codes, labels, rng, **changes):
         "snr": numbers[0], "peak_frequency": numbers[1], "q": numbers[2],
         "duration": numbers[3], "bandwidth": numbers[4],
         "mean": codes, "log_var": np.zeros_like(codes),
-        "class_name": np.full(count, "Blip", object), "class_probability": np.full(count, 0.9),
+        "class_name": np.full(count, "Blip", object), "class_probability": np.full(count, 0.4),
         "novelty": np.zeros(count), "f_max": np.full(count, 2048.0),
         "block_duration": np.full(count, 64.0), "status": np.full(count, "ok", object),
         "label": labels, "model": {"name": "toy", "digest": "d" * 64},

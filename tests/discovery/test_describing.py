@@ -6,9 +6,8 @@ from astropy.time import Time
 from igwn_segments import segment, segmentlist
 from scipy import stats
 
-from glitchvae.archive import create_archive
 from glitchvae.archive.live import drift, months, poisson_interval
-from glitchvae.discovery import live_segments, spans
+from glitchvae.discovery import in_live_time
 from glitchvae.discovery.describing import daily_profile, describe, rate
 from tests.discovery.conftest import START, draw, embeddings_of
 
@@ -31,9 +30,29 @@ def test_the_interval_of_a_rate_holds_its_confidence(count):
 
 
 def test_a_rate_without_live_time_is_unknown():
-    assert np.isnan(rate("H1", 3, float("nan")).per_hour)
-    assert np.isnan(rate("H1", 3, 0.0).low)
-    assert rate("H1", 3, 6.0).per_hour == 0.5
+    assert np.isnan(rate("H1", 3, 3, float("nan")).per_hour)
+    assert np.isnan(rate("H1", 3, 3, 0.0).low)
+    assert rate("H1", 5, 3, 6.0).per_hour == 0.5
+
+
+def test_a_rate_counts_what_lies_in_live_time(rng):
+    codes, labels = draw(rng, {"Blip": 40})
+    gps = np.r_[START + np.linspace(0.0, 3600.0, 30), START + 5000.0 + np.arange(10)]
+    events = embeddings_of(codes, labels, rng, gps=gps, ifo=np.full(40, "H1", object))
+    live = {"H1": segmentlist([segment(START, START + 3600.0)])}
+    (found,) = describe(events, np.arange(40), live)["rates"]
+    assert (found.count, found.per_hour) == (40, 30.0)
+    gps[0] = np.nan
+    (found,) = describe(events, np.arange(40), live)["rates"]
+    assert np.isnan(found.per_hour)
+
+
+def test_events_of_a_detector_that_nobody_vouches_for_are_outside():
+    live = {"H1": segmentlist([segment(0.0, 10.0), segment(20.0, 30.0)])}
+    gps = np.array([5.0, 15.0, 25.0, np.nan, 5.0])
+    ifo = np.array(["H1", "H1", "H1", "H1", "L1"], dtype=object)
+    assert in_live_time(gps, ifo, live).tolist() == [True, False, True, False, False]
+    assert not in_live_time(gps, ifo, {}).any()
 
 
 def test_a_steady_rate_is_steady_over_gaps_and_a_burst_is_not(rng):
@@ -60,8 +79,10 @@ def test_times_of_two_detectors_at_once_count_once():
     live = {
         "H1": segmentlist([segment(0.0, 10 * day)]), "L1": segmentlist([segment(5 * day, 15 * day)])
     }  # fmt: skip
-    assert months(live) == pytest.approx(0.5)
-    assert np.isnan(months({}))
+    assert months(live, {"H1", "L1"}) == pytest.approx(0.5)
+    assert months(live, {"L1"}) == pytest.approx(1 / 3)
+    assert np.isnan(months(live, {"H1", "V1"}))
+    assert np.isnan(months({}, {"H1"}))
 
 
 def test_a_box_leaves_out_what_is_unknown(rng):
@@ -83,17 +104,3 @@ def test_events_without_times_are_described(rng):
     found = describe(nowhere, np.arange(40), {})
     assert np.isnan(found["first_gps"])
     assert found["daily_profile"].sum() == 0
-    assert spans(nowhere) == {}
-
-
-def test_an_archive_says_what_was_searched(tmp_path, rng):
-    codes, labels = draw(rng, {"Blip": 40})
-    events = embeddings_of(codes, labels, rng)
-    archive = create_archive(tmp_path / "archive")
-    end = START + 36000.0
-    with archive.writing({"H1": (START, end), "L1": (START - 100.0, end)}) as journal:
-        journal.add(events)
-    found = live_segments(archive)
-    assert {ifo: float(abs(live)) for ifo, live in found.items()} == {"H1": 36000.0, "L1": 36100.0}
-    assert set(spans(events)) == {"H1", "L1"}
-    assert float(abs(spans(events)["H1"])) < 36000.0

@@ -67,6 +67,41 @@ def test_known_events_alone_make_no_candidate(without_new, prototypes):
     assert np.isnan(found.known[0].rates[0].per_hour)
 
 
+def test_p_values_are_said_to_be_relative_to_simulated_glitches(found, without_new, prototypes):
+    said = "p-values are relative to simulated glitches"
+    assert [said in remark for remark in found.remarks] == [True]
+    assert said in discover(without_new, prototypes, QUICK).remarks[0]
+
+
+def test_live_time_that_nobody_told_is_unknown(with_new, prototypes):
+    found = discover(with_new, prototypes, QUICK)
+    assert found.remarks[1].startswith("live time unknown (")
+    (candidate,) = found.candidates
+    assert np.isnan([candidate.expected_per_month, candidate.drift]).all()
+    assert all(np.isnan([r.per_hour, r.low, r.high]).all() for r in candidate.rates)
+
+
+def test_live_time_of_one_detector_is_not_that_of_the_others(with_new, prototypes):
+    live = {"H1": LIVE["H1"], "L1": segmentlist()}
+    found = discover(with_new, prototypes, QUICK, live=live)
+    assert found.remarks[1].startswith("live time unknown for L1 (")
+    (candidate,) = found.candidates
+    assert np.isnan(candidate.expected_per_month)
+    assert [np.isfinite(r.per_hour) for r in candidate.rates] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("Tomte", "looks known: "), ("None_of_the_Above", "new class")]
+)
+def test_advice_heeds_what_embed_named_the_members(with_new, prototypes, name, advice):
+    count = len(with_new)
+    named = dataclasses.replace(
+        with_new, class_name=np.full(count, name, object), class_probability=np.full(count, 0.95)
+    )
+    (candidate,) = discover(named, prototypes, QUICK).candidates
+    assert candidate.advice.startswith(advice)
+
+
 def test_the_same_seed_gives_the_same_result(found, with_new, prototypes):
     again = discover(with_new, prototypes, QUICK, live=LIVE)
     np.testing.assert_array_equal(again.cluster, found.cluster)

@@ -84,6 +84,23 @@ def test_gwpy_reads_the_flag_by_its_name(tmp_path, segments):
     assert flag.active == segments["H1"]
 
 
+@pytest.mark.parametrize("suffix", [".xml.gz", ".h5"])
+def test_no_time_is_known_that_nobody_looked_at(tmp_path, segments, suffix):
+    from gwpy.segments import DataQualityFlag
+
+    path, name = tmp_path / f"veto{suffix}", "H1:GLITCHVAE-X:1"
+    write_segments(path, segments, name="x")
+    unknown = DataQualityFlag.read(path, name)
+    assert unknown.known == segments["H1"]
+    live = segmentlist([segment(1e9 + 1.0, 1e9 + 5.1), segment(1e9 + 70.0, 1e9 + 80.0)])
+    write_segments(path, segments, name="x", live={"H1": live, "V1": live})
+    told = DataQualityFlag.read(path, name)
+    assert told.known == live | segments["H1"]
+    for flag in (unknown, told):
+        assert flag.coalesce().active == segments["H1"]
+        assert suffix == ".xml.gz" or not flag.isgood  # LIGO_LW has no place for it
+
+
 def test_text_is_of_one_detector(tmp_path, segments):
     path = tmp_path / "veto.txt"
     write_segments(path, {"H1": segments["H1"]}, name="x")

@@ -43,29 +43,32 @@ def describe(events, rows, live):
         ),
         "daily_profile": np.bincount(np.arange(len(rows)) % 24, minlength=24),
         "properties": dict.fromkeys(PROPERTIES, (1.0, 2.0, 3.0)),
-        "first_gps": float(times[0]), "last_gps": float(times[-1]), "drift": 0.3,
+        "first_gps": float(times[0]), "last_gps": float(times[-1]),
+        "drift": 0.3 if live else float("nan"),
     }  # fmt: skip
 
 
-def make_discovery(count=60, *, timed=True, seed=1):
+def make_discovery(count=60, *, timed=True, searched=True, seed=1):
     rng = np.random.default_rng(seed)
     events, group = make_events(count, rng, timed=timed)
     usable = np.isfinite(events.mean).all(axis=1)
-    live = {i: segmentlist([segment(START, START + 2e5)]) for i in ("H1", "L1")} if timed else {}
+    known = timed and searched
+    live = {i: segmentlist([segment(START, START + 2e5)]) for i in ("H1", "L1")} if known else {}
     rows = np.flatnonzero((group == 3) & usable)
+    chance = 0.01 if live else float("nan")
     candidate = Candidate(
         name="candidate-1", members=rows, medoid=int(rows[0]), edges=rows[-3:], stability=0.9,
-        p_value=0.001, expected_per_month=0.01, nearest=(("Blip", 3.0), ("Tomte", 4.5)),
-        advice="new class", reason="Nothing known lies near it.", **describe(events, rows, timed),
+        p_value=0.001, expected_per_month=chance, nearest=(("Blip", 3.0), ("Tomte", 4.5)),
+        advice="new class", reason="Nothing known lies near it.", **describe(events, rows, live),
     )  # fmt: skip
-    known = [
-        KnownClass(name=name, members=own, **describe(events, own, timed))
+    classes = [
+        KnownClass(name=name, members=own, **describe(events, own, live))
         for k, name in enumerate(KNOWN)
         if len(own := np.flatnonzero((group == k) & usable))
     ]
     return Discovery(
         embeddings=events, novelty=events.novelty.astype(float),
-        cluster=np.where(group == 3, 0, -1), candidates=(candidate,), known=tuple(known),
+        cluster=np.where(group == 3, 0, -1), candidates=(candidate,), known=tuple(classes),
         audit=(AuditRow(row=3, label="Blip", suggested="Tomte", agreement=0.9),),
         excluded={"gap": 2}, live=live, model=events.model,
     )  # fmt: skip

@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from igwn_segments import segment, segmentlist
 
 from glitchvae.report import render_report, score_vetoes
 from glitchvae.report.page import _chance, _figures, _share
+from tests.report.conftest import START
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -79,6 +81,49 @@ def test_without_times_and_pictures_the_page_says_so(make, count):
     assert "no picture" in page
     assert "live time unknown" in page
     assert 'id="from"' not in page
+
+
+def text_of(page):
+    return " ".join("".join(Page(page).text).split())
+
+
+def lead_of(page):
+    """The first paragraph after the title."""
+    return text_of(page[page.index('<p class="lead">') : page.index('<div class="tiles">')])
+
+
+def test_the_first_paragraph_says_what_p_values_are_relative_to(discovery):
+    lead = lead_of(render_report(discovery))
+    assert "p-values are relative to simulated glitches" in lead
+    assert "live time H1 55.6 h, L1 55.6 h" in lead
+    assert "live time unknown" not in lead
+
+
+def test_without_live_time_there_is_no_rate(make):
+    discovery = make(searched=False)
+    page = render_report(discovery, vetoes=score_vetoes(discovery))
+    assert "live time unknown" in lead_of(page)
+    text = text_of(page[page.index("<main") :])
+    for said in ("/h ", "a month", "dead time", "drift", "never changed", "Rates over time"):
+        assert said not in text, said
+    assert "Events over time" in text
+    assert "efficiency" in text
+    known = make()
+    text = text_of(render_report(known, vetoes=score_vetoes(known)))
+    for said in ("/h ", "a month", "dead time", "drift", "Rates over time"):
+        assert said in text, said
+
+
+def test_bars_of_a_rate_count_what_lies_in_live_time(discovery):
+    events = discovery.embeddings
+    middle = segmentlist([segment(START + 5e4, START + 1e5)])
+    page = render_report(dataclasses.replace(discovery, live={"H1": middle, "L1": segmentlist()}))
+    bars = re.findall(r'<div class="total nowrap">([\d.e+]+) /h', page)
+    own = (events.ifo == "H1") & (events.gps >= START + 5e4) & (events.gps <= START + 1e5)
+    times = events.gps[np.isfinite(events.gps)]
+    bin_hours = (times.max() - times.min()) / 60 / 3600
+    assert bars
+    assert max(map(float, bars)) <= own.sum() / bin_hours
 
 
 def test_nothing_found_is_a_page_too(discovery):

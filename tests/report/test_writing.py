@@ -5,6 +5,7 @@ import tomllib
 
 import numpy as np
 import pytest
+from gwpy.segments import DataQualityDict
 
 from glitchvae.classes.catalog import read_card
 from glitchvae.discovery.runs import read_run
@@ -73,6 +74,32 @@ def test_the_card_names_every_file_and_the_counts(run, discovery):
     assert card.summary["settings"] == discovery.settings.model_dump(mode="json")
     assert card.summary["live_hours"]["H1"] == round(2e5 / 3600, 3)
     assert {"report.html", "events.csv", "vetoes/candidate-1.h5"} <= set(card.files)
+
+
+def test_without_live_time_nothing_is_relative_to_it(tmp_path, make):
+    discovery = make(searched=False)
+    write_report(tmp_path / "run", discovery, vetoes=score_vetoes(discovery))
+    summary = read_run(tmp_path / "run").summary
+    assert summary["live_hours"] == {}
+    assert "p-values are relative to simulated glitches" in summary["remarks"][0]
+    assert "live time unknown" in summary["remarks"][1]
+    (line,) = rows(tmp_path / "run" / "candidates.csv")
+    assert (line["live_time"], line["expected_per_month"], line["drift"]) == ("unknown", "", "")
+    evidence = read_card(tmp_path / "run" / "catalog" / "candidates" / "candidate_1.toml").evidence
+    assert evidence.expected_per_month is None
+    assert evidence.remarks == discovery.remarks
+    flags = DataQualityDict.read(tmp_path / "run" / "vetoes" / "candidate-1.h5", format="hdf5")
+    assert [flag.known for flag in flags.values()] == [flag.active for flag in flags.values()]
+
+
+def test_live_time_is_told_with_what_is_relative_to_it(run, discovery):
+    (line,) = rows(run / "candidates.csv")
+    assert (line["live_time"], line["expected_per_month"]) == ("H1 55.56 h, L1 55.56 h", "0.01")
+    evidence = read_card(run / "catalog" / "candidates" / "candidate_1.toml").evidence
+    assert evidence.expected_per_month == 0.01
+    flags = DataQualityDict.read(run / "vetoes" / "candidate-1.xml.gz", format="ligolw")
+    for flag in flags.values():
+        assert discovery.live[flag.ifo] - flag.known == []
 
 
 def test_events_without_times_have_no_segments(tmp_path, make):

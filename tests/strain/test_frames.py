@@ -118,7 +118,7 @@ def test_missing_frame_library_names_the_extra(frame, monkeypatch):
         return real_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_frames)
-    with pytest.raises(InputError, match=r"pip install 'glitchvae\[gwf\]'"):
+    with pytest.raises(InputError, match=r'pip install "\.\[gwf\]"'):
         open_strain(frame)
 
 

@@ -53,5 +53,5 @@ def test_tensorboard_that_is_not_installed_is_said(monkeypatch):
         return real(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(ConfigError, match=r"not installed.*glitchvae\[track\]"):
+    with pytest.raises(ConfigError, match=r"not installed.*\.\[track\]"):
         TensorBoard()
