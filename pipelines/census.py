@@ -14,10 +14,10 @@ from igwn_segments import segmentlist
 from pydantic import Field
 from scipy.stats import chi2
 
-from glitchvae.archive import Job, create_archive, fill_from_strain
+from glitchvae.archive import create_archive, fill_from_strain
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import Settings, read_config
-from glitchvae.embedding import Embeddings
+from glitchvae.embedding import Embeddings, Job
 from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.recipes import find_files
 from glitchvae.simulate import simulate_strain

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from glitchvae.archive import Archive, Job, create_archive, fill_from_strain
+from glitchvae.archive import Archive, create_archive, fill_from_strain
 from glitchvae.archive.known_classes import known_classes
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.classes.user import previous_decision
 from glitchvae.config import Settings, read_config
 from glitchvae.discovery import Discovery, DiscoverySettings, discover
+from glitchvae.embedding import Job
 from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.recipes import find_files
 from glitchvae.report import score_vetoes, write_report

@@ -13,7 +13,7 @@ import numpy as np
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.dataset import read_images
-from glitchvae.embedding import Embeddings, embed_strain, encode_spectrograms
+from glitchvae.embedding import Embeddings, Job, embed_strain, encode_spectrograms
 from glitchvae.errors import ConfigError
 from glitchvae.probes import score
 from glitchvae.recipes import Row, find_files, plain, show
@@ -100,7 +100,8 @@ def embed_at(path: Path, gps: float, checkpoint: Checkpoint) -> Embeddings:
     """The code of one event of a strain file."""
     source = open_strain(path)
     triggers = at_times([gps], source.ifo)
-    ((code, _),) = embed_strain(source, triggers, checkpoint, IMAGING["gravity-spy"])
+    job = Job(checkpoint=checkpoint, imaging=IMAGING["gravity-spy"], uncertainty=False)
+    ((code, _),) = embed_strain(source, triggers, job)
     return code
 
 

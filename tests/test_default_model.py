@@ -10,7 +10,7 @@ import torch
 from glitchvae import resources
 from glitchvae.checkpoint import load_checkpoint, reconstruct
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset
-from glitchvae.embedding import embed_strain, encode_spectrograms
+from glitchvae.embedding import Job, embed_strain, encode_spectrograms
 from glitchvae.models import prepare
 from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE
 from glitchvae.spectrogram import IMAGING, SpectrogramSet
@@ -84,7 +84,11 @@ def test_it_reconstructs_better_than_the_mean_image(checkpoint, unseen):
 def embedded(checkpoint, path, gps):
     source = open_strain(path)
     triggers = at_times([gps], source.ifo)
-    ((rows, _),) = embed_strain(source, triggers, checkpoint, IMAGING["gravity-spy"])
+    ((rows, _),) = embed_strain(
+        source,
+        triggers,
+        Job(checkpoint=checkpoint, imaging=IMAGING["gravity-spy"], uncertainty=False),
+    )
     return rows
 
 

@@ -9,6 +9,7 @@ from glitchvae.checkpoint import load_checkpoint
 from glitchvae.embedding import (
     UNCERTAINTIES,
     Embeddings,
+    Job,
     assign_triggers,
     embed_strain,
     encode_spectrograms,
@@ -254,6 +255,10 @@ class TestBadTables:
 LIGHT = IMAGING["light"]
 
 
+def light(checkpoint):
+    return Job(checkpoint=checkpoint, imaging=LIGHT, uncertainty=False)
+
+
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     """Three quarters of a minute of H1-like strain with bursts at known times."""
@@ -276,7 +281,7 @@ class TestEmbedStrain:
     def test_given_times(self, source, checkpoint):
         start = source.segments[0][0]
         triggers = at_times([start + 30, start + 20, start + 10.5], "H1")
-        ((codes, images),) = embed_strain(source, triggers, checkpoint, LIGHT)
+        ((codes, images),) = embed_strain(source, triggers, light(checkpoint))
         np.testing.assert_array_equal(codes.gps - start, [10.5, 20, 30])
         assert len(images) == 3
         assert set(codes.status) == {"frequency_truncated"}
@@ -285,7 +290,7 @@ class TestEmbedStrain:
         assert list(codes.sources) == [source.files[0].name]
 
     def test_found_glitches_have_rows(self, source, checkpoint, simulated):
-        rows = rows_of(embed_strain(source, None, checkpoint, LIGHT))
+        rows = rows_of(embed_strain(source, None, light(checkpoint)))
         loud = simulated[1].take(np.asarray(simulated[1].snr) > 15)
         assert len(loud) > 0
         for gps in loud.gps:
@@ -295,9 +300,17 @@ class TestEmbedStrain:
     def test_resuming_repeats_the_same_batches(self, source, checkpoint):
         times = source.segments[0][0] + np.arange(8.0, 40.0, 4.0)
         triggers = at_times(times, "H1")
-        whole = list(embed_strain(source, triggers, checkpoint, LIGHT, batch_size=3))
+        whole = list(embed_strain(source, triggers, light(checkpoint), batch_size=3))
         done = set(whole[0][0].event_id)
-        rest = list(embed_strain(source, triggers, checkpoint, LIGHT, batch_size=3, done=done))
+        asked = []
+
+        def choose(batch):
+            asked.extend(batch.event_id)
+            return batch.take(np.array([event not in done for event in batch.event_id]))
+
+        job = light(checkpoint)
+        rest = list(embed_strain(source, triggers, job, batch_size=3, choose=choose))
+        assert asked == triggers.event_id.tolist()
         assert len(rest) == len(whole) - 1
         for (codes, images), (again, anew) in zip(whole[1:], rest, strict=True):
             assert_same_rows(codes, again)
@@ -305,7 +318,7 @@ class TestEmbedStrain:
 
     def test_a_time_outside_the_data_has_its_row(self, source, checkpoint):
         triggers = at_times([source.segments[0][0] + 20, 5.0], "H1")
-        rows = rows_of(embed_strain(source, triggers, checkpoint, LIGHT))
+        rows = rows_of(embed_strain(source, triggers, light(checkpoint)))
         assert list(rows.status) == ["outside_data", "frequency_truncated"]
         assert np.isnan(rows.mean[0]).all()
 
@@ -316,7 +329,7 @@ class TestEmbedStrain:
         path = tmp_path / "L-L1_TEST-1000-48.hdf5"
         write_gwosc(path, Strain(values=values, start=1000.0, sample_rate=4096.0, ifo="L1"))
         triggers = at_times([1010.0, 1018.0, 1040.0], "L1")
-        rows = rows_of(embed_strain(open_strain(path), triggers, checkpoint, LIGHT))
+        rows = rows_of(embed_strain(open_strain(path), triggers, light(checkpoint)))
         assert list(rows.status) == ["nan_in_block", "frequency_truncated", "zero_psd"]
         np.testing.assert_array_equal(np.isfinite(rows.mean).all(axis=1), [False, True, False])
 
@@ -324,19 +337,19 @@ class TestEmbedStrain:
         path = tmp_path / "L-L1_TEST-1000-5.hdf5"
         values = rng.normal(size=5 * 4096) * 1e-21
         write_gwosc(path, Strain(values=values, start=1000.0, sample_rate=4096.0, ifo="L1"))
-        rows = rows_of(embed_strain(open_strain(path), at_times([1002.5], "L1"), checkpoint, LIGHT))
+        rows = rows_of(embed_strain(open_strain(path), at_times([1002.5], "L1"), light(checkpoint)))
         assert np.isnan(rows.mean).all()
         assert not rows.usable.any()
 
     def test_another_detector(self, source, checkpoint):
         triggers = at_times([source.segments[0][0] + 20], "V1")
         with pytest.raises(InputError, match=r"H1.*V1"):
-            list(embed_strain(source, triggers, checkpoint, LIGHT))
+            list(embed_strain(source, triggers, light(checkpoint)))
 
     def test_two_detectors_mixed_are_counted(self, source, checkpoint, caplog):
         time = source.segments[0][0] + 20
         triggers = Triggers.join([at_times([time], "H1"), at_times([time, time + 5], "V1")])
-        assert len(rows_of(embed_strain(source, triggers, checkpoint, LIGHT))) == 1
+        assert len(rows_of(embed_strain(source, triggers, light(checkpoint)))) == 1
         assert "2 of V1" in caplog.text
 
     def test_progress_counts_every_trigger(self, source):
@@ -429,7 +442,7 @@ def test_usable_band_follows_the_rate(tmp_path, rng, rate, top):
 def test_labelled_scattered_light(real_data, checkpoint):
     """Both labelled glitches that are away from the edge get a code, with their image in place."""
     path = real_data / "strain/labelled/L-L1_GW190513_205428_1024HZ-1241816066-24.hdf5"
-    rows, images = zip(*embed_strain(open_strain(path), None, checkpoint, LIGHT), strict=True)
+    rows, images = zip(*embed_strain(open_strain(path), None, light(checkpoint)), strict=True)
     rows, images = Embeddings.join(rows), SpectrogramSet.join(images)
     for gps in (1241816072.438, 1241816076.313):
         near = int(np.abs(rows.gps - gps).argmin())

@@ -2,7 +2,6 @@ from .archive import Archive as Archive
 from .archive import archive_path as archive_path
 from .archive import create_archive as create_archive
 from .filling import Filled as Filled
-from .filling import Job as Job
 from .filling import fill_from_images as fill_from_images
 from .filling import fill_from_strain as fill_from_strain
 from .gathering import Gathered as Gathered
@@ -21,7 +20,6 @@ __all__ = [
     "Filled",
     "Gathered",
     "ImagesTask",
-    "Job",
     "StrainTask",
     "Summary",
     "Task",

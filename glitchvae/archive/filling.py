@@ -4,51 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glitchvae.archive.archive import Archive
 from glitchvae.archive.layout import time_span
 from glitchvae.archive.parts import rows_between
-from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding import (
     Embeddings,
-    embed_triggers,
-    encode_spectrograms,
+    Job,
+    embed_images,
+    embed_strain,
     select_triggers,
-    trigger_batches,
 )
 from glitchvae.errors import GlitchvaeError
 from glitchvae.progress import Progress
-from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
+from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.store import digest
 from glitchvae.strain import StrainSource
 from glitchvae.triggers import Triggers
 
-_IMAGES_PER_BATCH = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """How inputs are turned into codes.
-
-    Attributes:
-        checkpoint: Model and prototypes.
-        imaging: How strain becomes images.
-        snr: Threshold where glitches are searched for.
-        device: Where to compute.
-        uncertainty: Whether rows say how their codes change with small changes.
-        configuration: The options of the run, kept with the rows.
-    """
-
-    checkpoint: Checkpoint
-    imaging: ImagingSettings
-    snr: float = 7.5
-    device: str = "cpu"
-    uncertainty: bool = True
-    configuration: dict[str, Any] = field(default_factory=dict)
+AnyEvents = TypeVar("AnyEvents", Triggers, SpectrogramSet)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,21 +66,12 @@ def fill_from_strain(
         [*source.segments.extent(), *(() if chosen is None else chosen.gps.tolist())]
     )
     origin = (job.checkpoint.digest, digest(job.imaging.model_dump(mode="json")))
-    known = archive.known(source.ifo, start, end, *origin)
-    seen: set[str] = set()
+    todo = _Todo(archive.known(source.ifo, start, end, *origin))
     with archive.writing({source.ifo: (start, end)}) as journal:
-        for batch in trigger_batches(
-            source, chosen, snr=job.snr, device=job.device, progress=progress
-        ):
-            seen.update(batch.event_id)
-            todo = batch.take(_without_code(known, batch))
-            for codes, images in embed_triggers(
-                source, todo, job.checkpoint, job.imaging, device=job.device,
-                uncertainty=job.uncertainty, configuration=job.configuration,
-            ):  # fmt: skip
-                journal.add(codes, images)
-    rows = rows_between(archive.path, source.ifo, start, end, origin, seen)
-    return Filled(rows=rows, known=len(seen & known.keys()), problems=tuple(problems))
+        for codes, images in embed_strain(source, chosen, job, choose=todo, progress=progress):
+            journal.add(codes, images)
+    rows = rows_between(archive.path, source.ifo, start, end, origin, todo.seen)
+    return Filled(rows=rows, known=todo.known_before, problems=tuple(problems))
 
 
 def fill_from_images(
@@ -134,25 +102,32 @@ def _fill_detector(
     """Images of one detector."""
     ifo, (start, end) = spectrograms.ifo[0], time_span(spectrograms.gps)
     origin = (job.checkpoint.digest, digest(spectrograms.imaging))
-    known = archive.known(ifo, start, end, *origin)
+    todo = _Todo(archive.known(ifo, start, end, *origin))
     with archive.writing() as journal:
-        for first in range(0, len(spectrograms), _IMAGES_PER_BATCH):
-            batch = spectrograms.take(slice(first, first + _IMAGES_PER_BATCH))
-            todo = batch.take(_without_code(known, batch))
-            codes = encode_spectrograms(
-                todo, job.checkpoint, device=job.device, uncertainty=job.uncertainty,
-                configuration=job.configuration,
-            )  # fmt: skip
-            journal.add(codes, todo)
-            if progress is not None:
-                progress(len(batch))
-    seen = set(spectrograms.event_id)
-    rows = rows_between(archive.path, ifo, start, end, origin, seen)
-    return Filled(rows=rows, known=len(seen & known.keys()))
+        for codes, images in embed_images(spectrograms, job, choose=todo, progress=progress):
+            journal.add(codes, images)
+    rows = rows_between(archive.path, ifo, start, end, origin, todo.seen)
+    return Filled(rows=rows, known=todo.known_before)
 
 
-def _without_code(
-    known: Mapping[str, bool], events: Triggers | SpectrogramSet
-) -> NDArray[np.bool_]:
-    """(N,) the events to embed: an unusable one is tried again, perhaps with more data."""
-    return np.array([not known.get(event, False) for event in events.event_id], dtype=bool)
+@dataclass(frozen=True)
+class _Todo:
+    """Which events of a batch need work: an unusable one is tried again, perhaps with more data.
+
+    Attributes:
+        known: Events that are there, and whether with a code.
+        seen: Every event that was asked about.
+    """
+
+    known: Mapping[str, bool]
+    seen: set[str] = field(default_factory=set)
+
+    def __call__(self, events: AnyEvents) -> AnyEvents:
+        self.seen.update(events.event_id)
+        wanted = [not self.known.get(event, False) for event in events.event_id]
+        return events.take(np.array(wanted, dtype=bool))
+
+    @property
+    def known_before(self) -> int:
+        """How many of the events seen were there."""
+        return len(self.seen & self.known.keys())

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 from glitchvae.archive.archive import Archive
-from glitchvae.archive.filling import Filled, Job, fill_from_images, fill_from_strain
+from glitchvae.archive.filling import Filled, fill_from_images, fill_from_strain
 from glitchvae.dataset import read_images
-from glitchvae.embedding import Plan, assign_triggers, plan_embedding, plan_encoding, usable_band
+from glitchvae.embedding import (
+    Job,
+    Plan,
+    assign_triggers,
+    plan_embedding,
+    plan_encoding,
+    usable_band,
+)
 from glitchvae.errors import GlitchvaeError, reading
 from glitchvae.progress import Progress
 from glitchvae.shapes import AXIS_FREQUENCIES

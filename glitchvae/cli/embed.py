@@ -17,8 +17,8 @@ from glitchvae.errors import GlitchvaeError, InputError, StorageError
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
-    from glitchvae.archive import Archive, Filled, Job, Task
-    from glitchvae.embedding import Embeddings
+    from glitchvae.archive import Archive, Filled, Task
+    from glitchvae.embedding import Embeddings, Job
     from glitchvae.strain import StrainSource
     from glitchvae.triggers import Triggers
 
@@ -78,10 +78,11 @@ def _check_outputs(out: Path | None, contact_sheet: Path | None) -> None:
 
 
 def _job(options: dict[str, Any], archive: Path | None) -> Job:
-    from glitchvae.archive import Job, archive_path
+    from glitchvae.archive import archive_path
     from glitchvae.archive.known_classes import known_classes
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.classes.user import catalog_path
+    from glitchvae.embedding import Job
     from glitchvae.spectrogram import imaging_settings
 
     device = choose_device(options["device"])

@@ -3,13 +3,14 @@ from .inputs import Inputs as Inputs
 from .inputs import assign_triggers as assign_triggers
 from .inputs import open_inputs as open_inputs
 from .inputs import read_triggers_for as read_triggers_for
+from .job import Job as Job
 from .plan import Plan as Plan
 from .plan import plan_embedding as plan_embedding
 from .plan import plan_encoding as plan_encoding
 from .record import UNCERTAINTIES as UNCERTAINTIES
 from .record import Embeddings as Embeddings
+from .streaming import embed_images as embed_images
 from .streaming import embed_strain as embed_strain
-from .streaming import embed_triggers as embed_triggers
 from .streaming import select_triggers as select_triggers
 from .streaming import trigger_batches as trigger_batches
 from .streaming import usable_band as usable_band
@@ -24,11 +25,12 @@ __all__ = [
     "UNCERTAINTIES",
     "Embeddings",
     "Inputs",
+    "Job",
     "Plan",
     "assign_triggers",
     "check_output",
+    "embed_images",
     "embed_strain",
-    "embed_triggers",
     "encode_spectrograms",
     "from_arrow",
     "open_inputs",

@@ -1,15 +1,12 @@
-"""Codes of the glitches in strain: find, image and encode, one batch at a time."""
+"""The walk of the data: strain to triggers to images to codes, one batch at a time."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
-import numpy as np
-
-from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding.encode import encode_spectrograms
+from glitchvae.embedding.job import Job
 from glitchvae.embedding.record import Embeddings
 from glitchvae.errors import InputError
 from glitchvae.progress import Progress
@@ -21,23 +18,24 @@ from glitchvae.triggers import Triggers, scan_source
 BATCH_SIZE = 16
 """Events imaged and encoded together: what an interruption can cost, and the memory held."""
 
+IMAGES_PER_BATCH = 64
+"""Events encoded together where their images are there already."""
+
+Walk = Iterator[tuple[Embeddings, SpectrogramSet]]
+"""The rows of one batch and the images they were made from, batch by batch."""
+
 _LOG = logging.getLogger(__name__)
 
 
 def embed_strain(
     source: StrainSource,
     triggers: Triggers | None,
-    checkpoint: Checkpoint,
-    imaging: ImagingSettings,
+    job: Job,
     *,
-    snr: float = 7.5,
-    device: str = "cpu",
     batch_size: int = BATCH_SIZE,
-    done: Collection[str] = frozenset(),
-    uncertainty: bool = False,
-    configuration: dict[str, Any] | None = None,
+    choose: Callable[[Triggers], Triggers] = lambda batch: batch,
     progress: Progress | None = None,
-) -> Iterator[tuple[Embeddings, SpectrogramSet]]:
+) -> Walk:
     """Codes and images of the glitches in `source`, batch by batch in time order.
 
     Only one stretch of strain and one batch of images are held at a time, so memory
@@ -46,14 +44,9 @@ def embed_strain(
     Args:
         source: Strain of one detector.
         triggers: The glitches to embed, or None to find them in the strain.
-        checkpoint: Model and prototypes.
-        imaging: How strain becomes images.
-        snr: Threshold of the search where `triggers` is None.
-        device: Where images and codes are computed.
+        job: How.
         batch_size: Events per batch.
-        done: Identifiers of events that need no work.
-        uncertainty: See `encode_spectrograms`.
-        configuration: Options of the run, kept with the rows.
+        choose: Of each batch, the events that need work; it sees every event once.
         progress: Called with the seconds searched, or the number of triggers dealt with.
 
     Yields:
@@ -63,34 +56,46 @@ def embed_strain(
         InputError: no trigger is of the source's detector.
     """
     for batch in trigger_batches(
-        source, triggers, snr=snr, device=device, batch_size=batch_size, progress=progress
+        source, triggers, snr=job.snr, device=job.device, batch_size=batch_size, progress=progress
     ):
-        todo = batch.take(np.array([event not in done for event in batch.event_id], dtype=bool))
-        yield from embed_triggers(
-            source, todo, checkpoint, imaging, device=device, uncertainty=uncertainty,
-            configuration=configuration,
-        )  # fmt: skip
+        for images in make_spectrograms(
+            source, choose(batch), job.imaging, device=job.device, batch_size=batch_size
+        ):
+            yield _encode(images, job), images
 
 
-def embed_triggers(
-    source: StrainSource,
-    triggers: Triggers,
-    checkpoint: Checkpoint,
-    imaging: ImagingSettings,
+def embed_images(
+    spectrograms: SpectrogramSet,
+    job: Job,
     *,
-    device: str = "cpu",
-    batch_size: int = BATCH_SIZE,
-    uncertainty: bool = False,
-    configuration: dict[str, Any] | None = None,
-) -> Iterator[tuple[Embeddings, SpectrogramSet]]:
-    """Codes and images of triggers of the source's detector, batch by batch."""
-    for images in make_spectrograms(
-        source, triggers, imaging, device=device, batch_size=batch_size
-    ):
-        codes = encode_spectrograms(
-            images, checkpoint, device=device, uncertainty=uncertainty, configuration=configuration
-        )
-        yield codes, images
+    choose: Callable[[SpectrogramSet], SpectrogramSet] = lambda batch: batch,
+    progress: Progress | None = None,
+) -> Walk:
+    """Codes of images that are there already, batch by batch in their order.
+
+    Args:
+        spectrograms: The images.
+        job: How; its imaging settings are not used.
+        choose: Of each batch, the events that need work; it sees every event once.
+        progress: Called with the number of events dealt with.
+
+    Yields:
+        The rows of one batch and its images.
+    """
+    for first in range(0, len(spectrograms), IMAGES_PER_BATCH):
+        batch = spectrograms.take(slice(first, first + IMAGES_PER_BATCH))
+        images = choose(batch)
+        if len(images):
+            yield _encode(images, job), images
+        if progress is not None:
+            progress(len(batch))
+
+
+def _encode(images: SpectrogramSet, job: Job) -> Embeddings:
+    return encode_spectrograms(
+        images, job.checkpoint, device=job.device, uncertainty=job.uncertainty,
+        configuration=job.configuration,
+    )  # fmt: skip
 
 
 def trigger_batches(

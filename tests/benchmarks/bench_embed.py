@@ -44,8 +44,9 @@ def simulate_segments(folder: Path, count: int) -> list[Path]:
 
 def embed(files: list[Path], model: str, imaging: str, archive: Path) -> dict[str, float]:
     """Wall clock and peak memory of one whole run, the start of Python left out."""
-    from glitchvae.archive import Job, create_archive, fill_from_strain
+    from glitchvae.archive import create_archive, fill_from_strain
     from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.embedding import Job
     from glitchvae.spectrogram import imaging_settings
     from glitchvae.strain import open_strain
 
