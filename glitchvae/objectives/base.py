@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal, kl_divergence
@@ -14,6 +14,10 @@ from glitchvae.objectives.schedules import Schedule
 
 Weights = Mapping[str, float | Tensor]
 """Weights of a step by name: numbers, or scalars on the device of a captured step."""
+
+
+LikelihoodOn = Literal["first", "all"]
+"""Latent layers of a hierarchy that the likelihood is on."""
 
 
 class Batch(NamedTuple):
@@ -93,6 +97,10 @@ class Objective(Settings):
 
     second_batch: ClassVar[bool] = False
     """Whether `Batch.other` has to be there."""
+
+    hierarchy_on: ClassVar[LikelihoodOn | None] = None
+    """Of an objective for hierarchies alone, the layers that the likelihood of the hierarchy
+    it brings is on; None of an objective that takes one latent layer."""
 
     def schedules(self) -> dict[str, Schedule]:
         """The weights by name."""

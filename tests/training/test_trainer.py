@@ -97,8 +97,8 @@ def test_images_of_another_shape_are_refused(pictures, data, config):
 
 
 def test_an_objective_for_other_models_is_refused(pictures):
-    with pytest.raises(ModelError, match="free bits"):
-        Trainer(pictures, settings(objective=Seatbelt(free_bits=1.0)))
+    with pytest.raises(ModelError, match=r"'seatbelt'.*two latent layers or more"):
+        Trainer(pictures, settings(objective=Seatbelt()))
 
 
 def test_processes_share_a_batch_evenly_or_not_at_all(pictures):
