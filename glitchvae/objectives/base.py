@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Normal, kl_divergence
 
 from glitchvae.config import Settings
+from glitchvae.errors import ModelError
 from glitchvae.models import Latents
 from glitchvae.objectives.schedules import Schedule
 
@@ -153,8 +154,14 @@ class Objective(Settings):
         """The terms of a batch, with their weighted sum under `loss`.
 
         Raises:
-            ModelError: the model is not one that the objective is defined for.
+            ModelError: the model is not one that the objective is defined for, or a term is
+                called `loss`.
         """
         self.check(model)
         terms = self.terms(model, batch, critic)
+        if "loss" in terms:
+            raise ModelError(
+                f"a term of the objective {type(self).__name__} has the name of the sum of all",
+                found="loss", remedy="Give the term another name.",
+            )  # fmt: skip
         return {"loss": self.total(terms, weights), **terms}

@@ -15,6 +15,7 @@ from glitchvae.objectives import distortion, rate
 from glitchvae.prototypes import Prototypes
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
+from glitchvae.training.log import kl_columns
 from glitchvae.training.step import in_range
 
 _BATCH = 256
@@ -110,7 +111,7 @@ def _class_figures(
 def _last_terms(log: list[dict[str, float]]) -> dict[str, float]:
     """The last row of a log, without the KL of single dimensions."""
     last = log[-1] if log else {}
-    return {k: v for k, v in last.items() if k != "step" and not k.startswith("kl_")}
+    return {k: v for k, v in last.items() if k not in ("step", *kl_columns(last))}
 
 
 def _labelled(data: TrainingImages, *splits: str) -> NDArray[np.int64]:

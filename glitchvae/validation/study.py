@@ -115,7 +115,7 @@ def write_codes(settings: StudySettings, points: FactorData, cells: list[Cell], 
             "row": [cell.row.name] * len(few), "seed": np.full(len(few), cell.seed, np.int16)
         }  # fmt: skip
         columns |= {n: few.factors[:, k].astype(np.int8) for k, n in enumerate(few.names)}
-        columns |= {f"z_{d}": z for d, z in enumerate(codes.mean.T)}
+        columns |= {f"z_{d}": z for d, z in enumerate(codes.mean.T, start=1)}
         parts.append(pa.table(columns))
     if parts:
         with replacing(out / "codes.parquet") as temporary:

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from glitchvae.errors import InputError
-from glitchvae.training.log import read_log
+from glitchvae.training.log import dimension_kl, read_log
 from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.table2 import Cell, Result, Row
 
@@ -265,10 +265,7 @@ def kl_over_training(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64
         InputError: it has none.
     """
     log = read_log(run)
-    names = [name for name in log if name.startswith("kl_")]
-    if not names:
-        raise InputError("no KL of single dimensions", where=run, expected="columns kl_0, kl_1 …")
-    return log["step"], np.column_stack([log[name] for name in names])
+    return log["step"], dimension_kl(log, run)
 
 
 def published_values(

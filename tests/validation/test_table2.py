@@ -100,11 +100,13 @@ def test_a_study_writes_tables_codes_and_figures(study):
     with (out / "table2.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert {line["row"] for line in lines} == {row.name for row in SETTINGS.rows()}
-    assert {"mig", "elbo", "rate", "kl_2"} <= {line["metric"] for line in lines}
+    of_dimensions = {name for line in lines if (name := line["metric"]).startswith("kl_")}
+    assert of_dimensions == {"kl_1", "kl_2", "kl_3"}
+    assert {"mig", "elbo", "rate"} <= {line["metric"] for line in lines}
     assert all(line["n"] == "1" and line["verdict"] == "cannot be judged" for line in lines)
     codes = parquet.read_table(out / "codes.parquet")
     assert codes.num_rows == 3 * 10
-    assert {"row", "seed", "size", "x", "y", "z_0", "z_1", "z_2"} == set(codes.column_names)
+    assert {"row", "seed", "size", "x", "y", "z_1", "z_2", "z_3"} == set(codes.column_names)
     for name in ("elbo", "reconstruction", "kl", "traversals-annealed-5"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     with (out / "claims.csv").open() as file:
@@ -326,7 +328,7 @@ def write_log(run, opening, final):
     run.mkdir()
     with (run / "log.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["step", *(f"kl_{d}" for d in range(len(final)))])
+        rows.writerow(["step", *(f"kl_{d + 1}" for d in range(len(final)))])
         for step in range(100):
             kl = [v * min(max(step - o, 0) / 20, 1) for o, v in zip(opening, final, strict=True)]
             rows.writerow([step, *(kl if step > 2 else [9.0] * len(kl))])  # large at the start
@@ -344,7 +346,9 @@ def test_the_order_of_opening_is_read_from_the_log(tmp_path):
     assert np.isnan(order_of_opening(write_log(tmp_path / "c", (5, 20, 40), (2, 3, 0.1))))
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "log.csv").write_text("step,loss\n1,2\n")
-    with pytest.raises(InputError, match="no KL of single dimensions"):
+    with pytest.raises(
+        InputError, match="no KL of single dimensions; expected columns kl_1, "
+    ):
         order_of_opening(tmp_path / "d")
 
 
