@@ -78,6 +78,7 @@ def command(
     data = _read(datasets, settings, limit, target, run)
     _say_plan(data, settings, target, members=len(members) or 1, asked=only_plan)
     if only_plan or run is None:
+        _say_unfinished(settings, members)
         return
     options: Any = {"resume": resume, "changed_data": changed_data, "device": target}
     with _progress(settings.steps) as advance:
@@ -158,6 +159,17 @@ def _say_plan(
 
     if asked or launched_ranks().count == 1:
         _say(_describe(plan(data, settings, device=device), settings, device, members))
+
+
+def _say_unfinished(settings: TrainingConfig, members: Mapping[str, Any]) -> None:
+    """Which schedules the run, or members of it, would not finish."""
+    from glitchvae.training import member_config
+    from glitchvae.training.shortfalls import unfinished
+
+    configs = [member_config(settings, changes) for changes in members.values()] or [settings]
+    found = [text for one in configs for text in unfinished(one.objective, one.steps)]
+    for text in dict.fromkeys(found):
+        _say(text)
 
 
 def _describe(size: Plan, settings: TrainingConfig, device: str, members: int) -> str:

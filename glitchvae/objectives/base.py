@@ -107,6 +107,10 @@ class Objective(Settings):
         """The weights by name."""
         raise NotImplementedError
 
+    def target_rate(self) -> float | None:
+        """The rate in nats that a finished training is to end with; None where there is none."""
+        return None
+
     def check(self, model: VAE) -> None:
         """Refuse a model whose latent layers are not those the objective is defined for.
 

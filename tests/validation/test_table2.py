@@ -346,9 +346,7 @@ def test_the_order_of_opening_is_read_from_the_log(tmp_path):
     assert np.isnan(order_of_opening(write_log(tmp_path / "c", (5, 20, 40), (2, 3, 0.1))))
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "log.csv").write_text("step,loss\n1,2\n")
-    with pytest.raises(
-        InputError, match="no KL of single dimensions; expected columns kl_1, "
-    ):
+    with pytest.raises(InputError, match="no KL of single dimensions; expected columns kl_1, "):
         order_of_opening(tmp_path / "d")
 
 
