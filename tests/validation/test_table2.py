@@ -111,6 +111,9 @@ def test_a_study_writes_tables_codes_and_figures(study):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     with (out / "claims.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 5
+    with (out / "shortfalls.csv").open() as file:
+        short = {(x["row"], x["shortfall"].split(":")[0]) for x in csv.DictReader(file)}
+    assert ("annealed-5", "collapsed") in short or ("annealed-5", "the code is not used") in short
     with (out / "scores.csv").open() as file:
         scored = {line["row"] for line in csv.DictReader(file)}
     assert scored == {row.name for row in SETTINGS.rows()} | {
@@ -273,6 +276,33 @@ def test_claims_hold_fail_or_cannot_be_judged(tmp_path, monkeypatch):
     apart = [r for r in better if r.cell.row.objective == "annealed"]
     apart += [r for r in models(4, 0.0, rate=30.0) if r.cell.row.objective == "bottleneck"]
     assert verdicts(apart, tmp_path) == [unknown] * 4
+
+
+def test_a_claim_about_a_training_that_fell_short_cannot_be_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr("glitchvae.validation.verdicts.order_of_opening", lambda run: 0.9 + run)
+    monkeypatch.setattr(Cell, "folder", lambda cell, out: 0.01 * cell.seed)
+    better = list(models(4, 3.0, spread=0.1))
+    assert [claim.verdict for claim in judge_claims(better, tmp_path)] == ["holds"] * 5
+    for name, withheld in (("annealed-25", 5), ("bottleneck-25", 4), ("beta-4", 0)):
+        short = {Cell(BY_NAME[name], 2): ("collapsed",)}
+        found = judge_claims(better, tmp_path, short)
+        assert [c.verdict for c in found].count("cannot be judged") == withheld
+        assert sum(f"fell short: {name} (seed 2)" in c.found for c in found) == withheld
+
+
+def test_an_annealed_model_that_collapsed_counts_though_it_has_no_partner(tmp_path, monkeypatch):
+    monkeypatch.setattr("glitchvae.validation.verdicts.order_of_opening", lambda run: float("nan"))
+    lost = Cell(BY_NAME["annealed-5"], 0)
+    results = [*models(4, 3.0, spread=0.1), result("annealed-5", 0, "rate", 0.0, "")]
+    assert judge_claims(results, tmp_path)[0].verdict == "holds"
+    assert judge_claims(results, tmp_path, {lost: ("collapsed",)})[0].verdict == "cannot be judged"
+
+
+def test_a_row_with_a_training_that_fell_short_is_not_compared_with_published_values():
+    results = [result("beta-4", seed, "mig", 0.1 * seed) for seed in range(5)]
+    short = {Cell(BY_NAME["beta-4"], 3): ("collapsed",)}
+    (line,) = summarise(results, {("beta-4", "mig"): 0.9}, short)
+    assert (line.verdict, line.fell_short) == ("cannot be judged", 1)
 
 
 def test_models_of_one_seed_count_once(tmp_path, monkeypatch):
