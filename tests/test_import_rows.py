@@ -18,7 +18,7 @@ ROWS = (
     {"objectives", "checkpoint"},
     {"training", "embedding"},
     {"archive", "probes", "clustering", "novelty", "runs", "vetoes"},
-    {"discovery", "validation", "review"},
+    {"discovery", "validation", "review", "rehearsal"},
     {"plots", "report", "challenge", "recipes", "parity"},
     {"cli"},
 )

@@ -81,10 +81,10 @@ class Claim(NamedTuple):
         return "contradicted" if self.high < 0 else "undecided"
 
     @property
-    def reasons(self) -> str:
-        """Why it cannot be judged; empty where it can."""
-        few = [f"fewer than {FEWEST_SEEDS} seeds"] if self.seeds < FEWEST_SEEDS else []
-        return "; ".join([*few, *(f"{name} fell short" for name in self.fell_short)])
+    def reasons(self) -> tuple[str, ...]:
+        """Why it cannot be judged; none where it can."""
+        few = (f"fewer than {FEWEST_SEEDS} seeds",) if self.seeds < FEWEST_SEEDS else ()
+        return (*few, *(f"{name} fell short" for name in self.fell_short))
 
 
 Found = Mapping[Cell, Robustness]
@@ -171,8 +171,8 @@ def _claims_of(name: str, deep: Models, shallow: Models, weak: float, strong: fl
 def as_markdown(claims: Sequence[Claim]) -> str:
     """A table of claims, and why some of them cannot be judged."""
     rows = [f"| {c.text} | {c.difference:+.3g} | {_ends(c)} | {c.verdict} |" for c in claims]
-    reasons = dict.fromkeys(c.reasons for c in claims if c.reasons)
-    notes = [f"\nCannot be judged: {each}." for each in reasons]
+    reasons = dict.fromkeys(reason for c in claims for reason in c.reasons)
+    notes = [f"\nCannot be judged: {'; '.join(reasons)}."] if reasons else []
     header = ["| claim | difference | 90 % interval | |", "|---|---|---|---|"]
     return "\n".join([*header, *rows, *notes, ""])
 

@@ -91,7 +91,7 @@ def test_a_training_that_fell_short_takes_its_claims_with_it():
         assert all(any(word in claim.text for word in words) for claim in withheld)
     assert len(withheld) == 7  # all of Seatbelt-VAE, and nothing of beta-TCVAE alone
     text = report(made, {strong: ("collapsed",)})
-    assert f"Cannot be judged: {strong.name} fell short." in text
+    assert f"\nCannot be judged: {strong.name} fell short.\n" in text
     assert f"- {strong.name}: collapsed" in text
 
 
