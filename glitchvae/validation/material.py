@@ -1,4 +1,7 @@
-"""What a study of robustness trains on and attacks: sprites, chairs or glitches."""
+"""What a study of robustness trains on and attacks: sprites, chairs or glitches.
+
+A model of pictures is attacked with what it was trained on, as its card says.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glitchvae.checkpoint import Checkpoint
 from glitchvae.dataset import read_images
 from glitchvae.errors import InputError
 from glitchvae.models import prepare, reduce
@@ -20,8 +24,10 @@ from glitchvae.simulated_set import plan_stretches, simulate_dataset, write_data
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.training import TrainingImages, read_training_data
 from glitchvae.training.data import text_or_empty
+from glitchvae.validation.celeba import read_celeba
 from glitchvae.validation.chairs import AZIMUTHS, ELEVATIONS, draw_chairs, read_chairs
 from glitchvae.validation.dsprites import draw_dsprites, read_dsprites
+from glitchvae.validation.faces import read_faces
 from glitchvae.validation.factors import FactorData
 
 MaterialName = Literal["dsprites", "chairs", "glitches"]
@@ -75,8 +81,7 @@ def chairs(wanted: Wanted) -> Material:
     """The published chairs, or parametric ones: of a small study only every eighth azimuth."""
     if wanted.path is not None:
         return _pictures(read_chairs(wanted.path), wanted)
-    few = wanted.events + wanted.images < _CHAIRS * len(AZIMUTHS)
-    return _pictures(draw_chairs(AZIMUTHS[:: 8 if few else 1], ELEVATIONS), wanted)
+    return _pictures(_drawn_chairs(wanted.events + wanted.images), wanted)
 
 
 def glitches(wanted: Wanted) -> Material:
@@ -107,6 +112,64 @@ def glitches(wanted: Wanted) -> Material:
 MATERIALS: dict[MaterialName, Callable[[Wanted], Material]] = {
     "dsprites": dsprites, "chairs": chairs, "glitches": glitches,
 }  # fmt: skip
+
+PictureSet = Literal["dsprites", "chairs", "faces", "celeba"]
+
+_READ: dict[PictureSet, Callable[[Path], FactorData]] = {
+    "dsprites": read_dsprites, "chairs": read_chairs, "faces": read_faces, "celeba": read_celeba,
+}  # fmt: skip
+_DRAW: dict[PictureSet, Callable[[int], FactorData]] = {
+    "dsprites": lambda _: draw_dsprites(), "chairs": lambda count: _drawn_chairs(count),
+}  # fmt: skip
+_DESCRIBED: dict[str, tuple[PictureSet, bool]] = {
+    "dSprites": ("dsprites", True), "parametric chairs": ("chairs", True),
+    "3D Chairs": ("chairs", False), "3D Faces": ("faces", False), "CelebA": ("celeba", False),
+}  # fmt: skip
+"""First words of a set's description on a card: which it is, and whether it can be drawn. Drawn
+dSprites are the published ones; drawn chairs are others than the published ones."""
+
+
+def training_pictures(
+    checkpoint: Checkpoint, count: int, path: Path | None = None, chosen: PictureSet | None = None
+) -> FactorData:
+    """The pictures that a model was trained on, at its size.
+
+    Args:
+        checkpoint: A model of pictures.
+        count: How many are wanted: of a few chairs every eighth azimuth alone is drawn.
+        path: The published file or folder; None has the same drawn, where that is possible.
+        chosen: Which set, whatever the card says; of a model whose card does not tell.
+
+    Raises:
+        InputError: the card does not tell what the model was trained on, or that cannot be
+            drawn, or does not fit the model.
+    """
+    described = checkpoint.card.data.description
+    name, drawn = _DESCRIBED.get(described.split(",")[0], (None, False))
+    if chosen is not None:
+        name, drawn = chosen, chosen in _DRAW
+    if name is None:
+        raise InputError(
+            "the card does not tell which pictures the model was trained on",
+            where=checkpoint.path, expected=", ".join(_DESCRIBED),
+            found=described or "no description of the data",
+            remedy=f"Name them with --set {'|'.join(_READ)}.",
+        )  # fmt: skip
+    if path is None and not drawn:
+        raise InputError(
+            "a model of pictures that are not drawn here", where=checkpoint.path,
+            expected=f"the published file or folder of {name}", found=described,
+            remedy="Give it with --data.",
+        )  # fmt: skip
+    pictures = _DRAW[name](count) if path is None else _READ[name](path)
+    return pictures.fitted(checkpoint.model.settings.image_shape)
+
+
+def _drawn_chairs(count: int) -> FactorData:
+    """At least so many, as far as there are."""
+    few = count < _CHAIRS * len(AZIMUTHS)
+    return draw_chairs(AZIMUTHS[:: 8 if few else 1], ELEVATIONS)
+
 
 _CHAIRS = 216  # of each place
 
