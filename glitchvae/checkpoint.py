@@ -43,7 +43,11 @@ class DataCard(Settings):
 
 
 class ModelCard(Settings):
-    """What a checkpoint holds and where it comes from."""
+    """What a checkpoint holds and where it comes from.
+
+    `shortfalls` says in sentences what the training fell short of: a schedule that was not
+    finished, a target that was missed, a code that says nothing.
+    """
 
     format_version: int = FORMAT_VERSION
     architecture: str
@@ -56,6 +60,7 @@ class ModelCard(Settings):
     training: dict[str, Any] = Field(default_factory=dict)
     data: DataCard
     figures: dict[str, float] = Field(default_factory=dict)
+    shortfalls: tuple[str, ...] = ()
     glitchvae_version: str = __version__
     weights_digest: str = ""
     prototypes_digest: str = ""

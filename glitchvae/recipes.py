@@ -17,6 +17,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from glob import glob  # Path.glob takes no absolute pattern
 from pathlib import Path
@@ -27,6 +28,7 @@ import tomli_w
 
 from glitchvae.config import nearest, read_toml
 from glitchvae.errors import ConfigError, InputError
+from glitchvae.rehearsal import NOTE, check_folder, rehearsing
 from glitchvae.resources import shipped
 from glitchvae.store import replacing
 
@@ -138,17 +140,22 @@ def run_recipe(
         config: Settings other than its own.
         changes: Settings to change in them, see `change_settings`; the settings that then
             hold are written into `out`.
-        tiny: A rehearsal on simulated data, about a minute on one core.
+        tiny: A rehearsal on simulated data, about a minute on one core. Its folder holds
+            nothing else, and every table and figure in it is marked.
 
     Raises:
-        InputError: the program has no `main`.
+        InputError: the program has no `main`, or rehearsals and real runs would be mixed.
         ConfigError: a change that is no line of TOML.
         GlitchvaeError: whatever the recipe raises.
     """
     main, out, config = load_main(recipe), Path(out), Path(config or recipe.config)
-    if changes:
-        config = change_settings(config, changes, out / recipe.config.name)
-    main(config, out, tiny=tiny)
+    check_folder(out, tiny=tiny)
+    with rehearsing(out) if tiny else nullcontext():
+        if tiny:
+            print(NOTE)
+        if changes:
+            config = change_settings(config, changes, out / recipe.config.name)
+        main(config, out, tiny=tiny)
 
 
 def change_settings(config: Path, changes: Iterable[str], copy: Path) -> Path:

@@ -1,9 +1,9 @@
 """Measure what a model makes of real glitches: published images, labelled strain, mergers.
 
-What is not there is left out and said. The folder of results gets `bars.csv`.
+What is not there is left out and said; where nothing is there, there is no table. The folder
+of results gets `bars.csv`. A rehearsal measures simulated events in the same way.
 """
 
-import csv
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,14 +13,16 @@ import numpy as np
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.config import Settings, read_config
 from glitchvae.dataset import read_images
+from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
 from glitchvae.embedding import Embeddings, Job, embed_strain, encode_spectrograms
-from glitchvae.errors import ConfigError
+from glitchvae.errors import ConfigError, InputError
 from glitchvae.probes import score
 from glitchvae.recipes import Row, find_files, plain, show
 from glitchvae.spectrogram import IMAGING
 from glitchvae.store import write_rows
-from glitchvae.strain import open_strain
+from glitchvae.strain import StrainSource, open_strain, write_gwosc
 from glitchvae.triggers import at_times
+from glitchvae.validation.robustness.strain_events import read_events, simulate_class
 
 SIBLINGS = {"Tomte": "Blip_Low_Frequency", "Scattered_Light": "Fast_Scattering"}
 
@@ -35,13 +37,35 @@ class RealSettings(Settings):
 
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
-    """Measure, print and write every figure; a rehearsal takes the images and the mergers."""
+    """Measure, print and write every figure."""
     settings = read_config(RealSettings, config)
-    if tiny:
-        settings = settings.model_copy(update={"labels": ()})
+    settings = rehearsal(settings, out) if tiny else settings
     checkpoint = load_checkpoint(settings.model)
     rows = [show(row) for row in measure(settings, checkpoint, config)]
+    if not rows:
+        raise InputError(
+            "nothing to measure", where=config, expected="published images, labelled strain or "
+            "mergers", found="none of the files", remedy="Set the environment variables it names, "
+            "or change its patterns: `glitchvae recipe copy real_event_bars`.",
+        )  # fmt: skip
     write_rows(out / "bars.csv", ("what", "measure", "value", "lowest", "highest"), rows)
+
+
+def rehearsal(settings: RealSettings, out: Path) -> RealSettings:
+    """Simulated images, two labelled glitches in strain and a merger in place of real ones."""
+    write_dataset(
+        out / "simulated.h5", simulate_dataset(plan_stretches(24, 1), IMAGING["light"]), 24
+    )
+    lines = ["file,gps,label"]
+    for label in ("Blip", "Tomte", "Chirp"):
+        strain, truth = simulate_class(label, 1, spacing=1, margin=16, sample_rate=4096.0, seed=1)
+        write_gwosc(out / f"{label}.hdf5", strain)
+        lines.append(f"{label}.hdf5,{truth.gps[0]},{label}")
+    (out / "labels.csv").write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
+    return settings.model_copy(update={
+        "events": (str(out / "simulated.h5"),), "labels": (str(out / "labels.csv"),),
+        "mergers": ((str(out / "Chirp.hdf5"), float(lines[-1].split(",")[1])),),
+    })  # fmt: skip
 
 
 def measure(settings: RealSettings, checkpoint: Checkpoint, config: Path) -> Iterator[Row]:
@@ -59,13 +83,14 @@ def real_events(paths: list[Path], checkpoint: Checkpoint) -> Iterator[Row]:
         label = np.asarray(found.label, dtype=object)
         names, counts = np.unique(label.astype(str), return_counts=True)
         yield from score(label, found.class_name, np.random.default_rng(0)).rows(
-            f"real events, {path.name}"
+            f"labelled images, {path.name}"
         )
         alone = np.isin(label, names[counts == 1])
         right = found.class_name == label
-        yield plain(f"real events, {path.name}", "one-per-class", right[alone].mean())
+        if alone.any():
+            yield plain(f"labelled images, {path.name}", "one-per-class", right[alone].mean())
         for name in names[counts > 1]:
-            yield plain(f"real events, {path.name}", name, right[label == name].mean())
+            yield plain(f"labelled images, {path.name}", name, right[label == name].mean())
 
 
 def labelled_strain(paths: list[Path], checkpoint: Checkpoint) -> Iterator[Row]:
@@ -73,15 +98,12 @@ def labelled_strain(paths: list[Path], checkpoint: Checkpoint) -> Iterator[Row]:
     same = SIBLINGS | {b: a for a, b in SIBLINGS.items()}
     found = []
     for path in paths:
-        with path.open(encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                code = embed_at(path.parent / row["file"], float(row["gps"]), checkpoint)
-                if code.usable[0]:
-                    said = code.class_name[0]
-                    print(f"{row['file']}: {row['label']}, said {said}", file=sys.stderr)
-                    found.append(
-                        (said == row["label"], said in (row["label"], same.get(row["label"])))
-                    )
+        for source, gps, label in read_events(path):
+            code = embed_at(source, gps, checkpoint)
+            if code.usable[0]:
+                said = code.class_name[0]
+                print(f"{source.files[0].name}: {label}, said {said}", file=sys.stderr)
+                found.append((said == label, said in (label, same.get(label))))
     if found:
         exact, near = np.mean(found, axis=0)
         yield plain(f"labelled strain, {len(found)} glitches", "same class", exact)
@@ -92,13 +114,12 @@ def mergers(settings: RealSettings, checkpoint: Checkpoint, config: Path) -> Ite
     """Whether known mergers are Chirps."""
     for pattern, gps in settings.mergers:
         for path in optional((pattern,), config):
-            said = embed_at(path, gps, checkpoint).class_name[0]
+            said = embed_at(open_strain(path), gps, checkpoint).class_name[0]
             yield plain(path.name, "is a Chirp", said == "Chirp")
 
 
-def embed_at(path: Path, gps: float, checkpoint: Checkpoint) -> Embeddings:
-    """The code of one event of a strain file."""
-    source = open_strain(path)
+def embed_at(source: StrainSource, gps: float, checkpoint: Checkpoint) -> Embeddings:
+    """The code of one event in strain."""
     triggers = at_times([gps], source.ifo)
     job = Job(checkpoint=checkpoint, imaging=IMAGING["gravity-spy"], uncertainty=False)
     ((code, _),) = embed_strain(source, triggers, job)

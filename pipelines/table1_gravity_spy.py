@@ -111,16 +111,20 @@ def read_entry(line: ObjectiveSettings, seeds: tuple[int, ...], out: Path) -> pr
     """All seeds of one objective, with distortion and rate of the validation events in nats."""
     folders = [out / f"{line.name}-{seed}" for seed in seeds]
     _, classes = probes.read_predictions([folder / PREDICTIONS for folder in folders])
-    cards = [read_card(folder).figures for folder in folders]
+    cards = [read_card(folder) for folder in folders]
     figures = {
-        name: float(np.mean([card[f"validation_{key}"] for card in cards]))
+        name: float(np.mean([card.figures[f"validation_{key}"] for card in cards]))
         for name, key in (("distortion", "reconstruction"), ("rate", "rate"))
     }
-    return probes.Entry(name=line.name, classes=classes, published=line.published, figures=figures)
+    shortfalls = tuple(f"seed {card.seed}: {each}" for card in cards for each in card.shortfalls)
+    return probes.Entry(
+        name=line.name, classes=classes, published=line.published, figures=figures,
+        shortfalls=shortfalls,
+    )  # fmt: skip
 
 
 def write_table(settings: Table1Settings, blocks: NDArray, out: Path) -> None:
-    """`table1.csv`, `table1.md` with words on what is confirmed, and `table1.png`."""
+    """`table1.csv`, `table1.md` with words on what can be said, and `table1.png`."""
     entries = [read_entry(line, settings.seeds, out) for line in settings.objectives]
     truth, classes = probes.read_predictions([out / PIXELS / PREDICTIONS])
     entries.append(probes.Entry(name=PIXELS, classes=classes))

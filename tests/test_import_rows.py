@@ -18,9 +18,9 @@ ROWS = (
     {"dataset", "models"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
-    {"archive", "probes"},
-    {"discovery", "validation"},
-    {"plots", "report", "recipes"},
+    {"archive", "probes", "clustering", "novelty", "runs", "vetoes"},
+    {"discovery", "validation", "review", "rehearsal"},
+    {"plots", "report", "challenge", "recipes", "parity"},
     {"cli"},
 )
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}

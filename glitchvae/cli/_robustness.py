@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._tables import print_table
+from glitchvae.errors import InputError
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from glitchvae.validation.images.picture_sets import PictureSet
     from torch import Tensor
 
     from glitchvae.checkpoint import Checkpoint
@@ -21,16 +24,21 @@ _PATH = click.Path(path_type=Path)
 
 
 def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which model, on which images."""
+    """The model, and the images: those it was trained on, or a set of images of glitches."""
     options = (
         click.option("--checkpoint", "model", default="default", show_default=True,
                      metavar="NAME|DIR"),
         click.option("--images", type=_PATH, metavar="SET",
                      help="Images of glitches, for a model of glitches."),
-        click.option("--data", type=_PATH, metavar="FILE",
-                     help="The published dSprites, for a model of pictures; drawn unless given."),
+        click.option("--data", type=_PATH, metavar="FILE|DIR",
+                     help="Published file or folder of the pictures that a model of pictures was "
+                     "trained on; dSprites and parametric chairs are drawn unless given."),
+        click.option("--set", "pictures",
+                     type=click.Choice(["dsprites", "chairs", "faces", "celeba"]),
+                     help="Set of pictures, for a model whose card does not tell what it was "
+                     "trained on."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-                     help="Of the images, the pairs and the noise."),
+                     help="Seed of the images, the pairs and the noise."),
         click.option("-o", "--output", type=_PATH, metavar="H5", help="Write every row here."),
     )  # fmt: skip
     for option in reversed(options):
@@ -70,10 +78,12 @@ def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
     help="All attacks as one batch, or one by one as in the papers.",
 )
 def attacks(
-    model: str, images: Path | None, data: Path | None, seed: int, output: Path | None,
-    pairs: int, prices: int, goal: Any, layers: tuple[int, ...], method: Any,
+    model: str, images: Path | None, data: Path | None, pictures: Any, seed: int,
+    output: Path | None, pairs: int, prices: int, goal: Any, layers: tuple[int, ...], method: Any,
 ) -> None:  # fmt: skip
     """Disturb images until they are taken for others, at many prices of disturbance.
+
+    A model of pictures is attacked with pictures of the set it was trained on.
 
     The table shows, for ten of the prices, how much divergence from the target is left and
     how large the disturbance is.
@@ -86,7 +96,7 @@ def attacks(
     from glitchvae.validation.robustness.measuring import random_pairs
 
     checkpoint = load_checkpoint(model)
-    x = _read_images(checkpoint, images, data, 2 * pairs, seed)
+    x = _read_images(checkpoint, images, data, pictures, 2 * pairs, seed)
     chosen = random_pairs(x, pairs, torch.Generator().manual_seed(seed))
     grid = 2.0 ** np.linspace(-20, 20, prices)
     with progress_of("attacking", pairs * prices, "attacks") as advance:
@@ -119,10 +129,13 @@ def attacks(
     help="Images, drawn at random.",
 )
 def noise(
-    model: str, images: Path | None, data: Path | None, seed: int, output: Path | None,
-    scales: tuple[float, ...], count: int,
+    model: str, images: Path | None, data: Path | None, pictures: Any, seed: int,
+    output: Path | None, scales: tuple[float, ...], count: int,
 ) -> None:  # fmt: skip
-    """How likely clean images are under the codes of noisy ones; ELBO and norms beside it."""
+    """How likely clean images are under the codes of noisy ones; ELBO and norms beside it.
+
+    A model of pictures is given pictures of the set it was trained on.
+    """
     import torch
     from rich.table import Table
 
@@ -130,7 +143,7 @@ def noise(
     from glitchvae.validation.robustness.noise import evidence, noise_curve, weight_norms
 
     checkpoint = load_checkpoint(model)
-    x = _read_images(checkpoint, images, data, count, seed)
+    x = _read_images(checkpoint, images, data, pictures, count, seed)
     curve = noise_curve(checkpoint.model, x, scales, torch.Generator().manual_seed(seed))
     table = Table("noise", "log p(x | z of the noisy image)", "± (nats)")
     for scale, value, error in zip(curve.scale, curve.log_likelihood, curve.error, strict=True):
@@ -146,34 +159,50 @@ def noise(
 
 
 def _read_images(
-    checkpoint: Checkpoint, images: Path | None, data: Path | None, count: int, seed: int
-) -> Tensor:
-    """(N, C, F, T) random images as the model takes them."""
+    checkpoint: Checkpoint, images: Path | None, data: Path | None, pictures: PictureSet | None,
+    count: int, seed: int,
+) -> Tensor:  # fmt: skip
+    """(N, C, F, T) random images of what the model is of, as it takes them."""
     import numpy as np
     import torch
 
     from glitchvae.dataset import read_images
-    from glitchvae.errors import InputError
     from glitchvae.models import prepare, reduce, takes_views
-    from glitchvae.models.likelihood import scale_to_range
-    from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
 
     rng = np.random.default_rng(seed)
     if not takes_views(checkpoint.model):
-        pictures = draw_dsprites() if data is None else read_dsprites(data)
-        chosen = pictures.sample(count, rng).fitted(checkpoint.model.settings.image_shape)
-        pixels = chosen.to_training().batch(slice(None)).x
-        return scale_to_range(pixels, checkpoint.model.likelihood)
-    if images is None:
+        return _read_pictures(checkpoint, images, data, pictures, count, rng)
+    if images is None or data is not None or pictures is not None:
         raise InputError(
             "a model of glitches", where=checkpoint.path, expected="images of glitches",
-            remedy="Give a set of them with --images.",
+            found="nothing" if images is None else "pictures as well (--data, --set)",
+            remedy="Give a set of them with --images, and no pictures.",
         )  # fmt: skip
     events = read_images(images)
     usable = np.flatnonzero(events.usable)
     chosen = rng.choice(usable, min(count, len(usable)), replace=False)
     x, _ = prepare(torch.from_numpy(events.take(np.sort(chosen)).images))
     return reduce(x, checkpoint.model.settings.image_shape[-2:])
+
+
+def _read_pictures(
+    checkpoint: Checkpoint, images: Path | None, data: Path | None, pictures: PictureSet | None,
+    count: int, rng: np.random.Generator,
+) -> Tensor:  # fmt: skip
+    """(N, C, H, W) random pictures of those the model was trained on."""
+    from glitchvae.validation.images.picture_sets import training_pictures
+
+    from glitchvae.models.likelihood import scale_to_range
+
+    if images is not None:
+        raise InputError(
+            "a model of pictures, not of glitches", where=checkpoint.path,
+            found=f"--images {images}", remedy="Leave --images away, or give --data.",
+        )  # fmt: skip
+    whole = training_pictures(checkpoint, count, data, pictures)
+    chosen = whole.sample(count, rng)
+    click.echo(f"{whole.description}: {len(chosen):,} of {len(whole):,} pictures", err=True)
+    return scale_to_range(chosen.to_training().batch(slice(None)).x, checkpoint.model.likelihood)
 
 
 def _print_attacks(found: Attacks, pairs: int) -> None:

@@ -238,8 +238,7 @@ def _dimensions_by_kl(checkpoint: Checkpoint) -> list[int]:
     """
     import numpy as np
 
-    from glitchvae.plots import dimension_kl
-    from glitchvae.training.log import LOG, read_log
+    from glitchvae.training.log import LOG, dimension_kl, read_log
 
     count = sum(checkpoint.model.layers)
     if not (checkpoint.path / LOG).is_file():

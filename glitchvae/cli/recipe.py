@@ -45,7 +45,11 @@ def copy(name: str, out: Path) -> None:
     "--set", "changes", multiple=True, metavar="KEY=VALUE",
     help="Change a setting, as in its file: budget=1.5, study.seeds=1; give it again for more.",
 )  # fmt: skip
-@click.option("--tiny", is_flag=True, help="A rehearsal on simulated data, in about a minute.")
+@click.option(
+    "--tiny", is_flag=True,
+    help="Rehearse on simulated data, in about a minute, into a folder of its own; every table and "
+    "figure is marked as no result.",
+)  # fmt: skip
 def run(
     name: str, out: Path | None, config: Path | None, changes: tuple[str, ...], tiny: bool
 ) -> None:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--objective",
-    help="annealed unless given; beta, bottleneck, factor, tc, dip-i, dip-ii, dlgm, tc-dlgm, "
-    "seatbelt.",
+    help="What is minimised: annealed unless given; beta, bottleneck, factor, tc, dip-i, dip-ii, "
+    "consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt with a hierarchy of "
+    "layers, of 48, 24, 12 and 6 dimensions unless the model in --config says otherwise.",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Updates in all.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Events per update.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of weights, data order and samples.")
+@click.option("--steps", type=click.IntRange(min=1), help="Number of updates in all.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Number of events per update.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, data order and samples.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of further settings.")
 @click.option(
     "--resident-limit", "limit", type=click.FloatRange(min=0), metavar="GB",
@@ -77,6 +78,7 @@ def command(
     data = _read(datasets, settings, limit, target, run)
     _say_plan(data, settings, target, members=len(members) or 1, asked=only_plan)
     if only_plan or run is None:
+        _say_unfinished(settings, members)
         return
     options: Any = {"resume": resume, "changed_data": changed_data, "device": target}
     with _progress(settings.steps) as advance:
@@ -159,12 +161,26 @@ def _say_plan(
         _say(_describe(plan(data, settings, device=device), settings, device, members))
 
 
+def _say_unfinished(settings: TrainingConfig, members: Mapping[str, Any]) -> None:
+    """Which schedules the run, or members of it, would not finish."""
+    from glitchvae.training import member_config
+    from glitchvae.training.shortfalls import unfinished
+
+    configs = [member_config(settings, changes) for changes in members.values()] or [settings]
+    found = [text for one in configs for text in unfinished(one.objective, one.steps)]
+    for text in dict.fromkeys(found):
+        _say(text)
+
+
 def _describe(size: Plan, settings: TrainingConfig, device: str, members: int) -> str:
     objective = settings.objective.model_dump()["name"]
     place = f"resident on {device}" if size.resident else "mapped from disk"
     several = f", {members} members: at most {members} times that" if members > 1 else ""
+    layers = ", ".join(map(str, size.layers))
+    latents = f"{layers} latent dimensions" + (" from layer to layer" * (len(size.layers) > 1))
     return (
-        f"{size.parameters / 1e6:.2f} M parameters, objective {objective}; {size.events} training "
+        f"{size.parameters / 1e6:.2f} M parameters, {latents}, "
+        f"objective {objective}; {size.events} training "
         f"events, {size.data_bytes / 1e6:.0f} MB of images {place}; "
         f"{settings.steps} steps of {settings.batch_size} at {size.seconds_per_step:.3f} s, "
         f"{size.flop_per_step / 1e9:.3g} GFLOP and {size.memory_bytes / 1e6:.0f} MB: "

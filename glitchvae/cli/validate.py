@@ -38,14 +38,18 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--train", "run", type=click.Path(path_type=Path), metavar="RUN",
             help="Train a model into this folder first, and score it.",
         ),
-        click.option("--objective", default="annealed", show_default=True, help="Of --train."),
+        click.option(
+            "--objective", default="annealed", show_default=True,
+            help="Objective of --train, as of `glitchvae train`; dlgm, tc-dlgm and seatbelt train "
+            "a hierarchy of layers of 48, 24, 12 and 6 dimensions.",
+        ),
         click.option(
             "--steps", type=click.IntRange(min=1), default=10_000, show_default=True,
-            help="Updates of --train; 300,000 in the reference study.",
+            help="Number of updates of --train; 300,000 in the reference study.",
         ),
         click.option(
             "--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-4,
-            show_default=True, help="Of --train; 1e-3 where the steps are few.",
+            show_default=True, help="Learning rate of --train; 1e-3 where the steps are few.",
         ),
         click.option(
             "--points", type=click.IntRange(min=100), default=50_000, show_default=True,

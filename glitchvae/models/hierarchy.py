@@ -28,6 +28,9 @@ from glitchvae.models.networks import NETWORKS, NetworkName, Shape
 LATENT_SIZES = (96, 48, 24, 12, 6)
 """Sizes of five latent layers, bottom up; of L layers the paper takes the last L."""
 
+LAYERS = 4
+"""Latent layers unless given: L of the paper's Tables 1 and D.1."""
+
 HIDDEN_WIDTHS = (1024, 512, 256, 128, 64)
 """Widths of the networks into layers of these sizes; the first is that of a q(z_1 | x)."""
 
@@ -50,7 +53,8 @@ class HierarchySettings(LikelihoodSettings):
         network: Between the images and the latents: one of `ImageVAE` or "glitch".
         glitch: Size of the network "glitch".
         image_shape: Channels, rows and columns; of the network "glitch" those of its table.
-        latent_sizes: Of each layer, bottom up; their number is L.
+        latent_sizes: Of each layer, bottom up; their number is L. Unless given the last
+            `LAYERS` of `LATENT_SIZES`.
         hidden_widths: Of the hidden layers between z_i and z_{i+1}, bottom up; of a longer
             list the last L - 1.
         likelihood_on: "first" (the image depends on z_1 alone) or "all" layers.
@@ -59,7 +63,7 @@ class HierarchySettings(LikelihoodSettings):
     network: Literal[NetworkName, "glitch"] = "burgess"
     glitch: GlitchNetworkSettings | None = Field(default_factory=_glitch_network)
     image_shape: Shape = Field(default_factory=_image_shape)
-    latent_sizes: tuple[PositiveInt, ...] = Field(default=LATENT_SIZES, min_length=1)
+    latent_sizes: tuple[PositiveInt, ...] = Field(default=LATENT_SIZES[-LAYERS:], min_length=1)
     hidden_widths: tuple[PositiveInt, ...] = HIDDEN_WIDTHS
     likelihood_on: Literal["first", "all"] = "first"
 

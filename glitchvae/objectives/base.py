@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal, kl_divergence
 
 from glitchvae.config import Settings
+from glitchvae.errors import ModelError
 from glitchvae.models import Latents
 from glitchvae.objectives.schedules import Schedule
 
 Weights = Mapping[str, float | Tensor]
 """Weights of a step by name: numbers, or scalars on the device of a captured step."""
+
+
+LikelihoodOn = Literal["first", "all"]
+"""Latent layers of a hierarchy that the likelihood is on."""
 
 
 class Batch(NamedTuple):
@@ -94,9 +99,17 @@ class Objective(Settings):
     second_batch: ClassVar[bool] = False
     """Whether `Batch.other` has to be there."""
 
+    hierarchy_on: ClassVar[LikelihoodOn | None] = None
+    """Of an objective for hierarchies alone, the layers that the likelihood of the hierarchy
+    it brings is on; None of an objective that takes one latent layer."""
+
     def schedules(self) -> dict[str, Schedule]:
         """The weights by name."""
         raise NotImplementedError
+
+    def target_rate(self) -> float | None:
+        """The rate in nats that a finished training is to end with; None where there is none."""
+        return None
 
     def check(self, model: VAE) -> None:
         """Refuse a model whose latent layers are not those the objective is defined for.
@@ -145,8 +158,14 @@ class Objective(Settings):
         """The terms of a batch, with their weighted sum under `loss`.
 
         Raises:
-            ModelError: the model is not one that the objective is defined for.
+            ModelError: the model is not one that the objective is defined for, or a term is
+                called `loss`.
         """
         self.check(model)
         terms = self.terms(model, batch, critic)
+        if "loss" in terms:
+            raise ModelError(
+                f"a term of the objective {type(self).__name__} has the name of the sum of all",
+                found="loss", remedy="Give the term another name.",
+            )  # fmt: skip
         return {"loss": self.total(terms, weights), **terms}

@@ -80,6 +80,10 @@ class Bottleneck(Objective):
         rise = Linear(0.0, self.capacity, self.iteration_threshold)
         return {"gamma": Constant(self.gamma), "capacity": rise}
 
+    def target_rate(self) -> float:
+        """The capacity."""
+        return self.capacity
+
     def penalty(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """The distance of R and C in nats."""
         return (terms["rate"] - weights["capacity"]).abs()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from glitchvae.errors import ModelError
-from glitchvae.objectives.base import VAE, Objective
+from glitchvae.objectives.base import VAE, LikelihoodOn, Objective
 
 
 def require_one_layer(objective: Objective, model: VAE) -> None:
@@ -22,33 +20,37 @@ def require_one_layer(objective: Objective, model: VAE) -> None:
         )  # fmt: skip
 
 
-def require_likelihood_on(
-    objective: Objective, layers: Literal["first", "all"], model: VAE
-) -> None:
-    """Refuse a hierarchy whose decoder reads other layers; a single layer is first and all.
+def require_hierarchy(objective: Objective, model: VAE, *, one_layer: str) -> None:
+    """Refuse a single latent layer: the run would carry the name of a hierarchy.
+
+    Args:
+        objective: That is for hierarchies.
+        model: To be trained.
+        one_layer: Name of the same objective for one layer.
+
+    Raises:
+        ModelError: the model has one latent layer.
+    """
+    if len(model.layers) == 1:
+        raise ModelError(
+            f"the objective {_name(objective)!r} does not fit the model",
+            expected="two latent layers or more", found=_describe(model),
+            remedy=f"With one layer the objective is {one_layer}. For a hierarchy set "
+            'architecture = "hierarchy" of the model, or leave it out.',
+        )  # fmt: skip
+
+
+def require_likelihood_on(objective: Objective, layers: LikelihoodOn, model: VAE) -> None:
+    """Refuse a hierarchy whose decoder reads other layers.
 
     Raises:
         ModelError: the model's likelihood is on other layers.
     """
-    if len(model.layers) > 1 and _likelihood_on(model) != layers:
+    if _likelihood_on(model) != layers:
         raise ModelError(
             f"the objective {_name(objective)!r} does not fit the model",
             expected=f'likelihood_on = "{layers}"', found=_describe(model),
             remedy="Change likelihood_on of the model (all: seatbelt; first: tc-dlgm).",
-        )  # fmt: skip
-
-
-def require_lower_layers(objective: Objective, free_bits: float, model: VAE) -> None:
-    """Refuse free bits where no layer may have them: they are for those below the top.
-
-    Raises:
-        ModelError: free bits for a model with one latent layer.
-    """
-    if free_bits > 0 and len(model.layers) == 1:
-        raise ModelError(
-            f"the free bits of the objective {_name(objective)!r} do not fit the model",
-            expected="two latent layers or more, of which all but the top have free bits",
-            found=_describe(model), remedy="Set free_bits = 0.",
         )  # fmt: skip
 
 

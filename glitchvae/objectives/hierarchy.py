@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from glitchvae.models import Latents
-from glitchvae.objectives.base import VAE, Batch, Weights, rate
+from glitchvae.objectives.base import VAE, Batch, LikelihoodOn, Weights, rate
 from glitchvae.objectives.beta import WeightedBeta
-from glitchvae.objectives.fitting import require_likelihood_on, require_lower_layers
+from glitchvae.objectives.fitting import require_hierarchy, require_likelihood_on
 from glitchvae.objectives.tc import TopTotalCorrelation
 
 FreeBitsOn = Literal["lower", "all"]
@@ -21,17 +21,20 @@ FreeBitsOn = Literal["lower", "all"]
 class DLGM(WeightedBeta):
     """Deep latent Gaussian model (Rezende et al. 2014): D + beta sum_i R_i.
 
-    The likelihood may be on the first layer or on all. A layer below the top costs at
-    least `free_bits` nats; with `free_bits_on` "all" the top does, too.
+    The likelihood may be on the first layer or on all; it is on the first of the hierarchy
+    that the objective brings. A layer below the top costs at least `free_bits` nats; with
+    `free_bits_on` "all" the top does, too.
     """
+
+    hierarchy_on: ClassVar[LikelihoodOn | None] = "first"
 
     name: Literal["dlgm"] = "dlgm"
     free_bits: float = Field(default=0.0, ge=0.0)
     free_bits_on: FreeBitsOn = "lower"
 
     def check(self, model: VAE) -> None:
-        """Refuse free bits for a single layer."""
-        require_lower_layers(self, self.free_bits, model)
+        """Refuse a single layer, which beta and annealed train."""
+        require_hierarchy(self, model, one_layer="beta (annealed with a schedule)")
 
     def latent_terms(
         self, latents: Latents, batch: Batch, critic: nn.Module | None = None
@@ -75,23 +78,27 @@ class TopTCDLGM(TopTotalCorrelation):
 class TCDLGM(TopTCDLGM):
     """beta-TCDLGM: the likelihood is on the first layer alone."""
 
+    hierarchy_on: ClassVar[LikelihoodOn | None] = "first"
+
     name: Literal["tc-dlgm"] = "tc-dlgm"
 
     def check(self, model: VAE) -> None:
-        """Refuse a likelihood on all layers, and free bits for a single one."""
+        """Refuse a single layer, which tc trains, and a likelihood on all layers."""
+        require_hierarchy(self, model, one_layer="tc")
         require_likelihood_on(self, "first", model)
-        require_lower_layers(self, self.free_bits, model)
 
 
 class Seatbelt(TopTCDLGM):
     """Seatbelt-VAE: the likelihood is on all layers (Willetts et al. 2021)."""
 
+    hierarchy_on: ClassVar[LikelihoodOn | None] = "all"
+
     name: Literal["seatbelt"] = "seatbelt"
 
     def check(self, model: VAE) -> None:
-        """Refuse a likelihood on the first layer, and free bits for a single one."""
+        """Refuse a single layer, which tc trains, and a likelihood on the first layer."""
+        require_hierarchy(self, model, one_layer="tc")
         require_likelihood_on(self, "all", model)
-        require_lower_layers(self, self.free_bits, model)
 
 
 def layer_rates(latents: Latents) -> dict[str, Tensor]:

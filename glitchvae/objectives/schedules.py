@@ -13,6 +13,11 @@ Shape = Literal["constant", "linear", "cosine", "cyclical"]
 class Schedule(Protocol):
     """A weight as a function of the number of finished steps."""
 
+    @property
+    def steps(self) -> int:
+        """Steps after which the weight stays as it is."""
+        ...
+
     def __call__(self, step: int) -> float: ...  # noqa: D102
 
 
@@ -21,6 +26,11 @@ class Constant:
     """The same weight at every step."""
 
     value: float
+
+    @property
+    def steps(self) -> int:
+        """None: 0."""
+        return 0
 
     def __call__(self, step: int) -> float:
         """`value`."""

@@ -5,7 +5,6 @@ from glitchvae.plots.curves import Curve, curves, picture_grid
 from glitchvae.plots.glitches import EVENTS_PER_SHEET, contact_sheet, reconstructions
 from glitchvae.plots.scores import confusion_matrix, marginals
 from glitchvae.plots.training import (
-    dimension_kl,
     kl_per_dimension,
     layer_kl,
     opening_order,
@@ -15,7 +14,7 @@ from glitchvae.plots.traversals import traversals, traverse
 
 __all__ = [
     "EVENTS_PER_SHEET", "Curve", "caption", "captions_of", "class_names", "confusion_matrix",
-    "contact_sheet", "curves", "dimension_kl", "kl_per_dimension", "layer_kl", "loudest",
+    "contact_sheet", "curves", "kl_per_dimension", "layer_kl", "loudest",
     "marginals", "opening_order", "picture_grid", "rate_distortion", "reconstructions",
     "traversals", "traverse",
 ]  # fmt: skip

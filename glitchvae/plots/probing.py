@@ -57,7 +57,7 @@ def reliability_diagram(
 def ranking_bars(lines: Sequence[Line], path: str | Path) -> None:
     """Draw the accuracy of methods with intervals, seeds as dots, as PNG.
 
-    Diamonds are what others published.
+    Diamonds are what others published; hatched bars are of trainings that fell short.
 
     Raises:
         InputError: there is nothing to draw.
@@ -68,13 +68,17 @@ def ranking_bars(lines: Sequence[Line], path: str | Path) -> None:
     axes = figure.subplots()
     for place, line in enumerate(lines):
         low, high = line.interval
-        axes.bar(place, line.accuracy, 0.7, color=_COLOURS[2], alpha=0.6)
+        hatch = "//" if line.shortfalls else None
+        axes.bar(place, line.accuracy, 0.7, color=_COLOURS[2], alpha=0.6, hatch=hatch)
         axes.plot((place, place), (low, high), color=page.INK, lw=1.2)
         axes.plot([place] * len(line.seeds), line.seeds, ".", color=page.INK, ms=4)
         if line.published is not None:
             axes.plot(place, line.published, "D", color=_COLOURS[1], ms=6)
     axes.set_xticks(range(len(lines)), [x.name for x in lines], rotation=30, ha="right", fontsize=8)
     axes.set(ylim=(0, 1), ylabel="accuracy of a linear probe")
-    axes.set_title("dots: seeds; diamonds: published", fontsize=8, color=page.FAINT)
+    key = "dots: seeds; diamonds: published" + (
+        "; hatched: a training fell short" if any(line.shortfalls for line in lines) else ""
+    )
+    axes.set_title(key, fontsize=8, color=page.FAINT)
     figure.tight_layout()
     page.save(figure, path)

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.plots import page
-
-Log = Mapping[str, NDArray[Any]]
-"""Columns of a training's log by name, as `training.read_log` gives them."""
+from glitchvae.training.log import Log, dimension_kl
 
 _LABELLED = 12
 
@@ -59,7 +57,8 @@ def kl_per_dimension(log: Log, path: str | Path, *, title: str = "") -> None:
     the other under an annealed beta (Sankarapandian & Kulis, Fig. 2).
 
     Args:
-        log: With the columns `step`, `kl_1`, `kl_2`, …; `beta` and `capacity` are drawn too.
+        log: With the columns `step`, `kl_1`, `kl_2`, …; `weight_beta` and `weight_capacity`
+            are drawn too.
         path: Where the PNG goes.
         title: Headline.
 
@@ -132,21 +131,6 @@ def opening_order(kl: NDArray[Any], *, nats: float = 0.5) -> NDArray[np.int64]:
     return np.lexsort((-kl[-1], first))
 
 
-def dimension_kl(log: Log) -> NDArray[np.float64]:
-    """(rows, D) the columns `kl_1` … `kl_D` of a log.
-
-    Raises:
-        InputError: there are none.
-    """
-    names = [name for name in log if name.startswith("kl_") and name[3:].isdigit()]
-    if not names:
-        raise InputError(
-            "the log has no KL per dimension", expected="columns kl_1, kl_2, …",
-            found=", ".join(log), remedy="Train with a glitchvae of this version.",
-        )  # fmt: skip
-    return np.stack([log[name] for name in sorted(names, key=lambda n: int(n[3:]))], axis=1)
-
-
 def column(log: Log, name: str, where: str | None = None) -> NDArray[np.float64]:
     """One column of a log.
 
@@ -179,9 +163,10 @@ def _draw_equal_elbo(axes: Axes) -> None:
 
 def _draw_schedules(axes: Axes, log: Log, step: NDArray[Any]) -> None:
     for name in ("beta", "capacity"):
-        if name in log and np.ptp(log[name]) > 0:
+        weight = log.get(f"weight_{name}", log.get(name))  # older logs have the bare name
+        if weight is not None and np.ptp(weight) > 0:
             other = axes.twinx()
-            other.plot(step, log[name], ":", color=page.FAINT, lw=1.0)
+            other.plot(step, weight, ":", color=page.FAINT, lw=1.0)
             other.set_ylabel(f"{name} (dotted)", color=page.FAINT, fontsize=8)
             other.tick_params(labelsize=7, colors=page.FAINT)
             other.spines[:].set_visible(False)

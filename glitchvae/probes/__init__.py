@@ -11,7 +11,7 @@ from glitchvae.probes.classifiers import (
     fit_pixel_probe,
     fit_trigger_trees,
 )
-from glitchvae.probes.comparing import Difference, compare_paired
+from glitchvae.probes.comparing import FEWEST_SEEDS, Difference, compare_paired
 from glitchvae.probes.events import ProbeSet, encode_events, join_events, pool_images, read_codes
 from glitchvae.probes.network import (
     Classifier,
@@ -50,6 +50,7 @@ from glitchvae.probes.scores import MEASURES, ClassScore, Scores, score, score_d
 from glitchvae.probes.shots import few_shot, one_shot
 
 __all__ = [
+    "FEWEST_SEEDS",
     "LINEAR_PROBE",
     "MEASURES",
     "Calibration",

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from glitchvae.errors import InputError
 from glitchvae.probes.scores import CONFIDENCE
 
+FEWEST_SEEDS = 3
+"""With fewer trainings of a method nothing is said of it: their spread is not known."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -27,8 +30,13 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Above zero "confirmed", below it "contradicted", across it "not decided"."""
+        """Above zero "confirmed", below it "contradicted", across it "not decided".
+
+        Of fewer than `FEWEST_SEEDS` seeds "cannot be judged".
+        """
         low, high = self.interval
+        if len(self.seeds) < FEWEST_SEEDS:
+            return "cannot be judged"
         return "confirmed" if low > 0 else "contradicted" if high < 0 else "not decided"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.probes.comparing import Difference, compare_paired
+from glitchvae.probes.comparing import FEWEST_SEEDS, Difference, compare_paired
 from glitchvae.probes.scores import CONFIDENCE, score_draws
 from glitchvae.store import replacing
 
@@ -25,12 +25,14 @@ class Entry:
         classes: (S, N) named classes by seed and event.
         published: Accuracy that others state, None where they state none.
         figures: Further numbers for the table, means over the seeds.
+        shortfalls: What its trainings fell short of; no claim about it can then be judged.
     """
 
     name: str
     classes: NDArray[np.object_]
     published: float | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    shortfalls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,7 @@ class Line:
         seeds: Accuracy of each seed.
         published: Accuracy that others state.
         figures: Further numbers.
+        shortfalls: What its trainings fell short of.
     """
 
     name: str
@@ -54,6 +57,42 @@ class Line:
     seeds: tuple[float, ...]
     published: float | None
     figures: Mapping[str, float]
+    shortfalls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """That one method is better than another, and what was found.
+
+    Attributes:
+        better: Name of the one.
+        worse: Name of the other.
+        difference: In accuracy.
+        fell_short: Names of those of the two whose trainings fell short.
+    """
+
+    better: str
+    worse: str
+    difference: Difference
+    fell_short: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """That of the difference; "cannot be judged" where a training fell short."""
+        return "cannot be judged" if self.fell_short else self.difference.verdict
+
+    def __str__(self) -> str:
+        """One sentence, with the reason where the claim cannot be judged."""
+        low, high = (100 * end for end in self.difference.interval)
+        seeds = ", ".join(f"{100 * value:+.1f}" for value in self.difference.seeds)
+        reasons = [f"trainings of {name} fell short" for name in self.fell_short]
+        if len(self.difference.seeds) < FEWEST_SEEDS:
+            reasons.append(f"fewer than {FEWEST_SEEDS} seeds")
+        why = f" ({'; '.join(reasons)})" if reasons else ""
+        return (
+            f"{self.better} above {self.worse}: {100 * self.difference.value:+.1f} points "
+            f"[{low:+.1f}, {high:+.1f}], by seed {seeds}: {self.verdict}{why}."
+        )
 
 
 def rank(
@@ -83,7 +122,7 @@ def _line(
     return Line(
         name=entry.name, accuracy=found.value, interval=found.interval, seeds=found.seeds,
         macro_f1=score_draws(truth, entry.classes).macro_f1,
-        published=entry.published, figures=entry.figures,
+        published=entry.published, figures=entry.figures, shortfalls=entry.shortfalls,
     )  # fmt: skip
 
 
@@ -94,7 +133,7 @@ def check_order(
     rng: np.random.Generator,
     *,
     groups: NDArray | None = None,
-) -> list[tuple[str, str, Difference]]:
+) -> list[Claim]:
     """The difference behind each claim (better, worse), between equal seeds and events.
 
     Raises:
@@ -106,16 +145,19 @@ def check_order(
             "a claim of unknown methods", where="claims", expected=sorted(right),
             found=sorted(unknown),
         )  # fmt: skip
+    fell_short = {entry.name for entry in entries if entry.shortfalls}
     return [
-        (better, worse, compare_paired(right[better], right[worse], rng, groups=groups))
+        Claim(
+            better=better, worse=worse,
+            difference=compare_paired(right[better], right[worse], rng, groups=groups),
+            fell_short=tuple(name for name in (better, worse) if name in fell_short),
+        )
         for better, worse in claims
-    ]
+    ]  # fmt: skip
 
 
-def write_ranking(
-    stem: str | Path, lines: Sequence[Line], order: Sequence[tuple[str, str, Difference]] = ()
-) -> str:
-    """Write the table as `stem`.csv and, with what is confirmed of an order, as `stem`.md.
+def write_ranking(stem: str | Path, lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
+    """Write the table as `stem`.csv and, with what can be said of an order, as `stem`.md.
 
     Returns:
         The text of the latter.
@@ -162,27 +204,35 @@ def read_predictions(
 def ranking_rows(lines: Sequence[Line]) -> list[tuple]:
     """Header and rows for CSV."""
     figures = _figures(lines)
-    header = ("method", "accuracy", "low", "high", "macro_f1", "seeds", *figures, "published")
+    header = (
+        "method", "accuracy", "low", "high", "macro_f1", "seeds", *figures, "published",
+        "shortfalls",
+    )  # fmt: skip
     rows = [
         (
             one.name, one.accuracy, *one.interval, one.macro_f1, " ".join(map(str, one.seeds)),
             *(one.figures.get(name, "") for name in figures), one.published,
+            "; ".join(one.shortfalls),
         )
         for one in lines
     ]  # fmt: skip
     return [header, *rows]
 
 
-def ranking_markdown(
-    lines: Sequence[Line], order: Sequence[tuple[str, str, Difference]] = ()
-) -> str:
-    """The table, and in words what is confirmed of an order."""
+def ranking_markdown(lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
+    """The table, what trainings fell short of, and in words what can be said of an order."""
     figures = _figures(lines)
     header = ("method", "accuracy", "macro F1", "accuracy by seed", *figures, "published")
     rows = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     rows += [f"| {' | '.join(_cells(one, figures))} |" for one in lines]
-    note = f"In brackets: {CONFIDENCE:.0%} intervals, by bootstrap over seeds and test events."
-    return "\n".join([*rows, "", note, "", *(_verdict(*claim) for claim in order), ""])
+    note = (
+        f"In brackets: {CONFIDENCE:.0%} intervals, by bootstrap over seeds and test events; of a "
+        "single seed over test events alone, and without the spread between trainings."
+    )
+    short = [f"- {one.name} fell short: {each}." for one in lines for each in one.shortfalls]
+    parts = ([note], short, [f"- {claim}" for claim in order])
+    text = [line for part in parts if part for line in ("", *part)]
+    return "\n".join([*rows, *text, ""])
 
 
 def _cells(line: Line, figures: Sequence[str]) -> list[str]:
@@ -195,15 +245,6 @@ def _cells(line: Line, figures: Sequence[str]) -> list[str]:
         *(f"{line.figures[name]:.5g}" if name in line.figures else "" for name in figures),
         "not stated" if line.published is None else f"{line.published:.4f}",
     ]
-
-
-def _verdict(better: str, worse: str, found: Difference) -> str:
-    low, high = (100 * end for end in found.interval)
-    seeds = ", ".join(f"{100 * value:+.1f}" for value in found.seeds)
-    return (
-        f"- {better} above {worse}: {100 * found.value:+.1f} points [{low:+.1f}, {high:+.1f}],"
-        f" by seed {seeds}: {found.verdict}."
-    )
 
 
 def _write_csv(path: str | Path, rows: Iterable[Sequence[object]]) -> None:

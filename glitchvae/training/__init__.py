@@ -6,6 +6,7 @@ from glitchvae.training.data import TrainingData
 from glitchvae.training.ensemble import (
     expand_members,
     is_ensemble,
+    member_config,
     resumed_ensemble,
     train_ensemble,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "expand_members",
     "is_ensemble",
     "launched_ranks",
+    "member_config",
     "plan",
     "read_training_config",
     "read_training_data",

@@ -9,6 +9,7 @@ from pydantic import (
     Field,
     FieldSerializationInfo,
     SerializeAsAny,
+    ValidationInfo,
     field_serializer,
     field_validator,
 )
@@ -37,6 +38,7 @@ class TrainingConfig(Settings):
         save_every: Steps between two writes of the state a run resumes from.
         model: Architecture and size of the network: the settings of one of
             `models.ARCHITECTURES`, in a file the table `[model]` with its key `architecture`.
+            Without that key it is what the objective asks for: see `model_for`.
         augmentation: Changes of images of glitches during training; pictures have none.
     """
 
@@ -50,7 +52,7 @@ class TrainingConfig(Settings):
     compiled: Literal["auto", "yes", "no"] = "auto"
     log_every: int = Field(default=20, ge=1)
     save_every: int = Field(default=500, ge=1)
-    model: Settings = Field(default_factory=GlitchVAESettings)
+    model: Settings = Field(default_factory=lambda given: model_for(given["objective"], {}))
     augmentation: Augmentation = Augmentation()
 
     @field_validator("objective", mode="before")
@@ -60,8 +62,11 @@ class TrainingConfig(Settings):
 
     @field_validator("model", mode="before")
     @classmethod
-    def _read_model(cls, value: Any) -> Any:
-        return read_model(value) if isinstance(value, dict) else value
+    def _read_model(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict):
+            return value
+        objective = info.data.get("objective")
+        return read_model(value) if objective is None else model_for(objective, value)
 
     @field_serializer("model", mode="plain")
     def _with_architecture(self, model: Settings, info: FieldSerializationInfo) -> dict[str, Any]:
@@ -110,11 +115,32 @@ def changed_config(
     name = given.pop("objective", table.get("name", "annealed"))
     if table.get("name", name) != name:
         table = {}
-    tables = {
-        "objective": read_objective({**table, "name": name}, where=_inside(where, "objective")),
-        "model": read_model(values.get("model", {}), where=_inside(where, "model")),
-    }
+    objective = read_objective({**table, "name": name}, where=_inside(where, "objective"))
+    model = model_for(objective, values.get("model", {}), where=_inside(where, "model"))
+    tables = {"objective": objective, "model": model}
     return parse(TrainingConfig, {**values, **tables, **given}, where=where)
+
+
+def model_for(objective: Objective, values: dict[str, Any], *, where: object = None) -> Settings:
+    """Settings of the model that a table describes, completed by what the objective asks for.
+
+    Where the table names no architecture, an objective for hierarchies brings one around the
+    network of glitches, with the latent layers of `HierarchySettings`; a hierarchy that does
+    not say which layers its likelihood is on gets what the objective needs. All other
+    objectives train the model "glitch" unless the table says otherwise.
+
+    Raises:
+        ConfigError: an unknown architecture or key, with the nearest valid name.
+    """
+    if objective.hierarchy_on is None:
+        return read_model(values, where=where)
+    if "architecture" not in values:
+        values = {"architecture": "hierarchy", "network": "glitch", **values}
+        name = objective.model_dump()["name"]
+        where = " ".join(filter(None, [str(where or ""), f"(hierarchy of the objective {name})"]))
+    if values["architecture"] == "hierarchy":
+        values = {"likelihood_on": objective.hierarchy_on, **values}
+    return read_model(values, where=where)
 
 
 def _inside(where: object, table: str) -> str:

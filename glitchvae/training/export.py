@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from glitchvae.models import Model, architecture_of
 from glitchvae.objectives import distortion, rate
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
+from glitchvae.training.log import kl_columns
+from glitchvae.training.shortfalls import find_shortfalls, measure_code
 from glitchvae.training.step import in_range
+
+_LOG = logging.getLogger(__name__)
 
 _BATCH = 256
 _ON_THE_CARD = {
@@ -32,16 +37,24 @@ def export(
     log: list[dict[str, float]],
     step: int,
 ) -> ModelCard:
-    """Write the checkpoint of a model after `step` updates into the folder of its run."""
+    """Write the checkpoint of a model after `step` updates into the folder of its run.
+
+    What the training fell short of is logged, and stands on the card.
+    """
     model.eval()
     codes = _codes_of_labelled(model, data)
     prototypes = fit_prototypes(codes, data, seed=config.seed)
     figures = _last_terms(log) | _validation_figures(model, data)
     figures |= _class_figures(prototypes, codes, data)
+    use = measure_code(model, data, seed=config.seed)
+    figures |= {} if use is None else {"code_gain": use.gain}
+    shortfalls = find_shortfalls(config.objective, step, log[-1] if log else {}, use)
+    for each in shortfalls:
+        _LOG.warning("%s: %s", run, each)
     card = ModelCard(
         architecture=architecture_of(config.model), model={}, imaging=data.imaging,
         latent_size=sum(model.layers), objective=config.objective.model_dump(mode="json"),
-        steps=step, seed=config.seed, figures=figures,
+        steps=step, seed=config.seed, figures=figures, shortfalls=shortfalls,
         training=config.model_dump(mode="json", include=_ON_THE_CARD),
         data=DataCard(
             digest=data.digest, description=data.description, events=len(data.rows("train", "")),
@@ -110,7 +123,7 @@ def _class_figures(
 def _last_terms(log: list[dict[str, float]]) -> dict[str, float]:
     """The last row of a log, without the KL of single dimensions."""
     last = log[-1] if log else {}
-    return {k: v for k, v in last.items() if k != "step" and not k.startswith("kl_")}
+    return {k: v for k, v in last.items() if k not in ("step", *kl_columns(last))}
 
 
 def _labelled(data: TrainingImages, *splits: str) -> NDArray[np.int64]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 from glitchvae.errors import InputError
 
 LOG = "log.csv"
+
+Log = Mapping[str, NDArray[Any]]
+"""Columns of a log by name."""
 
 
 def read_log(run: str | Path) -> dict[str, NDArray[np.float64]]:
@@ -37,3 +42,28 @@ def read_log(run: str | Path) -> dict[str, NDArray[np.float64]]:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     except (TypeError, ValueError) as error:
         raise InputError("a damaged log", where=path, expected="numbers", found=error) from error
+
+
+def dimension_kl(log: Log, where: object = None) -> NDArray[np.float64]:
+    """(rows, D) the columns `kl_1` … `kl_D` of a log: KL of each latent dimension in nats.
+
+    Args:
+        log: Columns by name.
+        where: The run, for errors.
+
+    Raises:
+        InputError: there are none.
+    """
+    names = kl_columns(log)
+    if not names:
+        raise InputError(
+            "the log has no KL of single dimensions", where=where, expected="columns kl_1, kl_2, …",
+            found=", ".join(log), remedy="Train with a glitchvae of this version.",
+        )  # fmt: skip
+    return np.stack([log[name] for name in names], axis=1)
+
+
+def kl_columns(names: Iterable[str]) -> list[str]:
+    """Those of some columns that hold the KL of a dimension, in the order of dimensions."""
+    found = [name for name in names if name.startswith("kl_") and name[3:].isdigit()]
+    return sorted(found, key=lambda name: int(name[3:]))

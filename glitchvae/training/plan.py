@@ -23,6 +23,7 @@ class Plan:
 
     Attributes:
         parameters: Of the model.
+        layers: Sizes of its latent layers, bottom up.
         events: That are trained on.
         data_bytes: Images, on the device or mapped from disk.
         resident: Whether they are on the device.
@@ -33,6 +34,7 @@ class Plan:
     """
 
     parameters: int
+    layers: tuple[int, ...]
     events: int
     data_bytes: int
     resident: bool
@@ -58,7 +60,8 @@ def plan(
         memory = memory_of(trainer)
         seconds = _seconds_per_step(Trainer(data, config, device))
     return Plan(
-        parameters=sum(p.numel() for p in trainer.model.parameters()), events=len(trainer.rows),
+        parameters=sum(p.numel() for p in trainer.model.parameters()),
+        layers=tuple(trainer.model.layers), events=len(trainer.rows),
         data_bytes=data.nbytes, resident=data.resident,
         flop_per_step=float(counter.get_total_flops()),
         memory_bytes=memory.at(min(config.batch_size, len(trainer.rows))),

@@ -14,6 +14,7 @@ from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import launched
 from glitchvae.training.loop import naming, run_steps, settled
 from glitchvae.training.memory import explain_exhaustion
+from glitchvae.training.shortfalls import say_unfinished
 from glitchvae.training.state import (
     STATE,
     check_state,
@@ -76,6 +77,8 @@ def train(
             log = state["log"]
             progress(trainer.step)
         record = Record(trainer, log, run, trackers if ranks.first else ())
+        if ranks.first:
+            say_unfinished(config, run)
         with explain_exhaustion(data, config, place):
             run_steps(
                 trainer, config, log=record.log_terms, save=record.save, stopped=stopped,

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from glitchvae.errors import ConfigError, how_to_install
 from glitchvae.training.config import TrainingConfig
+from glitchvae.training.log import kl_columns
 
 FOLDER = "tensorboard"
 
@@ -53,9 +54,10 @@ class TensorBoard:
 
     def record(self, step: int, terms: Mapping[str, float]) -> None:
         """Add the terms; the KL of single dimensions stand together."""
+        dimensions = kl_columns(terms)
         for name, value in terms.items():
             if name != "step":
-                self._writer.add_scalar(f"kl/{name}" if name[:3] == "kl_" else name, value, step)
+                self._writer.add_scalar(f"kl/{name}" if name in dimensions else name, value, step)
 
     def finish(self, run: Path) -> None:
         """Write what is left and close the file."""

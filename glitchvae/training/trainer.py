@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -11,11 +12,12 @@ from torch import Tensor, nn
 
 from glitchvae.errors import ConfigError, ModelError
 from glitchvae.models import Model, architecture_of, build, takes_views
-from glitchvae.objectives import Batch
+from glitchvae.objectives import Batch, Objective
 from glitchvae.training import order
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import ALONE, Ranks
+from glitchvae.training.log import kl_columns
 from glitchvae.training.order import DataOrder, draw_seed
 from glitchvae.training.step import CriticStep, Outcome, Step, captured
 
@@ -62,7 +64,7 @@ class Trainer:
             self._critic_step = ranks.share(CriticStep(self.critic, config.objective), self.device)
         self._batches = Batches(self.data, self.rows, config, self.device, ranks)
         self._weights = WeightTable([config], self.device)
-        self._pending = Pending()
+        self._pending = Pending(config.objective)
 
     def advance(self) -> None:
         """One update. Nothing is copied to the host."""
@@ -129,16 +131,28 @@ class Trainer:
 
 
 class Pending:
-    """Terms of the last steps, on the device until they are asked for."""
+    """Terms of the last steps, on the device until they are asked for.
 
-    def __init__(self) -> None:
+    Args:
+        objective: Whose terms they are.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
         self._values: list[Tensor] = []
         self._names: tuple[str, ...] = ()
 
     def add(self, outcome: Outcome, extra: dict[str, Tensor]) -> None:
-        """Keep the scalars of a step (of one model, or (M,) of several) and its KL."""
+        """Keep the scalars of a step (of one model, or (M,) of several) and its KL.
+
+        Raises:
+            ModelError: two columns of the log would have one name.
+        """
+        if not self._names:
+            names = column_names([*outcome.terms, *extra], outcome.kl.shape[-1])
+            check_columns(names, self._objective)
+            self._names = names
         scalars = outcome.terms | extra
-        self._names = column_names(list(scalars), outcome.kl.shape[-1])
         values = torch.stack([value.detach().float() for value in scalars.values()], dim=-1)
         kl = outcome.kl[..., : len(self._names) - len(scalars)]
         self._values.append(torch.cat([values, kl.float()], dim=-1))
@@ -333,6 +347,34 @@ def column_names(scalars: Sequence[str], dimensions: int) -> tuple[str, ...]:
     return (*scalars, *(f"kl_{i + 1}" for i in range(shown)))
 
 
+def weight_columns(objective: Objective, step: int) -> dict[str, float]:
+    """Every weight after `step` steps, by the name of its column: `weight_` and its own.
+
+    Terms and weights of an objective may so have one name.
+    """
+    return {f"weight_{name}": value for name, value in objective.weights(step).items()}
+
+
+def check_columns(names: Sequence[str], objective: Objective) -> None:
+    """Refuse an objective that would have one column of the log overwrite another.
+
+    Args:
+        names: Terms, what training adds to them, and the KL of dimensions.
+        objective: Whose weights stand beside them.
+
+    Raises:
+        ModelError: two are of one name.
+    """
+    counted = Counter(["step", *names, *weight_columns(objective, 0), "learning_rate"])
+    if twice := [name for name, count in counted.items() if count > 1]:
+        raise ModelError(
+            f"terms and weights of the objective {type(objective).__name__} share columns of the "
+            "log", expected="one name for each",
+            found=f"twice {', '.join(twice)}", remedy="Rename the term or the schedule. A weight "
+            "has its schedule's name behind weight_.",
+        )  # fmt: skip
+
+
 def log_row(
     values: np.ndarray, names: Sequence[str], config: TrainingConfig, step: int
 ) -> dict[str, float]:
@@ -346,11 +388,12 @@ def log_row(
         wrong = dict(zip(names, values[bad[0]].tolist(), strict=True))
         raise ModelError(
             f"the loss is not finite at step {step - len(values) + int(bad[0]) + 1}",
-            found={k: v for k, v in wrong.items() if not k.startswith("kl_")},
+            found={k: v for k, v in wrong.items() if k not in kl_columns(wrong)},
             remedy="Lower learning_rate (or use precision float32) and resume.",
         )
     terms = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
-    weights, rate = config.objective.weights(step - 1), config.learning_rate_at(step - 1)
+    weights = weight_columns(config.objective, step - 1)
+    rate = config.learning_rate_at(step - 1)
     return {"step": float(step), **terms, **weights, "learning_rate": rate}
 
 

@@ -86,8 +86,17 @@ def compare_hardness(
     ]
 
 
-def as_markdown(rows: Sequence[Against], baseline: str) -> str:
-    """A table of comparisons; ratios of distances are geometric means."""
+def as_markdown(
+    rows: Sequence[Against], baseline: str, shortfalls: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """A table of comparisons; ratios of distances are geometric means.
+
+    Args:
+        rows: One for each objective.
+        baseline: The one that they are compared with.
+        shortfalls: By objective, what its trainings fell short of; no comparison with such
+            models can be judged, which is said below the table.
+    """
     header = (
         "objective", f"accuracy less that of {baseline} (points)", "events",
         f"distance over that of {baseline}, linear probe", "nearest class",
@@ -101,7 +110,11 @@ def as_markdown(rows: Sequence[Against], baseline: str) -> str:
         for row in rows
     ]  # fmt: skip
     table = [header, ["---"] * len(header), *lines]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in table) + "\n"
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in table) + "\n"
+    short = [f"- {name}: {each}" for name, said in (shortfalls or {}).items() for each in said]
+    if not short:
+        return text
+    return "\n".join([text, "Cannot be judged, as these trainings fell short:", "", *short, ""])
 
 
 def _against(

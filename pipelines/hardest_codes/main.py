@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from glitchvae import probes
-from glitchvae.checkpoint import load_checkpoint
+from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, read_config
 from glitchvae.errors import InputError
 from glitchvae.plots import Curve, curves
@@ -55,9 +55,10 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         raise InputError("no models of Table 1", where=runs, expected=f"results of {TABLE}")
     paths = find_files(settings.data, config) if settings.data else [runs / "set.h5"]
     data, blocks = probes.read_pooled(paths, pool=settings.pool, block=settings.block)
-    found = defaultdict(list)
+    found, short = defaultdict(list), defaultdict(list)
     for folder in folders:
         name, _, seed = folder.name.rpartition("-")
+        short[name] += [f"seed {seed}: {each}" for each in read_card(folder).shortfalls]
         found[name].append(measure(folder, data, blocks, settings.steps))
         print(f"{name} {seed}: {found[name][-1].probe.median:.3f}", file=sys.stderr)
     write_models(found, out / "hardness.csv")
@@ -65,7 +66,8 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     rng, groups = np.random.default_rng(0), blocks[data.rows("test")]
     rows = compare_hardness(found, settings.baseline, rng, groups=groups)
     with replacing(out / "against.md") as temporary:
-        temporary.write_text(text := as_markdown(rows, settings.baseline), encoding="utf-8")
+        text = as_markdown(rows, settings.baseline, short)
+        temporary.write_text(text, encoding="utf-8")
     print(text, end="")
 
 

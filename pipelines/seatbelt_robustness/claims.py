@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
+from glitchvae.probes import FEWEST_SEEDS
 from glitchvae.validation.robustness.measuring import Robustness
 
 KINDS = {"tc": "beta-TCVAE", "tc-dlgm": "beta-TCDLGM", "seatbelt": "Seatbelt-VAE"}
@@ -53,31 +54,73 @@ class Claim(NamedTuple):
     Attributes:
         text: What is compared.
         difference: Its mean.
-        low: Lower end of the central 90 % interval over seeds and pairs.
+        low: Lower end of the central 90 % interval over seeds and pairs; of a single seed
+            there is none, whatever the pairs say, and the ends are infinite.
         high: Upper end.
+        seeds: How many there are.
+        fell_short: Names of the models among those compared whose trainings fell short.
     """
 
     text: str
     difference: float
     low: float
     high: float
+    seeds: int
+    fell_short: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """Whether the interval excludes zero, and on which side."""
+        """Whether the interval excludes zero, and on which side.
+
+        With few seeds, or a model whose training fell short, the claim cannot be judged.
+        """
+        if self.seeds < FEWEST_SEEDS or self.fell_short:
+            return "cannot be judged"
         if self.low > 0:
             return "confirmed"
         return "contradicted" if self.high < 0 else "undecided"
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it cannot be judged; none where it can."""
+        few = (f"fewer than {FEWEST_SEEDS} seeds",) if self.seeds < FEWEST_SEEDS else ()
+        return (*few, *(f"{name} fell short" for name in self.fell_short))
+
 
 Found = Mapping[Cell, Robustness]
-Models = Mapping[tuple[float, int], Robustness]
-"""Models of one kind and depth, by beta and seed."""
+Shortfalls = Mapping[Cell, Sequence[str]]
+"""What the training of a model fell short of, as its card says; models without may be absent."""
+
+
+class Models(NamedTuple):
+    """Models of one kind and depth.
+
+    Attributes:
+        measured: What was found of them, by beta and seed.
+        names: Theirs, of those whose training fell short.
+    """
+
+    measured: Mapping[tuple[float, int], Robustness]
+    names: Mapping[tuple[float, int], str]
+
+    def at(self, beta: float) -> list[Robustness]:
+        """Those of a beta, in the order of their seeds."""
+        return [one for (b, _), one in sorted(self.measured.items(), key=_key) if b == beta]
+
+    def short_at(self, *betas: float) -> list[str]:
+        """Names of those of some betas whose training fell short."""
+        return [name for (b, _), name in sorted(self.names.items(), key=_key) if b in betas]
+
+
+def _key(item: tuple[tuple[float, int], object]) -> tuple[float, int]:
+    return item[0]
+
+
 Measure = Callable[[Robustness], NDArray[np.floating]]
 """(n,) of a model: one number, or one for each attacked pair."""
 
 
-def judge(found: Found) -> list[Claim]:
+def judge(found: Found, shortfalls: Shortfalls | None = None) -> list[Claim]:
     """The paper's claims, every depth of Seatbelt-VAE apart.
 
     Differences are paired: the same seed, the same attacked images.
@@ -85,12 +128,14 @@ def judge(found: Found) -> list[Claim]:
     Args:
         found: Every model and what was measured of it; beta-TCVAE and Seatbelt at the same
             betas, of which one is 1, and the same seeds.
+        shortfalls: Of their trainings.
     """
     weak, strong = min(betas := {cell.beta for cell in found}), max(betas)
-    shallow = _of(found, "tc", 1)
+    short = shortfalls or {}
+    shallow = _of(found, short, "tc", 1)
     claims = [_gains(f"beta-TCVAE, beta = {strong:g},", shallow, weak, strong)]
     for depth in sorted({cell.layers for cell in found if cell.kind == "seatbelt"}):
-        name, deep = f"Seatbelt-VAE, L = {depth},", _of(found, "seatbelt", depth)
+        name, deep = f"Seatbelt-VAE, L = {depth},", _of(found, short, "seatbelt", depth)
         claims += _claims_of(name, deep, shallow, weak, strong)
     return claims
 
@@ -100,32 +145,52 @@ def _claims_of(name: str, deep: Models, shallow: Models, weak: float, strong: fl
     falls = _rise(deep, weak, strong, _elbo) - _rise(shallow, weak, strong, _elbo)
     beside = f"from beta {weak:g} to {strong:g} than that of beta-TCVAE (nats)"
     best, kept = f"{name} beta = {strong:g},", -_between(deep, strong, shallow, weak, _drop)
+    every = [*deep.short_at(weak, strong), *shallow.short_at(weak, strong)]
+
+    def beta_of_both(beta: float) -> list[str]:
+        return [*deep.short_at(strong), *shallow.short_at(beta)]
+
     return [
-        _claim(f"the ELBO of {name} falls less {beside}", falls),
+        _claim(f"the ELBO of {name} falls less {beside}", falls, every),
         _gains(best, deep, weak, strong),
         *(
-            _claim(f"{best} {what} {other}", _between(deep, strong, shallow, beta, measure))
+            _claim(
+                f"{best} {what} {other}", _between(deep, strong, shallow, beta, measure),
+                beta_of_both(beta),
+            )
             for what, measure in _HARDER.items()
             for other, beta in (("the plain VAE", weak), ("beta-TCVAE", strong))
         ),
-        _claim(f"{best} loses less likelihood to noise than the plain VAE (nats)", kept),
-    ]
+        _claim(
+            f"{best} loses less likelihood to noise than the plain VAE (nats)", kept,
+            beta_of_both(weak),
+        ),
+    ]  # fmt: skip
 
 
 def as_markdown(claims: Sequence[Claim]) -> str:
-    """A table of claims."""
-    rows = [
-        f"| {c.text} | {c.difference:+.3g} | {c.low:+.3g} to {c.high:+.3g} | {c.verdict} |"
-        for c in claims
-    ]
-    return "\n".join(["| claim | difference | 90 % interval | |", "|---|---|---|---|", *rows, ""])
+    """A table of claims, and why some of them cannot be judged."""
+    rows = [f"| {c.text} | {c.difference:+.3g} | {_ends(c)} | {c.verdict} |" for c in claims]
+    reasons = dict.fromkeys(reason for c in claims for reason in c.reasons)
+    notes = [f"\nCannot be judged: {'; '.join(reasons)}."] if reasons else []
+    header = ["| claim | difference | 90 % interval | |", "|---|---|---|---|"]
+    return "\n".join([*header, *rows, *notes, ""])
 
 
-def report(found: Found) -> str:
-    """The claims as a table, and the layer that carries least."""
+def _ends(claim: Claim) -> str:
+    """The interval, where there is one."""
+    return f"{claim.low:+.3g} to {claim.high:+.3g}" if np.isfinite(claim.low) else "none"
+
+
+def report(found: Found, shortfalls: Shortfalls | None = None) -> str:
+    """The claims as a table, what trainings fell short of, and the layer that carries least."""
     rate, layer, cell = lowest_rate(found)
     least = f"Least KL of a layer: {rate:.2f} nats (z{layer} of {cell.name}).\n"
-    return f"{as_markdown(judge(found))}\n{least}"
+    short = [
+        f"- {cell.name}: {each}\n" for cell, said in (shortfalls or {}).items() for each in said
+    ]
+    told = "".join(["Trainings that fell short:\n\n", *short, "\n"]) if short else ""
+    return f"{as_markdown(judge(found, shortfalls))}\n{told}{least}"
 
 
 def over_seeds(
@@ -159,16 +224,16 @@ def lowest_rate(found: Found) -> tuple[float, int, Cell]:
 def _gains(text: str, models: Models, weak: float, strong: float) -> Claim:
     return _claim(
         f"{text} is harder to attack than with beta = {weak:g}",
-        _rise(models, weak, strong, _resistance),
+        _rise(models, weak, strong, _resistance), models.short_at(weak, strong),
+    )  # fmt: skip
+
+
+def _of(found: Found, shortfalls: Shortfalls, kind: str, layers: int) -> Models:
+    same = [cell for cell in found if (cell.kind, cell.layers) == (kind, layers)]
+    return Models(
+        {(cell.beta, cell.seed): found[cell] for cell in same},
+        {(cell.beta, cell.seed): cell.name for cell in same if shortfalls.get(cell)},
     )
-
-
-def _of(found: Found, kind: str, layers: int) -> Models:
-    return {
-        (cell.beta, cell.seed): one
-        for cell, one in found.items()
-        if (cell.kind, cell.layers) == (kind, layers)
-    }
 
 
 def _elbo(one: Robustness) -> NDArray[np.floating]:
@@ -203,21 +268,22 @@ def _between(
     models: Models, beta: float, others: Models, other_beta: float, measure: Measure
 ) -> NDArray[np.floating]:
     """(seeds, n) how much more models measure than others do."""
-    seeds = sorted({seed for _, seed in models})
-    return np.stack([measure(models[beta, s]) - measure(others[other_beta, s]) for s in seeds])
+    pairs = zip(models.at(beta), others.at(other_beta), strict=True)
+    return np.stack([measure(one) - measure(other) for one, other in pairs])
 
 
-def _claim(text: str, differences: NDArray[np.floating]) -> Claim:
+def _claim(text: str, differences: NDArray[np.floating], fell_short: Sequence[str]) -> Claim:
     """Mean and interval of differences (seeds, pairs).
 
     Seeds and pairs are both a sample: the variances of their means add up (Welch-Satterthwaite
-    degrees of freedom). A single difference has no interval.
+    degrees of freedom). Without a second seed there is no interval.
     """
+    mean, seeds = float(differences.mean()), len(differences)
+    if seeds < 2:
+        return Claim(text, mean, -np.inf, np.inf, seeds, tuple(fell_short))
     means = [differences.mean(axis=axis) for axis in (1, 0)]
     parts = [(m.var(ddof=1) / len(m), len(m) - 1) for m in means if len(m) > 1]
-    mean, variance = float(differences.mean()), sum(part for part, _ in parts)
-    if not parts:
-        return Claim(text, mean, -np.inf, np.inf)
+    variance = sum(part for part, _ in parts)
     freedom = variance**2 / sum(part**2 / count for part, count in parts) if variance else 1.0
     half = float(t.ppf(0.95, freedom) * np.sqrt(variance))
-    return Claim(text, mean, mean - half, mean + half)
+    return Claim(text, mean, mean - half, mean + half, seeds, tuple(fell_short))

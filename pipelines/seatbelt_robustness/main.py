@@ -16,7 +16,7 @@ from glitchvae.training import changed_config, train
 from glitchvae.validation.robustness.measuring import COLUMNS, Robustness, measure_robustness
 
 from . import figures
-from .claims import Cell, Found, over_seeds, report
+from .claims import Cell, Found, Shortfalls, over_seeds, report
 from .material import MATERIALS, Material, MaterialName, Wanted
 
 LIKELIHOOD_ON = {"tc": "all", "tc-dlgm": "first", "seatbelt": "all"}
@@ -60,10 +60,11 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         trained(cell, material, settings, out / "runs" / cell.name)
         found[cell] = measured(out / "runs" / cell.name, material, settings)
         print(cell.name, f"ELBO {found[cell].evidence.elbo:.2f}", file=sys.stderr)
-    write_tables(found, out)
+    short = {cell: read_card(out / "runs" / cell.name).shortfalls for cell in found}
+    write_tables(found, short, out)
     figures.draw_study(found, lambda c: load_checkpoint(out / "runs" / c.name).model, out)
     with replacing(out / "claims.md") as temporary:
-        temporary.write_text(report(found), encoding="utf-8")
+        temporary.write_text(report(found, short), encoding="utf-8")
     print(out / "claims.md")
 
 
@@ -118,10 +119,10 @@ def measured(run: Path, material: Material, settings: RobustnessSettings) -> Rob
     )  # fmt: skip
 
 
-def write_tables(found: Found, out: Path) -> None:
+def write_tables(found: Found, short: Shortfalls, out: Path) -> None:
     """Every model, and over its seeds: norms of encoder and decoder, gap of the top layer."""
-    rows = [(*cell, *one.row()) for cell, one in found.items()]
-    write_rows(out / "models.csv", (*Cell._fields, *COLUMNS), rows)
+    rows = [(*cell, *one.row(), "; ".join(short[cell])) for cell, one in found.items()]
+    write_rows(out / "models.csv", (*Cell._fields, *COLUMNS, "shortfalls"), rows)
     for name, columns, measure in (
         ("norms", ("encoder", "decoder"), lambda one: one.norms),
         ("mig", ("mig_top",), lambda one: (one.mig_top,)),

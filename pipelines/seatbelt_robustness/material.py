@@ -20,9 +20,10 @@ from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.training import TrainingImages, read_training_data
 from glitchvae.training.data import text_or_empty
-from glitchvae.validation.images.chairs import AZIMUTHS, ELEVATIONS, draw_chairs, read_chairs
+from glitchvae.validation.images.chairs import read_chairs
 from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
 from glitchvae.validation.images.factors import FactorData
+from glitchvae.validation.images.picture_sets import drawn_chairs
 
 MaterialName = Literal["dsprites", "chairs", "glitches"]
 
@@ -75,8 +76,7 @@ def chairs(wanted: Wanted) -> Material:
     """The published chairs, or parametric ones: of a small study only every eighth azimuth."""
     if wanted.path is not None:
         return _pictures(read_chairs(wanted.path), wanted)
-    few = wanted.events + wanted.images < _CHAIRS * len(AZIMUTHS)
-    return _pictures(draw_chairs(AZIMUTHS[:: 8 if few else 1], ELEVATIONS), wanted)
+    return _pictures(drawn_chairs(wanted.events + wanted.images), wanted)
 
 
 def glitches(wanted: Wanted) -> Material:
@@ -107,9 +107,6 @@ def glitches(wanted: Wanted) -> Material:
 MATERIALS: dict[MaterialName, Callable[[Wanted], Material]] = {
     "dsprites": dsprites, "chairs": chairs, "glitches": glitches,
 }  # fmt: skip
-
-_CHAIRS = 216  # of each place
-
 
 def _pictures(whole: FactorData, wanted: Wanted) -> Material:
     """Some for training, and some of the rest."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from glitchvae.checkpoint import load_checkpoint
+from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.plots.traversals import draw_factor_traversals
 from glitchvae.progress import Progress
 from glitchvae.store import replacing, write_rows
@@ -92,9 +92,16 @@ def write_results(
     results = list(read_results(settings, out))
     of_rows = [result for result in results if not result.cell.row.partner_of]
     values = published_values(settings.rows(), published)
-    claims = judge_claims(results, out)
-    write_rows(out / "table2.csv", Line._fields, summarise(of_rows, values))
+    cells = dict.fromkeys(result.cell for result in results)
+    short = {cell: read_card(cell.folder(out)).shortfalls for cell in cells}
+    claims = judge_claims(results, out, short)
+    write_rows(out / "table2.csv", Line._fields, summarise(of_rows, values, short))
     write_rows(out / "claims.csv", Claim._fields, claims)
+    write_rows(
+        out / "shortfalls.csv",
+        ("row", "seed", "shortfall"),
+        [(cell.row.name, cell.seed, each) for cell, said in short.items() for each in said],
+    )
     write_rows(
         out / "scores.csv",
         ("row", "seed", "steps", *Score._fields),
@@ -117,7 +124,7 @@ def write_codes(settings: StudySettings, points: FactorData, cells: list[Cell], 
             "row": [cell.row.name] * len(few), "seed": np.full(len(few), cell.seed, np.int16)
         }  # fmt: skip
         columns |= {n: few.factors[:, k].astype(np.int8) for k, n in enumerate(few.names)}
-        columns |= {f"z_{d}": z for d, z in enumerate(codes.mean.T)}
+        columns |= {f"z_{d}": z for d, z in enumerate(codes.mean.T, start=1)}
         parts.append(pa.table(columns))
     if parts:
         with replacing(out / "codes.parquet") as temporary:

@@ -302,7 +302,7 @@ def score_model(
     explained = explain(model, pictures, seed=seed, device=device)
     plain = {"reconstruction": explained.reconstruction, "rate": explained.rate}
     plain |= {"elbo": explained.elbo}
-    plain |= {f"kl_{d}": float(kl) for d, kl in enumerate(explained.kl)}
+    plain |= {f"kl_{d}": float(kl) for d, kl in enumerate(explained.kl, start=1)}
     nan = float("nan")
     return (*metrics, *(Score(name, "", value, nan, nan, nan) for name, value in plain.items()))
 

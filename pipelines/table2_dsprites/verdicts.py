@@ -15,15 +15,13 @@ from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from glitchvae.errors import InputError
-from glitchvae.training.log import read_log
+from glitchvae.probes import FEWEST_SEEDS
+from glitchvae.training.log import dimension_kl, read_log
 from glitchvae.validation.disentanglement import Score
 
 from .table2 import Cell, Result, Row
 
 Verdict = Literal["consistent", "not consistent", "holds", "does not hold", "cannot be judged"]
-
-FEWEST_SEEDS = 3
-"""With fewer models of a row nothing is said of it."""
 
 OPEN = 0.5
 """Nats of KL from which a latent dimension counts as open."""
@@ -48,7 +46,9 @@ class Line(NamedTuple):
         n: Seeds.
         noise: Median of what shuffled codes score.
         published: The published value; NaN where none is at hand.
-        verdict: Whether the published value lies between our 5 % and 95 % quantiles.
+        verdict: Whether the published value lies between our 5 % and 95 % quantiles. With few
+            seeds, or a training of the row that fell short, nothing is said.
+        fell_short: How many trainings of the row did.
     """
 
     row: str
@@ -61,21 +61,28 @@ class Line(NamedTuple):
     noise: float
     published: float
     verdict: Verdict
+    fell_short: int = 0
+
+
+Shortfalls = Mapping[Cell, Sequence[str]]
+"""What the training of a model fell short of, as its card says; models without may be absent."""
 
 
 def summarise(
-    results: Iterable[Result], published: Mapping[tuple[str, str], float] | None = None
-) -> tuple[Line, ...]:
+    results: Iterable[Result], published: Mapping[tuple[str, str], float] | None = None,
+    shortfalls: Shortfalls | None = None,
+) -> tuple[Line, ...]:  # fmt: skip
     """The table: every row and metric over its seeds.
 
     Args:
         results: Of the cells that are done.
         published: Values by row and metric, those of posterior means.
+        shortfalls: Of their trainings.
     """
-    published, cells = published or {}, {}
+    published, cells, short = published or {}, {}, shortfalls or {}
     for cell, score in results:
         key = (cell.row.name, score.metric, score.representation)
-        cells.setdefault(key, []).append((score.value, score.noise))
+        cells.setdefault(key, []).append((score.value, score.noise, bool(short.get(cell))))
     return tuple(_line(key, np.array(v), published.get(key[:2])) for key, v in cells.items())
 
 
@@ -84,12 +91,14 @@ def _line(
 ) -> Line:  # fmt: skip
     low, lower, median, upper, high = np.quantile(values[:, 0], (0.05, 0.25, 0.5, 0.75, 0.95))
     verdict: Verdict = "cannot be judged"
-    if published is not None and len(values) >= FEWEST_SEEDS:
+    fell_short = int(values[:, 2].sum())
+    if published is not None and len(values) >= FEWEST_SEEDS and not fell_short:
         verdict = "consistent" if low <= published <= high else "not consistent"
     nan = float("nan")
     return Line(
         *key, float(median), float(lower), float(upper), len(values),
         float(np.median(values[:, 1])), nan if published is None else published, verdict,
+        fell_short,
     )  # fmt: skip
 
 
@@ -109,15 +118,38 @@ class Claim(NamedTuple):
     verdict: Verdict
 
 
-def judge_claims(results: Sequence[Result], out: Path) -> tuple[Claim, ...]:
-    """What the paper says of the annealed beta-VAE, of the models in the folder `out`."""
+def judge_claims(
+    results: Sequence[Result], out: Path, shortfalls: Shortfalls | None = None
+) -> tuple[Claim, ...]:
+    """What the paper says of the annealed beta-VAE, of the models in the folder `out`.
+
+    A claim that involves a model whose training fell short cannot be judged. All annealed
+    models are involved, also those that have no partner or opened no dimension because they
+    collapsed: to leave them out would be to choose those that did well.
+    """
     values = {(cell, score.metric): score.value for cell, score in results if _of_means(score)}
-    pairs = match_by_rate(values)
-    return (
+    pairs, short = match_by_rate(values), shortfalls or {}
+    cells = list(dict.fromkeys(cell for cell, _ in values))
+    annealed = [cell for cell in cells if cell.row.objective == "annealed"]
+    involved = dict.fromkeys([*annealed, *(theirs for _, theirs in pairs)])
+    claims = (
         _claim_less("reconstruction", pairs, values),
         _claim_more("elbo", pairs, values),
         *(_claim_same(metric, pairs, values) for metric in ("mig", "dci_disentanglement")),
-        _claim_order(list(dict.fromkeys(cell for cell, _ in values)), out),
+    )
+    return (
+        *(_withheld(claim, [cell for cell in involved if short.get(cell)]) for claim in claims),
+        _withheld(_claim_order(annealed, out), [cell for cell in annealed if short.get(cell)]),
+    )
+
+
+def _withheld(claim: Claim, fell_short: Sequence[Cell]) -> Claim:
+    """The claim without its verdict where trainings fell short."""
+    if not fell_short:
+        return claim
+    names = ", ".join(f"{cell.row.name} (seed {cell.seed})" for cell in fell_short)
+    return claim._replace(
+        found=f"{claim.found}; trainings fell short: {names}", verdict="cannot be judged"
     )
 
 
@@ -219,9 +251,8 @@ def _equivalence(low: float, high: float) -> Verdict:
     return "does not hold" if low > EQUIVALENT or high < -EQUIVALENT else "cannot be judged"
 
 
-def _claim_order(cells: Sequence[Cell], out: Path) -> Claim:
+def _claim_order(annealed: Sequence[Cell], out: Path) -> Claim:
     sentence = "with annealing, dimensions open in the order of the KL they end with"
-    annealed = [cell for cell in cells if cell.row.objective == "annealed"]
     found = [(cell.seed, order_of_opening(cell.folder(out))) for cell in annealed]
     ranks = [(seed, value) for seed, value in found if np.isfinite(value)]
     if not ranks:
@@ -266,10 +297,7 @@ def kl_over_training(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64
         InputError: it has none.
     """
     log = read_log(run)
-    names = [name for name in log if name.startswith("kl_")]
-    if not names:
-        raise InputError("no KL of single dimensions", where=run, expected="columns kl_0, kl_1 …")
-    return log["step"], np.column_stack([log[name] for name in names])
+    return log["step"], dimension_kl(log, run)
 
 
 def published_values(

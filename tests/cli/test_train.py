@@ -63,9 +63,34 @@ def test_a_set_becomes_a_checkpoint(files):
 def test_a_plan_writes_nothing(files):
     result = run(files, "--plan")
     assert result.exit_code == 0, result.output
-    assert "M parameters, objective annealed; 7 training events" in result.stderr
+    assert "M parameters, 2 latent dimensions, objective annealed; 7 training" in result.stderr
     assert "3 steps of 4" in result.stderr
     assert sorted(p.name for p in files.iterdir()) == ["run.toml", "set.h5"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "on"), [("dlgm", "first"), ("tc-dlgm", "first"), ("seatbelt", "all")]
+)
+def test_an_objective_for_hierarchies_trains_one(files, objective, on):
+    (files / "run.toml").write_text(
+        "steps = 2\nbatch_size = 4\n[model.glitch]\nwidths = [2, 2]\nhidden = 8\n"
+    )
+    result = run(files, "--objective", objective, "-o", str(files / "run"))
+    assert result.exit_code == 0, result.output
+    assert "48, 24, 12, 6 latent dimensions from layer to layer" in result.stderr
+    card = load_checkpoint(files / "run").card
+    assert card.objective["name"] == objective
+    assert (card.architecture, card.latent_size) == ("hierarchy", 48 + 24 + 12 + 6)
+    assert card.model["latent_sizes"] == [48, 24, 12, 6]
+    assert card.model["likelihood_on"] == on
+
+
+def test_one_layer_is_not_trained_under_the_name_of_a_hierarchy(files):
+    (files / "run.toml").write_text(SETTINGS.replace("[model]", '[model]\narchitecture = "glitch"'))
+    result = run(files, "--objective", "seatbelt", "-o", str(files / "run"))
+    assert result.exit_code == 1
+    assert "With one layer the objective is tc" in unboxed(result.stderr)
+    assert not (files / "run").exists()
 
 
 def test_a_plan_says_what_a_step_takes(files):

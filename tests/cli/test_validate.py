@@ -72,6 +72,16 @@ def test_chairs_are_scored_by_a_model_trained_on_the_way(runner, monkeypatch, tm
     assert "150 of 150 images" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("objective", "on"), [("dlgm", "first"), ("tc-dlgm", "first"), ("seatbelt", "all")]
+)
+def test_an_objective_for_hierarchies_trains_one(few_sprites, tmp_path, objective, on):
+    run = train_on(few_sprites, tmp_path / "run", objective=objective, steps=2)
+    card = read_card(run)
+    assert (card.objective["name"], card.architecture) == (objective, "hierarchy")
+    assert (card.model["latent_sizes"], card.model["likelihood_on"]) == ([48, 24, 12, 6], on)
+
+
 def test_a_weight_that_falls_does_so_over_a_third_of_the_training(few_sprites, tmp_path):
     run = train_on(few_sprites, tmp_path / "run", objective="annealed", steps=3, learning_rate=1e-3)
     card = read_card(run)

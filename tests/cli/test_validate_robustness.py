@@ -6,6 +6,8 @@ from click.testing import CliRunner
 
 from glitchvae.cli import main
 from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.validation.disentanglement.scoring import train_on
+from glitchvae.validation.images.chairs import AZIMUTHS, ELEVATIONS, draw_chairs
 from glitchvae.validation.robustness.attacks import Attacks
 from glitchvae.validation.robustness.noise import NoiseCurve
 
@@ -47,6 +49,46 @@ def test_noise_prints_likelihood_evidence_and_norms(tiny_model, images, tmp_path
     assert "ELBO" in result.stdout
     assert "decoder" in result.stdout
     np.testing.assert_array_equal(NoiseCurve.read(out).scale, [0, 0.3])
+
+
+@pytest.fixture
+def chairs_model(tmp_path, monkeypatch):
+    """A model trained for two steps on a few drawn chairs; sprites are out of reach."""
+    few = draw_chairs(AZIMUTHS[::8], ELEVATIONS).sample(60, np.random.default_rng(0)).reduced(2)
+    monkeypatch.setattr("glitchvae_recipe_seatbelt_robustness.material.draw_chairs", lambda *_: few)
+
+    def refuse(*_):
+        raise AssertionError("sprites were drawn for a model of chairs")
+
+    monkeypatch.setattr("glitchvae_recipe_seatbelt_robustness.material.draw_dsprites", refuse)
+    return train_on(few, tmp_path / "run", objective="beta", steps=2)
+
+
+@pytest.mark.parametrize("command", [("attacks", "--pairs", 1, "--prices", 2), ("noise",)])
+def test_a_model_of_chairs_meets_chairs(chairs_model, command):
+    result = validate(*command, "--checkpoint", chairs_model)
+    assert result.exit_code == 0, result.output
+    assert "parametric chairs, drawn, 1/2 size" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["attacks", "noise"])
+def test_a_model_of_unknown_pictures_is_refused(chairs_model, images, command):
+    card = chairs_model / "card.toml"
+    card.write_text(card.read_text().replace("parametric chairs, drawn, 1/2 size", "my pictures"))
+    result = validate(command, "--checkpoint", chairs_model)
+    assert result.exit_code == 1
+    assert "the card does not tell which pictures the model was trained on" in result.stderr
+    assert "found my pictures" in result.stderr
+    result = validate(command, "--checkpoint", chairs_model, "--images", images)
+    assert result.exit_code == 1
+    assert "a model of pictures, not of glitches" in result.stderr
+
+
+@pytest.mark.parametrize("option", [("--data", "x.npz"), ("--set", "chairs")])
+def test_pictures_for_a_model_of_glitches_are_refused(tiny_model, images, option):
+    result = validate("noise", "--checkpoint", tiny_model, "--images", images, *option)
+    assert result.exit_code == 1
+    assert "a model of glitches; expected images of glitches; found pictures" in result.stderr
 
 
 @pytest.mark.parametrize(

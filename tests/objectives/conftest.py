@@ -94,12 +94,15 @@ def ladder() -> Callable[..., Ladder]:
 def hierarchy() -> Callable[..., HierarchicalVAE]:
     """Makes the package's own hierarchy around the tiny glitch network."""
 
-    def make(layers: tuple[int, ...] = (3, 2), likelihood_on: str = "all") -> HierarchicalVAE:
+    def make(
+        layers: tuple[int, ...] = (3, 2), likelihood_on: str = "all", likelihood: str = "bernoulli"
+    ) -> HierarchicalVAE:
         torch.manual_seed(4)
         network = TINY.model_dump(exclude={"latent_size", "likelihood"})
         settings = HierarchySettings.model_validate({
             "network": "glitch", "glitch": network, "latent_sizes": layers,
             "hidden_widths": (5,) * (len(layers) - 1), "likelihood_on": likelihood_on,
+            "likelihood": likelihood,
         })  # fmt: skip
         return HierarchicalVAE(settings).double()
 

@@ -14,8 +14,30 @@ def fits(name, model) -> bool:
     return True
 
 
-def test_one_latent_layer_fits_every_objective(model):
-    assert all(fits(name, model) for name in OBJECTIVES)
+HIERARCHIES = {"dlgm", "tc-dlgm", "seatbelt"}
+
+
+def test_one_latent_layer_fits_every_objective_that_is_not_named_after_several(model, hierarchy):
+    for single in (model, hierarchy((3,), "all")):
+        assert {name for name in OBJECTIVES if not fits(name, single)} == HIERARCHIES
+
+
+@pytest.mark.parametrize(
+    ("name", "own_name"), [("seatbelt", "tc"), ("tc-dlgm", "tc"), ("dlgm", "beta")]
+)
+def test_one_layer_has_a_name_of_its_own(model, batch, name, own_name):
+    objective = OBJECTIVES[name]()
+    message = rf"'{name}'.*two latent layers or more; found one of 2.*the objective is {own_name}"
+    with pytest.raises(ModelError, match=message):
+        objective(model, batch, objective.weights(0))
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_hierarchy_that_an_objective_brings_fits_it(hierarchy, name):
+    objective = OBJECTIVES[name]()
+    assert (objective.hierarchy_on is not None) == (name in HIERARCHIES)
+    if objective.hierarchy_on is not None:
+        objective.check(hierarchy((3, 2), objective.hierarchy_on))
 
 
 @pytest.mark.parametrize(
@@ -42,11 +64,3 @@ def test_a_misfit_names_objective_and_model(hierarchy, batch, name, likelihood_o
     objective = OBJECTIVES[name]()
     with pytest.raises(ModelError, match=message):
         objective(hierarchy((3, 2), likelihood_on), batch, objective.weights(0))
-
-
-@pytest.mark.parametrize("name", ["dlgm", "tc-dlgm", "seatbelt"])
-def test_free_bits_need_a_layer_below_the_top(model, hierarchy, name):
-    objective = OBJECTIVES[name].model_validate({"free_bits": 1})
-    with pytest.raises(ModelError, match=f"free bits of the objective '{name}'.*Set free_bits = 0"):
-        objective.check(model)
-    objective.check(hierarchy((3, 2), "first" if name == "tc-dlgm" else "all"))

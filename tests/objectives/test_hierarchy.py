@@ -19,6 +19,13 @@ def evaluate(objective, model, batch, step=0):
     return objective(model, batch, objective.weights(step))
 
 
+def elements(objective, model, batch, step):
+    """Terms and loss without the check, which refuses a single layer under this name."""
+    torch.manual_seed(0)
+    terms = objective.terms(model, batch)
+    return {"loss": objective.total(terms, objective.weights(step)), **terms}
+
+
 @pytest.mark.parametrize("kind", [DLGM, Seatbelt])
 def test_the_rates_of_the_layers_add_up(ladder, batch, kind):
     terms = evaluate(kind(), ladder((4, 3, 2)), batch)
@@ -43,8 +50,8 @@ def test_the_rate_of_a_lower_layer_is_against_the_prior_from_above(ladder, batch
 def test_one_layer_is_beta_tcvae_exactly(model, batch, kind, kl, estimator, step):
     values = {"beta": 4, "beta0": 9, "shape": "linear", "iteration_threshold": 5}
     values |= {"kl": kl, "estimator": estimator}
-    found = evaluate(kind(**values), model, batch, step)
-    expected = evaluate(TotalCorrelation(**values), model, batch, step)
+    found = elements(kind(**values), model, batch, step)
+    expected = elements(TotalCorrelation(**values), model, batch, step)
     for term in expected:
         assert torch.equal(found[term], expected[term])
 

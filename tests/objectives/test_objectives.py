@@ -35,9 +35,20 @@ def evaluate(objective, model, batch, *, step=3, seed=2):
     return objective(model, batch, objective.weights(step), critic)
 
 
+def elements(objective, model, batch, *, step, seed=2):
+    """Terms and loss without the check: it refuses one layer under the name of a hierarchy."""
+    torch.manual_seed(seed)
+    critic = objective.critic(model.layers[0])
+    critic = None if critic is None else critic.double()
+    torch.manual_seed(seed)
+    terms = objective.terms(model, batch, critic)
+    return {"loss": objective.total(terms, objective.weights(step)), **terms}
+
+
 def models(model, hierarchy, name):
     """Every kind of model that an objective is for."""
-    yield model
+    if OBJECTIVES[name].hierarchy_on is None:
+        yield model
     if name in ("dlgm", "tc-dlgm"):
         yield hierarchy((3, 2), "first")
     if name in ("dlgm", "seatbelt", "beta", "annealed", "bottleneck"):
@@ -48,8 +59,8 @@ def models(model, hierarchy, name):
 @pytest.mark.parametrize("step", [0, 7, 10**6])
 def test_each_can_be_the_elbo_exactly(model, batch, tiny_objective, case, step):
     objective = tiny_objective(case.split(",")[0], **ELBO[case])
-    found = evaluate(objective, model, batch, step=step)
-    expected = evaluate(Beta(beta=1), model, batch, step=step)
+    found = elements(objective, model, batch, step=step)
+    expected = elements(Beta(beta=1), model, batch, step=step)
     for term in expected:
         assert torch.equal(found[term], expected[term])
 
@@ -61,9 +72,11 @@ def test_gradients_are_those_of_finite_differences(model, hierarchy, batch, tiny
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_gradients_hold_for_a_gaussian_likelihood(tiny, batch, tiny_objective, name):
+def test_gradients_hold_for_a_gaussian_likelihood(tiny, hierarchy, batch, tiny_objective, name):
     torch.manual_seed(0)
     model = GlitchVAE(tiny.model_copy(update={"likelihood": "gaussian"})).double()
+    if layers := OBJECTIVES[name].hierarchy_on:
+        model = hierarchy((3, 2), layers, "gaussian")
     check_gradients(tiny_objective(name), model, batch)
 
 

@@ -27,6 +27,13 @@ def test_equals_are_not_decided(rng):
     assert compare_paired(same, same, rng).interval == (0, 0)
 
 
+@pytest.mark.parametrize(("seeds", "judged"), [(1, False), (2, False), (3, True)])
+def test_fewer_than_three_trainings_say_nothing_of_their_spread(rng, seeds, judged):
+    found = compare_paired(flips(rng, 0.9, (seeds, 400)), flips(rng, 0.6, (seeds, 400)), rng)
+    assert found.interval[0] > 0
+    assert found.verdict == ("confirmed" if judged else "cannot be judged")
+
+
 def test_one_seed_has_the_interval_of_a_mean(rng):
     """With one seed and single events it is the central limit theorem's."""
     right, other = flips(rng, 0.8, (1, 4000)), flips(rng, 0.7, (1, 4000))

@@ -1,6 +1,7 @@
 """Methods with seeds as a table, an order in words, and predictions on disk."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,12 +21,12 @@ from glitchvae.probes import (
 
 @pytest.fixture
 def study(rng):
-    """300 events; one method is right nine times in ten, one six times, one seed of each."""
+    """300 events; one method is right nine times in ten, one six times, three seeds of each."""
     truth = rng.choice(np.array(["Blip", "Tomte"], dtype=object), 300)
     other = np.where(truth == "Blip", "Tomte", "Blip").astype(object)
 
     def named(share):
-        return np.where(rng.random((2, 300)) < share, truth, other)
+        return np.where(rng.random((3, 300)) < share, truth, other)
 
     good = Entry(name="good", classes=named(0.9), published=0.8, figures={"rate": 12.5})
     return truth, [good, Entry(name="bad", classes=named(0.6))]
@@ -56,6 +57,29 @@ def test_an_order_is_said_in_words(study, rng):
     assert any(x.startswith("- bad above good: -") and "contradicted." in x for x in lines)
 
 
+def test_one_seed_confirms_nothing(study, rng):
+    truth, entries = study
+    single = [replace(entry, classes=entry.classes[:1]) for entry in entries]
+    (claim,) = check_order(truth, single, [("good", "bad")], rng)
+    assert claim.difference.interval[0] > 0
+    text = ranking_markdown(rank(truth, single, rng), [claim])
+    assert "cannot be judged (fewer than 3 seeds)." in text
+    assert "confirmed" not in text
+
+
+def test_a_training_that_fell_short_confirms_nothing(study, rng, tmp_path):
+    truth, (good, bad) = study
+    failed = [good, replace(bad, shortfalls=("seed 1: the code is not used",))]
+    order = check_order(truth, failed, [("good", "bad")], rng)
+    text = write_ranking(tmp_path / "table", rank(truth, failed, rng), order)
+    assert "- bad fell short: seed 1: the code is not used." in text
+    assert text.endswith("cannot be judged (trainings of bad fell short).\n")
+    with (tmp_path / "table.csv").open(newline="") as file:
+        assert [row["shortfalls"] for row in csv.DictReader(file)] == [
+            "", "seed 1: the code is not used"
+        ]  # fmt: skip
+
+
 def test_a_claim_of_an_unknown_method_is_refused(study, rng):
     truth, entries = study
     with pytest.raises(InputError, match=r"unknown methods; expected \['bad', 'good'\]"):
@@ -76,7 +100,7 @@ def test_the_table_is_written_for_programs_too(study, rng, tmp_path):
 
 def test_predictions_survive(study, tmp_path):
     truth, (good, _) = study
-    paths = [tmp_path / str(seed) / "p.csv" for seed in range(2)]
+    paths = [tmp_path / str(seed) / "p.csv" for seed in range(3)]
     for path, row in zip(paths, good.classes, strict=True):
         write_predictions(path, truth, row)
     read_truth, read = read_predictions(paths)

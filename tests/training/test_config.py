@@ -6,8 +6,8 @@ import pytest
 import tomli_w
 
 from glitchvae.errors import ConfigError
-from glitchvae.models import architecture_of
-from glitchvae.objectives import Annealed, Beta
+from glitchvae.models import architecture_of, build, takes_views
+from glitchvae.objectives import OBJECTIVES, Annealed, Beta
 from glitchvae.training import TrainingConfig, changed_config, read_training_config
 
 
@@ -54,11 +54,48 @@ def test_bad_settings_are_named(text, message, tmp_path):
     ],
 )
 def test_settings_of_any_architecture_come_back_from_text(table):
-    found = changed_config({"model": table, "objective": {"name": "seatbelt"}}, {})
+    found = changed_config({"model": table, "objective": {"name": "beta"}}, {})
     assert architecture_of(found.model) == table.get("architecture", "glitch")
     assert TrainingConfig.model_validate_json(found.model_dump_json()) == found
     toml = tomllib.loads(tomli_w.dumps(found.model_dump(mode="json", exclude_none=True)))
     assert changed_config(toml, {}) == found
+
+
+HIERARCHIES = {"dlgm": "first", "tc-dlgm": "first", "seatbelt": "all"}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_objectives_for_hierarchies_bring_theirs(name):
+    found = read_training_config(objective=name)
+    assert found == TrainingConfig(objective=OBJECTIVES[name]())
+    assert TrainingConfig.model_validate_json(found.model_dump_json()) == found
+    model = build(architecture_of(found.model), found.model.model_dump())
+    found.objective.check(model)
+    assert takes_views(model)
+    if name in HIERARCHIES:
+        assert model.layers == (48, 24, 12, 6)
+        assert model.settings.likelihood_on == HIERARCHIES[name]
+    else:
+        assert model.layers == (32,)
+
+
+def test_a_hierarchy_takes_its_likelihood_from_the_objective_and_keeps_what_is_given(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('[model]\narchitecture = "hierarchy"\nlatent_sizes = [5, 3]\n')
+    for name, on in HIERARCHIES.items():
+        model = read_training_config(path, objective=name).model
+        assert (model.latent_sizes, model.likelihood_on, model.network) == ((5, 3), on, "burgess")
+    values = {"model": {"likelihood_on": "all", "latent_sizes": [5, 3]}}
+    given = changed_config({**values, "objective": {"name": "dlgm"}}, {}).model
+    assert (given.likelihood_on, given.latent_sizes, given.network) == ("all", (5, 3), "glitch")
+
+
+def test_keys_of_one_layer_are_refused_in_the_hierarchy_of_an_objective(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("[model]\nlatent_size = 8\n")
+    message = r"\[model\] \(hierarchy of the objective seatbelt\): unknown key 'latent_size'"
+    with pytest.raises(ConfigError, match=message):
+        read_training_config(path, objective="seatbelt")
 
 
 def test_the_learning_rate_falls_or_stays():

@@ -26,7 +26,7 @@ def test_a_run_learns_and_leaves_a_checkpoint(data, tmp_path, config):
         log = list(csv.DictReader(stream))
     assert [int(float(row["step"])) for row in log] == list(range(10, 101, 10))
     assert float(log[-1]["reconstruction"]) < 0.95 * float(log[0]["reconstruction"])
-    assert [float(row["beta"]) for row in (log[0], log[-1])] == pytest.approx([3.46, 1])
+    assert [float(row["weight_beta"]) for row in (log[0], log[-1])] == pytest.approx([3.46, 1])
     opened = load_checkpoint(run)
     assert opened.card.data.digest == data.digest
     assert opened.card.steps == 100

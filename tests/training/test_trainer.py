@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 import torch
 
+from glitchvae.checkpoint import read_card
 from glitchvae.errors import ConfigError, ModelError
 from glitchvae.models import ImageVAESettings
-from glitchvae.objectives import Annealed, Beta, Factor, Seatbelt, TotalCorrelation
-from glitchvae.training import TrainingConfig
+from glitchvae.objectives import (
+    Annealed,
+    Beta,
+    Constant,
+    Factor,
+    Seatbelt,
+    TotalCorrelation,
+)
+from glitchvae.training import TrainingConfig, train
 from glitchvae.training.launch import Ranks
+from glitchvae.training.log import read_log
 from glitchvae.training.step import Captured
 from glitchvae.training.trainer import Trainer, WeightTable
 
@@ -62,6 +71,51 @@ def test_kl_of_dimensions_adds_up_to_the_rate(pictures):
     assert trainer.read_terms() is None
 
 
+class NamedAlike(Beta):
+    """An objective of one's own: a term beside those of beta, and a schedule, by given names."""
+
+    term: str = "sparsity"
+    schedule: str = "sparsity"
+
+    def schedules(self):
+        return {**super().schedules(), self.schedule: Constant(7.0)}
+
+    def latent_terms(self, latents, batch, critic=None):
+        terms = super().latent_terms(latents, batch, critic)
+        return {**terms, self.term: latents.z.abs().sum(dim=1).mean()}
+
+
+def test_a_term_and_a_weight_of_one_name_both_stand_in_the_log_and_on_the_card(pictures, tmp_path):
+    config = settings(objective=NamedAlike(), steps=2, log_every=1)
+    run = train(pictures, config, tmp_path / "run")
+    for row in (read_card(run).figures, {k: v[-1] for k, v in read_log(run).items()}):
+        assert row["weight_sparsity"] == 7
+        assert 0 < row["sparsity"] != 7
+
+
+@pytest.mark.parametrize(
+    ("term", "schedule", "column"),
+    [
+        ("weight_beta", "sparsity", "weight_beta"),
+        ("learning_rate", "sparsity", "learning_rate"),
+        ("gradient_norm", "sparsity", "gradient_norm"),
+        ("kl_2", "sparsity", "kl_2"),
+        ("step", "sparsity", "step"),
+    ],
+)
+def test_columns_of_one_name_are_refused_at_the_first_step(pictures, term, schedule, column):
+    objective = NamedAlike(term=term, schedule=schedule)
+    trainer = Trainer(pictures, settings(objective=objective))
+    with pytest.raises(ModelError, match=rf"NamedAlike share columns.*found twice {column}\."):
+        trainer.advance()
+
+
+def test_a_term_may_not_be_called_as_the_sum_of_all(pictures):
+    trainer = Trainer(pictures, settings(objective=NamedAlike(term="loss")))
+    with pytest.raises(ModelError, match="a term of the objective NamedAlike has the name of the"):
+        trainer.advance()
+
+
 def test_the_population_is_that_of_the_training_set(pictures):
     assert Trainer(pictures, settings())._batches(0).population == 40
 
@@ -97,8 +151,8 @@ def test_images_of_another_shape_are_refused(pictures, data, config):
 
 
 def test_an_objective_for_other_models_is_refused(pictures):
-    with pytest.raises(ModelError, match="free bits"):
-        Trainer(pictures, settings(objective=Seatbelt(free_bits=1.0)))
+    with pytest.raises(ModelError, match=r"'seatbelt'.*two latent layers or more"):
+        Trainer(pictures, settings(objective=Seatbelt()))
 
 
 def test_processes_share_a_batch_evenly_or_not_at_all(pictures):

@@ -25,6 +25,7 @@ from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import Ranks, launched, launched_ranks
 from glitchvae.training.loop import naming, run_steps, settled
 from glitchvae.training.memory import explain_exhaustion
+from glitchvae.training.shortfalls import say_unfinished
 from glitchvae.training.state import (
     STATE,
     check_state,
@@ -100,6 +101,8 @@ def train_ensemble(
             if before is not None:
                 book.restore(before)
                 progress(ensemble.step)
+            for name, each in configs.items():
+                say_unfinished(each, out / name)
             described = _described(taken, config, members)
             run_steps(
                 ensemble, config, log=book.log_terms, save=lambda: book.save(path, described),

@@ -95,7 +95,7 @@ class StackedEnsemble:
         ]
         self._seeds = [config.seed for config in configs]
         self._schedules = WeightTable(configs, device)
-        self._pending = Pending()
+        self._pending = Pending(self.config.objective)
 
     @property
     def models(self) -> list[Model[Any]]:

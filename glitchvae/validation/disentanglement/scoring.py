@@ -74,7 +74,8 @@ def train_on(
 ) -> Path:  # fmt: skip
     """A model of the reference study's size, trained on all images into the folder `run`.
 
-    As there, a weight that changes does so over a third of the training.
+    As there, a weight that changes does so over a third of the training. An objective for
+    hierarchies trains one of `HierarchySettings`, around the same networks.
 
     Args:
         data: Images, all trained on.
@@ -90,9 +91,11 @@ def train_on(
         ConfigError: no such objective.
         InputError: the folder holds a run already.
     """
-    model = {"architecture": "image", "image_shape": data.shape, "likelihood": "bernoulli"}
+    trained = _over_a_third(read_objective({"name": objective}), steps)
+    architecture = "image" if trained.hierarchy_on is None else "hierarchy"
+    model = {"architecture": architecture, "image_shape": data.shape, "likelihood": "bernoulli"}
     values = {
-        "objective": _over_a_third(read_objective({"name": objective}), steps), "steps": steps,
+        "objective": trained, "steps": steps,
         "seed": seed, "model": model, "learning_rate": learning_rate,
         "learning_rate_schedule": "constant",
     }  # fmt: skip

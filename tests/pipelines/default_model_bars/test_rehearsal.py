@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from glitchvae.config import read_config
+from glitchvae.errors import InputError
 from glitchvae.recipes import find_recipe, load_main, run_recipe
 
 
@@ -36,20 +37,38 @@ def test_the_shipped_settings_are_valid():
     assert read_config(settings, recipe.config).model == "default"
 
 
-def test_the_recipe_of_real_events_leaves_out_what_is_not_there(tmp_path, monkeypatch):
+def measured(folder):
+    with (folder / "bars.csv").open(encoding="utf-8") as file:
+        return {(row["what"], row["measure"]): float(row["value"]) for row in csv.DictReader(file)}
+
+
+def test_real_events_that_are_not_there_make_no_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLITCHVAE_TEST_DATA", str(tmp_path / "absent"))
+    recipe = find_recipe("real_event_bars")
+    refused = pytest.raises(InputError, match=r"real_event_bars\.toml: nothing to measure")
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as told, refused:
+        run_recipe(recipe, tmp_path / "out")
+    assert told.getvalue().count("left out") == 4
+    assert not (tmp_path / "out" / "bars.csv").exists()
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_a_rehearsal_of_real_events_measures_simulated_ones(tmp_path, monkeypatch):
     monkeypatch.setenv("GLITCHVAE_TEST_DATA", str(tmp_path / "absent"))
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as told:
-        run_recipe(find_recipe("real_event_bars"), tmp_path, tiny=True)
-    assert "left out" in told.getvalue()
-    assert (tmp_path / "bars.csv").read_text().startswith("what,measure")
+        run_recipe(find_recipe("real_event_bars"), tmp_path / "out", tiny=True)
+    assert "left out" not in told.getvalue()
+    found = measured(tmp_path / "out")
+    assert 0 <= found["labelled images, simulated.h5", "accuracy"] <= 1
+    assert ("labelled strain, 2 glitches", "same class") in found
+    assert ("Chirp.hdf5", "is a Chirp") in found
 
 
 @pytest.mark.data
 def test_real_events_and_mergers_are_scored(tmp_path, real_data, monkeypatch):
     monkeypatch.setenv("GLITCHVAE_TEST_DATA", str(real_data))
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        run_recipe(find_recipe("real_event_bars"), tmp_path, tiny=True)
-    with (tmp_path / "bars.csv").open(encoding="utf-8") as file:
-        found = {(row["what"], row["measure"]): float(row["value"]) for row in csv.DictReader(file)}
-    assert 0.3 < found["real events, real_events.h5", "accuracy"] <= 1
+        run_recipe(find_recipe("real_event_bars"), tmp_path, changes=("labels=[]",))
+    found = measured(tmp_path)
+    assert 0.3 < found["labelled images, real_events.h5", "accuracy"] <= 1
     assert sum(measure == "is a Chirp" for _, measure in found) >= 3

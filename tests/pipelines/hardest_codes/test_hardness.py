@@ -129,6 +129,11 @@ def test_objectives_are_compared_on_what_both_name_rightly(rng):
     assert row.kept.value == 0.0
     assert "| other | -25.0 [" in as_markdown([row], "VAE")
     assert "2.00 [2.00, 2.00]" in as_markdown([row], "VAE")
+    assert "Cannot be judged" not in as_markdown([row], "VAE", {"VAE": []})
+    failed = as_markdown([row], "VAE", {"other": ["seed 0: collapsed"]})
+    assert failed.endswith(
+        "Cannot be judged, as these trainings fell short:\n\n- other: seed 0: collapsed\n"
+    )
     found["other"] = [measured([2, 2, 9, 9], [False, False, False, True])]
     (none,) = compare_hardness(found, "VAE", rng, groups=np.arange(4))
     assert none.events == 0

@@ -15,7 +15,7 @@ from glitchvae_recipe_seatbelt_robustness.claims import (
 from scipy.stats import ttest_1samp
 
 
-def study(falls, resistances, drops=(), seeds=(0, 1)):
+def study(falls, resistances, drops=(), seeds=(0, 1, 2)):
     """Made-up models: how far ELBOs fall per unit of beta, and how they resist, by kind."""
     kinds = [("tc", 1), ("seatbelt", 3)]
     drops = dict(drops) or dict.fromkeys(falls, 5.0)
@@ -70,9 +70,35 @@ def test_seeds_and_pairs_both_widen_the_interval():
     assert wide.high - wide.low > narrow.high - narrow.low + 0.02
 
 
-def test_one_seed_decides_nothing_about_the_elbo():
-    made = study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5}, seeds=[0])
-    assert judge(made)[1].verdict == "undecided"
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_few_seeds_decide_nothing_however_many_pairs_there_are(seeds):
+    made = study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5}, seeds=seeds)
+    found = judge(made)
+    assert {claim.verdict for claim in found} == {"cannot be judged"}
+    assert [np.isfinite(claim.high - claim.low) for claim in found] == [len(seeds) > 1] * 8
+    text = as_markdown(found)
+    assert "Cannot be judged: fewer than 3 seeds." in text
+    assert ("| none |" in text) == (len(seeds) == 1)
+    assert "confirmed" not in text
+
+
+def test_a_training_that_fell_short_takes_its_claims_with_it():
+    made = study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5}, {"tc": 9, "seatbelt": 6})
+    plain, strong = Cell("tc", 1, 1.0, 1), Cell("seatbelt", 3, 5.0, 0)
+    expected = {
+        plain: ["the plain VAE", "beta = 5, is harder to attack than with", "ELBO"],
+        strong: ["Seatbelt"],
+    }
+    for cell, words in expected.items():
+        found = judge(made, {cell: ("collapsed: the code carries 0.1 nats",)})
+        withheld = [claim for claim in found if claim.verdict == "cannot be judged"]
+        assert all(claim.fell_short == (cell.name,) for claim in withheld)
+        assert {claim.verdict for claim in found if claim not in withheld} <= {"confirmed"}
+        assert all(any(word in claim.text for word in words) for claim in withheld)
+    assert len(withheld) == 7  # all of Seatbelt-VAE, and nothing of beta-TCVAE alone
+    text = report(made, {strong: ("collapsed",)})
+    assert f"\nCannot be judged: {strong.name} fell short.\n" in text
+    assert f"- {strong.name}: collapsed" in text
 
 
 def test_the_layer_that_carries_least_is_named():
@@ -84,6 +110,7 @@ def test_the_table_has_a_row_for_each_claim():
     made = study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5})
     text = as_markdown(judge(made))
     assert text.count("\n") == 2 + 8
+    assert "Cannot be judged" not in text
     assert "Seatbelt-VAE, L = 3" in text
 
 

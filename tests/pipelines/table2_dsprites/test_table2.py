@@ -100,15 +100,20 @@ def test_a_study_writes_tables_codes_and_figures(study):
     with (out / "table2.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert {line["row"] for line in lines} == {row.name for row in SETTINGS.rows()}
-    assert {"mig", "elbo", "rate", "kl_2"} <= {line["metric"] for line in lines}
+    of_dimensions = {name for line in lines if (name := line["metric"]).startswith("kl_")}
+    assert of_dimensions == {"kl_1", "kl_2", "kl_3"}
+    assert {"mig", "elbo", "rate"} <= {line["metric"] for line in lines}
     assert all(line["n"] == "1" and line["verdict"] == "cannot be judged" for line in lines)
     codes = parquet.read_table(out / "codes.parquet")
     assert codes.num_rows == 3 * 10
-    assert {"row", "seed", "size", "x", "y", "z_0", "z_1", "z_2"} == set(codes.column_names)
+    assert {"row", "seed", "size", "x", "y", "z_1", "z_2", "z_3"} == set(codes.column_names)
     for name in ("elbo", "reconstruction", "kl", "traversals-annealed-5"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     with (out / "claims.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 5
+    with (out / "shortfalls.csv").open() as file:
+        short = {(x["row"], x["shortfall"].split(":")[0]) for x in csv.DictReader(file)}
+    assert ("annealed-5", "collapsed") in short or ("annealed-5", "the code is not used") in short
     with (out / "scores.csv").open() as file:
         scored = {line["row"] for line in csv.DictReader(file)}
     assert scored == {row.name for row in SETTINGS.rows()} | {
@@ -275,6 +280,37 @@ def test_claims_hold_fail_or_cannot_be_judged(tmp_path, monkeypatch):
     assert verdicts(apart, tmp_path) == [unknown] * 4
 
 
+def test_a_claim_about_a_training_that_fell_short_cannot_be_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: 0.9 + run
+    )
+    monkeypatch.setattr(Cell, "folder", lambda cell, out: 0.01 * cell.seed)
+    better = list(models(4, 3.0, spread=0.1))
+    assert [claim.verdict for claim in judge_claims(better, tmp_path)] == ["holds"] * 5
+    for name, withheld in (("annealed-25", 5), ("bottleneck-25", 4), ("beta-4", 0)):
+        short = {Cell(BY_NAME[name], 2): ("collapsed",)}
+        found = judge_claims(better, tmp_path, short)
+        assert [c.verdict for c in found].count("cannot be judged") == withheld
+        assert sum(f"fell short: {name} (seed 2)" in c.found for c in found) == withheld
+
+
+def test_an_annealed_model_that_collapsed_counts_though_it_has_no_partner(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: float("nan")
+    )
+    lost = Cell(BY_NAME["annealed-5"], 0)
+    results = [*models(4, 3.0, spread=0.1), result("annealed-5", 0, "rate", 0.0, "")]
+    assert judge_claims(results, tmp_path)[0].verdict == "holds"
+    assert judge_claims(results, tmp_path, {lost: ("collapsed",)})[0].verdict == "cannot be judged"
+
+
+def test_a_row_with_a_training_that_fell_short_is_not_compared_with_published_values():
+    results = [result("beta-4", seed, "mig", 0.1 * seed) for seed in range(5)]
+    short = {Cell(BY_NAME["beta-4"], 3): ("collapsed",)}
+    (line,) = summarise(results, {("beta-4", "mig"): 0.9}, short)
+    assert (line.verdict, line.fell_short) == ("cannot be judged", 1)
+
+
 def test_models_of_one_seed_count_once(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: float("nan")
@@ -330,7 +366,7 @@ def write_log(run, opening, final):
     run.mkdir()
     with (run / "log.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["step", *(f"kl_{d}" for d in range(len(final)))])
+        rows.writerow(["step", *(f"kl_{d + 1}" for d in range(len(final)))])
         for step in range(100):
             kl = [v * min(max(step - o, 0) / 20, 1) for o, v in zip(opening, final, strict=True)]
             rows.writerow([step, *(kl if step > 2 else [9.0] * len(kl))])  # large at the start
@@ -348,7 +384,7 @@ def test_the_order_of_opening_is_read_from_the_log(tmp_path):
     assert np.isnan(order_of_opening(write_log(tmp_path / "c", (5, 20, 40), (2, 3, 0.1))))
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "log.csv").write_text("step,loss\n1,2\n")
-    with pytest.raises(InputError, match="no KL of single dimensions"):
+    with pytest.raises(InputError, match="no KL of single dimensions; expected columns kl_1, "):
         order_of_opening(tmp_path / "d")
 
 

@@ -137,7 +137,7 @@ def test_members_follow_their_own_schedules(pictures, config, tmp_path):
     for folder, beta0 in zip(folders, (2, 8), strict=True):
         log = read_log(folder)
         expected = [beta0 + (1 - beta0) * min(step / 5, 1) for step in range(6)]
-        assert log["beta"].tolist() == pytest.approx(expected)
+        assert log["weight_beta"].tolist() == pytest.approx(expected)
         assert load_checkpoint(folder).card.objective["beta0"] == beta0
         assert {"kl_1", "kl_3", "gradient_norm"} <= set(log)
 

@@ -1,0 +1,138 @@
+"""What a training fell short of: schedules, a target, a code that says something.
+
+A model of such a training is a checkpoint like any other, but comparing its objective with
+others by it would compare optimisations. The card keeps what is found here, and a claim
+about a model with an entry there cannot be judged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glitchvae.models import Model
+from glitchvae.objectives import Batch, Objective, rate
+from glitchvae.training.config import TrainingConfig
+from glitchvae.training.images import TrainingImages
+from glitchvae.training.step import in_range
+
+_LOG = logging.getLogger(__name__)
+
+COLLAPSED = 0.5
+"""Nats: a code, or a latent layer, with a smaller rate says less of an event than one bit."""
+
+MISSED = 0.1
+"""Share of its target by which a rate may differ from it; or half a nat, if that is more."""
+
+_EVENTS, _BATCH = 512, 256
+
+
+class CodeUse(NamedTuple):
+    """What codes cost, and what they are worth to the decoder.
+
+    Attributes:
+        rates: KL of each latent layer in nats, bottom up.
+        gain: Nats by which the distortion grows where each event is decoded from the code of
+            another. A code that is of use gains more than its rate: else the ELBO is below
+            what the same decoder reaches with codes that do not know the event.
+    """
+
+    rates: tuple[float, ...]
+    gain: float
+
+
+def unfinished(objective: Objective, steps: int) -> tuple[str, ...]:
+    """Weights that `steps` updates leave on their way, a sentence for each."""
+    return tuple(
+        f"the schedule of {name} is not finished: {schedule(steps - 1):.4g} at the last of "
+        f"{steps:,} steps, {schedule(schedule.steps):.4g} from step {schedule.steps:,} on"
+        for name, schedule in objective.schedules().items()
+        if steps < schedule.steps and schedule(steps) != schedule(schedule.steps)
+    )
+
+
+def say_unfinished(config: TrainingConfig, run: Path) -> None:
+    """Log, before a run, which schedules it will not finish."""
+    for each in unfinished(config.objective, config.steps):
+        _LOG.warning("%s: it will end before its time: %s", run, each)
+
+
+def find_shortfalls(
+    objective: Objective, steps: int, terms: Mapping[str, float], use: CodeUse | None
+) -> tuple[str, ...]:
+    """What a training fell short of, a sentence for each.
+
+    Args:
+        objective: That was minimised.
+        steps: Updates that were made.
+        terms: Last row of the log.
+        use: Of the trained model; None where it could not be measured.
+    """
+    of_the_code = () if use is None else _of_the_code(use)
+    return (*unfinished(objective, steps), *_of_the_target(objective, terms), *of_the_code)
+
+
+def _of_the_target(objective: Objective, terms: Mapping[str, float]) -> Iterator[str]:
+    target, reached = objective.target_rate(), terms.get("rate")
+    if target is None or reached is None:
+        return
+    if abs(reached - target) > max(MISSED * target, COLLAPSED):
+        yield f"the rate missed its target: {reached:.4g} instead of {target:.4g} nats"
+
+
+def _of_the_code(use: CodeUse) -> Iterator[str]:
+    whole = sum(use.rates)
+    if whole < COLLAPSED:
+        yield f"collapsed: the code carries {whole:.2g} nats, it says nothing of an event"
+        return
+    for layer, nats in enumerate(use.rates, start=1):
+        if nats < COLLAPSED:
+            yield f"collapsed: latent layer {layer} of {len(use.rates)} carries {nats:.2g} nats"
+    if use.gain < whole:
+        yield (
+            f"the code is not used: it carries {whole:.3g} nats, and is worth {use.gain:.2g} nats "
+            "more than the code of any other event"
+        )
+
+
+@torch.inference_mode()
+def measure_code(model: Model[Any], data: TrainingImages, *, seed: int) -> CodeUse | None:
+    """Rates and gain of the codes of validation events, else of training events.
+
+    Args:
+        model: In evaluation mode.
+        data: Images.
+        seed: Of the choice of events and of one posterior sample each.
+
+    Returns:
+        None where there are fewer than two events.
+    """
+    rows = data.rows("validation")
+    rows = rows if len(rows) > 1 else data.rows("train", "")
+    if len(rows) < 2:
+        return None
+    chosen = np.random.default_rng(seed).permutation(rows)[:_EVENTS]
+    device, parts = next(model.parameters()).device, []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for some in np.array_split(chosen, -(-len(chosen) // _BATCH)):
+            batch = in_range(data.batch(torch.from_numpy(some).to(device)), model)
+            latents = model.infer(batch.x)
+            layers = zip(latents.posteriors, latents.priors, strict=True)
+            own = _distortions(model, latents.z, batch)
+            other = _distortions(model, latents.z.roll(1, dims=0), batch)
+            means = [float((other - own).mean()), *(float(rate(q, p)) for q, p in layers)]
+            parts.append(means)
+    gain, *rates = np.mean(parts, axis=0).tolist()
+    return CodeUse(tuple(rates), gain)
+
+
+def _distortions(model: Model[Any], z: Tensor, batch: Batch) -> Tensor:
+    """(B,) negative log-likelihood of the valid pixels of each event in nats."""
+    return -(model.decode(z).log_prob(batch.target) * batch.valid).flatten(1).sum(dim=1)
