@@ -18,9 +18,9 @@ ROWS = (
     {"dataset", "models"},
     {"objectives", "checkpoint"},
     {"training", "embedding"},
-    {"archive", "probes", "clustering", "novelty", "runs", "vetoes"},
-    {"discovery", "validation", "review", "rehearsal"},
-    {"plots", "report", "challenge", "recipes", "parity"},
+    {"archive", "probes"},
+    {"discovery", "validation"},
+    {"plots", "report", "recipes"},
     {"cli"},
 )
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}

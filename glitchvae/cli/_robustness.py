@@ -14,10 +14,10 @@ from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     import numpy as np
-    from glitchvae.validation.images.picture_sets import PictureSet
     from torch import Tensor
 
     from glitchvae.checkpoint import Checkpoint
+    from glitchvae.validation.images.picture_sets import PictureSet
     from glitchvae.validation.robustness.attacks import Attacks
 
 _PATH = click.Path(path_type=Path)
@@ -190,9 +190,8 @@ def _read_pictures(
     count: int, rng: np.random.Generator,
 ) -> Tensor:  # fmt: skip
     """(N, C, H, W) random pictures of those the model was trained on."""
-    from glitchvae.validation.images.picture_sets import training_pictures
-
     from glitchvae.models.likelihood import scale_to_range
+    from glitchvae.validation.images.picture_sets import training_pictures
 
     if images is not None:
         raise InputError(

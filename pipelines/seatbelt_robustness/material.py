@@ -108,6 +108,7 @@ MATERIALS: dict[MaterialName, Callable[[Wanted], Material]] = {
     "dsprites": dsprites, "chairs": chairs, "glitches": glitches,
 }  # fmt: skip
 
+
 def _pictures(whole: FactorData, wanted: Wanted) -> Material:
     """Some for training, and some of the rest."""
     count = min(wanted.events, len(whole) - wanted.images)

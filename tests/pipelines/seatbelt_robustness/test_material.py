@@ -1,12 +1,9 @@
 """What is attacked was not trained on, and fits the models."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from glitchvae_recipe_seatbelt_robustness import material
-from glitchvae_recipe_seatbelt_robustness.material import MATERIALS, Wanted, training_pictures
+from glitchvae_recipe_seatbelt_robustness.material import MATERIALS, Wanted
 
 from glitchvae.errors import InputError
 from glitchvae.spectrogram import SpectrogramSet
@@ -27,7 +24,7 @@ def numbered(monkeypatch):
         names=("a", "b"), values=(np.arange(6.0), np.arange(10.0)), description="made",
     )  # fmt: skip
     monkeypatch.setattr(material, "draw_dsprites", lambda: made)
-    monkeypatch.setattr(material, "draw_chairs", lambda *places: made)
+    monkeypatch.setattr(material, "drawn_chairs", lambda count: made)
     return made
 
 
@@ -83,54 +80,3 @@ def test_images_are_fitted_to_a_model_or_refused(numbered):
     for shape in ((1, 64, 64), (3, 32, 32), (1, 24, 24)):
         with pytest.raises(InputError, match=r"images do not fit the model.*found \(1, 32, 32\)"):
             numbered.fitted(shape)
-
-
-def trained_on(description, shape=(1, 16, 16)):
-    """What is asked of a checkpoint of pictures."""
-    card = SimpleNamespace(data=SimpleNamespace(description=description))
-    model = SimpleNamespace(settings=SimpleNamespace(image_shape=shape))
-    return SimpleNamespace(card=card, model=model, path=Path("mine"))
-
-
-@pytest.mark.parametrize(
-    ("description", "path", "expected"),
-    [
-        ("dSprites, drawn", None, "draw_dsprites"),
-        ("dSprites, dsprites.npz, 1/2 size", None, "draw_dsprites"),
-        ("dSprites, drawn", "d.npz", "read_dsprites d.npz"),
-        ("parametric chairs, drawn, 1/2 size", None, "draw_chairs"),
-        ("3D Chairs, rendered_chairs", "chairs", "read_chairs chairs"),
-        ("3D Faces, basel.pth", "basel.pth", "read_faces basel.pth"),
-        ("CelebA, train", "celeba", "read_celeba celeba"),
-    ],
-)
-def test_a_model_meets_the_pictures_its_card_names(
-    numbered, monkeypatch, description, path, expected
-):
-    called = []
-    for name in ("dsprites", "chairs"):
-        drawn = f"draw_{name}"
-        monkeypatch.setattr(material, drawn, lambda *_, n=drawn: called.append(n) or numbered)
-    for name in ("dsprites", "chairs", "faces", "celeba"):
-        read = f"read_{name}"
-        monkeypatch.setitem(
-            material._READ, name, lambda p, n=read: called.append(f"{n} {p}") or numbered
-        )
-    found = training_pictures(trained_on(description), 10, path and Path(path))
-    assert called == [expected]
-    assert found.shape == (1, 16, 16)
-
-
-@pytest.mark.parametrize("description", ["", "made up", "dSprites of mine", "set.h5"])
-def test_pictures_that_the_card_does_not_name_are_not_guessed(numbered, description):
-    with pytest.raises(InputError, match=r"mine: the card does not tell .*--set dsprites\|chairs"):
-        training_pictures(trained_on(description), 10)
-    assert training_pictures(trained_on(description), 10, None, "chairs").shape == (1, 16, 16)
-
-
-@pytest.mark.parametrize(
-    "description", ["3D Chairs, rendered_chairs", "3D Faces, a.pth", "CelebA, all"]
-)
-def test_published_pictures_are_not_replaced_by_drawn_ones(numbered, description):
-    with pytest.raises(InputError, match=r"that are not drawn here.*--data"):
-        training_pictures(trained_on(description), 10)

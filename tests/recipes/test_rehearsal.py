@@ -10,7 +10,7 @@ from PIL import Image
 from glitchvae.discovery.runs import read_run, writing_run
 from glitchvae.errors import ConfigError, InputError
 from glitchvae.recipes import find_recipe, run_recipe
-from glitchvae.rehearsal import COLUMN, NOTE, mark
+from glitchvae.recipes.rehearsal import COLUMN, NOTE, mark
 from glitchvae.store import digest, write_rows
 from glitchvae.training.log import read_log
 

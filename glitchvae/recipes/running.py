@@ -28,7 +28,7 @@ import tomli_w
 
 from glitchvae.config import nearest, read_toml
 from glitchvae.errors import ConfigError, InputError
-from glitchvae.rehearsal import NOTE, check_folder, rehearsing
+from glitchvae.recipes.rehearsal import NOTE, check_folder, rehearsing
 from glitchvae.resources import shipped
 from glitchvae.store import replacing
 

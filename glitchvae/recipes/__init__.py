@@ -1,0 +1,31 @@
+"""Recipes: shipped programs for whole pieces of work, run, copied and rehearsed."""
+
+from glitchvae.recipes.running import (
+    Recipe,
+    Row,
+    change_settings,
+    copy_recipe,
+    find_files,
+    find_recipe,
+    list_recipes,
+    load_main,
+    load_recipe,
+    plain,
+    run_recipe,
+    show,
+)
+
+__all__ = [
+    "Recipe",
+    "Row",
+    "change_settings",
+    "copy_recipe",
+    "find_files",
+    "find_recipe",
+    "list_recipes",
+    "load_main",
+    "load_recipe",
+    "plain",
+    "run_recipe",
+    "show",
+]
