@@ -6,6 +6,7 @@ from glitchvae.embedding.inputs import (
     assign_triggers,
     open_inputs,
     read_triggers_for,
+    triggers_at,
 )
 from glitchvae.embedding.plan import Plan, plan_embedding, plan_encoding
 from glitchvae.embedding.record import UNCERTAINTIES, Embeddings
@@ -45,6 +46,7 @@ __all__ = [
     "select_triggers",
     "to_arrow",
     "trigger_batches",
+    "triggers_at",
     "usable_band",
     "write_embeddings",
 ]
