@@ -1,9 +1,16 @@
 """Codes of images, and their round trips through every table format."""
 
+import dataclasses
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from igwn_segments import segment, segmentlist
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.embedding import (
@@ -18,13 +25,15 @@ from glitchvae.embedding import (
     read_embeddings,
     read_triggers_for,
     trigger_batches,
+    triggers_at,
     usable_band,
     write_embeddings,
 )
+from glitchvae.embedding.plan import time_after, trial_places
 from glitchvae.errors import InputError, StorageError
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import IMAGING, SpectrogramSet
-from glitchvae.strain import Strain, open_strain, write_gwosc
+from glitchvae.strain import Strain, StrainSource, Stretch, open_strain, write_gwosc
 from glitchvae.triggers import Triggers, at_times
 
 FORMATS = ["h5", "hdf5", "parquet", "csv", "ecsv"]
@@ -273,6 +282,17 @@ def source(simulated):
     return open_strain(simulated[0])
 
 
+def source_of(strain):
+    """A source in memory."""
+    return StrainSource.join([
+        Stretch(
+            path=Path("made-up"), start=strain.start, samples=len(strain), ifo=strain.ifo,
+            sample_rate=strain.sample_rate, channel=None,
+            load=lambda first, last: strain.values[first:last],
+        )
+    ])  # fmt: skip
+
+
 def rows_of(batches):
     return Embeddings.join([codes for codes, _ in batches])
 
@@ -361,12 +381,42 @@ class TestEmbedStrain:
 
 class TestPlan:
     def test_found(self, source, checkpoint):
+        """All of a short stretch is searched in the trial, so that the number is exact."""
         plan = plan_embedding(source, None, checkpoint, LIGHT)
+        found = sum(map(len, trigger_batches(source, None)))
         assert plan.seconds == 48
         assert plan.triggers is None
+        assert plan.expected == found >= 3
         assert plan.estimated_seconds > 0
-        assert "48 s of strain, glitches to be found" in str(plan)
+        assert f"48 s of strain, glitches to be found (about {found})" in str(plan)
         assert "trial" in str(plan)
+        assert (plan + plan).expected == 2 * found
+
+    def test_strain_without_a_glitch(self, checkpoint, rng):
+        values = 1e-21 * rng.standard_normal(32 * 1024)
+        quiet = source_of(Strain(values=values, start=0.0, sample_rate=1024.0, ifo="L1"))
+        plan = plan_embedding(quiet, None, checkpoint, LIGHT)
+        assert plan.expected == 0
+        assert plan.estimated_seconds > 0
+
+    @settings(max_examples=50, deadline=None)
+    @given(
+        st.lists(st.tuples(st.floats(0, 1e5), st.floats(20, 1e4)), min_size=1, max_size=4),
+        st.integers(0, 2**31),
+    )
+    def test_the_trial_is_spread_over_the_data(self, stretches, offset):
+        segments = segmentlist(
+            segment(offset + start, offset + start + length) for start, length in stretches
+        ).coalesce()
+        places = trial_places(segments)
+        assert abs(places) <= 6 * 60 + 1e-6
+        assert abs(segments & places) > 0
+        if abs(segments) <= 6 * 60:
+            assert places == segments
+        else:
+            thirds = [time_after(segments, abs(segments) * n / 3) for n in range(4)]
+            for first, last in itertools.pairwise(thirds):
+                assert abs(places & segmentlist([segment(first - 120, last + 120)])) >= 60
 
     def test_given(self, source, checkpoint):
         plan = plan_embedding(
@@ -423,6 +473,29 @@ class TestInputs:
             s.segments[0][0] - start: list(t.gps) for s, t in assign_triggers(triggers, halves)
         }
         assert assigned == {0.0: [start + 5, 7.0], 24.0: [start + 30]}
+
+    def test_times_go_to_the_detectors_that_have_strain_then(self, source, caplog):
+        start = source.segments[0][0]
+        other = dataclasses.replace(
+            source.stretches[0], ifo="L1", start=start + 40, samples=40 * 4096
+        )
+        sources = [source, StrainSource.join([other])]
+        triggers, problems = triggers_at([start + 5, start + 45, start + 70, start + 200], sources)
+        assert list(zip(triggers.ifo, triggers.gps - start, strict=True)) == [
+            ("H1", 5.0), ("H1", 45.0), ("L1", 45.0), ("L1", 70.0),
+        ]  # fmt: skip
+        (problem,) = problems
+        assert f"GPS {start + 200}: no strain at this time" in str(problem)
+        assert f"the nearest strain is of L1, GPS {start + 40} to {start + 80}" in str(problem)
+        assert f"GPS {start + 5}: no strain of L1" in caplog.text
+
+    @pytest.mark.parametrize("bad", [0.0, -5.0, np.nan, np.inf])
+    def test_numbers_that_are_no_times(self, source, bad):
+        with pytest.raises(InputError, match="GPS"):
+            at_times([bad], "H1")
+        triggers, problems = triggers_at([bad], [source])
+        assert len(triggers) == 0
+        assert len(problems) == 1
 
     def test_no_trigger_is_of_the_strain(self, source):
         with pytest.raises(InputError, match=r"expected H1; found K1"):

@@ -1,3 +1,4 @@
+from .archive import TOLERANCE as TOLERANCE
 from .archive import Archive as Archive
 from .archive import archive_path as archive_path
 from .archive import create_archive as create_archive
@@ -16,6 +17,7 @@ from .tasks import image_tasks as image_tasks
 from .tasks import strain_tasks as strain_tasks
 
 __all__ = [
+    "TOLERANCE",
     "Archive",
     "Filled",
     "Gathered",

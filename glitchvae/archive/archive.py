@@ -40,6 +40,10 @@ from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 
+TOLERANCE = 0.5
+"""Seconds by which a time may miss the glitch that is meant: searches differ by up to 0.1 s in the
+peak of a long glitch, and people round."""
+
 DEFAULT = "glitch-archive"
 VARIABLE = "GLITCHVAE_ARCHIVE"
 _LOG = logging.getLogger(__name__)
@@ -144,7 +148,7 @@ class Archive:
         self,
         gps: float,
         *,
-        tolerance: float = 0.1,
+        tolerance: float = TOLERANCE,
         ifo: str | None = None,
         model: str | None = None,
     ) -> Embeddings:
@@ -159,8 +163,9 @@ class Archive:
         found = rows.take(order[apart[order] <= tolerance])
         if len(found) == 0:
             raise ArchiveError(
-                f"no glitch within {tolerance:g} s of {gps}", where=self.path,
+                f"no glitch within {tolerance:g} s of GPS {gps}", where=self.path,
                 found=_nearest_time(rows.gps[order]),
+                remedy="`glitchvae embed STRAIN --gps T` puts the glitch at a time into it.",
             )  # fmt: skip
         return found
 

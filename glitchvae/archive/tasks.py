@@ -44,8 +44,12 @@ class Task(Protocol):
         """How many units it has."""
         ...
 
+    def facts(self, job: Job) -> str:
+        """What can be said of it without any work, in one line."""
+        ...
+
     def plan(self, job: Job) -> Plan:
-        """What it will take."""
+        """What it will take, from a trial."""
         ...
 
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
@@ -76,6 +80,20 @@ class StrainTask:
         """Seconds of strain, or number of triggers."""
         return round(abs(self.source.segments)) if self.triggers is None else len(self.triggers)
 
+    def facts(self, job: Job) -> str:
+        """Seconds of strain, glitches, and how much of the images' frequencies they can fill."""
+        top, axis = usable_band(self.source, job.imaging)[1], AXIS_FREQUENCIES[1]
+        seconds = f"{float(abs(self.source.segments)):,.0f} s of strain"
+        work = (
+            f"glitches to be found above SNR {job.snr:g}"
+            if self.triggers is None
+            else f"{len(self.triggers):,} given"
+        )
+        return (
+            f"{self.name}: {seconds}, {work}; at {self.source.sample_rate:g} Hz images reach"
+            f" {min(top, axis):.0f} Hz of {axis:.0f} Hz"
+        )
+
     def plan(self, job: Job) -> Plan:
         """From a trial on the strain."""
         return plan_embedding(
@@ -86,12 +104,6 @@ class StrainTask:
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
         """Search, image, encode, store."""
         return fill_from_strain(archive, self.source, self.triggers, job, progress=progress)
-
-    def band(self, job: Job) -> str:
-        """How much of the frequency axis this sample rate can fill, in words."""
-        top, axis = usable_band(self.source, job.imaging)[1], AXIS_FREQUENCIES[1]
-        reach = f"images reach {min(top, axis):.0f} Hz of {axis:.0f} Hz"
-        return f"{self.source.ifo} at {self.source.sample_rate:g} Hz: {reach}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +127,10 @@ class ImagesTask:
     def size(self) -> int:
         """Number of events."""
         return len(self.spectrograms)
+
+    def facts(self, job: Job) -> str:
+        """Number of images."""
+        return f"{self.name}: {len(self.spectrograms):,} images"
 
     def plan(self, job: Job) -> Plan:
         """From one batch."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from glitchvae.cli._gps import GPS
 from glitchvae.cli._tables import print_table
 from glitchvae.progress import progress_of
 
@@ -22,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=_PATH, metavar="STRAIN...")
-@click.option("--gps", "times", type=float, required=True, multiple=True, metavar="T",
+@click.option("--gps", "times", type=GPS, required=True, multiple=True, metavar="T",
               help="Time of a glitch; may be given again.")  # fmt: skip
 @click.option("--to", "target", metavar="CLASS", help="Attack: turn it into this class.")
 @click.option("--changes", is_flag=True, help="Change it as nature does.")

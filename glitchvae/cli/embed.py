@@ -12,6 +12,7 @@ import rich_click as click
 from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._catalog import say_catalog
 from glitchvae.cli._device import DEVICE, choose_device
+from glitchvae.cli._gps import GPS
 from glitchvae.cli._tables import print_table
 from glitchvae.errors import GlitchvaeError, InputError, StorageError
 from glitchvae.progress import progress_of
@@ -28,7 +29,13 @@ _PATH = click.Path(path_type=Path)
 @click.command("embed")
 @click.argument("inputs", nargs=-1, type=_PATH, metavar="INPUT...")
 @click.option("--triggers", type=_PATH, metavar="FILE", help="Embed these instead of searching.")
-@click.option("--gps", type=float, multiple=True, metavar="T", help="Embed this time; repeatable.")
+@click.option(
+    "--gps",
+    type=GPS,
+    multiple=True,
+    metavar="T",
+    help="Embed this time instead of searching; repeatable.",
+)
 @click.option("--ifo", help="Detector, where the files do not say it.")
 @click.option("--channel", help="Channel, where the files hold several.")
 @click.option("--gwosc", nargs=3, metavar="IFO START END", help="Open data by name.")
@@ -41,9 +48,16 @@ _PATH = click.Path(path_type=Path)
               help="How codes change with small changes of the images.")  # fmt: skip
 @ARCHIVE
 @click.option("-o", "--out", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
-@click.option("--contact-sheet", type=_PATH, metavar="PNG", help="A picture of every glitch.")
+@click.option(
+    "--contact-sheet", type=_PATH, metavar="PNG", help="Contact sheet of the 60 loudest glitches."
+)
 @DEVICE
-@click.option("--plan", "only_plan", is_flag=True, help="Say what it will take, then stop.")
+@click.option(
+    "--plan",
+    "only_plan",
+    is_flag=True,
+    help="Try a few minutes of the data, say what all will take, then stop.",
+)
 @click.pass_context
 def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options: Any) -> None:
     """Find the glitches in strain, encode them and store them in an archive.
@@ -58,8 +72,11 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
     _check_outputs(options["out"], options["contact_sheet"])
     job = _job(options, archive)
     tasks, problems = _tasks(options)
-    _say_plan(tasks, job, only_plan)
-    if not only_plan:
+    for task in tasks:
+        click.echo(task.facts(job), err=True)
+    if only_plan and tasks:
+        click.echo(str(functools.reduce(operator.add, [task.plan(job) for task in tasks])))
+    elif tasks:
         store = create_archive(archive_path(archive))
         filled, failed = _run(tasks, store, job)
         problems += failed
@@ -119,8 +136,12 @@ def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:
         raise _nothing(problems)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
-    triggers = _triggers(options, sources)
-    return [*strain_tasks(sources, triggers), *image_sets], len(problems)
+    triggers, outside = _triggers(options, sources)
+    for problem in outside:
+        click.echo(str(problem), err=True)
+    nowhere = triggers is not None and len(triggers) == 0 and outside
+    strain = [] if nowhere else strain_tasks(sources, triggers)
+    return [*strain, *image_sets], len(problems) + len(outside)
 
 
 def _nothing(problems: list[GlitchvaeError]) -> GlitchvaeError:
@@ -155,31 +176,21 @@ def _seconds(text: str) -> float:
         raise click.UsageError(f"--gwosc IFO START END: {text!r} is no GPS time.") from error
 
 
-def _triggers(options: dict[str, Any], sources: list[StrainSource]) -> Triggers | None:
-    from glitchvae.embedding import read_triggers_for
-    from glitchvae.triggers import Triggers, at_times
+def _triggers(
+    options: dict[str, Any], sources: list[StrainSource]
+) -> tuple[Triggers | None, list[GlitchvaeError]]:
+    """The glitches that the user names, None to search; errors of times without strain."""
+    from glitchvae.embedding import read_triggers_for, triggers_at
 
     if options["triggers"] and options["gps"]:
         raise click.UsageError("--triggers and --gps exclude each other.")
     if (options["triggers"] or options["gps"]) and not sources:
         raise InputError("triggers were given, but no strain")
     if options["triggers"]:
-        return read_triggers_for(options["triggers"], sources, ifo=options["ifo"])
+        return read_triggers_for(options["triggers"], sources, ifo=options["ifo"]), []
     if options["gps"]:
-        detectors = sorted({source.ifo for source in sources})
-        return Triggers.join([at_times(options["gps"], ifo) for ifo in detectors])
-    return None
-
-
-def _say_plan(tasks: list[Task], job: Job, only_plan: bool) -> None:
-    """One line before the work; the whole answer of --plan."""
-    from glitchvae.archive import StrainTask
-
-    for task in tasks:
-        if isinstance(task, StrainTask):
-            click.echo(task.band(job), err=True)
-    plan = functools.reduce(operator.add, [task.plan(job) for task in tasks])
-    click.echo(str(plan), err=not only_plan)
+        return triggers_at(options["gps"], sources)
+    return None, []
 
 
 def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], int]:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from glitchvae.cli._gps import GPS
+
 if TYPE_CHECKING:
     from glitchvae.spectrogram.parity import ParityReport
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--gps", type=float, multiple=True, required=True, metavar="T",
+@click.option("--gps", type=GPS, multiple=True, required=True, metavar="T",
               help="Time of an event; repeatable.")  # fmt: skip
 @click.option("--ifo", help="Detector, where the files do not tell it.")
 @click.option("--channel", help="Channel, where the files hold several.")

@@ -39,9 +39,9 @@ def command() -> None:
 def sheet(
     source: Path, out: Path, class_name: str | None, model: str | None, title: str | None
 ) -> None:
-    """The four views of every glitch in SOURCE, an archive or a set of spectrograms.
+    """The four views of the glitches in SOURCE, an archive or a set of spectrograms.
 
-    Of more glitches than fit a page the loudest are drawn.
+    Of more than 60 glitches the loudest are drawn.
     """
     from glitchvae.plots import contact_sheet
 

@@ -10,6 +10,7 @@ import rich_click as click
 
 from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._device import DEVICE, choose_device
+from glitchvae.cli._gps import GPS
 from glitchvae.cli._tables import print_table
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command("similar")
-@click.option("--gps", type=float, metavar="T", help="The glitch at this time.")
+@click.option("--gps", type=GPS, metavar="T", help="The glitch nearest to this time, within 0.5 s.")
 @click.option("--id", "event_id", metavar="ID", help="The glitch of this identifier.")
 @click.option("--image", type=_PATH, metavar="FILE", help="The first glitch of an image set.")
 @click.option("--all", "every", is_flag=True, help="The neighbours of every glitch, as a table.")
@@ -49,10 +50,13 @@ def command(
     if every:
         _write_all(store, model, count, out)
         return
-    query: Any = gps if gps is not None else event_id
-    if image is not None:
+    name = model and Path(model).name
+    query: Any = event_id
+    if gps is not None:
+        query = _at(store, gps, name)
+    elif image is not None:
         query = _encode(image, store, model, device)
-    rows, distances = store.nearest(query, count, model=model and Path(model).name)
+    rows, distances = store.nearest(query, count, model=name)
     _print_rows(rows, distances)
     if out is not None:
         _draw(store, rows, distances, out)
@@ -71,6 +75,14 @@ def _write_all(archive: Archive, model: str | None, count: int, out: Path | None
         graph = search.graph(count, progress=advance)
     lines = write_graph(out, graph, events.event_id)
     click.echo(f"{lines} pairs of neighbours: {out}")
+
+
+def _at(archive: Archive, gps: float, model: str | None) -> str:
+    """The glitch nearest to a time; the user is told which one it is."""
+    row = archive.find(gps, model=model).take([0])
+    known = f", {row.class_name[0]}" if row.class_name[0] else ""
+    click.echo(f"like {row.event_id[0]} of {row.ifo[0]}, GPS {row.gps[0]:.4f}{known}", err=True)
+    return str(row.event_id[0])
 
 
 def _encode(image: Path, archive: Archive, model: str | None, device: str) -> Any:
@@ -100,6 +112,8 @@ def _print_rows(rows: Embeddings, distances: Any) -> None:
             _known(rows.snr[n], ".1f"), rows.class_name[n], label, rows.status[n],
         )  # fmt: skip
     print_table(table)
+    if not len(rows):
+        click.echo("the archive holds no other glitch with a code")
 
 
 def _known(value: float, style: str) -> str:

@@ -3,6 +3,7 @@ from .inputs import Inputs as Inputs
 from .inputs import assign_triggers as assign_triggers
 from .inputs import open_inputs as open_inputs
 from .inputs import read_triggers_for as read_triggers_for
+from .inputs import triggers_at as triggers_at
 from .job import Job as Job
 from .plan import Plan as Plan
 from .plan import plan_embedding as plan_embedding
@@ -42,6 +43,7 @@ __all__ = [
     "select_triggers",
     "to_arrow",
     "trigger_batches",
+    "triggers_at",
     "usable_band",
     "write_embeddings",
 ]

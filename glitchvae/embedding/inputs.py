@@ -12,7 +12,7 @@ import numpy as np
 from glitchvae.dataset import is_image_set
 from glitchvae.errors import GlitchvaeError, InputError, reading
 from glitchvae.strain import StrainSource, Stretch, open_strain
-from glitchvae.triggers import Triggers, read_triggers
+from glitchvae.triggers import Triggers, at_times, read_triggers
 
 _LOG = logging.getLogger(__name__)
 
@@ -76,6 +76,42 @@ def read_triggers_for(
         if ifo is not None or len(detectors) != 1:
             raise
         return read_triggers(path, ifo=detectors.pop())
+
+
+def triggers_at(
+    gps: Sequence[float], sources: Sequence[StrainSource]
+) -> tuple[Triggers, list[GlitchvaeError]]:
+    """Triggers at a user's own times, for every detector that has strain then.
+
+    Args:
+        gps: Times (s).
+        sources: Strain of one or several detectors.
+
+    Returns:
+        The triggers, and an error for each time that no strain covers.
+    """
+    covered = {
+        ifo: [time for time in gps if any(time in s.segments for s in sources if s.ifo == ifo)]
+        for ifo in sorted({source.ifo for source in sources})
+    }
+    problems: list[GlitchvaeError] = []
+    for time in gps:
+        without = [ifo for ifo, times in covered.items() if time not in times]
+        if len(without) == len(covered):
+            problems.append(_outside(time, sources))
+        elif without:
+            _LOG.warning("GPS %s: no strain of %s", time, ", ".join(without))
+    return Triggers.join([at_times(times, ifo) for ifo, times in covered.items()]), problems
+
+
+def _outside(gps: float, sources: Sequence[StrainSource]) -> InputError:
+    """That no strain covers a time, and what strain is the nearest."""
+    stretches = [(float(a), float(b), s.ifo) for s in sources for a, b in s.segments]
+    start, end, ifo = min(stretches, key=lambda s: max(s[0] - gps, gps - s[1]))
+    return InputError(
+        "no strain at this time, which is left out", where=f"GPS {gps}",
+        found=f"the nearest strain is of {ifo}, GPS {start} to {end}",
+    )  # fmt: skip
 
 
 def assign_triggers(

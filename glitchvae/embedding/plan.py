@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -10,18 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from igwn_segments import segment, segmentlist
 
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding.encode import encode_spectrograms
 from glitchvae.embedding.streaming import BATCH_SIZE, select_triggers
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet, make_spectrograms
 from glitchvae.strain import StrainSource
-from glitchvae.triggers import Triggers, at_times, find_triggers
+from glitchvae.triggers import Triggers, scan_source
+from glitchvae.triggers.finding import CELL
+from glitchvae.triggers.record import triggers_from
 
 ASSUMED_RATE = 1 / 60
-"""Glitches per second counted on where they are yet to be found: one a minute (O3: 0.3 to 1.2)."""
+"""Glitches per second counted on before any strain was searched: one a minute (O3: 0.3 to 1.2)."""
 
-_TRIAL = 66.0  # seconds searched in the trial: the block of one cell of the search
+_PLACES = 3  # spread over the data, as glitches come in spells
+_MINUTES = 2  # searched at each of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +36,14 @@ class Plan:
     Attributes:
         seconds: Length of strain.
         triggers: How many glitches, None where they are yet to be found.
+        expected: How many glitches are counted on.
         estimated_seconds: Wall clock, scaled from the trial.
         memory: Peak resident memory in bytes; it does not grow with the data.
     """
 
     seconds: float
     triggers: int | None
+    expected: float
     estimated_seconds: float
     memory: int
 
@@ -46,21 +53,24 @@ class Plan:
         return Plan(
             seconds=self.seconds + other.seconds,
             triggers=None if unknown else (self.triggers or 0) + (other.triggers or 0),
+            expected=self.expected + other.expected,
             estimated_seconds=self.estimated_seconds + other.estimated_seconds,
             memory=max(self.memory, other.memory),
         )
 
     def __str__(self) -> str:
         """One line for people."""
-        known = self.triggers is not None
         plural = "" if self.triggers == 1 else "es"
-        triggers = f"{self.triggers:,} glitch{plural}" if known else "glitches to be found"
+        triggers = (
+            f"glitches to be found (about {self.expected:,.0f})"
+            if self.triggers is None
+            else f"{self.triggers:,} glitch{plural}"
+        )
         strain = f"{self.seconds:,.0f} s of strain, " if self.seconds else ""
-        basis = "" if known else f", at {60 * ASSUMED_RATE:g} glitch a minute"
         return (
             f"{strain}{triggers}: about"
             f" {_spell(self.estimated_seconds)} and {self.memory / 2**30:.1f} GiB"
-            f" (from a short trial on these data{basis})"
+            " (from a short trial on these data)"
         )
 
 
@@ -76,28 +86,30 @@ def plan_embedding(
 ) -> Plan:
     """What `embed_strain` will take with the same arguments.
 
-    One block is searched and one batch imaged and encoded, in the middle of the longest
-    stretch of the data; time scales with the seconds and the number of triggers, memory
-    with neither, so that its peak in the trial is its peak in the run.
+    Some minutes, spread over the data, are searched; of the glitches in them one batch is
+    imaged and encoded. Time scales with the seconds and with the number of glitches, for
+    which the minutes searched give the rate; memory scales with neither, so that its peak
+    in the trial is its peak in the run.
 
     Raises:
         InputError: no trigger is of the source's detector.
     """
     seconds = float(abs(source.segments))
+    search = 0.0
     if triggers is None:
-        chosen = None
-        search = _search_speed(source, snr, device) * seconds
-        expected = seconds * ASSUMED_RATE
+        trial, rate, speed = _search_trial(source, snr, device)
+        search, expected = speed * seconds, rate * seconds
     else:
-        chosen = select_triggers(triggers, source.ifo)
-        search, expected = 0.0, float(len(chosen))
-    per_event = _imaging_speed(
-        source, chosen, checkpoint, imaging, device=device, uncertainty=uncertainty
+        trial = select_triggers(triggers, source.ifo)
+        expected = float(len(trial))
+    start, per_event = _imaging_trial(
+        source, trial, checkpoint, imaging, device=device, uncertainty=uncertainty
     )
     return Plan(
         seconds=seconds,
-        triggers=None if chosen is None else len(chosen),
-        estimated_seconds=search + per_event * expected,
+        triggers=None if triggers is None else len(trial),
+        expected=expected,
+        estimated_seconds=search + start + per_event * expected,
         memory=peak_memory(),
     )
 
@@ -117,6 +129,7 @@ def plan_encoding(
     return Plan(
         seconds=0.0,
         triggers=len(spectrograms),
+        expected=float(len(spectrograms)),
         estimated_seconds=elapsed * len(spectrograms) / max(len(trial), 1),
         memory=peak_memory(),
     )
@@ -128,41 +141,67 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _search_speed(source: StrainSource, snr: float, device: str) -> float:
-    """Seconds of work per second of strain."""
-    start, end = _middle(source, _TRIAL)
-    strain = source.read(start, end)
-    return _elapsed(find_triggers, strain, snr=snr, device=device) / (end - start)
+def _search_trial(source: StrainSource, snr: float, device: str) -> tuple[Triggers, float, float]:
+    """Glitches of some minutes, their rate (1/s), and seconds of work per second of strain."""
+    within = trial_places(source.segments)
+    begin = time.perf_counter()
+    found = [triggers for _, triggers in scan_source(source, snr=snr, within=within, device=device)]
+    elapsed = time.perf_counter() - begin
+    triggers = Triggers.join(found)
+    # The neighbours of a cell are transformed for its sake; in a whole run each is only once.
+    reach = segmentlist([segment(a - CELL, b + CELL) for a, b in within]).coalesce()
+    searched, transformed = (float(abs(source.segments & times)) for times in (within, reach))
+    if searched < float(abs(source.segments)):
+        # A minute of what is usual beside what was seen: few minutes may hold no glitch at all.
+        rate = (len(triggers) + CELL * ASSUMED_RATE) / (searched + CELL)
+    else:
+        rate = len(triggers) / searched
+    return triggers, rate, elapsed / transformed
 
 
-def _imaging_speed(
+def trial_places(segments: segmentlist) -> segmentlist:
+    """Whole cells of the search that lie in the middle of equal shares of the data."""
+    total, places = float(abs(segments)), segmentlist()
+    if total <= _PLACES * _MINUTES * CELL:
+        return segments
+    for number in range(_PLACES):
+        middle = time_after(segments, total * (number + 0.5) / _PLACES)
+        first = math.floor(middle / CELL) * CELL
+        places.append(segment(first, first + _MINUTES * CELL))
+    return places.coalesce()
+
+
+def time_after(segments: segmentlist, seconds: float) -> float:
+    """GPS time until which the segments hold so many seconds."""
+    for start, end in segments:
+        if seconds <= end - start:
+            return float(start + seconds)
+        seconds -= float(end - start)
+    return float(segments[-1][1])
+
+
+def _imaging_trial(
     source: StrainSource,
-    triggers: Triggers | None,
+    triggers: Triggers,
     checkpoint: Checkpoint,
     imaging: ImagingSettings,
     *,
     device: str,
     uncertainty: bool,
-) -> float:
-    """Seconds of work per event; the second of two runs, as the first one fills caches."""
-    if triggers is None:
-        start, end = _middle(source, _TRIAL)
-        triggers = at_times(np.linspace(start, end, BATCH_SIZE + 2)[1:-1], source.ifo)
+) -> tuple[float, float]:
+    """Seconds of work before the first event, and for each; a second run is without the first."""
+    if len(triggers) == 0:
+        start, end = max(source.segments, key=abs)
+        times = np.linspace(float(start), float(end), BATCH_SIZE + 2)[1:-1]
+        triggers = triggers_from({"gps": times, "ifo": [source.ifo] * len(times)})
     trial = triggers.take(slice(0, BATCH_SIZE))
 
     def image_and_encode() -> None:
         for images in make_spectrograms(source, trial, imaging, device=device):
             encode_spectrograms(images, checkpoint, device=device, uncertainty=uncertainty)
 
-    image_and_encode()
-    return _elapsed(image_and_encode) / len(trial)
-
-
-def _middle(source: StrainSource, length: float) -> tuple[float, float]:
-    """At most `length` seconds in the middle of the longest stretch."""
-    start, end = max(source.segments, key=abs)
-    spare = max(end - start - length, 0) / 2
-    return float(start + spare), float(end - spare)
+    first, second = _elapsed(image_and_encode), _elapsed(image_and_encode)
+    return max(first - second, 0.0), second / len(trial)
 
 
 def _elapsed(function: Callable[..., Any], *args: Any, **options: Any) -> float:

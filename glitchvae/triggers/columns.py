@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.strain.naming import DETECTORS
-from glitchvae.triggers.record import MEASURES, Triggers, triggers_from
+from glitchvae.triggers.record import MEASURES, Triggers, are_times, triggers_from
 
 Table = Mapping[str, NDArray[Any]]
 """Columns of a file under the file's own names, all of one length."""
@@ -40,6 +40,7 @@ Omicron's HDF5, ROOT and LIGO_LW (`sngl_burst`), HVETO's lists and our own CSV.
 _PREFIX = re.compile(rf"(?:^|[^A-Za-z0-9])({'|'.join(DETECTORS)})(?![A-Za-z0-9])")
 _COUNTER = re.compile(r"(?:\w+:event_id:)?\d+")
 
+_ROWS_NAMED = 5
 _BLANK = frozenset({"", "nan", "null", "none", "--"})
 
 _log = logging.getLogger(__name__)
@@ -66,8 +67,10 @@ def triggers_from_table(
     known: dict[str, Any] = {"gps": _times(table, columns, path), **_measures(table, columns, path)}
     known["ifo"] = _detectors(columns, len(known["gps"]), path, ifo, channel)
     known |= _texts(columns)
+    usable = usable_times(known["gps"], path)
     triggers = triggers_from(
-        _usable_rows(known, path), search={"read": Path(path).name, "columns": list(table)}
+        {name: values[usable] for name, values in known.items()},
+        search={"read": Path(path).name, "columns": list(table)},
     )
     return triggers if ifo is None else triggers.of(ifo)
 
@@ -151,20 +154,26 @@ def _texts(columns: dict[str, Any]) -> dict[str, Any]:
     return texts
 
 
-def _usable_rows(known: dict[str, Any], path: object) -> dict[str, Any]:
-    usable = np.isfinite(known["gps"]) & (known["gps"] > 0)
+def usable_times(gps: NDArray[np.float64], path: object) -> NDArray[np.bool_]:
+    """(N,) which rows of a file have a time; the others are named in a warning.
+
+    Raises:
+        InputError: none has.
+    """
+    usable = are_times(gps)
     bad = np.flatnonzero(~usable)
     if not usable.any():
         raise InputError(
-            "no row holds a usable time", where=path, expected="GPS seconds",
-            found="no rows" if not len(usable) else f"{len(usable)} rows, the first of them bad",
+            "no row holds a usable time", where=path, expected="GPS seconds above 0",
+            found=f"{len(usable)} rows, the first with {gps[0]:g}" if len(usable) else "no rows",
         )  # fmt: skip
     if bad.size:
+        named = ", ".join(f"row {row + 1} with {gps[row]:g}" for row in bad[:_ROWS_NAMED])
         _log.warning(
-            "%s: %d of %d rows left out, their time is no GPS second (the first is row %d)",
-            path, bad.size, len(usable), bad[0] + 1,
+            "%s: %d of %d rows left out, their time is no GPS second above 0: %s%s",
+            path, bad.size, len(usable), named, ", …" if bad.size > _ROWS_NAMED else "",
         )  # fmt: skip
-    return {name: values[usable] for name, values in known.items()}
+    return usable
 
 
 def _warn_of_text(raw: NDArray[Any], numbers: NDArray[np.float64], name: str, path: object) -> None:

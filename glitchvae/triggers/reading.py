@@ -16,7 +16,7 @@ import numpy as np
 
 from glitchvae.errors import InputError, how_to_install, reading
 from glitchvae.store import opened
-from glitchvae.triggers.columns import Table, triggers_from_table
+from glitchvae.triggers.columns import Table, triggers_from_table, usable_times
 from glitchvae.triggers.record import Triggers
 
 _log = logging.getLogger(__name__)
@@ -98,6 +98,8 @@ def _read_hdf5(path: Path, ifo: str | None) -> Triggers:
     with opened(path) as file:
         if file.attrs.get("schema") == Triggers.schema:
             triggers = Triggers.read(path)
+            if len(triggers):  # a search that found nothing is a file as well
+                triggers = triggers.take(usable_times(triggers.gps, path))
             return triggers if ifo is None else triggers.of(ifo)
         dataset = _compound(file, path)
         values = dataset[()]

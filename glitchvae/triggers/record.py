@@ -92,16 +92,21 @@ def at_times(gps: ArrayLike, ifo: str) -> Triggers:
         ifo: The detector whose strain is meant.
 
     Raises:
-        InputError: a time is not finite; its position is named.
+        InputError: a time is not finite, or not above 0; its position is named.
     """
     times = np.atleast_1d(np.asarray(gps, dtype=np.float64))
-    bad = np.flatnonzero(~np.isfinite(times))
+    bad = np.flatnonzero(~are_times(times))
     if bad.size:
         raise InputError(
-            "not a GPS time", where=f"time number {bad[0] + 1}", expected="seconds",
+            "not a GPS time", where=f"time number {bad[0] + 1}", expected="seconds above 0",
             found=times[bad[0]],
         )  # fmt: skip
     return triggers_from({"gps": times, "ifo": [ifo] * len(times)})
+
+
+def are_times(gps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) which numbers can be GPS seconds: finite and above 0."""
+    return np.isfinite(gps) & (gps > 0)
 
 
 def triggers_from(columns: dict[str, Any], *, search: dict[str, Any] | None = None) -> Triggers:

@@ -250,7 +250,7 @@ class TestSearch:
 
     def test_nothing_at_this_time(self, archive):
         archive.append(make_embeddings(10))
-        with pytest.raises(ArchiveError, match=r"no glitch within 0\.1 s.*1126259471\.0"):
+        with pytest.raises(ArchiveError, match=r"no glitch within 0\.5 s.*1126259471\.0"):
             archive.find(START + 500)
 
     def test_no_such_event(self, archive):

@@ -16,8 +16,10 @@ from click.testing import CliRunner
 from glitchvae.archive import Archive
 from glitchvae.cli import main
 from glitchvae.embedding import read_embeddings
+from glitchvae.plots import EVENTS_PER_SHEET
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.strain import open_strain, write_gwosc
+from glitchvae.triggers import at_times
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def start_of(path):
 def test_finds_and_stores(embed, simulated_files, tmp_path):
     result = embed(simulated_files[0], "-o", tmp_path / "codes.h5")
     assert result.exit_code == 0, result.output
-    assert "48 s of strain, glitches to be found" in result.stderr
+    assert "H1, 1 file: 48 s of strain, glitches to be found above SNR 7.5" in result.stderr
     assert "images reach 1291 Hz of 2048 Hz" in result.stderr
     assert "nearest class" in result.stdout
     assert "short_block" in result.stdout  # 48 s of the 64 s of the official images
@@ -71,11 +73,75 @@ def test_several_detectors_at_once(embed, simulated_files, tmp_path):
 
 def test_times_of_the_user(embed, simulated_files, tmp_path):
     start = start_of(simulated_files[0])
-    times = ["--gps", start + 20, "--gps", start + 47.9, "--gps", 5]
+    times = ["--gps", start + 20, "--gps", start + 47.9]
     result = embed(simulated_files[0], *times, "--imaging", "light")
     assert result.exit_code == 0, result.output
     rows = Archive(tmp_path / "archive").embeddings()
-    assert list(rows.status) == ["outside_data", "frequency_truncated", "edge_of_segment"]
+    assert list(rows.status) == ["frequency_truncated", "edge_of_segment"]
+
+
+def test_a_time_outside_the_data_is_named_and_leaves_no_row(embed, simulated_files, tmp_path):
+    start = start_of(simulated_files[0])
+    alone = embed(simulated_files[0], "--gps", 5)
+    assert alone.exit_code == 1
+    assert "GPS 5.0: no strain at this time" in alone.stderr
+    assert f"the nearest strain is of H1, GPS {start} to {start + 48}" in alone.stderr
+    assert not (tmp_path / "archive").exists()
+    both = embed(simulated_files[0], "--gps", start + 20, "--gps", start + 48)
+    assert both.exit_code == 1
+    assert f"GPS {start + 48}: no strain" in both.stderr
+    assert list(Archive(tmp_path / "archive").embeddings().gps) == [start + 20]
+
+
+def test_a_time_that_one_detector_has(embed, simulated_files, tmp_path):
+    source = open_strain(simulated_files[1])
+    start = source.segments[0][0]
+    later = dataclasses.replace(source.read(start, start + 48), start=start + 1000)
+    write_gwosc(tmp_path / "L-L1.hdf5", later)
+    result = embed(simulated_files[0], tmp_path / "L-L1.hdf5", "--gps", start + 20)
+    assert result.exit_code == 0, result.output
+    assert list(Archive(tmp_path / "archive").embeddings().ifo) == ["H1"]
+
+
+@pytest.mark.parametrize("bad", ["0", "-5", "nan", "inf", "-inf", "soon"])
+def test_a_number_that_is_no_time(embed, simulated_files, tmp_path, bad):
+    result = embed(simulated_files[0], f"--gps={bad}")
+    assert result.exit_code == 2
+    assert f"'{bad}' is no GPS time" in " ".join(result.stderr.split())
+    assert not (tmp_path / "archive").exists()
+
+
+def test_rows_of_a_trigger_file_without_a_time_are_named(embed, simulated_files, tmp_path):
+    start = start_of(simulated_files[0])
+    bad = np.array([np.nan, -3.0, 0.0, np.inf])
+    for suffix in ("csv", "h5"):
+        path = tmp_path / f"triggers.{suffix}"
+        good = at_times(np.arange(1.0, 6.0) + start + 20, "H1")
+        gps = good.gps.copy()
+        gps[1:] = bad
+        if suffix == "h5":
+            dataclasses.replace(good, gps=gps).write(path)
+        else:
+            path.write_text("gps,ifo\n" + "".join(f"{time},H1\n" for time in gps))
+        result = embed(simulated_files[0], "--triggers", path)
+        assert result.exit_code == 0, result.output
+        rows = Archive(tmp_path / "archive").embeddings()
+        assert list(rows.gps) == [start + 21]
+
+
+def test_no_trial_without_plan(embed, simulated_files, monkeypatch):
+    """Nothing is searched, imaged or encoded but for the archive."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a trial")
+
+    for name in ("plan_embedding", "plan_encoding"):
+        monkeypatch.setattr(f"glitchvae.archive.tasks.{name}", refuse)
+    start = start_of(simulated_files[0])
+    result = embed(simulated_files[0], "--gps", start + 20)
+    assert result.exit_code == 0, result.output
+    assert "H1, 1 file: 48 s of strain, 1 given" in result.stderr
+    assert "about" not in result.stderr
 
 
 def test_triggers_of_the_user(embed, simulated_files, tmp_path):
@@ -93,7 +159,10 @@ def test_triggers_of_the_user(embed, simulated_files, tmp_path):
 def test_plan_does_nothing(embed, simulated_files, tmp_path):
     result = embed(simulated_files[0], "--plan")
     assert result.exit_code == 0
-    assert "48 s of strain" in result.stdout
+    assert re.fullmatch(
+        r"48 s of strain, glitches to be found \(about \d+\): about .* and .* GiB \(.*\)\n",
+        result.stdout,
+    )
     assert not (tmp_path / "archive").exists()
 
 
@@ -140,6 +209,12 @@ def test_a_bad_file_among_good_ones(embed, simulated_files, tmp_path):
     assert "truncated.hdf5" in result.stderr
     assert "absent.gwf" in result.stderr
     assert set(Archive(tmp_path / "archive").info().ifos) == {"H1"}
+
+
+def test_help_says_how_many_glitches_a_contact_sheet_shows():
+    result = CliRunner().invoke(main, ["embed", "--help"])
+    said = " ".join(result.stdout.replace("│", " ").split())
+    assert f"Contact sheet of the {EVENTS_PER_SHEET} loudest glitches" in said
 
 
 def test_damaged_files_among_good_ones(embed, simulated_files, tmp_path):

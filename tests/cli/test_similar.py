@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from glitchvae.archive import create_archive
+from glitchvae.archive import TOLERANCE, create_archive
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.cli import main
 from glitchvae.embedding import encode_spectrograms
@@ -39,7 +39,7 @@ def similar(archive, *arguments):
     )
 
 
-@pytest.mark.parametrize("query", [("--gps", 1002.03), ("--id", "event2")])
+@pytest.mark.parametrize("query", [("--gps", 1002.03), ("--gps", 1001.6), ("--id", "event2")])
 def test_neighbours_come_nearest_first(archive, query):
     result = similar(archive, *query, "-k", 3)
     assert result.exit_code == 0, result.output
@@ -47,6 +47,25 @@ def test_neighbours_come_nearest_first(archive, query):
     expected, _ = archive.nearest("event2", 3)
     assert shown == list(expected.event_id)
     assert "event2" not in shown
+
+
+def test_the_glitch_that_is_meant_by_a_time_is_said(archive):
+    result = similar(archive, "--gps", 1002.4, "-k", 1)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("like event2 of H1, GPS 1002.0000")
+
+
+def test_a_lonely_glitch(images, tiny_model, tmp_path):
+    one = create_archive(tmp_path / "one")
+    one.append(encode_spectrograms(images.take([0]), load_checkpoint(tiny_model)))
+    result = similar(one, "--gps", 1000)
+    assert result.exit_code == 0, result.output
+    assert "no other glitch with a code" in result.stdout
+
+
+def test_help_says_how_near_a_time_has_to_be():
+    result = CliRunner().invoke(main, ["similar", "--help"])
+    assert f"within {TOLERANCE:g} s" in " ".join(result.stdout.replace("│", " ").split())
 
 
 def test_by_image(archive, images, tiny_model, tmp_path):
@@ -68,6 +87,7 @@ def test_contact_sheet(archive, tmp_path):
         ([], "Give one of"),
         (["--gps", "1000", "--id", "event0"], "Give one of"),
         (["--gps", "5"], "no glitch within"),
+        (["--gps", "nan"], "is no GPS time"),
         (["--id", "nobody"], "no event 'nobody'"),
         (["--id", "event0", "--model", "other"], "no codes of model 'other'"),
         (["--image", "absent.h5"], "absent.h5"),

@@ -1,5 +1,6 @@
 """Reading: every dialect, and a clear sentence for everything that is none."""
 
+import dataclasses
 import gzip
 import logging
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from glitchvae.errors import InputError
-from glitchvae.triggers import read_triggers
+from glitchvae.triggers import at_times, read_triggers
 
 GPS = 1262736218.316406
 
@@ -128,6 +129,25 @@ def test_a_bad_time_costs_one_row_and_a_warning(tmp_path, caplog, bad):
         assert read_triggers(path).snr.tolist() == [8.0, 10.0]
     assert "1 of 3 rows left out" in caplog.text
     assert "row 2" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["csv", "h5"])
+def test_rows_whose_time_is_no_gps_second_are_named(tmp_path, caplog, kind):
+    times = [GPS, 0.0, -3.5, np.nan, np.inf, GPS + 1]
+    path = tmp_path / f"H1.{kind}"
+    if kind == "csv":
+        path.write_text("time\n" + "".join(f"{time}\n" for time in times))
+    else:
+        dataclasses.replace(at_times(np.arange(1.0, 7.0), "H1"), gps=times).write(path)
+    triggers = read_triggers(path, ifo="H1")
+    assert triggers.gps.tolist() == [GPS, GPS + 1]
+    assert f"{path}: 4 of 6 rows left out" in caplog.text
+    assert "row 2 with 0, row 3 with -3.5, row 4 with nan, row 5 with inf" in caplog.text
+
+
+def test_a_search_that_found_nothing_is_no_error(tmp_path):
+    at_times([], "H1").write(tmp_path / "none.h5")
+    assert len(read_triggers(tmp_path / "none.h5")) == 0
 
 
 def test_a_cut_last_line_costs_one_row_and_a_warning(tmp_path, caplog):

@@ -27,9 +27,9 @@ def test_equal_times_get_different_identifiers():
     assert triggers.event_id.tolist() == ["V1-5.0000", "V1-6.0000", "V1-5.0000-2", "V1-5.0000-3"]
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, -1.0])
 def test_a_time_that_is_no_time_is_named(bad):
-    with pytest.raises(InputError, match="time number 2"):
+    with pytest.raises(InputError, match="time number 2: not a GPS time"):
         at_times([1.0, bad], "H1")
 
 

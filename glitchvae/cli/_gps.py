@@ -1,0 +1,29 @@
+"""The type of the option `--gps`, shared by the commands that take times."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import rich_click as click
+
+
+class _GpsTime(click.ParamType[float]):
+    """Seconds of GPS time: finite and above 0."""
+
+    name = "GPS seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The time, or a usage error that names it."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            self.fail(f"{value!r} is no GPS time: expected seconds above 0.", param, ctx)
+        return seconds
+
+
+GPS = _GpsTime()
