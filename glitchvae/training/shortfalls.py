@@ -95,9 +95,10 @@ def _of_the_code(use: CodeUse) -> Iterator[str]:
         if nats < COLLAPSED:
             yield f"collapsed: latent layer {layer} of {len(use.rates)} carries {nats:.2g} nats"
     if use.gain < whole:
+        better = f"only {use.gain:.2g} nats better" if use.gain > 0 else "no better"
         yield (
-            f"the code is not used: it carries {whole:.3g} nats, and is worth {use.gain:.2g} nats "
-            "more than the code of any other event"
+            f"the code is not used: it carries {whole:.3g} nats, and events are reconstructed "
+            f"{better} from it than from the code of another event"
         )
 
 

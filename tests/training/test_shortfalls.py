@@ -104,7 +104,11 @@ def test_a_rate_may_differ_from_its_target_by_a_tenth_or_half_a_nat(rate, capaci
         (FINE, None),
         (CodeUse((0.1, 0.2), 9.0), "the code carries 0.3 nats"),
         (CodeUse((7.0, 0.03), 9.0), "latent layer 2 of 2 carries 0.03 nats"),
-        (CodeUse((25.1,), 1.0), "the code is not used: it carries 25.1 nats, and is worth 1 nats"),
+        (
+            CodeUse((25.1,), 1.0),
+            "carries 25.1 nats, and events are reconstructed only 1 nats better",
+        ),
+        (CodeUse((25.1,), -3.0), "carries 25.1 nats, and events are reconstructed no better from"),
     ],
 )
 def test_a_code_that_says_nothing_is_told_from_one_that_does(use, message):
