@@ -10,7 +10,7 @@ import glitchvae
 PACKAGE = Path(glitchvae.__file__).parent
 ROWS = (
     {"errors", "shapes", "status"},
-    {"store", "config", "resources", "threads"},
+    {"store", "config", "resources", "threads", "precision"},
     {"strain", "noise", "whitening", "qtransform", "catalog", "progress"},
     {"triggers", "simulate"},
     {"spectrogram"},
