@@ -14,6 +14,7 @@ from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.plots import page
+from tests.emulated_cuda import emulated_cuda
 
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 
@@ -43,6 +44,18 @@ def save_untrained():
         return folder
 
     return save
+
+
+@pytest.fixture(params=["emulated", pytest.param("real", marks=pytest.mark.gpu)])
+def cuda(request):
+    """A CUDA device: one that is emulated, and with `-m gpu` the machine's own."""
+    if request.param == "emulated":
+        with emulated_cuda() as device:
+            yield device
+    elif torch.cuda.is_available():
+        yield torch.device("cuda", 0)
+    else:
+        pytest.skip("no CUDA device")
 
 
 @pytest.fixture

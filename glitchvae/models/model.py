@@ -11,6 +11,7 @@ from torch.distributions import Distribution, Normal
 from glitchvae.config import Settings
 from glitchvae.models.latents import Latents
 from glitchvae.models.likelihood import Likelihood
+from glitchvae.precision import full_precision
 
 S = TypeVar("S", bound=Settings)
 
@@ -43,12 +44,14 @@ class Model(nn.Module, Generic[S]):
     def encode(self, x: Tensor) -> Normal:
         """The code of each event: its posterior, all layers side by side.
 
-        In a hierarchy the upper layers follow from the means of the lower ones.
+        In a hierarchy the upper layers follow from the means of the lower ones. On a GPU
+        without TF32: an event's code does not depend on where it was computed.
 
         Returns:
             Independent normals of batch shape (B, sum of `layers`).
         """
-        return self.infer(x, sample=False).posterior
+        with full_precision(x.device):
+            return self.infer(x, sample=False).posterior
 
     def forward(self, x: Tensor) -> tuple[Normal, Distribution]:
         """Posterior of `x`, and the likelihood given one draw of every layer."""

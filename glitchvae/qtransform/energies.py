@@ -7,7 +7,7 @@ its middle as gwpy does, with the same energies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -103,18 +103,44 @@ def group_energies(spectrum: Tensor, group: RowGroup, rows: slice = slice(None))
     return analytic.real**2 + analytic.imag**2
 
 
-def row_medians(energies: Tensor) -> Tensor:
-    """Medians over the last axis, whose length is even.
+def row_medians(energies: Tensor, way: str | None = None) -> Tensor:
+    """Medians over the last axis, whose length is even: the mean of the two middle values.
 
-    On the CPU by selection: a full sort costs thirty times more.
+    On the CPU by numpy's selection: a full sort costs thirty times more.
+
+    Args:
+        energies: (..., n).
+        way: A key of `MEDIANS` in place of what the device takes.
     """
-    half = energies.shape[-1] // 2
-    if energies.device.type == "cpu":
+    if way is None and energies.device.type == "cpu":
+        half = energies.shape[-1] // 2
         parted = np.partition(energies.numpy(), half, axis=-1)
         middle = (parted[..., half] + parted[..., :half].max(-1)) / 2
         return torch.from_numpy(middle)
-    ordered = energies.sort(dim=-1).values
-    return ordered[..., half - 1 : half + 1].mean(-1)
+    return MEDIANS[way or MEDIAN_ON_GPU](energies)
+
+
+def _median_by_sort(energies: Tensor) -> Tensor:
+    half = energies.shape[-1] // 2
+    return energies.sort(dim=-1).values[..., half - 1 : half + 1].mean(-1)
+
+
+def _median_by_selection(energies: Tensor) -> Tensor:
+    """The lower middle value by radix selection, the upper one as the next above it."""
+    half = energies.shape[-1] // 2
+    lower = energies.kthvalue(half, dim=-1).values
+    below = energies <= lower[..., None]
+    upper = energies.masked_fill(below, torch.inf).amin(-1)
+    return (lower + torch.where(below.sum(-1) > half, lower, upper)) / 2
+
+
+MEDIANS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sort": _median_by_sort, "selection": _median_by_selection,
+}  # fmt: skip
+"""Ways to the median of rows that torch has on every device."""
+
+MEDIAN_ON_GPU = "sort"
+"""`tests/benchmarks/bench_qtransform.py --device cuda` times the others beside it."""
 
 
 def tile_energies(

@@ -81,7 +81,8 @@ class FrozenScan:
     def views(self, whitened: Tensor) -> list[Tensor]:
         """For each grid normalised energies (B, nf, nt) of blocks (B, T), differentiable."""
         spectrum = amplitude_spectrum(whitened, self.tiling)
-        times = self.centre + torch.as_tensor(np.concatenate([g.times for g in self.grids]))
+        times = self.centre + np.concatenate([g.times for g in self.grids])
+        times = torch.as_tensor(times, device=whitened.device)
         groups = row_groups(self.tiling, whitened.device, self.plane)
         rows: dict[int, Tensor] = {}
         for group, medians in zip(groups, self.medians, strict=True):
@@ -97,10 +98,10 @@ class FrozenScan:
         Those points get no weight first: a NaN weight would make every gradient NaN.
         """
         wanted = np.asarray(grid.frequencies, np.float64).tobytes()
-        spline = frequency_spline(self.tiling, self.plane, wanted)
+        spline = frequency_spline(self.tiling, self.plane, wanted, values.device)
         void = spline.weights.isnan().any(dim=1)
         inside = replace(spline, weights=spline.weights.nan_to_num(0.0))
-        return inside(values).masked_fill(void.to(values.device)[:, None], torch.nan)
+        return inside(values).masked_fill(void[:, None], torch.nan)
 
     def _at(self, energies: Tensor, group: RowGroup, times: Tensor) -> Tensor:
         """Energies (B, R, tiles) at times (N,) in seconds from the start: (B, N, R)."""

@@ -273,7 +273,7 @@ def _fill_images(
         parts = rows.split([len(g.times) for g in grids], dim=1)
         for image, grid, part in zip(images, grids, parts, strict=True):
             wanted = np.asarray(grid.frequencies, np.float64).tobytes()
-            image[events] = frequency_spline(tiling, index, wanted)(part.mT)
+            image[events] = frequency_spline(tiling, index, wanted, part.device)(part.mT)
 
 
 def _rows_at(
@@ -297,7 +297,9 @@ def _rows_at(
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(mode=False)  # kept for others, who may want gradients through it
-def frequency_spline(tiling: Tiling, plane: int, frequencies: bytes) -> FrequencySpline:
+def frequency_spline(
+    tiling: Tiling, plane: int, frequencies: bytes, device: torch.device
+) -> FrequencySpline:
     """The spline of a plane through its rows, at frequencies given as float64 bytes."""
     knots = tiling.planes[plane].frequencies
-    return FrequencySpline.through(knots, np.frombuffer(frequencies), tiling.band)
+    return FrequencySpline.through(knots, np.frombuffer(frequencies), tiling.band, device)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 from torch import Tensor
 
+from glitchvae.precision import full_precision
+
 _POLE = 3**0.5 - 2  # of the cubic B-spline's inverse filter, which decays as 0.27^n
 _REACH = 16  # samples after which that filter is below the rounding of float32
 _FOURTH_DIFFERENCE = (1.0, -4.0, 6.0, -4.0, 1.0)
@@ -39,21 +41,28 @@ def spline_coefficients(values: Tensor) -> Tensor:
         Coefficients (..., L + 2) of the B-splines centred on samples -1 to L.
     """
     length = values.shape[-1]
-    taps, ends, gains = (operator.to(values) for operator in _row_operators(length))
+    taps, ends, gains = _row_operators(length, values.dtype, values.device)
     rows = values.reshape(-1, 1, length)
-    free = torch.nn.functional.conv1d(rows, taps[None, None], padding=_REACH + 1)[:, 0]
+    with full_precision(values.device):
+        free = torch.nn.functional.conv1d(rows, taps[None, None], padding=_REACH + 1)[:, 0]
     jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1) @ taps.new_tensor(_FOURTH_DIFFERENCE)
     return (free + jumps @ gains @ ends).reshape(*values.shape[:-1], length + 2)
 
 
 @lru_cache(maxsize=256)
-def _row_operators(length: int) -> tuple[Tensor, Tensor, Tensor]:
+@torch.inference_mode(mode=False)  # kept for others, who may want gradients through them
+def _row_operators(
+    length: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     taps = np.sqrt(3) * _POLE ** np.abs(np.arange(-_REACH, _REACH + 1))
     decay = _POLE ** np.arange(length + 2.0)
     ends = np.stack((decay, decay[::-1]))
     jumps = np.stack((ends[:, :5], ends[:, -5:])) @ np.array(_FOURTH_DIFFERENCE)
     gains = -np.linalg.inv(jumps).T
-    return torch.from_numpy(taps), torch.from_numpy(ends), torch.from_numpy(gains)
+    first, second, third = (
+        torch.from_numpy(part).to(device, dtype) for part in (taps, ends, gains)
+    )
+    return first, second, third
 
 
 def evaluate_spline(coefficients: Tensor, positions: Tensor) -> Tensor:
@@ -108,11 +117,16 @@ class FrequencySpline:
 
     @classmethod
     def through(
-        cls, knots: NDArray[np.float64], at: NDArray[np.float64], band: tuple[float, float]
+        cls,
+        knots: NDArray[np.float64],
+        at: NDArray[np.float64],
+        band: tuple[float, float],
+        device: torch.device | None = None,
     ) -> FrequencySpline:
         """The spline over knots (R,) at points (N,), as FITPACK's `bispev` gives it.
 
         Points beyond the outermost knots take the value there; outside `band` they are NaN.
+        The values it is called with have to be on `device`.
         """
         spline = make_interp_spline(knots, np.eye(len(knots)), k=3)
         inside = np.clip(at, knots[0], knots[-1])
@@ -120,15 +134,12 @@ class FrequencySpline:
         weights = design.data.reshape(-1, 4).astype(np.float32)
         weights[(at < band[0]) | (at > band[1])] = np.nan
         return cls(
-            solve=torch.from_numpy(spline.c.astype(np.float32)),
-            taps=torch.from_numpy(design.indices.reshape(-1, 4).astype(np.int64)),
-            weights=torch.from_numpy(weights),
+            solve=torch.from_numpy(spline.c.astype(np.float32)).to(device),
+            taps=torch.from_numpy(design.indices.reshape(-1, 4).astype(np.int64)).to(device),
+            weights=torch.from_numpy(weights).to(device),
         )
 
     def __call__(self, values: Tensor) -> Tensor:
         """Values (B, R, nt) at the knots -> (B, N, nt) at the points."""
-        table = self.solve.to(values.device) @ values
-        taps, weights = (
-            part.to(values.device).expand(len(values), -1, -1) for part in (self.taps, self.weights)
-        )
-        return _sum_taps(table, taps, weights)
+        taps, weights = (part.expand(len(values), -1, -1) for part in (self.taps, self.weights))
+        return _sum_taps(self.solve @ values, taps, weights)

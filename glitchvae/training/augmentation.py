@@ -132,9 +132,9 @@ def shift_time(x: Tensor, seconds: np.ndarray) -> Tensor:
     """
     views, width = x[:, :-1], x.shape[-1]
     spans = np.resize(VIEWS, views.shape[1])
-    pixels = torch.from_numpy(np.rint(seconds[:, None] / spans * width).astype(np.int64))
-    places = (torch.arange(width) - pixels[:, :, None]) % width
-    moved = views.gather(3, places.to(x.device)[:, :, None].expand_as(views))
+    pixels = _on(x, np.rint(seconds[:, None] / spans * width).astype(np.int64))
+    places = (torch.arange(width, device=x.device) - pixels[:, :, None]) % width
+    moved = views.gather(3, places[:, :, None].expand_as(views))
     return torch.cat([moved, x[:, -1:]], dim=1)
 
 

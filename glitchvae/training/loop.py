@@ -72,8 +72,10 @@ def settled(device: torch.device) -> Iterator[Callable[[], bool]]:
 def own_random_numbers(device: str | torch.device) -> Iterator[None]:
     """Draws inside leave torch's generators as they were."""
     device = torch.device(device)
-    index = torch.cuda.current_device() if device.type == "cuda" else None
-    with torch.random.fork_rng(devices=[] if index is None else [device.index or index]):
+    devices = []
+    if device.type == "cuda":
+        devices = [torch.cuda.current_device() if device.index is None else device.index]
+    with torch.random.fork_rng(devices=devices):
         yield
 
 

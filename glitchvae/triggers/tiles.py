@@ -13,7 +13,7 @@ import torch
 from igwn_segments import segment
 from numpy.typing import NDArray
 
-from glitchvae.qtransform import Tiling, tile_energies
+from glitchvae.qtransform import Plane, Tiling, tile_energies
 from glitchvae.qtransform.whitening import whiten
 from glitchvae.strain import Strain
 from glitchvae.strain.masks import runs
@@ -171,32 +171,32 @@ def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles:
     tiling = Tiling(
         duration=duration, sample_rate=rate, qrange=threshold.qrange, frange=threshold.frange
     )
-    rows = [
-        _of_row(energies[0], start, duration, frequency, plane.q, threshold.energy)
-        for index, plane in enumerate(tiling.planes)
-        for frequency, energies in zip(
-            plane.frequencies, tile_energies(whitened, tiling, plane=index), strict=True
-        )
-    ]
-    tiles = Tiles.join([row for row in rows if row is not None])
+    tiles = Tiles.join(
+        [
+            _of_plane(plane, tile_energies(whitened, tiling, plane=index), start, threshold.energy)
+            for index, plane in enumerate(tiling.planes)
+        ]
+    )
     # The transform is periodic: next to an end of the block it shows what is at the other.
     inside = np.minimum(tiles.time - start, start + duration - tiles.time) >= tiles.duration
     return tiles.take(inside & (tiles.time >= keep[0]) & (tiles.time < keep[1]))
 
 
-def _of_row(
-    energies: torch.Tensor, start: float, duration: float, frequency: float, q: float, least: float
-) -> Tiles | None:
-    """The loud tiles of one row of median-normalised energies (n,), if there are any."""
+def _of_plane(plane: Plane, rows: list[torch.Tensor], start: float, least: float) -> Tiles:
+    """The loud tiles of the rows of a plane, median-normalised energies (1, tiles) of one block.
+
+    All rows are looked at together: on a GPU each look waits for what was asked of it before.
+    """
+    energies = torch.cat(rows, dim=1)[0]
     loud = torch.nonzero((energies > least) & torch.isfinite(energies)).ravel()
-    if not len(loud):
-        return None
-    step = duration / len(energies)
-    energy = energies[loud].double().cpu().numpy()
+    place, energy = loud.cpu().numpy(), energies[loud].double().cpu().numpy()
+    ends = np.cumsum(plane.tiles)
+    row = np.searchsorted(ends, place, side="right")
+    step = plane.duration / plane.tiles[row]
     return Tiles(
-        time=start + loud.cpu().numpy() * step,
-        frequency=np.full(len(energy), frequency),
-        q=np.full(len(energy), q),
+        time=start + (place - (ends - plane.tiles)[row]) * step,
+        frequency=plane.frequencies[row],
+        q=np.full(len(row), plane.q),
         snr=np.sqrt(2 * np.log(2) * energy - 2),
-        step=np.full(len(energy), step),
+        step=step,
     )

@@ -86,14 +86,9 @@ def test_training_from_disk_gives_the_same_weights(paths, tmp_path):
     assert torch.equal(*weights)
 
 
-@pytest.mark.gpu
-def test_batches_from_disk_reach_a_gpu(paths, tmp_path):
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    data = [
-        read_training_data(paths, limit=limit, folder=tmp_path).to("cuda") for limit in (None, 0)
-    ]
-    rows = torch.tensor([3, 1], device="cuda")
+def test_batches_from_disk_reach_a_gpu(cuda, paths, tmp_path):
+    data = [read_training_data(paths, limit=limit, folder=tmp_path).to(cuda) for limit in (None, 0)]
+    rows = torch.tensor([3, 1], device=cuda)
     assert data[1].counts.device.type == "cpu"
     assert torch.equal(data[0].batch(rows).x, data[1].batch(rows).x)
 

@@ -94,6 +94,7 @@ def train_ensemble(
             _check(before, configs, data, out, changed_data=changed_data)
         ranks.wait()
         with explain_exhaustion(data, config, place, members=len(share)):
+            data = data.to(place)
             taken, reason = _strategy(strategy, before, data, configs, place)
             report(f"strategy {taken}: {reason}")
             ensemble = make_ensemble(data, list(configs.values()), place, taken)

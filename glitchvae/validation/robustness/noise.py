@@ -20,6 +20,7 @@ from glitchvae.errors import InputError
 from glitchvae.models.likelihood import check_range
 from glitchvae.models.model import Model
 from glitchvae.store import Record, attribute, column
+from glitchvae.training.loop import own_random_numbers
 from glitchvae.validation.images.pixels import existing, pixel_channels
 
 
@@ -95,7 +96,7 @@ def noise_curve(
     channels = _checked_channels(model, images)
     if any(scale < 0 for scale in scales):
         raise InputError("noise of negative size", found=list(scales))
-    noise = torch.randn(draws, *images[:, :channels].shape, generator=generator)
+    noise = torch.randn(draws, *images[:, :channels].shape, generator=generator).to(images.device)
     values = np.zeros((len(scales), len(images)))
     for row, scale in enumerate(scales):
         for one in noise:
@@ -105,7 +106,7 @@ def noise_curve(
                     images.split(batch_size), one.split(batch_size), strict=True
                 )
             ]
-            values[row] += torch.cat(found).double().numpy() / draws
+            values[row] += torch.cat(found).double().cpu().numpy() / draws
     return NoiseCurve(
         scale=np.asarray(scales), log_likelihood=values.mean(axis=1),
         error=values.std(axis=1, ddof=min(1, len(images) - 1)) / np.sqrt(len(images)),
@@ -140,7 +141,7 @@ def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int =
     """
     channels = _checked_channels(model, images)
     reconstruction, rates = [], []
-    with torch.random.fork_rng(devices=[]):
+    with own_random_numbers(images.device):
         torch.manual_seed(seed)
         for part in images.split(batch_size):
             latents = model.infer(part)

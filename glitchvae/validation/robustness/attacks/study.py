@@ -12,6 +12,7 @@ from torch import Tensor
 
 from glitchvae.errors import InputError
 from glitchvae.models.model import Model
+from glitchvae.precision import full_precision
 from glitchvae.progress import Progress
 from glitchvae.validation.robustness.attacks.ball import NORMS, Norm, descend_in_ball
 from glitchvae.validation.robustness.attacks.batch import descend
@@ -75,17 +76,18 @@ def attack(
         InputError: bad pairs, a layer that is not there, or strengths out of order.
     """
     pairs = Pairs.of(model, inputs, targets)
-    aim = GOALS[goal](model, pairs, layers)
     grid = _checked(strengths, "lambda")
     pair, strength = _all_attacks(pairs, grid)
     optimise, together = (descend, batch_size) if method == "batch" else (minimise, 1)
     parts = []
-    for rows in torch.arange(len(pair)).split(max(together // len(grid), 1) * len(grid)):
-        given = aim, pair[rows], strength[rows]
-        start = _both_ends(*given) if method == "batch" else _nothing(pairs, pair[rows])
-        parts.append(optimise(*given, start, evaluations=evaluations))
-        progress(len(rows))
-    return _record(aim, pair, strength, Found.of(parts), goal, method, keep=keep)
+    with full_precision(inputs.device):  # line searches compare values closer than TF32 has them
+        aim = GOALS[goal](model, pairs, layers)
+        for rows in torch.arange(len(pair)).split(max(together // len(grid), 1) * len(grid)):
+            given = aim, pair[rows], strength[rows]
+            start = _both_ends(*given) if method == "batch" else _nothing(pairs, pair[rows])
+            parts.append(optimise(*given, start, evaluations=evaluations))
+            progress(len(rows))
+        return _record(aim, pair, strength, Found.of(parts), goal, method, keep=keep)
 
 
 def attack_in_ball(
