@@ -46,14 +46,14 @@ def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most
         with torch.no_grad():
             exact = disturbance.norm().expand(1)
             best.see(disturbance.detach(), divergence, exact, divergence + strength * exact)
-        return float(value.detach()), gradient.double().numpy().ravel()
+        return float(value.detach()), gradient.double().numpy(force=True).ravel()
 
     low, high = (
-        pairs.allowed(torch.full_like(start, side), pair).double().numpy().ravel()
+        pairs.allowed(torch.full_like(start, side), pair).double().numpy(force=True).ravel()
         for side in (-torch.inf, torch.inf)
     )
     found = minimize(
-        look, start.double().numpy().ravel(), jac=True, method="L-BFGS-B",
+        look, start.double().numpy(force=True).ravel(), jac=True, method="L-BFGS-B",
         bounds=np.stack([low, high], axis=1), options={"maxfun": most, "maxiter": most},
     )  # fmt: skip
     return best.found(torch.full_like(best.finite, bool(found.success)))
