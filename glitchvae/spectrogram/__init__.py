@@ -8,7 +8,7 @@ from glitchvae.spectrogram.pixels import (
     pixel_to_energy,
     split_views,
 )
-from glitchvae.spectrogram.record import ImagedEvents, SpectrogramSet
+from glitchvae.spectrogram.record import ImagedEvents, SpectrogramSet, damaged
 from glitchvae.spectrogram.settings import IMAGING, ImagingSettings, imaging_settings
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ImagingSettings",
     "SpectrogramSet",
     "column_times",
+    "damaged",
     "energy_to_pixel",
     "image_strain",
     "imaging_settings",
