@@ -7,6 +7,7 @@ anywhere can be opened without running its code.
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,27 @@ import tomli_w
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from glitchvae import __version__, resources
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import Settings, parse
 from glitchvae.errors import ConfigError, InputError, ModelError
-from glitchvae.models import Model, architecture_of, build, enlarge, prepare, restore, takes_views
+from glitchvae.models import (
+    USER,
+    Model,
+    UserVAE,
+    UserVAESettings,
+    architecture_of,
+    build,
+    enlarge,
+    prepare,
+    restore,
+    scale_to_unit,
+    takes_views,
+    wrap_vae,
+)
+from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.store import digest, replacing
 
 FORMAT_VERSION = 1
@@ -151,9 +166,18 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    name_or_folder: str | Path = "default", device: str | torch.device = "cpu"
+    name_or_folder: str | Path = "default",
+    device: str | torch.device = "cpu",
+    *,
+    network: nn.Module | None = None,
 ) -> Checkpoint:
     """Open a checkpoint: the name of a shipped one, or a folder.
+
+    Args:
+        name_or_folder: The name of a shipped checkpoint, or a folder.
+        device: Where the model goes.
+        network: Takes the weights of a checkpoint of a network of the user's own
+            (`models.user`), which no other checkpoint needs.
 
     Raises:
         ModelError: missing, of another format version, pickled, damaged, or its parts
@@ -161,7 +185,7 @@ def load_checkpoint(
     """
     folder = _find(name_or_folder)
     card = read_card(folder)
-    model = _read_model(folder, card)
+    model = _read_model(folder, card, network)
     prototypes = None
     if card.prototypes_digest:
         _check_digest(folder / PROTOTYPES, card.prototypes_digest)
@@ -223,9 +247,48 @@ def reconstruct(
     parts = []
     for batch in torch.from_numpy(np.asarray(images)).split(batch_size):
         x, _ = prepare(batch.to(device))
-        views: Tensor = checkpoint.model.decode(checkpoint.model.encode(x).mean).mean
-        parts.append(enlarge(restore(views), (batch.shape[-2], batch.shape[-1])).cpu().numpy())
+        codes = checkpoint.model.encode(x).mean
+        parts.append(_decoded(checkpoint.model, codes, (batch.shape[-2], batch.shape[-1])))
     return np.concatenate(parts) if parts else np.empty(np.shape(images), dtype=np.float32)
+
+
+@torch.inference_mode()
+def decode(
+    checkpoint: Checkpoint, codes: NDArray[np.floating], *, batch_size: int = 64
+) -> NDArray[np.float32]:
+    """What the model draws of codes: the mean of its likelihood.
+
+    Args:
+        checkpoint: An open model.
+        codes: (N, Z), all layers side by side.
+        batch_size: Codes per pass.
+
+    Returns:
+        Energies (N, views, 140, 170) of a model of glitches, else pictures (N, C, H, W) in
+        [0, 1].
+
+    Raises:
+        InputError: codes of another size.
+    """
+    codes, model = np.asarray(codes), checkpoint.model
+    size = sum(model.layers)
+    if codes.ndim != 2 or codes.shape[1] != size:
+        raise InputError(
+            "codes of another size", where=checkpoint.name, expected=f"(N, {size})",
+            found=codes.shape,
+        )  # fmt: skip
+    device = next(model.parameters()).device
+    batches = torch.as_tensor(codes, dtype=torch.float32).split(batch_size)
+    parts = [_decoded(model, batch.to(device), IMAGE_SHAPE) for batch in batches]
+    return np.concatenate(parts)
+
+
+def _decoded(model: Model[Any], codes: Tensor, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Energies with this many pixels, or pictures in [0, 1]."""
+    mean: Tensor = model.decode(codes).mean
+    if takes_views(model):
+        return enlarge(restore(mean), shape).cpu().numpy()
+    return scale_to_unit(mean, model.likelihood).cpu().numpy()
 
 
 def _find(name_or_folder: str | Path) -> Path:
@@ -279,10 +342,26 @@ def _check_digest(path: Path, expected: str) -> None:
         )  # fmt: skip
 
 
-def _read_model(folder: Path, card: ModelCard) -> Model[Any]:
+def _fill(network: nn.Module, card: ModelCard) -> UserVAE:
+    """A copy of the user's network, if it is like the one on the card."""
+    settings = UserVAESettings.model_validate(card.model)
+    channels, rows, columns = settings.image_shape
+    example = torch.zeros(2, channels + settings.takes_views, rows, columns)
+    model = wrap_vae(copy.deepcopy(network), example, data_range=settings.data_range)
+    if (model.settings.image_shape, model.layers) != (settings.image_shape, (card.latent_size,)):
+        raise ValueError(f"the network has {model.layers[0]} latent variables")
+    return model
+
+
+def _read_model(folder: Path, card: ModelCard, network: nn.Module | None) -> Model[Any]:
     _check_digest(folder / WEIGHTS, card.weights_digest)
+    if network is not None and card.architecture != USER:
+        raise ModelError(
+            "a model that needs no network to be given", where=folder,
+            found=f"architecture {card.architecture!r}", remedy="Leave network out.",
+        )  # fmt: skip
     try:
-        model = build(card.architecture, card.model)
+        model = build(card.architecture, card.model) if network is None else _fill(network, card)
         model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
     except (ValidationError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise ModelError("card and weights do not fit", where=folder, found=error) from error

@@ -18,14 +18,18 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
-def progress_of(what: str, total: int, unit: str) -> Iterator[Progress]:
+def progress_of(what: str, total: int, unit: str, *, shown: bool = True) -> Iterator[Progress]:
     """A function that is told how many units were just finished.
 
     Args:
         what: Named in front of the bar.
         total: Units in all.
         unit: What is counted.
+        shown: Write anything at all.
     """
+    if not shown:
+        yield lambda _: None
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(what, total, unit)

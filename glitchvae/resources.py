@@ -1,4 +1,4 @@
-"""Where the shipped folders are: the catalogue, the recipes, models and noise curves.
+"""What an installation has: shipped folders, packaged data, and devices to compute on.
 
 A wheel carries `catalog/` and `pipelines/` inside the package as `_shipped/`; a
 checkout has them at its top level. `data/` always lives inside the package.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from glitchvae.errors import InputError
+from glitchvae.errors import ConfigError, InputError
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -39,3 +39,31 @@ def data(name: str) -> Path:
         there = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
         raise InputError(f"no packaged data {name!r}", where=_PACKAGE / "data", found=there)
     return path
+
+
+def choose_device(name: object = "auto") -> str:
+    """The device that `name` means on this machine.
+
+    Args:
+        name: "auto" (a GPU where torch finds one), "cpu", "cuda", "cuda:1", or a torch.device.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    import torch
+
+    asked = str(name)
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(asked)
+    except RuntimeError:
+        device = None
+    here = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device is None or not (
+        device.type == "cpu" or (device.type == "cuda" and (device.index or 0) < here)
+    ):
+        raise ConfigError(
+            f"no device {asked!r} here", expected="auto, cpu, or cuda where torch finds one"
+        )
+    return asked

@@ -12,21 +12,25 @@ from glitchvae import resources
 from glitchvae.checkpoint import (
     DataCard,
     ModelCard,
+    decode,
     load_checkpoint,
     read_card,
     reconstruct,
     save_checkpoint,
 )
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.errors import ModelError
+from glitchvae.errors import InputError, ModelError
 from glitchvae.models import (
     GlitchVAE,
     GlitchVAESettings,
     HierarchicalVAE,
     HierarchySettings,
     ImageVAE,
+    ImageVAESettings,
+    prepare,
+    wrap_vae,
 )
-from glitchvae.shapes import ENERGY_CEILING
+from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE
 from glitchvae.store import digest
 
 TINY = GlitchVAESettings(image_shape=(12, 10), widths=(4,), hidden=8, latent_size=3)
@@ -193,3 +197,75 @@ def test_a_missing_model_is_named(tmp_path):
         load_checkpoint(tmp_path)
     with pytest.raises(ModelError, match=r"notes\.txt: a file"):
         load_checkpoint(tmp_path / "notes.txt")
+
+
+def test_codes_are_drawn_as_reconstructions_are(folder, rng):
+    opened = load_checkpoint(folder)
+    images = rng.exponential(1.0, (3, 4, *IMAGE_SHAPE)).astype(np.float32)
+    with torch.inference_mode():
+        codes = opened.model.encode(prepare(torch.from_numpy(images))[0]).mean.numpy()
+    np.testing.assert_array_equal(decode(opened, codes), reconstruct(opened, images))
+    assert decode(opened, codes[:0]).shape == (0, 4, *IMAGE_SHAPE)
+
+
+def test_pictures_are_drawn_in_the_unit_range(tmp_path, rng):
+    torch.manual_seed(0)
+    settings = ImageVAESettings(
+        network="reference", image_shape=(1, 16, 16), latent_size=2, likelihood="gaussian",
+        data_range=(-1, 1),
+    )  # fmt: skip
+    save_checkpoint(tmp_path / "model", ImageVAE(settings), CARD)
+    opened = load_checkpoint(tmp_path / "model")
+    codes = rng.normal(size=(5, 2))
+    with torch.inference_mode():
+        signed = opened.model.decode(torch.from_numpy(codes).float()).mean.numpy()
+    np.testing.assert_allclose(decode(opened, codes), (signed + 1) / 2, rtol=1e-6)
+    with pytest.raises(InputError, match=r"expected \(N, 2\); found \(5, 3\)"):
+        decode(opened, rng.normal(size=(5, 3)))
+
+
+class Own(torch.nn.Module):
+    """A VAE of the user's own."""
+
+    def __init__(self, size=2):
+        super().__init__()
+        self.up, self.down = torch.nn.Linear(256, 2 * size), torch.nn.Linear(size, 256)
+
+    def encode(self, x):
+        return self.up(x.flatten(1)).chunk(2, dim=1)
+
+    def decode(self, z):
+        return self.down(z).sigmoid().view(-1, 1, 16, 16)
+
+
+def test_weights_of_a_network_of_one_s_own_come_back_into_one(tmp_path):
+    torch.manual_seed(0)
+    x = torch.rand(3, 1, 16, 16)
+    model = wrap_vae(Own(), x)
+    card = save_checkpoint(tmp_path / "model", model, CARD)
+    assert (card.architecture, card.latent_size) == ("user", 2)
+    given = Own()
+    before = given.up.weight.clone()
+    opened = load_checkpoint(tmp_path / "model", network=given)
+    assert torch.equal(opened.model.encode(x).mean, model.eval().encode(x).mean)
+    assert torch.equal(given.up.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (None, r"user's own; expected the network itself: .*Own.*network=…"),
+        (Own(3), "card and weights do not fit.*3 latent variables"),
+        (Own, "the class Own"),
+        (torch.nn.Linear(2, 2), "no method encode and no method decode"),
+    ],
+)
+def test_weights_of_one_s_own_want_their_network(network, message, tmp_path):
+    save_checkpoint(tmp_path / "model", wrap_vae(Own(), torch.rand(3, 1, 16, 16)), CARD)
+    with pytest.raises(ModelError, match=message):
+        load_checkpoint(tmp_path / "model", network=network)
+
+
+def test_a_model_of_ours_wants_no_network(folder):
+    with pytest.raises(ModelError, match=r"needs no network.*Leave network out"):
+        load_checkpoint(folder, network=Own())

@@ -167,9 +167,18 @@ class Prototypes:
             scores, nearest = self._scores(np.asarray(codes[usable], dtype=np.float64))
             best = scores.argmax(axis=1)
             name[usable] = np.asarray(self.names, dtype=object)[best]
-            probability[usable] = np.exp(log_softmax(scores / self.temperature, axis=1)).max(axis=1)
+            probability[usable] = self._shares(scores).max(axis=1)
             novelty[usable] = self._novelty(nearest)
         return Classes(name, probability, novelty)
+
+    def probabilities(self, codes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N, K) probability of each of `names`; NaN for a code (Z,) that holds NaN."""
+        usable = np.isfinite(codes).all(axis=1)
+        found = np.full((len(codes), len(self.names)), np.nan)
+        if usable.any():
+            scores, _ = self._scores(np.asarray(codes[usable], dtype=np.float64))
+            found[usable] = self._shares(scores)
+        return found
 
     def with_class(self, name: str, codes: NDArray[np.floating], *, seed: int = 0) -> Self:
         """The same classes and one more; one that is there already grows by these codes.
@@ -248,6 +257,10 @@ class Prototypes:
             [np.asarray(logsumexp(each[:, members], axis=1)) for members in own], axis=1
         )
         return scores, np.sqrt(whitened.min(axis=1))
+
+    def _shares(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities (N, K) of scores (N, K)."""
+        return np.exp(log_softmax(scores / self.temperature, axis=1))
 
     def _with_learnt_metric(
         self, codes: NDArray[np.float64], classes: NDArray[np.int64], seed: int

@@ -51,7 +51,7 @@ def info(source: Path, taxonomy: str | None) -> None:
         name_classes(part, catalog, taxonomy=taxonomy) for part in stream_images(source)
     )
     print_table(_table_of_classes(summary))
-    for key, value in _lines_of(summary):
+    for key, value in summary.lines():
         click.echo(f"{key:12s}{value}")
 
 
@@ -150,6 +150,7 @@ def split(
         split_at_random,
         split_by_time_blocks,
     )
+    from glitchvae.dataset.describing import listed
 
     spectrograms = _read(source, metadata, taxonomy)
     rng = np.random.default_rng(seed)
@@ -166,7 +167,7 @@ def split(
         )  # fmt: skip
     dataclasses.replace(spectrograms, split=names).write(output)
     counts = {name: int(np.sum(names == name)) for name in ("train", "validation", "test")}
-    click.echo(f"{output}: {_listed(counts)}")
+    click.echo(f"{output}: {listed(counts)}")
     _report(spectrograms.left_out)
     if kind is not None:
         _guard(spectrograms, names, kind, rng, fractions, block)
@@ -226,27 +227,8 @@ def _table_of_classes(summary: Summary) -> Any:
     return table
 
 
-def _lines_of(summary: Summary) -> list[tuple[str, str]]:
-    """The lines below the table, only those that hold something."""
-    span = "" if summary.span is None else f"GPS {summary.span[0]:.3f} to {summary.span[1]:.3f}"
-    untimed = f"; {summary.untimed} without a time" if summary.untimed else ""
-    size = summary.resident_bytes
-    lines = [
-        ("detectors", _listed({ifo or "unknown": n for ifo, n in summary.ifos.items()})),
-        ("status", _listed(summary.statuses)),
-        ("bands", _listed({f"to {top} Hz": n for top, n in sorted(summary.bands.items())})),
-        ("imaging", _listed(summary.imaging) or "pictures made elsewhere"),
-        ("times", f"{span}{untimed}".strip("; ")),
-        ("left out", _listed(summary.left_out) or "nothing"),
-        ("memory", f"{size / 1e6:.1f} MB on the device that trains, one byte a pixel"),
-    ]
-    return [(key, value) for key, value in lines if value]
-
-
-def _listed(counts: Mapping[Any, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in counts.items())
-
-
 def _report(left_out: Mapping[str, int]) -> None:
+    from glitchvae.dataset.describing import listed
+
     if left_out:
-        click.echo(f"left out or marked: {_listed(left_out)}", err=True)
+        click.echo(f"left out or marked: {listed(left_out)}", err=True)

@@ -86,6 +86,7 @@ def dataset(
         keep_truth,
         plan_stretches,
         simulate_dataset,
+        truth_path,
         write_dataset,
     )
     from glitchvae.simulate import Truth
@@ -101,6 +102,6 @@ def dataset(
             truths: list[Truth] = []
             write_gravity_spy(keep_truth(parts, truths, report), output)
             truth = Truth.join(truths)
-    truth.write(output.with_name(f"{output.stem}_truth.h5"))
+    truth.write(truth_path(output))
     for label, number in sorted(Counter(truth.label).items()):
         click.echo(f"{label:22s}{number:7d}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,27 @@ class Summary:
         for (_, split), count in self.classes.items():
             total[split] += count
         return total
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What is to be said besides the classes, by a keyword; only what holds something."""
+        span = "" if self.span is None else f"GPS {self.span[0]:.3f} to {self.span[1]:.3f}"
+        untimed = f"; {self.untimed} without a time" if self.untimed else ""
+        size = self.resident_bytes
+        lines = [
+            ("detectors", listed({ifo or "unknown": n for ifo, n in self.ifos.items()})),
+            ("status", listed(self.statuses)),
+            ("bands", listed({f"to {top} Hz": n for top, n in sorted(self.bands.items())})),
+            ("imaging", listed(self.imaging) or "pictures made elsewhere"),
+            ("times", f"{span}{untimed}".strip("; ")),
+            ("left out", listed(self.left_out) or "nothing"),
+            ("memory", f"{size / 1e6:.1f} MB on the device that trains, one byte a pixel"),
+        ]
+        return [(key, value) for key, value in lines if value]
+
+
+def listed(counts: Mapping[Any, Any]) -> str:
+    """Entries of a table in one line."""
+    return ", ".join(f"{key} {value}" for key, value in counts.items())
 
 
 def summarise(parts: Iterable[SpectrogramSet]) -> Summary:

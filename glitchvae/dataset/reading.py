@@ -15,7 +15,7 @@ from glitchvae.dataset.assembling import join_parts
 from glitchvae.dataset.official import count_gravity_spy, is_gravity_spy, stream_gravity_spy
 from glitchvae.dataset.pictures import count_pictures, is_picture_folder, stream_pictures
 from glitchvae.errors import InputError
-from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.spectrogram import SpectrogramSet, damaged
 from glitchvae.status import Status
 from glitchvae.store import opened, schema_of
 
@@ -93,33 +93,22 @@ def _stream_own(path: Path, size: int) -> Iterator[SpectrogramSet]:
     total = 0
     for start in range(0, max(_rows_of_own(path), 1), size):
         part = SpectrogramSet.read(path, rows=slice(start, start + size))
-        damaged = part.usable & _damaged(part.images)
-        total += int(damaged.sum())
-        yield _without_damaged(part, damaged, first=start == 0)
+        bad = part.usable & damaged(part.images)
+        total += int(bad.sum())
+        yield _without_damaged(part, bad, first=start == 0)
     if total:
         _LOG.warning("%s: %s %d", path, Status.BAD_PIXELS.value, total)
 
 
-def _damaged(images: NDArray[np.float16]) -> NDArray[np.bool_]:
-    """(N,) whether NaN or infinity is where there should be energy.
-
-    What a low sample rate leaves out are whole rows of all views, from the top.
-    """
-    finite = np.isfinite(images)
-    whole, some = finite.all(axis=(1, 3)), finite.any(axis=(1, 3))
-    from_the_top = (np.diff(whole.astype(np.int8), axis=1) <= 0).all(axis=1)
-    return ~(from_the_top & np.all(whole == some, axis=1) & np.any(whole, axis=1))
-
-
 def _without_damaged(
-    part: SpectrogramSet, damaged: NDArray[np.bool_], *, first: bool
+    part: SpectrogramSet, bad: NDArray[np.bool_], *, first: bool
 ) -> SpectrogramSet:
     """The part with its damaged rows marked; what the file left out stands in the first."""
     left_out = dict(part.left_out) if first else {}
-    if not damaged.any():
+    if not bad.any():
         return dataclasses.replace(part, left_out=left_out)
     images, status = part.images.copy(), part.status.copy()
-    images[damaged], status[damaged] = np.nan, Status.BAD_PIXELS.value
+    images[bad], status[bad] = np.nan, Status.BAD_PIXELS.value
     key = Status.BAD_PIXELS.value
-    left_out[key] = left_out.get(key, 0) + int(damaged.sum())
+    left_out[key] = left_out.get(key, 0) + int(bad.sum())
     return dataclasses.replace(part, images=images, status=status, left_out=left_out)

@@ -182,6 +182,12 @@ def simulate_dataset(
         yield image_stretch(stretch, imaging, device=device)
 
 
+def truth_path(path: str | Path) -> Path:
+    """Where the truth of a set lies: `set_truth.h5` beside `set.h5`."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}_truth.h5")
+
+
 def keep_truth(
     parts: Iterable[tuple[SpectrogramSet, Truth]], truths: list[Truth], progress: Progress
 ) -> Iterator[SpectrogramSet]:

@@ -25,19 +25,69 @@ from glitchvae.models.likelihood import (
 )
 from glitchvae.models.model import Model
 from glitchvae.models.preparation import enlarge, prepare, reduce, restore
+from glitchvae.models.user import (
+    UserEncoder,
+    UserVAE,
+    UserVAESettings,
+    evaluating,
+    has_method,
+    wrap_encoder,
+    wrap_vae,
+)
 
 __all__ = [
-    "ARCHITECTURES", "HIDDEN_WIDTHS", "LATENT_SIZES", "LIKELIHOODS", "GlitchVAE",
-    "GlitchVAESettings", "HierarchicalVAE", "HierarchySettings", "ImageVAE",
-    "ImageVAESettings", "Latents", "Likelihood", "Model", "architecture_of", "build",
-    "check_range", "enlarge", "prepare", "read_model", "reduce", "restore", "scale_to_range",
-    "scale_to_unit", "standard_normal", "takes_views",
+    "ARCHITECTURES",
+    "HIDDEN_WIDTHS",
+    "LATENT_SIZES",
+    "LIKELIHOODS",
+    "USER",
+    "GlitchVAE",
+    "GlitchVAESettings",
+    "HierarchicalVAE",
+    "HierarchySettings",
+    "ImageVAE",
+    "ImageVAESettings",
+    "Latents",
+    "Likelihood",
+    "Model",
+    "UserEncoder",
+    "UserVAE",
+    "UserVAESettings",
+    "architecture_of",
+    "build",
+    "check_range",
+    "enlarge",
+    "evaluating",
+    "has_method",
+    "prepare",
+    "read_model",
+    "reduce",
+    "restore",
+    "scale_to_range",
+    "scale_to_unit",
+    "standard_normal",
+    "takes_views",
+    "wrap_encoder",
+    "wrap_vae",
 ]  # fmt: skip
+
+
+USER = "user"
+"""Architecture of a network of the user's own, which a card can describe and nothing build."""
+
+
+def _refuse_user(settings: UserVAESettings) -> Model[Any]:
+    raise ModelError(
+        "a network of the user's own", expected=f"the network itself: {settings.network}",
+        remedy="Open its weights in Python: glitchvae.load_model(folder, network=…).",
+    )  # fmt: skip
+
 
 ARCHITECTURES: dict[str, tuple[type[Settings], Callable[..., Model[Any]]]] = {
     "glitch": (GlitchVAESettings, GlitchVAE),
     "image": (ImageVAESettings, ImageVAE),
     "hierarchy": (HierarchySettings, HierarchicalVAE),
+    USER: (UserVAESettings, _refuse_user),
 }
 """Name on a model card -> (settings, module built from them)."""
 
@@ -49,6 +99,8 @@ def architecture_of(settings: Settings) -> str:
 
 def takes_views(model: Model[Any]) -> bool:
     """Whether the input is the views of a glitch as `prepare` makes it, not a picture."""
+    if isinstance(model, UserVAE):
+        return model.settings.takes_views
     return isinstance(model, GlitchVAE) or getattr(model.settings, "network", "") == "glitch"
 
 

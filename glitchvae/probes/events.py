@@ -54,6 +54,26 @@ class ProbeSet:
     place: NDArray[np.int64]
     usable: int
 
+    @classmethod
+    def of_codes(
+        cls,
+        codes: NDArray[np.floating],
+        label: NDArray[np.object_],
+        *,
+        split: NDArray[np.object_] | None = None,
+        gps: NDArray[np.float64] | None = None,
+    ) -> Self:
+        """Codes (N, Z) and labels (N,) of which, but for splits and times, nothing is known."""
+        count = len(codes)
+        unknown, nothing = np.full(count, np.nan), np.full(count, "", dtype=object)
+        return cls(
+            event_id=np.arange(count).astype(str).astype(object),
+            gps=unknown if gps is None else gps, ifo=nothing, label=label,
+            split=nothing if split is None else split, codes=codes,
+            triggers=np.full((count, len(TRIGGER_COLUMNS)), np.nan), pixels=None,
+            place=np.arange(count), usable=count,
+        )  # fmt: skip
+
     def __len__(self) -> int:
         return len(self.label)
 

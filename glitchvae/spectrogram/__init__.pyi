@@ -9,6 +9,7 @@ from .pixels import pixel_to_energy as pixel_to_energy
 from .pixels import split_views as split_views
 from .record import ImagedEvents as ImagedEvents
 from .record import SpectrogramSet as SpectrogramSet
+from .record import damaged as damaged
 from .settings import IMAGING as IMAGING
 from .settings import ImagingSettings as ImagingSettings
 from .settings import imaging_settings as imaging_settings
@@ -19,6 +20,7 @@ __all__ = [
     "ImagingSettings",
     "SpectrogramSet",
     "column_times",
+    "damaged",
     "energy_to_pixel",
     "image_strain",
     "imaging_settings",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.shapes import IMAGE_SHAPE, VIEWS
+from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
 from glitchvae.status import Status
 from glitchvae.store import Record, attribute, column
 
@@ -85,3 +85,57 @@ class SpectrogramSet(ImagedEvents):
                 "images of another shape", where="SpectrogramSet",
                 expected=("N", *expected), found=self.images.shape,
             )  # fmt: skip
+
+    @classmethod
+    def of_images(
+        cls,
+        images: NDArray[np.floating],
+        *,
+        label: NDArray[np.object_] | None = None,
+        split: NDArray[np.object_] | None = None,
+    ) -> SpectrogramSet:
+        """Images of which nothing else is known: the row is the identifier.
+
+        Args:
+            images: (N, 4, F, T) normalised energy; NaN in rows that were not computed.
+            label: (N,) class names, "" where unknown.
+            split: (N,) names of splits.
+
+        Raises:
+            InputError: another shape, no event, or a row with a negative energy or with NaN or
+                infinity elsewhere than in whole rows of all views from the top.
+        """
+        energies = np.asarray(images)
+        if energies.shape[1:] != (len(VIEWS), *IMAGE_SHAPE) or len(energies) == 0:
+            raise InputError(
+                "no images of glitches", expected=("N", len(VIEWS), *IMAGE_SHAPE),
+                found=energies.shape,
+            )  # fmt: skip
+        bad = damaged(energies) | (energies < 0).any(axis=(1, 2, 3))
+        if bad.any():
+            raise InputError(
+                f"row {int(bad.argmax())} is no image of a glitch", found=f"{bad.sum()} such rows",
+                expected="normalised energies, 0 and above, NaN in whole rows from the top alone",
+                remedy="Leave those rows out.",
+            )  # fmt: skip
+        count = len(energies)
+        unknown, nothing = np.full(count, np.nan, np.float32), np.full(count, "", dtype=object)
+        return cls(
+            images=np.minimum(energies, ENERGY_CEILING).astype(np.float16),
+            event_id=np.arange(count).astype(str).astype(object), ifo=nothing,
+            gps=unknown.astype(np.float64),
+            snr=unknown, peak_frequency=unknown, q=unknown, duration=unknown, bandwidth=unknown,
+            f_max=unknown, block_duration=unknown, label=label, split=split,
+            status=np.full(count, Status.OK.value, dtype=object),
+        )  # fmt: skip
+
+
+def damaged(images: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(N,) whether NaN or infinity is where there should be energy.
+
+    What a low sample rate leaves out are whole rows of all views (N, 4, F, T), from the top.
+    """
+    finite = np.isfinite(images)
+    whole, some = finite.all(axis=(1, 3)), finite.any(axis=(1, 3))
+    from_the_top = (np.diff(whole.astype(np.int8), axis=1) <= 0).all(axis=1)
+    return ~(from_the_top & np.all(whole == some, axis=1) & np.any(whole, axis=1))

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glitchvae.errors import InputError
-from glitchvae.models import prepare
+from glitchvae.models import prepare, reduce, restore
 from glitchvae.objectives import Batch
-from glitchvae.shapes import ENERGY_CEILING
+from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.training.augmentation import Augmentation, augmented
 
@@ -87,9 +87,13 @@ class TrainingData:
 
     @classmethod
     def from_spectrograms(
-        cls, spectrograms: SpectrogramSet, *, description: str = ""
+        cls,
+        spectrograms: SpectrogramSet,
+        *,
+        shape: tuple[int, int] = IMAGE_SHAPE,
+        description: str = "",
     ) -> TrainingData:
-        """The usable events of a set.
+        """The usable events of a set, reduced to `shape` where that is smaller.
 
         Raises:
             InputError: none is usable.
@@ -97,8 +101,8 @@ class TrainingData:
         usable = spectrograms.usable
         events = spectrograms if usable.all() else spectrograms.take(usable)
         return cls.from_images(
-            events.images, labels=events.label, split=events.split, imaging=events.imaging,
-            description=description,
+            reduced_energies(events.images, shape), labels=events.label, split=events.split,
+            imaging=events.imaging, description=description,
         )  # fmt: skip
 
     @classmethod
@@ -180,6 +184,17 @@ class TrainingData:
     ) -> Batch:
         """Some events with small random changes."""
         return augmented(self.batch(rows), augmentation, rng)
+
+
+def reduced_energies(images: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.floating]:
+    """Energies (N, views, F', T') of fewer pixels, NaN in rows that were not computed.
+
+    They are reduced as a model with images of that size would reduce them.
+    """
+    if images.shape[2:] == shape:
+        return images
+    x = reduce(prepare(torch.from_numpy(images))[0], shape)
+    return restore(x[:, :-1]).masked_fill(x[:, -1:] == 0, torch.nan).numpy()
 
 
 def count_energies(

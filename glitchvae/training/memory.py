@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from glitchvae.errors import ModelError
+from glitchvae.models import Model
 from glitchvae.training.allocation import return_freed_memory
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
@@ -53,8 +54,9 @@ def memory_of(trainer: Trainer) -> Memory:
 
 @contextmanager
 def explain_exhaustion(
-    data: TrainingImages, config: TrainingConfig, device: torch.device, *, members: int = 1
-) -> Iterator[None]:
+    data: TrainingImages, config: TrainingConfig, device: torch.device, *, members: int = 1,
+    network: Model[Any] | None = None,
+) -> Iterator[None]:  # fmt: skip
     """Turn a failed allocation into advice.
 
     Raises:
@@ -69,7 +71,8 @@ def explain_exhaustion(
         told = str(error).splitlines()
         raise ModelError(
             f"out of memory on {device} with batches of {config.batch_size}",
-            found=told[0] if told else None, remedy=_advice(data, config, device, members),
+            found=told[0] if told else None,
+            remedy=_advice(data, config, device, members, network),
         ) from error  # fmt: skip
 
 
@@ -107,11 +110,13 @@ def _allowed() -> int:
 
 
 def _advice(
-    data: TrainingImages, config: TrainingConfig, device: torch.device, members: int
-) -> str:
+    data: TrainingImages, config: TrainingConfig, device: torch.device, members: int,
+    network: Model[Any] | None,
+) -> str:  # fmt: skip
     room = _SHARE * free_memory(device)
     plain = config.model_copy(update={"compiled": "no"})
-    per_event = members * memory_of(Trainer(data, plain, device)).per_event
+    trainer = Trainer(data, plain, device, network=network)
+    per_event = members * memory_of(trainer).per_event
     # A batch that failed is too large whatever is free by now.
     fits = min(int(room / max(per_event, 1.0)), config.batch_size // 2)
     if fits < 1:

@@ -58,12 +58,15 @@ class PictureData:
         split: NDArray[np.object_] | None = None,
         description: str = "",
     ) -> PictureData:
-        """Pictures (N, C, H, W): bool, uint8 (0 to 255 are read as 0 to 1) or floats in [0, 1].
+        """Pictures (N, C, H, W), or (N, H, W) of one channel.
+
+        They are bool, uint8 (0 to 255 are read as 0 to 1) or floats in [0, 1].
 
         Raises:
             InputError: no picture, another shape or type, or a value outside [0, 1].
         """
         where = description or None
+        images = images[:, None] if images.ndim == 3 else images
         _check(images, where)
         packed = images.dtype == np.bool_
         pixels = _pack(images) if packed else _as_stored(images)
@@ -77,6 +80,15 @@ class PictureData:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def take(self, rows: NDArray[np.int64] | slice) -> PictureData:
+        """The same data with some of the pictures."""
+        pixels = np.ascontiguousarray(self.pixels.numpy(force=True)[rows])
+        labels, split = self.labels[rows], self.split[rows]
+        return replace(
+            self, pixels=torch.from_numpy(pixels), labels=labels, split=split,
+            digest=digest_of(pixels, np.asarray(self.shape), labels, split),
+        )  # fmt: skip
 
     @property
     def nbytes(self) -> int:
@@ -114,7 +126,7 @@ class PictureData:
 def _check(images: NDArray[np.generic], where: object) -> None:
     if images.ndim != 4 or 0 in images.shape:
         raise InputError(
-            "no pictures to train on", where=where, expected="an array (N, C, H, W)",
+            "no pictures", where=where, expected="an array (N, C, H, W) or (N, H, W)",
             found=images.shape,
         )  # fmt: skip
     if images.dtype in (np.bool_, np.uint8):

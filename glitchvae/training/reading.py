@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from glitchvae.dataset import count_images, stream_images
 from glitchvae.errors import InputError, StorageError
-from glitchvae.models import prepare, reduce, restore
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.training.data import (
     TrainingData,
     count_energies,
     digest_of,
     joint_digest,
+    reduced_energies,
     text_or_empty,
 )
 
@@ -115,7 +115,7 @@ def _fill(
     for part in stream_images(path):
         events = part.take(part.usable)
         rows = slice(end, end + len(events))
-        images = _reduced(events.images, counts.shape[2:])
+        images = reduced_energies(events.images, (counts.shape[2], counts.shape[3]))
         counts[rows], computed[rows] = count_energies(images)
         labels.append(text_or_empty(events.label, len(events)))
         splits.append(text_or_empty(events.split, len(events)))
@@ -124,11 +124,3 @@ def _fill(
         raise InputError("no usable event to train on", where=path)
     label, split = np.concatenate(labels), np.concatenate(splits)
     return label, split, imaging, digest_of(counts[:end], computed[:end], label, split)
-
-
-def _reduced(images: NDArray[np.float16], shape: tuple[int, ...]) -> NDArray[np.floating]:
-    """Energies (N, views, F', T') of fewer pixels, NaN in rows that were not computed."""
-    if images.shape[2:] == shape:
-        return images
-    x = reduce(prepare(torch.from_numpy(images))[0], (shape[0], shape[1]))
-    return restore(x[:, :-1]).masked_fill(x[:, -1:] == 0, torch.nan).numpy()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from glitchvae.models import Model
 from glitchvae.progress import Progress
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.export import export
@@ -38,6 +40,7 @@ def train(
     device: str | torch.device = "cpu",
     progress: Progress = lambda _: None,
     trackers: Sequence[Tracker] = (),
+    network: Model[Any] | None = None,
 ) -> Path:
     """Train a model into the folder `out`, which is then a checkpoint.
 
@@ -58,6 +61,8 @@ def train(
         device: Where to train.
         progress: Called with the number of steps just finished.
         trackers: Told of the start, of every row of the log and of the end.
+        network: A model to start from, with the settings `config.model`; it is copied. Unless
+            given one is built with fresh weights.
 
     Raises:
         InputError: `out` holds a run, or none to resume.
@@ -69,7 +74,7 @@ def train(
     with launched(device) as (ranks, place), settled(place) as stopped:
         if not resume:
             refuse_existing(run)
-        trainer, log = Trainer(data, config, place, ranks), []
+        trainer, log = Trainer(data, config, place, ranks, network), []
         if resume:
             state = read_state(run / STATE)
             check_state(state, config, data, where=run, changed_data=changed_data)
@@ -79,7 +84,7 @@ def train(
         record = Record(trainer, log, run, trackers if ranks.first else ())
         if ranks.first:
             say_unfinished(config, run)
-        with explain_exhaustion(data, config, place):
+        with explain_exhaustion(data, config, place, network=network):
             run_steps(
                 trainer, config, log=record.log_terms, save=record.save, stopped=stopped,
                 progress=progress, ranks=ranks,

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
+from glitchvae.config import parse
 from glitchvae.errors import InputError, ModelError
+from glitchvae.objectives import OBJECTIVES
 from glitchvae.store import replacing
 from glitchvae.training.config import TrainingConfig, changed_config
 from glitchvae.training.images import TrainingImages
@@ -67,8 +69,18 @@ def check_state(
             remedy="Give the data set the run began with, start a new run, or say "
             "--changed-data to go on with this one.",
         )  # fmt: skip
-    before = changed_config(json.loads(whole["config"]), {}, where=where)
+    before = _config_of(json.loads(whole["config"]), config, where)
     _refuse_other_settings(where, before, config)
+
+
+def _config_of(stored: dict[str, Any], now: TrainingConfig, where: Path) -> TrainingConfig:
+    """The settings that a state was written with; an objective of the user's own is like now's."""
+    kind = type(now.objective)
+    if kind in OBJECTIVES.values():
+        return changed_config(stored, {}, where=where)
+    return parse(
+        TrainingConfig, {**stored, "objective": parse(kind, stored["objective"], where=where)}
+    )  # fmt: skip
 
 
 def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfig) -> None:

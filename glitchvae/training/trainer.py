@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from glitchvae.errors import ConfigError, ModelError
-from glitchvae.models import Model, architecture_of, build, takes_views
+from glitchvae.models import Model, UserVAE, architecture_of, build, takes_views
 from glitchvae.objectives import Batch, Objective
 from glitchvae.training import order
 from glitchvae.training.config import TrainingConfig
@@ -36,6 +37,7 @@ class Trainer:
         config: Settings of the run.
         device: Where to train.
         ranks: This process among those that share each batch.
+        network: A model to start from, copied; unless given one is built with fresh weights.
 
     Raises:
         ModelError: no event to train on, or data, model and objective do not fit together.
@@ -43,7 +45,7 @@ class Trainer:
 
     def __init__(
         self, data: TrainingImages, config: TrainingConfig, device: str | torch.device = "cpu",
-        ranks: Ranks = ALONE,
+        ranks: Ranks = ALONE, network: Model[Any] | None = None,
     ) -> None:  # fmt: skip
         self.config = config
         self.device = torch.device(device)
@@ -51,7 +53,7 @@ class Trainer:
         check_share(config, ranks)
         self.data = data.to(self.device)
         self.rows = training_rows(data)
-        self.model, self.critic = fresh_networks(config, self.data, self.device)
+        self.model, self.critic = fresh_networks(config, self.data, self.device, network=network)
         self.optimizer = adam(self.model.parameters(), config.learning_rate, self.device)
         critic_weights = [] if self.critic is None else list(self.critic.parameters())
         self.critic_optimizer = adam_of_critic(critic_weights, config, self.device)
@@ -260,15 +262,23 @@ def training_rows(data: TrainingImages) -> np.ndarray:
 
 def fresh_networks(
     config: TrainingConfig, data: TrainingImages, device: torch.device,
-    layout: torch.memory_format = torch.channels_last,
+    layout: torch.memory_format = torch.channels_last, network: Model[Any] | None = None,
 ) -> tuple[Model[Any], nn.Module | None]:  # fmt: skip
     """Model and critic with the weights that the seed gives, on a device.
+
+    A `network` is copied with the weights it has; one of the user's own keeps its layout in
+    memory, which its code may rely on.
 
     Raises:
         ModelError: data, model and objective do not fit together.
     """
     torch.manual_seed(config.seed)
-    model = build(architecture_of(config.model), config.model.model_dump())
+    if network is None:
+        model = build(architecture_of(config.model), config.model.model_dump())
+    else:
+        model = copy.deepcopy(network).train()
+    if isinstance(model, UserVAE):
+        layout = torch.preserve_format
     check_fit(model, config, data)
     critic = config.objective.critic(sum(model.layers))
     model = model.to(device, memory_format=layout)  # type: ignore[call-overload]

@@ -103,6 +103,19 @@ def test_unusable_codes_stay_empty(prototypes):
     assert np.isnan(found.class_probability[1])
 
 
+def test_probabilities_of_all_classes_have_the_best_one_s(prototypes, rng):
+    codes, _ = events(rng)
+    codes[3] = np.nan
+    found, share = prototypes.classify(codes), prototypes.probabilities(codes)
+    assert share.shape == (90, 3)
+    assert np.isnan(share[3]).all()
+    kept = np.delete(np.arange(90), 3)
+    np.testing.assert_allclose(share[kept].sum(axis=1), 1)
+    np.testing.assert_allclose(share[kept].max(axis=1), found.class_probability[kept], rtol=1e-6)
+    named = np.array(prototypes.names, dtype=object)[share[kept].argmax(axis=1)]
+    np.testing.assert_array_equal(named, found.class_name[kept])
+
+
 def test_no_codes_are_no_classes(prototypes):
     assert [len(column) for column in prototypes.classify(np.empty((0, 3)))] == [0, 0, 0]
 

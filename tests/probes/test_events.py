@@ -12,7 +12,7 @@ from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
 from glitchvae.embedding import encode_spectrograms
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
-from glitchvae.probes import encode_events, join_events, read_codes
+from glitchvae.probes import ProbeSet, encode_events, join_events, read_codes
 from glitchvae.probes.events import pool_images, small_images
 from glitchvae.spectrogram import SpectrogramSet
 
@@ -104,3 +104,12 @@ def test_pooled_energies_are_means_of_squares_and_keep_gaps(rng):
     assert np.isfinite(pooled[1, :, :10]).all()
     with pytest.raises(InputError, match="a divisor of 140 and 170; found 4"):
         pool_images(images, 4)
+
+
+def test_codes_of_anything_are_events(rng):
+    codes, label = rng.normal(size=(5, 3)), np.array(list("aabba"), dtype=object)
+    events = ProbeSet.of_codes(codes, label, gps=np.arange(5.0))
+    np.testing.assert_array_equal(events.take(np.array([4, 1])).codes, codes[[4, 1]])
+    assert len(set(events.event_id)) == 5
+    assert np.isnan(events.triggers).all()
+    assert events.pixels is None

@@ -408,3 +408,32 @@ def test_labelled_glitches_are_imaged(real_data):
     columns = np.nanmax(made.images[0, 3].astype(float), axis=0)
     bright = column_times(4.0)[columns > 20]
     assert np.abs(bright).max() < 0.1
+
+
+def test_images_alone_make_a_set(rng):
+    images = 30 * rng.random((3, len(VIEWS), *IMAGE_SHAPE))
+    images[1, :, 100:] = np.nan
+    made = SpectrogramSet.of_images(images, label=np.array(["Blip", "", "Tomte"], dtype=object))
+    assert made.usable.all()
+    assert list(made.event_id) == ["0", "1", "2"]
+    assert np.nanmax(made.images) == np.float16(25.5)
+    np.testing.assert_allclose(made.images, np.minimum(images, 25.5), rtol=1e-3, atol=1e-6)
+    assert np.isnan(made.gps).all()
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [((1, 0, 5, 7), np.nan), ((1, slice(None), slice(3)), np.nan), ((1, 0, 5), np.inf),
+     ((1, 2, 3, 4), -1e-3), ((1, 2), np.nan), ((1,), np.nan)],
+)  # fmt: skip
+def test_a_row_that_is_no_image_is_named(place, value, rng):
+    images = rng.random((3, len(VIEWS), *IMAGE_SHAPE))
+    images[place] = value
+    with pytest.raises(InputError, match=r"row 1 is no image of a glitch.*1 such rows"):
+        SpectrogramSet.of_images(images)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 140, 170), (2, 4, 70, 85), (4, 140, 170), (3,)])
+def test_another_shape_is_no_image_of_a_glitch(shape):
+    with pytest.raises(InputError, match=r"no images of glitches.*\('N', 4, 140, 170\)"):
+        SpectrogramSet.of_images(np.zeros(shape))

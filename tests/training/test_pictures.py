@@ -80,3 +80,22 @@ def test_a_model_for_signed_data_is_given_those(pictures):
 def test_what_is_no_picture_is_named(images, message):
     with pytest.raises(InputError, match=message):
         PictureData.from_images(images, description="x.npz")
+
+
+def test_pictures_of_one_channel_need_no_axis_for_it(rng):
+    images = rng.random((5, 8, 9)) > 0.5
+    with_axis = PictureData.from_images(images[:, None])
+    assert PictureData.from_images(images).digest == with_axis.digest
+
+
+@pytest.mark.parametrize("rows", [slice(1, 9, 3), np.array([4, 0]), slice(None, None, -1)])
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.float32])
+def test_some_of_them_are_those(kind, rows, rng):
+    images = (255 * rng.random((11, 2, 5, 7))).astype(np.uint8)
+    images = images > 99 if kind is bool else images if kind is np.uint8 else images / 255
+    names = np.arange(11).astype(str).astype(object)
+    some = PictureData.from_images(images, labels=names).take(rows)
+    again = PictureData.from_images(images[rows], labels=names[rows])
+    assert some.digest == again.digest
+    assert torch.equal(some.images(slice(None)), again.images(slice(None)))
+    assert list(some.labels) == list(names[rows])

@@ -11,7 +11,7 @@ import torch
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.errors import InputError, ModelError
-from glitchvae.models import ImageVAESettings
+from glitchvae.models import ImageVAESettings, wrap_vae
 from glitchvae.objectives import Beta, Factor
 from glitchvae.training import TrainingConfig, TrainingData, resumed_config, train
 
@@ -210,3 +210,68 @@ def test_a_resumed_run_keeps_its_settings(data, tmp_path, config):
     run = train(data, config, tmp_path / "run")
     assert resumed_config(run) == config
     assert resumed_config(run, steps=9, seed=None).steps == 9
+
+
+class Own(torch.nn.Module):
+    """A VAE of the user's own, whose code relies on the layout of its input."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(1, 4, 4, stride=4)
+        self.up, self.down = torch.nn.Linear(256, 6), torch.nn.Linear(3, 1024)
+
+    def encode(self, x):
+        return self.up(self.convolution(x).relu().view(len(x), -1)).chunk(2, dim=1)
+
+    def decode(self, z):
+        return self.down(z).sigmoid().view(-1, 1, 32, 32)
+
+
+@pytest.fixture
+def own(pictures):
+    torch.manual_seed(3)
+    network = wrap_vae(Own(), pictures.images(slice(0, 2)))
+    config = TrainingConfig(
+        objective=Factor(), steps=20, batch_size=8, save_every=10, log_every=5,
+        model=network.settings, learning_rate=1e-2,
+    )  # fmt: skip
+    return network, config
+
+
+def test_a_network_of_one_s_own_learns_and_stays_as_it_was(own, pictures, tmp_path):
+    network, config = own
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    run = train(pictures, config, tmp_path / "run", network=network)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    with (run / "log.csv").open() as stream:
+        log = list(csv.DictReader(stream))
+    assert float(log[-1]["reconstruction"]) < 0.95 * float(log[0]["reconstruction"])
+    opened = load_checkpoint(run, network=Own())
+    trained = opened.model.state_dict()
+    assert not torch.equal(trained["network.up.weight"], before["network.up.weight"])
+    assert opened.card.model["network"].endswith("Own")
+
+
+class Mine(Beta):
+    """An objective of the user's own."""
+
+    name: str = "mine"
+    extra: float = 0.5
+
+    def total(self, terms, weights):
+        return super().total(terms, weights) + self.extra * terms["rate"]
+
+
+def test_a_stop_of_an_own_objective_and_network_leaves_no_trace(
+    own, pictures, tmp_path, stop_after
+):
+    network, config = own
+    config = config.model_copy(update={"objective": Mine(beta=2.0)})
+    whole = train(pictures, config, tmp_path / "whole", network=network)
+    with pytest.raises(KeyboardInterrupt):
+        train(pictures, config, tmp_path / "parts", network=network, progress=stop_after(7))
+    parts = train(pictures, config, tmp_path / "parts", network=network, resume=True)
+    assert weights(parts) == weights(whole)
+    other = config.model_copy(update={"objective": Mine(beta=3.0)})
+    with pytest.raises(ModelError, match=r"settings differ.*objective"):
+        train(pictures, other, parts, network=network, resume=True)

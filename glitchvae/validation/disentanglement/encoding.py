@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glitchvae.models import Model, scale_to_range
+from glitchvae.models import Model, UserEncoder, scale_to_range
 from glitchvae.objectives import distortion, kl_per_dimension
 from glitchvae.progress import Progress
 from glitchvae.training import PictureData
@@ -52,7 +53,7 @@ class Explained(NamedTuple):
 
 
 def encode(
-    model: Model[Any],
+    model: Model[Any] | UserEncoder,
     pictures: PictureData,
     *,
     device: str | torch.device = "cpu",
@@ -66,10 +67,30 @@ def encode(
         device: Where to encode.
         progress: Told of the pictures just encoded.
     """
-    here, means, log_vars = pictures.to(device), [], []
+    here = pictures.to(device)
+    starts = range(0, len(pictures), _BATCH)
+    return encode_inputs(
+        model, (here.images(slice(start, start + _BATCH)) for start in starts), progress=progress
+    )
+
+
+def encode_inputs(
+    model: Model[Any] | UserEncoder,
+    inputs: Iterable[Tensor],
+    *,
+    progress: Progress = lambda _: None,
+) -> Codes:
+    """The same of images that come in batches.
+
+    Args:
+        model: In evaluation mode.
+        inputs: At least one batch (B, C, H, W), on the device of the model: pictures in [0, 1],
+            or glitches as `prepare` makes them.
+        progress: Told of the images just encoded.
+    """
+    means, log_vars = [], []
     with torch.inference_mode():
-        for start in range(0, len(pictures), _BATCH):
-            x = here.images(slice(start, start + _BATCH))
+        for x in inputs:
             posterior = model.encode(scale_to_range(x, model.likelihood))
             means.append(posterior.mean.float().cpu())
             log_vars.append(2 * posterior.stddev.float().log().cpu())

@@ -5,12 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from glitchvae.models.model import Model
+from glitchvae.models import Model, UserEncoder
 
 
 @torch.no_grad()
-def pixel_channels(model: Model, images: Tensor) -> int:
-    """How many of the channels are pixels; a further one says where they exist."""
+def pixel_channels(model: Model | UserEncoder, images: Tensor) -> int:
+    """How many of the channels are pixels; a further one says where they exist.
+
+    Of images for an encoder without a decoder all are.
+    """
+    if isinstance(model, UserEncoder):
+        return images.shape[1]
     return model.decode(model.infer(images[:1], sample=False).z).mean.shape[1]
 
 

@@ -87,7 +87,7 @@ class Robustness:
 
     def by_pair(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """(pairs, strengths) a column of `attacks`."""
-        return values.reshape(int(self.attacks.pair.max()) + 1, -1)
+        return self.attacks.by_pair(values)
 
     @property
     def drop(self) -> float:
@@ -97,17 +97,12 @@ class Robustness:
     @property
     def resistance(self) -> NDArray[np.floating]:
         """(pairs,) share of the divergence that is left, mean over prices: 1 is no effect."""
-        return self.by_pair(self.attacks.relative_divergence).mean(axis=1)
+        return self.attacks.mean_relative_divergence
 
     @property
     def half_size(self) -> NDArray[np.floating]:
-        """(pairs,) size of the disturbance that takes half of the divergence (pixels' range).
-
-        Between two prices along the straight line. Unlike `resistance` it does not depend on
-        the scale of the codes, which says what a price can buy.
-        """
-        left, size = map(self.by_pair, (self.attacks.relative_divergence, self.attacks.distance))
-        return np.array([np.interp(0.5, *each) for each in zip(left, size, strict=True)])
+        """(pairs,) size of the disturbance that takes half of the divergence (pixels' range)."""
+        return self.attacks.half_divergence_norm
 
 
 def random_pairs(images: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,22 @@
 """Attacks reach what an independent optimiser reaches, keep the pixels' range, and say so."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch.distributions import kl_divergence
 
-from glitchvae.errors import InputError
-from glitchvae.models import GlitchVAE, GlitchVAESettings, build, prepare
+from glitchvae.errors import InputError, ModelError
+from glitchvae.models import (
+    GlitchVAE,
+    GlitchVAESettings,
+    UserEncoder,
+    build,
+    prepare,
+    wrap_encoder,
+    wrap_vae,
+)
 from glitchvae.models.image_vae import ImageVAE, ImageVAESettings
 from glitchvae.validation.robustness.attacks import (
     GOALS,
@@ -230,3 +240,94 @@ def test_bad_input_is_named(model, images):
         attack(model, images[:2], images[2:], [1.0, 0.5])
     with pytest.raises(InputError, match="no pairs"):
         attack(model, images[:2], images[2:3], GRID)
+
+
+@pytest.fixture
+def matrix() -> torch.Tensor:
+    return torch.randn(3, 256, generator=torch.Generator().manual_seed(5)) / 16
+
+
+def encoder_of(matrix) -> UserEncoder:
+    return wrap_encoder(lambda x: x.flatten(1) @ matrix.T, torch.rand(2, 1, 16, 16))
+
+
+@pytest.fixture
+def grey(images) -> torch.Tensor:
+    """Images far from black and white, so that no pixel meets the end of its range."""
+    return 0.45 + 0.1 * images
+
+
+@pytest.mark.parametrize("goal", ["latent", "mean"])
+def test_attacks_on_a_linear_encoder_are_where_the_gradient_is_zero(matrix, grey, goal):
+    """Of |A d - r|^2 / 2 + lambda |d| the minimum has A'(r - A d) = lambda d / |d|, or d = 0."""
+    encoder, weight = encoder_of(matrix), {"latent": 1.0, "mean": 2.0}[goal]
+    found = attack(encoder, grey[:2], grey[2:], GRID / 64, goal=goal, keep=True)
+    wanted = ((grey[2:] - grey[:2]).flatten(1) @ matrix.T)[found.pair]
+    d = torch.from_numpy(found.disturbance).flatten(1)
+    left = wanted - d @ matrix.T
+    np.testing.assert_allclose(
+        found.divergence, weight / 2 * left.square().sum(1), rtol=1e-3, atol=2e-7
+    )
+    pull, size = weight * left @ matrix, d.norm(dim=1)
+    strength = torch.from_numpy(found.strength).float()
+    moved = size > 1e-4
+    assert 0 < moved.sum() < len(moved)
+    torch.testing.assert_close(
+        pull[moved], (strength / size)[moved, None] * d[moved], rtol=0.02, atol=1e-3
+    )
+    assert (pull[~moved].norm(dim=1) <= strength[~moved]).all()
+
+
+def test_nothing_is_drawn_of_the_target_of_an_encoder_alone(matrix, grey):
+    encoder = encoder_of(matrix)
+    found = attack(encoder, grey[:2], grey[2:], GRID, evaluations=5)
+    for column in (found.target_distortion, found.target_error, found.clean_error):
+        assert np.isnan(column).all()
+    with pytest.raises(ModelError, match=r"an encoder alone draws nothing.*latent or mean"):
+        attack(encoder, grey[:2], grey[2:], GRID, goal="output")
+
+
+def test_channels_that_are_no_pixels_stay(matrix, grey):
+    x = torch.cat([grey, torch.ones(4, 1, 16, 16)], dim=1)
+    encoder = wrap_encoder(lambda x: x[:, :1].flatten(1) @ matrix.T + x[:, 1:].mean(), x)
+    found = attack(encoder, x[:2], x[2:], [1e-3], channels=1, evaluations=9, keep=True)
+    assert found.disturbance.shape == (2, 1, 16, 16)
+
+
+def test_a_vae_of_one_s_own_is_attacked_as_ours(model, images):
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def encode(self, x):
+            posterior = self.inner.encode(x)
+            return posterior.mean, 2 * posterior.stddev.log()
+
+        def decode(self, z):
+            return self.inner.decode(z).mean
+
+    own = wrap_vae(Own(), images).eval()
+    for goal in GOALS:
+        one, other = (
+            attack(each, images[:2], images[2:], GRID, goal=goal, evaluations=20)
+            for each in (model, own)
+        )
+        np.testing.assert_allclose(one.divergence, other.divergence, rtol=0.02)
+
+
+def test_codes_without_a_gradient_are_refused(grey):
+    encoder = wrap_encoder(lambda x: x.flatten(1).numpy(force=True)[:, :3], grey)
+    with pytest.raises(ModelError, match=r"without a gradient.*detach"):
+        attack(encoder, grey[:2], grey[2:], GRID)
+
+
+def test_half_of_the_divergence_lies_between_two_weights(model, images):
+    found = attack(model, images[:2], images[2:], GRID, evaluations=2)
+    left = np.array([0.1, 0.4, 0.6, 0.9, 1.0, 0.6, 0.7, 0.8, 0.9, 1.0])
+    norm = np.array([5.0, 3.0, 1.0, 0.5, 0.0, 2.5, 1.0, 0.5, 0.2, 0.0])
+    changed = dataclasses.replace(
+        found, divergence=left, clean_divergence=np.ones(10), distance=norm
+    )
+    np.testing.assert_allclose(changed.half_divergence_norm, [2.0, 2.5])
+    np.testing.assert_allclose(changed.mean_relative_divergence, [0.6, 0.8])

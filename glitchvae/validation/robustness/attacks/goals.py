@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from glitchvae.errors import InputError
-from glitchvae.models import Latents
-from glitchvae.models.model import Model
+from glitchvae.errors import InputError, ModelError
+from glitchvae.models import Latents, Model, UserEncoder
 from glitchvae.validation.robustness.attacks.pairs import Pairs
 
 GoalName = Literal["latent", "mean", "output"]
@@ -26,7 +25,7 @@ class Goal:
     """Divergence (B,) of inputs from the targets of some pairs; an attack makes it small.
 
     Args:
-        model: In evaluation mode.
+        model: In evaluation mode; an encoder alone does for goals that draw nothing.
         pairs: Inputs and targets.
         layers: The attacked latent layers, counted from 1 at the bottom; None attacks all.
 
@@ -34,11 +33,18 @@ class Goal:
         InputError: the model has no such layer.
     """
 
-    def __init__(self, model: Model, pairs: Pairs, layers: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, model: Model | UserEncoder, pairs: Pairs, layers: tuple[int, ...] | None = None
+    ) -> None:
         self.model, self.pairs = model, pairs
         self.layers = attacked_layers(model, layers)
         with torch.no_grad():
             self.targets = model.infer(pairs.targets, sample=False)
+
+    @property
+    def decoder(self) -> Model | None:
+        """The model as far as it draws; None of an encoder alone."""
+        return None if isinstance(self.model, UserEncoder) else self.model
 
     def __call__(self, x: Tensor, pair: Tensor) -> Tensor:
         """Divergence (B,) of inputs `x` (B, C, F, T) from the targets of the pairs `pair` (B,)."""
@@ -84,15 +90,24 @@ class OutputGoal(Goal):
     """
 
     def divergence(self, latents: Latents, pair: Tensor) -> Tensor:
-        """The negative evidence lower bound in nats."""
-        log_likelihood = self.pairs.log_likelihood(self.model.decode(latents.z), pair)
+        """The negative evidence lower bound in nats.
+
+        Raises:
+            ModelError: the model is an encoder alone.
+        """
+        if self.decoder is None:
+            raise ModelError(
+                "an encoder alone draws nothing", expected="a model that decodes",
+                remedy="Attack its codes: the goal latent or mean.",
+            )  # fmt: skip
+        log_likelihood = self.pairs.log_likelihood(self.decoder.decode(latents.z), pair)
         return kl_divergence(latents.posterior, latents.prior).sum(dim=1) - log_likelihood
 
 
 GOALS: dict[GoalName, type[Goal]] = {"latent": LatentGoal, "mean": MeanGoal, "output": OutputGoal}
 
 
-def attacked_layers(model: Model, layers: tuple[int, ...] | None) -> tuple[int, ...]:
+def attacked_layers(model: Model | UserEncoder, layers: tuple[int, ...] | None) -> tuple[int, ...]:
     """The layers an attack is on; None is all of them.
 
     Raises:

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from glitchvae.errors import InputError
-from glitchvae.models.likelihood import check_range
-from glitchvae.models.model import Model
+from glitchvae.models import Model, UserEncoder, check_range
 from glitchvae.validation.images.pixels import existing, pixel_channels
 
 
@@ -32,8 +31,22 @@ class Pairs:
     limits: tuple[float, float]
 
     @classmethod
-    def of(cls, model: Model, inputs: Tensor, targets: Tensor) -> Pairs:
+    def of(
+        cls,
+        model: Model | UserEncoder,
+        inputs: Tensor,
+        targets: Tensor,
+        *,
+        channels: int | None = None,
+    ) -> Pairs:
         """Pairs for a model.
+
+        Args:
+            model: What they are for.
+            inputs: (P, C, F, T) as the model takes them.
+            targets: (P, C, F, T).
+            channels: How many of the first channels are pixels; None: as many as the model
+                decodes, of an encoder alone all.
 
         Raises:
             InputError: numbers or shapes differ, a pixel is out of the likelihood's range,
@@ -44,7 +57,8 @@ class Pairs:
                 "inputs and targets are no pairs", expected="two tensors (P, C, F, T)",
                 found=(tuple(inputs.shape), tuple(targets.shape)),
             )  # fmt: skip
-        channels = pixel_channels(model, inputs)
+        if channels is None:
+            channels = pixel_channels(model, inputs)
         for name, images in (("inputs", inputs), ("targets", targets)):
             check_range(images[:, :channels], model.likelihood, where=name)
         equal = (inputs == targets).flatten(1).all(dim=1).nonzero().flatten().tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.store import Record, attribute, column
@@ -23,7 +24,8 @@ class Attacks(Record):
         divergence: What the goal measures between the disturbed input and the target.
         clean_divergence: The same without disturbance.
         objective: `divergence + lambda distance`; within a ball, `divergence`.
-        target_distortion: -log p(x_t | z), z the code of the disturbed input, in nats.
+        target_distortion: -log p(x_t | z), z the code of the disturbed input, in nats; NaN, as
+            the two below, of an encoder without a decoder.
         target_error: Euclidean distance of the target from the disturbed input's reconstruction.
         clean_error: The same of the input without disturbance.
         evaluations: Times the goal and its gradient were computed.
@@ -63,3 +65,23 @@ class Attacks(Record):
         Comparable between models, as `divergence` is not: it grows with the scale of codes.
         """
         return self.divergence / self.clean_divergence
+
+    def by_pair(self, values: NDArray[Any]) -> NDArray[Any]:
+        """(pairs, strengths) a column."""
+        return values.reshape(int(self.pair.max()) + 1, -1)
+
+    @property
+    def mean_relative_divergence(self) -> NDArray[Any]:
+        """(pairs,) share of the divergence that is left, mean over strengths: 1 is no effect."""
+        return self.by_pair(self.relative_divergence).mean(axis=1)
+
+    @property
+    def half_divergence_norm(self) -> NDArray[Any]:
+        """(pairs,) norm of what takes half of the divergence (pixels' range).
+
+        Between two strengths along the straight line; where none of them takes half it is the
+        norm at the lowest, and half takes more than that. Unlike `mean_relative_divergence` it
+        does not depend on the scale of the codes, which says what a strength can buy.
+        """
+        left, norm = map(self.by_pair, (self.relative_divergence, self.distance))
+        return np.array([np.interp(0.5, *each) for each in zip(left, norm, strict=True)])

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glitchvae.errors import InputError
-from glitchvae.models.model import Model
+from glitchvae.errors import InputError, ModelError
+from glitchvae.models import Model, UserEncoder
 from glitchvae.precision import full_precision
 from glitchvae.progress import Progress
 from glitchvae.validation.robustness.attacks.ball import NORMS, Norm, descend_in_ball
@@ -35,13 +35,14 @@ _CHEAP = 0.1
 
 
 def attack(
-    model: Model,
+    model: Model | UserEncoder,
     inputs: Tensor,
     targets: Tensor,
     strengths: Sequence[float] | NDArray[np.floating] = STRENGTHS,
     *,
     goal: GoalName = "latent",
     layers: tuple[int, ...] | None = None,
+    channels: int | None = None,
     method: Method = "batch",
     evaluations: int = EVALUATIONS,
     batch_size: int = 128,
@@ -57,12 +58,15 @@ def attack(
     disturbance, as in the papers.
 
     Args:
-        model: In evaluation mode.
+        model: In evaluation mode; for the goals "latent" and "mean" an encoder alone will do,
+            of whose targets nothing is drawn (NaN).
         inputs: (P, C, F, T) as the model takes them.
         targets: (P, C, F, T).
         strengths: (K,) lambda, ascending.
         goal: "latent", "mean" or "output".
         layers: Attacked latent layers, from 1 at the bottom; None is all.
+        channels: How many of the first channels are pixels that may change; None: as many as
+            the model decodes, of an encoder alone all.
         method: "batch" or "l-bfgs-b".
         evaluations: Most evaluations of the goal and its gradient for each attack.
         batch_size: Attacks in memory at a time, but at least those of one pair.
@@ -74,8 +78,10 @@ def attack(
 
     Raises:
         InputError: bad pairs, a layer that is not there, or strengths out of order.
+        ModelError: the goal "output" of an encoder alone; codes without a gradient.
     """
-    pairs = Pairs.of(model, inputs, targets)
+    pairs = Pairs.of(model, inputs, targets, channels=channels)
+    _require_gradient(model, pairs.inputs)
     grid = _checked(strengths, "lambda")
     pair, strength = _all_attacks(pairs, grid)
     optimise, together = (descend, batch_size) if method == "batch" else (minimise, 1)
@@ -134,6 +140,23 @@ def attack_in_ball(
     found = Found.of(parts)
     order = _carried_forward(found.divergence.view(len(pairs), len(grid)))
     return _record(aim, pair, radius, found.instead(order), goal, norm, keep=keep)
+
+
+def _require_gradient(model: Model | UserEncoder, inputs: Tensor) -> None:
+    """Refuse codes that no gradient leads back from.
+
+    Raises:
+        ModelError: the codes do not depend on the images by torch's operations.
+    """
+    with torch.enable_grad():
+        leaf = inputs[:1].detach().clone().requires_grad_(True)
+        mean = model.infer(leaf, sample=False).posterior.mean
+    if not mean.requires_grad:
+        raise ModelError(
+            "codes without a gradient cannot be attacked",
+            expected="an encoder of torch's operations",
+            remedy="Leave out no_grad, detach and numpy within the encoder.",
+        )  # fmt: skip
 
 
 def _checked(values: Sequence[float] | NDArray[np.floating], what: str) -> NDArray[np.float64]:
@@ -204,8 +227,11 @@ def _record(
 
 def _drawn(goal: Goal, x: Tensor, pair: Tensor) -> tuple[Tensor, Tensor]:
     """-log p of the target, and the distance of the reconstruction from it, each (B,)."""
-    pairs = goal.pairs
-    likelihood = goal.model.decode(goal.model.infer(x, sample=False).z)
+    pairs, decoder = goal.pairs, goal.decoder
+    if decoder is None:
+        nothing = torch.full((len(x),), torch.nan, device=x.device)
+        return nothing, nothing
+    likelihood = decoder.decode(decoder.infer(x, sample=False).z)
     difference = likelihood.mean - pairs.targets[pair, : pairs.channels]
     error = (difference * pairs.exist(pairs.targets, pair)).flatten(1).norm(dim=1)
     return -pairs.log_likelihood(likelihood, pair), error
