@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from glitchvae.archive import verification
 from glitchvae.archive.classes import KEYS as CLASS_KEYS
 from glitchvae.archive.classes import write_classes
 from glitchvae.archive.index import index
-from glitchvae.archive.journal import Journal, Spans, is_running, recover, writing
+from glitchvae.archive.journal import Journal, Spans, alone, is_running, recover, writing
 from glitchvae.archive.labels import write_labels
 from glitchvae.archive.layout import (
     check_marker,
@@ -33,6 +34,7 @@ from glitchvae.archive.layout import (
 from glitchvae.archive.parts import events_between
 from glitchvae.archive.summary import Summary
 from glitchvae.archive.views import read_views
+from glitchvae.classes.catalog import Catalog, read_catalog
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.embedding import UNCERTAINTIES, Embeddings, write_embeddings
 from glitchvae.embedding.tables import assemble
@@ -138,10 +140,8 @@ class Archive:
         """
         found = self._select(model, "e.event_id = ?", [event_id])
         if len(found) == 0:
-            raise ArchiveError(
-                f"no event {event_id!r}", where=self.path,
-                remedy="`glitchvae archive export` lists the identifiers.",
-            )  # fmt: skip
+            with self._index() as connection:
+                raise _no_event(connection, self.path, event_id)
         return found
 
     def find(
@@ -217,9 +217,32 @@ class Archive:
         with self._index() as connection:
             _choose_model(connection, self.path, digest)
 
-    def label(self, labels: Mapping[str, str]) -> None:
-        """Keep what people say about events; the last word on an event counts."""
-        write_labels(self.path, labels)
+    def label(self, labels: Mapping[str, str], *, catalog: Catalog | None = None) -> dict[str, str]:
+        """Keep what people say about events; the last word on an event counts.
+
+        Args:
+            labels: A class for each event, in any spelling that the catalogue knows.
+            catalog: Its classes may be named; by default those that are shipped.
+
+        Returns:
+            The labels as they are kept: by the names of the classes.
+
+        Raises:
+            ArchiveError: no such event; nothing is kept.
+            CatalogError: no such class, or a retired one; nothing is kept.
+            StorageError: the disk refused the write; earlier labels are untouched.
+        """
+        known = read_catalog() if catalog is None else catalog
+        names = {event: known.in_use(name).name for event, name in labels.items()}
+        with self._index() as connection:
+            query = "SELECT event_id FROM embeddings WHERE event_id IN (SELECT unnest(?))"
+            there = {row[0] for row in connection.execute(query, [list(names)]).fetchall()}
+            for event in names:
+                if event not in there:
+                    raise _no_event(connection, self.path, event)
+        with alone(self.path):
+            write_labels(self.path, names)
+        return names
 
     def classify(
         self, prototypes: Prototypes, *, model: str | None = None
@@ -321,6 +344,21 @@ class Archive:
                 rows := [n for n, row in enumerate(names) if part.covers(row)]
             ):
                 yield path, rows
+
+
+def _no_event(connection: duckdb.DuckDBPyConnection, root: Path, event_id: str) -> ArchiveError:
+    """That an archive has no such event, and which it may be that is meant."""
+    rows = connection.execute(
+        "SELECT DISTINCT event_id FROM embeddings"
+        " ORDER BY levenshtein(event_id, ?), event_id LIMIT 20",
+        [event_id],
+    ).fetchall()
+    close = difflib.get_close_matches(event_id, [row[0] for row in rows], n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return ArchiveError(
+        f"no event {event_id!r}{hint}", where=root,
+        remedy="`glitchvae archive export` lists the identifiers.",
+    )  # fmt: skip
 
 
 def _choose_model(

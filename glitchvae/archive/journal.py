@@ -102,14 +102,14 @@ def writing(root: Path, spans: Spans | None = None) -> Iterator[Journal]:
     """
     folder = root / "parts" / f".running-{uuid.uuid4().hex[:12]}"
     lock = FileLock(folder / "lock")
-    with _alone(root):
+    with alone(root):
         with replacing(folder / _SPANS) as temporary:
             temporary.write_text(json.dumps(spans or {}), encoding="utf-8")
         lock.acquire()
     with lock:
         lock.release()  # the block holds it once more than needed
         yield Journal(folder)
-        with _alone(root):
+        with alone(root):
             damaged = _publish(root, folder)
         if damaged:
             raise damaged[0]
@@ -125,7 +125,7 @@ def recover(root: Path) -> None:
     """
     if not journals(root):
         return
-    with _alone(root):
+    with alone(root):
         for folder in journals(root):
             try:
                 with FileLock(folder / "lock", timeout=0):
@@ -160,8 +160,8 @@ def damage_of(folder: Path) -> dict[Path, ArchiveError]:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Hold the lock under which journals begin and end and parts appear."""
+def alone(root: Path) -> Iterator[None]:
+    """Hold the lock under which journals begin and end, parts appear and labels change."""
     try:
         (root / "parts").mkdir(parents=True, exist_ok=True)
         with FileLock(root / "parts" / ".publish.lock"):

@@ -191,6 +191,20 @@ class Catalog:
             raise CatalogError(f"no class {name!r}{_hint(spelling, choices)}")
         return choices[spelling]
 
+    def in_use(self, name: str) -> ClassCard:
+        """The class that `name` means today: a merged one means the class it went into.
+
+        Raises:
+            CatalogError: no such class, or it is retired.
+        """
+        card, passed = self.find(name), set[str]()
+        while card.merged_into is not None and card.key not in passed:
+            passed.add(card.key)
+            card = self.find(card.merged_into)
+        if card.status == "retired":
+            raise CatalogError(f"{card.name} is retired", remedy="Name a class in use.")
+        return card
+
 
 def fold(name: str) -> str:
     """A name without what varies between exports: case, blanks, hyphens, underscores."""

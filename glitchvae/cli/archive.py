@@ -1,4 +1,4 @@
-"""Look into an archive, export it, check it, name its glitches anew."""
+"""Look into an archive, export it, check it, label its glitches or name them anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glitchvae.cli._tables import print_table
 
 @click.group("archive")
 def command() -> None:
-    """Look into an archive, export it, check it, name its glitches anew."""
+    """Look into an archive, export it, check it, label its glitches or name them anew."""
 
 
 @command.command()
@@ -73,6 +73,27 @@ def classify(model: str | None, catalog: Path | None, archive: Path | None) -> N
         print_table(table)
     changed = sum(count for (before, now), count in changes.items() if before != now)
     click.echo(f"{changed:,} of {sum(changes.values()):,} glitches have another class now")
+
+
+@command.command()
+@click.argument("event_id", metavar="ID")
+@click.argument("class_name", metavar="CLASS")
+@CATALOG
+@ARCHIVE
+def label(event_id: str, class_name: str, catalog: Path | None, archive: Path | None) -> None:
+    """Keep what you say a glitch is: the glitch ID is of CLASS.
+
+    CLASS is a class of the catalogue or of your own, in any spelling that its card knows;
+    its name is kept. A later label of the same glitch takes the place of an earlier one.
+    """
+    from glitchvae.archive import Archive, archive_path
+    from glitchvae.classes.catalog import read_catalog
+    from glitchvae.discovery.decisions import catalog_path
+
+    store = Archive(archive_path(archive))
+    known = read_catalog(own=catalog_path(catalog, store.path))
+    kept = store.label({event_id: class_name}, catalog=known)
+    click.echo(f"{event_id}: {kept[event_id]}")
 
 
 @command.command()

@@ -22,7 +22,7 @@ from glitchvae.archive.parts import rows_between
 from glitchvae.archive.views import pack_views, unpack_views
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.embedding import Embeddings, read_embeddings
-from glitchvae.errors import ArchiveError, StorageError
+from glitchvae.errors import ArchiveError, GlitchvaeError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.status import Status
@@ -305,6 +305,45 @@ class TestLabels:
         archive.label({rows.event_id[0]: "Koi_Fish", rows.event_id[1]: "Blip"})
         (archive.path / "archive.duckdb").unlink(missing_ok=True)
         assert list(archive.embeddings().label) == ["Koi_Fish", "Blip", "Tomte"]
+
+    def test_the_name_of_the_class_is_kept(self, archive):
+        rows = make_embeddings(2)
+        archive.append(rows)
+        kept = archive.label({rows.event_id[0]: "koi fish", rows.event_id[1]: "BLIP"})
+        assert list(kept.values()) == ["Koi_Fish", "Blip"]
+        assert list(archive.embeddings().label) == ["Koi_Fish", "Blip"]
+
+    @pytest.mark.parametrize(
+        ("event", "name", "message"),
+        [
+            (
+                "H1-1126259462.0000",
+                "Koy_Fish",
+                r"no class 'Koy_Fish' \(did you mean 'Koi_Fish'\?\)",
+            ),
+            ("H1-1126259462.0000", "", "no class ''"),
+            ("H1-1126259462.000", "Blip", r"no event .* \(did you mean 'H1-1126259462\.0000'\?\)"),
+            ("nobody", "Blip", r"no event 'nobody'\. `glitchvae archive export`"),
+        ],
+    )
+    def test_unknown_events_and_classes(self, archive, event, name, message):
+        """Nothing is kept, not even the labels beside them that are right."""
+        archive.append(make_embeddings(3))
+        with pytest.raises(GlitchvaeError, match=message):
+            archive.label({"H1-1126259463.0000": "Blip", event: name})
+        assert not (archive.path / "labels.csv").exists()
+
+    def test_no_label_of_many_writers_is_lost(self, archive):
+        rows = make_embeddings(6)
+        archive.append(rows)
+        jobs = [
+            FORK.Process(target=archive.label, args=({event: "Tomte"},)) for event in rows.event_id
+        ]
+        for job in jobs:
+            job.start()
+        for job in jobs:
+            job.join()
+        assert list(archive.embeddings().label) == ["Tomte"] * 6
 
 
 class TestIndex:

@@ -1,4 +1,4 @@
-"""`glitchvae archive`: info, classify, export, verify."""
+"""`glitchvae archive`: info, classify, export, label, verify."""
 
 import numpy as np
 import pytest
@@ -129,6 +129,45 @@ def test_classify_knows_an_accepted_class(of_a_model, tiny_model, tmp_path):
     assert "known from your catalogue: Pearls" in result.stderr
     names = of_a_model.embeddings().class_name
     assert [name == "Pearls" for name in names] == [True] * 3 + [False] * 3
+
+
+def test_label_by_any_spelling_of_a_class(archive):
+    result = run("label", "event1", "koi-fish", archive=archive)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "event1: Koi_Fish\n"
+    assert list(archive.embeddings().label) == ["", "Koi_Fish", "", "", ""]
+
+
+def test_label_by_a_class_of_ones_own(archive, tmp_path):
+    rows = archive.embeddings()
+    evidence = Evidence(
+        model=rows.model_digest, events=3, medoid="event0", p_value=1e-6, stability=0.9,
+        expected_per_month=0.0, nearest=("Blip",),
+    )  # fmt: skip
+    own, members = tmp_path / "glitch-catalog", rows.take(np.arange(3))
+    review.write_draft(own / "candidates", draft_card("Pearls", members, evidence), members)
+    assert run("label", "event1", "Pearls", archive=archive).exit_code == 1  # not decided yet
+    review.accept(own, "Pearls", review.decide("accepted", "A. Name"))
+    assert run("label", "event1", "pearls", archive=archive).stdout == "event1: Pearls\n"
+    review.retire(own, "Pearls", review.decide("retired", "A. Name"))
+    result = run("label", "event2", "Pearls", archive=archive)
+    assert result.exit_code == 1
+    assert "Pearls is retired" in result.stderr
+    assert list(archive.embeddings().label[:3]) == ["", "Pearls", ""]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["event1", "Whistel"], "no class 'Whistel' (did you mean 'Whistle'?)"),
+        (["event11", "Whistle"], "no event 'event11' (did you mean 'event1'?)"),
+    ],
+)
+def test_label_what_is_not_there(archive, arguments, message):
+    result = run("label", *arguments, archive=archive)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (archive.path / "labels.csv").exists()
 
 
 def test_classify_without_the_model(archive):

@@ -104,6 +104,20 @@ def test_a_merged_candidate_makes_a_class_grow(run, own, model):
     assert set(grown.classify(events(model.digest, seed=5).mean).class_name) == {"Blip"}
 
 
+def test_a_merged_class_means_the_class_it_went_into(run, own, model):
+    propose(run, "candidate-1", own, name="Pearls")
+    merge(own, "Pearls", "Blip", decide("merged", "ana"))
+    catalog = read_catalog(own=own)
+    assert catalog.in_use("pearls").name == "Blip"
+    assert catalog.in_use("BLIP").name == "Blip"
+    card = catalog.find("Pearls")
+    circle = dataclasses.replace(
+        catalog, cards=(card.model_copy(update={"merged_into": "Pearls"}),)
+    )
+    with pytest.raises(CatalogError, match="Pearls is retired"):
+        circle.in_use("Pearls")
+
+
 def test_what_is_retired_teaches_nothing(run, own, model):
     propose(run, "candidate-1", own, name="Pearls")
     accept(own, "Pearls", YES)
