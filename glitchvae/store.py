@@ -17,13 +17,17 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import h5py
 import numpy as np
 
 from glitchvae import __version__
 from glitchvae.errors import InputError, StorageError
+
+if TYPE_CHECKING:
+    from gwpy.table import EventTable
+    from pandas import DataFrame
 
 _KIND = "glitchvae"
 _REQUIRED: Any = dataclasses.MISSING
@@ -104,6 +108,34 @@ class Record:
             parts = [getattr(record, f.name) for record in records]
             changes[f.name] = None if any(p is None for p in parts) else np.concatenate(parts)
         return dataclasses.replace(records[0], **changes)
+
+    def scalars(self) -> dict[str, np.ndarray]:
+        """The columns with one number or text a row, by name, those that are there."""
+        found = {f.name: getattr(self, f.name) for f in self.columns()}
+        return {k: v for k, v in found.items() if v is not None and v.ndim == 1}
+
+    def to_table(self) -> EventTable:
+        """The columns with one number or text a row as a gwpy `EventTable`."""
+        from gwpy.table import EventTable
+
+        return EventTable({
+            name: values.astype(str) if values.dtype == object else values
+            for name, values in self.scalars().items()
+        })  # fmt: skip
+
+    def to_pandas(self) -> DataFrame:
+        """The same columns as a pandas `DataFrame`.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise InputError(
+                "a DataFrame needs pandas", found=error, remedy="pip install pandas"
+            ) from error
+        return DataFrame(self.scalars())
 
     def write(self, path: str | Path) -> None:
         """Write to HDF5 at `path`, replacing it only once the new file is complete."""

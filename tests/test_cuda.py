@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from glitchvae.archive import Job, create_archive, fill_from_strain
+from glitchvae.archive import create_archive, fill_from_strain
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset
-from glitchvae.embedding import encode_spectrograms
+from glitchvae.embedding import Job, encode_spectrograms
 from glitchvae.models import (
     GlitchVAESettings,
     HierarchySettings,

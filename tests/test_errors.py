@@ -35,7 +35,13 @@ def test_an_extra_is_installed_from_the_sources():
 
 
 def test_no_text_names_a_package_that_no_index_has():
-    texts = [*ROOT.glob("glitchvae/**/*.py"), *ROOT.glob("pipelines/*"), *ROOT.glob("docs/*.md"),
-             *ROOT.glob("*.md")]  # fmt: skip
+    patterns = (
+        "glitchvae/**/*.py",
+        "pipelines/**/*.py",
+        "pipelines/**/*.toml",
+        "docs/*.md",
+        "*.md",
+    )
+    texts = [path for pattern in patterns for path in ROOT.glob(pattern)]
     assert len(texts) > 100
     assert [str(path) for path in texts if "glitchvae[" in path.read_text(encoding="utf-8")] == []

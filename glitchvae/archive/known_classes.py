@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from glitchvae.checkpoint import Checkpoint
+from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.classes.user import with_user_classes
+from glitchvae.embedding import Job
+from glitchvae.spectrogram import imaging_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +54,39 @@ def known_classes(checkpoint: Checkpoint, catalog: str | Path) -> KnownClasses:
         checkpoint=replace(checkpoint, prototypes=found.prototypes),
         added=found.added, other_model=found.other_model,
     )  # fmt: skip
+
+
+def job_of(
+    model: str | Path,
+    *,
+    catalog: str | Path,
+    imaging: str = "gravity-spy",
+    snr: float = 7.5,
+    uncertainty: bool = True,
+    device: str = "cpu",
+    configuration: dict[str, Any] | None = None,
+) -> tuple[Job, KnownClasses]:
+    """How to embed with a model and a user's own catalogue, and what they know.
+
+    Args:
+        model: Name or folder.
+        catalog: The user's own catalogue; there may be none.
+        imaging: Name of imaging settings.
+        snr: Threshold of the search.
+        uncertainty: Whether rows say how their codes change with small changes.
+        device: Where to compute.
+        configuration: Options to keep with the rows.
+
+    Raises:
+        ModelError: no such model, or a damaged one.
+        ConfigError: no such imaging settings.
+        CatalogError: the catalogue is damaged.
+    """
+    known = known_classes(load_checkpoint(model, device), catalog)
+    added = {"catalogue": list(known.added)} if known.added else {}
+    job = Job(
+        checkpoint=known.checkpoint, imaging=imaging_settings(imaging), snr=snr,
+        uncertainty=uncertainty, device=device,
+        configuration={**(configuration or {}), **added, "device": device},
+    )  # fmt: skip
+    return job, known

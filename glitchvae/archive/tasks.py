@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,10 @@ from glitchvae.dataset import read_images
 from glitchvae.embedding import (
     Job,
     Plan,
+    Walk,
     assign_triggers,
+    embed_images,
+    embed_strain,
     plan_embedding,
     plan_encoding,
     usable_band,
@@ -24,6 +27,9 @@ from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.strain import StrainSource
 from glitchvae.triggers import Triggers
+
+Problem = Callable[[GlitchvaeError], None]
+"""Told of a file that cannot be read to its end."""
 
 
 class Task(Protocol):
@@ -52,8 +58,12 @@ class Task(Protocol):
         """What it will take, from a trial."""
         ...
 
+    def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
+        """Do it, and hand on what comes of it batch by batch."""
+        ...
+
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
-        """Do it."""
+        """Do it, and store what comes of it."""
         ...
 
 
@@ -101,6 +111,11 @@ class StrainTask:
             device=job.device, uncertainty=job.uncertainty,
         )  # fmt: skip
 
+    def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
+        """Search, image, encode."""
+        source = self.source.with_gaps(problem)
+        return embed_strain(source, self.triggers, job, progress=progress)
+
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
         """Search, image, encode, store."""
         return fill_from_strain(archive, self.source, self.triggers, job, progress=progress)
@@ -137,6 +152,10 @@ class ImagesTask:
         return plan_encoding(
             self.spectrograms, job.checkpoint, device=job.device, uncertainty=job.uncertainty
         )
+
+    def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
+        """Encode."""
+        return embed_images(self.spectrograms, job, progress=progress)
 
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
         """Encode, store."""

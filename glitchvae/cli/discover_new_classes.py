@@ -17,10 +17,8 @@ from glitchvae.progress import progress_of
 if TYPE_CHECKING:
     from igwn_segments import segmentlist
 
-    from glitchvae.archive.known_classes import KnownClasses
     from glitchvae.discovery import Candidate, Discovery
     from glitchvae.discovery.vetoes import VetoScore
-    from glitchvae.embedding import Embeddings
     from glitchvae.report import Vetoes
 
 _PATH = click.Path(path_type=Path)
@@ -54,54 +52,30 @@ def command(
     back. An archive does not tell how much strain was searched: rates, dead time and what
     chance makes in a month are given with --live alone.
     """
-    from glitchvae.archive import archive_path, checkpoint_of, gather
-    from glitchvae.archive.known_classes import known_classes
-    from glitchvae.classes.user import catalog_path
+    from glitchvae.archive import archive_path
     from glitchvae.config import parse
-    from glitchvae.discovery import DiscoverySettings, discover
+    from glitchvae.discovery import DiscoverySettings
     from glitchvae.discovery.runs import check_target
-    from glitchvae.report import score_vetoes, write_report
+    from glitchvae.report.discovering import discover_in
+    from glitchvae.triggers import read_triggers
 
     given = {name: value for name, value in options.items() if value is not None}
     settings = parse(DiscoverySettings, given, where="options")
     folder = out or Path(f"discovery-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     check_target(folder, replace=replace)
-    paths = sources or (archive_path(),)
-    gathered = gather(paths, model=model and Path(model).name)
-    own = catalog_path(catalog, paths[0])
-    known = known_classes(checkpoint_of(gathered.events, model), own)
-    say_catalog(known)
-    glitches = None if target is None else _target(target)
     with progress_of("discovery", settings.bootstraps + 2, "steps") as report:
-        discovery = discover(
-            _named_again(gathered.events, known), known.prototypes, settings,
-            live=_live(live), progress=report,
+        run = discover_in(
+            sources or (archive_path(),), settings, model=model, catalog=catalog,
+            live=_live(live), target=None if target is None else read_triggers(target),
+            progress=report,
         )  # fmt: skip
-    vetoes = score_vetoes(discovery, glitches)
-    _print_candidates(discovery)
-    _print_vetoes(vetoes)
-    origin = {
-        "inputs": gathered.digests,
-        "catalogue": {"folder": str(own), "classes": ", ".join(known.added) or "none"},
-        "live_time": ", ".join(live) or "unknown",
-        "vetoes_measured_against": "all events of this run" if target is None else str(target),
-    }
-    write_report(
-        folder, discovery, vetoes=vetoes,
-        pictures=gathered.thumbnails if gathered.archives else None,
-        notes=_recalled(discovery, own), origin=origin, replace=replace,
-    )  # fmt: skip
-    click.echo(f"report: {folder / 'report.html'}")
-
-
-def _named_again(events: Embeddings, known: KnownClasses) -> Embeddings:
-    """The events with the classes that the model knows now."""
-    import dataclasses
-
-    if not known.added:
-        return events
-    found = known.prototypes.classify(events.mean)
-    return dataclasses.replace(events, **found._asdict())
+    say_catalog(run.known)
+    _print_candidates(run.discovery)
+    _print_vetoes(run.vetoes)
+    against = "all events of this run" if target is None else str(target)
+    origin = {"live_time": ", ".join(live) or "unknown", "vetoes_measured_against": against}
+    page = run.write_report(folder, replace=replace, origin=origin)
+    click.echo(f"report: {page}")
 
 
 def _live(options: Sequence[str]) -> dict[str, segmentlist]:
@@ -115,23 +89,6 @@ def _live(options: Sequence[str]) -> dict[str, segmentlist]:
         for detector, segments in read.items():
             found[detector] = (found[detector] | segments) if detector in found else segments
     return found
-
-
-def _target(path: Path) -> Any:
-    from glitchvae.triggers import read_triggers
-
-    return read_triggers(path)
-
-
-def _recalled(discovery: Discovery, catalog: Path) -> dict[str, str]:
-    """What was decided earlier about the events of each candidate."""
-    from glitchvae.classes.user import previous_decision
-
-    events = discovery.embeddings.event_id
-    notes = {
-        c.name: previous_decision(catalog, events[c.members].tolist()) for c in discovery.candidates
-    }
-    return {name: note for name, note in notes.items() if note}
 
 
 def _print_candidates(discovery: Discovery) -> None:

@@ -96,31 +96,20 @@ def _check_outputs(out: Path | None, contact_sheet: Path | None) -> None:
 
 def _job(options: dict[str, Any], archive: Path | None) -> Job:
     from glitchvae.archive import archive_path
-    from glitchvae.archive.known_classes import known_classes
-    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.archive.known_classes import job_of
     from glitchvae.classes.user import catalog_path
-    from glitchvae.embedding import Job
-    from glitchvae.spectrogram import imaging_settings
 
-    device = choose_device(options["device"])
     names = ("snr", "ifo", "channel", "gps", "frametype", "gwosc")
     given = {name: options[name] for name in names if options[name]}
     if options["triggers"]:
         given["triggers"] = options["triggers"].name
-    known = known_classes(
-        load_checkpoint(options["model"], device), catalog_path(None, archive_path(archive))
-    )
+    job, known = job_of(
+        options["model"], catalog=catalog_path(None, archive_path(archive)),
+        imaging=options["imaging"], snr=options["snr"], uncertainty=options["uncertainty"],
+        device=choose_device(options["device"]), configuration=given,
+    )  # fmt: skip
     say_catalog(known)
-    if known.added:
-        given["catalogue"] = list(known.added)
-    return Job(
-        checkpoint=known.checkpoint,
-        imaging=imaging_settings(options["imaging"]),
-        snr=options["snr"],
-        uncertainty=options["uncertainty"],
-        device=device,
-        configuration=given | {"device": device},
-    )
+    return job
 
 
 def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:

@@ -10,6 +10,7 @@ from .plan import plan_embedding as plan_embedding
 from .plan import plan_encoding as plan_encoding
 from .record import UNCERTAINTIES as UNCERTAINTIES
 from .record import Embeddings as Embeddings
+from .streaming import Walk as Walk
 from .streaming import embed_images as embed_images
 from .streaming import embed_strain as embed_strain
 from .streaming import select_triggers as select_triggers
@@ -28,6 +29,7 @@ __all__ = [
     "Inputs",
     "Job",
     "Plan",
+    "Walk",
     "assign_triggers",
     "check_output",
     "embed_images",

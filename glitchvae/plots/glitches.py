@@ -75,10 +75,10 @@ class _Layout:
 def contact_sheet(
     spectrograms: SpectrogramSet,
     captions: Sequence[str],
-    path: str | Path,
+    path: str | Path | None,
     *,
     title: str | None = None,
-) -> None:
+) -> Figure:
     """Draw every glitch's four views on one page and write it as PNG.
 
     Colours run from no excess (0) to Gravity Spy's ceiling of normalised energy
@@ -90,14 +90,17 @@ def contact_sheet(
     Args:
         spectrograms: N glitches, images (N, 4, F, T) of normalised energy.
         captions: N lines of text, see `captions_of`.
-        path: Where the PNG goes.
+        path: Where the PNG goes; None writes none.
         title: Headline of the page.
+
+    Returns:
+        The figure, for whoever shows it.
 
     Raises:
         InputError: there is not one caption for each glitch, or no glitch at all.
         StorageError: the disk refused the write.
     """
-    page.check_lengths(path, glitches=len(spectrograms), captions=len(captions))
+    page.check_lengths(path or "contact sheet", glitches=len(spectrograms), captions=len(captions))
     chosen = loudest(spectrograms.snr, EVENTS_PER_SHEET)
     shown, total = len(chosen), len(spectrograms)
     layout = _sheet_layout(shown)
@@ -108,7 +111,9 @@ def contact_sheet(
         _write_caption(axes, captions[row])
     if shown < total:
         _write_footer(figure, f"the {shown} loudest of {total} glitches are shown")
-    page.save(figure, path)
+    if path is not None:
+        page.save(figure, path)
+    return figure
 
 
 @page.own_style

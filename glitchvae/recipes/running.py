@@ -152,7 +152,7 @@ def run_recipe(
     check_folder(out, tiny=tiny)
     with rehearsing(out) if tiny else nullcontext():
         if tiny:
-            print(NOTE)
+            print(NOTE, file=sys.stderr)
         if changes:
             config = change_settings(config, changes, out / recipe.config.name)
         main(config, out, tiny=tiny)

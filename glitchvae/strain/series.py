@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from igwn_segments import segmentlist
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.strain.masks import runs
+from glitchvae.strain.naming import detector, require_strain_unit
 
 if TYPE_CHECKING:
     from gwpy.timeseries import TimeSeries
@@ -45,6 +47,35 @@ class Strain:
         if not self.sample_rate > 0:
             raise InputError("no sample rate", where=self.ifo, found=self.sample_rate)
         object.__setattr__(self, "values", values)
+
+    @classmethod
+    def from_gwpy(cls, series: TimeSeries, *, ifo: str | None = None) -> Strain:
+        """Samples of a `gwpy.timeseries.TimeSeries`, of any real type.
+
+        Args:
+            series: Strain, whose channel or name begins with its detector, as "H1:…".
+            ifo: The detector of a series that does not say it.
+
+        Raises:
+            InputError: no detector can be told, a unit other than strain, samples that are
+                not real numbers, or none.
+        """
+        gwpy: Any = series  # its attributes are units and quantities, of which no stubs tell
+        name = str(gwpy.channel or gwpy.name or "")
+        where = Path(name or "TimeSeries")
+        found = detector(where, asked=ifo, told=None, names=[name])
+        require_strain_unit(where, "the series", str(gwpy.unit))
+        values = np.asarray(gwpy.value)
+        if values.dtype.kind not in "fiu" or not values.size:
+            raise InputError(
+                "no strain", where=where, expected="real samples, at least one",
+                found=f"{values.size} samples of type {values.dtype}",
+            )  # fmt: skip
+        return cls(
+            values=values.astype(np.float64), start=float(gwpy.t0.to_value("s")),
+            sample_rate=float(gwpy.sample_rate.to_value("Hz")), ifo=found,
+            channel=name or None,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.values)

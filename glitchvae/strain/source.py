@@ -126,6 +126,19 @@ class StrainSource:
         _require_one(ordered, "sample rates", lambda s: f"{s.sample_rate:g} Hz")
         return cls(stretches=ordered, segments=_covered(ordered), flags=_flags(ordered))
 
+    @classmethod
+    def of(cls, strain: Strain) -> StrainSource:
+        """A source over samples in memory.
+
+        Raises:
+            InputError: no samples, or a sample rate that leaves no band worth imaging.
+        """
+        return cls.join([Stretch(
+            path=Path(strain.channel or f"{strain.ifo}:STRAIN"), start=strain.start,
+            samples=len(strain), sample_rate=strain.sample_rate, ifo=strain.ifo,
+            channel=strain.channel, load=lambda first, last: strain.values[first:last],
+        )])  # fmt: skip
+
     @property
     def ifo(self) -> str:
         """Detector."""

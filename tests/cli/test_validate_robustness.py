@@ -55,12 +55,12 @@ def test_noise_prints_likelihood_evidence_and_norms(tiny_model, images, tmp_path
 def chairs_model(tmp_path, monkeypatch):
     """A model trained for two steps on a few drawn chairs; sprites are out of reach."""
     few = draw_chairs(AZIMUTHS[::8], ELEVATIONS).sample(60, np.random.default_rng(0)).reduced(2)
-    monkeypatch.setattr("glitchvae_recipe_seatbelt_robustness.material.draw_chairs", lambda *_: few)
+    monkeypatch.setattr("glitchvae.validation.images.picture_sets.draw_chairs", lambda *_: few)
 
     def refuse(*_):
         raise AssertionError("sprites were drawn for a model of chairs")
 
-    monkeypatch.setattr("glitchvae_recipe_seatbelt_robustness.material.draw_dsprites", refuse)
+    monkeypatch.setattr("glitchvae.validation.images.picture_sets.draw_dsprites", refuse)
     return train_on(few, tmp_path / "run", objective="beta", steps=2)
 
 

@@ -1,0 +1,206 @@
+"""Archives of glitches, and discovery in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from glitchvae.api.strain import Events
+from glitchvae.archive import Archive, archive_path
+from glitchvae.archive.live import Live
+from glitchvae.classes.prototypes import Prototypes
+from glitchvae.config import nearest, parse
+from glitchvae.discovery import Candidate, Discovery, DiscoverySettings
+from glitchvae.discovery import discover as search
+from glitchvae.embedding import Embeddings
+from glitchvae.errors import InputError
+from glitchvae.progress import Progress
+from glitchvae.report.discovering import DiscoveryRun, discover_in
+
+
+@dataclass(frozen=True, repr=False)
+class GlitchArchive:
+    """An archive that `embed` filled.
+
+    Attributes:
+        archive: The archive itself, with everything else it can do.
+    """
+
+    archive: Archive
+
+    def __repr__(self) -> str:
+        found = self.archive.info()
+        return f"GlitchArchive {str(self.archive.path)!r}: {found.rows:,} glitches"
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.archive.path
+
+    def events(
+        self,
+        *,
+        ifo: str | None = None,
+        class_name: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        snr: float | None = None,
+        model: str | None = None,
+    ) -> Events:
+        """Its glitches in the order of time.
+
+        Args:
+            ifo: Of this detector.
+            class_name: Named this class.
+            start: From this GPS time on.
+            end: Before this GPS time.
+            snr: Minimum SNR.
+            model: Whose codes, where the archive holds those of several.
+
+        Raises:
+            ArchiveError: it is empty, or holds several models and none is named.
+            InputError: no glitch of that class, and another class is spelt alike.
+        """
+        rows = self.archive.embeddings(model=model, ifo=ifo)
+        wanted = np.ones(len(rows), dtype=bool)
+        if class_name is not None:
+            names = sorted(set(rows.class_name) - {""})
+            hint = nearest(class_name, names) if names else ""
+            if class_name not in names and hint:
+                raise InputError(f"no glitch named {class_name!r}{hint}", where=self.path)
+            wanted &= rows.class_name == class_name
+        if start is not None:
+            wanted &= rows.gps >= start
+        if end is not None:
+            wanted &= rows.gps < end
+        if snr is not None:
+            wanted &= rows.snr >= snr
+        return self._events(rows.take(wanted))
+
+    def similar(
+        self, to: str | float | ArrayLike, k: int = 20, *, model: str | None = None
+    ) -> tuple[Events, NDArray[np.float64]]:
+        """The glitches most like one, and their distances.
+
+        Args:
+            to: Identifier or GPS time of a glitch, or a code (Z,).
+            k: How many.
+            model: Whose codes, where the archive holds those of several.
+
+        Raises:
+            ArchiveError: no such glitch, or it has no code.
+        """
+        query: Any = to if isinstance(to, str | int | float) else np.asarray(to, dtype=np.float32)
+        rows, distances = self.archive.nearest(query, k, model=model)
+        return self._events(rows), distances
+
+    def _events(self, rows: Embeddings) -> Events:
+        return Events(rows, _load_images=lambda: self.archive.thumbnails(rows))
+
+
+def open_archive(path: str | Path | None = None) -> GlitchArchive:
+    """An archive: at `path`, else at $GLITCHVAE_ARCHIVE, else at ./glitch-archive.
+
+    Raises:
+        ArchiveError: there is none, or it is damaged.
+    """
+    return GlitchArchive(Archive(archive_path(path)))
+
+
+def discover(
+    data: Any,
+    labels: ArrayLike | None = None,
+    *,
+    live: Live | None = None,
+    model: str | None = None,
+    catalog: str | Path | None = None,
+    progress: Progress = lambda _: None,
+    **settings: Any,
+) -> DiscoveryRun | Discovery:
+    """Groups of glitches that no known class explains.
+
+    Args:
+        data: An archive, a path of one or of a file of embeddings, or several; or codes (N, Z)
+            of anybody's, with `labels`.
+        labels: (N,) known classes of codes, "" where unknown: the known classes are fitted to
+            the labelled codes, and the others are looked at.
+        live: Stretches that were searched, by detector (`igwn_segments.segmentlist`); without
+            them there are no rates.
+        model: Whose codes, where an archive holds those of several; its folder, if moved.
+        catalog: Your own catalogue; else that beside the archive.
+        progress: Called with the steps just done.
+        settings: Of `DiscoverySettings`: method, min_events, significance, seed, …
+
+    Returns:
+        A run with `candidates` and `write_report(folder)`; of plain codes a `Discovery`.
+
+    Raises:
+        InputError: fewer than 20 events, or codes and labels of another shape.
+        ArchiveError: an archive is damaged or empty, or holds codes of several models.
+        ConfigError: an unknown setting.
+    """
+    chosen = parse(DiscoverySettings, settings, where="options")
+    places = _places(data)
+    if places is None:
+        return _in_codes(data, labels, chosen, progress)
+    if labels is not None:
+        raise InputError("labels are given with codes alone", found="labels and an archive")
+    return discover_in(
+        places, chosen, model=model, catalog=catalog, live=live, progress=progress
+    )  # fmt: skip
+
+
+def _places(data: Any) -> list[Path] | None:
+    """Folders and files, None for an array of codes."""
+    items = data if isinstance(data, list | tuple) else [data]
+    if not items:
+        raise InputError("no input", expected="an archive, a path, or codes", found="none")
+    if not all(isinstance(item, str | Path | GlitchArchive | Archive) for item in items):
+        return None
+    return [
+        item.path if isinstance(item, GlitchArchive | Archive) else Path(item) for item in items
+    ]
+
+
+def _in_codes(
+    codes: Any, labels: ArrayLike | None, settings: DiscoverySettings, progress: Progress
+) -> Discovery:
+    """Discovery among codes without times or triggers."""
+    try:
+        points = np.asarray(codes, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "nothing to look at", expected="an archive, a path, or codes (N, Z)",
+            found=type(codes).__name__,
+        ) from error  # fmt: skip
+    names = np.asarray([] if labels is None else labels, dtype=object).astype(str).astype(object)
+    if points.ndim != 2 or names.shape != points.shape[:1]:
+        raise InputError(
+            "codes and labels do not fit", expected="codes (N, Z) and labels (N,)",
+            found=f"{points.shape} and {names.shape}",
+        )  # fmt: skip
+    known = names != ""
+    prototypes = Prototypes.fit(points[known], names[known], seed=settings.seed)
+    return search(_rows(points[~known], prototypes), prototypes, settings, progress=progress)
+
+
+def _rows(codes: NDArray[np.float32], prototypes: Prototypes) -> Embeddings:
+    count = len(codes)
+    unknown = np.full(count, np.nan)
+    usable = np.isfinite(codes).all(axis=1)
+    names = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max")
+    return Embeddings(
+        event_id=np.array([str(row) for row in range(count)], dtype=object),
+        ifo=np.full(count, "", dtype=object),
+        status=np.where(usable, "ok", "gap").astype(object),
+        mean=codes, log_var=np.full(codes.shape, np.nan),
+        block_duration=unknown, **dict.fromkeys(names, unknown),
+        **prototypes.classify(codes)._asdict(),
+    )  # fmt: skip
+
+
+__all__ = ["Candidate", "GlitchArchive", "discover", "open_archive"]

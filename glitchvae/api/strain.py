@@ -1,0 +1,354 @@
+"""From strain to triggers, images and codes: what `glitchvae embed` does, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.archive import StrainTask, Task, create_archive, image_tasks, strain_tasks
+from glitchvae.archive.known_classes import job_of
+from glitchvae.archive.tasks import ImagesTask
+from glitchvae.classes.user import catalog_path
+from glitchvae.embedding import (
+    Embeddings,
+    Job,
+    open_inputs,
+    read_triggers_for,
+    triggers_at,
+    write_embeddings,
+)
+from glitchvae.errors import GlitchvaeError, InputError
+from glitchvae.progress import Progress
+from glitchvae.resources import choose_device
+from glitchvae.spectrogram import SpectrogramSet, imaging_settings
+from glitchvae.spectrogram import make_spectrograms as image
+from glitchvae.strain import Strain, StrainSource, open_strain
+from glitchvae.triggers import Triggers
+from glitchvae.triggers import find_triggers as search
+from glitchvae.triggers.columns import triggers_from_table
+
+if TYPE_CHECKING:
+    from gwpy.table import EventTable
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True, repr=False)
+class Images:
+    """The pictures of glitches: four views of each, as normalised energy.
+
+    Attributes:
+        spectrograms: The record: images (N, 4, 140, 170), times, status, …
+    """
+
+    spectrograms: SpectrogramSet
+
+    def __len__(self) -> int:
+        return len(self.spectrograms)
+
+    def __repr__(self) -> str:
+        usable = int(self.spectrograms.usable.sum())
+        return f"Images: {len(self)} glitches, {usable} with pictures"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.spectrograms.images, dtype=dtype)
+
+    def plot(self, path: str | Path | None = None, *, title: str | None = None) -> Figure:
+        """A contact sheet: four views of each glitch with its time and SNR.
+
+        Args:
+            path: Where to write it as PNG too.
+            title: Headline.
+        """
+        from glitchvae.plots import captions_of, contact_sheet
+
+        return contact_sheet(self.spectrograms, captions_of(self.spectrograms), path, title=title)
+
+
+@dataclass(frozen=True, repr=False)
+class Events:
+    """Glitches with their codes, as `embed` made them or an archive holds them.
+
+    Attributes:
+        embeddings: The record: a row a glitch, codes included.
+        problems: What could not be used, and why.
+    """
+
+    embeddings: Embeddings
+    problems: tuple[GlitchvaeError, ...] = ()
+    _load_images: Callable[[], SpectrogramSet] | None = None
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    def __repr__(self) -> str:
+        named: dict[str, int] = {}
+        for name in self.embeddings.class_name:
+            named[name or "(no image)"] = named.get(name or "(no image)", 0) + 1
+        counts = ", ".join(f"{n} {name}" for name, n in sorted(named.items(), key=lambda x: -x[1]))
+        return f"Events: {len(self)} glitches: {counts}" if len(self) else "Events: none"
+
+    @property
+    def codes(self) -> NDArray[np.float32]:
+        """(N, Z) posterior means; NaN where there is no image."""
+        return self.embeddings.mean
+
+    @property
+    def images(self) -> Images:
+        """The pictures of the glitches.
+
+        Raises:
+            InputError: they are not kept here.
+        """
+        if self._load_images is None:
+            raise InputError("no images are kept with these events")
+        return Images(self._load_images())
+
+    def to_table(self) -> EventTable:
+        """All columns but the codes as a gwpy `EventTable`, which is an astropy `Table`."""
+        return self.embeddings.to_table()
+
+    def to_pandas(self) -> DataFrame:
+        """The same columns as a pandas `DataFrame`."""
+        return self.embeddings.to_pandas()
+
+    def write(self, path: str | Path) -> None:
+        """Write as .h5, .parquet, .csv or .ecsv, codes included.
+
+        Raises:
+            InputError: another suffix.
+            StorageError: the disk refused the write.
+        """
+        write_embeddings(path, self.embeddings)
+
+
+def embed(
+    data: Any,
+    *,
+    triggers: Any = None,
+    snr: float = 7.5,
+    model: str | Path = "default",
+    imaging: str = "gravity-spy",
+    archive: str | Path | None = None,
+    ifo: str | None = None,
+    channel: str | None = None,
+    uncertainty: bool = True,
+    device: str = "auto",
+    progress: Progress = lambda _: None,
+) -> Events:
+    """Find the glitches in strain, image and encode them.
+
+    Args:
+        data: Paths of strain (GWOSC HDF5, GWF, gwpy HDF5) or of images (a spectrogram set,
+            Gravity Spy's HDF5, a folder of its pictures), one or several; a gwpy `TimeSeries`
+            or several of one or more detectors; `Images`.
+        triggers: The glitches to embed, where not all above `snr` are wanted: GPS times, a
+            gwpy `EventTable` or astropy `Table`, `Triggers`, or the path of a trigger file.
+        snr: Minimum SNR of triggers.
+        model: Name or folder.
+        imaging: How strain becomes images: "gravity-spy" or "light".
+        archive: Where to store rows and pictures; what it holds already is not done again.
+            None keeps everything in memory.
+        ifo: Detector of strain that does not say it.
+        channel: Channel of strain files that hold several.
+        uncertainty: Whether rows say how their codes change with small changes.
+        device: Where to compute: "auto", "cpu" or "cuda".
+        progress: Called with the seconds searched, or the number of glitches dealt with.
+
+    Raises:
+        InputError: nothing in `data` can be used, or triggers that do not fit it. Where some
+            inputs can be used, `Events.problems` names the others.
+        ModelError: no such model.
+        ConfigError: no such imaging settings.
+    """
+    job, _ = job_of(
+        model, catalog=catalog_path(None, archive), imaging=imaging, snr=snr,
+        uncertainty=uncertainty, device=choose_device(device),
+    )  # fmt: skip
+    tasks, problems = _tasks(data, triggers, ifo, channel)
+    if archive is None:
+        return _in_memory(tasks, job, problems, progress)
+    store = create_archive(archive)
+    rows: list[Embeddings] = []
+    for task in tasks:
+        filled = task.fill(store, job, progress)
+        problems += filled.problems
+        if filled.rows is not None:
+            rows.append(filled.rows)
+    found = Embeddings.join(rows) if rows else _no_rows(job)
+    return Events(found, tuple(problems), lambda: store.thumbnails(found))
+
+
+def find_triggers(
+    strain: Any, *, snr: float = 7.5, ifo: str | None = None, channel: str | None = None,
+    device: str = "auto",
+) -> Triggers:  # fmt: skip
+    """Glitches in strain, as `glitchvae triggers` finds them.
+
+    Args:
+        strain: A gwpy `TimeSeries`, or the path of a strain file.
+        snr: Minimum SNR of triggers.
+        ifo: Detector of strain that does not say it.
+        channel: Channel of a file that holds several.
+        device: Where to compute.
+
+    Returns:
+        Times, SNRs, frequencies, durations; `to_table()` makes a gwpy `EventTable` of them.
+
+    Raises:
+        InputError: no strain, NaN alone, or no detector can be told.
+    """
+    source = _source(strain, ifo, channel)
+    start, end = source.segments.extent()
+    return search(source.read(float(start), float(end)), snr=snr, device=choose_device(device))
+
+
+def make_spectrograms(
+    strain: Any, triggers: Any, *, imaging: str = "gravity-spy", ifo: str | None = None,
+    channel: str | None = None, device: str = "auto",
+) -> Images:  # fmt: skip
+    """Four views of each glitch, as Gravity Spy draws them.
+
+    Args:
+        strain: A gwpy `TimeSeries`, or the path of a strain file.
+        triggers: As of `embed`.
+        imaging: "gravity-spy" or "light".
+        ifo: Detector of strain that does not say it.
+        channel: Channel of a file that holds several.
+        device: Where to compute.
+
+    Raises:
+        InputError: no strain, or triggers that cannot be read.
+        ConfigError: no such imaging settings.
+    """
+    source = _source(strain, ifo, channel)
+    chosen = _triggers(triggers, [source], ifo)[0]
+    if len(chosen) == 0:
+        raise InputError("no triggers given", expected=f"at least one of {source.ifo}")
+    settings = imaging_settings(imaging)
+    made = image(source, chosen.of(source.ifo).sorted(), settings, device=choose_device(device))
+    return Images(SpectrogramSet.join(list(made)))
+
+
+def _tasks(
+    data: Any, triggers: Any, ifo: str | None, channel: str | None
+) -> tuple[list[Task], list[GlitchvaeError]]:
+    """The work to do, and what cannot be used."""
+    tasks: list[Task] = []
+    problems: list[GlitchvaeError] = []
+    given = _listed(data)
+    if not given:
+        raise InputError("no input", expected="paths, a TimeSeries or images", found="none")
+    paths = [Path(item) for item in given if isinstance(item, str | Path)]
+    inputs = open_inputs(paths, ifo=ifo, channel=channel)
+    sets, damaged = image_tasks(inputs.image_sets)
+    problems += [*inputs.problems, *damaged]
+    sources = [*inputs.sources]
+    for item in given:
+        if isinstance(item, str | Path):
+            continue
+        if isinstance(item, Images | SpectrogramSet):
+            held = item.spectrograms if isinstance(item, Images) else item
+            tasks.append(ImagesTask(path=Path("images"), spectrograms=held))
+        else:
+            sources.append(_in_memory_source(item, ifo))
+    if not sources and not sets and not tasks:
+        raise problems[0] if len(problems) == 1 else InputError(
+            "no input can be used: " + "; ".join(map(str, problems))
+        )  # fmt: skip
+    if triggers is None:
+        return [*strain_tasks(sources), *sets, *tasks], problems
+    if not sources:
+        raise InputError("triggers were given, but no strain")
+    chosen, outside = _triggers(triggers, sources, ifo)
+    if len(chosen) == 0:
+        raise outside[0] if outside else InputError("no triggers given", expected="at least one")
+    return [*strain_tasks(sources, chosen), *sets, *tasks], problems + outside
+
+
+def _listed(data: Any) -> list[Any]:
+    if isinstance(data, list | tuple | set | frozenset):
+        return list(data)
+    if isinstance(data, Iterable) and not isinstance(data, str | Path) and not _is_single(data):
+        return list(data)
+    return [data]
+
+
+def _is_single(data: Any) -> bool:
+    """Whether it is one input although it can be looped over."""
+    return hasattr(data, "sample_rate") or isinstance(data, Images | SpectrogramSet | np.ndarray)
+
+
+def _source(strain: Any, ifo: str | None, channel: str | None) -> StrainSource:
+    if isinstance(strain, str | Path):
+        return open_strain(strain, ifo=ifo, channel=channel)
+    return _in_memory_source(strain, ifo)
+
+
+def _in_memory_source(item: Any, ifo: str | None) -> StrainSource:
+    if isinstance(item, StrainSource):
+        return item
+    if isinstance(item, Strain):
+        return StrainSource.of(item)
+    if not all(hasattr(item, name) for name in ("value", "t0", "sample_rate", "unit")):
+        raise InputError(
+            "no strain", expected="a path, a gwpy TimeSeries, or images",
+            found=type(item).__name__,
+        )  # fmt: skip
+    return StrainSource.of(Strain.from_gwpy(item, ifo=ifo))
+
+
+def _triggers(
+    given: Any, sources: Sequence[StrainSource], ifo: str | None
+) -> tuple[Triggers, list[GlitchvaeError]]:
+    """Triggers in any form, and errors of times that no strain covers."""
+    if isinstance(given, Triggers):
+        return given, []
+    if isinstance(given, str | Path):
+        return read_triggers_for(given, sources, ifo=ifo), []
+    names = getattr(given, "colnames", None) or getattr(given, "columns", None)
+    if names is not None:
+        table = {str(name): np.asarray(given[name]) for name in names}
+        detectors = {source.ifo for source in sources}
+        sole = next(iter(detectors)) if ifo is None and len(detectors) == 1 else ifo
+        without = {"ifo", "detector", "channel"}.isdisjoint(name.lower() for name in table)
+        return triggers_from_table(table, "the table", ifo=sole if without else ifo), []
+    try:
+        times = np.atleast_1d(np.asarray(given, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "no triggers", expected="GPS times, a table, Triggers, or a path",
+            found=type(given).__name__,
+        ) from error  # fmt: skip
+    return triggers_at(times.ravel().tolist(), sources)
+
+
+def _in_memory(
+    tasks: Sequence[Task], job: Job, problems: list[GlitchvaeError], progress: Progress
+) -> Events:
+    parts = [part for task in tasks for part in task.walk(job, progress, problems.append)]
+    if not parts:
+        return Events(_no_rows(job), tuple(problems))
+    rows, images = zip(*parts, strict=True)
+    pictures = SpectrogramSet.join(images)
+    return Events(Embeddings.join(rows), tuple(problems), lambda: pictures)
+
+
+def _no_rows(job: Job) -> Embeddings:
+    """A record without rows, of the columns and attributes that others have."""
+    size = sum(job.checkpoint.model.layers)
+    columns = {f.name: np.zeros(0) for f in Embeddings.columns() if f.default is not None}
+    return Embeddings(
+        **{**columns, "mean": np.zeros((0, size)), "log_var": np.zeros((0, size))},
+        imaging=job.imaging.model_dump(mode="json"),
+        model={"name": job.checkpoint.name, "digest": job.checkpoint.digest},
+        configuration=job.configuration,
+    )
+
+
+__all__ = ["Events", "Images", "StrainTask", "embed", "find_triggers", "make_spectrograms"]

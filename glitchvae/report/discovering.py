@@ -1,0 +1,121 @@
+"""A run of discovery over archives and files of embeddings, and the folder it is written to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from glitchvae.archive import Gathered, checkpoint_of, gather
+from glitchvae.archive.known_classes import KnownClasses, known_classes
+from glitchvae.archive.live import Live
+from glitchvae.classes.user import catalog_path, previous_decision
+from glitchvae.discovery import Candidate, Discovery, DiscoverySettings, discover
+from glitchvae.progress import Progress
+from glitchvae.report.writing import Vetoes, score_vetoes, write_report
+from glitchvae.triggers import Triggers
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoveryRun:
+    """What discovery found in some places, and what it was found with.
+
+    Attributes:
+        discovery: Candidates and known classes.
+        gathered: The events, and where their images are.
+        known: The model, and the user's classes it knows.
+        catalog: The user's own catalogue; there may be none.
+        target: Triggers that vetoes are measured against; None: all events of the run.
+    """
+
+    discovery: Discovery
+    gathered: Gathered
+    known: KnownClasses
+    catalog: Path
+    target: Triggers | None = None
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Groups that no known class explains, the one that chance explains worst first."""
+        return self.discovery.candidates
+
+    @cached_property
+    def vetoes(self) -> Vetoes:
+        """Veto segments of each candidate, and how well they would do."""
+        return score_vetoes(self.discovery, self.target)
+
+    @cached_property
+    def notes(self) -> dict[str, str]:
+        """What was decided earlier about the events of each candidate."""
+        events = self.discovery.embeddings.event_id
+        told = {
+            c.name: previous_decision(self.catalog, events[c.members].tolist())
+            for c in self.candidates
+        }
+        return {name: note for name, note in told.items() if note}
+
+    def write_report(
+        self, folder: str | Path, *, replace: bool = False, origin: dict[str, Any] | None = None
+    ) -> Path:
+        """Write the folder of the run; it appears under its name once it is complete.
+
+        Args:
+            folder: Where it goes.
+            replace: Take the place of an earlier run.
+            origin: What else the card says of where the events come from.
+
+        Returns:
+            The page to open in a browser.
+
+        Raises:
+            InputError: something is at `folder` that may not be replaced.
+            StorageError: the disk refused a write; earlier results are untouched.
+        """
+        own = {"folder": str(self.catalog), "classes": ", ".join(self.known.added) or "none"}
+        write_report(
+            folder, self.discovery, vetoes=self.vetoes,
+            pictures=self.gathered.thumbnails if self.gathered.archives else None,
+            notes=self.notes, replace=replace,
+            origin={"inputs": self.gathered.digests, "catalogue": own, **(origin or {})},
+        )  # fmt: skip
+        return Path(folder) / "report.html"
+
+
+def discover_in(
+    paths: Sequence[Path],
+    settings: DiscoverySettings | None = None,
+    *,
+    model: str | None = None,
+    catalog: str | Path | None = None,
+    live: Live | None = None,
+    target: Triggers | None = None,
+    progress: Progress | None = None,
+) -> DiscoveryRun:
+    """Look for groups that no known class explains in archives and files of embeddings.
+
+    Args:
+        paths: Folders of archives, files of embeddings.
+        settings: Options.
+        model: Whose codes, where an archive holds those of several; its folder, if moved.
+        catalog: The user's own catalogue; else that beside the first place.
+        live: Stretches that were searched, by detector; without them there are no rates.
+        target: Triggers to measure vetoes against.
+        progress: Called with the steps just done, about `settings.bootstraps + 2` in all.
+
+    Raises:
+        ArchiveError: an archive is damaged or empty, or holds codes of several models.
+        InputError: a file is damaged, codes of several models, or too few events.
+        ModelError: the model of the codes is not here.
+        CatalogError: the catalogue is damaged.
+    """
+    gathered = gather(paths, model=model and Path(model).name)
+    own = catalog_path(catalog, paths[0])
+    known = known_classes(checkpoint_of(gathered.events, model), own)
+    events = gathered.events
+    if known.added:  # the model knows other classes now than when it made the codes
+        events = dataclasses.replace(events, **known.prototypes.classify(events.mean)._asdict())
+    found = discover(events, known.prototypes, settings, live=live, progress=progress)
+    return DiscoveryRun(discovery=found, gathered=gathered, known=known, catalog=own, target=target)
