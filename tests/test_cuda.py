@@ -219,9 +219,11 @@ def config_of(model, objective, **changes):
 
 
 ONE_LAYER = ("factor", "tc", "dip-i", "dip-ii")
+HIERARCHIES = ("dlgm", "tc-dlgm", "seatbelt")
 COMBINATIONS = [
     *((m, o) for m in ("image", "hierarchy") for o in sorted(OBJECTIVES)
-      if o not in ("consistent", "labelled") and not (m == "hierarchy" and o in ONE_LAYER)),
+      if o not in ("consistent", "labelled")
+      and o not in (ONE_LAYER if m == "hierarchy" else HIERARCHIES)),
     *(("glitch", o) for o in ("annealed", "factor", "tc", "consistent", "labelled")),
 ]  # fmt: skip
 

@@ -59,10 +59,10 @@ MARKED = {"csv": ["1"], "md": True, "html": True, "png": True}
 def test_every_table_and_figure_of_a_rehearsal_is_marked(recipe, tmp_path, capsys):
     run_recipe(recipe, tmp_path / "real")
     assert marks(tmp_path / "real") == UNMARKED
-    assert NOTE not in capsys.readouterr().out
+    assert NOTE not in capsys.readouterr().err
     run_recipe(recipe, tmp_path / "tiny", tiny=True)
     assert marks(tmp_path / "tiny") == MARKED
-    assert capsys.readouterr().out.startswith(NOTE)
+    assert capsys.readouterr().err.startswith(NOTE)
     page = (tmp_path / "tiny" / "report.html").read_text()
     assert page.index("<body class='x'>") < page.index(NOTE) < page.index("<h1>")
 
