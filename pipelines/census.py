@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from igwn_segments import segmentlist
 from pydantic import Field
-from scipy.stats import chi2
 
 from glitchvae.archive import Job, create_archive, fill_from_strain
 from glitchvae.checkpoint import load_checkpoint
@@ -22,6 +21,7 @@ from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.recipes import find_files
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import imaging_settings
+from glitchvae.statistics import poisson_interval
 from glitchvae.status import Status
 from glitchvae.store import write_rows
 from glitchvae.strain import StrainSource, open_strain, write_gwosc
@@ -114,13 +114,6 @@ def count_classes(
             rates = (n / hours for n in (number, *poisson_interval(number, confidence)))
             counts.append(Count(ifo, name, number, hours, *rates))
     return counts
-
-
-def poisson_interval(number: int, confidence: float) -> tuple[float, float]:
-    """Exact central interval of a Poisson mean (Garwood 1936, Biometrika 28, 437)."""
-    tail = (1 - confidence) / 2
-    low = chi2.ppf(tail, 2 * number) / 2 if number else 0.0
-    return float(low), float(chi2.ppf(1 - tail, 2 * number + 2) / 2)
 
 
 def report(counts: list[Count], path: Path) -> None:

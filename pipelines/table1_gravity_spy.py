@@ -124,8 +124,7 @@ def write_table(settings: Table1Settings, blocks: NDArray, out: Path) -> None:
     entries = [read_entry(line, settings.seeds, out) for line in settings.objectives]
     truth, classes = probes.read_predictions([out / PIXELS / PREDICTIONS])
     entries.append(probes.Entry(name=PIXELS, classes=classes))
-    rng = np.random.default_rng(0)
-    lines = probes.rank(truth, entries, rng, groups=blocks)
-    order = probes.check_order(truth, entries, settings.claims, rng, groups=blocks)
+    lines = probes.rank(truth, entries, groups=blocks)
+    order = probes.check_order(truth, entries, settings.claims, groups=blocks)
     print(probes.write_ranking(out / "table1", lines, order))
     ranking_bars(lines, out / "table1.png")

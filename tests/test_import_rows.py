@@ -10,7 +10,7 @@ import glitchvae
 PACKAGE = Path(glitchvae.__file__).parent
 ROWS = (
     {"errors", "shapes", "status"},
-    {"store", "config", "resources", "threads"},
+    {"store", "config", "resources", "threads", "statistics"},
     {"classes"},
     {"strain", "qtransform", "progress"},
     {"triggers", "simulate"},

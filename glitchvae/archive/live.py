@@ -16,9 +16,6 @@ from glitchvae.embedding import Embeddings
 Live = Mapping[str, segmentlist]
 """Stretches that were searched, by detector."""
 
-CONFIDENCE = 0.9
-"""Of the Poisson intervals of rates."""
-
 DAYS_OF_A_MONTH = 30.0
 
 
@@ -56,13 +53,6 @@ def months(live: Live) -> float:
     """Live months, times of several detectors at once counted once; NaN where unknown."""
     together = segmentlist([s for stretches in live.values() for s in stretches]).coalesce()
     return float(abs(together)) / 86400.0 / DAYS_OF_A_MONTH or float("nan")
-
-
-def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Exact central interval of a Poisson mean (Garwood 1936)."""
-    tail = (1.0 - confidence) / 2.0
-    low = float(stats.chi2.ppf(tail, 2 * count)) / 2.0 if count else 0.0
-    return low, float(stats.chi2.ppf(1.0 - tail, 2 * count + 2)) / 2.0
 
 
 def drift(gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live) -> float:

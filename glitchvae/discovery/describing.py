@@ -8,9 +8,10 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.archive.live import Live, drift, hours, poisson_interval
+from glitchvae.archive.live import Live, drift, hours
 from glitchvae.discovery.record import PROPERTIES, Box, Rate
 from glitchvae.embedding import Embeddings
+from glitchvae.statistics import poisson_interval
 
 _QUANTILES = (0.05, 0.5, 0.95)
 _GPS_EPOCH = np.datetime64("1980-01-06T00:00:00")

@@ -11,7 +11,6 @@ from glitchvae.probes.classifiers import (
     fit_pixel_probe,
     fit_trigger_trees,
 )
-from glitchvae.probes.comparing import Difference, compare_paired
 from glitchvae.probes.events import ProbeSet, encode_events, join_events, pool_images, read_codes
 from glitchvae.probes.network import (
     Classifier,
@@ -55,7 +54,6 @@ __all__ = [
     "Calibration",
     "ClassScore",
     "Classifier",
-    "Difference",
     "Entry",
     "Guess",
     "Line",
@@ -69,7 +67,6 @@ __all__ = [
     "calibrate",
     "check_order",
     "class_probabilities",
-    "compare_paired",
     "encode_data",
     "encode_events",
     "few_shot",

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.probes.comparing import Difference, compare_paired
-from glitchvae.probes.scores import CONFIDENCE, score_draws
+from glitchvae.probes.scores import score_draws
+from glitchvae.statistics import CONFIDENCE, Difference, paired_difference
 from glitchvae.store import replacing
 
 
@@ -59,7 +59,6 @@ class Line:
 def rank(
     truth: NDArray[np.object_],
     entries: Sequence[Entry],
-    rng: np.random.Generator,
     *,
     groups: NDArray | None = None,
 ) -> list[Line]:
@@ -68,30 +67,31 @@ def rank(
     Args:
         truth: (N,) true classes of the test events.
         entries: The methods.
-        rng: Draws the resamples behind the intervals.
-        groups: (N,) events of one group, such as a day, are drawn together.
+        groups: (N,) events of one group, such as a day, count as one.
     """
-    return [_line(truth, entry, rng, groups) for entry in entries]
+    return [_line(truth, entry, groups) for entry in entries]
 
 
-def _line(
-    truth: NDArray[np.object_], entry: Entry, rng: np.random.Generator, groups: NDArray | None
-) -> Line:
+def _line(truth: NDArray[np.object_], entry: Entry, groups: NDArray | None) -> Line:
     right = entry.classes == truth
     # Accuracy is the difference from a method that is never right.
-    found = compare_paired(right, np.zeros_like(right), rng, groups=groups)
+    found = paired_difference(right, np.zeros_like(right), groups=groups)
+    low, high = np.clip(found.interval, 0.0, 1.0)
     return Line(
-        name=entry.name, accuracy=found.value, interval=found.interval, seeds=found.seeds,
+        name=entry.name,
+        accuracy=found.value,
+        interval=(float(low), float(high)),
         macro_f1=score_draws(truth, entry.classes).macro_f1,
-        published=entry.published, figures=entry.figures,
-    )  # fmt: skip
+        seeds=found.seeds,
+        published=entry.published,
+        figures=entry.figures,
+    )
 
 
 def check_order(
     truth: NDArray[np.object_],
     entries: Sequence[Entry],
     claims: Sequence[tuple[str, str]],
-    rng: np.random.Generator,
     *,
     groups: NDArray | None = None,
 ) -> list[tuple[str, str, Difference]]:
@@ -107,7 +107,7 @@ def check_order(
             found=sorted(unknown),
         )  # fmt: skip
     return [
-        (better, worse, compare_paired(right[better], right[worse], rng, groups=groups))
+        (better, worse, paired_difference(right[better], right[worse], groups=groups))
         for better, worse in claims
     ]
 
@@ -181,7 +181,7 @@ def ranking_markdown(
     header = ("method", "accuracy", "macro F1", "accuracy by seed", *figures, "published")
     rows = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     rows += [f"| {' | '.join(_cells(one, figures))} |" for one in lines]
-    note = f"In brackets: {CONFIDENCE:.0%} intervals, by bootstrap over seeds and test events."
+    note = f"In brackets: {CONFIDENCE:.0%} intervals, over seeds and test events."
     return "\n".join([*rows, "", note, "", *(_verdict(*claim) for claim in order), ""])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from glitchvae.probes.events import ProbeSet
 from glitchvae.probes.protocol import Outcome
-from glitchvae.probes.scores import CONFIDENCE
+from glitchvae.statistics import CONFIDENCE
 from glitchvae.store import replacing
 
 MEASURES = {"accuracy": "accuracy", "macro_f1": "macro F1", "macro_recall": "macro recall"}
@@ -113,7 +113,7 @@ def _branch(outcome: Outcome) -> dict[str, Any]:
         "split": outcome.split,
         "method": outcome.method,
         "test_events": len(outcome.test),
-        **{name: [value, low, high] for _, name, value, low, high in outcome.scores.rows("")},
+        **{name: [*map(_finite, row)] for _, name, *row in outcome.scores.rows("")},
         "calibration_error": outcome.calibration and outcome.calibration.error,
         "classes": {one.name: _plain(one._asdict()) for one in outcome.scores.classes()},
         "names": outcome.scores.names,
@@ -122,9 +122,13 @@ def _branch(outcome: Outcome) -> dict[str, Any]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the name, and None for what is not a number."""
-    return {k: v if k == "events" or math.isfinite(v) else None
-            for k, v in values.items() if k != "name"}  # fmt: skip
+    """Without the name."""
+    return {k: v if k == "events" else _finite(v) for k, v in values.items() if k != "name"}
+
+
+def _finite(value: float) -> float | None:
+    """None for what is not a number, which JSON has no word for."""
+    return value if math.isfinite(value) else None
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -33,7 +33,7 @@ def study(rng):
 
 def test_lines_are_means_over_seeds(study, rng):
     truth, entries = study
-    good, bad = rank(truth, entries, rng)
+    good, bad = rank(truth, entries)
     single = [score(truth, row, rng, resamples=10) for row in entries[0].classes]
     assert good.seeds == pytest.approx(tuple(s.accuracy for s in single))
     assert good.accuracy == pytest.approx(np.mean([s.accuracy for s in single]))
@@ -44,8 +44,8 @@ def test_lines_are_means_over_seeds(study, rng):
 
 def test_an_order_is_said_in_words(study, rng):
     truth, entries = study
-    order = check_order(truth, entries, [("good", "bad"), ("bad", "good")], rng)
-    text = ranking_markdown(rank(truth, entries, rng), order)
+    order = check_order(truth, entries, [("good", "bad"), ("bad", "good")])
+    text = ranking_markdown(rank(truth, entries), order)
     lines = text.splitlines()
     assert lines[0] == (
         "| method | accuracy | macro F1 | accuracy by seed | rate | published |"
@@ -59,12 +59,12 @@ def test_an_order_is_said_in_words(study, rng):
 def test_a_claim_of_an_unknown_method_is_refused(study, rng):
     truth, entries = study
     with pytest.raises(InputError, match=r"unknown methods; expected \['bad', 'good'\]"):
-        check_order(truth, entries, [("good", "beta")], rng)
+        check_order(truth, entries, [("good", "beta")])
 
 
 def test_the_table_is_written_for_programs_too(study, rng, tmp_path):
     truth, entries = study
-    lines = rank(truth, entries, rng)
+    lines = rank(truth, entries)
     text = write_ranking(tmp_path / "table", lines)
     assert (tmp_path / "table.md").read_text() == text
     with (tmp_path / "table.csv").open(newline="") as file:
