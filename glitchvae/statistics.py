@@ -1,13 +1,13 @@
-"""Intervals of shares, rates and scores, and paired differences: one of each.
+"""Intervals of shares, rates and scores, paired differences, and claims that they decide.
 
 Every interval is central, of 90 % unless asked otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -141,12 +141,6 @@ class Difference:
     interval: Interval
     seeds: tuple[float, ...]
 
-    @property
-    def verdict(self) -> str:
-        """Above zero "confirmed", below it "contradicted", across it "undecided"."""
-        low, high = self.interval
-        return "confirmed" if low > 0 else "contradicted" if high < 0 else "undecided"
-
 
 def paired_difference(
     one: NDArray[np.bool_ | np.floating],
@@ -206,3 +200,58 @@ def _variance(deviations: NDArray[np.float64]) -> tuple[float, int]:
     """Variance of the mean of numbers, from their deviations, and its degrees of freedom."""
     freedom = len(deviations) - 1
     return float((deviations**2).sum()) / max(freedom, 1) / len(deviations), freedom
+
+
+Verdict = Literal["confirmed", "contradicted", "undecided"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A statement of a positive difference, or of none, and what was found.
+
+    Attributes:
+        text: The statement, with the unit of the difference.
+        found: The difference; None where nothing could be compared.
+        within: Size of a difference that counts as none: the statement is that the
+            difference is smaller (two one-sided tests, Schuirmann 1987). None states that it
+            is above zero.
+        fewest_seeds: With fewer nothing is decided.
+    """
+
+    text: str
+    found: Difference | None
+    within: float | None = None
+    fewest_seeds: int = 1
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval says: all of it with the statement, all against it, or neither."""
+        if self.found is None or len(self.found.seeds) < self.fewest_seeds:
+            return "undecided"
+        low, high = self.found.interval
+        if self.within is None:
+            return "confirmed" if low > 0 else "contradicted" if high < 0 else "undecided"
+        if -self.within < low and high < self.within:
+            return "confirmed"
+        return "contradicted" if low > self.within or high < -self.within else "undecided"
+
+
+def claims_markdown(claims: Sequence[Claim]) -> str:
+    """A table of claims: differences, their intervals, and the difference of each seed."""
+    header = ("claim", "difference", f"{CONFIDENCE:.0%} interval", "by seed", "")
+    rows = [header, ["---"] * len(header), *map(_cells, claims)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def _cells(claim: Claim) -> tuple[str, ...]:
+    if claim.found is None:
+        return claim.text, "nothing to compare", "", "", claim.verdict
+    low, high = claim.found.interval
+    known = np.isfinite(high - low)
+    return (
+        claim.text,
+        f"{claim.found.value:+.3g}",
+        f"{low:+.3g} to {high:+.3g}" if known else "not known",
+        ", ".join(f"{value:+.3g}" for value in claim.found.seeds),
+        claim.verdict,
+    )

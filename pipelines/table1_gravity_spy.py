@@ -120,7 +120,7 @@ def read_entry(line: ObjectiveSettings, seeds: tuple[int, ...], out: Path) -> pr
 
 
 def write_table(settings: Table1Settings, blocks: NDArray, out: Path) -> None:
-    """`table1.csv`, `table1.md` with words on what is confirmed, and `table1.png`."""
+    """`table1.csv`, `table1.md` with the claims of an order, and `table1.png`."""
     entries = [read_entry(line, settings.seeds, out) for line in settings.objectives]
     truth, classes = probes.read_predictions([out / PIXELS / PREDICTIONS])
     entries.append(probes.Entry(name=PIXELS, classes=classes))

@@ -1,4 +1,4 @@
-"""Intervals hold what they promise, and differences are those of scipy's tests."""
+"""Intervals hold what they promise, differences are those of scipy's tests, claims follow."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,11 @@ from scipy.stats import poisson, ttest_1samp, ttest_rel
 
 from glitchvae.errors import InputError
 from glitchvae.statistics import (
+    Claim,
+    Difference,
     binomial_interval,
     bootstrap_interval,
+    claims_markdown,
     jackknife,
     paired_difference,
     percentile_interval,
@@ -144,3 +147,44 @@ def test_nothing_differs_and_nothing_is_known():
 def test_unlike_shapes_are_refused(shapes):
     with pytest.raises(InputError, match="no pairs to compare"):
         paired_difference(*map(np.zeros, shapes))
+
+
+def found(low, high, seeds=3):
+    value = (low + high) / 2
+    return Difference(value=value, interval=(low, high), seeds=(value,) * seeds)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "positive", "none"),
+    [
+        (0.01, 0.05, "confirmed", "confirmed"),
+        (-0.05, 0.05, "undecided", "confirmed"),
+        (-0.05, 0.3, "undecided", "undecided"),
+        (0.05, 0.3, "confirmed", "undecided"),
+        (0.2, 0.3, "confirmed", "contradicted"),
+        (-0.3, -0.2, "contradicted", "contradicted"),
+        (0.0, 0.0, "undecided", "confirmed"),
+        (-np.inf, np.inf, "undecided", "undecided"),
+    ],
+)
+def test_a_claim_is_decided_by_the_whole_interval(low, high, positive, none):
+    assert Claim(text="more", found=found(low, high)).verdict == positive
+    assert Claim(text="the same", found=found(low, high), within=0.1).verdict == none
+
+
+def test_nothing_is_decided_without_models_or_with_too_few():
+    assert Claim(text="more", found=None).verdict == "undecided"
+    assert Claim(text="more", found=found(1, 2, seeds=2), fewest_seeds=3).verdict == "undecided"
+
+
+def test_claims_are_a_table_of_differences_and_verdicts():
+    claims = [
+        Claim(text="more (nats)", found=Difference(value=2, interval=(1, 3), seeds=(1.5, 2.5))),
+        Claim(text="one seed", found=Difference(value=2, interval=(-np.inf, np.inf), seeds=(2,))),
+        Claim(text="none", found=None),
+    ]
+    assert claims_markdown(claims).splitlines()[2:] == [
+        "| more (nats) | +2 | +1 to +3 | +1.5, +2.5 | confirmed |",
+        "| one seed | +2 | not known | +2 | undecided |",
+        "| none | nothing to compare |  |  | undecided |",
+    ]

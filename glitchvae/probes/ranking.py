@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.probes.scores import score_draws
-from glitchvae.statistics import CONFIDENCE, Difference, paired_difference
+from glitchvae.statistics import CONFIDENCE, Claim, claims_markdown, paired_difference
 from glitchvae.store import replacing
 
 
@@ -94,28 +94,29 @@ def check_order(
     claims: Sequence[tuple[str, str]],
     *,
     groups: NDArray | None = None,
-) -> list[tuple[str, str, Difference]]:
-    """The difference behind each claim (better, worse), between equal seeds and events.
+) -> list[Claim]:
+    """What equal seeds and events say of each claim (better, worse), in points of accuracy.
 
     Raises:
         InputError: a claim names a method that is not there.
     """
-    right = {entry.name: entry.classes == truth for entry in entries}
-    if unknown := {name for claim in claims for name in claim} - right.keys():
+    points = {entry.name: 100.0 * (entry.classes == truth) for entry in entries}
+    if unknown := {name for claim in claims for name in claim} - points.keys():
         raise InputError(
-            "a claim of unknown methods", where="claims", expected=sorted(right),
+            "a claim of unknown methods", where="claims", expected=sorted(points),
             found=sorted(unknown),
         )  # fmt: skip
     return [
-        (better, worse, paired_difference(right[better], right[worse], groups=groups))
+        Claim(
+            text=f"{better} above {worse} (points of accuracy)",
+            found=paired_difference(points[better], points[worse], groups=groups),
+        )
         for better, worse in claims
     ]
 
 
-def write_ranking(
-    stem: str | Path, lines: Sequence[Line], order: Sequence[tuple[str, str, Difference]] = ()
-) -> str:
-    """Write the table as `stem`.csv and, with what is confirmed of an order, as `stem`.md.
+def write_ranking(stem: str | Path, lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
+    """Write the table as `stem`.csv and, with claims of an order, as `stem`.md.
 
     Returns:
         The text of the latter.
@@ -173,16 +174,14 @@ def ranking_rows(lines: Sequence[Line]) -> list[tuple]:
     return [header, *rows]
 
 
-def ranking_markdown(
-    lines: Sequence[Line], order: Sequence[tuple[str, str, Difference]] = ()
-) -> str:
-    """The table, and in words what is confirmed of an order."""
+def ranking_markdown(lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
+    """The table of methods, and that of claims of an order."""
     figures = _figures(lines)
     header = ("method", "accuracy", "macro F1", "accuracy by seed", *figures, "published")
     rows = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     rows += [f"| {' | '.join(_cells(one, figures))} |" for one in lines]
     note = f"In brackets: {CONFIDENCE:.0%} intervals, over seeds and test events."
-    return "\n".join([*rows, "", note, "", *(_verdict(*claim) for claim in order), ""])
+    return "\n".join([*rows, "", note, "", claims_markdown(order) if order else ""])
 
 
 def _cells(line: Line, figures: Sequence[str]) -> list[str]:
@@ -195,15 +194,6 @@ def _cells(line: Line, figures: Sequence[str]) -> list[str]:
         *(f"{line.figures[name]:.5g}" if name in line.figures else "" for name in figures),
         "not stated" if line.published is None else f"{line.published:.4f}",
     ]
-
-
-def _verdict(better: str, worse: str, found: Difference) -> str:
-    low, high = (100 * end for end in found.interval)
-    seeds = ", ".join(f"{100 * value:+.1f}" for value in found.seeds)
-    return (
-        f"- {better} above {worse}: {100 * found.value:+.1f} points [{low:+.1f}, {high:+.1f}],"
-        f" by seed {seeds}: {found.verdict}."
-    )
 
 
 def _write_csv(path: str | Path, rows: Iterable[Sequence[object]]) -> None:
