@@ -2,7 +2,6 @@
 
 from glitchvae.dataset.assembling import SPLITS, join_parts
 from glitchvae.dataset.describing import BYTES_PER_EVENT, Summary, summarise
-from glitchvae.dataset.guarding import Guard, Score, guard_split
 from glitchvae.dataset.labelling import UNKNOWN_LABEL, name_classes
 from glitchvae.dataset.merging import merge_sets
 from glitchvae.dataset.metadata import add_metadata
@@ -21,13 +20,10 @@ __all__ = [
     "BYTES_PER_EVENT",
     "SPLITS",
     "UNKNOWN_LABEL",
-    "Guard",
-    "Score",
     "Summary",
     "add_metadata",
     "count_images",
     "empty_splits",
-    "guard_split",
     "is_image_set",
     "join_parts",
     "merge_sets",
