@@ -34,7 +34,7 @@ _PATH = click.Path(path_type=Path)
 @CATALOG
 @click.option("--live", multiple=True, metavar="[IFO=]FILE", help="Segments that were searched.")
 @click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
-@click.option("--method", help="gmm (default), hdbscan, dpmm or spectral.")
+@click.option("--method", help="How the search groups events at first: hdbscan (default) or gmm.")
 @click.option("--min-events", type=int, help="Fewest events of a candidate.")
 @click.option("--significance", type=float, help="False candidates to expect in a run.")
 @click.option("--seed", type=int, help="Of every random number.")
