@@ -5,7 +5,6 @@ Both give labels 0, 1, ... in the order of size, and -1 for what is in no group.
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,9 +14,6 @@ from sklearn import cluster, metrics, mixture
 from glitchvae.errors import InputError
 
 Method = Literal["hdbscan", "gmm"]
-
-MOST_FOR_SKLEARN = 30_000
-"""Points above which scikit-learn's HDBSCAN takes minutes and the hdbscan package is asked."""
 
 MOST_GROUPS = 40
 """Groups that the mixture tries at most."""
@@ -45,7 +41,7 @@ def find_groups(
         (N,) group of each point, the largest being 0, and -1 for none.
 
     Raises:
-        InputError: a point is not finite, or too many points for the method.
+        InputError: a point is not finite.
     """
     points = np.asarray(points, dtype=np.float64)
     if not np.isfinite(points).all():
@@ -58,23 +54,12 @@ def find_groups(
 
 
 def _hdbscan(points: NDArray[np.float64], min_events: int) -> NDArray[np.int64]:
-    few = max(2, min(5, min_events))
-    if len(points) <= MOST_FOR_SKLEARN:
-        known: Any = cluster.HDBSCAN  # its stubs know copy as text only
-        return known(
-            min_cluster_size=min_events, min_samples=few, cluster_selection_method="leaf",
-            copy=True,
-        ).fit_predict(points)  # fmt: skip
-    if importlib.util.find_spec("hdbscan") is None:
-        raise InputError(
-            "too many points for scikit-learn's HDBSCAN", expected=f"at most {MOST_FOR_SKLEARN:,}",
-            found=f"{len(points):,}",
-            remedy="Install glitchvae[cluster], or choose another method.",
-        )  # fmt: skip
-    import hdbscan
-
-    return hdbscan.HDBSCAN(
-        min_cluster_size=min_events, min_samples=few, cluster_selection_method="leaf"
+    known: Any = cluster.HDBSCAN  # its stubs know copy as text only
+    return known(
+        min_cluster_size=min_events,
+        min_samples=max(2, min(5, min_events)),
+        cluster_selection_method="leaf",
+        copy=True,
     ).fit_predict(points)
 
 

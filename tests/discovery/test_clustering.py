@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from glitchvae.discovery import clustering
 from glitchvae.discovery.clustering import agreement, find_groups, jaccard
 from glitchvae.errors import InputError
 
@@ -50,23 +49,6 @@ def test_points_without_structure(rng):
 def test_codes_that_are_not_finite_are_refused():
     with pytest.raises(InputError, match="not finite"):
         find_groups(np.array([[0.0], [np.nan]]))
-
-
-def test_beyond_scikit_learn_another_package_is_asked_or_named(blobs, monkeypatch):
-    points, _ = blobs
-    monkeypatch.setattr(clustering, "MOST_FOR_SKLEARN", 100)
-    monkeypatch.setattr(clustering.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"glitchvae\[cluster\]"):
-        find_groups(points, method="hdbscan")
-
-
-def test_the_hdbscan_package_finds_the_same_groups(blobs, monkeypatch):
-    pytest.importorskip("hdbscan")
-    points, names = blobs
-    monkeypatch.setattr(clustering, "MOST_FOR_SKLEARN", 100)
-    labels = find_groups(points, method="hdbscan", min_events=10)
-    assert np.mean(labels[names == "a"] == 0) > 0.9
-    assert np.mean(labels[names == "c"] == 2) > 0.9
 
 
 def test_agreement_is_that_of_scikit_learn(rng):
