@@ -211,13 +211,6 @@ def read_catalog(folder: str | Path | None = None, *, own: str | Path | None = N
     return catalog
 
 
-def validate(
-    folder: str | Path | None = None, *, own: str | Path | None = None
-) -> list[CatalogError]:
-    """Every problem of the catalogue in `folder`, each with its file and key."""
-    return _read(folder, own)[1]
-
-
 def read_card(path: str | Path) -> ClassCard:
     """One card by itself.
 

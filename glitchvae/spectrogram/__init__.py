@@ -1,13 +1,8 @@
 """Four views around each trigger, as normalised energy and as Gravity Spy's pixels."""
 
-from glitchvae.spectrogram.canvas import column_times, row_frequencies
+from glitchvae.spectrogram.canvas import row_frequencies
 from glitchvae.spectrogram.imaging import image_strain, make_spectrograms, tile_snr
-from glitchvae.spectrogram.pixels import (
-    energy_to_pixel,
-    merged_view,
-    pixel_to_energy,
-    split_views,
-)
+from glitchvae.spectrogram.pixels import energy_to_pixel, pixel_to_energy
 from glitchvae.spectrogram.record import ImagedEvents, SpectrogramSet
 from glitchvae.spectrogram.settings import IMAGING, ImagingSettings, imaging_settings
 
@@ -16,14 +11,11 @@ __all__ = [
     "ImagedEvents",
     "ImagingSettings",
     "SpectrogramSet",
-    "column_times",
     "energy_to_pixel",
     "image_strain",
     "imaging_settings",
     "make_spectrograms",
-    "merged_view",
     "pixel_to_energy",
     "row_frequencies",
-    "split_views",
     "tile_snr",
 ]

@@ -352,7 +352,3 @@ def log_row(
     terms = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
     weights, rate = config.objective.weights(step - 1), config.learning_rate_at(step - 1)
     return {"step": float(step), **terms, **weights, "learning_rate": rate}
-
-
-def _last_channels(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last)

@@ -19,10 +19,8 @@ from glitchvae.dataset import (
     merge_sets,
     name_classes,
     published_split,
-    read_gravity_spy,
     read_images,
     read_picture,
-    read_pictures,
     shared_blocks,
     split_at_random,
     split_by_time_blocks,
@@ -114,7 +112,7 @@ def test_bad_events_keep_a_row_and_are_counted(tmp_path, rng, caplog):
         file["Blip/train/nan/4.0.png"] = np.full((1, *IMAGE_SHAPE), np.nan)
         file["Blip/train/bright/4.0.png"] = np.full((1, *IMAGE_SHAPE), 255.0)
     with caplog.at_level(logging.WARNING):
-        read = read_gravity_spy(path)
+        read = read_images(path)
     statuses = dict(zip(read.event_id, read.status, strict=True))
     assert statuses == {
         "good": Status.OK,
@@ -261,7 +259,7 @@ def test_folder_of_pictures(tmp_path, caplog):
 
 def test_folder_without_pictures_says_what_it_looks_for(tmp_path):
     with pytest.raises(InputError, match=r"<ifo>_<id>_spectrogram"):
-        read_pictures(tmp_path)
+        read_images(tmp_path)
 
 
 # Metadata

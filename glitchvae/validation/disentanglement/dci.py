@@ -11,9 +11,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from glitchvae.statistics import Estimate, jackknife
 from glitchvae.validation.disentanglement.protocol import Protocol, accuracy, two_samples
 
-LEARNER = "scikit-learn HistGradientBoostingClassifier"
-"""The learner changes the number; it is named beside it."""
-
 
 def dci(
     codes: NDArray[np.floating],
