@@ -36,13 +36,6 @@ class Found(NamedTuple):
         """Several batches one after the other."""
         return cls(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
-    def instead(self, rows: Tensor) -> Self:
-        """The same attacks with the disturbances of others (B,)."""
-        return self._replace(
-            disturbance=self.disturbance[rows], divergence=self.divergence[rows],
-            distance=self.distance[rows],
-        )  # fmt: skip
-
 
 class Best:
     """The best disturbance so far of attacks from a start (B, C, F, T)."""
