@@ -84,7 +84,7 @@ def bootstrap_interval(
         return np.asarray(statistic(np.bincount(drawn.astype(int), minlength=count)[owners]))
 
     if count < 2:
-        return np.full((*of_drawn(np.zeros(1)).shape, 2), np.nan)
+        return np.full((*of_drawn(np.zeros(1, np.int64)).shape, 2), np.nan)
     found = stats.bootstrap(
         (np.arange(count),),
         of_drawn,
