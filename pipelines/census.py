@@ -38,7 +38,7 @@ class CensusSettings(Settings):
     confidence: float = Field(default=0.9, gt=0, lt=1)
 
 
-class Count(NamedTuple):
+class CensusRow(NamedTuple):
     """One line of the census: rates are per hour of live time, with their interval."""
 
     ifo: str
@@ -104,7 +104,7 @@ def classes(rows: Embeddings, live: segmentlist) -> dict[str, str]:
 
 def count_classes(
     glitches: dict[str, dict[str, str]], live: dict[str, segmentlist], confidence: float
-) -> list[Count]:
+) -> list[CensusRow]:
     """Glitches by detector: all of them, then by class, the most frequent first."""
     counts = []
     for ifo, segments in sorted(live.items()):
@@ -112,13 +112,13 @@ def count_classes(
         names = glitches[ifo].values()
         for name, number in [("all", len(names)), *Counter(names).most_common()]:
             rates = (n / hours for n in (number, *poisson_interval(number, confidence)))
-            counts.append(Count(ifo, name, number, hours, *rates))
+            counts.append(CensusRow(ifo, name, number, hours, *rates))
     return counts
 
 
-def report(counts: list[Count], path: Path) -> None:
+def report(counts: list[CensusRow], path: Path) -> None:
     """The table as CSV, and for people on stdout."""
-    write_rows(path, Count._fields, counts)
+    write_rows(path, CensusRow._fields, counts)
     print(f"{'':4}{'class':22}{'glitches':>9}{'per hour':>10}{'interval':>18}")
     for c in counts:
         interval = f"{c.lowest:.3g} – {c.highest:.3g}"

@@ -36,7 +36,7 @@ def _unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
-Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
+ClassKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
 Limits = Annotated[tuple[float, float], AfterValidator(_ascending)]
 Prose = Annotated[str, StringConstraints(min_length=1), AfterValidator(_unwrapped)]
 Run = Literal["O1", "O2", "O3", "O4"]
@@ -105,7 +105,7 @@ class ClassCard(Settings):
         decisions: Who decided what, the latest last.
     """
 
-    key: Key
+    key: ClassKey
     name: str = Field(min_length=1)
     kind: Literal["glitch", "signal", "background", "remainder"] = "glitch"
     status: Literal["accepted", "candidate", "retired"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from glitchvae.dataset import Summary
+    from glitchvae.dataset import SetSummary
     from glitchvae.spectrogram import SpectrogramSet
 
 SET = click.argument("source", type=click.Path(path_type=Path), metavar="SET")
@@ -207,7 +207,7 @@ def _warn_of_parted_blocks(gps: NDArray[np.float64], names: NDArray[Any], block:
         )
 
 
-def _table_of_classes(summary: Summary) -> Any:
+def _table_of_classes(summary: SetSummary) -> Any:
     from rich.table import Table
 
     splits = sorted(summary.splits)
@@ -219,7 +219,7 @@ def _table_of_classes(summary: Summary) -> Any:
     return table
 
 
-def _lines_of(summary: Summary) -> list[tuple[str, str]]:
+def _lines_of(summary: SetSummary) -> list[tuple[str, str]]:
     """The lines below the table, only those that hold something."""
     span = "" if summary.span is None else f"GPS {summary.span[0]:.3f} to {summary.span[1]:.3f}"
     untimed = f"; {summary.untimed} without a time" if summary.untimed else ""

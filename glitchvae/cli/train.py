@@ -14,7 +14,7 @@ from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from glitchvae.store import Progress
-    from glitchvae.training import Plan, Tracker, TrainingConfig, TrainingData
+    from glitchvae.training import Tracker, TrainingConfig, TrainingData, TrainingPlan
 
 
 @click.command("train")
@@ -159,7 +159,7 @@ def _say_plan(
         _say(_describe(plan(data, settings, device=device), settings, device, members))
 
 
-def _describe(size: Plan, settings: TrainingConfig, device: str, members: int) -> str:
+def _describe(size: TrainingPlan, settings: TrainingConfig, device: str, members: int) -> str:
     objective = settings.objective.model_dump()["name"]
     place = f"resident on {device}" if size.resident else "mapped from disk"
     several = f", {members} members: at most {members} times that" if members > 1 else ""

@@ -1,7 +1,7 @@
 """Sets of images: the layouts they come in, and splits that do not leak."""
 
 from glitchvae.dataset.assembling import SPLITS, join_parts
-from glitchvae.dataset.describing import BYTES_PER_EVENT, Summary, summarise
+from glitchvae.dataset.describing import BYTES_PER_EVENT, SetSummary, summarise
 from glitchvae.dataset.labelling import UNKNOWN_LABEL, name_classes
 from glitchvae.dataset.merging import merge_sets
 from glitchvae.dataset.metadata import add_metadata
@@ -20,7 +20,7 @@ __all__ = [
     "BYTES_PER_EVENT",
     "SPLITS",
     "UNKNOWN_LABEL",
-    "Summary",
+    "SetSummary",
     "add_metadata",
     "count_images",
     "empty_splits",

@@ -13,7 +13,7 @@ from sklearn import cluster, metrics, mixture
 
 from glitchvae.errors import InputError
 
-Method = Literal["hdbscan", "gmm"]
+GroupingMethod = Literal["hdbscan", "gmm"]
 
 MOST_GROUPS = 40
 """Groups that the mixture tries at most."""
@@ -22,7 +22,7 @@ MOST_GROUPS = 40
 def find_groups(
     points: NDArray[np.floating],
     *,
-    method: Method = "hdbscan",
+    method: GroupingMethod = "hdbscan",
     min_events: int = 10,
     groups: int | None = None,
     seed: int = 0,

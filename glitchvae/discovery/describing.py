@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.archive.live import Live, drift, hours
-from glitchvae.discovery.record import PROPERTIES, Box, Rate
+from glitchvae.discovery.record import PROPERTIES, PropertyRanges, Rate
 from glitchvae.embedding import Embeddings
 from glitchvae.statistics import poisson_interval
 
@@ -23,7 +23,7 @@ class Description(TypedDict):
 
     rates: tuple[Rate, ...]
     daily_profile: NDArray[np.int64]
-    properties: Box
+    properties: PropertyRanges
     first_gps: float
     last_gps: float
     drift: float

@@ -15,7 +15,7 @@ from glitchvae.embedding import Embeddings
 PROPERTIES: tuple[str, ...] = ("snr", "peak_frequency", "q", "duration", "bandwidth")
 """Columns of the trigger that a group is described by."""
 
-Box = dict[str, tuple[float, float, float]]
+PropertyRanges = dict[str, tuple[float, float, float]]
 """5 % quantile, median and 95 % quantile of each of `PROPERTIES`, NaN where unknown."""
 
 
@@ -59,7 +59,7 @@ class EventGroup:
     members: NDArray[np.int64]
     rates: tuple[Rate, ...]
     daily_profile: NDArray[np.int64]
-    properties: Box
+    properties: PropertyRanges
     first_gps: float
     last_gps: float
     drift: float

@@ -34,7 +34,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class RankedMethod:
     """One line of the table.
 
     Attributes:
@@ -61,7 +61,7 @@ def rank(
     entries: Sequence[Entry],
     *,
     groups: NDArray | None = None,
-) -> list[Line]:
+) -> list[RankedMethod]:
     """The line of every method, in the order given.
 
     Args:
@@ -72,12 +72,12 @@ def rank(
     return [_line(truth, entry, groups) for entry in entries]
 
 
-def _line(truth: NDArray[np.object_], entry: Entry, groups: NDArray | None) -> Line:
+def _line(truth: NDArray[np.object_], entry: Entry, groups: NDArray | None) -> RankedMethod:
     right = entry.classes == truth
     # Accuracy is the difference from a method that is never right.
     found = paired_difference(right, np.zeros_like(right), groups=groups)
     low, high = np.clip(found.interval, 0.0, 1.0)
-    return Line(
+    return RankedMethod(
         name=entry.name,
         accuracy=found.value,
         interval=(float(low), float(high)),
@@ -115,7 +115,9 @@ def check_order(
     ]
 
 
-def write_ranking(stem: str | Path, lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
+def write_ranking(
+    stem: str | Path, lines: Sequence[RankedMethod], order: Sequence[Claim] = ()
+) -> str:
     """Write the table as `stem`.csv and, with claims of an order, as `stem`.md.
 
     Returns:
@@ -160,7 +162,7 @@ def read_predictions(
     return tables[0][0], np.stack([predicted for _, predicted in tables])
 
 
-def ranking_rows(lines: Sequence[Line]) -> list[tuple]:
+def ranking_rows(lines: Sequence[RankedMethod]) -> list[tuple]:
     """Header and rows for CSV."""
     figures = _figures(lines)
     header = ("method", "accuracy", "low", "high", "macro_f1", "seeds", *figures, "published")
@@ -174,7 +176,7 @@ def ranking_rows(lines: Sequence[Line]) -> list[tuple]:
     return [header, *rows]
 
 
-def ranking_markdown(lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
+def ranking_markdown(lines: Sequence[RankedMethod], order: Sequence[Claim] = ()) -> str:
     """The table of methods, and that of claims of an order."""
     figures = _figures(lines)
     header = ("method", "accuracy", "macro F1", "accuracy by seed", *figures, "published")
@@ -184,7 +186,7 @@ def ranking_markdown(lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
     return "\n".join([*rows, "", note, "", claims_markdown(order) if order else ""])
 
 
-def _cells(line: Line, figures: Sequence[str]) -> list[str]:
+def _cells(line: RankedMethod, figures: Sequence[str]) -> list[str]:
     low, high = line.interval
     return [
         line.name,
@@ -213,6 +215,6 @@ def _read_csv(path: str | Path) -> NDArray[np.object_]:
     return np.array(rows, dtype=object).reshape(-1, 2).T
 
 
-def _figures(lines: Sequence[Line]) -> list[str]:
+def _figures(lines: Sequence[RankedMethod]) -> list[str]:
     """Names of the further numbers, in the order they first occur in."""
     return list(dict.fromkeys(name for one in lines for name in one.figures))

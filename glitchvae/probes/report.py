@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glitchvae.probes.events import ProbeSet
-from glitchvae.probes.protocol import Outcome
+from glitchvae.probes.protocol import ProbeResult
 from glitchvae.statistics import CONFIDENCE
 from glitchvae.store import replacing
 
@@ -20,7 +20,7 @@ HEADER = ("split", "method", "test events", *MEASURES.values(), "calibration err
 
 
 def write_report(
-    folder: str | Path, outcomes: Sequence[Outcome], events: ProbeSet, about: dict[str, Any]
+    folder: str | Path, outcomes: Sequence[ProbeResult], events: ProbeSet, about: dict[str, Any]
 ) -> None:
     """Write outcomes into a folder.
 
@@ -46,7 +46,7 @@ def write_report(
 
 
 def tables(
-    outcomes: Sequence[Outcome], events: ProbeSet
+    outcomes: Sequence[ProbeResult], events: ProbeSet
 ) -> dict[str, tuple[Sequence[str], list[tuple]]]:
     """Header and rows of every table by name."""
     return {
@@ -69,7 +69,7 @@ def tables(
     }
 
 
-def markdown(outcomes: Sequence[Outcome]) -> str:
+def markdown(outcomes: Sequence[ProbeResult]) -> str:
     """A table of one line per method and split, intervals in brackets."""
     lines = [f"| {' | '.join(HEADER)} |", f"|{'---|' * len(HEADER)}"]
     lines += [f"| {' | '.join(cells(outcome))} |" for outcome in outcomes]
@@ -78,7 +78,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def cells(outcome: Outcome) -> list[str]:
+def cells(outcome: ProbeResult) -> list[str]:
     """One line of the table."""
     by_measure = {name: (value, low, high) for _, name, value, low, high in outcome.scores.rows("")}
     return [
@@ -90,25 +90,25 @@ def cells(outcome: Outcome) -> list[str]:
     ]
 
 
-def _bins(outcome: Outcome) -> Iterable[tuple]:
+def _bins(outcome: ProbeResult) -> Iterable[tuple]:
     if (found := outcome.calibration) is None:
         return []
     return zip(found.count.tolist(), found.confidence.tolist(), found.accuracy.tolist(),
                strict=True)  # fmt: skip
 
 
-def _predictions(outcome: Outcome, events: ProbeSet) -> Iterable[tuple]:
+def _predictions(outcome: ProbeResult, events: ProbeSet) -> Iterable[tuple]:
     rows = outcome.test
     return zip(
         events.event_id[rows], events.gps[rows], events.label[rows], outcome.classes, strict=True
     )
 
 
-def _tree(outcomes: Sequence[Outcome], about: dict[str, Any]) -> dict[str, Any]:
+def _tree(outcomes: Sequence[ProbeResult], about: dict[str, Any]) -> dict[str, Any]:
     return about | {"outcomes": [_branch(outcome) for outcome in outcomes]}
 
 
-def _branch(outcome: Outcome) -> dict[str, Any]:
+def _branch(outcome: ProbeResult) -> dict[str, Any]:
     return {
         "split": outcome.split,
         "method": outcome.method,

@@ -75,7 +75,7 @@ def train(
             trainer.restore(state)
             log = state["log"]
             progress(trainer.step)
-        record = Record(trainer, log, run, trackers if ranks.first else ())
+        record = RunRecord(trainer, log, run, trackers if ranks.first else ())
         with explain_exhaustion(data, config, place):
             run_steps(
                 trainer, config, log=record.log_terms, save=record.save, stopped=stopped,
@@ -89,7 +89,7 @@ def train(
     return run
 
 
-class Record:
+class RunRecord:
     """What a run leaves in its folder; of several processes the first writes it."""
 
     def __init__(

@@ -14,13 +14,13 @@ from glitchvae.errors import InputError
 from glitchvae.models.model import Model
 from glitchvae.store import Progress
 from glitchvae.validation.robustness.attacks.batch import descend
-from glitchvae.validation.robustness.attacks.found import Found
+from glitchvae.validation.robustness.attacks.found import Optima
 from glitchvae.validation.robustness.attacks.goals import GOALS, Goal, GoalName
 from glitchvae.validation.robustness.attacks.pairs import Pairs
 from glitchvae.validation.robustness.attacks.quasi_newton import minimise
 from glitchvae.validation.robustness.attacks.record import NOT_FINITE, OK, Attacks
 
-Method = Literal["batch", "l-bfgs-b"]
+Optimiser = Literal["batch", "l-bfgs-b"]
 
 STRENGTHS: NDArray[np.float64] = 2.0 ** np.linspace(-20, 20, 50)
 """The grid of lambda of "Disentangling improves VAEs' robustness to adversarial attacks"."""
@@ -40,7 +40,7 @@ def attack(
     *,
     goal: GoalName = "latent",
     layers: tuple[int, ...] | None = None,
-    method: Method = "batch",
+    method: Optimiser = "batch",
     evaluations: int = EVALUATIONS,
     batch_size: int = 128,
     keep: bool = False,
@@ -84,7 +84,7 @@ def attack(
         start = _both_ends(*given) if method == "batch" else _nothing(pairs, pair[rows])
         parts.append(optimise(*given, start, evaluations=evaluations))
         progress(len(rows))
-    return _record(aim, pair, strength, Found.of(parts), goal, method, keep=keep)
+    return _record(aim, pair, strength, Optima.of(parts), goal, method, keep=keep)
 
 
 def _checked(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
@@ -121,7 +121,7 @@ def _both_ends(goal: Goal, pair: Tensor, strength: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _record(
-    goal: Goal, pair: Tensor, strength: Tensor, found: Found, name: GoalName, method: str,
+    goal: Goal, pair: Tensor, strength: Tensor, found: Optima, name: GoalName, method: str,
     *, keep: bool,
 ) -> Attacks:  # fmt: skip
     every = torch.arange(len(goal.pairs), device=pair.device)
