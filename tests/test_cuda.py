@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from glitchvae.archive import Job, create_archive, fill_from_strain
+from glitchvae.archive import create_archive, fill_from_strain
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset
-from glitchvae.embedding import encode_spectrograms
+from glitchvae.embedding import Job, encode_spectrograms
 from glitchvae.models import (
     GlitchVAESettings,
     HierarchySettings,
@@ -36,7 +36,7 @@ from glitchvae.training.ensemble.strategy import STRATEGIES, make_ensemble
 from glitchvae.training.trainer import Trainer
 from glitchvae.triggers import find_triggers
 from glitchvae.validation.disentanglement.encoding import encode, explain
-from glitchvae.validation.robustness.attacks import attack, attack_in_ball
+from glitchvae.validation.robustness.attacks import attack
 from glitchvae.validation.robustness.noise import evidence, noise_curve
 from tests.emulated_cuda import EmulatedTensor, waits
 
@@ -312,12 +312,11 @@ def test_attacks_agree(goal, cuda, model, pair):
     assert found.disturbance.shape == (6, 1, 32, 32)
 
 
-def test_attacks_one_by_one_and_in_a_ball(cuda, model, pair):
+def test_attacks_one_by_one(cuda, model, pair):
     inputs, targets = (images.to(cuda) for images in pair)
     there = model.to(cuda)
     alone = attack(there, inputs, targets, [1.0], method="l-bfgs-b", evaluations=5)
-    ball = attack_in_ball(there, inputs, targets, [0.01, 0.1], steps=5)
-    assert set(alone.status) == set(ball.status) == {"ok"}
+    assert set(alone.status) == {"ok"}
 
 
 def test_codes_and_noise_agree(cuda, model, pictures, rng):

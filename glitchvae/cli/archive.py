@@ -88,7 +88,7 @@ def label(event_id: str, class_name: str, catalog: Path | None, archive: Path | 
     """
     from glitchvae.archive import Archive, archive_path
     from glitchvae.classes.catalog import read_catalog
-    from glitchvae.discovery.decisions import catalog_path
+    from glitchvae.classes.user import catalog_path
 
     store = Archive(archive_path(archive))
     known = read_catalog(own=catalog_path(catalog, store.path))
