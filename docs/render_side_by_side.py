@@ -14,7 +14,7 @@ import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 
-from glitchvae.dataset.simulated import Stretch, image_stretch
+from glitchvae.dataset.simulated import SimulatedStretch, image_stretch
 from glitchvae.shapes import ENERGY_CEILING, VIEWS
 from glitchvae.simulate import FAMILIES
 from glitchvae.spectrogram import imaging_settings, pixel_to_energy
@@ -43,7 +43,7 @@ def read(event):
 
 
 def simulated_examples(label, imaging, seed):
-    stretch = Stretch(
+    stretch = SimulatedStretch(
         number=0, seed=np.random.SeedSequence([seed, *label.encode()]), ifo="L1", split="test",
         sample_rate=imaging.sample_rate, labels=(label,) * EXAMPLES,
     )  # fmt: skip

@@ -15,11 +15,13 @@ from typing import TypeVar
 
 import torch
 
-Job = TypeVar("Job")
+Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
-def run(work: Callable[[Job], Result], jobs: Iterable[Job], device: torch.device) -> list[Result]:
+def run(
+    work: Callable[[Piece], Result], jobs: Iterable[Piece], device: torch.device
+) -> list[Result]:
     """`work` done on every job, with results in order; `work` must not call `run` itself.
 
     On the CPU each thread keeps torch to one core of its own; on an accelerator, which

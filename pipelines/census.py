@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from igwn_segments import segmentlist
 from pydantic import Field
-from scipy.stats import chi2
 
 from glitchvae.archive import create_archive, fill_from_strain
 from glitchvae.checkpoint import load_checkpoint
@@ -22,6 +21,7 @@ from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.recipes import find_files
 from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import imaging_settings
+from glitchvae.statistics import poisson_interval
 from glitchvae.status import Status
 from glitchvae.store import write_rows
 from glitchvae.strain import StrainSource, open_strain, write_gwosc
@@ -38,7 +38,7 @@ class CensusSettings(Settings):
     confidence: float = Field(default=0.9, gt=0, lt=1)
 
 
-class Count(NamedTuple):
+class CensusRow(NamedTuple):
     """One line of the census: rates are per hour of live time, with their interval."""
 
     ifo: str
@@ -108,7 +108,7 @@ def classes(rows: Embeddings, live: segmentlist) -> dict[str, str]:
 
 def count_classes(
     glitches: dict[str, dict[str, str]], live: dict[str, segmentlist], confidence: float
-) -> list[Count]:
+) -> list[CensusRow]:
     """Glitches by detector: all of them, then by class, the most frequent first."""
     counts = []
     for ifo, segments in sorted(live.items()):
@@ -116,20 +116,13 @@ def count_classes(
         names = glitches[ifo].values()
         for name, number in [("all", len(names)), *Counter(names).most_common()]:
             rates = (n / hours for n in (number, *poisson_interval(number, confidence)))
-            counts.append(Count(ifo, name, number, hours, *rates))
+            counts.append(CensusRow(ifo, name, number, hours, *rates))
     return counts
 
 
-def poisson_interval(number: int, confidence: float) -> tuple[float, float]:
-    """Exact central interval of a Poisson mean (Garwood 1936, Biometrika 28, 437)."""
-    tail = (1 - confidence) / 2
-    low = chi2.ppf(tail, 2 * number) / 2 if number else 0.0
-    return float(low), float(chi2.ppf(1 - tail, 2 * number + 2) / 2)
-
-
-def report(counts: list[Count], path: Path) -> None:
+def report(counts: list[CensusRow], path: Path) -> None:
     """The table as CSV, and for people on stdout."""
-    write_rows(path, Count._fields, counts)
+    write_rows(path, CensusRow._fields, counts)
     print(f"{'':4}{'class':22}{'glitches':>9}{'per hour':>10}{'interval':>18}")
     for c in counts:
         interval = f"{c.lowest:.3g} – {c.highest:.3g}"

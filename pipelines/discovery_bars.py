@@ -39,7 +39,7 @@ from glitchvae.store import write_rows
 LOUD, RATES = 15.0, (1e-2, 1e-3, 1e-4)
 
 
-class BarsSettings(Settings):
+class DiscoveryBarsSettings(Settings):
     """Keys of `discovery_bars.toml`."""
 
     known: tuple[str, ...]
@@ -56,7 +56,7 @@ class BarsSettings(Settings):
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
     """Encode, hold out, count."""
-    settings = read_config(BarsSettings, config)
+    settings = read_config(DiscoveryBarsSettings, config)
     settings = rehearsal(settings, out) if tiny else settings
     model, rng = load_checkpoint(settings.model), np.random.default_rng(settings.seed)
     known = encode(find_files(settings.known, config), model)[0]
@@ -94,7 +94,7 @@ def encode(paths: list[Path], model: Checkpoint) -> tuple[Embeddings, np.ndarray
 
 
 def nothing(
-    archive: Embeddings, truth: np.ndarray, prototypes: Prototypes, settings: BarsSettings,
+    archive: Embeddings, truth: np.ndarray, prototypes: Prototypes, settings: DiscoveryBarsSettings,
     rng: np.random.Generator, out: Path,
 ) -> Iterator[tuple]:  # fmt: skip
     """False candidates of archives without a new class, and whether p-values are uniform."""
@@ -148,7 +148,7 @@ def table(out: Path, name: str, header: tuple, rows: Iterable[tuple]) -> None:
     write_rows(out / f"{name}.csv", header, kept)
 
 
-def rehearsal(settings: BarsSettings, out: Path) -> BarsSettings:
+def rehearsal(settings: DiscoveryBarsSettings, out: Path) -> DiscoveryBarsSettings:
     """Two little simulated sets."""
     imaging, paths = imaging_settings("light"), [out / f"{n}.h5" for n in ("known", "archive")]
     for seed, path in enumerate(paths):

@@ -124,12 +124,11 @@ def read_entry(line: ObjectiveSettings, seeds: tuple[int, ...], out: Path) -> pr
 
 
 def write_table(settings: Table1Settings, blocks: NDArray, out: Path) -> None:
-    """`table1.csv`, `table1.md` with words on what can be said, and `table1.png`."""
+    """`table1.csv`, `table1.md` with the claims of an order, and `table1.png`."""
     entries = [read_entry(line, settings.seeds, out) for line in settings.objectives]
     truth, classes = probes.read_predictions([out / PIXELS / PREDICTIONS])
     entries.append(probes.Entry(name=PIXELS, classes=classes))
-    rng = np.random.default_rng(0)
-    lines = probes.rank(truth, entries, rng, groups=blocks)
-    order = probes.check_order(truth, entries, settings.claims, rng, groups=blocks)
+    lines = probes.rank(truth, entries, groups=blocks)
+    order = probes.check_order(truth, entries, settings.claims, groups=blocks)
     print(probes.write_ranking(out / "table1", lines, order))
     ranking_bars(lines, out / "table1.png")

@@ -6,14 +6,18 @@ from pathlib import Path
 # Before torch is imported: a test that forks after torch has started threads would hang.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.plots import page
+from glitchvae.validation.images import faces
 from tests.emulated_cuda import emulated_cuda
 
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -75,3 +79,34 @@ def saved(monkeypatch):
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20260914)
+
+
+@pytest.fixture
+def published_faces(monkeypatch, tmp_path):
+    """A file of 3D Faces in the published layout with fewer faces, turns and lights."""
+    monkeypatch.setattr(faces, "SIZES", (2, 3, 2, 2))
+    monkeypatch.setattr(faces, "_SHAPE", (2, 3, 2, 2, 64, 64))
+    tensor = torch.randint(256, (2, 3, 2, 2, 64, 64), dtype=torch.uint8)
+    torch.save(tensor, tmp_path / "basel_face_renders.pth")
+    return SimpleNamespace(path=tmp_path / "basel_face_renders.pth", tensor=tensor)
+
+
+@pytest.fixture
+def published_celeba(tmp_path):
+    """A folder of CelebA in the published layout with six pictures, two of each part.
+
+    Picture i has the red 20 + 10 i in its middle and the binary digits of i as attributes.
+    """
+    folder = tmp_path / "celeba"
+    (folder / "img_align_celeba").mkdir(parents=True)
+    names = [f"{i + 1:06d}.jpg" for i in range(6)]
+    lines = ["6", " ".join(f"attribute_{k}" for k in range(40))]
+    for i, name in enumerate(names):
+        picture = np.zeros((218, 178, 3), np.uint8)
+        picture[35:183, 15:163] = (10 * i + 20, 100, 200)  # the middle 148 x 148
+        Image.fromarray(picture).save(folder / "img_align_celeba" / name, quality=95)
+        lines.append(f"{name}  " + " ".join("1" if (i >> k) & 1 else "-1" for k in range(40)))
+    (folder / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
+    parts = [f"{name} {i // 2}" for i, name in enumerate(names)]
+    (folder / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
+    return folder

@@ -36,7 +36,7 @@ from glitchvae.training.ensemble.strategy import STRATEGIES, make_ensemble
 from glitchvae.training.trainer import Trainer
 from glitchvae.triggers import find_triggers
 from glitchvae.validation.disentanglement.encoding import encode, explain
-from glitchvae.validation.robustness.attacks import attack, attack_in_ball
+from glitchvae.validation.robustness.attacks import attack
 from glitchvae.validation.robustness.noise import evidence, noise_curve
 from tests.emulated_cuda import EmulatedTensor, waits
 
@@ -314,12 +314,11 @@ def test_attacks_agree(goal, cuda, model, pair):
     assert found.disturbance.shape == (6, 1, 32, 32)
 
 
-def test_attacks_one_by_one_and_in_a_ball(cuda, model, pair):
+def test_attacks_one_by_one(cuda, model, pair):
     inputs, targets = (images.to(cuda) for images in pair)
     there = model.to(cuda)
     alone = attack(there, inputs, targets, [1.0], method="l-bfgs-b", evaluations=5)
-    ball = attack_in_ball(there, inputs, targets, [0.01, 0.1], steps=5)
-    assert set(alone.status) == set(ball.status) == {"ok"}
+    assert set(alone.status) == {"ok"}
 
 
 def test_codes_and_noise_agree(cuda, model, pictures, rng):

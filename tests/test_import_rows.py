@@ -10,7 +10,7 @@ import glitchvae
 PACKAGE = Path(glitchvae.__file__).parent
 ROWS = (
     {"errors", "shapes", "status"},
-    {"store", "config", "resources", "threads", "progress", "precision"},
+    {"store", "config", "resources", "threads", "progress", "precision", "statistics"},
     {"classes"},
     {"strain", "qtransform"},
     {"triggers", "simulate"},

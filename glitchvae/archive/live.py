@@ -17,9 +17,6 @@ from scipy import stats
 Live = Mapping[str, segmentlist]
 """Stretches that were searched, by detector."""
 
-CONFIDENCE = 0.9
-"""Of the Poisson intervals of rates."""
-
 DAYS_OF_A_MONTH = 30.0
 
 
@@ -37,13 +34,6 @@ def months(live: Live, ifos: Collection[str]) -> float:
         return float("nan")
     together = segmentlist([s for ifo in ifos for s in live[ifo]]).coalesce()
     return float(abs(together)) / 86400.0 / DAYS_OF_A_MONTH or float("nan")
-
-
-def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Exact central interval of a Poisson mean (Garwood 1936)."""
-    tail = (1.0 - confidence) / 2.0
-    low = float(stats.chi2.ppf(tail, 2 * count)) / 2.0 if count else 0.0
-    return low, float(stats.chi2.ppf(1.0 - tail, 2 * count + 2)) / 2.0
 
 
 def in_live_time(

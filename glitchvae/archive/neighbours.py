@@ -1,8 +1,7 @@
-"""Nearest neighbours among many codes held in memory: one search or all of them.
+"""The nearest neighbours of every code, as a table.
 
-Exact, by brute force: at 200,000 codes a search reads 26 MB, which takes milliseconds, and
-an index would lose recall without being faster. An archive on disk answers a single
-question by itself (`Archive.nearest`); this is for many.
+Exact, by scikit-learn's brute force: an index would lose recall. A single question is
+answered by the archive itself (`Archive.nearest`).
 """
 
 from __future__ import annotations
@@ -20,10 +19,8 @@ from glitchvae.errors import InputError
 from glitchvae.progress import Progress
 from glitchvae.store import replacing
 
-_SPARE = 16
-"""Candidates beyond k whose distances are computed anew, in double precision."""
-
-_BLOCK = 512
+_BLOCK = 4096
+"""Codes between two reports of progress."""
 
 
 class Graph(NamedTuple):
@@ -36,80 +33,44 @@ class Graph(NamedTuple):
     """
 
     rows: NDArray[np.int64]
-    distances: NDArray[np.float32]
+    distances: NDArray[np.float64]
 
 
-class Neighbours:
-    """Codes ready to be searched; those that are not finite are never found.
+def neighbour_graph(
+    codes: NDArray[np.floating], k: int, *, progress: Progress = lambda _: None
+) -> Graph:
+    """The k nearest others of every code.
 
     Args:
-        codes: (N, Z).
+        codes: (N, Z); those that are not finite are never found and find nothing.
+        k: How many.
+        progress: Called with the number of codes just done, all of them in the end.
 
     Raises:
         InputError: no code is finite.
     """
+    from sklearn.neighbors import NearestNeighbors
 
-    def __init__(self, codes: NDArray[np.floating]) -> None:
-        usable = np.isfinite(codes).all(axis=1)
-        if not usable.any():
-            raise InputError("no code to search", found=f"{len(codes)} rows, none with a code")
-        self.count = len(codes)
-        self.rows = np.flatnonzero(usable)
-        self.codes = np.ascontiguousarray(codes[self.rows], dtype=np.float32)
-        self._norms = np.einsum("ij,ij->i", self.codes, self.codes)
-
-    def nearest(
-        self, code: NDArray[np.floating], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Rows and Euclidean distances (k,) of the codes nearest to one code (Z,).
-
-        Raises:
-            InputError: another number of dimensions, or a code that is not finite.
-        """
-        wanted = np.asarray(code, dtype=np.float32)
-        if wanted.shape != self.codes.shape[1:] or not np.isfinite(wanted).all():
-            raise InputError(
-                "not a code of these", expected=f"{self.codes.shape[1]} finite numbers",
-                found=f"shape {wanted.shape}",
-            )  # fmt: skip
-        closeness = self.codes @ wanted
-        closeness -= 0.5 * self._norms
-        chosen = _largest(closeness[None], min(k + _SPARE, len(self.rows)))
-        found, distances = self._exact(wanted[None], chosen)
-        return self.rows[found[0, :k]], distances[0, :k]
-
-    def graph(self, k: int, *, progress: Progress = lambda _: None) -> Graph:
-        """The k nearest others of every code.
-
-        Args:
-            k: How many.
-            progress: Called with the number of codes just done.
-        """
-        most = min(k, len(self.rows) - 1)
-        rows = np.full((self.count, k), -1, dtype=np.int64)
-        distances = np.full((self.count, k), np.nan, dtype=np.float32)
-        for start in range(0, len(self.rows), _BLOCK):
-            block = self.codes[start : start + _BLOCK]
-            closeness = block @ self.codes.T
-            closeness -= 0.5 * self._norms
-            own = np.arange(len(block))
-            closeness[own, start + own] = -np.inf
-            chosen = _largest(closeness, min(most + _SPARE, len(self.rows) - 1))
-            found, near = self._exact(block, chosen)
-            owners = self.rows[start : start + _BLOCK]
-            rows[owners, :most] = self.rows[found[:, :most]]
-            distances[owners, :most] = near[:, :most]
-            progress(len(block))
-        return Graph(rows, distances)
-
-    def _exact(
-        self, wanted: NDArray[np.float32], chosen: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Candidates (B, M) in the order of their distances, and those distances."""
-        difference = self.codes[chosen].astype(np.float64) - wanted[:, None]
-        distances = np.linalg.norm(difference, axis=-1)
-        order = np.lexsort((chosen, distances))
-        return np.take_along_axis(chosen, order, 1), np.take_along_axis(distances, order, 1)
+    usable = np.flatnonzero(np.isfinite(codes).all(axis=1))
+    if len(usable) == 0:
+        raise InputError("no code to search", found=f"{len(codes)} rows, none with a code")
+    rows = np.full((len(codes), k), -1, dtype=np.int64)
+    distances = np.full((len(codes), k), np.nan)
+    # In float32 the squares of codes far from zero would cancel.
+    pool = codes[usable].astype(np.float64)
+    most = min(k, len(pool) - 1)
+    search = NearestNeighbors(n_neighbors=most + 1, algorithm="brute").fit(pool)
+    for start in range(0, len(pool), _BLOCK):
+        owners = np.arange(start, min(start + _BLOCK, len(pool)))
+        far, near = search.kneighbors(pool[owners])
+        # A code finds itself, among equals perhaps not first; among very many not at all.
+        own = near == owners[:, None]
+        own[~own.any(axis=1), -1] = True
+        rows[usable[owners], :most] = usable[near[~own].reshape(len(owners), most)]
+        distances[usable[owners], :most] = far[~own].reshape(len(owners), most)
+        progress(len(owners))
+    progress(len(codes) - len(pool))
+    return Graph(rows, distances)
 
 
 def write_graph(path: str | Path, graph: Graph, event_id: NDArray[np.object_]) -> int:
@@ -142,10 +103,3 @@ def write_graph(path: str | Path, graph: Graph, event_id: NDArray[np.object_]) -
         else:
             pyarrow.parquet.write_table(table, temporary)
     return len(table)
-
-
-def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """(B, count) columns of the largest values of each row, in any order."""
-    if count >= values.shape[1]:
-        return np.tile(np.arange(values.shape[1]), (len(values), 1))
-    return np.argpartition(values, -count, axis=1)[:, -count:]

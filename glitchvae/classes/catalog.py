@@ -36,7 +36,7 @@ def _unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
-Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
+ClassKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
 Limits = Annotated[tuple[float, float], AfterValidator(_ascending)]
 Prose = Annotated[str, StringConstraints(min_length=1), AfterValidator(_unwrapped)]
 Run = Literal["O1", "O2", "O3", "O4"]
@@ -108,7 +108,7 @@ class ClassCard(Settings):
         decisions: Who decided what, the latest last.
     """
 
-    key: Key
+    key: ClassKey
     name: str = Field(min_length=1)
     kind: Literal["glitch", "signal", "background", "remainder"] = "glitch"
     status: Literal["accepted", "candidate", "retired"]
@@ -226,13 +226,6 @@ def read_catalog(folder: str | Path | None = None, *, own: str | Path | None = N
     if catalog is None or problems:
         raise CatalogError("\n".join(str(problem) for problem in problems))
     return catalog
-
-
-def validate(
-    folder: str | Path | None = None, *, own: str | Path | None = None
-) -> list[CatalogError]:
-    """Every problem of the catalogue in `folder`, each with its file and key."""
-    return _read(folder, own)[1]
 
 
 def read_card(path: str | Path) -> ClassCard:

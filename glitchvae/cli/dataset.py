@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 if TYPE_CHECKING:
-    from glitchvae.dataset import Guard, Summary
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glitchvae.dataset import SetSummary
     from glitchvae.spectrogram import SpectrogramSet
 
 SET = click.argument("source", type=click.Path(path_type=Path), metavar="SET")
@@ -119,7 +122,7 @@ def merge(sources: tuple[Path, ...], output: Path, taxonomy: str | None) -> None
 @click.option("--published", "kind", flag_value="published", help="Keep the split of the source.")
 @click.option(
     "--random", "kind", flag_value="random",
-    help="Without regard to time: scores come out too good. Says how much.",
+    help="Split without regard to time: scores come out too good.",
 )  # fmt: skip
 @click.option(
     "--fractions", type=click.FloatRange(0, 1), nargs=3, default=(0.7, 0.15, 0.15),
@@ -138,9 +141,9 @@ def split(
 ) -> None:  # fmt: skip
     """Write SET with a split into train, validation and test: by blocks of time.
 
-    Glitches of one hour resemble each other more than glitches of one class do. With
-    --random or --published the same simple classifier is scored under that split and
-    under blocks of time, side by side.
+    Glitches of one hour resemble each other more than glitches of one class do: scores on
+    a split that parts them are too good. With --random or --published a warning says how
+    many blocks of time it parts; `glitchvae probe` scores both kinds of split side by side.
     """
     import numpy as np
 
@@ -170,7 +173,7 @@ def split(
     click.echo(f"{output}: {listed(counts)}")
     _report(spectrograms.left_out)
     if kind is not None:
-        _guard(spectrograms, names, kind, rng, fractions, block)
+        _warn_of_parted_blocks(spectrograms.gps, names, block)
 
 
 def _read(source: Path, metadata: Path | None, taxonomy: str | None) -> SpectrogramSet:
@@ -185,37 +188,27 @@ def _read(source: Path, metadata: Path | None, taxonomy: str | None) -> Spectrog
     return add_metadata(spectrograms, read_triggers(metadata))
 
 
-def _guard(
-    spectrograms: SpectrogramSet, names: Any, kind: str, rng: Any,
-    fractions: tuple[float, float, float], block: float,
-) -> None:  # fmt: skip
-    """Both scores side by side, and a warning where neighbours in time were parted."""
-    from glitchvae.dataset import guard_split
-    from glitchvae.errors import InputError
+def _warn_of_parted_blocks(gps: NDArray[np.float64], names: NDArray[Any], block: float) -> None:
+    """Say where neighbours in time are in different splits, or that nobody can know."""
+    import numpy as np
 
-    try:
-        guard = guard_split(spectrograms, names, rng, fractions=fractions, block=block)
-    except InputError as error:
-        click.echo(f"Warning: whether this split leaks cannot be told: {error}", err=True)
-        return
-    for line in _lines_of_guard(guard, kind):
-        click.echo(line)
-    if guard.shared:
+    from glitchvae.dataset import shared_blocks
+
+    if shared := shared_blocks(gps, names, block=block):
         click.echo(
-            f"Warning: {guard.shared} stretches of {block:g} s have events in more than one "
-            "split; scores on this split are too good.", err=True,
-        )  # fmt: skip
+            f"Warning: {shared} blocks of {block:g} s have events in more than one split; "
+            "scores on this split are too good. `glitchvae probe` shows by how much.",
+            err=True,
+        )
+    if untimed := int((~np.isfinite(gps)).sum()):
+        click.echo(
+            f"Warning: whether this split parts neighbours cannot be told of {untimed} events "
+            "without a time.",
+            err=True,
+        )
 
 
-def _lines_of_guard(guard: Guard, kind: str) -> list[str]:
-    rows = {kind: guard.chosen, "time blocks": guard.blocked}
-    return ["simple classifier  accuracy  macro recall  test events"] + [
-        f"{name:17s}  {score.accuracy:8.1%}  {score.macro_recall:12.1%}  {score.events:11d}"
-        for name, score in rows.items()
-    ]
-
-
-def _table_of_classes(summary: Summary) -> Any:
+def _table_of_classes(summary: SetSummary) -> Any:
     from rich.table import Table
 
     splits = sorted(summary.splits)

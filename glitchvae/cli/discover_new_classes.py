@@ -34,8 +34,7 @@ _UNKNOWN = "unknown"
 @click.option("--live", multiple=True, metavar="[IFO=]FILE",
               help="Segments that were searched; without them there are no rates.")  # fmt: skip
 @click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
-@click.option("--method",
-              help="First grouping: hdbscan (default), gmm, dpmm or spectral.")  # fmt: skip
+@click.option("--method", help="How the search groups events at first: hdbscan (default) or gmm.")
 @click.option("--min-events", type=int, help="Fewest events of a candidate.")
 @click.option("--significance", type=float, help="False candidates to expect in a run.")
 @click.option("--seed", type=int, help="Of every random number.")

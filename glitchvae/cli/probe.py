@@ -14,7 +14,7 @@ from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from glitchvae.checkpoint import Checkpoint
-    from glitchvae.probes import Method, Outcome, ProbeSet
+    from glitchvae.probes import Method, ProbeResult, ProbeSet
 
 _PATH = click.Path(path_type=Path)
 
@@ -115,7 +115,7 @@ def _network(inputs: Sequence[Path], checkpoint: Checkpoint | None, epochs: int)
     )  # fmt: skip
 
 
-def _print(outcomes: Sequence[Outcome], events: ProbeSet) -> None:
+def _print(outcomes: Sequence[ProbeResult], events: ProbeSet) -> None:
     from rich.table import Table
 
     from glitchvae.probes.report import HEADER, cells
@@ -129,7 +129,9 @@ def _print(outcomes: Sequence[Outcome], events: ProbeSet) -> None:
     print_table(table)
 
 
-def _write(out: Path, outcomes: Sequence[Outcome], events: ProbeSet, about: dict[str, Any]) -> None:
+def _write(
+    out: Path, outcomes: Sequence[ProbeResult], events: ProbeSet, about: dict[str, Any]
+) -> None:
     """Tables, a confusion matrix of the codes and a reliability diagram for each split."""
     from glitchvae.plots.probing import reliability_diagram
     from glitchvae.plots.scores import confusion_matrix

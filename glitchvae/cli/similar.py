@@ -64,15 +64,14 @@ def command(
 
 def _write_all(archive: Archive, model: str | None, count: int, out: Path | None) -> None:
     """The graph of neighbours of a whole archive, as a table."""
-    from glitchvae.archive.neighbours import Neighbours, write_graph
+    from glitchvae.archive.neighbours import neighbour_graph, write_graph
     from glitchvae.progress import progress_of
 
     if out is None:
         raise click.UsageError("--all needs a table to write: -o FILE (.csv or .parquet).")
     events = archive.embeddings(model=model and Path(model).name)
-    search = Neighbours(events.mean)
-    with progress_of("searching", len(search.rows), "glitches") as advance:
-        graph = search.graph(count, progress=advance)
+    with progress_of("searching", len(events), "glitches") as advance:
+        graph = neighbour_graph(events.mean, count, progress=advance)
     lines = write_graph(out, graph, events.event_id)
     click.echo(f"{lines} pairs of neighbours: {out}")
 

@@ -14,7 +14,7 @@ from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
     from glitchvae.progress import Progress
-    from glitchvae.training import Plan, Tracker, TrainingConfig, TrainingData
+    from glitchvae.training import Tracker, TrainingConfig, TrainingData, TrainingPlan
 
 
 @click.command("train")
@@ -172,7 +172,7 @@ def _say_unfinished(settings: TrainingConfig, members: Mapping[str, Any]) -> Non
         _say(text)
 
 
-def _describe(size: Plan, settings: TrainingConfig, device: str, members: int) -> str:
+def _describe(size: TrainingPlan, settings: TrainingConfig, device: str, members: int) -> str:
     objective = settings.objective.model_dump()["name"]
     place = f"resident on {device}" if size.resident else "mapped from disk"
     several = f", {members} members: at most {members} times that" if members > 1 else ""

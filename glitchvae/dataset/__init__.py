@@ -1,13 +1,12 @@
 """Sets of images: the layouts they come in, and splits that do not leak."""
 
 from glitchvae.dataset.assembling import SPLITS, join_parts
-from glitchvae.dataset.describing import BYTES_PER_EVENT, Summary, summarise
-from glitchvae.dataset.guarding import Guard, Score, guard_split
+from glitchvae.dataset.describing import BYTES_PER_EVENT, SetSummary, summarise
 from glitchvae.dataset.labelling import UNKNOWN_LABEL, name_classes
 from glitchvae.dataset.merging import merge_sets
 from glitchvae.dataset.metadata import add_metadata
-from glitchvae.dataset.official import read_gravity_spy, write_gravity_spy
-from glitchvae.dataset.pictures import read_picture, read_pictures
+from glitchvae.dataset.official import write_gravity_spy
+from glitchvae.dataset.pictures import read_picture
 from glitchvae.dataset.reading import count_images, is_image_set, read_images, stream_images
 from glitchvae.dataset.splitting import (
     empty_splits,
@@ -21,22 +20,17 @@ __all__ = [
     "BYTES_PER_EVENT",
     "SPLITS",
     "UNKNOWN_LABEL",
-    "Guard",
-    "Score",
-    "Summary",
+    "SetSummary",
     "add_metadata",
     "count_images",
     "empty_splits",
-    "guard_split",
     "is_image_set",
     "join_parts",
     "merge_sets",
     "name_classes",
     "published_split",
-    "read_gravity_spy",
     "read_images",
     "read_picture",
-    "read_pictures",
     "shared_blocks",
     "split_at_random",
     "split_by_time_blocks",

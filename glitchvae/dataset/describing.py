@@ -18,7 +18,7 @@ BYTES_PER_EVENT = len(VIEWS) * IMAGE_SHAPE[0] * IMAGE_SHAPE[1] + IMAGE_SHAPE[0]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
+class SetSummary:
     """Counts of a set.
 
     Attributes:
@@ -80,7 +80,7 @@ def listed(counts: Mapping[Any, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in counts.items())
 
 
-def summarise(parts: Iterable[SpectrogramSet]) -> Summary:
+def summarise(parts: Iterable[SpectrogramSet]) -> SetSummary:
     """Count the events of a set that comes in parts; one part is in memory at a time.
 
     Raises:
@@ -90,7 +90,7 @@ def summarise(parts: Iterable[SpectrogramSet]) -> Summary:
     if not summaries:
         raise InputError("no event to count", where="set of images")
     spans = [s.span for s in summaries if s.span is not None]
-    return Summary(
+    return SetSummary(
         events=sum(s.events for s in summaries),
         usable=sum(s.usable for s in summaries),
         classes=_total(s.classes for s in summaries),
@@ -104,13 +104,13 @@ def summarise(parts: Iterable[SpectrogramSet]) -> Summary:
     )
 
 
-def _summarise(part: SpectrogramSet) -> Summary:
+def _summarise(part: SpectrogramSet) -> SetSummary:
     usable = part.usable
     times = part.gps[np.isfinite(part.gps)]
     nothing = [""] * len(part)
     labels = nothing if part.label is None else part.label
     splits = nothing if part.split is None else part.split
-    return Summary(
+    return SetSummary(
         events=len(part),
         usable=int(usable.sum()),
         classes=Counter(zip(labels, splits, strict=True)),

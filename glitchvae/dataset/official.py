@@ -19,7 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from glitchvae.dataset.assembling import PictureEvent, Pixels, assemble, join_parts
+from glitchvae.dataset.assembling import PictureEvent, Pixels, assemble
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet, energy_to_pixel
@@ -61,15 +61,6 @@ def count_gravity_spy(path: str | Path) -> int:
     """How many events a published training set has at most."""
     with opened(path) as file:
         return sum(1 for _ in _walk(file))
-
-
-def read_gravity_spy(path: str | Path) -> SpectrogramSet:
-    """A whole published training set: the parts of `stream_gravity_spy`.
-
-    Raises:
-        InputError: not HDF5, or no event in it.
-    """
-    return join_parts(stream_gravity_spy(path))
 
 
 def write_gravity_spy(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from glitchvae.dataset.assembling import SPLITS, PictureEvent, Pixels, assemble, join_parts
+from glitchvae.dataset.assembling import SPLITS, PictureEvent, Pixels, assemble
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet
@@ -64,15 +64,6 @@ def stream_pictures(path: str | Path, *, size: int = 256) -> Iterator[Spectrogra
 def count_pictures(path: str | Path) -> int:
     """How many events the pictures of a folder are of, at most."""
     return len(_find_events(Path(path)))
-
-
-def read_pictures(path: str | Path) -> SpectrogramSet:
-    """A whole folder of pictures: the parts of `stream_pictures`.
-
-    Raises:
-        InputError: no picture in the folder.
-    """
-    return join_parts(stream_pictures(path))
 
 
 def _find_events(folder: Path) -> dict[tuple[Path, str, str], dict[float, Path]]:

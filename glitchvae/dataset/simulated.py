@@ -48,7 +48,7 @@ SPLITS: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
+class SimulatedStretch:
     """What one stretch of noise is going to hold.
 
     Attributes:
@@ -76,7 +76,7 @@ def plan_stretches(
     ifos: Sequence[str] = ("H1", "L1"),
     sample_rate: float = 8192.0,
     rates: Mapping[float, float] = RATES,
-) -> list[Stretch]:
+) -> list[SimulatedStretch]:
     """Distribute `count` events over stretches.
 
     Args:
@@ -106,7 +106,7 @@ def plan_stretches(
     ]
     splits = rng.choice(list(SPLITS), len(parts), p=list(SPLITS.values()))
     return [
-        Stretch(
+        SimulatedStretch(
             number=i, seed=child, sample_rate=rate, ifo=ifos[i % len(ifos)],
             labels=labels, split=str(splits[i]),
         )
@@ -128,7 +128,7 @@ def _group_by_rate(
 
 
 def image_stretch(
-    stretch: Stretch, imaging: ImagingSettings, *, device: str = "cpu"
+    stretch: SimulatedStretch, imaging: ImagingSettings, *, device: str = "cpu"
 ) -> tuple[SpectrogramSet, Truth]:
     """Simulate one stretch and image every glitch in it, in order of time."""
     rng = np.random.default_rng(stretch.seed)
@@ -175,7 +175,7 @@ def _repeated(value: float, count: int) -> NDArray[np.float32]:
 
 
 def simulate_dataset(
-    stretches: Sequence[Stretch], imaging: ImagingSettings, *, device: str = "cpu"
+    stretches: Sequence[SimulatedStretch], imaging: ImagingSettings, *, device: str = "cpu"
 ) -> Iterator[tuple[SpectrogramSet, Truth]]:
     """Images and truth of one stretch after the other, rows matched one to one."""
     for stretch in stretches:

@@ -7,6 +7,7 @@ time keep neighbours together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,13 +80,9 @@ def shared_blocks(
     gps: NDArray[np.float64], split: Sequence[str] | NDArray[Any], *, block: float = DAY
 ) -> int:
     """How many blocks of time have events in more than one split: zero where none leaks."""
-    names = np.asarray(split, dtype=str)
-    pairs = {
-        (when, name)
-        for when, name in zip(np.floor(gps / block), names, strict=True)
-        if np.isfinite(when)
-    }
-    return len(pairs) - len({when for when, _ in pairs})
+    names, timed = np.asarray(split, dtype=str), np.isfinite(gps)
+    pairs = set(zip(np.floor(gps[timed] / block), names[timed], strict=True))
+    return sum(count > 1 for count in Counter(when for when, _ in pairs).values())
 
 
 def empty_splits(split: Sequence[str] | NDArray[Any], fractions: Fractions) -> tuple[str, ...]:

@@ -1,35 +1,28 @@
-"""Groups of codes: one call for several estimators, and how well groups agree.
+"""Groups of codes: one call for both estimators, and how well groups agree with classes.
 
-Every estimator gives labels 0, 1, ... in the order of size, and -1 for what is in no group.
+Both give labels 0, 1, ... in the order of size, and -1 for what is in no group.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import cluster, metrics, mixture
 
-from glitchvae.errors import InputError, how_to_install
+from glitchvae.errors import InputError
 
-Method = Literal["hdbscan", "gmm", "dpmm", "spectral"]
-
-MOST_FOR_SKLEARN = 30_000
-"""Points above which scikit-learn's HDBSCAN takes minutes and the hdbscan package is asked."""
-
-MOST_FOR_SPECTRAL = 10_000
-"""Points above which the graph of spectral clustering outgrows a laptop."""
+GroupingMethod = Literal["hdbscan", "gmm"]
 
 MOST_GROUPS = 40
-"""Groups that the mixtures try at most."""
+"""Groups that the mixture tries at most."""
 
 
 def find_groups(
     points: NDArray[np.floating],
     *,
-    method: Method = "hdbscan",
+    method: GroupingMethod = "hdbscan",
     min_events: int = 10,
     groups: int | None = None,
     seed: int = 0,
@@ -38,52 +31,35 @@ def find_groups(
 
     Args:
         points: (N, Z).
-        method: "hdbscan" (density; leaves stray points out), "gmm" (a Gaussian mixture,
-            as many as the BIC prefers), "dpmm" (a Dirichlet-process mixture) or "spectral"
-            (of the graph of nearest neighbours).
+        method: "hdbscan" (density; leaves stray points out) or "gmm" (a Gaussian mixture,
+            as many as the BIC prefers).
         min_events: Fewest points of a group; smaller ones are dissolved.
-        groups: How many groups, where the method needs to be told: "spectral" (from the
-            number of points unless given), and "gmm" instead of the BIC.
-        seed: Of the mixtures and the spectral embedding.
+        groups: How many groups the mixture has, instead of the BIC's choice.
+        seed: Of the mixture.
 
     Returns:
         (N,) group of each point, the largest being 0, and -1 for none.
 
     Raises:
-        InputError: a point is not finite, or too many points for the method.
+        InputError: a point is not finite.
     """
     points = np.asarray(points, dtype=np.float64)
     if not np.isfinite(points).all():
         raise InputError("codes that are not finite cannot be grouped", expected="no NaN")
     if len(points) < max(min_events, 2):
         return np.full(len(points), -1, dtype=np.int64)
-    labels = {
-        "hdbscan": lambda: _hdbscan(points, min_events),
-        "gmm": lambda: _mixture(points, min_events, groups, seed),
-        "dpmm": lambda: _dirichlet(points, min_events, seed),
-        "spectral": lambda: _spectral(points, min_events, groups, seed),
-    }[method]()
-    return _by_size(labels, min_events)
+    if method == "hdbscan":
+        return _by_size(_hdbscan(points, min_events), min_events)
+    return _by_size(_mixture(points, min_events, groups, seed), min_events)
 
 
 def _hdbscan(points: NDArray[np.float64], min_events: int) -> NDArray[np.int64]:
-    few = max(2, min(5, min_events))
-    if len(points) <= MOST_FOR_SKLEARN:
-        known: Any = cluster.HDBSCAN  # its stubs know copy as text only
-        return known(
-            min_cluster_size=min_events, min_samples=few, cluster_selection_method="leaf",
-            copy=True,
-        ).fit_predict(points)  # fmt: skip
-    if importlib.util.find_spec("hdbscan") is None:
-        raise InputError(
-            "too many points for scikit-learn's HDBSCAN", expected=f"at most {MOST_FOR_SKLEARN:,}",
-            found=f"{len(points):,}",
-            remedy=f"{how_to_install('cluster')} Or choose another method.",
-        )  # fmt: skip
-    import hdbscan
-
-    return hdbscan.HDBSCAN(
-        min_cluster_size=min_events, min_samples=few, cluster_selection_method="leaf"
+    known: Any = cluster.HDBSCAN  # its stubs know copy as text only
+    return known(
+        min_cluster_size=min_events,
+        min_samples=max(2, min(5, min_events)),
+        cluster_selection_method="leaf",
+        copy=True,
     ).fit_predict(points)
 
 
@@ -100,30 +76,6 @@ def _mixture(
         for n in tried
     ]
     return min(models, key=lambda model: model.bic(points)).predict(points)
-
-
-def _dirichlet(points: NDArray[np.float64], min_events: int, seed: int) -> NDArray[np.int64]:
-    most = max(1, min(MOST_GROUPS, len(points) // min_events))
-    model = mixture.BayesianGaussianMixture(
-        n_components=most, covariance_type="diag", reg_covar=1e-4 * _scale(points),
-        weight_concentration_prior_type="dirichlet_process", max_iter=300, random_state=seed,
-    )  # fmt: skip
-    return model.fit_predict(points)
-
-
-def _spectral(
-    points: NDArray[np.float64], min_events: int, groups: int | None, seed: int
-) -> NDArray[np.int64]:
-    if len(points) > MOST_FOR_SPECTRAL:
-        raise InputError(
-            "too many points for spectral clustering", expected=f"at most {MOST_FOR_SPECTRAL:,}",
-            found=f"{len(points):,}", remedy="Choose another method.",
-        )  # fmt: skip
-    count = groups or int(np.clip(len(points) // (5 * min_events), 1, MOST_GROUPS))
-    return cluster.SpectralClustering(
-        count, affinity="nearest_neighbors", n_neighbors=min(10, len(points) - 1),
-        assign_labels="cluster_qr", random_state=seed,
-    ).fit_predict(points)  # fmt: skip
 
 
 def _scale(points: NDArray[np.float64]) -> float:

@@ -8,9 +8,10 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.archive.live import Live, drift, hours, in_live_time, poisson_interval
-from glitchvae.discovery.record import PROPERTIES, Box, Rate
+from glitchvae.archive.live import Live, drift, hours, in_live_time
+from glitchvae.discovery.record import PROPERTIES, PropertyRanges, Rate
 from glitchvae.embedding import Embeddings
+from glitchvae.statistics import poisson_interval
 
 _QUANTILES = (0.05, 0.5, 0.95)
 _GPS_EPOCH = np.datetime64("1980-01-06T00:00:00")
@@ -22,7 +23,7 @@ class Description(TypedDict):
 
     rates: tuple[Rate, ...]
     daily_profile: NDArray[np.int64]
-    properties: Box
+    properties: PropertyRanges
     first_gps: float
     last_gps: float
     drift: float

@@ -21,7 +21,7 @@ RELATIVE = (
 )
 """Said beside every p-value: whether strain is real cannot be told from an archive."""
 
-Box = dict[str, tuple[float, float, float]]
+PropertyRanges = dict[str, tuple[float, float, float]]
 """5 % quantile, median and 95 % quantile of each of `PROPERTIES`, NaN where unknown."""
 
 
@@ -65,7 +65,7 @@ class EventGroup:
     members: NDArray[np.int64]
     rates: tuple[Rate, ...]
     daily_profile: NDArray[np.int64]
-    properties: Box
+    properties: PropertyRanges
     first_gps: float
     last_gps: float
     drift: float

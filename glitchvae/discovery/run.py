@@ -19,7 +19,7 @@ from glitchvae.discovery.describing import describe
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.record import Candidate, Discovery, KnownClass
-from glitchvae.discovery.searching import Found, search
+from glitchvae.discovery.searching import SearchResult, search
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.stability import stabilities
 from glitchvae.embedding import Embeddings
@@ -85,7 +85,7 @@ def discover(
     )
 
 
-def _members(archive: Sample, found: Found) -> list[NDArray[np.int64]]:
+def _members(archive: Sample, found: SearchResult) -> list[NDArray[np.int64]]:
     """Events of each group, its medoid first and the others by their distance from it."""
     return [
         _from_medoid(archive.codes, np.flatnonzero(membership > MEMBER))
@@ -102,7 +102,7 @@ def _from_medoid(points: NDArray[np.float64], own: NDArray[np.int64]) -> NDArray
 
 def _candidates(
     embeddings: Embeddings, prototypes: Prototypes, archive: Sample, rows: NDArray[np.int64],
-    members: list[NDArray[np.int64]], novelty: NDArray[np.float64], found: Found,
+    members: list[NDArray[np.int64]], novelty: NDArray[np.float64], found: SearchResult,
     stable: NDArray[np.float64], settings: DiscoverySettings, live: Live,
 ) -> tuple[Candidate, ...]:  # fmt: skip
     centres = prototypes.centres @ prototypes.whitener
@@ -135,7 +135,7 @@ def _names(embeddings: Embeddings) -> NDArray[np.object_]:
 
 def _known_classes(
     embeddings: Embeddings, archive: Sample, rows: NDArray[np.int64], cluster: NDArray[np.int64],
-    names: tuple[str, ...], found: Found, live: Live,
+    names: tuple[str, ...], found: SearchResult, live: Live,
 ) -> tuple[KnownClass, ...]:  # fmt: skip
     inside = found.excess.claims(archive)[:, len(found.excess.components) :]
     best = np.where(cluster < 0, inside.argmax(axis=1), -1)

@@ -42,7 +42,7 @@ class Tested:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchResult:
     """Components that chance does not explain, and the groups of events they lead to.
 
     Attributes:
@@ -91,7 +91,7 @@ def search(
     background: Background,
     settings: DiscoverySettings,
     rng: np.random.Generator,
-) -> Found:
+) -> SearchResult:
     """Groups of events that known classes and chance do not explain, the surest first."""
     tested = find_and_count(archive, background, settings, rng)
     sure = np.flatnonzero(tested.p_values * len(tested.p_values) <= settings.significance)
@@ -105,7 +105,7 @@ def search(
     weights = background.weights(outside, inside)
     membership = redraw(archive, background, weights, new @ groups)
     kept = (membership > MEMBER).sum(axis=0) >= settings.min_events
-    return Found(
+    return SearchResult(
         excess=excess, membership=membership[:, kept], p_values=p_values[kept],
         tests=len(tested.p_values), seeds=excess_rows(archive, background),
     )  # fmt: skip

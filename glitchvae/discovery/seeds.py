@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from glitchvae.classes.novelty import class_shares
-from glitchvae.discovery.clustering import Method, find_groups
+from glitchvae.discovery.clustering import GroupingMethod, find_groups
 from glitchvae.discovery.excess import Background, Excess, Sample
 
 NEIGHBOURS = 15
@@ -46,7 +46,7 @@ def excess_rows(archive: Sample, background: Background) -> NDArray[np.int64]:
 
 
 def first_guess(
-    archive: Sample, rows: NDArray[np.int64], *, method: Method, min_events: int, seed: int
+    archive: Sample, rows: NDArray[np.int64], *, method: GroupingMethod, min_events: int, seed: int
 ) -> NDArray[np.float64]:
     """(N, J) membership of every event in groups of the events `rows`.
 

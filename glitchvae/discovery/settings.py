@@ -14,8 +14,7 @@ class DiscoverySettings(Settings):
 
     Attributes:
         method: How the search groups events at first: "hdbscan" (tight groups, and a mixture
-            of what is in none of them), "gmm" (a mixture alone), "dpmm" (a Dirichlet-process
-            mixture) or "spectral".
+            of what is in none of them) or "gmm" (a mixture alone).
         min_events: Fewest events of a candidate.
         significance: False candidates to expect in one run without a new class.
         bootstraps: Reclusterings behind the stability.
@@ -23,7 +22,7 @@ class DiscoverySettings(Settings):
         seed: Of every random number; the same seed gives the same result.
     """
 
-    method: Literal["hdbscan", "gmm", "dpmm", "spectral"] = "hdbscan"
+    method: Literal["hdbscan", "gmm"] = "hdbscan"
     min_events: int = Field(default=10, ge=3)
     significance: float = Field(default=0.05, gt=0.0, lt=1.0)
     bootstraps: int = Field(default=20, ge=0)

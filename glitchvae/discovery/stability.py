@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from glitchvae.discovery.clustering import jaccard
 from glitchvae.discovery.excess import Background, Sample, fit_excess
 from glitchvae.discovery.membership import MEMBER
-from glitchvae.discovery.searching import MOSTLY, Found
+from glitchvae.discovery.searching import MOSTLY, SearchResult
 from glitchvae.discovery.seeds import first_guess
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.progress import Progress
@@ -19,7 +19,7 @@ _ROUNDS = 4  # of the fit to a resample: enough to take on what lies around the 
 def stabilities(
     archive: Sample,
     background: Background,
-    found: Found,
+    found: SearchResult,
     settings: DiscoverySettings,
     rng: np.random.Generator,
     progress: Progress,
@@ -40,7 +40,7 @@ def stabilities(
 
 
 def _groups_again(
-    archive: Sample, background: Background, found: Found, drawn: NDArray[np.int64],
+    archive: Sample, background: Background, found: SearchResult, drawn: NDArray[np.int64],
     settings: DiscoverySettings,
 ) -> NDArray[np.bool_]:  # fmt: skip
     """(n, J) which event of a resample is in which component found in it."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from glitchvae.objectives.base import VAE, Batch, Objective, Weights
-from glitchvae.objectives.schedules import Constant, Linear, Schedule, Shape, anneal
+from glitchvae.objectives.schedules import Constant, Linear, Schedule, ScheduleShape, anneal
 
 
 class Beta(Objective):
@@ -51,7 +51,7 @@ class WeightedBeta(Objective):
     """
 
     beta: float = Field(default=1.0, ge=0.0)
-    shape: Shape = "constant"
+    shape: ScheduleShape = "constant"
     beta0: float = Field(default=25.0, ge=0.0)
     iteration_threshold: int = Field(default=4000, ge=1)
     cycles: int = Field(default=4, ge=1)

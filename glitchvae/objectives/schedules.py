@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Shape = Literal["constant", "linear", "cosine", "cyclical"]
+ScheduleShape = Literal["constant", "linear", "cosine", "cyclical"]
 """How a weight gets from its first value to its last."""
 
 
@@ -87,7 +87,7 @@ class Cyclical:
         return self.start + (self.end - self.start) * min(2.0 * place, 1.0)
 
 
-def anneal(shape: Shape, start: float, end: float, steps: int, cycles: int) -> Schedule:
+def anneal(shape: ScheduleShape, start: float, end: float, steps: int, cycles: int) -> Schedule:
     """The schedule of a shape; a constant one is at `end` from the first step."""
     match shape:
         case "constant":

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from glitchvae.plots import page
 
 if TYPE_CHECKING:
-    from glitchvae.probes import Calibration, Line
+    from glitchvae.probes import Calibration, RankedMethod
 
 _COLOURS = ("#1b1b1f", "#d1495b", "#2e86ab", "#6a994e", "#b08968")
 
@@ -54,7 +54,7 @@ def reliability_diagram(
 
 
 @page.own_style
-def ranking_bars(lines: Sequence[Line], path: str | Path) -> None:
+def ranking_bars(lines: Sequence[RankedMethod], path: str | Path) -> None:
     """Draw the accuracy of methods with intervals, seeds as dots, as PNG.
 
     Diamonds are what others published; hatched bars are of trainings that fell short.

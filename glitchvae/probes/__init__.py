@@ -11,7 +11,6 @@ from glitchvae.probes.classifiers import (
     fit_pixel_probe,
     fit_trigger_trees,
 )
-from glitchvae.probes.comparing import FEWEST_SEEDS, Difference, compare_paired
 from glitchvae.probes.events import ProbeSet, encode_events, join_events, pool_images, read_codes
 from glitchvae.probes.network import (
     Classifier,
@@ -28,15 +27,15 @@ from glitchvae.probes.protocol import (
     LINEAR_PROBE,
     Guess,
     Method,
-    Outcome,
-    Task,
+    ProbeResult,
+    ProbeTask,
     methods_for,
     run_probes,
     split_events,
 )
 from glitchvae.probes.ranking import (
     Entry,
-    Line,
+    RankedMethod,
     check_order,
     rank,
     ranking_markdown,
@@ -50,27 +49,24 @@ from glitchvae.probes.scores import MEASURES, ClassScore, Scores, score, score_d
 from glitchvae.probes.shots import few_shot, one_shot
 
 __all__ = [
-    "FEWEST_SEEDS",
     "LINEAR_PROBE",
     "MEASURES",
     "Calibration",
     "ClassScore",
     "Classifier",
-    "Difference",
     "Entry",
     "Guess",
-    "Line",
     "Method",
-    "Outcome",
+    "ProbeResult",
     "ProbeSet",
+    "ProbeTask",
+    "RankedMethod",
     "Scores",
-    "Task",
     "Twin",
     "by_network",
     "calibrate",
     "check_order",
     "class_probabilities",
-    "compare_paired",
     "encode_data",
     "encode_events",
     "few_shot",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from glitchvae.checkpoint import Checkpoint, ModelCard
 from glitchvae.models import build
-from glitchvae.probes.protocol import Guess, Method, Task
+from glitchvae.probes.protocol import Guess, Method, ProbeTask
 from glitchvae.progress import Progress
 from glitchvae.training import Augmentation, TrainingData, TrainingImages
 from glitchvae.training.step import in_range
@@ -138,7 +138,7 @@ def by_network(
         progress: Called after each.
     """
 
-    def guess(task: Task) -> Guess:
+    def guess(task: ProbeTask) -> Guess:
         events = task.events
         labels = np.full(len(data), "", dtype=object)
         labels[events.place] = events.label

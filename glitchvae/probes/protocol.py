@@ -36,7 +36,7 @@ _FEWEST_BLOCKS = 10
 _LOG = logging.getLogger(__name__)
 
 
-class Task(NamedTuple):
+class ProbeTask(NamedTuple):
     """Rows of `events` to learn from and to name, and the block of time of every event."""
 
     events: ProbeSet
@@ -53,11 +53,11 @@ class Guess(NamedTuple):
     confidence: NDArray[np.floating] | None
 
 
-Method = Callable[[Task], Guess]
+Method = Callable[[ProbeTask], Guess]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ProbeResult:
     """What one method reached under one split.
 
     Attributes:
@@ -110,7 +110,7 @@ def run_probes(
     *,
     seed: int,
     block: float,
-) -> Iterator[Outcome]:
+) -> Iterator[ProbeResult]:
     """Every method under every split.
 
     Args:
@@ -127,7 +127,7 @@ def run_probes(
     for split, names in splits.items():
         train, test = np.flatnonzero(names != "test"), np.flatnonzero(names == "test")
         _check(events, train, test, split)
-        task = Task(events, train, test, _blocks(events, names, block), seed)
+        task = ProbeTask(events, train, test, _blocks(events, names, block), seed)
         for method, guess in methods.items():
             yield _judge(task, split, method, guess(task))
 
@@ -147,7 +147,7 @@ def methods_for(events: ProbeSet) -> dict[str, Method]:
     }
 
 
-def majority(task: Task) -> Guess:
+def majority(task: ProbeTask) -> Guess:
     """The class most training events have, with its share as the probability."""
     names, counts = np.unique(_labels(task).astype(str), return_counts=True)
     share = counts.max() / counts.sum()
@@ -155,7 +155,7 @@ def majority(task: Task) -> Guess:
     return Guess(np.full((1, size), names[counts.argmax()], object), np.full(size, share))
 
 
-def by_triggers(task: Task) -> Guess:
+def by_triggers(task: ProbeTask) -> Guess:
     """Boosted trees on the trigger's numbers and its detector."""
     ifo = np.unique(task.events.ifo.astype(str), return_inverse=True)[1].astype(np.float64)
     table = np.column_stack([task.events.triggers, ifo])
@@ -163,7 +163,7 @@ def by_triggers(task: Task) -> Guess:
     return _ask(trees, table[task.test])
 
 
-def by_pixels(task: Task) -> Guess:
+def by_pixels(task: ProbeTask) -> Guess:
     """The linear probe on principal components of small images.
 
     Raises:
@@ -177,30 +177,30 @@ def by_pixels(task: Task) -> Guess:
     return _ask(probe, pixels[task.test])
 
 
-def by_codes(task: Task) -> Guess:
+def by_codes(task: ProbeTask) -> Guess:
     """The linear probe on codes."""
     codes, groups = task.events.codes, task.blocks[task.train]
     probe = fit_linear_probe(codes[task.train], _labels(task), groups=groups)
     return _ask(probe, codes[task.test])
 
 
-def by_neighbours(task: Task) -> Guess:
+def by_neighbours(task: ProbeTask) -> Guess:
     """The nearest five training codes."""
     codes = task.events.codes
     return _ask(fit_neighbours(codes[task.train], _labels(task)), codes[task.test])
 
 
-def by_one_shot(task: Task) -> Guess:
+def by_one_shot(task: ProbeTask) -> Guess:
     """One known code a class, drawn many times."""
     return _shots(task, 1)
 
 
-def by_five_shot(task: Task) -> Guess:
+def by_five_shot(task: ProbeTask) -> Guess:
     """Five known codes a class, drawn many times."""
     return _shots(task, 5)
 
 
-def _shots(task: Task, shots: int) -> Guess:
+def _shots(task: ProbeTask, shots: int) -> Guess:
     rng = np.random.default_rng(task.seed)
     codes, labels = task.events.codes, _labels(task)
     known, asked = codes[task.train], codes[task.test]
@@ -215,7 +215,7 @@ def _ask(classifier: Any, features: NDArray) -> Guess:
     return Guess(names[probabilities.argmax(axis=1)][None], probabilities.max(axis=1))
 
 
-def _judge(task: Task, split: str, method: str, guess: Guess) -> Outcome:
+def _judge(task: ProbeTask, split: str, method: str, guess: Guess) -> ProbeResult:
     truth, confidence = task.events.label[task.test], guess.confidence
     rng = np.random.default_rng(task.seed)
     if len(guess.classes) > 1:
@@ -223,13 +223,13 @@ def _judge(task: Task, split: str, method: str, guess: Guess) -> Outcome:
     else:
         scores = score(truth, guess.classes[0], rng, groups=task.blocks[task.test])
     right = guess.classes[0] == truth
-    return Outcome(
+    return ProbeResult(
         split=split, method=method, scores=scores, test=task.test, classes=guess.classes[0],
         calibration=None if confidence is None else calibrate(confidence, right),
     )  # fmt: skip
 
 
-def _labels(task: Task) -> NDArray[np.object_]:
+def _labels(task: ProbeTask) -> NDArray[np.object_]:
     return task.events.label[task.train]
 
 

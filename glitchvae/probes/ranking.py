@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.probes.comparing import FEWEST_SEEDS, Difference, compare_paired
-from glitchvae.probes.scores import CONFIDENCE, score_draws
+from glitchvae.probes.scores import score_draws
+from glitchvae.statistics import CONFIDENCE, Claim, claims_markdown, paired_difference
 from glitchvae.store import replacing
 
 
@@ -36,7 +36,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class RankedMethod:
     """One line of the table.
 
     Attributes:
@@ -60,104 +60,72 @@ class Line:
     shortfalls: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """That one method is better than another, and what was found.
-
-    Attributes:
-        better: Name of the one.
-        worse: Name of the other.
-        difference: In accuracy.
-        fell_short: Names of those of the two whose trainings fell short.
-    """
-
-    better: str
-    worse: str
-    difference: Difference
-    fell_short: tuple[str, ...] = ()
-
-    @property
-    def verdict(self) -> str:
-        """That of the difference; "cannot be judged" where a training fell short."""
-        return "cannot be judged" if self.fell_short else self.difference.verdict
-
-    def __str__(self) -> str:
-        """One sentence, with the reason where the claim cannot be judged."""
-        low, high = (100 * end for end in self.difference.interval)
-        seeds = ", ".join(f"{100 * value:+.1f}" for value in self.difference.seeds)
-        reasons = [f"trainings of {name} fell short" for name in self.fell_short]
-        if len(self.difference.seeds) < FEWEST_SEEDS:
-            reasons.append(f"fewer than {FEWEST_SEEDS} seeds")
-        why = f" ({'; '.join(reasons)})" if reasons else ""
-        return (
-            f"{self.better} above {self.worse}: {100 * self.difference.value:+.1f} points "
-            f"[{low:+.1f}, {high:+.1f}], by seed {seeds}: {self.verdict}{why}."
-        )
-
-
 def rank(
     truth: NDArray[np.object_],
     entries: Sequence[Entry],
-    rng: np.random.Generator,
     *,
     groups: NDArray | None = None,
-) -> list[Line]:
+) -> list[RankedMethod]:
     """The line of every method, in the order given.
 
     Args:
         truth: (N,) true classes of the test events.
         entries: The methods.
-        rng: Draws the resamples behind the intervals.
-        groups: (N,) events of one group, such as a day, are drawn together.
+        groups: (N,) events of one group, such as a day, count as one.
     """
-    return [_line(truth, entry, rng, groups) for entry in entries]
+    return [_line(truth, entry, groups) for entry in entries]
 
 
-def _line(
-    truth: NDArray[np.object_], entry: Entry, rng: np.random.Generator, groups: NDArray | None
-) -> Line:
+def _line(truth: NDArray[np.object_], entry: Entry, groups: NDArray | None) -> RankedMethod:
     right = entry.classes == truth
     # Accuracy is the difference from a method that is never right.
-    found = compare_paired(right, np.zeros_like(right), rng, groups=groups)
-    return Line(
-        name=entry.name, accuracy=found.value, interval=found.interval, seeds=found.seeds,
+    found = paired_difference(right, np.zeros_like(right), groups=groups)
+    low, high = np.clip(found.interval, 0.0, 1.0)
+    return RankedMethod(
+        name=entry.name,
+        accuracy=found.value,
+        interval=(float(low), float(high)),
         macro_f1=score_draws(truth, entry.classes).macro_f1,
-        published=entry.published, figures=entry.figures, shortfalls=entry.shortfalls,
-    )  # fmt: skip
+        seeds=found.seeds,
+        published=entry.published,
+        figures=entry.figures,
+        shortfalls=entry.shortfalls,
+    )
 
 
 def check_order(
     truth: NDArray[np.object_],
     entries: Sequence[Entry],
     claims: Sequence[tuple[str, str]],
-    rng: np.random.Generator,
     *,
     groups: NDArray | None = None,
 ) -> list[Claim]:
-    """The difference behind each claim (better, worse), between equal seeds and events.
+    """What equal seeds and events say of each claim (better, worse), in points of accuracy.
 
     Raises:
         InputError: a claim names a method that is not there.
     """
-    right = {entry.name: entry.classes == truth for entry in entries}
-    if unknown := {name for claim in claims for name in claim} - right.keys():
+    points = {entry.name: 100.0 * (entry.classes == truth) for entry in entries}
+    if unknown := {name for claim in claims for name in claim} - points.keys():
         raise InputError(
-            "a claim of unknown methods", where="claims", expected=sorted(right),
+            "a claim of unknown methods", where="claims", expected=sorted(points),
             found=sorted(unknown),
         )  # fmt: skip
     fell_short = {entry.name for entry in entries if entry.shortfalls}
     return [
         Claim(
-            better=better, worse=worse,
-            difference=compare_paired(right[better], right[worse], rng, groups=groups),
+            text=f"{better} above {worse} (points of accuracy)",
+            found=paired_difference(points[better], points[worse], groups=groups),
             fell_short=tuple(name for name in (better, worse) if name in fell_short),
         )
         for better, worse in claims
-    ]  # fmt: skip
+    ]
 
 
-def write_ranking(stem: str | Path, lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
-    """Write the table as `stem`.csv and, with what can be said of an order, as `stem`.md.
+def write_ranking(
+    stem: str | Path, lines: Sequence[RankedMethod], order: Sequence[Claim] = ()
+) -> str:
+    """Write the table as `stem`.csv and, with claims of an order, as `stem`.md.
 
     Returns:
         The text of the latter.
@@ -201,7 +169,7 @@ def read_predictions(
     return tables[0][0], np.stack([predicted for _, predicted in tables])
 
 
-def ranking_rows(lines: Sequence[Line]) -> list[tuple]:
+def ranking_rows(lines: Sequence[RankedMethod]) -> list[tuple]:
     """Header and rows for CSV."""
     figures = _figures(lines)
     header = (
@@ -219,23 +187,24 @@ def ranking_rows(lines: Sequence[Line]) -> list[tuple]:
     return [header, *rows]
 
 
-def ranking_markdown(lines: Sequence[Line], order: Sequence[Claim] = ()) -> str:
-    """The table, what trainings fell short of, and in words what can be said of an order."""
+def ranking_markdown(lines: Sequence[RankedMethod], order: Sequence[Claim] = ()) -> str:
+    """The table of methods, what trainings fell short of, and claims of an order."""
     figures = _figures(lines)
     header = ("method", "accuracy", "macro F1", "accuracy by seed", *figures, "published")
     rows = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     rows += [f"| {' | '.join(_cells(one, figures))} |" for one in lines]
     note = (
-        f"In brackets: {CONFIDENCE:.0%} intervals, by bootstrap over seeds and test events; of a "
-        "single seed over test events alone, and without the spread between trainings."
+        f"In brackets: {CONFIDENCE:.0%} intervals, over seeds and test events; of a single seed "
+        "over test events alone, and without the spread between trainings."
     )
     short = [f"- {one.name} fell short: {each}." for one in lines for each in one.shortfalls]
-    parts = ([note], short, [f"- {claim}" for claim in order])
+    claims = claims_markdown(order).splitlines() if order else []
+    parts = ([note], short, claims)
     text = [line for part in parts if part for line in ("", *part)]
     return "\n".join([*rows, *text, ""])
 
 
-def _cells(line: Line, figures: Sequence[str]) -> list[str]:
+def _cells(line: RankedMethod, figures: Sequence[str]) -> list[str]:
     low, high = line.interval
     return [
         line.name,
@@ -264,6 +233,6 @@ def _read_csv(path: str | Path) -> NDArray[np.object_]:
     return np.array(rows, dtype=object).reshape(-1, 2).T
 
 
-def _figures(lines: Sequence[Line]) -> list[str]:
+def _figures(lines: Sequence[RankedMethod]) -> list[str]:
     """Names of the further numbers, in the order they first occur in."""
     return list(dict.fromkeys(name for one in lines for name in one.figures))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from glitchvae.probes.events import ProbeSet
-from glitchvae.probes.protocol import Outcome
-from glitchvae.probes.scores import CONFIDENCE
+from glitchvae.probes.protocol import ProbeResult
+from glitchvae.statistics import CONFIDENCE
 from glitchvae.store import replacing
 
 MEASURES = {"accuracy": "accuracy", "macro_f1": "macro F1", "macro_recall": "macro recall"}
@@ -20,7 +20,7 @@ HEADER = ("split", "method", "test events", *MEASURES.values(), "calibration err
 
 
 def write_report(
-    folder: str | Path, outcomes: Sequence[Outcome], events: ProbeSet, about: dict[str, Any]
+    folder: str | Path, outcomes: Sequence[ProbeResult], events: ProbeSet, about: dict[str, Any]
 ) -> None:
     """Write outcomes into a folder.
 
@@ -46,7 +46,7 @@ def write_report(
 
 
 def tables(
-    outcomes: Sequence[Outcome], events: ProbeSet
+    outcomes: Sequence[ProbeResult], events: ProbeSet
 ) -> dict[str, tuple[Sequence[str], list[tuple]]]:
     """Header and rows of every table by name."""
     return {
@@ -69,7 +69,7 @@ def tables(
     }
 
 
-def markdown(outcomes: Sequence[Outcome]) -> str:
+def markdown(outcomes: Sequence[ProbeResult]) -> str:
     """A table of one line per method and split, intervals in brackets."""
     lines = [f"| {' | '.join(HEADER)} |", f"|{'---|' * len(HEADER)}"]
     lines += [f"| {' | '.join(cells(outcome))} |" for outcome in outcomes]
@@ -78,7 +78,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def cells(outcome: Outcome) -> list[str]:
+def cells(outcome: ProbeResult) -> list[str]:
     """One line of the table."""
     by_measure = {name: (value, low, high) for _, name, value, low, high in outcome.scores.rows("")}
     return [
@@ -90,30 +90,30 @@ def cells(outcome: Outcome) -> list[str]:
     ]
 
 
-def _bins(outcome: Outcome) -> Iterable[tuple]:
+def _bins(outcome: ProbeResult) -> Iterable[tuple]:
     if (found := outcome.calibration) is None:
         return []
     return zip(found.count.tolist(), found.confidence.tolist(), found.accuracy.tolist(),
                strict=True)  # fmt: skip
 
 
-def _predictions(outcome: Outcome, events: ProbeSet) -> Iterable[tuple]:
+def _predictions(outcome: ProbeResult, events: ProbeSet) -> Iterable[tuple]:
     rows = outcome.test
     return zip(
         events.event_id[rows], events.gps[rows], events.label[rows], outcome.classes, strict=True
     )
 
 
-def _tree(outcomes: Sequence[Outcome], about: dict[str, Any]) -> dict[str, Any]:
+def _tree(outcomes: Sequence[ProbeResult], about: dict[str, Any]) -> dict[str, Any]:
     return about | {"outcomes": [_branch(outcome) for outcome in outcomes]}
 
 
-def _branch(outcome: Outcome) -> dict[str, Any]:
+def _branch(outcome: ProbeResult) -> dict[str, Any]:
     return {
         "split": outcome.split,
         "method": outcome.method,
         "test_events": len(outcome.test),
-        **{name: [value, low, high] for _, name, value, low, high in outcome.scores.rows("")},
+        **{name: [*map(_finite, row)] for _, name, *row in outcome.scores.rows("")},
         "calibration_error": outcome.calibration and outcome.calibration.error,
         "classes": {one.name: _plain(one._asdict()) for one in outcome.scores.classes()},
         "names": outcome.scores.names,
@@ -122,9 +122,13 @@ def _branch(outcome: Outcome) -> dict[str, Any]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the name, and None for what is not a number."""
-    return {k: v if k == "events" or math.isfinite(v) else None
-            for k, v in values.items() if k != "name"}  # fmt: skip
+    """Without the name."""
+    return {k: v if k == "events" else _finite(v) for k, v in values.items() if k != "name"}
+
+
+def _finite(value: float) -> float | None:
+    """None for what is not a number, which JSON has no word for."""
+    return value if math.isfinite(value) else None
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

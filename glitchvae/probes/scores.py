@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from glitchvae.errors import InputError
-
-CONFIDENCE = 0.9
-"""Of every interval, central."""
+from glitchvae.statistics import (
+    CONFIDENCE,
+    binomial_interval,
+    bootstrap_interval,
+    percentile_interval,
+)
 
 MEASURES = ("accuracy", "macro_recall", "macro_f1")
 
@@ -43,7 +44,8 @@ class Scores:
         accuracy: Share of events predicted rightly.
         macro_recall: Mean over the true classes of the share predicted rightly.
         macro_f1: Mean over the true classes of the harmonic mean of precision and recall.
-        intervals: (3, 2) intervals of the three, in this order.
+        intervals: (3, 2) intervals of the three, in this order; NaN where all events are of
+            one group.
     """
 
     names: tuple[str, ...]
@@ -84,24 +86,24 @@ def score(
         truth: (N,) true class names.
         predicted: (N,) predicted class names.
         rng: Draws the resamples.
-        groups: (N,) events of one group, such as a day, are drawn together: events that
-            resemble each other are no independent evidence. None draws single events.
+        groups: (N,) events of one group, such as a day, are drawn together; None draws
+            single events.
         resamples: Bootstrap resamples behind the intervals.
-        confidence: Of the intervals, central (percentile bootstrap, Efron 1979).
+        confidence: Of the intervals (see `bootstrap_interval`).
 
     Raises:
         InputError: no event, or lengths differ.
     """
     names, cells = _cells(truth, predicted[None])
-    owners = np.arange(len(truth)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    count = owners.max() + 1
-    drawn = (
-        np.bincount(rng.integers(count, size=count), minlength=count)[owners]
-        for _ in range(resamples)
+    intervals = bootstrap_interval(
+        lambda weights: _measures(_confusion(cells[0], len(names), weights)),
+        np.arange(len(truth)) if groups is None else groups,
+        rng,
+        resamples=resamples,
+        confidence=confidence,
     )
-    spread = [_measures(_confusion(cells[0], len(names), weights)) for weights in drawn]
     confusion = _confusion(cells[0], len(names), None)
-    return _scores(names, confusion, _measures(confusion), spread, confidence)
+    return _scores(names, confusion, _measures(confusion), intervals)
 
 
 def score_draws(
@@ -127,7 +129,7 @@ def score_draws(
     confusions = [_confusion(row, len(names), None) for row in cells]
     spread = np.array([_measures(confusion) for confusion in confusions])
     mean = tuple(map(float, spread.mean(axis=0)))
-    return _scores(names, np.sum(confusions, axis=0), mean, spread, confidence)
+    return _scores(names, np.sum(confusions, axis=0), mean, percentile_interval(spread, confidence))
 
 
 def _cells(
@@ -146,15 +148,13 @@ def _scores(
     names: tuple[str, ...],
     confusion: NDArray[np.float64],
     measures: tuple[float, ...],
-    spread: Iterable,
-    confidence: float,
+    intervals: NDArray[np.float64],
 ) -> Scores:
-    tail = (1 - confidence) / 2
     return Scores(
         names=names,
         confusion=confusion.astype(np.int64),
         **dict(zip(MEASURES, measures, strict=True)),
-        intervals=np.quantile(np.asarray(spread), (tail, 1 - tail), axis=0).T,
+        intervals=intervals,
     )
 
 
@@ -173,8 +173,6 @@ def _measures(confusion: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def _class_score(name: str, right: int, events: int, claims: int) -> ClassScore:
-    tail = (1 - CONFIDENCE) / 2
-    low = beta.ppf(tail, right, events - right + 1) if right else 0.0
-    high = beta.ppf(1 - tail, right + 1, events - right) if right < events else 1.0
+    low, high = binomial_interval(right, events)
     precision = right / claims if claims else np.nan
-    return ClassScore(name, events, right / events, float(low), float(high), precision)
+    return ClassScore(name, events, right / events, low, high, precision)

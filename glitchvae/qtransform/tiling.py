@@ -40,11 +40,6 @@ class Plane:
     starts: NDArray[np.int64]
     windows: tuple[NDArray[np.float32], ...]
 
-    @property
-    def bandwidths(self) -> NDArray[np.float64]:
-        """Width in frequency of the tiles of each row (R,) in Hz."""
-        return 2 * math.sqrt(math.pi) * self.frequencies / self.q
-
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:

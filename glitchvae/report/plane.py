@@ -54,7 +54,7 @@ _TOOLTIP = """
 """
 
 
-class Plane(NamedTuple):
+class Projection(NamedTuple):
     """Positions (n, 2) of n events, by the name of the method; the best one first."""
 
     rows: NDArray[np.int64]
@@ -62,7 +62,7 @@ class Plane(NamedTuple):
     explained: float  # share of the variance that the two axes of PCA hold
 
 
-def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> Plane:
+def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> Projection:
     """Two dimensions of the codes: PCA always, before it a map that keeps neighbours together.
 
     That is UMAP where it is installed and points are many, t-SNE where they are few.
@@ -77,10 +77,10 @@ def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> 
     if len(usable) < 2 or usable.shape[1] < 2:
         flat = np.zeros((len(rows), 2))
         flat[:, 0] = codes[rows, 0] if codes.shape[1] else 0.0
-        return Plane(rows, {"PCA": flat}, 1.0)
+        return Projection(rows, {"PCA": flat}, 1.0)
     pca = PCA(2, random_state=seed).fit(usable)
     positions = {**neighbour_map(codes[rows], seed), "PCA": pca.transform(codes[rows])}
-    return Plane(rows, positions, float(pca.explained_variance_ratio_.sum()))
+    return Projection(rows, positions, float(pca.explained_variance_ratio_.sum()))
 
 
 def neighbour_map(codes: NDArray[np.float64], seed: int) -> dict[str, NDArray[np.float64]]:
@@ -106,7 +106,7 @@ def _umap(codes: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
 
 
 def draw_plane(
-    discovery: Discovery, groups: Sequence[Group], plane: Plane, pictures: Mapping[int, str]
+    discovery: Discovery, groups: Sequence[Group], plane: Projection, pictures: Mapping[int, str]
 ) -> Any:
     """The map as a Bokeh figure; the page's script filters its source `glitches`.
 
@@ -145,7 +145,7 @@ def draw_plane(
 
 
 def _columns(
-    discovery: Discovery, groups: Sequence[Group], plane: Plane, pictures: Mapping[int, str]
+    discovery: Discovery, groups: Sequence[Group], plane: Projection, pictures: Mapping[int, str]
 ) -> dict[str, Any]:
     """One entry per point, in the order in which they are painted: candidates last."""
     events, rows = discovery.embeddings, plane.rows
@@ -195,7 +195,7 @@ def _plain(values: NDArray[Any]) -> Any:
     return values.tolist() if values.dtype == object else values
 
 
-def _captions(groups: Sequence[Group], plane: Plane) -> dict[str, Any]:
+def _captions(groups: Sequence[Group], plane: Projection) -> dict[str, Any]:
     """The name of each group at the median of its points, the most important first."""
     place = {int(row): n for n, row in enumerate(plane.rows)}
     points = [

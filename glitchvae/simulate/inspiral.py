@@ -19,9 +19,6 @@ from glitchvae.simulate.family import (
 SUN = 4.925491e-6
 """Mass of the Sun in seconds, G M / c^3."""
 
-GW150914 = {"mass_1": 38.8, "mass_2": 33.4}
-"""Detector-frame masses of GW150914 in solar masses (GWTC-1, arXiv:1811.12907)."""
-
 
 def chirp_mass(mass_1: float, mass_2: float) -> float:
     """(m1 m2)^(3/5) / (m1 + m2)^(1/5), in the unit of the masses."""

@@ -25,11 +25,6 @@ WAVELENGTH = 1.064e-6
 """Metres: the laser of LIGO, Virgo and KAGRA."""
 
 
-def fringe_frequency(displacement: NDArray[np.float64], sample_rate: float) -> NDArray[np.float64]:
-    """2 |v| / lambda in Hz at each sample of a surface's displacement (T,) in metres."""
-    return 2 * np.abs(np.gradient(displacement, 1 / sample_rate)) / WAVELENGTH
-
-
 def fringes(displacement: NDArray[np.float64], bounces: int = 1) -> NDArray[np.float64]:
     """Unit strain of light that met the surface `bounces` times; displacement in metres."""
     return np.sin(4 * np.pi * bounces * displacement / WAVELENGTH)

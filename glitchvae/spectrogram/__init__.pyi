@@ -1,12 +1,9 @@
-from .canvas import column_times as column_times
 from .canvas import row_frequencies as row_frequencies
 from .imaging import image_strain as image_strain
 from .imaging import make_spectrograms as make_spectrograms
 from .imaging import tile_snr as tile_snr
 from .pixels import energy_to_pixel as energy_to_pixel
-from .pixels import merged_view as merged_view
 from .pixels import pixel_to_energy as pixel_to_energy
-from .pixels import split_views as split_views
 from .record import ImagedEvents as ImagedEvents
 from .record import SpectrogramSet as SpectrogramSet
 from .record import damaged as damaged
@@ -19,15 +16,12 @@ __all__ = [
     "ImagedEvents",
     "ImagingSettings",
     "SpectrogramSet",
-    "column_times",
     "damaged",
     "energy_to_pixel",
     "image_strain",
     "imaging_settings",
     "make_spectrograms",
-    "merged_view",
     "pixel_to_energy",
     "row_frequencies",
-    "split_views",
     "tile_snr",
 ]

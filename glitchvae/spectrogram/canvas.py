@@ -110,12 +110,6 @@ def row_frequencies() -> NDArray[np.float64]:
     return _frequency(centres)[::-1].copy()
 
 
-def column_times(duration: float) -> NDArray[np.float64]:
-    """(T,) seconds from the trigger at the centre of each column of a view."""
-    centres = CROP[1].start + _centres(CROP[1].stop - CROP[1].start, IMAGE_SHAPE[1])
-    return _time(centres, duration) - duration / 2
-
-
 def _frequency(row: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = AXIS_FREQUENCIES
     return low * (high / low) ** (1 - (row + 0.5 - _TOP) / _HEIGHT)

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
+from glitchvae.shapes import ENERGY_CEILING
 
 LUMINANCE_WEIGHTS = (0.2125, 0.7154, 0.0721)
 """Red, green and blue in the grey of `skimage.color.rgb2gray`."""
@@ -80,33 +80,6 @@ def draw(energy: Tensor) -> Tensor:
     level = (energy * (256 / ENERGY_CEILING)).nan_to_num_(0.0).clamp_(0, 255).to(torch.int32)
     colours = torch.as_tensor(colour_luminances(), dtype=torch.float32, device=energy.device)
     return colours[level]
-
-
-def merged_view(images: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The four views as one picture, as Gravity Spy's classifiers see them.
-
-    Args:
-        images: (..., 4, F, T) normalised energy, frequency ascending.
-
-    Returns:
-        (..., 2 F, 2 T) grey values, row 0 the highest frequency: 0.5 s top left,
-        1 s bottom left, 2 s top right, 4 s bottom right.
-    """
-    half, one, two, four = np.moveaxis(energy_to_pixel(images)[..., ::-1, :], -3, 0)
-    left = np.concatenate([half, one], axis=-2)
-    right = np.concatenate([two, four], axis=-2)
-    return np.concatenate([left, right], axis=-1)
-
-
-def split_views(merged: NDArray[np.floating]) -> NDArray[np.float32]:
-    """(..., 4, F, T) normalised energy of merged pictures, the inverse of `merged_view`."""
-    rows, columns = IMAGE_SHAPE
-    quarters = [
-        merged[..., bottom * rows : (bottom + 1) * rows, right * columns : (right + 1) * columns]
-        for right in range(2)
-        for bottom in range(len(VIEWS) // 2)
-    ]
-    return pixel_to_energy(np.stack(quarters, axis=-3)[..., ::-1, :])
 
 
 def _interpolate(values: Values, nodes: NDArray[np.float64], images: NDArray[np.float64]) -> Values:

@@ -13,7 +13,7 @@ from glitchvae.training.ensemble import (
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import launched_ranks
 from glitchvae.training.pictures import PictureData
-from glitchvae.training.plan import Plan, plan
+from glitchvae.training.plan import TrainingPlan, plan
 from glitchvae.training.reading import read_training_data, resident_limit
 from glitchvae.training.run import train
 from glitchvae.training.state import refuse_existing, resumed_config
@@ -22,12 +22,12 @@ from glitchvae.training.tracking import TensorBoard, Tracker
 __all__ = [
     "Augmentation",
     "PictureData",
-    "Plan",
     "TensorBoard",
     "Tracker",
     "TrainingConfig",
     "TrainingData",
     "TrainingImages",
+    "TrainingPlan",
     "changed_config",
     "expand_members",
     "is_ensemble",

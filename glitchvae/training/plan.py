@@ -18,7 +18,7 @@ _STEPS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainingPlan:
     """What a run will take.
 
     Attributes:
@@ -46,7 +46,7 @@ class Plan:
 
 def plan(
     data: TrainingImages, config: TrainingConfig, *, device: str | torch.device = "cpu"
-) -> Plan:
+) -> TrainingPlan:
     """Size, arithmetic, memory and time of a run; a few steps are taken to measure them."""
     place = torch.device(device)
     with (
@@ -59,7 +59,7 @@ def plan(
             trainer.advance()
         memory = memory_of(trainer)
         seconds = _seconds_per_step(Trainer(data, config, device))
-    return Plan(
+    return TrainingPlan(
         parameters=sum(p.numel() for p in trainer.model.parameters()),
         layers=tuple(trainer.model.layers), events=len(trainer.rows),
         data_bytes=data.nbytes, resident=data.resident,

@@ -81,7 +81,7 @@ def train(
             trainer.restore(state)
             log = state["log"]
             progress(trainer.step)
-        record = Record(trainer, log, run, trackers if ranks.first else ())
+        record = RunRecord(trainer, log, run, trackers if ranks.first else ())
         if ranks.first:
             say_unfinished(config, run)
         with explain_exhaustion(data, config, place, network=network):
@@ -97,7 +97,7 @@ def train(
     return run
 
 
-class Record:
+class RunRecord:
     """What a run leaves in its folder; of several processes the first writes it."""
 
     def __init__(

@@ -15,7 +15,7 @@ from glitchvae.objectives import Batch, Objective, Weights, kl_per_dimension
 from glitchvae.training.config import TrainingConfig
 
 
-class Outcome(NamedTuple):
+class StepResult(NamedTuple):
     """What a step leaves.
 
     Attributes:
@@ -43,7 +43,9 @@ class Step(nn.Module):
         self.objective = objective
         self.in_half = precision == "bfloat16"
 
-    def forward(self, batch: Batch, weights: Weights, critic: nn.Module | None = None) -> Outcome:
+    def forward(
+        self, batch: Batch, weights: Weights, critic: nn.Module | None = None
+    ) -> StepResult:
         """The terms of a batch of images in [0, 1]."""
         watched = _Watched(self.model)
         batch = in_range(batch, self.model)
@@ -52,7 +54,7 @@ class Step(nn.Module):
             other = () if batch.other is None else (self._codes(batch.other),)
         latents = watched.passes[0]
         kl = kl_per_dimension(latents).detach()
-        return Outcome(terms, kl, (latents.z.detach(), *other))
+        return StepResult(terms, kl, (latents.z.detach(), *other))
 
     @torch.no_grad()
     def _codes(self, x: Tensor) -> Tensor:
@@ -113,17 +115,19 @@ class Captured:
     the function as it is, so that a run means the same either way.
     """
 
-    def __init__(self, function: Callable[..., Outcome], device: torch.device) -> None:
+    def __init__(self, function: Callable[..., StepResult], device: torch.device) -> None:
         options: dict[str, Any] = {
             "fallback_random": True,
             "triton.cudagraphs": device.type == "cuda",
         }
         self._plain = function
-        self._call: Callable[..., Outcome] = torch.compile(function, dynamic=False, options=options)
+        self._call: Callable[..., StepResult] = torch.compile(
+            function, dynamic=False, options=options
+        )
         self._proven = False
         self.obstacle = ""
 
-    def __call__(self, *arguments: Any) -> Outcome:
+    def __call__(self, *arguments: Any) -> StepResult:
         """What the function returns."""
         if self._proven:
             return self._call(*arguments)
@@ -141,8 +145,8 @@ class Captured:
 
 
 def captured(
-    function: Callable[..., Outcome], config: TrainingConfig, device: torch.device
-) -> Callable[..., Outcome]:
+    function: Callable[..., StepResult], config: TrainingConfig, device: torch.device
+) -> Callable[..., StepResult]:
     """The function compiled, where the settings or the device ask for it."""
     wanted = config.compiled == "yes" or (config.compiled == "auto" and device.type == "cuda")
     return Captured(function, device) if wanted else function

@@ -20,7 +20,7 @@ from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import ALONE, Ranks
 from glitchvae.training.log import kl_columns
 from glitchvae.training.order import DataOrder, draw_seed
-from glitchvae.training.step import CriticStep, Outcome, Step, captured
+from glitchvae.training.step import CriticStep, Step, StepResult, captured
 
 MOST_DIMENSIONS = 256
 """Models with more latent dimensions log no KL per dimension: `log.csv` would be mostly that."""
@@ -93,7 +93,7 @@ class Trainer:
         names, values = self._pending.take(self.ranks)
         return None if len(values) == 0 else log_row(values, names, self.config, self.step)
 
-    def probe(self, events: int) -> Outcome:
+    def probe(self, events: int) -> StepResult:
         """The forward half of a step with some events, to measure what it takes."""
         weights = self._weights(self.step, 0)
         return self._plain_step(self._batches.first(events), weights, self.critic)
@@ -119,7 +119,7 @@ class Trainer:
             self.critic.load_state_dict(state["critic"])
             self.critic_optimizer.load_state_dict(state["critic_optimizer"])
 
-    def _train_critic(self, outcome: Outcome) -> dict[str, Tensor]:
+    def _train_critic(self, outcome: StepResult) -> dict[str, Tensor]:
         """Its own step, on codes that are detached: nothing of it reaches the model."""
         settings = self.config.objective.critic_optimizer()
         if self._critic_step is None or self.critic_optimizer is None or settings is None:
@@ -144,7 +144,7 @@ class Pending:
         self._values: list[Tensor] = []
         self._names: tuple[str, ...] = ()
 
-    def add(self, outcome: Outcome, extra: dict[str, Tensor]) -> None:
+    def add(self, outcome: StepResult, extra: dict[str, Tensor]) -> None:
         """Keep the scalars of a step (of one model, or (M,) of several) and its KL.
 
         Raises:
@@ -405,7 +405,3 @@ def log_row(
     weights = weight_columns(config.objective, step - 1)
     rate = config.learning_rate_at(step - 1)
     return {"step": float(step), **terms, **weights, "learning_rate": rate}
-
-
-def _last_channels(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last)

@@ -75,10 +75,6 @@ class Triggers(Record):
             )  # fmt: skip
         return self.take(rows)
 
-    def between(self, start: float, end: float) -> Self:
-        """The rows with `start` <= gps < `end`."""
-        return self.take((self.gps >= start) & (self.gps < end))
-
     def sorted(self) -> Self:
         """The rows in the order of time."""
         return self.take(np.argsort(self.gps, kind="stable"))

@@ -25,7 +25,7 @@ BLOCK_OF_TIME = 512.0
 """Seconds: simulated sets hold one stretch of noise in each, and split by them."""
 
 
-class BarsSettings(Settings):
+class DefaultModelBarsSettings(Settings):
     """Keys of `default_model_bars.toml`."""
 
     model: str = "default"
@@ -39,7 +39,7 @@ class BarsSettings(Settings):
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
     """Measure, print and write every figure."""
-    settings = read_config(BarsSettings, config)
+    settings = read_config(DefaultModelBarsSettings, config)
     if tiny:
         settings = rehearsal(settings, out)
     checkpoint = load_checkpoint(settings.model)
@@ -47,7 +47,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     write_rows(out / "bars.csv", ("what", "measure", "value", "lowest", "highest"), rows)
 
 
-def rehearsal(settings: BarsSettings, out: Path) -> BarsSettings:
+def rehearsal(settings: DefaultModelBarsSettings, out: Path) -> DefaultModelBarsSettings:
     """A little simulated set in place of all others, one event a class for the rates."""
     path = out / "simulated.h5"
     write_dataset(path, simulate_dataset(plan_stretches(72, 1), IMAGING["light"]), 72)
@@ -58,7 +58,7 @@ def rehearsal(settings: BarsSettings, out: Path) -> BarsSettings:
 
 
 def measure(
-    settings: BarsSettings, checkpoint: Checkpoint, config: Path, out: Path
+    settings: DefaultModelBarsSettings, checkpoint: Checkpoint, config: Path, out: Path
 ) -> Iterator[Row]:
     """Every figure, one after the other."""
     rng = np.random.default_rng(settings.seed)
@@ -89,7 +89,7 @@ def probe(codes: Embeddings, rng: np.random.Generator) -> Iterator[Row]:
     yield from found.rows("linear probe, official balance")
 
 
-def cluster(codes: Embeddings, settings: BarsSettings) -> Iterator[Row]:
+def cluster(codes: Embeddings, settings: DefaultModelBarsSettings) -> Iterator[Row]:
     """k-means on standardised codes against the classes, nothing of which it knows."""
     points = StandardScaler().fit_transform(codes.mean)
     group = KMeans(settings.clusters, random_state=settings.seed).fit_predict(points)
@@ -108,7 +108,7 @@ def prototypes(codes: Embeddings, rng: np.random.Generator, out: Path) -> Iterat
     reliability_diagram({"nearest class": kept}, out / "reliability.png")
 
 
-def rates(settings: BarsSettings, checkpoint: Checkpoint, out: Path) -> Iterator[Row]:
+def rates(settings: DefaultModelBarsSettings, checkpoint: Checkpoint, out: Path) -> Iterator[Row]:
     """The same glitches imaged at four sample rates: do they keep the class of the first?"""
     imaging = IMAGING[settings.imaging]
     test = classify_at_rates(checkpoint, imaging, per_class=settings.per_class, seed=settings.seed)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.probes import Difference, compare_paired
+from glitchvae.statistics import Difference, paired_difference
 from glitchvae.validation.robustness.change_test import ChangeTest
 
 from .hardness import Hardness
@@ -63,16 +63,13 @@ class Against(NamedTuple):
     kept: Difference
 
 
-def compare_hardness(
-    found: Models, baseline: str, rng: np.random.Generator, *, groups: NDArray
-) -> list[Against]:
+def compare_hardness(found: Models, baseline: str, *, groups: NDArray) -> list[Against]:
     """Every objective against one of them, on the events that both name rightly.
 
     Args:
         found: What was measured.
         baseline: The one that the others are compared with.
-        rng: Draws the bootstrap resamples.
-        groups: (N,) events of one group, such as a block of time, are drawn together.
+        groups: (N,) events of one group, such as a block of time, count as one.
 
     Raises:
         InputError: no such baseline.
@@ -80,7 +77,7 @@ def compare_hardness(
     if baseline not in found:
         raise InputError("no such objective", expected=", ".join(found), found=baseline)
     return [
-        _against(name, models, found[baseline], rng, groups)
+        _against(name, models, found[baseline], groups)
         for name, models in found.items()
         if name != baseline
     ]
@@ -118,9 +115,8 @@ def as_markdown(
 
 
 def _against(
-    name: str, models: Sequence[ModelHardness], baseline: Sequence[ModelHardness],
-    rng: np.random.Generator, groups: NDArray,
-) -> Against:  # fmt: skip
+    name: str, models: Sequence[ModelHardness], baseline: Sequence[ModelHardness], groups: NDArray
+) -> Against:
     seeds = min(len(models), len(baseline))
     pair = models[:seeds], baseline[:seeds]
 
@@ -128,7 +124,7 @@ def _against(
         mine, other = (np.stack([measure(one)[rows] for one in side]) for side in pair)
         if not rows.any():
             return Difference(value=np.nan, interval=(np.nan, np.nan), seeds=())
-        return compare_paired(mine, other, rng, groups=groups[rows])
+        return paired_difference(mine, other, groups=groups[rows])
 
     by_probe, by_nearest = (
         _right_in_all([hit(one) for side in pair for one in side])

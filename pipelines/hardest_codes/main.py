@@ -63,8 +63,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         print(f"{name} {seed}: {found[name][-1].probe.median:.3f}", file=sys.stderr)
     write_models(found, out / "hardness.csv")
     draw(found, out / "hardness.png")
-    rng, groups = np.random.default_rng(0), blocks[data.rows("test")]
-    rows = compare_hardness(found, settings.baseline, rng, groups=groups)
+    rows = compare_hardness(found, settings.baseline, groups=blocks[data.rows("test")])
     with replacing(out / "against.md") as temporary:
         text = as_markdown(rows, settings.baseline, short)
         temporary.write_text(text, encoding="utf-8")

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
-from glitchvae.probes import FEWEST_SEEDS
+from glitchvae.statistics import FEWEST_SEEDS, paired_difference
 from glitchvae.validation.robustness.measuring import Robustness
 
 KINDS = {"tc": "beta-TCVAE", "tc-dlgm": "beta-TCDLGM", "seatbelt": "Seatbelt-VAE"}
@@ -275,15 +274,8 @@ def _between(
 def _claim(text: str, differences: NDArray[np.floating], fell_short: Sequence[str]) -> Claim:
     """Mean and interval of differences (seeds, pairs).
 
-    Seeds and pairs are both a sample: the variances of their means add up (Welch-Satterthwaite
-    degrees of freedom). Without a second seed there is no interval.
+    Seeds and pairs are both a sample. Without a second seed there is no interval.
     """
-    mean, seeds = float(differences.mean()), len(differences)
-    if seeds < 2:
-        return Claim(text, mean, -np.inf, np.inf, seeds, tuple(fell_short))
-    means = [differences.mean(axis=axis) for axis in (1, 0)]
-    parts = [(m.var(ddof=1) / len(m), len(m) - 1) for m in means if len(m) > 1]
-    variance = sum(part for part, _ in parts)
-    freedom = variance**2 / sum(part**2 / count for part, count in parts) if variance else 1.0
-    half = float(t.ppf(0.95, freedom) * np.sqrt(variance))
-    return Claim(text, mean, mean - half, mean + half, seeds, tuple(fell_short))
+    found, seeds = paired_difference(differences, np.zeros_like(differences)), len(differences)
+    low, high = found.interval if seeds > 1 else (-np.inf, np.inf)
+    return Claim(text, found.value, low, high, seeds, tuple(fell_short))

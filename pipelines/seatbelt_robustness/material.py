@@ -1,4 +1,4 @@
-"""What a study of robustness trains on and attacks: sprites, chairs or glitches."""
+"""What a study of robustness trains on and attacks: sprites, chairs, faces or glitches."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.training import TrainingImages, read_training_data
 from glitchvae.training.data import text_or_empty
+from glitchvae.validation.images.celeba import read_celeba
 from glitchvae.validation.images.chairs import read_chairs
 from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
+from glitchvae.validation.images.faces import read_faces
 from glitchvae.validation.images.factors import FactorData
 from glitchvae.validation.images.picture_sets import drawn_chairs
 
-MaterialName = Literal["dsprites", "chairs", "glitches"]
+MaterialName = Literal["dsprites", "chairs", "faces", "celeba", "glitches"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +38,8 @@ class Material:
         training: What models are trained on.
         network: Entries of the table `[model]` of a hierarchy that fit the images.
         images: (N, C, F, T) others, as models take them.
-        factors: (N, K) factors of variation of those, for the mutual information gap; of
-            glitches their class.
+        factors: (N, K) factors of variation of those that differ among them, for the mutual
+            information gap; of glitches their class.
     """
 
     training: TrainingImages
@@ -51,8 +53,9 @@ class Wanted:
     """How much of which images.
 
     Attributes:
-        path: The published dSprites file, the folder `rendered_chairs`, or a set of images of
-            glitches; None has the same drawn or simulated.
+        path: The published dSprites file, folder `rendered_chairs`, tensor of 3D Faces or
+            folder of CelebA, or a set of images of glitches; None has the same drawn or
+            simulated, but for faces.
         events: Most images to train on.
         images: To be attacked.
         reduction: Squares of this many pixels are averaged to one; 1 leaves images whole.
@@ -77,6 +80,28 @@ def chairs(wanted: Wanted) -> Material:
     if wanted.path is not None:
         return _pictures(read_chairs(wanted.path), wanted)
     return _pictures(drawn_chairs(wanted.events + wanted.images), wanted)
+
+
+def faces(wanted: Wanted) -> Material:
+    """The published 3D Faces.
+
+    Raises:
+        InputError: no path.
+    """
+    return _pictures(read_faces(_published("faces", wanted)), wanted)
+
+
+def celeba(wanted: Wanted) -> Material:
+    """The published photographs: those of its training part, and its test part to attack.
+
+    No person is in both.
+
+    Raises:
+        InputError: no path.
+    """
+    folder = _published("celeba", wanted)
+    known = read_celeba(folder, split="train", limit=wanted.events)
+    return _material(known, read_celeba(folder, split="test", limit=wanted.images), wanted)
 
 
 def glitches(wanted: Wanted) -> Material:
@@ -105,7 +130,8 @@ def glitches(wanted: Wanted) -> Material:
 
 
 MATERIALS: dict[MaterialName, Callable[[Wanted], Material]] = {
-    "dsprites": dsprites, "chairs": chairs, "glitches": glitches,
+    "dsprites": dsprites, "chairs": chairs, "faces": faces, "celeba": celeba,
+    "glitches": glitches,
 }  # fmt: skip
 
 
@@ -121,12 +147,30 @@ def _pictures(whole: FactorData, wanted: Wanted) -> Material:
     others = np.ones(len(whole), bool)
     others[known] = False
     held_out = np.random.default_rng(1).choice(np.flatnonzero(others), wanted.images, replace=False)
-    first, second = (_reduced(whole.take(rows), wanted.reduction) for rows in (known, held_out))
+    return _material(whole.take(known), whole.take(held_out), wanted)
+
+
+def _material(known: FactorData, others: FactorData, wanted: Wanted) -> Material:
+    """Pictures to train on, and others."""
+    known, others = (_reduced(pictures, wanted.reduction) for pictures in (known, others))
     return Material(
-        training=first.to_training(),
-        network={"network": "burgess", "image_shape": list(first.shape)},
-        images=second.to_training().batch(slice(None)).x, factors=second.factors,
-    )  # fmt: skip
+        training=known.to_training(),
+        network={"network": "burgess", "image_shape": list(known.shape)},
+        images=others.to_training().batch(slice(None)).x,
+        factors=others.factors[:, np.ptp(others.factors, axis=0) > 0],
+    )
+
+
+def _published(name: MaterialName, wanted: Wanted) -> Path:
+    if wanted.path is None:
+        raise InputError(
+            f"no path to the published {name}",
+            where="path",
+            expected="where they lie",
+            found="an empty path",
+            remedy="These pictures can neither be drawn nor simulated.",
+        )
+    return wanted.path
 
 
 def _reduced(data: FactorData, reduction: int) -> FactorData:

@@ -12,10 +12,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from scipy.stats import t as student
 
 from glitchvae.errors import InputError
-from glitchvae.probes import FEWEST_SEEDS
+from glitchvae.statistics import FEWEST_SEEDS, paired_difference
 from glitchvae.training.log import dimension_kl, read_log
 from glitchvae.validation.disentanglement import Score
 
@@ -189,12 +188,9 @@ def _gap(a: float, b: float) -> float:
 
 def difference(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean of paired differences and its central 90 % interval (Student's t)."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, -np.inf, np.inf
-    error = np.std(values, ddof=1) / np.sqrt(len(values))
-    reach = float(student.ppf(0.95, len(values) - 1) * error)
-    return mean, mean - reach, mean + reach
+    column = np.array(values)[:, np.newaxis]
+    found = paired_difference(column, np.zeros_like(column))
+    return found.value, *found.interval
 
 
 Found = Sequence[tuple[int, float]]

@@ -1,12 +1,12 @@
-"""Neighbours are those that scikit-learn finds."""
+"""Neighbours are those of distances in full."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.neighbors import NearestNeighbors
 
-from glitchvae.archive.neighbours import Neighbours
+from glitchvae.archive import neighbours
+from glitchvae.archive.neighbours import neighbour_graph
 from glitchvae.errors import InputError
 
 
@@ -15,56 +15,54 @@ def codes(rng):
     return rng.normal(size=(700, 8)).astype(np.float32) + 50  # far from zero: digits cancel
 
 
-def test_one_search_finds_what_scikit_learn_finds(codes, rng):
-    query = codes[3] + rng.normal(size=8).astype(np.float32) / 10
-    rows, distances = Neighbours(codes).nearest(query, 5)
-    expected = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(codes.astype(float))
-    far, near = expected.kneighbors(query[None].astype(float))
-    np.testing.assert_array_equal(rows, near[0])
-    np.testing.assert_allclose(distances, far[0], rtol=1e-6)
+def in_full(codes, k):
+    """Rows and distances from all differences, in double precision."""
+    codes = codes.astype(np.float64)
+    distances = np.linalg.norm(codes[:, None] - codes, axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    rows = np.argsort(distances, axis=1)[:, :k]
+    return rows, np.take_along_axis(distances, rows, axis=1)
 
 
-def test_the_graph_has_the_nearest_others_of_every_code(codes):
-    found = Neighbours(codes).graph(4)
-    reference = NearestNeighbors(n_neighbors=4, algorithm="brute").fit(codes.astype(float))
-    distances, rows = reference.kneighbors()
+@pytest.mark.parametrize("block", [4096, 100])
+def test_the_graph_has_the_nearest_others_of_every_code(codes, block, monkeypatch):
+    monkeypatch.setattr(neighbours, "_BLOCK", block)
+    done = []
+    found = neighbour_graph(codes, 4, progress=done.append)
+    rows, distances = in_full(codes, 4)
     np.testing.assert_array_equal(found.rows, rows)
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-5)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-6)
+    assert sum(done) == len(codes)
 
 
 def test_rows_without_a_code_are_never_found_and_find_nothing(codes):
     codes[7] = np.nan
-    search = Neighbours(codes)
-    rows, _ = search.nearest(codes[8], 699)
-    assert 7 not in rows
-    graph = search.graph(3)
+    done = []
+    graph = neighbour_graph(codes, 3, progress=done.append)
     assert (graph.rows[7] == -1).all()
     assert np.isnan(graph.distances[7]).all()
     assert 7 not in graph.rows
+    assert sum(done) == len(codes)
 
 
 def test_fewer_others_than_asked_for_leave_gaps(codes):
-    graph = Neighbours(codes[:3]).graph(4)
+    graph = neighbour_graph(codes[:3], 4)
     assert (graph.rows[:, :2] >= 0).all()
     assert (graph.rows[:, 2:] == -1).all()
-    rows, _ = Neighbours(codes[:3]).nearest(codes[0], 10)
-    assert sorted(rows) == [0, 1, 2]
+    assert (neighbour_graph(codes[:1], 2).rows == -1).all()
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 1000), count=st.integers(1, 40), k=st.integers(1, 5))
-def test_distances_ascend_and_the_code_itself_comes_first(seed, count, k):
-    codes = np.random.default_rng(seed).normal(size=(count, 3))
-    rows, distances = Neighbours(codes).nearest(codes[0], k)
-    assert rows[0] == 0
-    assert distances[0] == pytest.approx(0, abs=1e-6)
-    assert (np.diff(distances) >= 0).all()
+@given(seed=st.integers(0, 1000), count=st.integers(2, 40), k=st.integers(1, 5))
+def test_codes_that_are_equal_find_each_other_and_never_themselves(seed, count, k):
+    codes = np.random.default_rng(seed).integers(0, 2, (count, 3)).astype(np.float32)
+    graph = neighbour_graph(codes, k)
+    assert not (graph.rows == np.arange(count)[:, None]).any()
+    most = min(k, count - 1)
+    assert all(len(set(row)) == most for row in graph.rows[:, :most].tolist())
+    np.testing.assert_allclose(graph.distances[:, :most], in_full(codes, most)[1], atol=1e-7)
 
 
-def test_bad_input_is_named(codes):
+def test_no_code_at_all_is_named():
     with pytest.raises(InputError, match="none with a code"):
-        Neighbours(np.full((3, 2), np.nan))
-    with pytest.raises(InputError, match="8 finite numbers"):
-        Neighbours(codes).nearest(np.zeros(7), 1)
-    with pytest.raises(InputError, match="8 finite numbers"):
-        Neighbours(codes).nearest(np.full(8, np.nan), 1)
+        neighbour_graph(np.full((3, 2), np.nan), 1)

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_discovery.py [--events 100000] [--search 200000]
 
 Codes of 32 dimensions are drawn around the middles of 24 classes, of which one is not
-known; the neighbours are looked for in an archive on disk and among codes in memory.
+known; the neighbours are looked for in an archive on disk.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import time
 import numpy as np
 
 from glitchvae.archive import create_archive
-from glitchvae.archive.neighbours import Neighbours
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery import discover
 from glitchvae.embedding import Embeddings
@@ -79,16 +78,12 @@ def events_of(codes, labels, rng) -> Embeddings:
 
 
 def search_for_neighbours(events: Embeddings, queries: int = 50) -> None:
-    """Median time of an exact search by code, in an archive on disk and in memory."""
+    """Median time of an exact search by code, in an archive on disk."""
     with tempfile.TemporaryDirectory() as folder:
         archive = create_archive(f"{folder}/archive")
         archive.append(events)
         on_disk = timed(archive.nearest, events.mean[:queries])
-    held = Neighbours(events.mean)
-    in_memory = timed(lambda code: held.nearest(code, 20), events.mean[:queries])
-    print(
-        f"neighbours among {len(events):,}: {on_disk:.1f} ms on disk, {in_memory:.1f} ms in memory"
-    )
+    print(f"neighbours among {len(events):,}: {on_disk:.1f} ms")
 
 
 def timed(nearest, codes) -> float:

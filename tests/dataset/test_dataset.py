@@ -15,15 +15,12 @@ from glitchvae.dataset import (
     add_metadata,
     count_images,
     empty_splits,
-    guard_split,
     is_image_set,
     merge_sets,
     name_classes,
     published_split,
-    read_gravity_spy,
     read_images,
     read_picture,
-    read_pictures,
     shared_blocks,
     split_at_random,
     split_by_time_blocks,
@@ -115,7 +112,7 @@ def test_bad_events_keep_a_row_and_are_counted(tmp_path, rng, caplog):
         file["Blip/train/nan/4.0.png"] = np.full((1, *IMAGE_SHAPE), np.nan)
         file["Blip/train/bright/4.0.png"] = np.full((1, *IMAGE_SHAPE), 255.0)
     with caplog.at_level(logging.WARNING):
-        read = read_gravity_spy(path)
+        read = read_images(path)
     statuses = dict(zip(read.event_id, read.status, strict=True))
     assert statuses == {
         "good": Status.OK,
@@ -262,7 +259,7 @@ def test_folder_of_pictures(tmp_path, caplog):
 
 def test_folder_without_pictures_says_what_it_looks_for(tmp_path):
     with pytest.raises(InputError, match=r"<ifo>_<id>_spectrogram"):
-        read_pictures(tmp_path)
+        read_images(tmp_path)
 
 
 # Metadata
@@ -304,6 +301,12 @@ def test_random_split_has_the_fractions_and_leaks(rng):
     split = split_at_random(1000, rng)
     assert [(split == name).sum() for name in ("train", "validation", "test")] == [700, 150, 150]
     assert shared_blocks(gps, split) > 0
+
+
+def test_blocks_that_a_split_parts_are_counted_once():
+    gps = np.array([1.0, 2.0, 3.0, 11.0, 12.0, 21.0, np.nan])
+    split = ["train", "validation", "test", "train", "train", "test", "test"]
+    assert shared_blocks(gps, split, block=10.0) == 1
 
 
 def test_the_same_generator_gives_the_same_split():
@@ -476,44 +479,6 @@ def test_a_summary_counts_over_parts(rng):
     assert summary.span == (1.25e9, 1.25e9 + 2)
     assert summary.left_out == {"duplicate_id": 3}
     assert summary.resident_bytes == 3 * (4 * 140 * 170 + 140)
-
-
-# The leakage guard
-
-
-def days_of_alike_events(rng, days=30, per_day=8):
-    """Each day has its own texture and its own label, drawn independently of the texture."""
-    count = days * per_day
-    day = np.repeat(np.arange(days), per_day)
-    pattern = rng.uniform(0, 20, (days, 4, 14, 17)).repeat(10, axis=2).repeat(10, axis=3)
-    return some_set(
-        rng, count, images=pattern[day] + rng.uniform(0, 1, (count, 4, *IMAGE_SHAPE)),
-        gps=1.25e9 + 86400.0 * day + rng.uniform(0, 9e3, count),
-        label=rng.choice(["Blip", "Tomte"], days)[day], split=[""] * count,
-    )  # fmt: skip
-
-
-def test_the_guard_shows_what_a_random_split_gains_by_leaking(rng):
-    """Texture tells the day, and the day the label: only neighbours in time can be known."""
-    images = days_of_alike_events(rng)
-    guard = guard_split(images, split_at_random(len(images), rng), rng)
-    assert guard.shared > 0
-    assert guard.chosen.accuracy > 0.95
-    assert guard.blocked.accuracy < 0.8
-    assert guard.chosen.events == 36
-
-
-def test_the_guard_finds_nothing_in_a_split_by_blocks(rng):
-    images = days_of_alike_events(rng)
-    split = split_by_time_blocks(images.gps, np.random.default_rng(5))
-    guard = guard_split(images, split, np.random.default_rng(5))
-    assert guard.shared == 0
-    assert guard.chosen == guard.blocked
-
-
-def test_the_guard_needs_events_to_score(rng):
-    with pytest.raises(InputError, match="too few labelled events"):
-        guard_split(some_set(rng), ["train", "train", "test"], rng)
 
 
 def test_empty_and_missing_splits_are_told(rng):

@@ -7,7 +7,7 @@ import pytest
 from glitchvae.dataset.simulated import (
     PER_STRETCH,
     SPLITS,
-    Stretch,
+    SimulatedStretch,
     image_stretch,
     plan_stretches,
     simulate_dataset,
@@ -21,7 +21,7 @@ LIGHT = IMAGING["light"]
 
 
 def stretch(*labels, seed=1, sample_rate=4096.0):
-    return Stretch(
+    return SimulatedStretch(
         number=3, seed=np.random.SeedSequence(seed), sample_rate=sample_rate, ifo="L1",
         labels=labels, split="train",
     )  # fmt: skip

@@ -6,7 +6,7 @@ from astropy.time import Time
 from igwn_segments import segment, segmentlist
 from scipy import stats
 
-from glitchvae.archive.live import drift, months, poisson_interval
+from glitchvae.archive.live import drift, months
 from glitchvae.discovery import in_live_time
 from glitchvae.discovery.describing import daily_profile, describe, rate
 from tests.discovery.conftest import START, draw, embeddings_of
@@ -17,16 +17,6 @@ def test_hours_are_those_of_astropy_over_leap_seconds(rng):
     times = Time(gps, format="gps", scale="tai").utc.datetime
     expected = np.bincount([time.hour for time in times], minlength=24)
     np.testing.assert_array_equal(daily_profile(gps), expected)
-
-
-@pytest.mark.parametrize("count", [0, 1, 7, 300])
-def test_the_interval_of_a_rate_holds_its_confidence(count):
-    low, high = poisson_interval(count)
-    assert stats.poisson.cdf(count, high) == pytest.approx(0.05)
-    if count:
-        assert stats.poisson.sf(count - 1, low) == pytest.approx(0.05)
-    else:
-        assert low == 0.0
 
 
 def test_a_rate_without_live_time_is_unknown():

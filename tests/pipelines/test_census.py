@@ -7,7 +7,6 @@ from io import StringIO
 import numpy as np
 import pytest
 from igwn_segments import segment, segmentlist
-from scipy.stats import poisson
 
 from glitchvae.archive import Archive
 from glitchvae.errors import ConfigError, GlitchvaeError
@@ -102,14 +101,3 @@ def test_nothing_but_damaged_files_is_an_error(settings, tmp_path):
     config.write_text(text, encoding="utf-8")
     with pytest.raises(GlitchvaeError, match="none of the 1 files could be used"):
         run_recipe(find_recipe("census"), tmp_path / "out", config=config)
-
-
-@pytest.mark.parametrize("number", [0, 1, 7, 200])
-def test_the_interval_leaves_half_the_rest_on_either_side(number):
-    interval = load_main(find_recipe("census")).__globals__["poisson_interval"]
-    low, high = interval(number, 0.9)
-    assert poisson.cdf(number, high) == pytest.approx(0.05)
-    if number:
-        assert poisson.sf(number - 1, low) == pytest.approx(0.05)
-    else:
-        assert low == 0

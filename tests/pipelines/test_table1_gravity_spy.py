@@ -29,7 +29,7 @@ def test_a_rehearsal_ends_with_a_table_and_repeats_nothing(tmp_path, settings):
     few = {**settings, "objectives": chosen, "claims": [["Seatbelt-VAE", "beta-VAE"]]}
     (tmp_path / "few.toml").write_text(tomli_w.dumps(few))
     told, said = rehearse(tmp_path / "out", tmp_path / "few.toml")
-    assert "- Seatbelt-VAE above beta-VAE: " in told
+    assert "| Seatbelt-VAE above beta-VAE (points of accuracy) | " in told
     runs = [line for line in said.splitlines() if line.endswith(("-0", "-1"))]
     assert runs == ["beta-VAE-0", "Seatbelt-VAE-0", "beta-VAE-1", "Seatbelt-VAE-1"]
     with (tmp_path / "out" / "table1.csv").open(newline="") as file:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from glitchvae.errors import InputError
 from glitchvae.plots.probing import ranking_bars, reliability_diagram
-from glitchvae.probes import Line, calibrate
+from glitchvae.probes import RankedMethod, calibrate
 
 
 def test_reliability_of_several_classifiers(tmp_path, rng):
@@ -21,7 +21,7 @@ def test_reliability_of_several_classifiers(tmp_path, rng):
 
 def test_bars_grow_with_methods(tmp_path):
     lines = [
-        Line(
+        RankedMethod(
             name=name, accuracy=0.7, interval=(0.6, 0.8), macro_f1=0.6, seeds=(0.65, 0.75),
             published=published, figures={},
         )

@@ -13,7 +13,7 @@ from glitchvae.probes import (
     reduced_pixels,
     train_classifier,
 )
-from glitchvae.probes.protocol import Task
+from glitchvae.probes.protocol import ProbeTask
 from glitchvae.training import Augmentation, TrainingData
 
 
@@ -66,7 +66,7 @@ def test_a_network_learns_from_the_training_rows_alone(events, rng):
     method = by_network(
         TrainingData.from_images(images), card, epochs=1, progress=passes.append
     )  # fmt: skip
-    task = Task(shifted, np.arange(30), np.arange(30, 40), np.arange(40), 0)
+    task = ProbeTask(shifted, np.arange(30), np.arange(30, 40), np.arange(40), 0)
     guess = method(task)
     assert guess.classes.shape == (1, 10)
     assert set(guess.classes[0]) <= set(shifted.label[:30])

@@ -6,10 +6,32 @@ import numpy as np
 import pytest
 
 from glitchvae.errors import InputError
-from glitchvae.probes import LINEAR_PROBE, methods_for, run_probes, split_events
+from glitchvae.probes import LINEAR_PROBE, ProbeSet, methods_for, run_probes, split_events
 from glitchvae.probes.protocol import Guess
 
 HOUR = 3600.0
+
+
+def test_a_random_split_gains_by_neighbours_in_time_and_blocks_do_not(rng):
+    """Codes tell the hour, and the hour the label: only neighbours in time can be known."""
+    hour = np.repeat(np.arange(40), 8)
+    events = ProbeSet(
+        event_id=np.array([f"e{i}" for i in range(320)], dtype=object),
+        gps=1e9 - 1e9 % HOUR + HOUR * hour + rng.uniform(0, HOUR, 320),
+        ifo=np.full(320, "H1", dtype=object),
+        label=rng.choice(np.array(["Blip", "Tomte"], dtype=object), 40)[hour],
+        split=np.full(320, "", dtype=object),
+        codes=rng.normal(size=(40, 30))[hour] + rng.normal(0, 0.01, (320, 30)),
+        triggers=np.full((320, 5), np.nan),
+        pixels=None,
+        place=np.arange(320),
+        usable=320,
+    )
+    methods = {"codes, 5 nearest": methods_for(events)["codes, 5 nearest"]}
+    splits = split_events(events, rng, block=HOUR)
+    found = {o.split: o.scores for o in run_probes(events, splits, methods, seed=0, block=HOUR)}
+    assert found["random"].accuracy > 0.95
+    assert found["time blocks"].accuracy < 0.8
 
 
 def test_splits_stand_side_by_side(events, rng):

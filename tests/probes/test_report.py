@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,18 @@ def test_predictions_name_every_test_event(report, events):
     own = [r for r in rows if r["split"] == "own"]
     assert [r["event_id"] for r in own] == list(events.event_id[events.split == "test"])
     assert np.mean([r["label"] == r["predicted"] for r in own]) == outcomes[0].scores.accuracy
+
+
+def test_test_events_of_one_block_of_time_have_no_interval(events, rng, tmp_path):
+    methods = {"probe": methods_for(events)["codes, linear probe"]}
+    splits = {"own": split_events(events, rng, block=HOUR)["own"]}
+    later = np.where(events.split == "test", 1e5 * HOUR + events.gps % HOUR, events.gps)
+    events = replace(events, gps=later)
+    outcomes = list(run_probes(events, splits, methods, seed=0, block=HOUR))
+    write_report(tmp_path, outcomes, events, {})
+    value, low, high = json.loads((tmp_path / "probe.json").read_text())["outcomes"][0]["accuracy"]
+    assert value == outcomes[0].scores.accuracy
+    assert low is high is None
 
 
 def test_people_and_programs_get_the_same(report):

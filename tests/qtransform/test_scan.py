@@ -71,7 +71,6 @@ def test_tiling_is_that_of_gwpy(tiling):
         np.testing.assert_array_equal(plane.frequencies, expected.frequencies)
         np.testing.assert_array_equal(plane.tiles, [row.ntiles for row in rows])
         np.testing.assert_array_equal(plane.starts, [row.get_data_indices()[0] for row in rows])
-        np.testing.assert_array_equal(plane.bandwidths, [row.bandwidth for row in rows])
         for window, row in zip(plane.windows, rows, strict=True):
             np.testing.assert_array_equal(window, row.get_window().astype(np.float32))
 

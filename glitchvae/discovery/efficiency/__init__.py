@@ -14,7 +14,6 @@ from glitchvae.discovery.efficiency.injecting import inject, measured_noise
 from glitchvae.discovery.efficiency.scoring import (
     Efficiency,
     efficiency_of,
-    proportion_interval,
     sweep,
 )
 
@@ -30,7 +29,6 @@ __all__ = [
     "measured_noise",
     "name_events",
     "null_runs",
-    "proportion_interval",
     "sweep",
     "without",
 ]

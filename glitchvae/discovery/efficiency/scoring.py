@@ -7,29 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.comparing import Known, comparable_rows
 from glitchvae.discovery.efficiency.holding_out import Trial, look_for, without
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.embedding import Embeddings
+from glitchvae.statistics import binomial_interval
 
 SNR_BANDS: tuple[tuple[float, float], ...] = ((0.0, 8.0), (8.0, 15.0), (15.0, 30.0), (30.0, np.inf))
 """Loudness of the events that an archive gets."""
 
 POPULATIONS: tuple[int, ...] = (10, 20, 30, 50, 100)
 """How many of them it gets."""
-
-
-def proportion_interval(
-    successes: int, trials: int, confidence: float = 0.9
-) -> tuple[float, float]:
-    """Exact central interval of a proportion (Clopper & Pearson 1934)."""
-    tail = (1.0 - confidence) / 2.0
-    low = stats.beta.ppf(tail, successes, trials - successes + 1) if successes else 0.0
-    high = stats.beta.ppf(1.0 - tail, successes + 1, trials - successes)
-    return float(low), float(high) if successes < trials else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +51,7 @@ def efficiency_of(snr: tuple[float, float], population: int, trials: Sequence[Tr
     detected = sum(trial.detected for trial in trials)
     return Efficiency(
         snr=snr, population=population, trials=len(trials), detected=detected,
-        interval=proportion_interval(detected, len(trials)),
+        interval=binomial_interval(detected, len(trials)),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from glitchvae.training.config import TrainingConfig
 from glitchvae.training.ensemble.matrix import with_matrix_products
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.order import DataOrder, draw_seed
-from glitchvae.training.step import CriticStep, Outcome, Step, captured
+from glitchvae.training.step import CriticStep, Step, StepResult, captured
 from glitchvae.training.trainer import (
     Pending,
     WeightTable,
@@ -46,7 +46,7 @@ class Member(nn.Module):
         self.step = step
         self.critic = critic
 
-    def forward(self, batch: Batch, weights: Tensors) -> Outcome:
+    def forward(self, batch: Batch, weights: Tensors) -> StepResult:
         """The terms of a batch."""
         return self.step(batch, weights, self.critic)
 
@@ -168,7 +168,7 @@ class StackedEnsemble:
         rng = np.random.default_rng((*self._seeds, stream, self.step))
         return self.data.training_batch(rows, self.config.augmentation, rng)
 
-    def _train_critics(self, outcome: Outcome) -> Tensors:
+    def _train_critics(self, outcome: StepResult) -> Tensors:
         settings = self.config.objective.critic_optimizer()
         if self.critic_forward is None or self.critic_optimizer is None or settings is None:
             return {}
@@ -181,7 +181,7 @@ class StackedEnsemble:
 
     def _loss(
         self, weights: Tensors, buffers: Tensors, critic: Tensors, images: Tensors, scale: Tensors
-    ) -> Outcome:
+    ) -> StepResult:
         values = _prefixed("step.model.", weights | buffers) | _prefixed("critic.", critic)
         batch = Batch(**images, population=self._population)
         return functional_call(self._member, values, (batch, scale))

@@ -12,7 +12,7 @@ from glitchvae.validation.disentanglement.information import (
     mutual_information,
 )
 from glitchvae.validation.disentanglement.mixture import mig_chen
-from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, check, jackknife
+from glitchvae.validation.disentanglement.protocol import Protocol, check
 from glitchvae.validation.disentanglement.scores import (
     METRICS,
     Score,
@@ -25,7 +25,6 @@ from glitchvae.validation.disentanglement.votes import beta_vae_score, factor_va
 
 __all__ = [
     "METRICS",
-    "Estimate",
     "Protocol",
     "Score",
     "beta_vae_score",
@@ -34,7 +33,6 @@ __all__ = [
     "entropy",
     "factor_vae_score",
     "gain_importance",
-    "jackknife",
     "measure",
     "mig",
     "mig_chen",

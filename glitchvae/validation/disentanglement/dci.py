@@ -8,16 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from glitchvae.validation.disentanglement.protocol import (
-    Estimate,
-    Protocol,
-    accuracy,
-    jackknife,
-    two_samples,
-)
-
-LEARNER = "scikit-learn HistGradientBoostingClassifier"
-"""The learner changes the number; it is named beside it."""
+from glitchvae.statistics import Estimate, jackknife
+from glitchvae.validation.disentanglement.protocol import Protocol, accuracy, two_samples
 
 
 def dci(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, active, jackknife
+from glitchvae.statistics import Estimate, jackknife
+from glitchvae.validation.disentanglement.protocol import Protocol, active
 
 _ROUNDING = 1e-12
 """Nats below which a sum of logarithms is zero."""

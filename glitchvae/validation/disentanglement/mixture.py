@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glitchvae.statistics import Estimate, jackknife
 from glitchvae.validation.disentanglement.information import entropy, gap
-from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, jackknife
+from glitchvae.validation.disentanglement.protocol import Protocol
 
 _BLOCK = 200
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.stats import t as student
 
 from glitchvae.config import Settings
 from glitchvae.errors import InputError
+from glitchvae.statistics import Estimate, jackknife
 from glitchvae.validation.images.factors import check_lengths
-
-CONFIDENCE = 0.9
-"""Of every interval, central."""
 
 ACTIVE = 0.05
 """Standard deviation below which a dimension of the codes counts as unused."""
@@ -65,14 +61,6 @@ class Protocol(Settings):
             return self
         train = points * self.train // self.points
         return self.model_copy(update={"train": train, "test": points - train})
-
-
-class Estimate(NamedTuple):
-    """A value and its central 90 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def check(
@@ -168,40 +156,6 @@ def two_samples(
     """Rows to fit to and rows to score on, without a row in common."""
     rows = rng.permutation(count)[: protocol.points]
     return rows[: protocol.train], rows[protocol.train :]
-
-
-Statistic = Callable[[NDArray[np.int64]], float]
-"""A number computed from some rows."""
-
-
-def jackknife(
-    statistic: Statistic,
-    count: int,
-    groups: int,
-    rng: np.random.Generator,
-    value: float | None = None,
-) -> Estimate:
-    """A statistic of `count` rows with the interval of the delete-one-group jackknife.
-
-    A bootstrap would draw points twice, which information counted in bins takes for
-    structure: its interval of pure noise lies beside the value.
-
-    Args:
-        statistic: Computed from rows.
-        count: Rows there are.
-        groups: That are left out in turn.
-        rng: Assigns the rows to groups.
-        value: The statistic of all rows, where it is known already.
-
-    Source: Tukey (1958); Shao & Tu (1995), The Jackknife and Bootstrap, section 2.3.
-    """
-    everything = np.arange(count)
-    value = statistic(everything) if value is None else value
-    group = rng.permutation(count) % groups
-    left = np.array([statistic(everything[group != g]) for g in range(groups)])
-    error = np.sqrt((groups - 1) / groups * ((left - left.mean()) ** 2).sum())
-    reach = float(student.ppf((1 + CONFIDENCE) / 2, groups - 1) * error)
-    return Estimate(value, max(value - reach, 0.0), min(value + reach, 1.0))
 
 
 def accuracy(right: NDArray[np.bool_], groups: int, rng: np.random.Generator) -> Estimate:

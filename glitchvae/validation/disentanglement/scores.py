@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.progress import Progress
+from glitchvae.statistics import Estimate
 from glitchvae.validation.disentanglement.dci import dci
 from glitchvae.validation.disentanglement.information import (
     entropy,
@@ -20,7 +21,7 @@ from glitchvae.validation.disentanglement.information import (
     mutual_information,
 )
 from glitchvae.validation.disentanglement.mixture import mig_chen
-from glitchvae.validation.disentanglement.protocol import Estimate, Protocol, active, check
+from glitchvae.validation.disentanglement.protocol import Protocol, active, check
 from glitchvae.validation.disentanglement.separation import sap
 from glitchvae.validation.disentanglement.votes import beta_vae_score, factor_vae_score
 

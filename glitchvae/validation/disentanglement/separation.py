@@ -6,12 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.svm import LinearSVC
 
-from glitchvae.validation.disentanglement.protocol import (
-    Estimate,
-    Protocol,
-    jackknife,
-    two_samples,
-)
+from glitchvae.statistics import Estimate, jackknife
+from glitchvae.validation.disentanglement.protocol import Protocol, two_samples
 
 
 def sap(

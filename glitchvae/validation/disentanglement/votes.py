@@ -6,13 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from glitchvae.validation.disentanglement.protocol import (
-    Estimate,
-    Groups,
-    Protocol,
-    accuracy,
-    active,
-)
+from glitchvae.statistics import Estimate
+from glitchvae.validation.disentanglement.protocol import Groups, Protocol, accuracy, active
 
 
 def beta_vae_score(

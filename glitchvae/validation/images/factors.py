@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -60,13 +59,6 @@ class FactorData:
         """Channels, height and width of an image."""
         channels, height, width = self.pixels.shape[1:]
         return channels, height, width * 8 if self.binary else width
-
-    @property
-    def complete(self) -> bool:
-        """Whether every combination of the factors is there, the last factor fastest."""
-        return len(self) == math.prod(self.sizes) and bool(
-            (self.factors == grid_of(self.sizes)).all()
-        )
 
     def images(self, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray:
         """(B, C, H, W) some images: bool where binary, else uint8 up to 255."""

@@ -8,12 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
+from glitchvae.statistics import binomial_interval
 from glitchvae.store import Record, column
-
-CONFIDENCE = 0.9
-"""Of intervals, central."""
 
 
 class Kept(NamedTuple):
@@ -137,11 +134,9 @@ def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[n
 
 
 def _kept(strength: float, rows: ChangeTest) -> Kept:
-    same, tail = int((rows.class_name == rows.original).sum()), (1 - CONFIDENCE) / 2
-    low = beta.ppf(tail, same, len(rows) - same + 1) if same else 0.0
-    high = beta.ppf(1 - tail, same + 1, len(rows) - same) if same < len(rows) else 1.0
+    same = int((rows.class_name == rows.original).sum())
     return Kept(
-        strength, len(rows), same / len(rows), float(low), float(high),
+        strength, len(rows), same / len(rows), *binomial_interval(same, len(rows)),
         float(np.median(rows.cosine)), float(np.median(rows.distance)),
         Counter(rows.class_name).most_common(1)[0][0],
     )  # fmt: skip

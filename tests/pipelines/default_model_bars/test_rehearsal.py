@@ -33,7 +33,7 @@ def test_a_rehearsal_measures_everything_that_needs_no_real_data(tmp_path):
 
 def test_the_shipped_settings_are_valid():
     recipe = find_recipe("default_model_bars")
-    settings = load_main(recipe).__globals__["BarsSettings"]
+    settings = load_main(recipe).__globals__["DefaultModelBarsSettings"]
     assert read_config(settings, recipe.config).model == "default"
 
 

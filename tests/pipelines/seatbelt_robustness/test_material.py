@@ -46,6 +46,34 @@ def test_pictures_to_attack_are_set_aside_first(numbered, tmp_path):
         MATERIALS["dsprites"](wanted(tmp_path, images=60))
 
 
+def test_published_faces_are_read_from_their_tensor(published_faces, tmp_path):
+    found = MATERIALS["faces"](wanted(tmp_path, path=published_faces.path, reduction=1))
+    assert found.network == {"network": "burgess", "image_shape": [1, 64, 64]}
+    assert (len(found.training), len(found.images)) == (14, 10)
+    images = published_faces.tensor.reshape(-1, 64, 64)
+    for picture, factors in zip(found.images, found.factors, strict=True):
+        row = np.flatnonzero((images == picture[0].mul(255).round()).all(dim=(1, 2)))
+        assert factors.tolist() == list(np.unravel_index(int(row[0]), (2, 3, 2, 2)))
+
+
+def test_celeba_keeps_its_published_parts_apart(published_celeba, tmp_path):
+    given = wanted(tmp_path, path=published_celeba, images=2, reduction=2)
+    found = MATERIALS["celeba"](given)
+    assert found.network == {"network": "burgess", "image_shape": [3, 32, 32]}
+    brightness = found.images[:, 0, 8:-8, 8:-8].mul(255).mean(dim=(1, 2))
+    assert brightness.tolist() == pytest.approx([60, 70], abs=8)  # pictures 4 and 5
+    trained = found.training.batch(slice(None)).x[:, 0, 8:-8, 8:-8].mul(255).mean(dim=(1, 2))
+    assert trained.tolist() == pytest.approx([20, 30], abs=8)
+    # Of 40 attributes the first alone differs between 4 and 5.
+    assert found.factors.tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize("name", ["faces", "celeba"])
+def test_what_cannot_be_drawn_needs_a_path(tmp_path, name):
+    with pytest.raises(InputError, match=f"no path to the published {name}"):
+        MATERIALS[name](wanted(tmp_path))
+
+
 def glitches(rng, split):
     count, numbers = len(split), np.full(len(split), 10.0)
     names = ("snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")

@@ -45,8 +45,9 @@ def test_a_rehearsal_leaves_models_tables_figures_and_claims(tmp_path):
         ("betas", "[2.0, 4.0]", "the lowest has to be 1"),
         ("layers", "[2, 7]", "less than or equal to 5"),
         ("kinds", '["seatbeld"]', "'seatbelt'"),
-        ("data", '"sprites"', "'dsprites', 'chairs' or 'glitches'"),
+        ("data", '"sprites"', "'dsprites', 'chairs', 'faces', 'celeba' or 'glitches'"),
         ("path", '"absent.npz"', "no such file"),
+        ("data", '"faces"', "no path to the published faces"),
     ],
 )
 def test_settings_that_make_no_study_are_refused_before_it(tmp_path, key, value, message):

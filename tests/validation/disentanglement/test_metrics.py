@@ -20,7 +20,6 @@ from glitchvae.validation.disentanglement import (
     dci,
     factor_vae_score,
     gain_importance,
-    jackknife,
     measure,
     mig,
     mig_chen,
@@ -263,14 +262,6 @@ def test_chens_mig_agrees_with_its_definition():
         gaps.append(abs(gained[0] - gained[1]) / np.log(size))
     assert found.low - 0.05 < np.mean(gaps) < found.high + 0.05
     assert found.value == pytest.approx(np.mean(gaps), abs=0.12)
-
-
-def test_the_jackknife_of_a_mean_is_its_standard_error(rng):
-    x = rng.random(1000)
-    found = jackknife(lambda rows: float(x[rows].mean()), len(x), len(x), rng)
-    assert found.value == pytest.approx(x.mean())
-    half = 1.646 * x.std(ddof=1) / np.sqrt(len(x))
-    assert found.high - found.value == pytest.approx(half, rel=0.01)
 
 
 def test_measure_prints_every_metric_with_baseline_and_interval(entangled, factors):

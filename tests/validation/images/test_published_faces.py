@@ -3,31 +3,22 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from glitchvae.errors import InputError
-from glitchvae.validation.images import faces
 from glitchvae.validation.images.celeba import read_celeba
 from glitchvae.validation.images.faces import read_faces
 
 
-@pytest.fixture
-def small(monkeypatch):
-    monkeypatch.setattr(faces, "SIZES", (2, 3, 2, 2))
-    monkeypatch.setattr(faces, "_SHAPE", (2, 3, 2, 2, 64, 64))
-    return torch.randint(256, (2, 3, 2, 2, 64, 64), dtype=torch.uint8)
-
-
-def test_the_tensor_of_faces_is_read(small, tmp_path):
-    torch.save(small, tmp_path / "basel_face_renders.pth")
-    data = read_faces(tmp_path / "basel_face_renders.pth")
+def test_the_tensor_of_faces_is_read(published_faces):
+    data = read_faces(published_faces.path)
     assert data.sizes == (2, 3, 2, 2)
-    assert data.complete
+    assert np.array_equal(data.factors.T, np.indices((2, 3, 2, 2)).reshape(4, -1))
     row = np.flatnonzero((data.factors == (1, 2, 0, 1)).all(axis=1))[0]
-    assert (data.pixels[row, 0] == small[1, 2, 0, 1].numpy()).all()
+    assert (data.pixels[row, 0] == published_faces.tensor[1, 2, 0, 1].numpy()).all()
 
 
-def test_another_tensor_or_file_is_named(small, tmp_path):
+def test_another_tensor_or_file_is_named(published_faces, tmp_path):
+    small = published_faces.tensor
     torch.save(small[:1], tmp_path / "part.pth")
     with pytest.raises(InputError, match=r"expected shape \(2, 3.*found shape \(1, 3"):
         read_faces(tmp_path / "part.pth")
@@ -43,23 +34,8 @@ def test_another_tensor_or_file_is_named(small, tmp_path):
             read_faces(tmp_path / name)
 
 
-def write_celeba(folder, count=6):
-    (folder / "img_align_celeba").mkdir(parents=True)
-    names = [f"{i + 1:06d}.jpg" for i in range(count)]
-    lines = [str(count), " ".join(f"attribute_{k}" for k in range(40))]
-    for i, name in enumerate(names):
-        picture = np.zeros((218, 178, 3), np.uint8)
-        picture[35:183, 15:163] = (10 * i + 20, 100, 200)  # the middle 148 x 148
-        Image.fromarray(picture).save(folder / "img_align_celeba" / name, quality=95)
-        lines.append(f"{name}  " + " ".join("1" if (i >> k) & 1 else "-1" for k in range(40)))
-    (folder / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
-    parts = [f"{name} {i // 2}" for i, name in enumerate(names)]
-    (folder / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
-    return folder
-
-
-def test_celeba_is_read_with_attributes_and_partition(tmp_path):
-    folder = write_celeba(tmp_path)
+def test_celeba_is_read_with_attributes_and_partition(published_celeba):
+    folder = published_celeba
     data = read_celeba(folder)
     assert data.shape == (3, 64, 64)
     assert data.sizes == (2,) * 40
@@ -72,8 +48,8 @@ def test_celeba_is_read_with_attributes_and_partition(tmp_path):
     assert len(read_celeba(folder, limit=3)) == 3
 
 
-def test_bad_celeba_lists_are_named(tmp_path):
-    folder = write_celeba(tmp_path)
+def test_bad_celeba_lists_are_named(published_celeba, tmp_path):
+    folder = published_celeba
     table = folder / "list_attr_celeba.txt"
     good = table.read_text()
     cases = [

@@ -25,9 +25,7 @@ from glitchvae.validation.robustness.attacks import (
     Attacks,
     Pairs,
     attack,
-    attack_in_ball,
 )
-from glitchvae.validation.robustness.attacks.ball import into_ball
 
 GRID = 2.0 ** np.arange(-8.0, 9.0, 4.0)
 FEW = 50
@@ -150,30 +148,6 @@ def test_a_constant_encoder_cannot_be_attacked(images):
     found = attack(model, images[:2], images[2:], GRID, evaluations=FEW)
     np.testing.assert_array_equal(found.divergence, found.clean_divergence)
     np.testing.assert_array_equal(found.distance, 0.0)
-
-
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_balls_hold_the_disturbance_and_larger_ones_are_no_worse(model, images, norm):
-    radii = [0.0, 0.02, 0.1, 0.5]
-    found = attack_in_ball(model, images[:2], images[2:], radii, norm=norm, keep=True)
-    flat = found.disturbance.reshape(len(found), -1)
-    size = np.abs(flat).max(1) if norm == "linf" else np.linalg.norm(flat, axis=1)
-    assert (size <= found.strength + 1e-6).all()
-    assert (np.diff(found.divergence.reshape(2, -1), axis=1) <= 0).all()
-    np.testing.assert_allclose(
-        found.divergence[found.strength == 0],
-        found.clean_divergence[found.strength == 0],
-        rtol=1e-5,
-    )
-    assert (found.relative_divergence[found.strength == 0.5] < 0.5).all()
-
-
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_points_within_a_ball_stay_and_others_come_to_its_surface(norm):
-    point = torch.tensor([[[[0.1, -0.2]]], [[[3.0, -4.0]]]])
-    expected = {"linf": [[0.1, -0.2], [1, -1]], "l2": [[0.1, -0.2], [0.6, -0.8]]}[norm]
-    found = into_ball(point, torch.ones(2), norm)
-    torch.testing.assert_close(found.flatten(1), torch.tensor(expected))
 
 
 @pytest.mark.parametrize("layers", [(1,), (2,), None])

@@ -16,10 +16,9 @@ from glitchvae.validation.robustness.attacks.study import (
     EVALUATIONS,
     STRENGTHS,
     attack,
-    attack_in_ball,
 )
 
 __all__ = [
     "EVALUATIONS", "GOALS", "NOT_FINITE", "OK", "STRENGTHS", "Attacks", "GoalName", "LatentGoal",
-    "MeanGoal", "OutputGoal", "Pairs", "attack", "attack_in_ball",
+    "MeanGoal", "OutputGoal", "Pairs", "attack",
 ]  # fmt: skip

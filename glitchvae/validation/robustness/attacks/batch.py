@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
-from glitchvae.validation.robustness.attacks.found import Found, size_of
+from glitchvae.validation.robustness.attacks.found import Optima, size_of
 from glitchvae.validation.robustness.attacks.goals import Goal
 
 ROUND = 30
@@ -34,7 +34,7 @@ _FLAT = 1e-8
 
 def descend(
     goal: Goal, pair: Tensor, strength: Tensor, start: Tensor, *, evaluations: int
-) -> Found:
+) -> Optima:
     """Minimise `divergence + strength |d|` of every attack with its pixels in their range.
 
     Args:
@@ -125,11 +125,11 @@ class Search:
         self.still[moved] = 0
         self._turn(moved.nonzero().flatten())
 
-    def found(self) -> Found:
+    def found(self) -> Optima:
         """The best of every attack."""
         disturbance, distance = self.point.view(self.shape), self.point.norm(dim=1)
         converged = ~self.running & self.finite
-        return Found(
+        return Optima(
             disturbance, self.divergence, distance, self.finite, converged, self.evaluations
         )
 

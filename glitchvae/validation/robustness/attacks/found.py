@@ -12,7 +12,7 @@ SMOOTH = 1e-12
 """Added under the root of the norm, whose gradient at zero does not exist."""
 
 
-class Found(NamedTuple):
+class Optima(NamedTuple):
     """The best of B attacks.
 
     Attributes:
@@ -35,13 +35,6 @@ class Found(NamedTuple):
     def of(cls, parts: Sequence[Self]) -> Self:
         """Several batches one after the other."""
         return cls(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
-
-    def instead(self, rows: Tensor) -> Self:
-        """The same attacks with the disturbances of others (B,)."""
-        return self._replace(
-            disturbance=self.disturbance[rows], divergence=self.divergence[rows],
-            distance=self.distance[rows],
-        )  # fmt: skip
 
 
 class Best:
@@ -66,10 +59,10 @@ class Best:
         self.distance = torch.where(better, distance, self.distance)
         self.objective = torch.where(better, objective, self.objective)
 
-    def found(self, converged: Tensor) -> Found:
+    def found(self, converged: Tensor) -> Optima:
         """What it is in the end."""
         evaluations = torch.full_like(self.finite, self.evaluations, dtype=torch.long)
-        return Found(
+        return Optima(
             self.disturbance, self.divergence, self.distance, self.finite, converged, evaluations
         )
 

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from glitchvae.validation.robustness.attacks.found import Best, Found, size_of
+from glitchvae.validation.robustness.attacks.found import Best, Optima, size_of
 from glitchvae.validation.robustness.attacks.goals import Goal
 
 
 def minimise(
     goal: Goal, pair: Tensor, strength: Tensor, start: Tensor, *, evaluations: int
-) -> Found:
+) -> Optima:
     """Each attack by itself: `divergence + strength * |d|` within the pixels' range.
 
     Args:
@@ -25,7 +25,7 @@ def minimise(
         evaluations: Most evaluations of the goal for one attack; the line search that is
             under way then still ends.
     """
-    return Found.of(
+    return Optima.of(
         [
             _minimise_one(goal, pair[i : i + 1], float(strength[i]), start[i : i + 1], evaluations)
             for i in range(len(pair))
@@ -33,7 +33,7 @@ def minimise(
     )
 
 
-def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most: int) -> Found:
+def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most: int) -> Optima:
     best = Best(start)
     pairs = goal.pairs
 

@@ -19,24 +19,23 @@ class Attacks(Record):
 
     Attributes:
         pair: Number of the pair.
-        strength: The price lambda of a unit of disturbance, or the radius of the ball.
+        strength: The price lambda of a unit of disturbance.
         distance: Euclidean norm of the disturbance, in units of a pixel's range.
         divergence: What the goal measures between the disturbed input and the target.
         clean_divergence: The same without disturbance.
-        objective: `divergence + lambda distance`; within a ball, `divergence`.
+        objective: `divergence + lambda distance`.
         target_distortion: -log p(x_t | z), z the code of the disturbed input, in nats; NaN, as
             the two below, of an encoder without a decoder.
         target_error: Euclidean distance of the target from the disturbed input's reconstruction.
         clean_error: The same of the input without disturbance.
         evaluations: Times the goal and its gradient were computed.
-        converged: The optimiser found nothing better to do; within a ball, the last tenth of
-            the steps gained less than a thousandth.
+        converged: The optimiser found nothing better to do.
         status: `ok` or `not_finite`: the goal or its gradient was no number; the row is what
             was best until then.
         disturbance: (N, C, F, T) pixels that were added.
         goal: `latent`, `mean` or `output`.
         layers: Attacked latent layers, from 1 at the bottom.
-        method: `batch`, `l-bfgs-b`, or the norm of the ball.
+        method: `batch` or `l-bfgs-b`.
     """
 
     schema: ClassVar[str] = "attacks"

@@ -14,15 +14,14 @@ from glitchvae.errors import InputError, ModelError
 from glitchvae.models import Model, UserEncoder
 from glitchvae.precision import full_precision
 from glitchvae.progress import Progress
-from glitchvae.validation.robustness.attacks.ball import NORMS, Norm, descend_in_ball
 from glitchvae.validation.robustness.attacks.batch import descend
-from glitchvae.validation.robustness.attacks.found import Found
+from glitchvae.validation.robustness.attacks.found import Optima
 from glitchvae.validation.robustness.attacks.goals import GOALS, Goal, GoalName
 from glitchvae.validation.robustness.attacks.pairs import Pairs
 from glitchvae.validation.robustness.attacks.quasi_newton import minimise
 from glitchvae.validation.robustness.attacks.record import NOT_FINITE, OK, Attacks
 
-Method = Literal["batch", "l-bfgs-b"]
+Optimiser = Literal["batch", "l-bfgs-b"]
 
 STRENGTHS: NDArray[np.float64] = 2.0 ** np.linspace(-20, 20, 50)
 """The grid of lambda of "Disentangling improves VAEs' robustness to adversarial attacks"."""
@@ -43,7 +42,7 @@ def attack(
     goal: GoalName = "latent",
     layers: tuple[int, ...] | None = None,
     channels: int | None = None,
-    method: Method = "batch",
+    method: Optimiser = "batch",
     evaluations: int = EVALUATIONS,
     batch_size: int = 128,
     keep: bool = False,
@@ -82,7 +81,7 @@ def attack(
     """
     pairs = Pairs.of(model, inputs, targets, channels=channels)
     _require_gradient(model, pairs.inputs)
-    grid = _checked(strengths, "lambda")
+    grid = _checked(strengths)
     pair, strength = _all_attacks(pairs, grid)
     optimise, together = (descend, batch_size) if method == "batch" else (minimise, 1)
     parts = []
@@ -93,53 +92,7 @@ def attack(
             start = _both_ends(*given) if method == "batch" else _nothing(pairs, pair[rows])
             parts.append(optimise(*given, start, evaluations=evaluations))
             progress(len(rows))
-        return _record(aim, pair, strength, Found.of(parts), goal, method, keep=keep)
-
-
-def attack_in_ball(
-    model: Model,
-    inputs: Tensor,
-    targets: Tensor,
-    radii: Sequence[float] | NDArray[np.floating],
-    *,
-    norm: Norm = "linf",
-    goal: GoalName = "latent",
-    layers: tuple[int, ...] | None = None,
-    steps: int = 40,
-    batch_size: int = 256,
-    keep: bool = False,
-) -> Attacks:
-    """Disturb every input by at most each of some radii so that it is taken for its target.
-
-    What a smaller ball holds a larger one holds too: the best divergence never rises along
-    the radii.
-
-    Args:
-        model: In evaluation mode.
-        inputs: (P, C, F, T) as the model takes them.
-        targets: (P, C, F, T).
-        radii: (K,) in units of the pixels, ascending.
-        norm: "linf" or "l2".
-        goal: "latent", "mean" or "output".
-        layers: Attacked latent layers, from 1 at the bottom; None is all.
-        steps: Of projected gradient descent.
-        batch_size: Attacks in memory at a time.
-        keep: Put the disturbances into the record.
-
-    Raises:
-        InputError: bad pairs, a layer that is not there, or radii out of order.
-    """
-    pairs = Pairs.of(model, inputs, targets)
-    aim = GOALS[goal](model, pairs, layers)
-    grid = _checked(radii, "radii")
-    pair, radius = _all_attacks(pairs, grid)
-    parts = [
-        descend_in_ball(aim, pair[rows], radius[rows], norm, steps=steps)
-        for rows in torch.arange(len(pair)).split(batch_size)
-    ]
-    found = Found.of(parts)
-    order = _carried_forward(found.divergence.view(len(pairs), len(grid)))
-    return _record(aim, pair, radius, found.instead(order), goal, norm, keep=keep)
+        return _record(aim, pair, strength, Optima.of(parts), goal, method, keep=keep)
 
 
 def _require_gradient(model: Model | UserEncoder, inputs: Tensor) -> None:
@@ -159,12 +112,12 @@ def _require_gradient(model: Model | UserEncoder, inputs: Tensor) -> None:
         )  # fmt: skip
 
 
-def _checked(values: Sequence[float] | NDArray[np.floating], what: str) -> NDArray[np.float64]:
+def _checked(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
     grid = np.asarray(values, dtype=np.float64)
     if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid) & (grid >= 0)).all():
-        raise InputError(f"{what} are no list of numbers", expected="0 and above", found=values)
+        raise InputError("lambda is no list of numbers", expected="0 and above", found=values)
     if (np.diff(grid) <= 0).any():
-        raise InputError(f"{what} are out of order", expected="ascending, each once", found=values)
+        raise InputError("lambda is out of order", expected="ascending, each once", found=values)
     return grid
 
 
@@ -191,16 +144,9 @@ def _both_ends(goal: Goal, pair: Tensor, strength: Tensor) -> Tensor:
     return torch.where((cheap & every_other).view(-1, 1, 1, 1), whole, nothing)
 
 
-def _carried_forward(divergence: Tensor) -> Tensor:
-    """Rows (P K,) of the smallest divergence at this radius or a smaller one."""
-    pairs, count = divergence.shape
-    _, chosen = divergence.cummin(dim=1)
-    return (torch.arange(pairs, device=divergence.device)[:, None] * count + chosen).flatten()
-
-
 @torch.no_grad()
 def _record(
-    goal: Goal, pair: Tensor, strength: Tensor, found: Found, name: GoalName, method: str,
+    goal: Goal, pair: Tensor, strength: Tensor, found: Optima, name: GoalName, method: str,
     *, keep: bool,
 ) -> Attacks:  # fmt: skip
     every = torch.arange(len(goal.pairs), device=pair.device)
@@ -211,11 +157,10 @@ def _record(
         for rows in torch.arange(len(pair)).split(256)
     ]
     distortion, error = (torch.cat(values) for values in zip(*drawn, strict=True))
-    price = torch.zeros_like(strength) if method in NORMS else strength
     return Attacks(
         pair=_numbers(pair), strength=_numbers(strength), distance=_numbers(found.distance),
         divergence=_numbers(found.divergence), clean_divergence=_numbers(clean[pair]),
-        objective=_numbers(found.divergence + price * found.distance),
+        objective=_numbers(found.divergence + strength * found.distance),
         target_distortion=_numbers(distortion), target_error=_numbers(error),
         clean_error=_numbers(clean_error[pair]), evaluations=_numbers(found.evaluations),
         converged=_numbers(found.converged),

@@ -1,0 +1,273 @@
+"""Intervals of shares, rates and scores, paired differences, and claims that they decide.
+
+Every interval is central, of 90 % unless asked otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from glitchvae.errors import InputError
+
+CONFIDENCE = 0.9
+"""Of every interval."""
+
+FEWEST_SEEDS = 3
+"""With fewer trainings of a method nothing is said of it: their spread is not known."""
+
+Interval = tuple[float, float]
+"""Lower and upper end."""
+
+
+class Estimate(NamedTuple):
+    """A value and its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def binomial_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
+    """Exact interval of a share (Clopper & Pearson 1934); of no trials it is 0 to 1."""
+    if trials == 0:
+        return 0.0, 1.0
+    found = stats.binomtest(successes, trials).proportion_ci(confidence, "exact")
+    return float(found.low), float(found.high)
+
+
+def poisson_interval(count: int, confidence: float = CONFIDENCE) -> Interval:
+    """Exact interval of a Poisson mean (Garwood 1936, Biometrika 28, 437).
+
+    scipy has none: its ends are quantiles of chi-squared distributions.
+    """
+    tail = (1.0 - confidence) / 2.0
+    low = float(stats.chi2.ppf(tail, 2 * count)) / 2.0 if count else 0.0
+    return low, float(stats.chi2.ppf(1.0 - tail, 2 * count + 2)) / 2.0
+
+
+def percentile_interval(draws: ArrayLike, confidence: float = CONFIDENCE) -> NDArray[np.float64]:
+    """(…, 2) interval of draws (R, …): the quantiles that leave equal shares out."""
+    tail = (1.0 - confidence) / 2.0
+    return np.moveaxis(np.quantile(np.asarray(draws), (tail, 1.0 - tail), axis=0), 0, -1)
+
+
+def bootstrap_interval(
+    statistic: Callable[[NDArray[np.int64]], ArrayLike],
+    groups: NDArray,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 1000,
+    confidence: float = CONFIDENCE,
+) -> NDArray[np.float64]:
+    """Interval of a statistic, by resampling groups of rows (percentile bootstrap, Efron 1979).
+
+    `scipy.stats.bootstrap` draws single observations; so it draws the numbers of the groups.
+
+    Args:
+        statistic: One or several numbers (K,), given how often each of the N rows was drawn.
+        groups: (N,) rows of one group, such as events of one day, are drawn together: rows
+            that resemble each other are no independent evidence.
+        rng: Draws the resamples.
+        resamples: How many.
+        confidence: Of the interval.
+
+    Returns:
+        (2,) or (K, 2) intervals; NaN where all rows are of one group.
+    """
+    _, owners = np.unique(groups, return_inverse=True)
+    count = int(owners.max()) + 1
+
+    def of_drawn(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(statistic(np.bincount(drawn.astype(int), minlength=count)[owners]))
+
+    if count < 2:
+        return np.full((*of_drawn(np.zeros(1, np.int64)).shape, 2), np.nan)
+    found = stats.bootstrap(
+        (np.arange(count),),
+        of_drawn,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        method="percentile",
+        vectorized=False,
+        rng=rng,
+    )
+    return np.stack(found.confidence_interval, axis=-1)
+
+
+def jackknife(
+    statistic: Callable[[NDArray[np.int64]], float],
+    count: int,
+    groups: int,
+    rng: np.random.Generator,
+    value: float | None = None,
+) -> Estimate:
+    """A score between 0 and 1 with the interval of the delete-one-group jackknife.
+
+    A bootstrap would draw points twice, which information counted in bins takes for
+    structure: its interval of pure noise lies beside the value.
+
+    Args:
+        statistic: The score, computed from some of the rows.
+        count: Rows there are.
+        groups: That are left out in turn.
+        rng: Assigns the rows to groups.
+        value: The score of all rows, where it is known already.
+
+    Source: Tukey (1958); Shao & Tu (1995), The Jackknife and Bootstrap, section 2.3.
+    """
+    everything = np.arange(count)
+    value = statistic(everything) if value is None else value
+    group = rng.permutation(count) % groups
+    left = np.array([statistic(everything[group != g]) for g in range(groups)])
+    error = np.sqrt((groups - 1) / groups * ((left - left.mean()) ** 2).sum())
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1) * error)
+    return Estimate(value, max(value - reach, 0.0), min(value + reach, 1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A score of one method less that of another, on the same seeds and events.
+
+    Attributes:
+        value: Mean over seeds and events.
+        interval: Of the mean, for other seeds and other events.
+        seeds: Difference of each pair of equal seeds.
+    """
+
+    value: float
+    interval: Interval
+    seeds: tuple[float, ...]
+
+
+def paired_difference(
+    one: NDArray[np.bool_ | np.floating],
+    other: NDArray[np.bool_ | np.floating],
+    *,
+    groups: NDArray | None = None,
+    confidence: float = CONFIDENCE,
+) -> Difference:
+    """How much more one method scores than another.
+
+    Seeds and groups of events are both a sample: the variances of the mean over either add
+    up, with the degrees of freedom of Welch (1947) and Satterthwaite (1946). What changes
+    with both at once counts twice, so that the interval is rather too wide. A bootstrap over
+    three seeds is far too narrow: no resample strays further than the seeds themselves.
+
+    Args:
+        one: (S, N) score of the one method by seed and event. With a column for all events
+            together (S, 1), the interval is over seeds alone; with one seed, over events.
+        other: (S, N) the same of the other method.
+        groups: (N,) events of one group, such as a day, count as one.
+        confidence: Of the interval, which is infinite for one seed and one group.
+
+    Raises:
+        InputError: the two differ in shape, or hold nothing.
+    """
+    one, other = np.asarray(one), np.asarray(other)
+    if one.shape != other.shape or one.ndim != 2 or one.size == 0:
+        raise InputError(
+            "no pairs to compare",
+            expected="seeds and events of both",
+            found=f"{one.shape} and {other.shape}",
+        )
+    gain = one.astype(np.float64) - other
+    mean, seeds = float(gain.mean()), gain.mean(axis=1)
+    parts = [_variance(seeds - mean), _variance(_by_group(gain.mean(axis=0), mean, groups))]
+    variance = sum(part for part, freedom in parts if freedom)
+    reach = np.inf if not any(freedom for _, freedom in parts) else 0.0
+    if variance > 0:
+        freedom = variance**2 / sum(part**2 / freedom for part, freedom in parts if freedom)
+        reach = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance))
+    return Difference(
+        value=mean, interval=(mean - reach, mean + reach), seeds=tuple(map(float, seeds))
+    )
+
+
+def _by_group(
+    gain: NDArray[np.float64], mean: float, groups: NDArray | None
+) -> NDArray[np.float64]:
+    """(G,) what each group, by its share of the events, adds to the mean's deviation, times G."""
+    if groups is None:
+        return gain - mean
+    _, owners, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return (np.bincount(owners, gain) - mean * sizes) * len(sizes) / len(gain)
+
+
+def _variance(deviations: NDArray[np.float64]) -> tuple[float, int]:
+    """Variance of the mean of numbers, from their deviations, and its degrees of freedom."""
+    freedom = len(deviations) - 1
+    return float((deviations**2).sum()) / max(freedom, 1) / len(deviations), freedom
+
+
+Verdict = Literal["confirmed", "contradicted", "undecided", "cannot be judged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A statement of a positive difference, or of none, and what was found.
+
+    Attributes:
+        text: The statement, with the unit of the difference.
+        found: The difference; None where nothing could be compared.
+        within: Size of a difference that counts as none: the statement is that the
+            difference is smaller (two one-sided tests, Schuirmann 1987). None states that it
+            is above zero.
+        fell_short: Names of those compared whose trainings fell short, which says nothing
+            of the methods.
+    """
+
+    text: str
+    found: Difference | None
+    within: float | None = None
+    fell_short: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it cannot be judged; none where it can."""
+        short = tuple(f"trainings of {name} fell short" for name in self.fell_short)
+        if self.found is None or len(self.found.seeds) < FEWEST_SEEDS:
+            return (*short, f"fewer than {FEWEST_SEEDS} seeds")
+        return short
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval says: all of it with the statement, all against it, or neither.
+
+        With fewer than `FEWEST_SEEDS` seeds, or a training that fell short, it says nothing.
+        """
+        if self.found is None or self.reasons:
+            return "cannot be judged"
+        low, high = self.found.interval
+        if self.within is None:
+            return "confirmed" if low > 0 else "contradicted" if high < 0 else "undecided"
+        if -self.within < low and high < self.within:
+            return "confirmed"
+        return "contradicted" if low > self.within or high < -self.within else "undecided"
+
+
+def claims_markdown(claims: Sequence[Claim]) -> str:
+    """A table of claims: difference, interval, difference of each seed, verdict and reasons."""
+    header = ("claim", "difference", f"{CONFIDENCE:.0%} interval", "by seed", "")
+    rows = [header, ["---"] * len(header), *map(_cells, claims)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def _cells(claim: Claim) -> tuple[str, ...]:
+    if claim.found is None:
+        return claim.text, "nothing to compare", "", "", claim.verdict
+    why = f" ({'; '.join(claim.reasons)})" if claim.reasons else ""
+    low, high = claim.found.interval
+    known = np.isfinite(high - low)
+    return (
+        claim.text,
+        f"{claim.found.value:+.3g}",
+        f"{low:+.3g} to {high:+.3g}" if known else "not known",
+        ", ".join(f"{value:+.3g}" for value in claim.found.seeds),
+        f"{claim.verdict}{why}",
+    )
