@@ -51,9 +51,9 @@ def poisson_interval(count: int, confidence: float = CONFIDENCE) -> Interval:
     return low, float(stats.chi2.ppf(1.0 - tail, 2 * count + 2)) / 2.0
 
 
-def percentile_interval(draws: ArrayLike, confidence: float = CONFIDENCE) -> NDArray[np.float64]:
+def percentile_interval(draws: ArrayLike) -> NDArray[np.float64]:
     """(…, 2) interval of draws (R, …): the quantiles that leave equal shares out."""
-    tail = (1.0 - confidence) / 2.0
+    tail = (1.0 - CONFIDENCE) / 2.0
     return np.moveaxis(np.quantile(np.asarray(draws), (tail, 1.0 - tail), axis=0), 0, -1)
 
 
@@ -63,7 +63,6 @@ def bootstrap_interval(
     rng: np.random.Generator,
     *,
     resamples: int = 1000,
-    confidence: float = CONFIDENCE,
 ) -> NDArray[np.float64]:
     """Interval of a statistic, by resampling groups of rows (percentile bootstrap, Efron 1979).
 
@@ -75,7 +74,6 @@ def bootstrap_interval(
             that resemble each other are no independent evidence.
         rng: Draws the resamples.
         resamples: How many.
-        confidence: Of the interval.
 
     Returns:
         (2,) or (K, 2) intervals; NaN where all rows are of one group.
@@ -92,7 +90,7 @@ def bootstrap_interval(
         (np.arange(count),),
         of_drawn,
         n_resamples=resamples,
-        confidence_level=confidence,
+        confidence_level=CONFIDENCE,
         method="percentile",
         vectorized=False,
         rng=rng,
@@ -150,7 +148,6 @@ def paired_difference(
     other: NDArray[np.bool_ | np.floating],
     *,
     groups: NDArray | None = None,
-    confidence: float = CONFIDENCE,
 ) -> Difference:
     """How much more one method scores than another.
 
@@ -164,7 +161,9 @@ def paired_difference(
             together (S, 1), the interval is over seeds alone; with one seed, over events.
         other: (S, N) the same of the other method.
         groups: (N,) events of one group, such as a day, count as one.
-        confidence: Of the interval, which is infinite for one seed and one group.
+
+    Returns:
+        The difference; its interval is infinite for one seed and one group.
 
     Raises:
         InputError: the two differ in shape, or hold nothing.
@@ -183,7 +182,7 @@ def paired_difference(
     reach = np.inf if not any(freedom for _, freedom in parts) else 0.0
     if variance > 0:
         freedom = variance**2 / sum(part**2 / freedom for part, freedom in parts if freedom)
-        reach = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance))
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance))
     return Difference(
         value=mean, interval=(mean - reach, mean + reach), seeds=tuple(map(float, seeds))
     )

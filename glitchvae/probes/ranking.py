@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glitchvae.errors import InputError
 from glitchvae.probes.scores import score_draws
 from glitchvae.statistics import CONFIDENCE, Claim, claims_markdown, paired_difference
-from glitchvae.store import replacing
+from glitchvae.store import replacing, write_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def write_ranking(
     text = ranking_markdown(lines, order)
     with replacing(f"{stem}.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
-    _write_csv(f"{stem}.csv", ranking_rows(lines))
+    write_rows(f"{stem}.csv", *_table(lines))
     return text
 
 
@@ -148,7 +148,7 @@ def write_predictions(
     Raises:
         StorageError: the disk refused the write.
     """
-    _write_csv(path, [("label", "predicted"), *zip(truth, predicted, strict=True)])
+    write_rows(path, ("label", "predicted"), zip(truth, predicted, strict=True))
 
 
 def read_predictions(
@@ -169,7 +169,7 @@ def read_predictions(
     return tables[0][0], np.stack([predicted for _, predicted in tables])
 
 
-def ranking_rows(lines: Sequence[RankedMethod]) -> list[tuple]:
+def _table(lines: Sequence[RankedMethod]) -> tuple[tuple[str, ...], list[tuple]]:
     """Header and rows for CSV."""
     figures = _figures(lines)
     header = (
@@ -184,7 +184,7 @@ def ranking_rows(lines: Sequence[RankedMethod]) -> list[tuple]:
         )
         for one in lines
     ]  # fmt: skip
-    return [header, *rows]
+    return header, rows
 
 
 def ranking_markdown(lines: Sequence[RankedMethod], order: Sequence[Claim] = ()) -> str:
@@ -214,11 +214,6 @@ def _cells(line: RankedMethod, figures: Sequence[str]) -> list[str]:
         *(f"{line.figures[name]:.5g}" if name in line.figures else "" for name in figures),
         "not stated" if line.published is None else f"{line.published:.4f}",
     ]
-
-
-def _write_csv(path: str | Path, rows: Iterable[Sequence[object]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
 
 
 def _read_csv(path: str | Path) -> NDArray[np.object_]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from glitchvae.probes.events import ProbeSet
 from glitchvae.probes.protocol import ProbeResult
 from glitchvae.statistics import CONFIDENCE
-from glitchvae.store import replacing
+from glitchvae.store import replacing, write_rows
 
 MEASURES = {"accuracy": "accuracy", "macro_f1": "macro F1", "macro_recall": "macro recall"}
 HEADER = ("split", "method", "test events", *MEASURES.values(), "calibration error")
@@ -38,7 +37,7 @@ def write_report(
     """
     folder = Path(folder)
     for name, (header, rows) in tables(outcomes, events).items():
-        _write_csv(folder / f"{name}.csv", header, rows)
+        write_rows(folder / f"{name}.csv", header, rows)
     with replacing(folder / "probe.md") as temporary:
         temporary.write_text(markdown(outcomes), encoding="utf-8")
     with replacing(folder / "probe.json") as temporary:
@@ -129,8 +128,3 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 def _finite(value: float) -> float | None:
     """None for what is not a number, which JSON has no word for."""
     return value if math.isfinite(value) else None
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])

@@ -9,12 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.statistics import (
-    CONFIDENCE,
-    binomial_interval,
-    bootstrap_interval,
-    percentile_interval,
-)
+from glitchvae.statistics import binomial_interval, bootstrap_interval, percentile_interval
 
 MEASURES = ("accuracy", "macro_recall", "macro_f1")
 
@@ -78,7 +73,6 @@ def score(
     *,
     groups: NDArray | None = None,
     resamples: int = 1000,
-    confidence: float = CONFIDENCE,
 ) -> Scores:
     """Compare predicted classes with true ones.
 
@@ -89,7 +83,6 @@ def score(
         groups: (N,) events of one group, such as a day, are drawn together; None draws
             single events.
         resamples: Bootstrap resamples behind the intervals.
-        confidence: Of the intervals (see `bootstrap_interval`).
 
     Raises:
         InputError: no event, or lengths differ.
@@ -100,7 +93,6 @@ def score(
         np.arange(len(truth)) if groups is None else groups,
         rng,
         resamples=resamples,
-        confidence=confidence,
     )
     confusion = _confusion(cells[0], len(names), None)
     return _scores(names, confusion, _measures(confusion), intervals)
@@ -109,18 +101,15 @@ def score(
 def score_draws(
     truth: NDArray[np.object_],
     predicted: NDArray[np.object_],
-    *,
-    confidence: float = CONFIDENCE,
 ) -> Scores:
     """Scores of a classifier that was fitted several times, to different known events.
 
     Args:
         truth: (N,) true class names.
         predicted: (R, N) predicted class names of each fit.
-        confidence: Of the intervals, central, over the fits.
 
     Returns:
-        Means over the fits; the confusion is summed over them.
+        Means over the fits, with percentiles over them as intervals; the confusion is summed.
 
     Raises:
         InputError: no event, or lengths differ.
@@ -129,7 +118,7 @@ def score_draws(
     confusions = [_confusion(row, len(names), None) for row in cells]
     spread = np.array([_measures(confusion) for confusion in confusions])
     mean = tuple(map(float, spread.mean(axis=0)))
-    return _scores(names, np.sum(confusions, axis=0), mean, percentile_interval(spread, confidence))
+    return _scores(names, np.sum(confusions, axis=0), mean, percentile_interval(spread))
 
 
 def _cells(

@@ -38,8 +38,9 @@ class Material:
         training: What models are trained on.
         network: Entries of the table `[model]` of a hierarchy that fit the images.
         images: (N, C, F, T) others, as models take them.
-        factors: (N, K) factors of variation of those that differ among them, for the mutual
-            information gap; of glitches their class.
+        factors: (N, K) factors of variation of those, for the mutual information gap; of
+            glitches their class. A factor with one value in more than nine of ten images is
+            left out: its gap would hang on a few.
     """
 
     training: TrainingImages
@@ -134,6 +135,8 @@ MATERIALS: dict[MaterialName, Callable[[Wanted], Material]] = {
     "glitches": glitches,
 }  # fmt: skip
 
+_COMMON = 0.9
+
 
 def _pictures(whole: FactorData, wanted: Wanted) -> Material:
     """Some for training, and some of the rest."""
@@ -157,8 +160,14 @@ def _material(known: FactorData, others: FactorData, wanted: Wanted) -> Material
         training=known.to_training(),
         network={"network": "burgess", "image_shape": list(known.shape)},
         images=others.to_training().batch(slice(None)).x,
-        factors=others.factors[:, np.ptp(others.factors, axis=0) > 0],
+        factors=_varied(others.factors),
     )
+
+
+def _varied(factors: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those columns (N, K) in which no value stands in more than nine of ten rows."""
+    commonest = np.array([np.bincount(column).max() for column in factors.T])
+    return factors[:, commonest <= _COMMON * len(factors)]
 
 
 def _published(name: MaterialName, wanted: Wanted) -> Path:

@@ -1,5 +1,7 @@
 """What is attacked was not trained on, and fits the models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from glitchvae_recipe_seatbelt_robustness import material
@@ -44,6 +46,19 @@ def test_pictures_to_attack_are_set_aside_first(numbered, tmp_path):
     assert (len(found.training), len(found.images)) == (50, 10)
     with pytest.raises(InputError, match="too few images"):
         MATERIALS["dsprites"](wanted(tmp_path, images=60))
+
+
+def test_factors_that_hardly_vary_are_left_out(numbered, tmp_path, monkeypatch):
+    rare, often = np.zeros((2, 60), int)
+    rare[::20], often[::5] = 1, 1
+    made = replace(
+        numbered, factors=np.column_stack([rare, often]), names=("rare", "often"),
+        values=(np.arange(2.0),) * 2,
+    )  # fmt: skip
+    monkeypatch.setattr(material, "draw_dsprites", lambda: made)
+    found = MATERIALS["dsprites"](wanted(tmp_path, images=40, events=20))
+    attacked = found.images[:, 0, 0, 0].mul(255).round().long().numpy()
+    np.testing.assert_array_equal(found.factors, often[attacked][:, None])
 
 
 def test_published_faces_are_read_from_their_tensor(published_faces, tmp_path):
