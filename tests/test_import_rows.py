@@ -21,7 +21,9 @@ ROWS = (
     {"archive", "probes"},
     {"discovery", "validation"},
     {"plots", "report", "recipes"},
+    {"api"},
     {"cli"},
+    {"__main__"},
 )
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}
 

@@ -14,11 +14,11 @@ from glitchvae.archive import Archive, archive_path
 from glitchvae.archive.live import Live
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import nearest, parse
-from glitchvae.discovery import Candidate, Discovery, DiscoverySettings
+from glitchvae.discovery import Discovery, DiscoverySettings
 from glitchvae.discovery import discover as search
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
-from glitchvae.progress import Progress
+from glitchvae.progress import Progress, progress_of
 from glitchvae.report.discovering import DiscoveryRun, discover_in
 
 
@@ -118,7 +118,7 @@ def discover(
     live: Live | None = None,
     model: str | None = None,
     catalog: str | Path | None = None,
-    progress: Progress = lambda _: None,
+    progress: bool = False,
     **settings: Any,
 ) -> DiscoveryRun | Discovery:
     """Groups of glitches that no known class explains.
@@ -132,7 +132,7 @@ def discover(
             them there are no rates.
         model: Whose codes, where an archive holds those of several; its folder, if moved.
         catalog: Your own catalogue; else that beside the archive.
-        progress: Called with the steps just done.
+        progress: Show a bar on stderr.
         settings: Of `DiscoverySettings`: method, min_events, significance, seed, …
 
     Returns:
@@ -145,13 +145,14 @@ def discover(
     """
     chosen = parse(DiscoverySettings, settings, where="options")
     places = _places(data)
-    if places is None:
-        return _in_codes(data, labels, chosen, progress)
-    if labels is not None:
+    if places is not None and labels is not None:
         raise InputError("labels are given with codes alone", found="labels and an archive")
-    return discover_in(
-        places, chosen, model=model, catalog=catalog, live=live, progress=progress
-    )  # fmt: skip
+    with progress_of("discovery", chosen.bootstraps + 2, "steps", shown=progress) as report:
+        if places is None:
+            return _in_codes(data, labels, chosen, report)
+        return discover_in(
+            places, chosen, model=model, catalog=catalog, live=live, progress=report
+        )  # fmt: skip
 
 
 def _places(data: Any) -> list[Path] | None:
@@ -201,6 +202,3 @@ def _rows(codes: NDArray[np.float32], prototypes: Prototypes) -> Embeddings:
         block_duration=unknown, **dict.fromkeys(names, unknown),
         **prototypes.classify(codes)._asdict(),
     )  # fmt: skip
-
-
-__all__ = ["Candidate", "GlitchArchive", "discover", "open_archive"]

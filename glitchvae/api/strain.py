@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.archive import StrainTask, Task, create_archive, image_tasks, strain_tasks
+from glitchvae.archive import Task, create_archive, image_tasks, strain_tasks
 from glitchvae.archive.known_classes import job_of
 from glitchvae.archive.tasks import ImagesTask
 from glitchvae.classes.user import catalog_path
@@ -23,7 +23,7 @@ from glitchvae.embedding import (
     write_embeddings,
 )
 from glitchvae.errors import GlitchvaeError, InputError
-from glitchvae.progress import Progress
+from glitchvae.progress import progress_of
 from glitchvae.resources import choose_device
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.spectrogram import make_spectrograms as image
@@ -139,7 +139,7 @@ def embed(
     channel: str | None = None,
     uncertainty: bool = True,
     device: str = "auto",
-    progress: Progress = lambda _: None,
+    progress: bool = False,
 ) -> Events:
     """Find the glitches in strain, image and encode them.
 
@@ -158,7 +158,7 @@ def embed(
         channel: Channel of strain files that hold several.
         uncertainty: Whether rows say how their codes change with small changes.
         device: Where to compute: "auto", "cpu" or "cuda".
-        progress: Called with the seconds searched, or the number of glitches dealt with.
+        progress: Show a bar on stderr.
 
     Raises:
         InputError: nothing in `data` can be used, or triggers that do not fit it. Where some
@@ -176,7 +176,8 @@ def embed(
     store = create_archive(archive)
     rows: list[Embeddings] = []
     for task in tasks:
-        filled = task.fill(store, job, progress)
+        with progress_of(task.name, task.size, task.unit, shown=progress) as report:
+            filled = task.fill(store, job, report)
         problems += filled.problems
         if filled.rows is not None:
             rows.append(filled.rows)
@@ -329,9 +330,12 @@ def _triggers(
 
 
 def _in_memory(
-    tasks: Sequence[Task], job: Job, problems: list[GlitchvaeError], progress: Progress
+    tasks: Sequence[Task], job: Job, problems: list[GlitchvaeError], progress: bool
 ) -> Events:
-    parts = [part for task in tasks for part in task.walk(job, progress, problems.append)]
+    parts: list[tuple[Embeddings, SpectrogramSet]] = []
+    for task in tasks:
+        with progress_of(task.name, task.size, task.unit, shown=progress) as report:
+            parts += task.walk(job, report, problems.append)
     if not parts:
         return Events(_no_rows(job), tuple(problems))
     rows, images = zip(*parts, strict=True)
@@ -349,6 +353,3 @@ def _no_rows(job: Job) -> Embeddings:
         model={"name": job.checkpoint.name, "digest": job.checkpoint.digest},
         configuration=job.configuration,
     )
-
-
-__all__ = ["Events", "Images", "StrainTask", "embed", "find_triggers", "make_spectrograms"]

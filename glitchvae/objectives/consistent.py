@@ -44,7 +44,7 @@ class Compared(WeightedBeta):
         if batch.twin is None:
             raise ModelError(
                 "this objective compares two changes of each event", found="one",
-                remedy="Set twins = true in [augmentation].",
+                remedy="Train on images of glitches, with twins = true in [augmentation].",
             )  # fmt: skip
         latents = model.infer(batch.x)
         twin = model.infer(batch.twin, sample=False)

@@ -211,7 +211,8 @@ def digest_of(*arrays: NDArray) -> str:
     """SHA-256 over the content of arrays; text is joined by NUL."""
     total = hashlib.sha256()
     for array in arrays:
-        total.update("\0".join(array).encode() if array.dtype == object else array.data)
+        text = array.dtype == object
+        total.update("\0".join(array).encode() if text else np.ascontiguousarray(array).data)
     return total.hexdigest()
 
 

@@ -235,7 +235,8 @@ class WeightTable:
             [[each[name](step) for each in schedules] for name in self._names]
             for step in range(first, first + _WEIGHTS_AHEAD)
         ]
-        return torch.tensor(values, dtype=torch.float32).to(self.device)
+        table = torch.tensor(values, dtype=torch.float32)
+        return table.view(_WEIGHTS_AHEAD, len(self._names), len(self.configs)).to(self.device)
 
 
 def data_order(

@@ -49,16 +49,18 @@ class Pairs:
                 decodes, of an encoder alone all.
 
         Raises:
-            InputError: numbers or shapes differ, a pixel is out of the likelihood's range,
-                or a pair has two equal images.
+            InputError: numbers or shapes differ, there are fewer channels, a pixel is out of the
+                likelihood's range, or a pair has two equal images.
         """
         if inputs.shape != targets.shape or len(inputs) == 0:
             raise InputError(
                 "inputs and targets are no pairs", expected="two tensors (P, C, F, T)",
                 found=(tuple(inputs.shape), tuple(targets.shape)),
             )  # fmt: skip
-        if channels is None:
-            channels = pixel_channels(model, inputs)
+        most = pixel_channels(model, inputs)
+        channels = most if channels is None else channels
+        if channels not in (range(1, most + 1) if isinstance(model, UserEncoder) else (most,)):
+            raise InputError("no such channels to perturb", expected=most, found=channels)
         for name, images in (("inputs", inputs), ("targets", targets)):
             check_range(images[:, :channels], model.likelihood, where=name)
         equal = (inputs == targets).flatten(1).all(dim=1).nonzero().flatten().tolist()

@@ -113,7 +113,10 @@ def _require_gradient(model: Model | UserEncoder, inputs: Tensor) -> None:
 
 
 def _checked(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
-    grid = np.asarray(values, dtype=np.float64)
+    try:
+        grid = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        grid = np.empty(0)
     if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid) & (grid >= 0)).all():
         raise InputError("lambda is no list of numbers", expected="0 and above", found=values)
     if (np.diff(grid) <= 0).any():

@@ -1,0 +1,6 @@
+"""`python -m glitchvae` is the command line."""
+
+from glitchvae.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="glitchvae")

@@ -1,0 +1,38 @@
+"""Results as the tables that people hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from glitchvae.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def data_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Columns by name as a pandas DataFrame.
+
+    Raises:
+        InputError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise InputError(
+            "a DataFrame needs pandas", found=error, remedy="pip install pandas"
+        ) from error
+    return pd.DataFrame(dict(columns))
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as aligned text: what a result shows of itself."""
+    cells = [tuple(header), *(tuple(_cell(value) for value in row) for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
