@@ -8,8 +8,9 @@ operation do not.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
 
@@ -31,6 +32,28 @@ def run(
     if threads == 1:
         return [work(job) for job in jobs]
     return list(_pool(threads).map(work, jobs))
+
+
+def ahead(work: Callable[[Piece], Result], jobs: Iterable[Piece], threads: int) -> Iterator[Result]:
+    """`work` done on every job, in order, by threads that are at most so many jobs ahead.
+
+    With no thread each job is done when its result is asked for.
+    """
+    if threads == 0:
+        yield from map(work, jobs)
+        return
+    with ThreadPoolExecutor(threads, "glitchvae-ahead") as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(work, job))
+                if len(waiting) == threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 @lru_cache(maxsize=1)

@@ -287,6 +287,41 @@ def test_a_whole_ensemble(cuda, pictures, tmp_path):
         assert np.isfinite(load_checkpoint(run).card.figures["validation_reconstruction"])
 
 
+REAL = pytest.mark.parametrize("cuda", [pytest.param("real", marks=pytest.mark.gpu)], indirect=True)
+"""For what is captured: an emulated device has no graphs."""
+
+
+@REAL
+@pytest.mark.parametrize(
+    ("model", "objective"),
+    [("image", "beta"), ("image", "factor"), ("hierarchy", "seatbelt"), ("glitch", "tc")],
+)
+def test_captured_steps_are_the_plain_ones(model, objective, cuda, pictures, glitches):
+    data = glitches if model == "glitch" else pictures
+    terms = []
+    for compiled in ("no", "yes"):
+        trainer = Trainer(data, config_of(model, objective, compiled=compiled), cuda)
+        for _ in range(6):  # a few to warm up, one to be captured, some replays
+            trainer.advance()
+        terms.append(trainer.read_terms())
+    assert trainer.forward.obstacle == ""
+    assert terms[1]["loss"] == pytest.approx(terms[0]["loss"], rel=1e-3)
+
+
+@REAL
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_captured_ensembles_learn_what_their_members_would(strategy, cuda, pictures):
+    config = config_of("image", "beta", compiled="yes")
+    members = [member_config(config, {"seed": seed}) for seed in range(4)]
+    losses = []
+    for kind in ("loop", strategy):
+        ensemble = make_ensemble(pictures, members, cuda, kind)
+        for _ in range(6):
+            ensemble.advance()
+        losses.append([row["loss"] for row in ensemble.read_terms()])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.02)
+
+
 # -- trained models ----------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import multiprocessing
 import pytest
 import torch
 
-from glitchvae.threads import run
+from glitchvae.threads import ahead, run
 
 CPU = torch.device("cpu")
 
@@ -30,6 +30,27 @@ def test_each_thread_keeps_torch_to_one_core(threads):
 def test_an_error_reaches_the_caller(threads):
     with pytest.raises(ZeroDivisionError):
         run(lambda n: 1 // n, [1, 0], CPU)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_work_ahead_keeps_the_order_and_its_distance(workers):
+    begun = []
+
+    def work(n):
+        begun.append(n)
+        return n * n
+
+    results = ahead(work, range(20), workers)
+    for n, result in enumerate(results):
+        assert result == n * n
+        assert max(begun) < n + max(workers, 1)
+
+
+def test_an_error_ahead_comes_in_its_place():
+    results = ahead(lambda n: 1 // (n - 2), range(4), 2)
+    assert [next(results), next(results)] == [-1, -1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
 
 
 @pytest.mark.skipif(

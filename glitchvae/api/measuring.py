@@ -225,7 +225,8 @@ def attack(
         model: A `Model`; a torch module with `encode` and perhaps `decode`; any other module or
             function from images to codes (B, Z), to means and log-variances, or to a torch
             Normal (`glitchvae.models.user`). It is attacked in evaluation mode, where it is.
-        inputs: P images as a `Dataset` or an array, as of `train`.
+        inputs: P images as a `Dataset` or an array, as of `train`. A model of ours is attacked at
+            the size that its network reduces glitches to.
         targets: P images.
         goal: "latent" (the KL divergence of the codes), "mean" (the squared distance of their
             means) or "output" (the negative ELBO of the target, which needs `decode`). The code

@@ -8,15 +8,18 @@ upper rows are missing.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
 import h5py
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
@@ -30,6 +33,7 @@ from glitchvae.spectrogram.imaging import image_strain, tile_snr
 from glitchvae.status import Status
 from glitchvae.store import replacing
 from glitchvae.strain import Strain
+from glitchvae.threads import ahead
 
 SPACING = 9.0
 """Seconds between glitches of one stretch; a waveform reaches at most 4 s."""
@@ -131,17 +135,21 @@ def image_stretch(
     stretch: SimulatedStretch, imaging: ImagingSettings, *, device: str = "cpu"
 ) -> tuple[SpectrogramSet, Truth]:
     """Simulate one stretch and image every glitch in it, in order of time."""
+    strain, truth = _simulate(stretch, imaging)
+    return _image(strain, truth, stretch.split, imaging, device), truth
+
+
+def _simulate(stretch: SimulatedStretch, imaging: ImagingSettings) -> tuple[Strain, Truth]:
     rng = np.random.default_rng(stretch.seed)
     count = len(stretch.labels)
     jitter = rng.uniform(-0.5, 0.5, count)
     times = imaging.block / 2 + 1.0 + SPACING * np.arange(count) + jitter
-    strain, truth = inject(
+    return inject(
         times, stretch.labels, duration=float(np.ceil(times[-1] + imaging.block / 2 + 1.0)),
         ifo=stretch.ifo, sample_rate=stretch.sample_rate, start=START + APART * stretch.number,
         rng=rng, curve=asd(stretch.ifo), unsteadiness=Unsteadiness(),
         simulation={"stretches": PER_STRETCH, "spacing": SPACING},
     )  # fmt: skip
-    return _image(strain, truth, stretch.split, imaging, device), truth
 
 
 def _image(
@@ -177,9 +185,15 @@ def _repeated(value: float, count: int) -> NDArray[np.float32]:
 def simulate_dataset(
     stretches: Sequence[SimulatedStretch], imaging: ImagingSettings, *, device: str = "cpu"
 ) -> Iterator[tuple[SpectrogramSet, Truth]]:
-    """Images and truth of one stretch after the other, rows matched one to one."""
-    for stretch in stretches:
-        yield image_stretch(stretch, imaging, device=device)
+    """Images and truth of one stretch after the other, rows matched one to one.
+
+    While a GPU makes the images of one, the host's cores simulate the next: noise takes
+    longer there than its images.
+    """
+    helpers = 0 if torch.device(device).type == "cpu" else os.cpu_count() or 1
+    made = ahead(partial(_simulate, imaging=imaging), stretches, helpers)
+    for stretch, (strain, truth) in zip(stretches, made, strict=True):
+        yield _image(strain, truth, stretch.split, imaging, device), truth
 
 
 def truth_path(path: str | Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Normal, kl_divergence
 
 from glitchvae.models import Latents, Model, scale_to_range
 from glitchvae.objectives import Batch, Objective, Weights, kl_per_dimension
@@ -120,6 +120,10 @@ class Captured:
             "fallback_random": True,
             "triton.cudagraphs": device.type == "cuda",
         }
+        # torch looks up its rule for two normals once and for all. Found while the step is
+        # traced, the search would cut it into pieces.
+        standard = Normal(torch.zeros(()), torch.ones(()))
+        kl_divergence(standard, standard)
         self._plain = function
         self._call: Callable[..., StepResult] = torch.compile(
             function, dynamic=False, options=options

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import glitchvae as gv
 
@@ -35,9 +36,30 @@ def model(pictures) -> gv.Model:
 
 @pytest.fixture(scope="session")
 def glitches() -> gv.Dataset:
-    return gv.simulate_dataset(24, seed=7)
+    return gv.simulate_dataset(24, seed=12)
 
 
 @pytest.fixture(scope="session")
 def default() -> gv.Model:
     return gv.load_model(device="cpu")
+
+
+class Own(torch.nn.Module):
+    """A VAE of the user's own for the squares."""
+
+    def __init__(self, size: int = 3) -> None:
+        super().__init__()
+        self.up, self.down = torch.nn.Linear(256, 2 * size), torch.nn.Linear(size, 256)
+        self.drop = torch.nn.Dropout(0.1)
+
+    def encode(self, x):
+        return self.up(self.drop(x).view(len(x), -1)).chunk(2, dim=1)
+
+    def decode(self, z):
+        return self.down(z).sigmoid().view(-1, 1, 16, 16)
+
+
+@pytest.fixture
+def own_vae() -> Own:
+    torch.manual_seed(0)
+    return Own()

@@ -119,10 +119,10 @@ def test_a_summary_counts_by_class_and_split(data, glitches):
 
 def test_a_simulated_set_is_the_one_the_command_writes(glitches, tmp_path):
     path, own = tmp_path / "set.h5", tmp_path / "own.h5"
-    command = ["simulate", "dataset", "--count", "24", "--seed", "7", "-o", str(path)]
+    command = ["simulate", "dataset", "--count", "24", "--seed", "12", "-o", str(path)]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
-    opened, written = gv.open_dataset(path), gv.simulate_dataset(24, seed=7, output=own)
+    opened, written = gv.open_dataset(path), gv.simulate_dataset(24, seed=12, output=own)
     for other in (opened, written):
         np.testing.assert_array_equal(other.images, glitches.images)
         np.testing.assert_array_equal(other.labels, glitches.labels)

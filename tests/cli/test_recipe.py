@@ -24,8 +24,8 @@ def test_copy_then_run_the_copy(tmp_path, monkeypatch):
     program = '"""Say so."""\n\n\ndef main(config, out, *, tiny):\n    print(config, out, tiny)\n'
     (tmp_path / "census.py").write_text(program, encoding="utf-8")
     result = run("run", tmp_path / "census.py", "-o", "results", "--tiny")
-    assert result.output.splitlines()[1:] == [f"{tmp_path / 'census.toml'} results True"]
-    assert result.output.startswith("Rehearsal (--tiny)")
+    assert result.stdout.splitlines() == [f"{tmp_path / 'census.toml'} results True"]
+    assert result.stderr.startswith("Rehearsal (--tiny)")
     again = run("copy", "census", "-o", tmp_path)
     assert again.exit_code == 1
     assert "already exists" in again.output
