@@ -10,6 +10,7 @@ from torch.distributions import Normal
 
 import glitchvae as gv
 from glitchvae.errors import ConfigError, InputError, ModelError
+from glitchvae.probes import ProbeSet, methods_for, run_probes, split_events
 from glitchvae.validation.disentanglement import Protocol, measure
 from glitchvae.validation.disentanglement.scoring import score_checkpoint
 from glitchvae.validation.images.dsprites import draw_dsprites
@@ -34,6 +35,18 @@ class Encoder(nn.Module):
 def encoder() -> Encoder:
     torch.manual_seed(2)
     return Encoder()
+
+
+def test_probes_are_those_of_the_command(default, glitches):
+    codes = default.encode(glitches)
+    found = gv.probe(codes, glitches, block=8, seed=3)
+    events = ProbeSet.of_codes(codes, glitches.labels, split=glitches.split, gps=glitches.gps)
+    splits = split_events(events, np.random.default_rng(3), block=8)
+    expected = list(run_probes(events, splits, methods_for(events), seed=3, block=8))
+    assert {o.split for o in found.outcomes} == {"own", "time blocks", "random"}
+    for one, other in zip(found.outcomes, expected, strict=True):
+        np.testing.assert_array_equal(one.classes, other.classes)
+        assert one.scores.accuracy == other.scores.accuracy
 
 
 def test_codes_that_hold_the_class_are_probed(rng):

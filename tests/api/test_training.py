@@ -1,6 +1,7 @@
 """One call trains what the command trains, on anything that holds images."""
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -8,14 +9,16 @@ import sys
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 import glitchvae as gv
+from glitchvae.cli import main
 from glitchvae.errors import ConfigError, InputError, ModelError
 from glitchvae.models import ARCHITECTURES, GlitchVAESettings, ImageVAESettings
 from glitchvae.objectives import OBJECTIVES, Beta, Constant, Objective
 from glitchvae.training import PictureData, TrainingConfig, train
 
-QUICK = {"network": "chen-mlp", "device": "cpu"}
+QUICK = {"network": "reference", "device": "cpu"}
 
 
 def weights(folder) -> bytes:
@@ -29,7 +32,7 @@ def test_a_training_on_an_array_is_that_of_the_room_below(pictures, tmp_path):
     )  # fmt: skip
     config = TrainingConfig(
         objective=OBJECTIVES["factor"](gamma=7), steps=4, batch_size=16, seed=5,
-        model=ImageVAESettings(network="chen-mlp", image_shape=(1, 16, 16), latent_size=3),
+        model=ImageVAESettings(network="reference", image_shape=(1, 16, 16), latent_size=3),
     )  # fmt: skip
     train(PictureData.from_images(pictures), config, tmp_path / "other")
     assert weights(made.path) == weights(tmp_path / "other")
@@ -37,6 +40,23 @@ def test_a_training_on_an_array_is_that_of_the_room_below(pictures, tmp_path):
 
 
 SMALL = {"widths": (4, 8), "hidden": 16, "latent_size": 3, "image_shape": (35, 34)}
+
+
+def test_a_training_on_a_set_of_glitches_is_that_of_the_command(glitches, tmp_path):
+    path, config = tmp_path / "set.h5", tmp_path / "config.toml"
+    glitches.record.write(path)
+    lines = ["batch_size = 8", "[model]", *(f"{k} = {json.dumps(v)}" for k, v in SMALL.items())]
+    config.write_text("\n".join(lines))
+    options = ["--objective", "annealed", "--steps", "3", "--seed", "2", "--device", "cpu"]
+    run = tmp_path / "command"
+    command = ["train", str(path), *options, "--config", str(config), "-o", str(run)]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    settings = {"steps": 3, "seed": 2, "batch_size": 8, "device": "cpu", **SMALL}
+    for name, data in {"path": path, "paths": [str(path)], "open": gv.open_dataset(path)}.items():
+        made = gv.train(data, output=tmp_path / name, **settings)
+        assert weights(made.path) == weights(run)
+        assert set(made.classes_) == set(glitches.labels[glitches.split == "train"])
 
 
 def test_labels_give_classes_and_test_images_are_not_seen(data, tmp_path):
@@ -93,10 +113,10 @@ def test_networks_are_named_described_or_given(network, architecture, name, pict
 
 
 def test_a_model_of_ours_is_trained_further(model, pictures):
-    before = model.module.state_dict()["encoder.1.weight"].clone()
+    before = model.module.state_dict()["encoder.0.weight"].clone()
     more = gv.train(pictures, "beta", 2, network=model.module, device="cpu")
-    after = more.module.state_dict()["encoder.1.weight"]
-    assert torch.equal(model.module.state_dict()["encoder.1.weight"], before)
+    after = more.module.state_dict()["encoder.0.weight"]
+    assert torch.equal(model.module.state_dict()["encoder.0.weight"], before)
     assert 0 < (after - before).abs().max() < 0.01
 
 
