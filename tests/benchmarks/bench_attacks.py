@@ -4,8 +4,9 @@
 
 RUN is a model of pictures trained on dSprites, such as one of `glitchvae recipe run
 seatbelt_robustness`. All pairs are attacked at all 50 prices as one batch; the first few at
-every fourth price one by one by scipy's L-BFGS-B, whose evaluations are bounded: each costs
-several times one of the batch. Milliseconds are of processors.
+every fourth price one by one by scipy's L-BFGS-B, with the same bound on the evaluations of
+each attack. Milliseconds are of processors; a ratio of objectives above one is in the batch's
+favour.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--alone", type=int, default=1)
     parser.add_argument("--every", type=int, default=4)
-    parser.add_argument("--evaluations", type=int, default=100, help="most, of L-BFGS-B")
+    parser.add_argument("--evaluations", type=int, default=200, help="most, of an attack")
     options = parser.parse_args()
     model = load_checkpoint(options.checkpoint).model
     pictures = draw_dsprites().sample(2 * options.pairs, np.random.default_rng(0))
@@ -47,11 +48,15 @@ def main() -> None:
     inputs, targets = random_pairs(x, options.pairs, torch.Generator().manual_seed(0))
     few = {"inputs": inputs[: options.alone], "targets": targets[: options.alone]}
     few |= {"strengths": STRENGTHS[:: options.every], "method": "l-bfgs-b"}
-    print("| goal | batch: ms, evaluations | one by one | ratio | no worse | within 1 % |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| goal | batch: ms, evaluations | one by one | ratio | batch no worse | within 1 % |"
+        " objective of one by one over the batch's: median, largest |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for goal in ("latent", "output"):
-        batch, first, seconds = timed(model=model, inputs=inputs, targets=targets, goal=goal)
-        alone, second, _ = timed(model=model, **few, goal=goal, evaluations=options.evaluations)
+        most = {"model": model, "goal": goal, "evaluations": options.evaluations}
+        batch, first, seconds = timed(inputs=inputs, targets=targets, **most)
+        alone, second, _ = timed(**few, **most)
         grid = batch.objective.reshape(-1, len(STRENGTHS))
         ours = grid[: options.alone, :: options.every].ravel()
         shares = [
@@ -61,7 +66,8 @@ def main() -> None:
         print(
             f"| {goal} | {1e3 * first:.0f}, {batch.evaluations.mean():.0f} | "
             f"{1e3 * second:.0f}, {alone.evaluations.mean():.0f} | {second / first:.1f} | "
-            f"{shares[0]:.0%} | {shares[1]:.0%} |"
+            f"{shares[0]:.0%} | {shares[1]:.0%} | "
+            f"{np.median(alone.objective / ours):.4f}, {np.max(alone.objective / ours):.3g} |"
         )
         fall = np.diff(grid, axis=1).min()
         took = f"{first * len(batch):.1f} s of processors, {seconds:.1f} s on the clock"
