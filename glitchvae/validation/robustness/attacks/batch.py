@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
-from glitchvae.validation.robustness.attacks.found import Optima, size_of
 from glitchvae.validation.robustness.attacks.goals import Goal
+from glitchvae.validation.robustness.attacks.optima import Optima, size_of
 
 ROUND = 30
 """Evaluations between two times that the attacks of a pair share what they found."""

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from glitchvae.validation.robustness.attacks.found import Best, Optima, size_of
 from glitchvae.validation.robustness.attacks.goals import Goal
+from glitchvae.validation.robustness.attacks.optima import Best, Optima, size_of
 
 
 def minimise(

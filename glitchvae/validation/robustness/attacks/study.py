@@ -15,8 +15,8 @@ from glitchvae.models import Model, UserEncoder
 from glitchvae.precision import full_precision
 from glitchvae.progress import Progress
 from glitchvae.validation.robustness.attacks.batch import descend
-from glitchvae.validation.robustness.attacks.found import Optima
 from glitchvae.validation.robustness.attacks.goals import GOALS, Goal, GoalName
+from glitchvae.validation.robustness.attacks.optima import Optima
 from glitchvae.validation.robustness.attacks.pairs import Pairs
 from glitchvae.validation.robustness.attacks.quasi_newton import minimise
 from glitchvae.validation.robustness.attacks.record import NOT_FINITE, OK, Attacks
