@@ -102,17 +102,9 @@ class Models(NamedTuple):
     measured: Mapping[tuple[float, int], Robustness]
     names: Mapping[tuple[float, int], str]
 
-    def at(self, beta: float) -> list[Robustness]:
-        """Those of a beta, in the order of their seeds."""
-        return [one for (b, _), one in sorted(self.measured.items(), key=_key) if b == beta]
-
     def short_at(self, *betas: float) -> list[str]:
         """Names of those of some betas whose training fell short."""
-        return [name for (b, _), name in sorted(self.names.items(), key=_key) if b in betas]
-
-
-def _key(item: tuple[tuple[float, int], object]) -> tuple[float, int]:
-    return item[0]
+        return [name for (beta, _), name in self.names.items() if beta in betas]
 
 
 Measure = Callable[[Robustness], NDArray[np.floating]]
@@ -146,7 +138,7 @@ def _claims_of(name: str, deep: Models, shallow: Models, weak: float, strong: fl
     best, kept = f"{name} beta = {strong:g},", -_between(deep, strong, shallow, weak, _drop)
     every = [*deep.short_at(weak, strong), *shallow.short_at(weak, strong)]
 
-    def beta_of_both(beta: float) -> list[str]:
+    def short_of_both(beta: float) -> list[str]:
         return [*deep.short_at(strong), *shallow.short_at(beta)]
 
     return [
@@ -155,14 +147,14 @@ def _claims_of(name: str, deep: Models, shallow: Models, weak: float, strong: fl
         *(
             _claim(
                 f"{best} {what} {other}", _between(deep, strong, shallow, beta, measure),
-                beta_of_both(beta),
+                short_of_both(beta),
             )
             for what, measure in _HARDER.items()
             for other, beta in (("the plain VAE", weak), ("beta-TCVAE", strong))
         ),
         _claim(
             f"{best} loses less likelihood to noise than the plain VAE (nats)", kept,
-            beta_of_both(weak),
+            short_of_both(weak),
         ),
     ]  # fmt: skip
 
@@ -267,8 +259,9 @@ def _between(
     models: Models, beta: float, others: Models, other_beta: float, measure: Measure
 ) -> NDArray[np.floating]:
     """(seeds, n) how much more models measure than others do."""
-    pairs = zip(models.at(beta), others.at(other_beta), strict=True)
-    return np.stack([measure(one) - measure(other) for one, other in pairs])
+    mine, theirs = models.measured, others.measured
+    seeds = sorted({seed for _, seed in mine})
+    return np.stack([measure(mine[beta, s]) - measure(theirs[other_beta, s]) for s in seeds])
 
 
 def _claim(text: str, differences: NDArray[np.floating], fell_short: Sequence[str]) -> Claim:
