@@ -251,7 +251,10 @@ class Claim:
 
 
 def claims_markdown(claims: Sequence[Claim]) -> str:
-    """A table of claims: difference, interval, difference of each seed, verdict and reasons."""
+    """A table of claims: difference, interval, difference of each seed, verdict and reasons.
+
+    With one seed the interval over other seeds is not known, whatever the events say.
+    """
     header = ("claim", "difference", f"{CONFIDENCE:.0%} interval", "by seed", "")
     rows = [header, ["---"] * len(header), *map(_cells, claims)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
@@ -262,7 +265,7 @@ def _cells(claim: Claim) -> tuple[str, ...]:
         return claim.text, "nothing to compare", "", "", claim.verdict
     why = f" ({'; '.join(claim.reasons)})" if claim.reasons else ""
     low, high = claim.found.interval
-    known = np.isfinite(high - low)
+    known = np.isfinite(high - low) and len(claim.found.seeds) > 1
     return (
         claim.text,
         f"{claim.found.value:+.3g}",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.statistics import FEWEST_SEEDS, paired_difference
+from glitchvae.statistics import Claim, claims_markdown, paired_difference
 from glitchvae.validation.robustness.measuring import Robustness
 
 KINDS = {"tc": "beta-TCVAE", "tc-dlgm": "beta-TCDLGM", "seatbelt": "Seatbelt-VAE"}
@@ -45,45 +45,6 @@ class Cell(NamedTuple):
         """What it is apart from the seed."""
         plain = self.layers == 1 and self.beta == 1
         return "plain VAE" if plain else f"{self.family}, beta = {self.beta:g}"
-
-
-class Claim(NamedTuple):
-    """A difference that the paper says is positive.
-
-    Attributes:
-        text: What is compared.
-        difference: Its mean.
-        low: Lower end of the central 90 % interval over seeds and pairs; of a single seed
-            there is none, whatever the pairs say, and the ends are infinite.
-        high: Upper end.
-        seeds: How many there are.
-        fell_short: Names of the models among those compared whose trainings fell short.
-    """
-
-    text: str
-    difference: float
-    low: float
-    high: float
-    seeds: int
-    fell_short: tuple[str, ...] = ()
-
-    @property
-    def verdict(self) -> str:
-        """Whether the interval excludes zero, and on which side.
-
-        With few seeds, or a model whose training fell short, the claim cannot be judged.
-        """
-        if self.seeds < FEWEST_SEEDS or self.fell_short:
-            return "cannot be judged"
-        if self.low > 0:
-            return "confirmed"
-        return "contradicted" if self.high < 0 else "undecided"
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why it cannot be judged; none where it can."""
-        few = (f"fewer than {FEWEST_SEEDS} seeds",) if self.seeds < FEWEST_SEEDS else ()
-        return (*few, *(f"{name} fell short" for name in self.fell_short))
 
 
 Found = Mapping[Cell, Robustness]
@@ -159,20 +120,6 @@ def _claims_of(name: str, deep: Models, shallow: Models, weak: float, strong: fl
     ]  # fmt: skip
 
 
-def as_markdown(claims: Sequence[Claim]) -> str:
-    """A table of claims, and why some of them cannot be judged."""
-    rows = [f"| {c.text} | {c.difference:+.3g} | {_ends(c)} | {c.verdict} |" for c in claims]
-    reasons = dict.fromkeys(reason for c in claims for reason in c.reasons)
-    notes = [f"\nCannot be judged: {'; '.join(reasons)}."] if reasons else []
-    header = ["| claim | difference | 90 % interval | |", "|---|---|---|---|"]
-    return "\n".join([*header, *rows, *notes, ""])
-
-
-def _ends(claim: Claim) -> str:
-    """The interval, where there is one."""
-    return f"{claim.low:+.3g} to {claim.high:+.3g}" if np.isfinite(claim.low) else "none"
-
-
 def report(found: Found, shortfalls: Shortfalls | None = None) -> str:
     """The claims as a table, what trainings fell short of, and the layer that carries least."""
     rate, layer, cell = lowest_rate(found)
@@ -181,7 +128,7 @@ def report(found: Found, shortfalls: Shortfalls | None = None) -> str:
         f"- {cell.name}: {each}\n" for cell, said in (shortfalls or {}).items() for each in said
     ]
     told = "".join(["Trainings that fell short:\n\n", *short, "\n"]) if short else ""
-    return f"{as_markdown(judge(found, shortfalls))}\n{told}{least}"
+    return f"{claims_markdown(judge(found, shortfalls))}\n{told}{least}"
 
 
 def over_seeds(
@@ -265,10 +212,6 @@ def _between(
 
 
 def _claim(text: str, differences: NDArray[np.floating], fell_short: Sequence[str]) -> Claim:
-    """Mean and interval of differences (seeds, pairs).
-
-    Seeds and pairs are both a sample. Without a second seed there is no interval.
-    """
-    found, seeds = paired_difference(differences, np.zeros_like(differences)), len(differences)
-    low, high = found.interval if seeds > 1 else (-np.inf, np.inf)
-    return Claim(text, found.value, low, high, seeds, tuple(fell_short))
+    """A claim of differences (seeds, pairs): seeds and pairs are both a sample."""
+    found = paired_difference(differences, np.zeros_like(differences))
+    return Claim(text=text, found=found, fell_short=tuple(fell_short))

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from glitchvae.config import Settings, read_config
 from glitchvae.progress import progress_of
+from glitchvae.statistics import claims_markdown
 from glitchvae.validation.disentanglement import Protocol
 from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
 from glitchvae.validation.images.factors import FactorData
@@ -47,8 +48,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
             study, data, out, published=settings.published, device=device, progress=progress,
             report=tell,
         )  # fmt: skip
-    for claim in claims:
-        print(f"{claim.claim}: {claim.verdict} ({claim.found}; n = {claim.n})")
+    print(claims_markdown(claims), end="")
 
 
 def device_of(settings: Table2Settings) -> str:

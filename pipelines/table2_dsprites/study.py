@@ -13,6 +13,7 @@ from pyarrow import parquet
 from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.plots.traversals import draw_factor_traversals
 from glitchvae.progress import Progress
+from glitchvae.statistics import Claim, claims_markdown
 from glitchvae.store import replacing, write_rows
 from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.disentanglement.encoding import encode
@@ -32,7 +33,6 @@ from .table2 import (
     train_cells,
 )
 from .verdicts import (
-    Claim,
     Line,
     judge_claims,
     kl_over_training,
@@ -96,7 +96,8 @@ def write_results(
     short = {cell: read_card(cell.folder(out)).shortfalls for cell in cells}
     claims = judge_claims(results, out, short)
     write_rows(out / "table2.csv", Line._fields, summarise(of_rows, values, short))
-    write_rows(out / "claims.csv", Claim._fields, claims)
+    with replacing(out / "claims.md") as temporary:
+        temporary.write_text(claims_markdown(claims), encoding="utf-8")
     write_rows(
         out / "shortfalls.csv",
         ("row", "seed", "shortfall"),

@@ -5,7 +5,7 @@ A verdict is words, and one of them is that nothing can be said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,19 +14,22 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from glitchvae.errors import InputError
-from glitchvae.statistics import FEWEST_SEEDS, paired_difference
+from glitchvae.statistics import FEWEST_SEEDS, Claim, Difference, paired_difference
 from glitchvae.training.log import dimension_kl, read_log
 from glitchvae.validation.disentanglement import Score
 
 from .table2 import Cell, Result, Row
 
-Verdict = Literal["consistent", "not consistent", "holds", "does not hold", "cannot be judged"]
+Verdict = Literal["consistent", "not consistent", "cannot be judged"]
 
 OPEN = 0.5
 """Nats of KL from which a latent dimension counts as open."""
 
 EQUIVALENT = 0.1
 """Difference of a metric that counts as none (both one-sided tests at 5 %)."""
+
+BESIDE = "than Bottleneck at matched rate (nats)"
+"""What the claims compare annealed models with."""
 
 MATCHED = 0.2
 """Two rates match if they differ by less than this share of their mean."""
@@ -101,22 +104,6 @@ def _line(
     )  # fmt: skip
 
 
-class Claim(NamedTuple):
-    """A sentence, what was found, and whether it holds.
-
-    Attributes:
-        claim: The sentence.
-        found: Numbers.
-        n: Seeds behind them: models of one seed are not independent.
-        verdict: In words.
-    """
-
-    claim: str
-    found: str
-    n: int
-    verdict: Verdict
-
-
 def judge_claims(
     results: Sequence[Result], out: Path, shortfalls: Shortfalls | None = None
 ) -> tuple[Claim, ...]:
@@ -131,25 +118,39 @@ def judge_claims(
     cells = list(dict.fromkeys(cell for cell, _ in values))
     annealed = [cell for cell in cells if cell.row.objective == "annealed"]
     involved = dict.fromkeys([*annealed, *(theirs for _, theirs in pairs)])
-    claims = (
-        _claim_less("reconstruction", pairs, values),
-        _claim_more("elbo", pairs, values),
-        *(_claim_same(metric, pairs, values) for metric in ("mig", "dci_disentanglement")),
-    )
+    ours, all_of_them = _names(annealed, short), _names(involved, short)
+
+    def of_pairs(text: str, metric: str, *, sign: int = 1, within: float | None = None) -> Claim:
+        gains = [(a.seed, sign * (values[a, metric] - values[b, metric])) for a, b in pairs]
+        found = over_seeds(gains)
+        return Claim(text=text, found=found, within=within, fell_short=all_of_them)
+
     return (
-        *(_withheld(claim, [cell for cell in involved if short.get(cell)]) for claim in claims),
-        _withheld(_claim_order(annealed, out), [cell for cell in annealed if short.get(cell)]),
+        of_pairs(
+            f"annealed ends with less reconstruction loss {BESIDE}", "reconstruction", sign=-1
+        ),
+        of_pairs(f"annealed ends with a higher elbo {BESIDE}", "elbo"),
+        *(
+            of_pairs(f"annealed and Bottleneck have the same {metric}", metric, within=EQUIVALENT)
+            for metric in ("mig", "dci_disentanglement")
+        ),
+        Claim(
+            text="with annealing, dimensions open in the order of the KL they end with",
+            found=over_seeds(_orders(annealed, out)),
+            fell_short=ours,
+        ),
     )
 
 
-def _withheld(claim: Claim, fell_short: Sequence[Cell]) -> Claim:
-    """The claim without its verdict where trainings fell short."""
-    if not fell_short:
-        return claim
-    names = ", ".join(f"{cell.row.name} (seed {cell.seed})" for cell in fell_short)
-    return claim._replace(
-        found=f"{claim.found}; trainings fell short: {names}", verdict="cannot be judged"
-    )
+def _names(cells: Iterable[Cell], short: Shortfalls) -> tuple[str, ...]:
+    """Those whose trainings fell short."""
+    return tuple(f"{cell.row.name} (seed {cell.seed})" for cell in cells if short.get(cell))
+
+
+def _orders(annealed: Sequence[Cell], out: Path) -> list[tuple[int, float]]:
+    """Rank correlation of the models that opened enough dimensions, each with its seed."""
+    found = [(cell.seed, order_of_opening(cell.folder(out))) for cell in annealed]
+    return [(seed, value) for seed, value in found if np.isfinite(value)]
 
 
 def _of_means(score: Score) -> bool:
@@ -157,8 +158,6 @@ def _of_means(score: Score) -> bool:
 
 
 Values = Mapping[tuple[Cell, str], float]
-Judge = Callable[[float, float], Verdict]
-"""From the two ends of an interval."""
 
 
 def match_by_rate(values: Values) -> list[tuple[Cell, Cell]]:
@@ -186,74 +185,14 @@ def _gap(a: float, b: float) -> float:
     return 2 * abs(a - b) / max(a + b, 1e-9)
 
 
-def difference(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of paired differences and its central 90 % interval (Student's t)."""
-    column = np.array(values)[:, np.newaxis]
-    found = paired_difference(column, np.zeros_like(column))
-    return found.value, *found.interval
+def over_seeds(found: Sequence[tuple[int, float]]) -> Difference | None:
+    """Differences of models or pairs, each with its seed; None where there are none.
 
-
-Found = Sequence[tuple[int, float]]
-"""Numbers of models or pairs, each with its seed."""
-
-
-def _differences(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Found:
-    return [(ours.seed, values[ours, metric] - values[theirs, metric]) for ours, theirs in pairs]
-
-
-def _claim_less(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Claim:
-    return _claim(
-        f"annealed ends with less {metric} loss than Bottleneck at matched rate",
-        _differences(metric, pairs, values), lambda low, high: _sign(-high, -low),
-    )  # fmt: skip
-
-
-def _claim_more(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Claim:
-    return _claim(
-        f"annealed ends with a higher {metric} than Bottleneck at matched rate",
-        _differences(metric, pairs, values), _sign,
-    )  # fmt: skip
-
-
-def _claim_same(metric: str, pairs: Sequence[tuple[Cell, Cell]], values: Values) -> Claim:
-    return _claim(
-        f"annealed and Bottleneck have the same {metric} within {EQUIVALENT:g}",
-        _differences(metric, pairs, values), _equivalence,
-    )  # fmt: skip
-
-
-def _claim(
-    sentence: str, found: Found, judge: Judge, what: str = "mean difference of {} pairs"
-) -> Claim:
-    """Numbers of one seed are averaged first: they share initial weights and data order."""
-    if not found:
-        return Claim(sentence, "no pair of models at one rate", 0, "cannot be judged")
+    Those of one seed are averaged first: they share initial weights and the order of data.
+    """
     seeds = sorted({seed for seed, _ in found})
-    means = [float(np.mean([value for s, value in found if s == seed])) for seed in seeds]
-    mean, low, high = difference(means)
-    text, n = f"{what.format(len(found))} {mean:.3g}", len(seeds)
-    if n < FEWEST_SEEDS:
-        return Claim(sentence, text, n, "cannot be judged")
-    return Claim(sentence, f"{text}, 90 % {low:.3g} to {high:.3g}", n, judge(low, high))
-
-
-def _sign(low: float, high: float) -> Verdict:
-    return "holds" if low > 0 else "does not hold" if high < 0 else "cannot be judged"
-
-
-def _equivalence(low: float, high: float) -> Verdict:
-    if low > -EQUIVALENT and high < EQUIVALENT:
-        return "holds"
-    return "does not hold" if low > EQUIVALENT or high < -EQUIVALENT else "cannot be judged"
-
-
-def _claim_order(annealed: Sequence[Cell], out: Path) -> Claim:
-    sentence = "with annealing, dimensions open in the order of the KL they end with"
-    found = [(cell.seed, order_of_opening(cell.folder(out))) for cell in annealed]
-    ranks = [(seed, value) for seed, value in found if np.isfinite(value)]
-    if not ranks:
-        return Claim(sentence, "fewer than three dimensions opened", 0, "cannot be judged")
-    return _claim(sentence, ranks, _sign, "mean rank correlation of {} models")
+    means = [[float(np.mean([value for s, value in found if s == seed]))] for seed in seeds]
+    return paired_difference(np.array(means), np.zeros_like(means)) if means else None
 
 
 def order_of_opening(run: Path) -> float:

@@ -12,6 +12,6 @@ def test_a_rehearsal_trains_scores_and_judges(tmp_path):
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()) as progress:
         run_recipe(find_recipe("table2_dsprites"), tmp_path / "out", config=config, tiny=True)
     assert "3 of 3" in progress.getvalue()
-    assert told.getvalue().count("cannot be judged") == 5
+    assert told.getvalue().count("| cannot be judged") == 5
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"table2.csv", "claims.csv", "scores.csv", "codes.parquet", "kl.png"} <= names
+    assert {"table2.csv", "claims.md", "scores.csv", "codes.parquet", "kl.png"} <= names
