@@ -346,7 +346,7 @@ def test_attacks_agree(goal, cuda, model, pair):
     found = attack(there, inputs.to(cuda), targets.to(cuda), prices, keep=True, **given)
     np.testing.assert_allclose(found.clean_divergence, here.clean_divergence, rtol=1e-2)
     np.testing.assert_allclose(found.objective, here.objective, rtol=0.05)
-    assert found.disturbance.shape == (6, 1, 32, 32)
+    assert found.perturbation.shape == (6, 1, 32, 32)
 
 
 def test_attacks_one_by_one(cuda, model, pair):

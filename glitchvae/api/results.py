@@ -177,10 +177,10 @@ class AttackResult:
         Raises:
             InputError: they were not kept.
         """
-        if self.attacks.disturbance is None:
+        if self.attacks.perturbation is None:
             raise InputError("perturbations were not kept", remedy="Attack with keep=True.")
-        shape = (*self.relative_divergence.shape, *self.attacks.disturbance.shape[1:])
-        return self.attacks.disturbance.reshape(shape)
+        shape = (*self.relative_divergence.shape, *self.attacks.perturbation.shape[1:])
+        return self.attacks.perturbation.reshape(shape)
 
     @property
     def mean_relative_divergence(self) -> NDArray[np.float64]:

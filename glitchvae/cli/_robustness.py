@@ -81,12 +81,12 @@ def attacks(
     model: str, images: Path | None, data: Path | None, pictures: Any, seed: int,
     output: Path | None, pairs: int, prices: int, goal: Any, layers: tuple[int, ...], method: Any,
 ) -> None:  # fmt: skip
-    """Disturb images until they are taken for others, at many prices of disturbance.
+    """Perturb images until they are taken for others, at many prices of perturbation.
 
     A model of pictures is attacked with pictures of the set it was trained on.
 
     The table shows, for ten of the prices, how much divergence from the target is left and
-    how large the disturbance is.
+    how large the perturbation is.
     """
     import numpy as np
     import torch

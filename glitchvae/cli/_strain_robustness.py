@@ -1,4 +1,4 @@
-"""`glitchvae validate strain`: glitches in strain, disturbed on purpose and by nature."""
+"""`glitchvae validate strain`: glitches in strain, perturbed on purpose and by nature."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def strain(
 ) -> None:  # fmt: skip
     """What it takes until a glitch in strain is taken for another class.
 
-    With --to: the smallest disturbance of whitened strain that makes it that class. Its size is
+    With --to: the smallest perturbation of whitened strain that makes it that class. Its size is
     a signal-to-noise ratio, for the noise of whitened strain has unit variance. Beside it stands
     how loud white noise has to be to change the class.
 

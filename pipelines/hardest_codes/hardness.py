@@ -179,16 +179,16 @@ def _cross_images(model: Model[Any], scores: ClassScores, x: Tensor, steps: int)
     """(B,) distances to the nearest boundary of each image's class."""
     views, computed = x[:, :-1], x[:, -1:]
 
-    def score(disturbance: Tensor) -> Tensor:
-        return scores(model.encode(torch.cat([views + disturbance, computed], dim=1)).mean)
+    def score(perturbation: Tensor) -> Tensor:
+        return scores(model.encode(torch.cat([views + perturbation, computed], dim=1)).mean)
 
-    def allowed(disturbance: Tensor) -> Tensor:
-        return ((views + disturbance).clamp(0.0, 1.0) - views) * computed
+    def allowed(perturbation: Tensor) -> Tensor:
+        return ((views + perturbation).clamp(0.0, 1.0) - views) * computed
 
     start = torch.zeros_like(views)
     with torch.no_grad():
         own = score(start).argmax(dim=1)
     return cross(
-        lambda disturbance: lead(score(disturbance), own), start, steps=steps,
+        lambda perturbation: lead(score(perturbation), own), start, steps=steps,
         first_step=FIRST_STEP, allowed=allowed,
     ).distance  # fmt: skip

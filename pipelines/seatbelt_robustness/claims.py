@@ -184,7 +184,7 @@ def _resistance(one: Robustness) -> NDArray[np.floating]:
 
 
 def _half_size(one: Robustness) -> NDArray[np.floating]:
-    """Disturbance that takes half of the divergence."""
+    """Perturbation that takes half of the divergence."""
     return one.half_size
 
 
@@ -193,7 +193,7 @@ def _drop(one: Robustness) -> NDArray[np.floating]:
 
 
 _HARDER: dict[str, Measure] = {
-    "is harder to attack than": _resistance, "takes a larger disturbance than": _half_size,
+    "is harder to attack than": _resistance, "takes a larger perturbation than": _half_size,
 }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def over_price(found: Found, path: str | Path) -> None:
         price = same[0].attacks.strength[: left.shape[1]]
         lines[label] = Curve(price, left.mean(0), *np.quantile(left, (0.25, 0.75), axis=0))
     curves(
-        lines, path, xscale="log", xlabel="price of disturbance, lambda",
+        lines, path, xscale="log", xlabel="price of perturbation, lambda",
         ylabel="divergence left of that without attack",
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ def layer_map(rates: Mapping[str, Sequence[float]], path: str | Path, *, title: 
 
 
 def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
-    """Draw one attack on each model: input, disturbance, both together, what is drawn, target.
+    """Draw one attack on each model: input, perturbation, both together, what is drawn, target.
 
     All models pay the same price, the highest at which the first of them is taken in: less
     than a tenth of its divergence is left.
@@ -155,14 +155,14 @@ def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
     price = first.attacks.strength[chosen]
     rows = []
     for one in found.values():
-        clean, target, disturbance, drawn = one.example
-        added = disturbance[chosen]
+        clean, target, perturbation, drawn = one.example
+        added = perturbation[chosen]
         rows.append([seen(clean), changed(added), seen(clean + added), seen(drawn[chosen]),
                      seen(target)])  # fmt: skip
     picture_grid(
         np.array(rows), [cell.label for cell in found],
-        ["input", "disturbance", "disturbed", "is drawn as", "target"], path,
-        title=f"price of disturbance {price:.4g}",
+        ["input", "perturbation", "perturbed", "is drawn as", "target"], path,
+        title=f"price of perturbation {price:.4g}",
     )  # fmt: skip
 
 
@@ -194,11 +194,11 @@ def seen(pictures: NDArray[np.floating]) -> NDArray[np.floating]:
     return restore(torch.as_tensor(pictures)).numpy()
 
 
-def changed(disturbance: NDArray[np.floating]) -> NDArray[np.floating]:
-    """A disturbance to be looked at: grey is none; of glitches its size, the largest bright."""
-    if disturbance.shape[-3] != len(VIEWS):
-        return 0.5 + 0.5 * disturbance
-    size = np.abs(disturbance)
+def changed(perturbation: NDArray[np.floating]) -> NDArray[np.floating]:
+    """A perturbation to be looked at: grey is none; of glitches its size, the largest bright."""
+    if perturbation.shape[-3] != len(VIEWS):
+        return 0.5 + 0.5 * perturbation
+    size = np.abs(perturbation)
     return ENERGY_CEILING * size / max(size.max(), np.finfo(size.dtype).tiny)
 
 

@@ -1,4 +1,4 @@
-"""The smallest disturbance that takes something across the boundary of a class."""
+"""The smallest perturbation that takes something across the boundary of a class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from glitchvae.classes.prototypes import Discriminants, Prototypes
 
 Margin = Callable[[Tensor], Tensor]
-"""Disturbances (B, ...) -> (B,): positive before the boundary, negative behind it."""
+"""Perturbations (B, ...) -> (B,): positive before the boundary, negative behind it."""
 
 GROWTH = (0.05, 1e-3)
 """By which share the radius changes from step to step, in the first one and in the last."""
@@ -67,9 +67,9 @@ def lead(scores: Tensor, index: Tensor) -> Tensor:
 
 
 class Crossing(NamedTuple):
-    """Disturbances (B, ...) and their norms (B,); infinite where no boundary was crossed."""
+    """Perturbations (B, ...) and their norms (B,); infinite where no boundary was crossed."""
 
-    disturbance: Tensor
+    perturbation: Tensor
     distance: Tensor
 
 
@@ -79,60 +79,60 @@ def cross(
     *,
     steps: int,
     first_step: float,
-    allowed: Callable[[Tensor], Tensor] = lambda disturbance: disturbance,
+    allowed: Callable[[Tensor], Tensor] = lambda perturbation: perturbation,
 ) -> Crossing:
-    """The smallest disturbance found behind the boundary, every one of a batch on its own.
+    """The smallest perturbation found behind the boundary, every one of a batch on its own.
 
     Steps of a falling length go down the margin within a ball. Its radius is where the
     boundary should lie to first order until one step is behind it, shrinks from there while
     they are, and grows while they are not (Pintor et al. 2021, "Fast minimum-norm adversarial
     attacks through adaptive norm constraints", algorithm 1, L2). The true smallest
-    disturbance is no larger. Where the margin is no number that one attack ends, unsuccessful.
+    perturbation is no larger. Where the margin is no number that one attack ends, unsuccessful.
 
     Args:
         margin: What to bring below zero.
-        start: First disturbances (B, ...).
+        start: First perturbations (B, ...).
         steps: Evaluations of the margin and its gradient.
         first_step: Length of the first step.
-        allowed: Moves disturbances to the nearest ones that are allowed.
+        allowed: Moves perturbations to the nearest ones that are allowed.
     """
-    disturbance = allowed(start)
+    perturbation = allowed(start)
     radius = torch.full((len(start),), torch.inf)
-    best = Crossing(disturbance, radius.clone())
+    best = Crossing(perturbation, radius.clone())
     for share in 0.5 + 0.5 * np.cos(np.pi * np.arange(steps) / steps):
-        value, gradient = _slope(margin, disturbance)
-        size, slope = _norm(disturbance), _norm(gradient)
-        best = _better(best, disturbance, size, value < 0)
+        value, gradient = _slope(margin, perturbation)
+        size, slope = _norm(perturbation), _norm(gradient)
+        best = _better(best, perturbation, size, value < 0)
         growth = GROWTH[1] + (GROWTH[0] - GROWTH[1]) * share
         shrunk = torch.minimum(radius * (1 - growth), best.distance)
         ahead = torch.where(best.distance.isfinite(), radius, size + value / slope)
         grown = ahead * (1 + growth)
         radius = torch.where(value < 0, shrunk, grown)
-        moved = disturbance - first_step * share * gradient / _across(slope, gradient)
-        disturbance = allowed(_into_ball(moved, radius))
+        moved = perturbation - first_step * share * gradient / _across(slope, gradient)
+        perturbation = allowed(_into_ball(moved, radius))
     found = _across(best.distance, start).isfinite()
-    return Crossing(torch.where(found, best.disturbance, disturbance), best.distance)
+    return Crossing(torch.where(found, best.perturbation, perturbation), best.distance)
 
 
-def _slope(margin: Margin, disturbance: Tensor) -> tuple[Tensor, Tensor]:
+def _slope(margin: Margin, perturbation: Tensor) -> tuple[Tensor, Tensor]:
     """Value (B,) and gradient (B, ...) of a margin."""
-    leaf = disturbance.detach().requires_grad_(True)
+    leaf = perturbation.detach().requires_grad_(True)
     value = margin(leaf)
     (gradient,) = torch.autograd.grad(value.sum(), leaf)
     return value.detach().to(gradient.dtype), gradient
 
 
-def _better(best: Crossing, disturbance: Tensor, size: Tensor, crossed: Tensor) -> Crossing:
+def _better(best: Crossing, perturbation: Tensor, size: Tensor, crossed: Tensor) -> Crossing:
     better = crossed & (size < best.distance)
     return Crossing(
-        torch.where(_across(better, disturbance), disturbance, best.disturbance),
+        torch.where(_across(better, perturbation), perturbation, best.perturbation),
         torch.where(better, size, best.distance),
     )
 
 
-def _into_ball(disturbance: Tensor, radius: Tensor) -> Tensor:
-    share = (radius / _norm(disturbance)).clamp(max=1.0)
-    return disturbance * _across(share, disturbance)
+def _into_ball(perturbation: Tensor, radius: Tensor) -> Tensor:
+    share = (radius / _norm(perturbation)).clamp(max=1.0)
+    return perturbation * _across(share, perturbation)
 
 
 def _norm(values: Tensor) -> Tensor:

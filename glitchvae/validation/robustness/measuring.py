@@ -43,13 +43,13 @@ class Example(NamedTuple):
     Attributes:
         clean: (C, F, T) the input.
         target: (C, F, T).
-        disturbance: (K, C, F, T) what was added to the input.
-        drawn: (K, C, F, T) mean of the reconstruction of the disturbed input.
+        perturbation: (K, C, F, T) what was added to the input.
+        drawn: (K, C, F, T) mean of the reconstruction of the perturbed input.
     """
 
     clean: NDArray[np.float32]
     target: NDArray[np.float32]
-    disturbance: NDArray[np.float32]
+    perturbation: NDArray[np.float32]
     drawn: NDArray[np.float32]
 
 
@@ -60,7 +60,7 @@ class Robustness:
     Attributes:
         evidence: ELBO of the images and its parts.
         norms: Of encoder and decoder.
-        attacks: On random pairs of the images; disturbances are not kept.
+        attacks: On random pairs of the images; perturbations are not kept.
         example: One of the pairs, to be looked at.
         noise: Likelihood of the images under the codes of noisy ones.
         mig_top: Mutual information gap of the top layer (paper B, Table J.2); NaN where no
@@ -101,7 +101,7 @@ class Robustness:
 
     @property
     def half_size(self) -> NDArray[np.floating]:
-        """(pairs,) size of the disturbance that takes half of the divergence (pixels' range)."""
+        """(pairs,) size of the perturbation that takes half of the divergence (pixels' range)."""
         return self.attacks.half_divergence_norm
 
 
@@ -139,7 +139,7 @@ def measure_robustness(
         images: (N, C, F, T) as the model takes them.
         factors: (N, K) their factors, for the mutual information gap.
         pairs: Number of attacked images.
-        strengths: Prices of disturbance.
+        strengths: Prices of perturbation.
         scales: Standard deviations of the noise.
         goal: Of the attacks.
         layers: Attacked latent layers; None is all.
@@ -157,7 +157,7 @@ def measure_robustness(
     )  # fmt: skip
     return Robustness(
         evidence=evidence(model, images, seed=seed), norms=weight_norms(model),
-        attacks=replace(attacks, disturbance=None),
+        attacks=replace(attacks, perturbation=None),
         example=_example(model, inputs[0], targets[0], attacks),
         noise=noise_curve(model, images, scales, generator, draws=1),
         mig_top=_mig_top(model, images, factors, seed),
@@ -166,12 +166,12 @@ def measure_robustness(
 
 @torch.no_grad()
 def _example(model: Model, clean: Tensor, target: Tensor, attacks: Attacks) -> Example:
-    disturbance = torch.as_tensor(np.asarray(attacks.disturbance)[attacks.pair == 0])
-    channels = disturbance.shape[1]
-    x = clean.expand(len(disturbance), *clean.shape).clone()
-    x[:, :channels] += disturbance
+    perturbation = torch.as_tensor(np.asarray(attacks.perturbation)[attacks.pair == 0])
+    channels = perturbation.shape[1]
+    x = clean.expand(len(perturbation), *clean.shape).clone()
+    x[:, :channels] += perturbation
     drawn = model.decode(model.infer(x, sample=False).z).mean
-    parts = clean[:channels], target[:channels], disturbance, drawn
+    parts = clean[:channels], target[:channels], perturbation, drawn
     return Example(*(part.numpy() for part in parts))
 
 

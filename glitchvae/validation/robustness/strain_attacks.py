@@ -1,7 +1,7 @@
-"""How far strain must be disturbed before a glitch is taken for another class.
+"""How far strain must be perturbed before a glitch is taken for another class.
 
 The attack moves samples of whitened strain, whose noise has unit variance: the Euclidean
-norm of a disturbance is the signal-to-noise ratio it would have as a signal of its own.
+norm of a perturbation is the signal-to-noise ratio it would have as a signal of its own.
 Its gradient runs through the Q-transform (`FrozenScan`), the picture and the encoder. Three
 steps have no useful gradient and are held or replaced while it descends: the plane of the
 loudest tile and the medians of the rows are those of the strain at the start of each round,
@@ -36,10 +36,10 @@ from glitchvae.validation.robustness.whitened_events import (
 )
 
 REACH = 1.0
-"""Seconds on either side of the event in which strain is disturbed."""
+"""Seconds on either side of the event in which strain is perturbed."""
 
 SHARES = tuple(np.linspace(0.7, 1.3, 13).tolist())
-"""Of each disturbance found, these multiples are imaged."""
+"""Of each perturbation found, these multiples are imaged."""
 
 SIZES = tuple((2.0 ** np.arange(3, 11)).tolist())
 """Signal-to-noise ratios of white noise that are tried."""
@@ -54,10 +54,10 @@ class StrainAttacks(Record):
     Attributes:
         gps: Time of the event (s).
         event_snr: Signal-to-noise ratio of its loudest tile.
-        original: Class of the undisturbed strain.
+        original: Class of the unperturbed strain.
         target: Class that was aimed at.
-        snr: Signal-to-noise ratio of the disturbance.
-        class_name: What the disturbed strain, imaged as any other, is taken for.
+        snr: Signal-to-noise ratio of the perturbation.
+        class_name: What the perturbed strain, imaged as any other, is taken for.
         class_probability: With which probability.
     """
 
@@ -96,11 +96,11 @@ def attack_strain(
     steps: int = 30,
     first_step: float = 2.0,
 ) -> StrainAttacks:
-    """Disturb strain as little as possible so that the event is taken for another class.
+    """Perturb strain as little as possible so that the event is taken for another class.
 
     Args:
         checkpoint: A model with class prototypes.
-        event: What to disturb.
+        event: What to perturb.
         target: The class it is to be taken for.
         rounds: Descents one after the other, each from where the one before ended and with
             the plane and the medians there.
@@ -113,13 +113,13 @@ def attack_strain(
     """
     original = str(classify_blocks(checkpoint, event, event.block).class_name[0])
     index = _target(prototypes_of(checkpoint).names, original, target)
-    disturbance, found = torch.zeros(1, _window(event).stop - _window(event).start), []
+    perturbation, found = torch.zeros(1, _window(event).stop - _window(event).start), []
     for _ in range(rounds):
-        margin = _Margin(checkpoint, event, index, disturbance)
-        disturbance = cross(margin, disturbance, steps=steps, first_step=first_step).disturbance
-        found.append(disturbance)
+        margin = _Margin(checkpoint, event, index, perturbation)
+        perturbation = cross(margin, perturbation, steps=steps, first_step=first_step).perturbation
+        found.append(perturbation)
     scaled = torch.cat([share * one for one in found for share in SHARES])
-    classes = classify_blocks(checkpoint, event, disturbed(event, scaled))
+    classes = classify_blocks(checkpoint, event, perturbed(event, scaled))
     count = len(scaled)
     return StrainAttacks(
         gps=np.full(count, event.gps), event_snr=np.full(count, event.snr),
@@ -149,21 +149,21 @@ def noise_limit(
     noise /= noise.norm(dim=1, keepdim=True)
     (original,) = classify_blocks(checkpoint, event, event.block).class_name
     for size in SIZES:
-        found = classify_blocks(checkpoint, event, disturbed(event, size * noise))
+        found = classify_blocks(checkpoint, event, perturbed(event, size * noise))
         if np.mean(found.class_name != original) >= 0.5:
             return size
     return float("inf")
 
 
-def disturbed(event: WhitenedEvent, disturbance: Tensor) -> Tensor:
-    """Blocks (B, T) of an event with disturbances (B, S) added around it."""
+def perturbed(event: WhitenedEvent, perturbation: Tensor) -> Tensor:
+    """Blocks (B, T) of an event with perturbations (B, S) added around it."""
     where = _window(event)
     ends = (where.start, event.block.shape[-1] - where.stop)
-    return event.block + torch.nn.functional.pad(disturbance, ends)
+    return event.block + torch.nn.functional.pad(perturbation, ends)
 
 
 def _window(event: WhitenedEvent) -> slice:
-    """The samples that are disturbed."""
+    """The samples that are perturbed."""
     first = round((event.centre - REACH) * event.sample_rate)
     last = round((event.centre + REACH) * event.sample_rate)
     return slice(max(first, 0), min(last, event.block.shape[-1]))
@@ -181,12 +181,12 @@ def _target(names: tuple[str, ...], original: str, target: str) -> int:
 
 
 class _Margin:
-    """Score of the best other class over the target's, as a function of disturbances (B, S).
+    """Score of the best other class over the target's, as a function of perturbations (B, S).
 
-    What is held or replaced in it shifts it by an offset; it is right at one disturbance.
+    What is held or replaced in it shifts it by an offset; it is right at one perturbation.
 
     Attributes:
-        frozen: The plane and the medians at that disturbance.
+        frozen: The plane and the medians at that perturbation.
         offset: What the margin of the strain as it is imaged has more there.
     """
 
@@ -197,25 +197,25 @@ class _Margin:
         self.canvases = canvases()
         self.scores = ClassScores.of_prototypes(prototypes_of(checkpoint))
         self.frozen = FrozenScan.of(
-            disturbed(event, at), event.tiling, centre=event.centre,
+            perturbed(event, at), event.tiling, centre=event.centre,
             grids=[canvas.grid for canvas in self.canvases], search=event.search, trim=event.trim,
         )  # fmt: skip
         self.offset = torch.zeros(1)
-        codes = encode_blocks(checkpoint, event, disturbed(event, at))
+        codes = encode_blocks(checkpoint, event, perturbed(event, at))
         with torch.no_grad():
             self.offset = self._of_codes(codes) - self(at)
 
-    def __call__(self, disturbance: Tensor) -> Tensor:
-        """(B,) of disturbances (B, S)."""
-        return self._of_codes(self.model.encode(self._input(disturbance)).mean) + self.offset
+    def __call__(self, perturbation: Tensor) -> Tensor:
+        """(B,) of perturbations (B, S)."""
+        return self._of_codes(self.model.encode(self._input(perturbation)).mean) + self.offset
 
     def _of_codes(self, codes: Tensor) -> Tensor:
         scores = self.scores(codes)
         return -lead(scores, torch.full((len(scores),), self.target))
 
-    def _input(self, disturbance: Tensor) -> Tensor:
+    def _input(self, perturbation: Tensor) -> Tensor:
         """What `prepare` makes of the images, with a slope everywhere below the ceiling."""
-        views = self.frozen.views(disturbed(self.event, disturbance))
+        views = self.frozen.views(perturbed(self.event, perturbation))
         images = torch.stack(
             [c.image(v, smooth=True) for c, v in zip(self.canvases, views, strict=True)], dim=1
         )

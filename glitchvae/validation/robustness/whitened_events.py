@@ -1,4 +1,4 @@
-"""Whitened strain around one event: what attacks disturb, and what it is taken for."""
+"""Whitened strain around one event: what attacks perturb, and what it is taken for."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ def model(level, channels=1):
     """Made-up measurements: two pairs at three prices."""
     left = np.array([[0.0, level, 1.0], [0.0, level, 1.0]])
     shape = (3, channels, 4, 6)
-    disturbance = np.stack([np.full(shape[1:], 0.1 * k) for k in (3, 2, 1)])
+    perturbation = np.stack([np.full(shape[1:], 0.1 * k) for k in (3, 2, 1)])
     return SimpleNamespace(
         evidence=SimpleNamespace(elbo=-100 * level),
         by_pair=lambda values: values.reshape(2, 3),
         attacks=SimpleNamespace(relative_divergence=left.ravel(), strength=np.tile(PRICES, 2)),
         noise=SimpleNamespace(scale=np.array([0.0, 0.2]), log_likelihood=np.array([-level, -9.0])),
-        example=Example(np.zeros(shape[1:]), np.ones(shape[1:]), disturbance, np.ones(shape)),
+        example=Example(np.zeros(shape[1:]), np.ones(shape[1:]), perturbation, np.ones(shape)),
     )  # fmt: skip
 
 
@@ -63,10 +63,10 @@ def test_the_price_of_the_examples_is_the_highest_that_takes_the_first_model_in(
     found, tmp_path, saved
 ):
     figures.adversaries(found, tmp_path / "a.png")
-    assert saved[0].texts[0].get_text() == "price of disturbance 1"
+    assert saved[0].texts[0].get_text() == "price of perturbation 1"
     assert len(saved[0].axes) == 5 * len(found)
-    disturbed = saved[0].axes[2].images[0].get_array()
-    np.testing.assert_allclose(disturbed, 0.2)
+    perturbed = saved[0].axes[2].images[0].get_array()
+    np.testing.assert_allclose(perturbed, 0.2)
 
 
 def test_views_of_glitches_are_shown_as_energies():

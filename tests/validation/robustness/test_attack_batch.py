@@ -41,7 +41,7 @@ def test_without_a_memory_the_gradient_comes_back():
 
 
 def bounded(count):
-    """A linear least-squares goal whose disturbance is bounded, as the attacks see one."""
+    """A linear least-squares goal whose perturbation is bounded, as the attacks see one."""
     generator = torch.Generator().manual_seed(3)
     matrix = torch.randn(count, 8, 6, generator=generator, dtype=torch.float64)
     target = 3 * torch.randn(count, 8, generator=generator, dtype=torch.float64)
@@ -51,7 +51,7 @@ def bounded(count):
         return 0.5 * rest.square().sum(dim=1)
 
     goal.pairs = SimpleNamespace(
-        allowed=lambda d, pair: d.clamp(-0.5, 0.5), disturbed=lambda d, pair: d
+        allowed=lambda d, pair: d.clamp(-0.5, 0.5), perturbed=lambda d, pair: d
     )
     return goal, matrix.numpy(), target.numpy()
 
@@ -62,7 +62,7 @@ def test_bounds_are_kept_and_the_lowest_point_within_them_is_found():
     pair = torch.arange(4)
     found = descend(goal, pair, torch.zeros(4, dtype=torch.float64), start, evaluations=150)
     assert found.converged.all()
-    for one, m, t in zip(found.disturbance.flatten(1).numpy(), matrix, target, strict=True):
+    for one, m, t in zip(found.perturbation.flatten(1).numpy(), matrix, target, strict=True):
         expected = lsq_linear(m, t, (-0.5, 0.5), tol=1e-12)
         np.testing.assert_allclose(0.5 * np.sum((m @ one - t) ** 2), expected.cost, rtol=1e-5)
         np.testing.assert_allclose(one, expected.x, atol=1e-2)

@@ -65,21 +65,21 @@ def test_one_row_for_each_pair_and_strength(model, images, goal):
     assert len(found) == 2 * len(GRID)
     np.testing.assert_array_equal(found.pair, np.repeat([0, 1], len(GRID)))
     np.testing.assert_allclose(found.strength, np.tile(GRID, 2))
-    assert found.disturbance.shape == (2 * len(GRID), 1, 16, 16)
+    assert found.perturbation.shape == (2 * len(GRID), 1, 16, 16)
     assert set(found.status) == {OK}
     assert (found.goal, found.layers, found.method) == (goal, [1], "batch")
     assert (found.evaluations <= 5).all()
 
 
 @pytest.mark.parametrize("goal", GOALS)
-def test_columns_are_what_the_disturbance_does(model, images, goal):
+def test_columns_are_what_the_perturbation_does(model, images, goal):
     found = attack(model, images[:2], images[2:], GRID, goal=goal, evaluations=FEW, keep=True)
     inputs, targets = images[:2][found.pair], images[2:][found.pair]
-    disturbed = inputs + torch.from_numpy(found.disturbance)
-    assert disturbed.min() >= 0
-    assert disturbed.max() <= 1
+    perturbed = inputs + torch.from_numpy(found.perturbation)
+    assert perturbed.min() >= 0
+    assert perturbed.max() <= 1
     with torch.no_grad():
-        posterior, aim = model.encode(disturbed), model.encode(targets)
+        posterior, aim = model.encode(perturbed), model.encode(targets)
         drawn = model.decode(posterior.mean)
         distortion = -drawn.log_prob(targets).flatten(1).sum(1)
         expected = {
@@ -90,7 +90,7 @@ def test_columns_are_what_the_disturbance_does(model, images, goal):
         }[goal]
     np.testing.assert_allclose(found.divergence, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.target_distortion, distortion, rtol=1e-5)
-    size = np.linalg.norm(found.disturbance.reshape(len(found), -1), axis=1)
+    size = np.linalg.norm(found.perturbation.reshape(len(found), -1), axis=1)
     np.testing.assert_allclose(found.distance, size, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(
         found.objective, found.divergence + found.strength * found.distance, rtol=1e-5
@@ -156,8 +156,8 @@ def test_single_layers_of_a_hierarchy_are_attacked(hierarchy, images, layers):
         hierarchy, images[:2], images[2:], [1e-6], layers=layers, evaluations=FEW, keep=True
     )
     with torch.no_grad():
-        disturbed = images[:2] + torch.from_numpy(found.disturbance)
-        now, aim = (hierarchy.infer(x, sample=False).posteriors for x in (disturbed, images[2:]))
+        perturbed = images[:2] + torch.from_numpy(found.perturbation)
+        now, aim = (hierarchy.infer(x, sample=False).posteriors for x in (perturbed, images[2:]))
         parts = [kl_divergence(a, b).sum(1) for a, b in zip(now, aim, strict=True)]
     attacked = layers or (1, 2)
     expected = sum(parts[layer - 1] for layer in attacked)
@@ -173,10 +173,10 @@ def test_pixels_that_were_never_computed_are_left_alone():
     energies[0, :, 12:] = torch.nan
     x, valid = prepare(energies)
     found = attack(model, x[:1], x[1:], [1e-6], evaluations=FEW, keep=True)
-    disturbance = torch.from_numpy(found.disturbance)
-    assert disturbance.shape == (1, 4, 20, 24)
-    assert (disturbance[0, :, ~valid[0, 0, :, 0]] == 0).all()
-    assert disturbance.abs().sum() > 0
+    perturbation = torch.from_numpy(found.perturbation)
+    assert perturbation.shape == (1, 4, 20, 24)
+    assert (perturbation[0, :, ~valid[0, 0, :, 0]] == 0).all()
+    assert perturbation.abs().sum() > 0
 
 
 def test_an_attack_that_meets_no_number_is_marked_and_the_others_go_on(model, images):
@@ -237,7 +237,7 @@ def test_attacks_on_a_linear_encoder_are_where_the_gradient_is_zero(matrix, grey
     encoder, weight = encoder_of(matrix), {"latent": 1.0, "mean": 2.0}[goal]
     found = attack(encoder, grey[:2], grey[2:], GRID / 64, goal=goal, keep=True)
     wanted = ((grey[2:] - grey[:2]).flatten(1) @ matrix.T)[found.pair]
-    d = torch.from_numpy(found.disturbance).flatten(1)
+    d = torch.from_numpy(found.perturbation).flatten(1)
     left = wanted - d @ matrix.T
     np.testing.assert_allclose(
         found.divergence, weight / 2 * left.square().sum(1), rtol=1e-3, atol=2e-7
@@ -265,7 +265,7 @@ def test_channels_that_are_no_pixels_stay(matrix, grey):
     x = torch.cat([grey, torch.ones(4, 1, 16, 16)], dim=1)
     encoder = wrap_encoder(lambda x: x[:, :1].flatten(1) @ matrix.T + x[:, 1:].mean(), x)
     found = attack(encoder, x[:2], x[2:], [1e-3], channels=1, evaluations=9, keep=True)
-    assert found.disturbance.shape == (2, 1, 16, 16)
+    assert found.perturbation.shape == (2, 1, 16, 16)
 
 
 def test_a_vae_of_one_s_own_is_attacked_as_ours(model, images):

@@ -1,4 +1,4 @@
-"""Class scores with a gradient, and the smallest disturbance across a boundary."""
+"""Class scores with a gradient, and the smallest perturbation across a boundary."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_a_plane_is_crossed_at_its_foot(rng):
     expected = heights / normals.norm(dim=1)
     torch.testing.assert_close(found.distance, expected, rtol=0.02, atol=0.0)
     assert (found.distance >= expected * (1 - 1e-5)).all()
-    torch.testing.assert_close(found.disturbance.flatten(1).norm(dim=1), found.distance)
+    torch.testing.assert_close(found.perturbation.flatten(1).norm(dim=1), found.distance)
 
 
 def test_a_sphere_is_left_along_the_shortest_way():
@@ -66,8 +66,8 @@ def test_a_sphere_is_left_along_the_shortest_way():
 
 
 def test_what_is_allowed_is_kept_to_and_failure_is_said():
-    def margin(disturbance):
-        return torch.tensor([1.0, 1.0, torch.nan]) - disturbance.sum(dim=1)
+    def margin(perturbation):
+        return torch.tensor([1.0, 1.0, torch.nan]) - perturbation.sum(dim=1)
 
     found = cross(
         margin, torch.zeros(3, 2), steps=40, first_step=0.5,

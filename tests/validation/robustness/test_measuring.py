@@ -40,16 +40,16 @@ def test_everything_is_measured_on_the_same_pairs(images):
 
 def test_the_example_is_the_first_pair_as_it_was_attacked(images):
     found = measured(images, 0)
-    clean, target, disturbance, drawn = found.example
+    clean, target, perturbation, drawn = found.example
     inputs, targets = random_pairs(images, 3, torch.Generator().manual_seed(0))
     np.testing.assert_array_equal((clean, target), (inputs[0], targets[0]))
-    sizes = np.linalg.norm(disturbance.reshape(3, -1), axis=1)
+    sizes = np.linalg.norm(perturbation.reshape(3, -1), axis=1)
     np.testing.assert_allclose(sizes, found.attacks.distance[found.attacks.pair == 0], atol=1e-6)
     error = np.linalg.norm((drawn - target).reshape(3, -1), axis=1)
     np.testing.assert_allclose(
         error, found.attacks.target_error[found.attacks.pair == 0], rtol=1e-5
     )
-    assert found.attacks.disturbance is None
+    assert found.attacks.perturbation is None
 
 
 def test_half_of_the_divergence_is_taken_between_two_prices(images):

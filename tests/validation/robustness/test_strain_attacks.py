@@ -1,4 +1,4 @@
-"""Disturbed strain changes its class when it is imaged as any strain is."""
+"""Perturbed strain changes its class when it is imaged as any strain is."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ from glitchvae.validation.robustness.strain_attacks import (
     StrainAttacks,
     _Margin,
     attack_strain,
-    disturbed,
     noise_limit,
+    perturbed,
 )
 from glitchvae.validation.robustness.whitened_events import WhitenedEvent, encode_blocks
 
@@ -85,11 +85,11 @@ def test_white_noise_has_to_be_louder(checkpoint, event):
     assert limit > found.smallest
 
 
-def test_disturbances_lie_around_the_event_and_keep_their_size(event):
-    disturbance = torch.ones(2, int(2 * REACH * RATE))
-    blocks = disturbed(event, disturbance)
+def test_perturbations_lie_around_the_event_and_keep_their_size(event):
+    perturbation = torch.ones(2, int(2 * REACH * RATE))
+    blocks = perturbed(event, perturbation)
     added = (blocks - event.block).norm(dim=1)
-    torch.testing.assert_close(added, disturbance.norm(dim=1), rtol=1e-5, atol=0)
+    torch.testing.assert_close(added, perturbation.norm(dim=1), rtol=1e-5, atol=0)
     assert torch.equal(blocks[:, : int(3 * RATE)], event.block[:, : int(3 * RATE)].expand(2, -1))
 
 

@@ -41,7 +41,7 @@ def descend(
         goal: What to make small.
         pair: (B,) pair of each attack, pair after pair, each at the same strengths.
         strength: (B,) lambda of each attack.
-        start: (B, C, F, T) first disturbances.
+        start: (B, C, F, T) first perturbations.
         evaluations: Most times the goal and its gradient are computed for an attack.
     """
     search = Search(goal, pair, strength, start)
@@ -58,7 +58,7 @@ class Search:
     """Where B attacks with n pixels each stand.
 
     Attributes:
-        point: (B, n) the disturbance that each attack stands at.
+        point: (B, n) the perturbation that each attack stands at.
         value: (B,) its objective; infinite before the first look.
         gradient: (B, n) of the objective there.
         aim: (B, n) the direction in which the next point is tried.
@@ -110,7 +110,7 @@ class Search:
     def share(self) -> None:
         """Give every attack the best of what all strengths of its pair found.
 
-        A disturbance with divergence a and size b is worth `a + lambda b` to every lambda,
+        A perturbation with divergence a and size b is worth `a + lambda b` to every lambda,
         and its gradient follows without another look; its memory is a fair guess.
         """
         rows = best_of_pair(self.divergence, self.point.norm(dim=1), self.strength, self.per_pair)
@@ -127,16 +127,16 @@ class Search:
 
     def found(self) -> Optima:
         """The best of every attack."""
-        disturbance, distance = self.point.view(self.shape), self.point.norm(dim=1)
+        perturbation, distance = self.point.view(self.shape), self.point.norm(dim=1)
         converged = ~self.running & self.finite
         return Optima(
-            disturbance, self.divergence, distance, self.finite, converged, self.evaluations
+            perturbation, self.divergence, distance, self.finite, converged, self.evaluations
         )
 
     def _look(self, ahead: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         leaf = ahead.view(-1, *self.shape[1:]).requires_grad_(True)
         pair = self.pair[rows]
-        divergence = self.goal(self.goal.pairs.disturbed(leaf, pair), pair)
+        divergence = self.goal(self.goal.pairs.perturbed(leaf, pair), pair)
         value = divergence + self.strength[rows] * size_of(leaf)
         (gradient,) = torch.autograd.grad(value.sum(), leaf)
         self.evaluations[rows] += 1
@@ -215,7 +215,7 @@ def newton(gradient: Tensor, steps: Tensor, turns: Tensor, remembered: Tensor) -
 def best_of_pair(divergence: Tensor, distance: Tensor, strength: Tensor, per_pair: int) -> Tensor:
     """Rows (B,) of the attack on the same pair that is worth most to each strength.
 
-    Among equals an attack keeps its own: at large lambda all of them are no disturbance.
+    Among equals an attack keeps its own: at large lambda all of them are no perturbation.
     """
     price = strength.view(-1, per_pair, 1)
     worth = divergence.view(-1, 1, per_pair) + price * distance.view(-1, 1, per_pair)

@@ -1,4 +1,4 @@
-"""What an attack wants: how far the disturbed input still is from what the target looks like.
+"""What an attack wants: how far the perturbed input still is from what the target looks like.
 
 Upper layers of a hierarchy follow from the means of the lower ones, and reconstructions
 from the mean of every layer: equation 15 of "Disentangling improves VAEs' robustness to
@@ -84,7 +84,7 @@ class MeanGoal(Goal):
 
 
 class OutputGoal(Goal):
-    """-ELBO of the target under the code of the disturbed input: it is drawn as the target.
+    """-ELBO of the target under the code of the perturbed input: it is drawn as the target.
 
     The paper's equation 12 as printed adds the ELBO; an attack has to lower its negative.
     """

@@ -1,4 +1,4 @@
-"""What an optimiser found: the best disturbance of every attack in a batch."""
+"""What an optimiser found: the best perturbation of every attack in a batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Optima(NamedTuple):
     """The best of B attacks.
 
     Attributes:
-        disturbance: (B, C, F, T) pixels to add.
+        perturbation: (B, C, F, T) pixels to add.
         divergence: (B,) what the goal makes of it; infinite where nothing finite was seen.
         distance: (B,) its Euclidean norm.
         finite: (B,) whether the goal and its gradient were numbers throughout.
@@ -24,7 +24,7 @@ class Optima(NamedTuple):
         evaluations: (B,) times the goal and its gradient were computed.
     """
 
-    disturbance: Tensor
+    perturbation: Tensor
     divergence: Tensor
     distance: Tensor
     finite: Tensor
@@ -38,23 +38,23 @@ class Optima(NamedTuple):
 
 
 class Best:
-    """The best disturbance so far of attacks from a start (B, C, F, T)."""
+    """The best perturbation so far of attacks from a start (B, C, F, T)."""
 
     def __init__(self, start: Tensor) -> None:
         count, device = len(start), start.device
-        self.disturbance = start.clone()
+        self.perturbation = start.clone()
         self.objective = torch.full((count,), torch.inf, dtype=start.dtype, device=device)
         self.divergence, self.distance = self.objective.clone(), self.objective.clone()
         self.finite = torch.ones(count, dtype=torch.bool, device=device)
         self.evaluations = 0
 
     def see(
-        self, disturbance: Tensor, divergence: Tensor, distance: Tensor, objective: Tensor
+        self, perturbation: Tensor, divergence: Tensor, distance: Tensor, objective: Tensor
     ) -> None:
         """Keep what is better than before; what is no number never is."""
         self.evaluations += 1
         better = objective < self.objective
-        self.disturbance[better] = disturbance[better]
+        self.perturbation[better] = perturbation[better]
         self.divergence = torch.where(better, divergence, self.divergence)
         self.distance = torch.where(better, distance, self.distance)
         self.objective = torch.where(better, objective, self.objective)
@@ -63,7 +63,7 @@ class Best:
         """What it is in the end."""
         evaluations = torch.full_like(self.finite, self.evaluations, dtype=torch.long)
         return Optima(
-            self.disturbance, self.divergence, self.distance, self.finite, converged, evaluations
+            self.perturbation, self.divergence, self.distance, self.finite, converged, evaluations
         )
 
 

@@ -1,4 +1,4 @@
-"""Inputs to disturb and the targets they are to be taken for."""
+"""Inputs to perturb and the targets they are to be taken for."""
 
 from __future__ import annotations
 
@@ -75,19 +75,21 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def disturbed(self, disturbance: Tensor, pair: Tensor) -> Tensor:
-        """Inputs (B, C, F, T) of the pairs `pair` (B,) plus a disturbance of their pixels."""
+    def perturbed(self, perturbation: Tensor, pair: Tensor) -> Tensor:
+        """Inputs (B, C, F, T) of the pairs `pair` (B,) plus a perturbation of their pixels."""
         x = self.inputs[pair]
-        return torch.cat([x[:, : self.channels] + disturbance, x[:, self.channels :]], dim=1)
+        return torch.cat([x[:, : self.channels] + perturbation, x[:, self.channels :]], dim=1)
 
-    def allowed(self, disturbance: Tensor, pair: Tensor) -> Tensor:
-        """The nearest disturbance (B, channels, F, T) that keeps every pixel in its range.
+    def allowed(self, perturbation: Tensor, pair: Tensor) -> Tensor:
+        """The nearest perturbation (B, channels, F, T) that keeps every pixel in its range.
 
         Pixels that were never computed stay as they are.
         """
         low, high = self.limits
         pixels = self.inputs[pair, : self.channels]
-        return torch.clamp(disturbance, low - pixels, high - pixels) * self.exist(self.inputs, pair)
+        return torch.clamp(perturbation, low - pixels, high - pixels) * self.exist(
+            self.inputs, pair
+        )
 
     def exist(self, images: Tensor, pair: Tensor) -> Tensor:
         """1 for pixels of the pairs' images that exist, (B, 1, F, T) or a scalar."""

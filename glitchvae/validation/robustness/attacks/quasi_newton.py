@@ -21,7 +21,7 @@ def minimise(
         goal: What to make small.
         pair: (B,) pair of each attack.
         strength: (B,) lambda of each attack.
-        start: (B, C, F, T) first disturbances.
+        start: (B, C, F, T) first perturbations.
         evaluations: Most evaluations of the goal for one attack; the line search that is
             under way then still ends.
     """
@@ -38,14 +38,14 @@ def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most
     pairs = goal.pairs
 
     def look(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        disturbance = torch.from_numpy(flat).to(start).view_as(start).requires_grad_(True)
-        divergence = goal(pairs.disturbed(disturbance, pair), pair)
-        value = (divergence + strength * size_of(disturbance)).sum()
-        (gradient,) = torch.autograd.grad(value, disturbance)
+        perturbation = torch.from_numpy(flat).to(start).view_as(start).requires_grad_(True)
+        divergence = goal(pairs.perturbed(perturbation, pair), pair)
+        value = (divergence + strength * size_of(perturbation)).sum()
+        (gradient,) = torch.autograd.grad(value, perturbation)
         best.finite &= divergence.isfinite() & gradient.isfinite().all()
         with torch.no_grad():
-            exact = disturbance.norm().expand(1)
-            best.see(disturbance.detach(), divergence, exact, divergence + strength * exact)
+            exact = perturbation.norm().expand(1)
+            best.see(perturbation.detach(), divergence, exact, divergence + strength * exact)
         return float(value.detach()), _flat(gradient)
 
     low, high = (

@@ -19,20 +19,20 @@ class Attacks(Record):
 
     Attributes:
         pair: Number of the pair.
-        strength: The price lambda of a unit of disturbance.
-        distance: Euclidean norm of the disturbance, in units of a pixel's range.
-        divergence: What the goal measures between the disturbed input and the target.
-        clean_divergence: The same without disturbance.
+        strength: The price lambda of a unit of perturbation.
+        distance: Euclidean norm of the perturbation, in units of a pixel's range.
+        divergence: What the goal measures between the perturbed input and the target.
+        clean_divergence: The same without perturbation.
         objective: `divergence + lambda distance`.
-        target_distortion: -log p(x_t | z), z the code of the disturbed input, in nats; NaN, as
+        target_distortion: -log p(x_t | z), z the code of the perturbed input, in nats; NaN, as
             the two below, of an encoder without a decoder.
-        target_error: Euclidean distance of the target from the disturbed input's reconstruction.
-        clean_error: The same of the input without disturbance.
+        target_error: Euclidean distance of the target from the perturbed input's reconstruction.
+        clean_error: The same of the input without perturbation.
         evaluations: Times the goal and its gradient were computed.
         converged: The optimiser found nothing better to do.
         status: `ok` or `not_finite`: the goal or its gradient was no number; the row is what
             was best until then.
-        disturbance: (N, C, F, T) pixels that were added.
+        perturbation: (N, C, F, T) pixels that were added.
         goal: `latent`, `mean` or `output`.
         layers: Attacked latent layers, from 1 at the bottom.
         method: `batch` or `l-bfgs-b`.
@@ -52,14 +52,14 @@ class Attacks(Record):
     evaluations: NDArray[Any] = column("i8")
     converged: NDArray[Any] = column("bool")
     status: NDArray[Any] = column(str)
-    disturbance: NDArray[Any] | None = column("f4", optional=True, compress=True)
+    perturbation: NDArray[Any] | None = column("f4", optional=True, compress=True)
     goal: str = attribute("")
     layers: list[int] = attribute(None)
     method: str = attribute("")
 
     @property
     def relative_divergence(self) -> NDArray[Any]:
-        """(N,) divergence over that without disturbance: 1 is no effect, 0 full success.
+        """(N,) divergence over that without perturbation: 1 is no effect, 0 full success.
 
         Comparable between models, as `divergence` is not: it grows with the scale of codes.
         """

@@ -48,13 +48,13 @@ def attack(
     keep: bool = False,
     progress: Progress = lambda _: None,
 ) -> Attacks:
-    """Disturb every input so that it is taken for its target, at every price of disturbance.
+    """Perturb every input so that it is taken for its target, at every price of perturbation.
 
     Minimises `divergence + lambda |d|` with pixels kept in range. As a batch all attacks
-    descend at once, from no disturbance and, at every other of the low prices, from the target
+    descend at once, from no perturbation and, at every other of the low prices, from the target
     itself; what one lambda found is a candidate for all others of its pair, so that the best
     objective never falls along lambda. By L-BFGS-B every attack runs alone from no
-    disturbance, as in the papers.
+    perturbation, as in the papers.
 
     Args:
         model: In evaluation mode; for the goals "latent" and "mean" an encoder alone will do,
@@ -69,7 +69,7 @@ def attack(
         method: "batch" or "l-bfgs-b".
         evaluations: Most evaluations of the goal and its gradient for each attack.
         batch_size: Attacks in memory at a time, but at least those of one pair.
-        keep: Put the disturbances into the record.
+        keep: Put the perturbations into the record.
         progress: Called with the number of attacks just finished.
 
     Returns:
@@ -138,10 +138,10 @@ def _nothing(pairs: Pairs, pair: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _both_ends(goal: Goal, pair: Tensor, strength: Tensor) -> Tensor:
-    """First disturbances (B, C, F, T): none, or where prices are low every other time all."""
+    """First perturbations (B, C, F, T): none, or where prices are low every other time all."""
     pairs, nothing = goal.pairs, _nothing(goal.pairs, pair)
     whole = pairs.allowed((pairs.targets - pairs.inputs)[pair, : pairs.channels], pair)
-    gain = goal(pairs.inputs[pair], pair) - goal(pairs.disturbed(whole, pair), pair)
+    gain = goal(pairs.inputs[pair], pair) - goal(pairs.perturbed(whole, pair), pair)
     cheap = strength * whole.flatten(1).norm(dim=1) < _CHEAP * gain
     every_other = torch.arange(len(pair), device=pair.device) % 2 == 1
     return torch.where((cheap & every_other).view(-1, 1, 1, 1), whole, nothing)
@@ -156,7 +156,7 @@ def _record(
     clean = goal(goal.pairs.inputs, every)
     _, clean_error = _drawn(goal, goal.pairs.inputs, every)
     drawn = [
-        _drawn(goal, goal.pairs.disturbed(found.disturbance[rows], pair[rows]), pair[rows])
+        _drawn(goal, goal.pairs.perturbed(found.perturbation[rows], pair[rows]), pair[rows])
         for rows in torch.arange(len(pair)).split(256)
     ]
     distortion, error = (torch.cat(values) for values in zip(*drawn, strict=True))
@@ -168,7 +168,7 @@ def _record(
         clean_error=_numbers(clean_error[pair]), evaluations=_numbers(found.evaluations),
         converged=_numbers(found.converged),
         status=np.where(_numbers(found.finite), OK, NOT_FINITE).astype(object),
-        disturbance=_numbers(found.disturbance) if keep else None, goal=name,
+        perturbation=_numbers(found.perturbation) if keep else None, goal=name,
         layers=list(goal.layers), method=method,
     )  # fmt: skip
 
