@@ -339,11 +339,11 @@ def pair(rng):
 @pytest.mark.parametrize("goal", ["latent", "mean", "output"])
 def test_attacks_agree(goal, cuda, model, pair):
     inputs, targets = pair
-    prices = [1e-3, 1.0, 1e3]
+    lambdas = [1e-3, 1.0, 1e3]
     there = copy.deepcopy(model).to(cuda)
     given = {"goal": goal, "evaluations": 12}
-    here = attack(model, inputs, targets, prices, **given)
-    found = attack(there, inputs.to(cuda), targets.to(cuda), prices, keep=True, **given)
+    here = attack(model, inputs, targets, lambdas, **given)
+    found = attack(there, inputs.to(cuda), targets.to(cuda), lambdas, keep=True, **given)
     np.testing.assert_allclose(found.clean_divergence, here.clean_divergence, rtol=1e-2)
     np.testing.assert_allclose(found.objective, here.objective, rtol=0.05)
     assert found.perturbation.shape == (6, 1, 32, 32)

@@ -50,7 +50,7 @@ def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
 @_images_of
 @click.option("--pairs", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option(
-    "--prices",
+    "--penalties",
     type=click.IntRange(min=2),
     default=50,
     show_default=True,
@@ -78,14 +78,23 @@ def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
     help="All attacks as one batch, or one by one as in the papers.",
 )
 def attacks(
-    model: str, images: Path | None, data: Path | None, pictures: Any, seed: int,
-    output: Path | None, pairs: int, prices: int, goal: Any, layers: tuple[int, ...], method: Any,
-) -> None:  # fmt: skip
-    """Perturb images until they are taken for others, at many prices of perturbation.
+    model: str,
+    images: Path | None,
+    data: Path | None,
+    pictures: Any,
+    seed: int,
+    output: Path | None,
+    pairs: int,
+    penalties: int,
+    goal: Any,
+    layers: tuple[int, ...],
+    method: Any,
+) -> None:
+    """Targeted adversarial attacks over a grid of penalty weights lambda.
 
     A model of pictures is attacked with pictures of the set it was trained on.
 
-    The table shows, for ten of the prices, how much divergence from the target is left and
+    The table shows, for ten of the lambdas, how much divergence from the target is left and
     how large the perturbation is.
     """
     import numpy as np
@@ -98,8 +107,8 @@ def attacks(
     checkpoint = load_checkpoint(model)
     x = _read_images(checkpoint, images, data, pictures, 2 * pairs, seed)
     chosen = random_pairs(x, pairs, torch.Generator().manual_seed(seed))
-    grid = 2.0 ** np.linspace(-20, 20, prices)
-    with progress_of("attacking", pairs * prices, "attacks") as advance:
+    grid = 2.0 ** np.linspace(-20, 20, penalties)
+    with progress_of("attacking", pairs * penalties, "attacks") as advance:
         found = attack(
             checkpoint.model, *chosen, grid, goal=goal, layers=layers or None, method=method,
             progress=advance,
@@ -208,10 +217,10 @@ def _print_attacks(found: Attacks, pairs: int) -> None:
     from rich.table import Table
 
     columns = (found.strength, found.relative_divergence, found.distance, found.target_distortion)
-    by_price = [values.reshape(pairs, -1) for values in columns]
-    table = Table("price", "divergence left", "size |d|", "-log p(target) (nats)")
-    for price in range(0, by_price[0].shape[1], max(by_price[0].shape[1] // 10, 1)):
-        strength, left, size, distortion = (float(v[:, price].mean()) for v in by_price)
+    by_penalty = [values.reshape(pairs, -1) for values in columns]
+    table = Table("lambda", "divergence left", "size |d|", "-log p(target) (nats)")
+    for penalty in range(0, by_penalty[0].shape[1], max(by_penalty[0].shape[1] // 10, 1)):
+        strength, left, size, distortion = (float(v[:, penalty].mean()) for v in by_penalty)
         table.add_row(f"{strength:.2g}", f"{left:.1%}", f"{size:.3g}", f"{distortion:.1f}")
     print_table(table)
     failed = int((found.status != "ok").sum())

@@ -32,7 +32,7 @@ PLACES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 def draw_study(found: Found, model_of: Callable[[Cell], Any], out: Path) -> None:
     """Every figure of a study, into its folder.
 
-    Curves over beta, price and noise, and layers, are of all models; the weakest and the
+    Curves over beta, penalty and noise, and layers, are of all models; the weakest and the
     strongest beta alone are attacked, sampled and moved in pictures, of one seed.
 
     Args:
@@ -43,11 +43,11 @@ def draw_study(found: Found, model_of: Callable[[Cell], Any], out: Path) -> None
     over_beta(found, lambda one: one.evidence.elbo, out / "elbo.png", ylabel="ELBO (nats)")
     over_beta(
         found, lambda one: float(one.resistance.mean()), out / "resistance.png",
-        ylabel="divergence left, mean over prices and pairs",
+        ylabel="divergence left, mean over lambdas and pairs",
     )  # fmt: skip
     ends = {min(cell.beta for cell in found), max(cell.beta for cell in found)}
     apart = {cell: one for cell, one in found.items() if cell.beta in ends}
-    over_price(apart, out / "attacks.png")
+    over_penalty(apart, out / "attacks.png")
     over_noise(apart, out / "noise.png")
     once = min(cell.seed for cell in found)
     first = {cell: one for cell, one in found.items() if cell.seed == once}
@@ -81,15 +81,15 @@ def over_beta(
     curves(lines, path, xlabel="beta", ylabel=ylabel)
 
 
-def over_price(found: Found, path: str | Path) -> None:
-    """Draw the share of the divergence left against the price, half of the attacks in the bands."""
+def over_penalty(found: Found, path: str | Path) -> None:
+    """Draw the divergence left against lambda; bands hold half of the attacks."""
     lines = {}
     for label, same in _by_label(found).items():
         left = np.concatenate([one.by_pair(one.attacks.relative_divergence) for one in same])
-        price = same[0].attacks.strength[: left.shape[1]]
-        lines[label] = Curve(price, left.mean(0), *np.quantile(left, (0.25, 0.75), axis=0))
+        penalty = same[0].attacks.strength[: left.shape[1]]
+        lines[label] = Curve(penalty, left.mean(0), *np.quantile(left, (0.25, 0.75), axis=0))
     curves(
-        lines, path, xscale="log", xlabel="price of perturbation, lambda",
+        lines, path, xscale="log", xlabel="penalty weight lambda",
         ylabel="divergence left of that without attack",
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def layer_map(rates: Mapping[str, Sequence[float]], path: str | Path, *, title: 
 def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
     """Draw one attack on each model: input, perturbation, both together, what is drawn, target.
 
-    All models pay the same price, the highest at which the first of them is taken in: less
+    All models are attacked at one lambda, the highest at which the first of them is taken in: less
     than a tenth of its divergence is left.
 
     Args:
@@ -152,7 +152,7 @@ def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
     first = next(iter(found.values()))
     left = first.by_pair(first.attacks.relative_divergence)[0]
     chosen = int(np.flatnonzero(left < _ATTACKED).max(initial=0))
-    price = first.attacks.strength[chosen]
+    penalty = first.attacks.strength[chosen]
     rows = []
     for one in found.values():
         clean, target, perturbation, drawn = one.example
@@ -162,7 +162,7 @@ def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
     picture_grid(
         np.array(rows), [cell.label for cell in found],
         ["input", "perturbation", "perturbed", "is drawn as", "target"], path,
-        title=f"price of perturbation {price:.4g}",
+        title=f"penalty weight {penalty:.4g}",
     )  # fmt: skip
 
 

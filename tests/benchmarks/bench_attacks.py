@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_attacks.py --checkpoint RUN [--pairs 10] [--alone 1] [--every 4]
 
 RUN is a model of pictures trained on dSprites, such as one of `glitchvae recipe run
-seatbelt_robustness`. All pairs are attacked at all 50 prices as one batch; the first few at
-every fourth price one by one by scipy's L-BFGS-B, with the same bound on the evaluations of
+seatbelt_robustness`. All pairs are attacked at all 50 penalties as one batch; the first few at
+every fourth lambda one by one by scipy's L-BFGS-B, with the same bound on the evaluations of
 each attack. Milliseconds are of processors; a ratio of objectives above one is in the batch's
 favour.
 """
@@ -71,7 +71,7 @@ def main() -> None:
         )
         fall = np.diff(grid, axis=1).min()
         took = f"{first * len(batch):.1f} s of processors, {seconds:.1f} s on the clock"
-        print(f"{goal}: {len(batch)} attacks in {took}; steepest fall along the price {fall:.2g}")
+        print(f"{goal}: {len(batch)} attacks in {took}; steepest fall along lambda {fall:.2g}")
 
 
 if __name__ == "__main__":

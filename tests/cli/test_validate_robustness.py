@@ -32,7 +32,7 @@ def test_attacks_print_a_table_and_write_every_row(tiny_model, images, tmp_path)
     out = tmp_path / "attacks.h5"
     result = validate(
         "attacks", "--checkpoint", tiny_model, "--images", images, "--pairs", 1,
-        "--prices", 2, "-o", out,
+        "--penalties", 2, "-o", out,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "divergence left" in result.stdout
@@ -64,7 +64,7 @@ def chairs_model(tmp_path, monkeypatch):
     return train_on(few, tmp_path / "run", objective="beta", steps=2)
 
 
-@pytest.mark.parametrize("command", [("attacks", "--pairs", 1, "--prices", 2), ("noise",)])
+@pytest.mark.parametrize("command", [("attacks", "--pairs", 1, "--penalties", 2), ("noise",)])
 def test_a_model_of_chairs_meets_chairs(chairs_model, command):
     result = validate(*command, "--checkpoint", chairs_model)
     assert result.exit_code == 0, result.output

@@ -38,7 +38,7 @@ COLUMNS = (
 
 
 class Example(NamedTuple):
-    """The first of the pairs, at every price.
+    """The first of the pairs, at every lambda.
 
     Attributes:
         clean: (C, F, T) the input.
@@ -96,7 +96,7 @@ class Robustness:
 
     @property
     def resistance(self) -> NDArray[np.floating]:
-        """(pairs,) share of the divergence that is left, mean over prices: 1 is no effect."""
+        """(pairs,) share of the divergence that is left, mean over lambdas: 1 is no effect."""
         return self.attacks.mean_relative_divergence
 
     @property
@@ -139,7 +139,7 @@ def measure_robustness(
         images: (N, C, F, T) as the model takes them.
         factors: (N, K) their factors, for the mutual information gap.
         pairs: Number of attacked images.
-        strengths: Prices of perturbation.
+        strengths: Penalty weights lambda.
         scales: Standard deviations of the noise.
         goal: Of the attacks.
         layers: Attacked latent layers; None is all.

@@ -9,18 +9,18 @@ from glitchvae_recipe_seatbelt_robustness.claims import Cell
 
 from glitchvae.validation.robustness.measuring import Example
 
-PRICES = np.array([0.01, 1.0, 100.0])
+LAMBDAS = np.array([0.01, 1.0, 100.0])
 
 
 def model(level, channels=1):
-    """Made-up measurements: two pairs at three prices."""
+    """Made-up measurements: two pairs at three lambdas."""
     left = np.array([[0.0, level, 1.0], [0.0, level, 1.0]])
     shape = (3, channels, 4, 6)
     perturbation = np.stack([np.full(shape[1:], 0.1 * k) for k in (3, 2, 1)])
     return SimpleNamespace(
         evidence=SimpleNamespace(elbo=-100 * level),
         by_pair=lambda values: values.reshape(2, 3),
-        attacks=SimpleNamespace(relative_divergence=left.ravel(), strength=np.tile(PRICES, 2)),
+        attacks=SimpleNamespace(relative_divergence=left.ravel(), strength=np.tile(LAMBDAS, 2)),
         noise=SimpleNamespace(scale=np.array([0.0, 0.2]), log_likelihood=np.array([-level, -9.0])),
         example=Example(np.zeros(shape[1:]), np.ones(shape[1:]), perturbation, np.ones(shape)),
     )  # fmt: skip
@@ -45,7 +45,7 @@ def test_a_curve_over_beta_is_the_mean_of_the_seeds(found, tmp_path, saved):
     np.testing.assert_allclose(by_name["beta-TCVAE"].get_ydata(), [-3.05, -21.05])
 
 
-@pytest.mark.parametrize("draw", [figures.over_price, figures.over_noise])
+@pytest.mark.parametrize("draw", [figures.over_penalty, figures.over_noise])
 def test_curves_have_a_model_each_whatever_its_seeds(found, tmp_path, saved, draw):
     draw(found, tmp_path / "c.png")
     (axes,) = saved[0].axes
@@ -59,11 +59,11 @@ def test_every_layer_of_every_model_has_its_number(tmp_path, saved):
     assert [text.get_text() for text in axes.get_yticklabels()] == ["shallow", "deep"]
 
 
-def test_the_price_of_the_examples_is_the_highest_that_takes_the_first_model_in(
+def test_the_lambda_of_the_examples_is_the_highest_that_takes_the_first_model_in(
     found, tmp_path, saved
 ):
     figures.adversaries(found, tmp_path / "a.png")
-    assert saved[0].texts[0].get_text() == "price of perturbation 1"
+    assert saved[0].texts[0].get_text() == "penalty weight 1"
     assert len(saved[0].axes) == 5 * len(found)
     perturbed = saved[0].axes[2].images[0].get_array()
     np.testing.assert_allclose(perturbed, 0.2)

@@ -78,7 +78,7 @@ def test_attacks_that_are_done_cost_nothing_more():
     assert found.evaluations[1] < found.evaluations[0] < 150
 
 
-def test_the_best_of_a_pair_is_that_of_all_its_prices():
+def test_the_best_of_a_pair_is_that_of_all_its_lambdas():
     rng = np.random.default_rng(1)
     divergence, distance = rng.random((2, 3, 5)) * [[[10.0]], [[1.0]]]
     strength = np.tile(2.0 ** np.arange(5), (3, 1))
@@ -86,8 +86,8 @@ def test_the_best_of_a_pair_is_that_of_all_its_prices():
         *(torch.from_numpy(v.ravel()) for v in (divergence, distance, strength)), 5
     )
     for row, chosen in enumerate(found.tolist()):
-        pair, price = divmod(row, 5)
-        worth = divergence[pair] + strength[pair, price] * distance[pair]
+        pair, penalty = divmod(row, 5)
+        worth = divergence[pair] + strength[pair, penalty] * distance[pair]
         assert chosen == 5 * pair + int(worth.argmin())
 
 

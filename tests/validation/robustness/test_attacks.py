@@ -125,14 +125,14 @@ def test_the_batch_is_no_worse_than_the_papers_optimiser(model, images, goal):
     assert (alone.evaluations >= 1).all()
 
 
-def test_the_best_objective_never_falls_along_the_price(model, images):
+def test_the_best_objective_never_falls_along_lambda(model, images):
     found = attack(model, images[:2], images[2:], GRID, evaluations=FEW)
     objective = objective_by_pair(found, 2)
     assert (np.diff(objective, axis=1) >= -1e-6 * objective[:, 1:]).all()
     assert (np.diff(found.distance.reshape(2, -1), axis=1) <= 1e-6).all()
 
 
-def test_an_attack_at_no_price_succeeds_and_at_any_price_does_nothing(model, images):
+def test_an_attack_succeeds_at_lambda_zero_and_does_nothing_at_a_huge_one(model, images):
     found = attack(model, images[:2], images[2:], [1e-9, 1e9], evaluations=140)
     relative = found.relative_divergence.reshape(2, 2)
     assert (relative[:, 0] < 0.05).all()

@@ -52,7 +52,7 @@ def test_the_example_is_the_first_pair_as_it_was_attacked(images):
     assert found.attacks.perturbation is None
 
 
-def test_half_of_the_divergence_is_taken_between_two_prices(images):
+def test_half_of_the_divergence_is_taken_between_two_lambdas(images):
     found = measured(images, 0)
     left = np.array([[0.0, 0.2, 1.0], [0.4, 0.5, 1.0], [0.9, 1.0, 1.0]]).ravel()
     changed = dataclasses.replace(

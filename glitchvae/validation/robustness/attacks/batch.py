@@ -115,8 +115,8 @@ class Search:
         """
         rows = best_of_pair(self.divergence, self.point.norm(dim=1), self.strength, self.per_pair)
         moved = rows != torch.arange(len(rows), device=rows.device)
-        price, size = self.strength - self.strength[rows], size_of(self.point[rows])
-        self.gradient = self.gradient[rows] + (price / size)[:, None] * self.point[rows]
+        penalty, size = self.strength - self.strength[rows], size_of(self.point[rows])
+        self.gradient = self.gradient[rows] + (penalty / size)[:, None] * self.point[rows]
         self.point, self.divergence = self.point[rows], self.divergence[rows]
         self.steps, self.turns = self.steps[:, rows], self.turns[:, rows]
         self.remembered = self.remembered[rows]
@@ -217,8 +217,8 @@ def best_of_pair(divergence: Tensor, distance: Tensor, strength: Tensor, per_pai
 
     Among equals an attack keeps its own: at large lambda all of them are no perturbation.
     """
-    price = strength.view(-1, per_pair, 1)
-    worth = divergence.view(-1, 1, per_pair) + price * distance.view(-1, 1, per_pair)
+    penalty = strength.view(-1, per_pair, 1)
+    worth = divergence.view(-1, 1, per_pair) + penalty * distance.view(-1, 1, per_pair)
     own = torch.arange(per_pair, device=strength.device)
     chosen = torch.where(
         worth.diagonal(dim1=1, dim2=2) <= worth.amin(dim=2), own, worth.argmin(dim=2)

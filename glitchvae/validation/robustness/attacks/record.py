@@ -19,7 +19,7 @@ class Attacks(Record):
 
     Attributes:
         pair: Number of the pair.
-        strength: The price lambda of a unit of perturbation.
+        strength: The penalty weight lambda of a unit of perturbation.
         distance: Euclidean norm of the perturbation, in units of a pixel's range.
         divergence: What the goal measures between the perturbed input and the target.
         clean_divergence: The same without perturbation.

@@ -48,10 +48,10 @@ def attack(
     keep: bool = False,
     progress: Progress = lambda _: None,
 ) -> Attacks:
-    """Perturb every input so that it is taken for its target, at every price of perturbation.
+    """Perturb every input so that it is taken for its target, at every penalty weight.
 
     Minimises `divergence + lambda |d|` with pixels kept in range. As a batch all attacks
-    descend at once, from no perturbation and, at every other of the low prices, from the target
+    descend at once, from no perturbation and, at every other of the low lambdas, from the target
     itself; what one lambda found is a candidate for all others of its pair, so that the best
     objective never falls along lambda. By L-BFGS-B every attack runs alone from no
     perturbation, as in the papers.
@@ -138,7 +138,7 @@ def _nothing(pairs: Pairs, pair: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _both_ends(goal: Goal, pair: Tensor, strength: Tensor) -> Tensor:
-    """First perturbations (B, C, F, T): none, or where prices are low every other time all."""
+    """First perturbations (B, C, F, T): none, or where lambdas are low every other time all."""
     pairs, nothing = goal.pairs, _nothing(goal.pairs, pair)
     whole = pairs.allowed((pairs.targets - pairs.inputs)[pair, : pairs.channels], pair)
     gain = goal(pairs.inputs[pair], pair) - goal(pairs.perturbed(whole, pair), pair)
