@@ -1,7 +1,8 @@
-"""How robust a model's classes are: attacks on strain, and natural changes of it.
+"""How robust a model's classes are: attacks on strain, and corruptions of it.
 
 Simulated glitches, and those of tables of one's own, are attacked (`attacks.csv`, a line an
-event) and changed as nature does (`changes.csv`, `changes.png`). `summary.md` has the medians.
+event) and corrupted as detectors do (`corruptions.csv`, `corruptions.png`). `summary.md` has
+the medians.
 """
 
 import sys
@@ -13,15 +14,15 @@ import numpy as np
 
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.config import Settings, read_config
-from glitchvae.plots.changes import change_panels
+from glitchvae.plots.corruptions import corruption_panels
 from glitchvae.recipes import find_files
 from glitchvae.simulate import FAMILIES
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.store import replacing, write_rows
-from glitchvae.validation.robustness.change_test import Kept
+from glitchvae.validation.robustness.corruption_test import Kept
 from glitchvae.validation.robustness.strain_attacks import attack_strain, noise_limit
-from glitchvae.validation.robustness.strain_changes import change_strain
+from glitchvae.validation.robustness.strain_corruptions import corrupt_strain
 from glitchvae.validation.robustness.strain_events import (
     Event,
     events_of,
@@ -30,7 +31,7 @@ from glitchvae.validation.robustness.strain_events import (
 )
 from glitchvae.validation.robustness.whitened_events import classify_blocks, whiten_event
 
-SPACING = 36.0  # seconds: the longest block of a change holds one simulated glitch
+SPACING = 36.0  # seconds: the longest block of a corruption holds one simulated glitch
 COLUMNS = ("events", "class", "target", "gps", "event_snr", "attack_snr", "white_noise_snr")
 Attacked = tuple[str, str, str, float, float, float, float]
 """A line of `attacks.csv`, with `COLUMNS`; NaN where the target was not reached."""
@@ -60,7 +61,7 @@ class GlitchRobustnessSettings(Settings):
 
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
-    """Attack, change, and write what came of it."""
+    """Attack, corrupt, and write what came of it."""
     settings = read_config(GlitchRobustnessSettings, config)
     if tiny:
         settings = rehearsal(settings)
@@ -78,22 +79,27 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     every = [simulated(label, settings.per_class, settings) for label in settings.classes]
     events = {"simulated": [event for some in every for event in some], "tables": known}
     tests = {
-        origin: change_strain(checkpoint, some, imaging, seed=settings.seed)
+        origin: corrupt_strain(checkpoint, some, imaging, seed=settings.seed)
         for origin, some in events.items()
         if some
     }
-    change_panels(tests, out / "changes.png")
+    corruption_panels(tests, out / "corruptions.png")
     kept = [
-        (origin, change, *one)
+        (origin, corruption, *one)
         for origin, test in tests.items()
-        for change in test.changes
-        for one in test.of(change).kept()
+        for corruption in test.corruptions
+        for one in test.of(corruption).kept()
     ]
-    write_rows(out / "changes.csv", ("origin", "change", *Kept._fields), kept)
-    lines = [*summary(attacked), "", "| events | change | half have changed by |", "|---|---|---|"]
+    write_rows(out / "corruptions.csv", ("origin", "corruption", *Kept._fields), kept)
+    lines = [
+        *summary(attacked),
+        "",
+        "| events | corruption | half have another class from |",
+        "|---|---|---|",
+    ]
     for origin, test in tests.items():
-        test.write(out / f"changes-{origin}.h5")
-        lines += [f"| {origin} | {name} | {test.of(name).half} |" for name in test.changes]
+        test.write(out / f"corruptions-{origin}.h5")
+        lines += [f"| {origin} | {name} | {test.of(name).half} |" for name in test.corruptions]
     with replacing(out / "summary.md") as temporary:
         temporary.write_text(text := "\n".join(lines) + "\n", encoding="utf-8")
     print(text, end="")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from glitchvae.checkpoint import Checkpoint
     from glitchvae.spectrogram import ImagingSettings
     from glitchvae.strain import StrainSource
-    from glitchvae.validation.robustness.change_test import ChangeTest
+    from glitchvae.validation.robustness.corruption_test import CorruptionTest
     from glitchvae.validation.robustness.strain_attacks import StrainAttacks
 
 _PATH = click.Path(path_type=Path)
@@ -26,15 +26,17 @@ _PATH = click.Path(path_type=Path)
 @click.option("--gps", "times", type=GPS, required=True, multiple=True, metavar="T",
               help="Time of a glitch; may be given again.")  # fmt: skip
 @click.option("--to", "target", metavar="CLASS", help="Attack: turn it into this class.")
-@click.option("--changes", is_flag=True, help="Change it as nature does.")
+@click.option(
+    "--corruptions", is_flag=True, help="Corrupt the strain as detectors do, in place of an attack."
+)
 @click.option("--checkpoint", "model", default="default", show_default=True, metavar="NAME|DIR")
 @click.option("--imaging", default="light", show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Of what is added to the strain.")  # fmt: skip
 @click.option("-o", "--output", type=_PATH, metavar="H5",
-              help="Write every row here; with --changes, the curves beside it.")  # fmt: skip
+              help="Write every row here; with --corruptions, the curves beside it.")  # fmt: skip
 def strain(
-    files: tuple[Path, ...], times: tuple[float, ...], target: str | None, changes: bool,
+    files: tuple[Path, ...], times: tuple[float, ...], target: str | None, corruptions: bool,
     model: str, imaging: str, seed: int, output: Path | None,
 ) -> None:  # fmt: skip
     """What it takes until a glitch in strain is taken for another class.
@@ -43,15 +45,15 @@ def strain(
     a signal-to-noise ratio, for the noise of whitened strain has unit variance. Beside it stands
     how loud white noise has to be to change the class.
 
-    With --changes: another noise spectrum, a shift in time, a line that drifts, a second glitch
+    With --corruptions: another noise spectrum, a shift in time, a line that drifts, a second glitch
     and more noise, each at several strengths, and how the codes and classes fare.
     """
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.spectrogram import imaging_settings
     from glitchvae.strain import open_strain
 
-    if changes == (target is not None):
-        raise click.UsageError("Give --to CLASS or --changes.")
+    if corruptions == (target is not None):
+        raise click.UsageError("Give --to CLASS or --corruptions.")
     settings, checkpoint = imaging_settings(imaging), load_checkpoint(model)
     source = open_strain(files)
     found = (
@@ -100,32 +102,34 @@ def _attack(
 def _change(
     checkpoint: Checkpoint, source: StrainSource, times: tuple[float, ...],
     settings: ImagingSettings, seed: int, output: Path | None,
-) -> ChangeTest:  # fmt: skip
+) -> CorruptionTest:  # fmt: skip
     from rich.table import Table
 
-    from glitchvae.validation.robustness.strain_changes import change_strain
+    from glitchvae.validation.robustness.strain_corruptions import corrupt_strain
     from glitchvae.validation.robustness.strain_events import Event
 
     events = [Event(source, gps) for gps in times]
     with progress_of("changing", len(events), "events") as advance:
-        found = change_strain(checkpoint, events, settings, seed=seed, progress=advance)
-    table = Table("change", "strength", "keep their class", "cosine", "distance", "most are then")
-    for change in found.changes:
-        rows = found.of(change)
+        found = corrupt_strain(checkpoint, events, settings, seed=seed, progress=advance)
+    table = Table(
+        "corruption", "strength", "keep their class", "cosine", "distance", "most are then"
+    )
+    for corruption in found.corruptions:
+        rows = found.of(corruption)
         for kept in rows.kept():
             table.add_row(
-                change, f"{kept.strength:g} {rows.unit[0]}",
+                corruption, f"{kept.strength:g} {rows.unit[0]}",
                 f"{kept.share * kept.events:.0f} of {kept.events}", f"{kept.cosine:.3f}",
                 f"{kept.distance:.2f}", kept.commonest,
             )  # fmt: skip
     print_table(table)
-    halves = Table("change", "half of the events have changed by")
-    for change in found.changes:
-        halves.add_row(change, found.of(change).half)
+    halves = Table("corruption", "half of the events have another class from")
+    for corruption in found.corruptions:
+        halves.add_row(corruption, found.of(corruption).half)
     print_table(halves)
     if output is not None:
-        from glitchvae.plots.changes import change_panels
+        from glitchvae.plots.corruptions import corruption_panels
 
-        change_panels({checkpoint.name: found}, output.with_suffix(".png"))
+        corruption_panels({checkpoint.name: found}, output.with_suffix(".png"))
         click.echo(output.with_suffix(".png"))
     return found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.statistics import Difference, paired_difference
-from glitchvae.validation.robustness.change_test import ChangeTest
+from glitchvae.validation.robustness.corruption_test import CorruptionTest
 
 from .hardness import Hardness
 
@@ -21,17 +21,17 @@ class ModelHardness(NamedTuple):
     Attributes:
         probe: Attacks where the linear probe tells classes apart.
         nearest: Attacks where the nearest class does.
-        changes: Natural changes, classes by the linear probe.
+        corruptions: Corruptions, classes by the linear probe.
     """
 
     probe: Hardness
     nearest: Hardness
-    changes: ChangeTest
+    corruptions: CorruptionTest
 
     @property
     def kept(self) -> NDArray[np.float64]:
-        """(N,) share of the natural changes under which each event keeps its class."""
-        same = (self.changes.class_name == self.changes.original).astype(float)
+        """(N,) share of the corruptions under which each event keeps its class."""
+        same = (self.corruptions.class_name == self.corruptions.original).astype(float)
         return same.reshape(-1, len(self.probe)).mean(axis=0)
 
 
@@ -52,7 +52,7 @@ class Against(NamedTuple):
         probe: Logarithm of the distance to its boundaries, of those events.
         nearest: Logarithm of the distance to the boundaries of the nearest class, of the events
             that it names rightly with both.
-        kept: Share of natural changes under which the probe keeps to its class, of `events`.
+        kept: Share of corruptions under which the probe keeps to its class, of `events`.
     """
 
     name: str
@@ -97,7 +97,7 @@ def as_markdown(
     header = (
         "objective", f"accuracy less that of {baseline} (points)", "events",
         f"distance over that of {baseline}, linear probe", "nearest class",
-        "natural changes survived (points)",
+        "corruptions survived (points)",
     )  # fmt: skip
     lines = [
         (

@@ -23,15 +23,15 @@ from glitchvae.progress import Progress
 from glitchvae.store import Record, column
 from glitchvae.training.augmentation import amplify, replace_noise, shift_time
 from glitchvae.validation.robustness.boundaries import ClassScores, cross, lead
-from glitchvae.validation.robustness.change_test import ChangeTest, compare_codes
+from glitchvae.validation.robustness.corruption_test import CorruptionTest, compare_codes
 from glitchvae.validation.robustness.whitened_events import prototypes_of
 
 FIRST_STEP = 0.3
 """Length of an attack's first step: a pixel's range is one."""
 
 
-class ImageChange(NamedTuple):
-    """A change of model input (N, views + 1, F, T) that has a strength."""
+class ImageCorruption(NamedTuple):
+    """A corruption of model input (N, views + 1, F, T) that has a strength."""
 
     name: str
     unit: str
@@ -57,11 +57,11 @@ def _exchange_noise(x: Tensor, _: float, rng: np.random.Generator) -> Tensor:
     return replace_noise(x, torch.ones(len(x), dtype=torch.bool), rng)
 
 
-IMAGE_CHANGES = (
-    ImageChange("noise on pixels", "of their range", (0.02, 0.05, 0.1, 0.2), add_noise),
-    ImageChange("time shift", "ms", (15.0, 30.0, 60.0), _move),
-    ImageChange("fainter", "times", (1.5, 2.0, 3.0), _fade),
-    ImageChange("noise of a quiet event", "times", (1.0,), _exchange_noise),
+IMAGE_CORRUPTIONS = (
+    ImageCorruption("noise on pixels", "of their range", (0.02, 0.05, 0.1, 0.2), add_noise),
+    ImageCorruption("time shift", "ms", (15.0, 30.0, 60.0), _move),
+    ImageCorruption("fainter", "times", (1.5, 2.0, 3.0), _fade),
+    ImageCorruption("noise of a quiet event", "times", (1.0,), _exchange_noise),
 )
 
 
@@ -93,7 +93,7 @@ class Hardness(Record):
         return float(np.median(self.distance[self.right]))
 
     def accuracy_under(self, sizes: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
-        """(S,) share of events that no change of each size takes from their right class."""
+        """(S,) share of events that no perturbation of each size takes from their right class."""
         reach = np.where(self.right, self.distance, -1.0)
         return np.array([(reach > size).mean() for size in sizes])
 
@@ -134,39 +134,39 @@ def measure_hardness(
     )  # fmt: skip
 
 
-def change_images(
+def corrupt_images(
     checkpoint: Checkpoint,
     scores: ClassScores,
     x: Tensor,
     *,
-    changes: Sequence[ImageChange] = IMAGE_CHANGES,
+    corruptions: Sequence[ImageCorruption] = IMAGE_CORRUPTIONS,
     seed: int = 0,
-) -> ChangeTest:
-    """Change every image in every way, and see what it is taken for.
+) -> CorruptionTest:
+    """Corrupt every image in every way, and see what it is taken for.
 
     Args:
         checkpoint: A model with class prototypes, in whose metric distances are.
         scores: What tells classes apart by its codes.
         x: (N, views + 1, F, T) as it takes them.
-        changes: What to do.
-        seed: Of what the changes draw: the same for all models.
+        corruptions: What to do.
+        seed: Of what the corruptions draw: the same for all models.
 
     Raises:
         ModelError: the model has no prototypes, or takes no glitches.
     """
     whitener, before = prototypes_of(checkpoint).whitener, encode_images(checkpoint.model, x)
     original, parts = scores.classify(before), []
-    for kind, change in enumerate(changes):
-        for strength in change.strengths:
-            changed = change.apply(x, strength, np.random.default_rng((seed, kind)))
-            after = encode_images(checkpoint.model, changed)
+    for kind, corruption in enumerate(corruptions):
+        for strength in corruption.strengths:
+            corrupted = corruption.apply(x, strength, np.random.default_rng((seed, kind)))
+            after = encode_images(checkpoint.model, corrupted)
             part = compare_codes(
                 before, after, (original, scores.classify(after)), whitener,
-                event=np.arange(len(x)), change=change.name, unit=change.unit,
+                event=np.arange(len(x)), corruption=corruption.name, unit=corruption.unit,
                 strength=np.full(len(x), strength),
             )  # fmt: skip
             parts.append(part)
-    return ChangeTest.join(parts)
+    return CorruptionTest.join(parts)
 
 
 @torch.no_grad()

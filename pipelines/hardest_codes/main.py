@@ -25,7 +25,7 @@ from .comparing import (
     as_markdown,
     compare_hardness,
 )
-from .hardness import change_images, measure_hardness
+from .hardness import corrupt_images, measure_hardness
 
 TABLE, PIXELS = "table1_gravity_spy", "pixels, PCA"
 SIZES = np.geomspace(0.01, 3.0, 40)
@@ -71,7 +71,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
 
 
 def measure(folder: Path, data: TrainingData, blocks: NDArray, steps: int) -> ModelHardness:
-    """Fit the linear probe to all but the test events, then attack and change those."""
+    """Fit the linear probe to all but the test events, then attack and corrupt those."""
     checkpoint = load_checkpoint(folder)
     codes = probes.encode_data(checkpoint, data)
     rest, test = data.rows("train", "validation"), data.rows("test")
@@ -82,21 +82,21 @@ def measure(folder: Path, data: TrainingData, blocks: NDArray, steps: int) -> Mo
     return ModelHardness(
         probe=measure_hardness(checkpoint.model, by_probe, x, truth, steps=steps),
         nearest=measure_hardness(checkpoint.model, nearest, x, truth, steps=steps),
-        changes=change_images(checkpoint, by_probe, x),
+        corruptions=corrupt_images(checkpoint, by_probe, x),
     )
 
 
 def write_models(found: Models, path: Path) -> None:
-    """Accuracies, median distances and the shares kept under each change, model by model."""
+    """Accuracies, median distances and the shares kept under each corruption, model by model."""
     rows, header = [], []
     for name, models in found.items():
         for seed, one in enumerate(models):
             kept = [
-                (f"{change} {at.strength:g}", at.share)
-                for change in one.changes.changes
-                for at in one.changes.of(change).kept()
+                (f"{corruption} {at.strength:g}", at.share)
+                for corruption in one.corruptions.corruptions
+                for at in one.corruptions.of(corruption).kept()
             ]
-            header = [change for change, _ in kept]
+            header = [corruption for corruption, _ in kept]
             figures = [
                 f for hit in (one.probe, one.nearest) for f in (hit.right.mean(), hit.median)
             ]
@@ -112,6 +112,6 @@ def draw(found: Models, path: Path) -> None:
         left = np.stack([one.probe.accuracy_under(SIZES) for one in models])
         lines[name] = Curve(SIZES, left.mean(axis=0), left.min(axis=0), left.max(axis=0))
     curves(
-        lines, path, xscale="log", xlabel="size of the change (Euclidean norm, range of a pixel 1)",
-        ylabel="named rightly whatever the change",
+        lines, path, xscale="log", xlabel="size of the perturbation (Euclidean norm)",
+        ylabel="named rightly whatever the perturbation",
     )  # fmt: skip

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from glitchvae.checkpoint import load_checkpoint, save_checkpoint
 from glitchvae.cli import main
 from glitchvae.simulate import simulate_strain
-from glitchvae.validation.robustness import strain_attacks, strain_changes
-from glitchvae.validation.robustness.change_test import ChangeTest
+from glitchvae.validation.robustness import strain_attacks, strain_corruptions
+from glitchvae.validation.robustness.corruption_test import CorruptionTest
 from glitchvae.validation.robustness.strain_attacks import StrainAttacks
 
 
@@ -25,7 +25,7 @@ def validate(*arguments):
 
 @pytest.fixture
 def short(monkeypatch):
-    """A few steps of attacks, one change."""
+    """A few steps of attacks, one corruption."""
 
     def preset(function, **values):
         defaults = {**function.__kwdefaults__, **values}
@@ -33,7 +33,10 @@ def short(monkeypatch):
 
     preset(strain_attacks.attack_strain, rounds=1, steps=5)
     preset(strain_attacks.noise_limit, draws=1)
-    preset(strain_changes.change_strain, changes=(strain_changes.Shift(strengths=(1.0, 20.0)),))
+    preset(
+        strain_corruptions.corrupt_strain,
+        corruptions=(strain_corruptions.Shift(strengths=(1.0, 20.0)),),
+    )
     monkeypatch.setattr(strain_attacks, "SIZES", (8.0,))
     monkeypatch.setattr(strain_attacks, "SHARES", (1.0, 1.5))
 
@@ -54,24 +57,26 @@ def test_an_attack_prints_a_line_an_event(glitch, tmp_path):
 @pytest.mark.usefixtures("short")
 def test_changes_print_a_table_and_draw_curves(glitch, tmp_path):
     path, gps = glitch
-    result = validate(path, "--gps", gps, "--changes", "-o", tmp_path / "changes.h5")
+    result = validate(path, "--gps", gps, "--corruptions", "-o", tmp_path / "corruptions.h5")
     assert result.exit_code == 0, result.output
     assert "time shift" in result.stdout
     assert "of 1" in result.stdout
-    assert "have changed by" in result.stdout
-    np.testing.assert_array_equal(ChangeTest.read(tmp_path / "changes.h5").strength, [1.0, 20.0])
-    assert (tmp_path / "changes.png").read_bytes().startswith(b"\x89PNG")
+    assert "have another class from" in result.stdout
+    np.testing.assert_array_equal(
+        CorruptionTest.read(tmp_path / "corruptions.h5").strength, [1.0, 20.0]
+    )
+    assert (tmp_path / "corruptions.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((), 2, "--to CLASS or --changes"),
-        (("--changes", "--to", "Blip"), 2, "--to CLASS or --changes"),
+        ((), 2, "--to CLASS or --corruptions"),
+        (("--corruptions", "--to", "Blip"), 2, "--to CLASS or --corruptions"),
         (("--to", "Blib"), 1, "did you mean 'Blip'"),
         (("--to", "Blip", "--gps", 5.0), 1, "outside_data"),
-        (("--changes", "--gps", 5.0), 1, "outside_data"),
-        (("--changes", "--imaging", "dark"), 1, "no imaging settings"),
+        (("--corruptions", "--gps", 5.0), 1, "outside_data"),
+        (("--corruptions", "--imaging", "dark"), 1, "no imaging settings"),
     ],
 )
 def test_bad_questions_are_answered_in_one_line(arguments, code, message, glitch):
@@ -86,7 +91,7 @@ def test_a_model_without_classes_is_refused(glitch, tmp_path):
     path, gps = glitch
     default = load_checkpoint("default")
     save_checkpoint(tmp_path / "bare", default.model, default.card)
-    for question in (("--changes",), ("--to", "Blip")):
+    for question in (("--corruptions",), ("--to", "Blip")):
         result = validate(path, "--gps", gps, "--checkpoint", tmp_path / "bare", *question)
         assert result.exit_code == 1
         assert "without class prototypes" in result.output

@@ -35,10 +35,10 @@ def test_a_rehearsal_attacks_changes_and_sums_up(tmp_path, monkeypatch):
     assert 10 < float(attacked["event_snr"]) < 35
     assert "| simulated | Blip to Koi_Fish |" in told.getvalue()
     assert "| simulated | time shift |" in told.getvalue()
-    changes = rows(tmp_path / "changes.csv")
-    assert {row["origin"] for row in changes} == {"simulated"}
-    assert {row["events"] for row in changes} == {"2"}
-    assert (tmp_path / "changes.png").read_bytes().startswith(b"\x89PNG")
+    corruptions = rows(tmp_path / "corruptions.csv")
+    assert {row["origin"] for row in corruptions} == {"simulated"}
+    assert {row["events"] for row in corruptions} == {"2"}
+    assert (tmp_path / "corruptions.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_events_of_tables_are_attacked_too(tmp_path, monkeypatch):
@@ -56,9 +56,9 @@ def test_events_of_tables_are_attacked_too(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text(tomli_w.dumps(changed))
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         run_recipe(recipe, tmp_path / "out", config=tmp_path / "mine.toml")
-    changes = rows(tmp_path / "out" / "changes.csv")
+    corruptions = rows(tmp_path / "out" / "corruptions.csv")
     # The third event has no room for an image.
-    tables = {row["events"] for row in changes if row["origin"] == "tables"}
+    tables = {row["events"] for row in corruptions if row["origin"] == "tables"}
     assert tables <= {"1", "2"}
     assert "2" in tables
     assert {row["events"] for row in rows(tmp_path / "out" / "attacks.csv")} <= {"tables"}

@@ -5,10 +5,10 @@ import pytest
 import torch
 from glitchvae_recipe_hardest_codes.comparing import ModelHardness, as_markdown, compare_hardness
 from glitchvae_recipe_hardest_codes.hardness import (
-    IMAGE_CHANGES,
+    IMAGE_CORRUPTIONS,
     Hardness,
     add_noise,
-    change_images,
+    corrupt_images,
     encode_images,
     measure_hardness,
 )
@@ -18,7 +18,7 @@ from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.validation.robustness.boundaries import ClassScores
-from glitchvae.validation.robustness.change_test import compare_codes
+from glitchvae.validation.robustness.corruption_test import compare_codes
 
 
 @pytest.fixture(scope="module")
@@ -88,16 +88,18 @@ def test_noise_is_as_strong_as_it_says_where_pixels_allow(images, rng):
     grey = images.clone()
     grey[:, :-1] = 0.5 * grey[:, -1:]
     noisy = add_noise(grey, 0.1, rng)
-    change = (noisy - grey)[:, :-1, :14]
-    assert float(change.std()) == pytest.approx(0.1, rel=0.03)
+    corruption = (noisy - grey)[:, :-1, :14]
+    assert float(corruption.std()) == pytest.approx(0.1, rel=0.03)
     assert not noisy[:, :-1, 14:].any()
     assert float(add_noise(grey, 5.0, rng).max()) == 1.0
 
 
 def test_every_image_change_is_made(checkpoint, scores, images):
-    found = change_images(checkpoint, scores, images)
-    assert found.changes == tuple(change.name for change in IMAGE_CHANGES)
-    assert len(found) == len(images) * sum(len(change.strengths) for change in IMAGE_CHANGES)
+    found = corrupt_images(checkpoint, scores, images)
+    assert found.corruptions == tuple(corruption.name for corruption in IMAGE_CORRUPTIONS)
+    assert len(found) == len(images) * sum(
+        len(corruption.strengths) for corruption in IMAGE_CORRUPTIONS
+    )
     weak, strong = found.of("noise on pixels").kept()[0], found.of("noise on pixels").kept()[-1]
     assert weak.distance < strong.distance
     assert weak.cosine > strong.cosine
@@ -109,11 +111,11 @@ def measured(distance, right):
     names = np.where(right, truth, "C").astype(object)
     hit = Hardness(truth=truth, class_name=names, distance=np.asarray(distance, dtype=float))
     codes = np.zeros((4, 2))
-    changes = compare_codes(
-        codes, codes, (truth, names), np.eye(2), event=np.arange(4), change="x", unit="",
+    corruptions = compare_codes(
+        codes, codes, (truth, names), np.eye(2), event=np.arange(4), corruption="x", unit="",
         strength=np.ones(4),
     )  # fmt: skip
-    return ModelHardness(probe=hit, nearest=hit, changes=changes)
+    return ModelHardness(probe=hit, nearest=hit, corruptions=corruptions)
 
 
 def test_objectives_are_compared_on_what_both_name_rightly(rng):

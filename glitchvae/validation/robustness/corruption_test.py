@@ -1,4 +1,4 @@
-"""What events are taken for after changes of growing strength: the record of any such test."""
+"""What events are taken for after corruptions of growing strength: the record of any such test."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from glitchvae.store import Record, column
 
 
 class Kept(NamedTuple):
-    """How codes fare at one strength of a change.
+    """How codes fare at one strength of a corruption.
 
     Attributes:
-        strength: In the unit of the change.
-        events: How many could be changed so.
+        strength: In the unit of the corruption.
+        events: How many could be corrupted so.
         share: Of them that keep their class.
         low: Lower end of its exact binomial interval (Clopper & Pearson 1934).
         high: Upper end.
         cosine: Median cosine between the codes before and after.
         distance: Median distance between them.
-        commonest: The class that most of the changed events are taken for.
+        commonest: The class that most of the corrupted events are taken for.
     """
 
     strength: float
@@ -38,25 +38,25 @@ class Kept(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeTest(Record):
-    """Changed events; rows are events times changes times strengths.
+class CorruptionTest(Record):
+    """Corrupted events; rows are events times corruptions times strengths.
 
     Attributes:
         event: Number of the event.
-        change: Name of the change.
+        corruption: Name of the corruption.
         unit: Of its strength.
         strength: How much of it.
         original: Class of the event as it is.
-        class_name: Class of the changed event; "" where it could not be changed so.
+        class_name: Class of the corrupted event; "" where it could not be corrupted so.
         cosine: Of the angle between the codes before and after.
         distance: Between them, where events scatter around their class with unit variance
             in every direction (`Prototypes.whitener`).
     """
 
-    schema: ClassVar[str] = "change-test"
+    schema: ClassVar[str] = "corruption-test"
 
     event: NDArray[Any] = column("i8")
-    change: NDArray[Any] = column(str)
+    corruption: NDArray[Any] = column(str)
     unit: NDArray[Any] = column(str)
     strength: NDArray[Any] = column("f8")
     original: NDArray[Any] = column(str)
@@ -65,16 +65,16 @@ class ChangeTest(Record):
     distance: NDArray[Any] = column("f4")
 
     @property
-    def changes(self) -> tuple[str, ...]:
-        """Names of the changes, in the order they came in."""
-        return tuple(dict.fromkeys(self.change))
+    def corruptions(self) -> tuple[str, ...]:
+        """Names of the corruptions, in the order they came in."""
+        return tuple(dict.fromkeys(self.corruption))
 
-    def of(self, change: str) -> ChangeTest:
-        """The rows of one change."""
-        return self.take(self.change == change)
+    def of(self, corruption: str) -> CorruptionTest:
+        """The rows of one corruption."""
+        return self.take(self.corruption == corruption)
 
     def kept(self) -> list[Kept]:
-        """Of the rows of one change: how codes fare, from the weakest strength on."""
+        """Of the rows of one corruption: how codes fare, from the weakest strength on."""
         usable = self.take(self.class_name != "")
         return [
             _kept(float(strength), usable.take(usable.strength == strength))
@@ -82,7 +82,7 @@ class ChangeTest(Record):
         ]
 
     def limits(self) -> NDArray[np.float64]:
-        """Of the rows of one change: smallest strength (events,) at which each class differs.
+        """Of the rows of one corruption: smallest strength (events,) at which each class differs.
 
         Infinite where it never does.
         """
@@ -92,7 +92,7 @@ class ChangeTest(Record):
 
     @property
     def half(self) -> str:
-        """Of the rows of one change: by which strength half of the classes have differed."""
+        """Of the rows of one corruption: by which strength half of the classes have differed."""
         half = np.quantile(self.limits(), 0.5, method="higher")
         return f"{half:g} {self.unit[0]}" if np.isfinite(half) else "not reached"
 
@@ -104,24 +104,24 @@ def compare_codes(
     whitener: NDArray[np.float64],
     *,
     event: NDArray[np.int64],
-    change: str,
+    corruption: str,
     unit: str,
     strength: NDArray[np.float64],
-) -> ChangeTest:
-    """Rows of a test of one change.
+) -> CorruptionTest:
+    """Rows of a test of one corruption.
 
     Args:
         before: (N, Z) codes.
-        after: (N, Z) codes of the changed events; NaN where one could not be changed.
+        after: (N, Z) codes of the corrupted events; NaN where one could not be corrupted.
         named: Classes (N,) before and after.
         whitener: (Z, Z) of the model's prototypes.
         event: (N,).
-        change: Its name.
+        corruption: Its name.
         unit: Of the strengths.
         strength: (N,).
     """
-    return ChangeTest(
-        event=event, change=np.full(len(event), change, object),
+    return CorruptionTest(
+        event=event, corruption=np.full(len(event), corruption, object),
         unit=np.full(len(event), unit, object), strength=strength, original=named[0],
         class_name=named[1], cosine=_cosine(before, after),
         distance=np.linalg.norm((after - before) @ whitener, axis=1),
@@ -133,7 +133,7 @@ def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[n
     return (one * other).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
-def _kept(strength: float, rows: ChangeTest) -> Kept:
+def _kept(strength: float, rows: CorruptionTest) -> Kept:
     same = int((rows.class_name == rows.original).sum())
     return Kept(
         strength, len(rows), same / len(rows), *binomial_interval(same, len(rows)),

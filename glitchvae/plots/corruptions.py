@@ -1,4 +1,4 @@
-"""How many events keep their class as they are changed more and more."""
+"""How many events keep their class as they are corrupted more and more."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from glitchvae.plots import page
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from glitchvae.validation.robustness.change_test import ChangeTest
+    from glitchvae.validation.robustness.corruption_test import CorruptionTest
 
 _COLUMNS = 4
 
 
 @page.own_style
-def change_panels(tests: Mapping[str, ChangeTest], path: str | Path) -> None:
-    """Draw the share that keeps its class against the strength, a panel a change, as PNG.
+def corruption_panels(tests: Mapping[str, CorruptionTest], path: str | Path) -> None:
+    """Draw the share that keeps its class against the strength, a panel a corruption, as PNG.
 
     Bands are the intervals of the shares.
 
@@ -33,14 +33,14 @@ def change_panels(tests: Mapping[str, ChangeTest], path: str | Path) -> None:
         InputError: there is nothing to draw.
         StorageError: the disk refused the write.
     """
-    names = list(dict.fromkeys(name for test in tests.values() for name in test.changes))
-    page.check_lengths(path, changes=len(names))
+    names = list(dict.fromkeys(name for test in tests.values() for name in test.corruptions))
+    page.check_lengths(path, corruptions=len(names))
     rows = -(-len(names) // _COLUMNS)
     figure = Figure(figsize=(9.6, 0.4 + 2.3 * rows), dpi=120, facecolor=page.PAPER)
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).flatten()
     for axes, name in zip(panels, names, strict=False):
         for colour, (label, test) in zip(page.CYCLE, tests.items(), strict=False):
-            _draw_change(axes, test.of(name), label, colour)
+            _draw_corruption(axes, test.of(name), label, colour)
         axes.set_title(name, loc="left", fontsize=8)
         axes.set_ylim(-0.03, 1.03)
     for axes in panels[len(names) :]:
@@ -52,7 +52,7 @@ def change_panels(tests: Mapping[str, ChangeTest], path: str | Path) -> None:
     page.finish(figure, path)
 
 
-def _draw_change(axes: Axes, rows: ChangeTest, label: str, colour: str) -> None:
+def _draw_corruption(axes: Axes, rows: CorruptionTest, label: str, colour: str) -> None:
     kept = rows.kept()
     strength, share, low, high = (
         np.array([getattr(one, name) for one in kept])

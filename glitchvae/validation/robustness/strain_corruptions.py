@@ -1,4 +1,4 @@
-"""Natural changes of strain: what a detector and its analysts do to a glitch all the time.
+"""Corruptions of strain: what a detector and its analysts do to a glitch all the time.
 
 Each has a strength, acts on strain before it is whitened, and what comes of it is imaged as
 any strain is.
@@ -24,14 +24,14 @@ from glitchvae.simulate.noise import Asd, measured_asd, simulate_noise
 from glitchvae.spectrogram import ImagingSettings, image_strain
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.strain import Strain
-from glitchvae.validation.robustness.change_test import ChangeTest, compare_codes
+from glitchvae.validation.robustness.corruption_test import CorruptionTest, compare_codes
 from glitchvae.validation.robustness.strain_events import Event
 from glitchvae.validation.robustness.whitened_events import cut_event, prototypes_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """A natural change; subclasses say what it does.
+class Corruption:
+    """A corruption; subclasses say what it does.
 
     Attributes:
         name: What it is called in tables.
@@ -44,7 +44,7 @@ class Change:
     strengths: tuple[float, ...]
 
     def settings(self, imaging: ImagingSettings, strength: float) -> ImagingSettings:
-        """How the changed strain is imaged."""
+        """How the corrupted strain is imaged."""
         return imaging
 
     def time(self, gps: float, strength: float, rng: np.random.Generator) -> float:
@@ -59,7 +59,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OtherSegments(Change):
+class OtherSegments(Corruption):
     """A noise spectrum averaged over segments of another length."""
 
     name: str = "segments of the noise spectrum"
@@ -72,7 +72,7 @@ class OtherSegments(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongerBlock(Change):
+class LongerBlock(Corruption):
     """Noise spectrum and medians of a longer stretch around the event."""
 
     name: str = "length of the block"
@@ -85,7 +85,7 @@ class LongerBlock(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shift(Change):
+class Shift(Corruption):
     """A trigger that is early or late."""
 
     name: str = "time shift"
@@ -98,7 +98,7 @@ class Shift(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriftingLine(Change):
+class DriftingLine(Corruption):
     """A spectral line through the whole block whose frequency drifts.
 
     Its strength is the signal-to-noise ratio that it gains in a second: its amplitude over the
@@ -129,7 +129,7 @@ class DriftingLine(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecondGlitch(Change):
+class SecondGlitch(Corruption):
     """A simulated glitch beside the event.
 
     Attributes:
@@ -157,7 +157,7 @@ class SecondGlitch(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddedNoise(Change):
+class AddedNoise(Corruption):
     """More noise of the same spectrum: the same glitch, fainter."""
 
     name: str = "added noise"
@@ -172,35 +172,35 @@ class AddedNoise(Change):
         return strength * noise[: len(strain)]
 
 
-CHANGES: tuple[Change, ...] = (
+CORRUPTIONS: tuple[Corruption, ...] = (
     OtherSegments(), LongerBlock(), Shift(), DriftingLine(), SecondGlitch(),
     SecondGlitch(name="Tomte 1 s away", delay=1.0), AddedNoise(),
 )  # fmt: skip
 
 
-AS_IT_IS = Change(name="none", unit="", strengths=(0.0,))
+AS_IT_IS = Corruption(name="none", unit="", strengths=(0.0,))
 
 
-def change_strain(
+def corrupt_strain(
     checkpoint: Checkpoint,
     events: Sequence[Event],
     imaging: ImagingSettings,
     *,
-    changes: Sequence[Change] = CHANGES,
+    corruptions: Sequence[Corruption] = CORRUPTIONS,
     seed: int = 0,
     progress: Progress = lambda _: None,
-) -> ChangeTest:
-    """Change every event in every way, and see what it is taken for.
+) -> CorruptionTest:
+    """Corrupt every event in every way, and see what it is taken for.
 
-    What a change draws (the frequency of a line, the side of a shift) is the same at all of its
-    strengths. Where the strain is too short for a change its row has no class.
+    What a corruption draws (the frequency of a line, the side of a shift) is the same at all of its
+    strengths. Where the strain is too short for a corruption its row has no class.
 
     Args:
         checkpoint: A model with class prototypes.
         events: Glitches.
         imaging: How strain becomes images.
-        changes: What to do.
-        seed: Of what the changes draw.
+        corruptions: What to do.
+        seed: Of what the corruptions draw.
         progress: Called with 1 after each event.
 
     Raises:
@@ -209,34 +209,34 @@ def change_strain(
     """
     prototypes = prototypes_of(checkpoint)
     if not events:
-        raise InputError("no event to change", expected="at least one")
+        raise InputError("no event to corrupt", expected="at least one")
     for event in events:
         cut_event(event.source, event.gps, imaging)
     parts = []
     for number, event in enumerate(events):
         before = _codes(checkpoint, event, imaging, AS_IT_IS, (seed, number))
-        for kind, change in enumerate(changes):
-            after = _codes(checkpoint, event, imaging, change, (seed, number, kind))
+        for kind, corruption in enumerate(corruptions):
+            after = _codes(checkpoint, event, imaging, corruption, (seed, number, kind))
             old = before.repeat(len(after), axis=0)
             named = prototypes.classify(old).class_name, prototypes.classify(after).class_name
             part = compare_codes(
                 old, after, named, prototypes.whitener,
-                event=np.full(len(after), number), change=change.name, unit=change.unit,
-                strength=np.array(change.strengths),
+                event=np.full(len(after), number), corruption=corruption.name, unit=corruption.unit,
+                strength=np.array(corruption.strengths),
             )  # fmt: skip
             parts.append(part)
         progress(1)
-    return ChangeTest.join(parts)
+    return CorruptionTest.join(parts)
 
 
 def _codes(
-    checkpoint: Checkpoint, event: Event, imaging: ImagingSettings, change: Change,
+    checkpoint: Checkpoint, event: Event, imaging: ImagingSettings, corruption: Corruption,
     stream: tuple[int, ...],
 ) -> NDArray[np.float32]:  # fmt: skip
-    """(strengths, Z) of an event changed with every strength; NaN where it has no image."""
+    """(strengths, Z) of an event corrupted with every strength; NaN where it has no image."""
     views = [
-        _views(event, imaging, change, strength, np.random.default_rng(stream))
-        for strength in change.strengths
+        _views(event, imaging, corruption, strength, np.random.default_rng(stream))
+        for strength in corruption.strengths
     ]
     images = torch.from_numpy(np.stack(views))
     with torch.inference_mode():
@@ -245,15 +245,18 @@ def _codes(
 
 
 def _views(
-    event: Event, imaging: ImagingSettings, change: Change, strength: float,
+    event: Event, imaging: ImagingSettings, corruption: Corruption, strength: float,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """Energies (4, F, T) of a changed event; NaN where its strain is too short."""
-    settings, gps = change.settings(imaging, strength), change.time(event.gps, strength, rng)
+    """Energies (4, F, T) of a corrupted event; NaN where its strain is too short."""
+    settings, gps = (
+        corruption.settings(imaging, strength),
+        corruption.time(event.gps, strength, rng),
+    )
     strain = cut_block(event.source, gps, settings).strain
     if strain is None:
         return np.full((len(VIEWS), *IMAGE_SHAPE), np.nan, dtype=np.float32)
-    values = strain.values + change.added(strain, event.gps, strength, rng)
+    values = strain.values + corruption.added(strain, event.gps, strength, rng)
     return image_strain([replace(strain, values=values)], [gps], settings).views[0]
 
 

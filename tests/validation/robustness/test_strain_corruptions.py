@@ -1,4 +1,4 @@
-"""Natural changes of strain: what each adds, and what a test of them records."""
+"""Corruptions of strain: what each adds, and what a test of them records."""
 
 import numpy as np
 import pytest
@@ -11,16 +11,16 @@ from glitchvae.qtransform.whitening import whiten
 from glitchvae.simulate.noise import STEADY, asd, simulate_noise
 from glitchvae.spectrogram import imaging_settings
 from glitchvae.strain import Strain, open_strain, write_gwosc
-from glitchvae.validation.robustness.change_test import ChangeTest, compare_codes
-from glitchvae.validation.robustness.strain_changes import (
-    CHANGES,
+from glitchvae.validation.robustness.corruption_test import CorruptionTest, compare_codes
+from glitchvae.validation.robustness.strain_corruptions import (
+    CORRUPTIONS,
     AddedNoise,
     DriftingLine,
     LongerBlock,
     OtherSegments,
     SecondGlitch,
     Shift,
-    change_strain,
+    corrupt_strain,
 )
 from glitchvae.validation.robustness.strain_events import Event
 
@@ -54,7 +54,7 @@ def test_settings_and_time_change_as_they_say(rng):
     longer = LongerBlock().settings(LIGHT, 16.0)
     assert (longer.block, longer.min_block) == (16.0, 16.0)
     assert abs(Shift().time(GPS, 3.0, rng) - GPS) == pytest.approx(0.003)
-    assert len({change.name for change in CHANGES}) == len(CHANGES)
+    assert len({corruption.name for corruption in CORRUPTIONS}) == len(CORRUPTIONS)
 
 
 def test_a_line_gains_its_strength_in_a_second_and_drifts(quiet):
@@ -89,13 +89,13 @@ def test_noise_is_of_the_same_spectrum(quiet):
 
 def test_every_change_of_an_event_is_a_row(event):
     checkpoint = load_checkpoint("default")
-    changes = (Shift(strengths=(0.001, 30.0)), LongerBlock(strengths=(12.0, 32.0)))
+    corruptions = (Shift(strengths=(0.001, 30.0)), LongerBlock(strengths=(12.0, 32.0)))
     seen = []
-    found = change_strain(
-        checkpoint, [event, event], LIGHT, changes=changes, progress=seen.append
+    found = corrupt_strain(
+        checkpoint, [event, event], LIGHT, corruptions=corruptions, progress=seen.append
     )  # fmt: skip
     assert seen == [1, 1]
-    assert found.changes == ("time shift", "length of the block")
+    assert found.corruptions == ("time shift", "length of the block")
     assert len(found) == 8
     assert set(found.original) == {found.original[0]}
     shifted = found.of("time shift")
@@ -110,13 +110,13 @@ def test_every_change_of_an_event_is_a_row(event):
 def test_events_that_cannot_be_imaged_stop_the_test_at_once(event):
     seen = []
     with pytest.raises(InputError, match="outside_data"):
-        change_strain(
+        corrupt_strain(
             load_checkpoint("default"), [event, event._replace(gps=1.0)], LIGHT,
             progress=seen.append,
         )  # fmt: skip
     assert seen == []
-    with pytest.raises(InputError, match="no event to change"):
-        change_strain(load_checkpoint("default"), [], LIGHT)
+    with pytest.raises(InputError, match="no event to corrupt"):
+        corrupt_strain(load_checkpoint("default"), [], LIGHT)
 
 
 def test_what_is_kept_is_counted_with_intervals():
@@ -127,7 +127,7 @@ def test_what_is_kept_is_counted_with_intervals():
     after[3], after[2] = codes[0], np.nan
     named = prototypes.classify(codes).class_name, prototypes.classify(after).class_name
     found = compare_codes(
-        codes, after, named, prototypes.whitener, event=np.array([0, 1, 0, 1]), change="x",
+        codes, after, named, prototypes.whitener, event=np.array([0, 1, 0, 1]), corruption="x",
         unit="s", strength=np.array([1.0, 1.0, 2.0, 2.0]),
     )  # fmt: skip
     weak, strong = found.kept()
@@ -144,9 +144,9 @@ def test_what_is_kept_is_counted_with_intervals():
 
 
 def test_a_test_is_read_as_it_was_written(event, tmp_path):
-    found = change_strain(
-        load_checkpoint("default"), [event], LIGHT, changes=[Shift(strengths=(1.0,))]
+    found = corrupt_strain(
+        load_checkpoint("default"), [event], LIGHT, corruptions=[Shift(strengths=(1.0,))]
     )
-    found.write(tmp_path / "changes.h5")
-    read = ChangeTest.read(tmp_path / "changes.h5")
+    found.write(tmp_path / "corruptions.h5")
+    read = CorruptionTest.read(tmp_path / "corruptions.h5")
     assert (read.unit[0], read.class_name[0]) == ("ms", found.class_name[0])
