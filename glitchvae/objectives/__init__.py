@@ -13,7 +13,7 @@ from glitchvae.errors import ConfigError
 from glitchvae.objectives.base import (
     VAE,
     Batch,
-    CriticOptimizer,
+    DiscriminatorOptimizer,
     Objective,
     Weights,
     distortion,
@@ -31,10 +31,35 @@ from glitchvae.objectives.tc import TotalCorrelation
 from glitchvae.objectives.total_correlation import decompose
 
 __all__ = [
-    "DIPI", "DIPII", "DLGM", "OBJECTIVES", "TCDLGM", "VAE", "Annealed", "Batch", "Beta",
-    "Bottleneck", "Consistent", "Constant", "Cosine", "CriticOptimizer", "Cyclical", "Factor",
-    "Labelled", "Linear", "Objective", "Schedule", "Seatbelt", "TotalCorrelation", "Weights",
-    "decompose", "distortion", "kl_per_dimension", "permute_dimensions", "rate", "read_objective",
+    "DIPI",
+    "DIPII",
+    "DLGM",
+    "OBJECTIVES",
+    "TCDLGM",
+    "VAE",
+    "Annealed",
+    "Batch",
+    "Beta",
+    "Bottleneck",
+    "Consistent",
+    "Constant",
+    "Cosine",
+    "Cyclical",
+    "DiscriminatorOptimizer",
+    "Factor",
+    "Labelled",
+    "Linear",
+    "Objective",
+    "Schedule",
+    "Seatbelt",
+    "TotalCorrelation",
+    "Weights",
+    "decompose",
+    "distortion",
+    "kl_per_dimension",
+    "permute_dimensions",
+    "rate",
+    "read_objective",
 ]  # fmt: skip
 
 OBJECTIVES: dict[str, type[Objective]] = {

@@ -44,13 +44,13 @@ class Batch(NamedTuple):
     label: Tensor | None = None
 
 
-class CriticOptimizer(NamedTuple):
-    """Adam of a critic, which goes its own way beside the model's.
+class DiscriminatorOptimizer(NamedTuple):
+    """Adam of a discriminator, which goes its own way beside the model's.
 
     Args:
         learning_rate: Constant throughout.
         betas: Of Adam.
-        steps: Updates after which the critic stays as it is; 0 for no end.
+        steps: Updates after which the discriminator stays as it is; 0 for no end.
     """
 
     learning_rate: float
@@ -118,28 +118,30 @@ class Objective(Settings):
             ModelError: objective and model are named.
         """
 
-    def critic(self, latent_size: int) -> nn.Module | None:
+    def discriminator(self, latent_size: int) -> nn.Module | None:
         """A network with fresh weights that is trained beside the model; most need none."""
         return None
 
-    def critic_optimizer(self) -> CriticOptimizer | None:
-        """How the critic is trained, where there is one."""
+    def discriminator_optimizer(self) -> DiscriminatorOptimizer | None:
+        """How the discriminator is trained, where there is one."""
         return None
 
-    def critic_loss(self, critic: nn.Module, codes: Tensor, other: Tensor) -> Tensor:
-        """What the critic minimises, of detached codes (B, D) of two independent batches."""
+    def discriminator_loss(self, discriminator: nn.Module, codes: Tensor, other: Tensor) -> Tensor:
+        """What the discriminator minimises, of detached codes (B, D) of two independent batches."""
         raise NotImplementedError
 
-    def terms(self, model: VAE, batch: Batch, critic: nn.Module | None = None) -> dict[str, Tensor]:
+    def terms(
+        self, model: VAE, batch: Batch, discriminator: nn.Module | None = None
+    ) -> dict[str, Tensor]:
         """`reconstruction` and the latent terms of one posterior sample per event."""
         latents = model.infer(batch.x)
         return {
             "reconstruction": distortion(model.decode(latents.z), batch),
-            **self.latent_terms(latents, batch, critic),
+            **self.latent_terms(latents, batch, discriminator),
         }
 
     def latent_terms(
-        self, latents: Latents, batch: Batch, critic: nn.Module | None = None
+        self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """`rate`, and what else the objective asks of the latent variables."""
         return {"rate": rate(latents.posterior, latents.prior)}
@@ -153,7 +155,7 @@ class Objective(Settings):
         return {name: schedule(step) for name, schedule in self.schedules().items()}
 
     def __call__(
-        self, model: VAE, batch: Batch, weights: Weights, critic: nn.Module | None = None
+        self, model: VAE, batch: Batch, weights: Weights, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """The terms of a batch, with their weighted sum under `loss`.
 
@@ -162,7 +164,7 @@ class Objective(Settings):
                 called `loss`.
         """
         self.check(model)
-        terms = self.terms(model, batch, critic)
+        terms = self.terms(model, batch, discriminator)
         if "loss" in terms:
             raise ModelError(
                 f"a term of the objective {type(self).__name__} has the name of the sum of all",

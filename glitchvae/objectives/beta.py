@@ -93,8 +93,8 @@ class Bottleneck(Objective):
         return terms["reconstruction"] + weights["gamma"] * self.penalty(terms, weights)
 
     def __call__(
-        self, model: VAE, batch: Batch, weights: Weights, critic: nn.Module | None = None
+        self, model: VAE, batch: Batch, weights: Weights, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """The terms of a batch and their `penalty`, with the weighted sum under `loss`."""
-        terms = super().__call__(model, batch, weights, critic)
+        terms = super().__call__(model, batch, weights, discriminator)
         return {**terms, "penalty": self.penalty(terms, weights)}

@@ -35,7 +35,9 @@ class Compared(WeightedBeta):
         """K in nats of posterior means (2 B, Z); row i + B is the twin of row i."""
         raise NotImplementedError
 
-    def terms(self, model: VAE, batch: Batch, critic: nn.Module | None = None) -> dict[str, Tensor]:
+    def terms(
+        self, model: VAE, batch: Batch, discriminator: nn.Module | None = None
+    ) -> dict[str, Tensor]:
         """`reconstruction` and `rate` of the first of each pair, `contrast` of both.
 
         Raises:

@@ -37,13 +37,13 @@ class DIP(Objective):
         raise NotImplementedError
 
     def latent_terms(
-        self, latents: Latents, batch: Batch, critic: nn.Module | None = None
+        self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """`rate` and the two penalties."""
         covariance = self.covariance(latents)
         variance = covariance.diagonal()
         return {
-            **super().latent_terms(latents, batch, critic),
+            **super().latent_terms(latents, batch, discriminator),
             "penalty_od": (covariance - variance.diag_embed()).square().sum(),
             "penalty_d": (variance - 1.0).square().sum(),
         }

@@ -1,4 +1,4 @@
-"""Total correlation told by a critic: FactorVAE."""
+"""Total correlation told by a discriminator: FactorVAE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.functional import softplus
 
 from glitchvae.errors import ModelError
 from glitchvae.models import Latents
-from glitchvae.objectives.base import VAE, Batch, CriticOptimizer, Objective, Weights
+from glitchvae.objectives.base import VAE, Batch, DiscriminatorOptimizer, Objective, Weights
 from glitchvae.objectives.fitting import require_one_layer
 from glitchvae.objectives.schedules import Constant, Schedule
 
@@ -22,10 +22,10 @@ from glitchvae.objectives.schedules import Constant, Schedule
 class Factor(Objective):
     """FactorVAE (Kim & Mnih 2018, equation 2): D + R + gamma TC.
 
-    A critic learns to tell codes from codes whose dimensions were permuted across the
+    A discriminator learns to tell codes from codes whose dimensions were permuted across the
     batch, a draw of the product of their marginals; the difference of its two logits is the
     log of the ratio of densities, whose mean over the codes is the total correlation.
-    `critic_steps` ends the critic's training early (0: never); that of the reference study
+    `discriminator_steps` ends the discriminator's training early (0: never); that of the reference study
     (Locatello et al. 2019) probably took half of the model's steps.
     """
 
@@ -33,11 +33,11 @@ class Factor(Objective):
 
     name: Literal["factor"] = "factor"
     gamma: float = Field(default=30.0, ge=0.0)
-    critic_width: int = Field(default=1000, ge=1)
-    critic_depth: int = Field(default=6, ge=1)
-    critic_learning_rate: float = Field(default=1e-4, gt=0.0)
-    critic_betas: tuple[float, float] = (0.5, 0.9)
-    critic_steps: int = Field(default=0, ge=0)
+    discriminator_width: int = Field(default=1000, ge=1)
+    discriminator_depth: int = Field(default=6, ge=1)
+    discriminator_learning_rate: float = Field(default=1e-4, gt=0.0)
+    discriminator_betas: tuple[float, float] = (0.5, 0.9)
+    discriminator_steps: int = Field(default=0, ge=0)
 
     def schedules(self) -> dict[str, Schedule]:
         """A constant gamma."""
@@ -47,40 +47,42 @@ class Factor(Objective):
         """Refuse a hierarchy, whose layers depend on each other by design."""
         require_one_layer(self, model)
 
-    def critic(self, latent_size: int) -> nn.Sequential:
+    def discriminator(self, latent_size: int) -> nn.Sequential:
         """A perceptron of leaky ReLUs with the logits of "code" and "permuted"."""
-        widths = (latent_size, *[self.critic_width] * self.critic_depth)
+        widths = (latent_size, *[self.discriminator_width] * self.discriminator_depth)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
         return nn.Sequential(*layers, nn.Linear(widths[-1], 2))
 
-    def critic_optimizer(self) -> CriticOptimizer:
-        """Adam with the settings of the critic."""
-        return CriticOptimizer(self.critic_learning_rate, self.critic_betas, self.critic_steps)
+    def discriminator_optimizer(self) -> DiscriminatorOptimizer:
+        """Adam with the settings of the discriminator."""
+        return DiscriminatorOptimizer(
+            self.discriminator_learning_rate, self.discriminator_betas, self.discriminator_steps
+        )
 
-    def critic_loss(self, critic: nn.Module, codes: Tensor, other: Tensor) -> Tensor:
+    def discriminator_loss(self, discriminator: nn.Module, codes: Tensor, other: Tensor) -> Tensor:
         """Cross-entropy of codes (B, D) and of permuted codes of the other batch.
 
-        Both are detached here as well: the critic's step does not reach the encoder.
+        Both are detached here as well: the discriminator's step does not reach the encoder.
         """
-        code = log_ratio(critic, codes.detach())
-        permuted = log_ratio(critic, permute_dimensions(other.detach()))
+        code = log_ratio(discriminator, codes.detach())
+        permuted = log_ratio(discriminator, permute_dimensions(other.detach()))
         return 0.5 * (softplus(-code).mean() + softplus(permuted).mean())
 
     def latent_terms(
-        self, latents: Latents, batch: Batch, critic: nn.Module | None = None
+        self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
-        """`rate`, and the critic's `total_correlation`.
+        """`rate`, and the discriminator's `total_correlation`.
 
         Raises:
-            ModelError: there is no critic.
+            ModelError: there is no discriminator.
         """
-        if critic is None:
-            raise ModelError("the objective 'factor' needs a critic", found=None)
+        if discriminator is None:
+            raise ModelError("the objective 'factor' needs a discriminator", found=None)
         return {
-            **super().latent_terms(latents, batch, critic),
-            "total_correlation": log_ratio(_frozen(critic), latents.z).mean(),
+            **super().latent_terms(latents, batch, discriminator),
+            "total_correlation": log_ratio(_frozen(discriminator), latents.z).mean(),
         }
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
@@ -89,14 +91,14 @@ class Factor(Objective):
         return elbo + weights["gamma"] * terms["total_correlation"]
 
 
-def log_ratio(critic: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Log of q(z) over the product of its marginals (B,), as the critic has it.
+def log_ratio(discriminator: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Log of q(z) over the product of its marginals (B,), as the discriminator has it.
 
-    The critic runs in the precision of the codes (B, D) also under autocast: the ratio is a
+    The discriminator runs in the precision of the codes (B, D) also under autocast: the ratio is a
     difference of logits.
     """
     with torch.autocast(z.device.type, enabled=False):
-        logits = critic(z)
+        logits = discriminator(z)
     return logits[:, 0] - logits[:, 1]
 
 
@@ -106,7 +108,7 @@ def permute_dimensions(codes: Tensor) -> Tensor:
     return codes.gather(0, order)
 
 
-def _frozen(critic: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The critic without gradients of its own weights: the model's step leaves them alone."""
-    weights = {name: weight.detach() for name, weight in critic.named_parameters()}
-    return lambda z: functional_call(critic, weights, (z,))
+def _frozen(discriminator: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The discriminator without gradients of its own weights: the model's step leaves them alone."""
+    weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
+    return lambda z: functional_call(discriminator, weights, (z,))

@@ -37,10 +37,10 @@ class DLGM(WeightedBeta):
         require_hierarchy(self, model, one_layer="beta (annealed with a schedule)")
 
     def latent_terms(
-        self, latents: Latents, batch: Batch, critic: nn.Module | None = None
+        self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """`rate`, and `rate_1` … `rate_L` of the layers, bottom up."""
-        return {**super().latent_terms(latents, batch, critic), **layer_rates(latents)}
+        return {**super().latent_terms(latents, batch, discriminator), **layer_rates(latents)}
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """D + beta (R_1 + … + R_L), with free bits."""
@@ -63,10 +63,10 @@ class TopTCDLGM(TopTotalCorrelation):
     free_bits_on: FreeBitsOn = "lower"
 
     def latent_terms(
-        self, latents: Latents, batch: Batch, critic: nn.Module | None = None
+        self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """`rate` and `rate_1` … `rate_L`, and the three parts of `rate_L` by sample."""
-        return {**super().latent_terms(latents, batch, critic), **layer_rates(latents)}
+        return {**super().latent_terms(latents, batch, discriminator), **layer_rates(latents)}
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """D + R_1 + … + R_L + (beta - 1) TC(z_L), with free bits."""

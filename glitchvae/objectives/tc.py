@@ -27,11 +27,11 @@ class TopTotalCorrelation(WeightedBeta):
     kl: Literal["analytic", "sampled"] = "analytic"
 
     def latent_terms(
-        self, latents: Latents, batch: Batch, critic: nn.Module | None = None
+        self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """`rate`, and the three parts of the top layer's by sample."""
         return {
-            **super().latent_terms(latents, batch, critic),
+            **super().latent_terms(latents, batch, discriminator),
             **decompose(
                 latents.samples[-1], latents.posteriors[-1], latents.priors[-1],
                 population=batch.population, estimator=self.estimator,

@@ -46,7 +46,11 @@ class Memory(NamedTuple):
 def memory_of(trainer: Trainer) -> Memory:
     """Memory of the steps of a run, from what two small steps keep for the way back."""
     weights = sum(p.numel() for p in trainer.model.parameters())
-    weights += 0 if trainer.critic is None else sum(p.numel() for p in trainer.critic.parameters())
+    weights += (
+        0
+        if trainer.discriminator is None
+        else sum(p.numel() for p in trainer.discriminator.parameters())
+    )
     images = trainer.data.nbytes if trainer.data.resident else 0
     few, more = kept_bytes(trainer, 2), kept_bytes(trainer, 4)
     return Memory(images + _BYTES_A_WEIGHT * weights, _BACKWARD * (more - few) / 2)

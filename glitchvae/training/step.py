@@ -33,7 +33,7 @@ class StepResult(NamedTuple):
 class Step(nn.Module):
     """A model under an objective; the call is the forward half of an update.
 
-    It is a module so that torch's own launcher can wrap it. The critic is not among its
+    It is a module so that torch's own launcher can wrap it. The discriminator is not among its
     parameters: the model's step must leave it alone.
     """
 
@@ -44,13 +44,13 @@ class Step(nn.Module):
         self.in_half = precision == "bfloat16"
 
     def forward(
-        self, batch: Batch, weights: Weights, critic: nn.Module | None = None
+        self, batch: Batch, weights: Weights, discriminator: nn.Module | None = None
     ) -> StepResult:
         """The terms of a batch of images in [0, 1]."""
         watched = _Watched(self.model)
         batch = in_range(batch, self.model)
         with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self.in_half):
-            terms = self.objective(watched, batch, weights, critic)
+            terms = self.objective(watched, batch, weights, discriminator)
             other = () if batch.other is None else (self._codes(batch.other),)
         latents = watched.passes[0]
         kl = kl_per_dimension(latents).detach()
@@ -61,17 +61,17 @@ class Step(nn.Module):
         return self.model.infer(x).z
 
 
-class CriticStep(nn.Module):
-    """What a critic minimises, as a module that torch's own launcher can wrap."""
+class DiscriminatorStep(nn.Module):
+    """What a discriminator minimises, as a module that torch's own launcher can wrap."""
 
-    def __init__(self, critic: nn.Module, objective: Objective) -> None:
+    def __init__(self, discriminator: nn.Module, objective: Objective) -> None:
         super().__init__()
-        self.critic = critic
+        self.discriminator = discriminator
         self.objective = objective
 
     def forward(self, codes: Tensor, other: Tensor) -> Tensor:
         """The loss on detached codes (B, D) of two independent batches."""
-        return self.objective.critic_loss(self.critic, codes, other)
+        return self.objective.discriminator_loss(self.discriminator, codes, other)
 
 
 class _Watched:

@@ -20,7 +20,7 @@ from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import ALONE, Ranks
 from glitchvae.training.log import kl_columns
 from glitchvae.training.order import DataOrder, draw_seed
-from glitchvae.training.step import CriticStep, Step, StepResult, captured
+from glitchvae.training.step import DiscriminatorStep, Step, StepResult, captured
 
 MOST_DIMENSIONS = 256
 """Models with more latent dimensions log no KL per dimension: `log.csv` would be mostly that."""
@@ -53,17 +53,25 @@ class Trainer:
         check_share(config, ranks)
         self.data = data.to(self.device)
         self.rows = training_rows(data)
-        self.model, self.critic = fresh_networks(config, self.data, self.device, network=network)
+        self.model, self.discriminator = fresh_networks(
+            config, self.data, self.device, network=network
+        )
         self.optimizer = adam(self.model.parameters(), config.learning_rate, self.device)
-        critic_weights = [] if self.critic is None else list(self.critic.parameters())
-        self.critic_optimizer = adam_of_critic(critic_weights, config, self.device)
+        discriminator_weights = (
+            [] if self.discriminator is None else list(self.discriminator.parameters())
+        )
+        self.discriminator_optimizer = adam_of_discriminator(
+            discriminator_weights, config, self.device
+        )
         self.step = 0
         self._plain_step = Step(self.model, config.objective, config.precision)
         shared = ranks.share(self._plain_step, self.device)
         self.forward = captured(shared, config, self.device)
-        self._critic_step = None
-        if self.critic is not None:
-            self._critic_step = ranks.share(CriticStep(self.critic, config.objective), self.device)
+        self._discriminator_step = None
+        if self.discriminator is not None:
+            self._discriminator_step = ranks.share(
+                DiscriminatorStep(self.discriminator, config.objective), self.device
+            )
         self._batches = Batches(self.data, self.rows, config, self.device, ranks)
         self._weights = WeightTable([config], self.device)
         self._pending = Pending(config.objective)
@@ -73,14 +81,14 @@ class Trainer:
         batch = self._batches(self.step)
         seed = draw_seed(self.config.seed, order.SAMPLES, self.step, *self.ranks.key)
         seed_samples(seed, self.device)
-        outcome = self.forward(batch, self._weights(self.step, 0), self.critic)
+        outcome = self.forward(batch, self._weights(self.step, 0), self.discriminator)
         self.optimizer.zero_grad(set_to_none=True)
         outcome.terms["loss"].backward()
         # An infinite threshold leaves the gradient as it is; the norm is wanted for the log.
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), torch.inf)
         set_learning_rate(self.optimizer, self.config.learning_rate_at(self.step))
         self.optimizer.step()
-        extra = self._train_critic(outcome) | {"gradient_norm": norm}
+        extra = self._train_discriminator(outcome) | {"gradient_norm": norm}
         self._pending.add(outcome, extra)
         self.step += 1
 
@@ -96,7 +104,7 @@ class Trainer:
     def probe(self, events: int) -> StepResult:
         """The forward half of a step with some events, to measure what it takes."""
         weights = self._weights(self.step, 0)
-        return self._plain_step(self._batches.first(events), weights, self.critic)
+        return self._plain_step(self._batches.first(events), weights, self.discriminator)
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` continues bit by bit."""
@@ -105,9 +113,9 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        if self.critic is not None and self.critic_optimizer is not None:
-            state["critic"] = self.critic.state_dict()
-            state["critic_optimizer"] = self.critic_optimizer.state_dict()
+        if self.discriminator is not None and self.discriminator_optimizer is not None:
+            state["discriminator"] = self.discriminator.state_dict()
+            state["discriminator_optimizer"] = self.discriminator_optimizer.state_dict()
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -115,21 +123,25 @@ class Trainer:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.critic is not None and self.critic_optimizer is not None:
-            self.critic.load_state_dict(state["critic"])
-            self.critic_optimizer.load_state_dict(state["critic_optimizer"])
+        if self.discriminator is not None and self.discriminator_optimizer is not None:
+            self.discriminator.load_state_dict(state["discriminator"])
+            self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
 
-    def _train_critic(self, outcome: StepResult) -> dict[str, Tensor]:
+    def _train_discriminator(self, outcome: StepResult) -> dict[str, Tensor]:
         """Its own step, on codes that are detached: nothing of it reaches the model."""
-        settings = self.config.objective.critic_optimizer()
-        if self._critic_step is None or self.critic_optimizer is None or settings is None:
+        settings = self.config.objective.discriminator_optimizer()
+        if (
+            self._discriminator_step is None
+            or self.discriminator_optimizer is None
+            or settings is None
+        ):
             return {}
-        loss = self._critic_step(*outcome.codes)
+        loss = self._discriminator_step(*outcome.codes)
         if settings.steps == 0 or self.step < settings.steps:
-            self.critic_optimizer.zero_grad(set_to_none=True)
+            self.discriminator_optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            self.critic_optimizer.step()
-        return {"critic_loss": loss}
+            self.discriminator_optimizer.step()
+        return {"discriminator_loss": loss}
 
 
 class Pending:
@@ -265,7 +277,7 @@ def fresh_networks(
     config: TrainingConfig, data: TrainingImages, device: torch.device,
     layout: torch.memory_format = torch.channels_last, network: Model[Any] | None = None,
 ) -> tuple[Model[Any], nn.Module | None]:  # fmt: skip
-    """Model and critic with the weights that the seed gives, on a device.
+    """Model and discriminator with the weights that the seed gives, on a device.
 
     A `network` is copied with the weights it has; one of the user's own keeps its layout in
     memory, which its code may rely on.
@@ -281,9 +293,9 @@ def fresh_networks(
     if isinstance(model, UserVAE):
         layout = torch.preserve_format
     check_fit(model, config, data)
-    critic = config.objective.critic(sum(model.layers))
+    discriminator = config.objective.discriminator(sum(model.layers))
     model = model.to(device, memory_format=layout)  # type: ignore[call-overload]
-    return model, None if critic is None else critic.to(device)
+    return model, None if discriminator is None else discriminator.to(device)
 
 
 def check_share(config: TrainingConfig, ranks: Ranks) -> None:
@@ -327,11 +339,11 @@ def adam(
     )
 
 
-def adam_of_critic(
+def adam_of_discriminator(
     parameters: Collection[Tensor], config: TrainingConfig, device: torch.device
 ) -> torch.optim.Adam | None:
-    """Adam as the objective wants it for its critic; None where there is no critic."""
-    settings = config.objective.critic_optimizer()
+    """Adam as the objective wants it for its discriminator; None where there is no discriminator."""
+    settings = config.objective.discriminator_optimizer()
     if settings is None or not parameters:
         return None
     return adam(parameters, settings.learning_rate, device, betas=settings.betas)

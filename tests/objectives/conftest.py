@@ -111,10 +111,10 @@ def hierarchy() -> Callable[..., HierarchicalVAE]:
 
 @pytest.fixture
 def tiny_objective() -> Callable[..., Objective]:
-    """An objective by name, with a critic small enough for a test."""
+    """An objective by name, with a discriminator small enough for a test."""
 
     def make(name: str, **values: object) -> Objective:
-        small = {"critic_width": 8, "critic_depth": 2} if name == "factor" else {}
+        small = {"discriminator_width": 8, "discriminator_depth": 2} if name == "factor" else {}
         return OBJECTIVES[name].model_validate({**small, **values})
 
     return make

@@ -11,14 +11,14 @@ HIERARCHICAL = ("dlgm", "tc-dlgm", "seatbelt")
 
 
 class Step(nn.Module):
-    """Model, critic and objective behind one forward, as a step that is captured has them."""
+    """Model, discriminator and objective behind one forward, as a step that is captured has them."""
 
-    def __init__(self, objective, model, critic) -> None:
+    def __init__(self, objective, model, discriminator) -> None:
         super().__init__()
-        self.objective, self.model, self.critic = objective, model, critic
+        self.objective, self.model, self.discriminator = objective, model, discriminator
 
     def forward(self, batch, weights: dict[str, float | Tensor]) -> dict[str, Tensor]:
-        return self.objective(self.model, batch, weights, self.critic)
+        return self.objective(self.model, batch, weights, self.discriminator)
 
 
 @pytest.fixture(params=OBJECTIVES)
@@ -27,8 +27,8 @@ def step(request, tiny_objective, ladder) -> Step:
     objective = tiny_objective(request.param)
     layers = (3, 2) if request.param in HIERARCHICAL else (2,)
     model = ladder(layers, "first" if request.param == "tc-dlgm" else "all")
-    critic = objective.critic(model.layers[0])
-    return Step(objective, model, None if critic is None else critic.double())
+    discriminator = objective.discriminator(model.layers[0])
+    return Step(objective, model, None if discriminator is None else discriminator.double())
 
 
 def is_image(value: object) -> bool:
@@ -83,29 +83,31 @@ def test_stacked_members_are_what_each_is_alone(step, batch):
             torch.testing.assert_close(found[name][member], expected)
 
 
-def test_stacked_critics_learn_what_each_does_alone(tiny_objective):
+def test_stacked_discriminators_learn_what_each_does_alone(tiny_objective):
     objective = tiny_objective("factor")
-    critics = [objective.critic(2).double() for _ in range(3)]
-    parameters, _ = stack_module_state(critics)
+    discriminators = [objective.discriminator(2).double() for _ in range(3)]
+    parameters, _ = stack_module_state(discriminators)
     codes, other = torch.randn(2, 3, 9, 2, dtype=torch.float64)
 
     class Step(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.critic = critics[0]
+            self.discriminator = discriminators[0]
 
         def forward(self, codes: Tensor, other: Tensor) -> Tensor:
-            return objective.critic_loss(self.critic, codes, other)
+            return objective.discriminator_loss(self.discriminator, codes, other)
 
     def loss(parameters, codes, other):
-        named = {f"critic.{name}": value for name, value in parameters.items()}
+        named = {f"discriminator.{name}": value for name, value in parameters.items()}
         return functional_call(Step(), named, (codes, other))
 
     torch.manual_seed(0)
     found = vmap(loss, randomness="same")(parameters, codes, other)
     for member in range(3):
         torch.manual_seed(0)
-        expected = objective.critic_loss(critics[member], codes[member], other[member])
+        expected = objective.discriminator_loss(
+            discriminators[member], codes[member], other[member]
+        )
         torch.testing.assert_close(found[member], expected)
 
 

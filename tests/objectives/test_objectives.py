@@ -29,19 +29,19 @@ ELBO = {
 
 def evaluate(objective, model, batch, *, step=3, seed=2):
     torch.manual_seed(seed)
-    critic = objective.critic(model.layers[0])
-    critic = None if critic is None else critic.double()
+    discriminator = objective.discriminator(model.layers[0])
+    discriminator = None if discriminator is None else discriminator.double()
     torch.manual_seed(seed)
-    return objective(model, batch, objective.weights(step), critic)
+    return objective(model, batch, objective.weights(step), discriminator)
 
 
 def elements(objective, model, batch, *, step, seed=2):
     """Terms and loss without the check: it refuses one layer under the name of a hierarchy."""
     torch.manual_seed(seed)
-    critic = objective.critic(model.layers[0])
-    critic = None if critic is None else critic.double()
+    discriminator = objective.discriminator(model.layers[0])
+    discriminator = None if discriminator is None else discriminator.double()
     torch.manual_seed(seed)
-    terms = objective.terms(model, batch, critic)
+    terms = objective.terms(model, batch, discriminator)
     return {"loss": objective.total(terms, objective.weights(step)), **terms}
 
 

@@ -18,7 +18,7 @@ from glitchvae.training.trainer import Trainer
 class Quiet(Beta):
     """A beta-VAE without draws: its gradient depends on the batch alone."""
 
-    def terms(self, model, batch, critic=None):
+    def terms(self, model, batch, discriminator=None):
         latents = model.infer(batch.x, sample=False)
         return {
             "reconstruction": distortion(model.decode(latents.z), batch),

@@ -148,9 +148,9 @@ def test_a_state_of_an_earlier_version_goes_on(data, tmp_path, config):
     assert float(rows[-1]["kl_1"]) > 0
 
 
-def test_pictures_and_a_critic_go_on_without_a_trace(pictures, tmp_path, stop_after):
+def test_pictures_and_a_discriminator_go_on_without_a_trace(pictures, tmp_path, stop_after):
     config = TrainingConfig(
-        objective=Factor(critic_width=8, critic_depth=2), steps=10, batch_size=8, save_every=3,
+        objective=Factor(discriminator_width=8, discriminator_depth=2), steps=10, batch_size=8, save_every=3,
         model=ImageVAESettings(image_shape=(1, 32, 32), latent_size=3),
     )  # fmt: skip
     whole = train(pictures, config, tmp_path / "whole")
@@ -159,8 +159,12 @@ def test_pictures_and_a_critic_go_on_without_a_trace(pictures, tmp_path, stop_af
     parts = train(pictures, config, tmp_path / "parts", resume=True)
     assert weights(parts) == weights(whole)
     assert (parts / "log.csv").read_text() == (whole / "log.csv").read_text()
-    critics = [torch.load(r / "resume" / "state.pt")["critic"] for r in (whole, parts)]
-    assert all(torch.equal(critics[0][name], critics[1][name]) for name in critics[0])
+    discriminators = [
+        torch.load(r / "resume" / "state.pt")["discriminator"] for r in (whole, parts)
+    ]
+    assert all(
+        torch.equal(discriminators[0][name], discriminators[1][name]) for name in discriminators[0]
+    )
     assert load_checkpoint(whole).card.architecture == "image"
 
 

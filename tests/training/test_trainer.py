@@ -1,4 +1,4 @@
-"""Single steps: critic, weights, what the log holds, what does not fit together."""
+"""Single steps: discriminator, weights, what the log holds, what does not fit together."""
 
 import numpy as np
 import pytest
@@ -36,17 +36,17 @@ def weights_after(data, config, steps=3):
 
 
 def test_objectives_that_are_one_train_one_model(pictures):
-    """beta(1) = annealed(1) = TC(1) = Factor(0); the critic's steps leave the model alone."""
+    """beta(1) = annealed(1) = TC(1) = Factor(0); the discriminator's steps leave the model alone."""
     objectives = (
-        Beta(beta=1), Annealed(beta0=1), TotalCorrelation(beta=1), Factor(gamma=0, critic_width=8),
+        Beta(beta=1), Annealed(beta0=1), TotalCorrelation(beta=1), Factor(gamma=0, discriminator_width=8),
     )  # fmt: skip
     found = [weights_after(pictures, settings(objective=each)) for each in objectives]
     for other in found[1:]:
         torch.testing.assert_close(found[0], other, rtol=0, atol=1e-6)
 
 
-def test_a_critic_learns_from_a_second_batch_until_its_end(pictures):
-    objective = Factor(critic_width=8, critic_depth=2, critic_steps=2)
+def test_a_discriminator_learns_from_a_second_batch_until_its_end(pictures):
+    objective = Factor(discriminator_width=8, discriminator_depth=2, discriminator_steps=2)
     trainer = Trainer(pictures, settings(objective=objective))
     batch = trainer._batches(0)
     assert batch.other is not None
@@ -54,10 +54,10 @@ def test_a_critic_learns_from_a_second_batch_until_its_end(pictures):
     seen = []
     for _ in range(4):
         trainer.advance()
-        seen.append(trainer.critic[0].weight.detach().clone())
+        seen.append(trainer.discriminator[0].weight.detach().clone())
     assert not torch.equal(seen[0], seen[1])
     assert torch.equal(seen[1], seen[3])
-    assert "critic_loss" in trainer.read_terms()
+    assert "discriminator_loss" in trainer.read_terms()
 
 
 def test_kl_of_dimensions_adds_up_to_the_rate(pictures):
@@ -80,8 +80,8 @@ class NamedAlike(Beta):
     def schedules(self):
         return {**super().schedules(), self.schedule: Constant(7.0)}
 
-    def latent_terms(self, latents, batch, critic=None):
-        terms = super().latent_terms(latents, batch, critic)
+    def latent_terms(self, latents, batch, discriminator=None):
+        terms = super().latent_terms(latents, batch, discriminator)
         return {**terms, self.term: latents.z.abs().sum(dim=1).mean()}
 
 

@@ -21,12 +21,12 @@ from glitchvae.training.config import TrainingConfig
 from glitchvae.training.ensemble.matrix import with_matrix_products
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.order import DataOrder, draw_seed
-from glitchvae.training.step import CriticStep, Step, StepResult, captured
+from glitchvae.training.step import DiscriminatorStep, Step, StepResult, captured
 from glitchvae.training.trainer import (
     Pending,
     WeightTable,
     adam,
-    adam_of_critic,
+    adam_of_discriminator,
     data_order,
     fresh_networks,
     log_row,
@@ -39,16 +39,16 @@ Tensors = dict[str, Tensor]
 
 
 class Member(nn.Module):
-    """One member's step with its critic inside, so that a call can replace all weights."""
+    """One member's step with its discriminator inside, so that a call can replace all weights."""
 
-    def __init__(self, step: Step, critic: nn.Module | None) -> None:
+    def __init__(self, step: Step, discriminator: nn.Module | None) -> None:
         super().__init__()
         self.step = step
-        self.critic = critic
+        self.discriminator = discriminator
 
     def forward(self, batch: Batch, weights: Tensors) -> StepResult:
         """The terms of a batch."""
-        return self.step(batch, weights, self.critic)
+        return self.step(batch, weights, self.discriminator)
 
 
 class StackedEnsemble:
@@ -78,13 +78,17 @@ class StackedEnsemble:
         layout = torch.contiguous_format
         networks = [fresh_networks(config, self.data, device, layout) for config in configs]
         self.networks = [model for model, _ in networks]
-        critics = [critic for _, critic in networks if critic is not None]
+        discriminators = [
+            discriminator for _, discriminator in networks if discriminator is not None
+        ]
         self.weights, self.buffers = stack_module_state(list(self.networks))
-        self.critic_weights = stack_module_state(critics)[0] if critics else {}
-        self._member = _template(self.networks[0], critics, self.config, matrix)
-        self.critic_forward = _mapped_critic(critics, self.config)
+        self.discriminator_weights = stack_module_state(discriminators)[0] if discriminators else {}
+        self._member = _template(self.networks[0], discriminators, self.config, matrix)
+        self.discriminator_forward = _mapped_discriminator(discriminators, self.config)
         self.optimizer = adam(self.weights.values(), self.config.learning_rate, device)
-        self.critic_optimizer = adam_of_critic(self.critic_weights.values(), self.config, device)
+        self.discriminator_optimizer = adam_of_discriminator(
+            self.discriminator_weights.values(), self.config, device
+        )
         self.forward = captured(vmap(self._loss, randomness="different"), self.config, device)
         self.step = 0
         rows = training_rows(data)
@@ -108,13 +112,15 @@ class StackedEnsemble:
         """One update of all members. Nothing is copied to the host."""
         images, scale = self._images(), self._schedules(self.step, slice(None))
         seed_samples(draw_seed(*self._seeds, order.SAMPLES, self.step), self.device)
-        outcome = self.forward(self.weights, self.buffers, self.critic_weights, images, scale)
+        outcome = self.forward(
+            self.weights, self.buffers, self.discriminator_weights, images, scale
+        )
         self.optimizer.zero_grad(set_to_none=True)
         outcome.terms["loss"].sum().backward()
         norms = gradient_norms(self.weights.values())
         set_learning_rate(self.optimizer, self.config.learning_rate_at(self.step))
         self.optimizer.step()
-        self._pending.add(outcome, self._train_critics(outcome) | {"gradient_norm": norms})
+        self._pending.add(outcome, self._train_discriminators(outcome) | {"gradient_norm": norms})
         self.step += 1
 
     def read_terms(self) -> list[dict[str, float]] | None:
@@ -140,9 +146,11 @@ class StackedEnsemble:
         self.step = states[0]["step"]
         _fill(self.weights | self.buffers, [state["model"] for state in states])
         _restore_adam(self.optimizer, [state["optimizer"] for state in states])
-        if self.critic_optimizer is not None:
-            _fill(self.critic_weights, [state["critic"] for state in states])
-            _restore_adam(self.critic_optimizer, [s["critic_optimizer"] for s in states])
+        if self.discriminator_optimizer is not None:
+            _fill(self.discriminator_weights, [state["discriminator"] for state in states])
+            _restore_adam(
+                self.discriminator_optimizer, [s["discriminator_optimizer"] for s in states]
+            )
 
     def _state(self, index: int) -> dict[str, Any]:
         state = {
@@ -150,9 +158,9 @@ class StackedEnsemble:
             "model": _member(self.weights | self.buffers, index),
             "optimizer": _adam_state(self.optimizer, index),
         }
-        if self.critic_optimizer is not None:
-            state["critic"] = _member(self.critic_weights, index)
-            state["critic_optimizer"] = _adam_state(self.critic_optimizer, index)
+        if self.discriminator_optimizer is not None:
+            state["discriminator"] = _member(self.discriminator_weights, index)
+            state["discriminator_optimizer"] = _adam_state(self.discriminator_optimizer, index)
         return state
 
     def _images(self) -> Tensors:
@@ -168,21 +176,32 @@ class StackedEnsemble:
         rng = np.random.default_rng((*self._seeds, stream, self.step))
         return self.data.training_batch(rows, self.config.augmentation, rng)
 
-    def _train_critics(self, outcome: StepResult) -> Tensors:
-        settings = self.config.objective.critic_optimizer()
-        if self.critic_forward is None or self.critic_optimizer is None or settings is None:
+    def _train_discriminators(self, outcome: StepResult) -> Tensors:
+        settings = self.config.objective.discriminator_optimizer()
+        if (
+            self.discriminator_forward is None
+            or self.discriminator_optimizer is None
+            or settings is None
+        ):
             return {}
-        loss = self.critic_forward(self.critic_weights, outcome.codes)
+        loss = self.discriminator_forward(self.discriminator_weights, outcome.codes)
         if settings.steps == 0 or self.step < settings.steps:
-            self.critic_optimizer.zero_grad(set_to_none=True)
+            self.discriminator_optimizer.zero_grad(set_to_none=True)
             loss.sum().backward()
-            self.critic_optimizer.step()
-        return {"critic_loss": loss}
+            self.discriminator_optimizer.step()
+        return {"discriminator_loss": loss}
 
     def _loss(
-        self, weights: Tensors, buffers: Tensors, critic: Tensors, images: Tensors, scale: Tensors
+        self,
+        weights: Tensors,
+        buffers: Tensors,
+        discriminator: Tensors,
+        images: Tensors,
+        scale: Tensors,
     ) -> StepResult:
-        values = _prefixed("step.model.", weights | buffers) | _prefixed("critic.", critic)
+        values = _prefixed("step.model.", weights | buffers) | _prefixed(
+            "discriminator.", discriminator
+        )
         batch = Batch(**images, population=self._population)
         return functional_call(self._member, values, (batch, scale))
 
@@ -194,24 +213,24 @@ def gradient_norms(weights: Iterable[Tensor]) -> Tensor:
 
 
 def _template(
-    model: Model[Any], critics: Sequence[nn.Module], config: TrainingConfig, matrix: bool
+    model: Model[Any], discriminators: Sequence[nn.Module], config: TrainingConfig, matrix: bool
 ) -> Member:
     """A member whose weights come with each call."""
     form = cast("Model[Any]", with_matrix_products(model)) if matrix else model
     step = Step(form, config.objective, config.precision)
-    return Member(step, critics[0] if critics else None)
+    return Member(step, discriminators[0] if discriminators else None)
 
 
-def _mapped_critic(
-    critics: Sequence[nn.Module], config: TrainingConfig
+def _mapped_discriminator(
+    discriminators: Sequence[nn.Module], config: TrainingConfig
 ) -> Callable[..., Tensor] | None:
-    """What the critics of all members minimise (M,), a function of weights and codes."""
-    if not critics:
+    """What the discriminators of all members minimise (M,), a function of weights and codes."""
+    if not discriminators:
         return None
-    step = CriticStep(critics[0], config.objective)
+    step = DiscriminatorStep(discriminators[0], config.objective)
 
     def loss(weights: Tensors, codes: tuple[Tensor, ...]) -> Tensor:
-        return functional_call(step, _prefixed("critic.", weights), codes)
+        return functional_call(step, _prefixed("discriminator.", weights), codes)
 
     return vmap(loss, randomness="different")
 

@@ -48,7 +48,7 @@ def same_draws(monkeypatch):
     [
         (Annealed(), "beta0=1,7"),
         (TotalCorrelation(), "beta=1,7"),
-        (Factor(critic_width=8, critic_depth=2), "gamma=1,7"),
+        (Factor(discriminator_width=8, discriminator_depth=2), "gamma=1,7"),
     ],
     ids=["annealed", "tc", "factor"],
 )
@@ -92,7 +92,9 @@ def test_a_hierarchy_with_batch_norm_can_be_stacked(pictures, config):
 def test_a_killed_ensemble_goes_on_without_a_trace(
     strategy, pictures, config, tmp_path, stop_after
 ):
-    shared = config.model_copy(update={"objective": Factor(critic_width=8, critic_depth=2)})
+    shared = config.model_copy(
+        update={"objective": Factor(discriminator_width=8, discriminator_depth=2)}
+    )
     members = expand_members(shared, ["gamma=2,9"])
     whole = train_ensemble(pictures, shared, members, tmp_path / "whole", strategy=strategy)
     with pytest.raises(stop_after.killed):

@@ -55,9 +55,9 @@ def test_members_that_differ_in_more_than_weights_and_seeds_cannot_be_stacked(co
 
     assert obstacle({"seed": 1}, {"seed": 2, "beta0": 3}) == ""
     assert "learning_rate" in obstacle({}, {"learning_rate": 0.1})
-    critic = obstacle({}, {"critic_steps": 5, "gamma": 3}, objective=Factor())
-    assert "critic_steps" in critic
-    assert "gamma" not in critic
+    discriminator = obstacle({}, {"discriminator_steps": 5, "gamma": 3}, objective=Factor())
+    assert "discriminator_steps" in discriminator
+    assert "gamma" not in discriminator
 
 
 def changed(value):
@@ -78,7 +78,7 @@ def test_keys_of_weights_act_through_schedules_alone(name):
     everything, label = torch.ones(4, 1, 1, 1, dtype=torch.bool), torch.tensor([0, 0, 1, -1])
     batch = Batch(x, x, everything, 9, twin=x.flip(0), label=label)
     objective = read_objective({"name": name})
-    critic = objective.critic(3)
+    discriminator = objective.discriminator(3)
     keys = OF_THE_WEIGHTS & set(type(objective).model_fields)
     assert keys
     for key in keys:
@@ -86,6 +86,6 @@ def test_keys_of_weights_act_through_schedules_alone(name):
         terms = []
         for each in (objective, other):
             torch.manual_seed(1)
-            terms.append(each(model, batch, objective.weights(3), critic))
+            terms.append(each(model, batch, objective.weights(3), discriminator))
         assert terms[0].keys() == terms[1].keys()
         assert all(torch.equal(terms[0][k], terms[1][k]) for k in terms[0]), key
