@@ -210,7 +210,7 @@ def config_of(model, objective, **changes):
     """Settings of a short run; objectives that compare two changes of each event get them."""
     compares = objective in ("consistent", "labelled")
     augmentation = Augmentation(
-        twins=compares, hidden_view=0.5, other_noise=0.5, loudness=(0.5, 1.5)
+        positive_pairs=compares, hidden_view=0.5, other_noise=0.5, loudness=(0.5, 1.5)
     )
     given = {"batch_size": 4, "steps": 3, "compiled": "no", "augmentation": augmentation}
     return TrainingConfig(

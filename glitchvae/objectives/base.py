@@ -30,7 +30,7 @@ class Batch(NamedTuple):
         valid: Pixels of `target` that exist, broadcasts to it (B, 1, F, T).
         population: Events in the training set, of which these are a random draw.
         other: Input of a second, independent draw, for objectives that ask for it.
-        twin: Input of the same events changed in another way, for objectives that compare.
+        positive: Input of the same events changed in another way, for objectives that compare.
         label: Index of the class of each event (B,), -1 where it is not known, for objectives
             that learn from labels; None where no event of the data has one.
     """
@@ -40,7 +40,7 @@ class Batch(NamedTuple):
     valid: Tensor
     population: int = 0
     other: Tensor | None = None
-    twin: Tensor | None = None
+    positive: Tensor | None = None
     label: Tensor | None = None
 
 

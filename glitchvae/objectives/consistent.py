@@ -18,7 +18,7 @@ from glitchvae.objectives.schedules import Linear, Schedule
 class Compared(WeightedBeta):
     """Base of D + beta R + consistency K: every event is encoded twice, changed in two ways.
 
-    K asks the posterior means of the two (`Batch.x`, `Batch.twin`) to be alike. What the
+    K asks the posterior means of the two (`Batch.x`, `Batch.positive`) to be alike. What the
     changes touch, such as the noise around the glitch, is of no use for that and leaves the
     code. `consistency` rises to its value over `ramp` steps.
     """
@@ -32,7 +32,7 @@ class Compared(WeightedBeta):
         return {**super().schedules(), "consistency": Linear(0.0, self.consistency, self.ramp)}
 
     def contrast(self, means: Tensor, batch: Batch) -> Tensor:
-        """K in nats of posterior means (2 B, Z); row i + B is the twin of row i."""
+        """K in nats of posterior means (2 B, Z); row i + B is the positive pair of row i."""
         raise NotImplementedError
 
     def terms(
@@ -41,16 +41,16 @@ class Compared(WeightedBeta):
         """`reconstruction` and `rate` of the first of each pair, `contrast` of both.
 
         Raises:
-            ModelError: the batch has no twins.
+            ModelError: the batch has no positive pairs.
         """
-        if batch.twin is None:
+        if batch.positive is None:
             raise ModelError(
                 "this objective compares two changes of each event", found="one",
-                remedy="Train on images of glitches, with twins = true in [augmentation].",
+                remedy="Train on images of glitches, with positive_pairs = true in [augmentation].",
             )  # fmt: skip
         latents = model.infer(batch.x)
-        twin = model.infer(batch.twin, sample=False)
-        means = torch.cat([latents.posterior.mean, twin.posterior.mean])
+        positive = model.infer(batch.positive, sample=False)
+        means = torch.cat([latents.posterior.mean, positive.posterior.mean])
         return {
             "reconstruction": distortion(model.decode(latents.z), batch),
             "rate": rate(latents.posterior, latents.prior),
@@ -65,7 +65,7 @@ class Compared(WeightedBeta):
 class Consistent(Compared):
     """D + beta R + consistency K: no label, but knowledge of what does not matter.
 
-    K is the cross-entropy of finding its twin among all others of the batch by the cosine
+    K is the cross-entropy of finding its positive pair among all others of the batch by the cosine
     between posterior means over a temperature (Chen et al. 2020, "A simple framework for
     contrastive learning of visual representations", equation 1, on the codes themselves
     instead of a projection).
@@ -74,19 +74,19 @@ class Consistent(Compared):
     name: Literal["consistent"] = "consistent"
 
     def contrast(self, means: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of finding each twin."""
+        """Cross-entropy of finding each positive."""
         return contrast(means, self.temperature)
 
 
 def contrast(codes: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy in nats of finding each code's twin among all others, by their cosines.
+    """Cross-entropy in nats of finding each code's positive pair, by cosines.
 
     Args:
-        codes: (2 B, Z); row i + B is the twin of row i.
+        codes: (2 B, Z); row i + B is the positive pair of row i.
         temperature: Divisor of the cosines.
     """
     directions = normalize(codes, dim=1)
     cosines = directions @ directions.T / temperature
     itself = torch.eye(len(codes), dtype=torch.bool, device=codes.device)
-    twins = torch.arange(len(codes), device=codes.device).roll(len(codes) // 2)
-    return cross_entropy(cosines.masked_fill(itself, -torch.inf), twins)
+    positives = torch.arange(len(codes), device=codes.device).roll(len(codes) // 2)
+    return cross_entropy(cosines.masked_fill(itself, -torch.inf), positives)

@@ -25,8 +25,8 @@ class Factor(Objective):
     A discriminator learns to tell codes from codes whose dimensions were permuted across the
     batch, a draw of the product of their marginals; the difference of its two logits is the
     log of the ratio of densities, whose mean over the codes is the total correlation.
-    `discriminator_steps` ends the discriminator's training early (0: never); that of the reference study
-    (Locatello et al. 2019) probably took half of the model's steps.
+    `discriminator_steps` ends the discriminator's training early (0: never); that of
+    the reference study (Locatello et al. 2019) probably took half of the model's steps.
     """
 
     second_batch: ClassVar[bool] = True
@@ -109,6 +109,6 @@ def permute_dimensions(codes: Tensor) -> Tensor:
 
 
 def _frozen(discriminator: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The discriminator without gradients of its own weights: the model's step leaves them alone."""
+    """The discriminator without gradients of its weights: the model's step leaves them alone."""
     weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
     return lambda z: functional_call(discriminator, weights, (z,))

@@ -17,16 +17,16 @@ from glitchvae.objectives.consistent import Compared
 class Labelled(Compared):
     """D + beta R + consistency K, where K knows the labels of the events that have one.
 
-    K asks each code for its twin and, where its class is known, for every code of that class
-    in the batch (Khosla et al. 2020, "Supervised contrastive learning", equation 2). An event
-    without a label has its twin alone and is something else than all others, as in
+    K asks each code for its positive pair and, where its class is known, for every code of that
+    class in the batch (Khosla et al. 2020, "Supervised contrastive learning", equation 2). An event
+    without a label has its positive pair alone and is something else than all others, as in
     `consistent`, which this is where no event has a label.
     """
 
     name: Literal["labelled"] = "labelled"
 
     def contrast(self, means: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of finding each twin and the events of the same class.
+        """Cross-entropy of finding each positive and the events of the same class.
 
         Raises:
             ModelError: no event of the data has a label.
@@ -40,22 +40,22 @@ class Labelled(Compared):
 
 
 def contrast_of_classes(codes: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy in nats of finding each code's twin and class among all others.
+    """Cross-entropy in nats of finding each code's positive pair and class among all others.
 
     The mean over codes of the mean over those that belong to it, so that a class of many
-    events in the batch weighs no more in each code's own term than a twin alone does.
+    events in the batch weighs no more in each code's own term than a positive pair alone does.
 
     Args:
-        codes: (2 B, Z); row i + B is the twin of row i.
+        codes: (2 B, Z); row i + B is the positive pair of row i.
         labels: (2 B,) index of the class of each, -1 where it is not known.
         temperature: Divisor of the cosines.
     """
     directions = normalize(codes, dim=1)
     itself = torch.eye(len(codes), dtype=torch.bool, device=codes.device)
     cosines = at_least_float32(directions @ directions.T) / temperature
-    twins = itself.roll(len(codes) // 2, dims=1)
+    positives = itself.roll(len(codes) // 2, dims=1)
     same = (labels[:, None] == labels) & (labels >= 0)
-    belongs = (same | twins) & ~itself
+    belongs = (same | positives) & ~itself
     log_found = log_softmax(cosines.masked_fill(itself, -torch.inf), dim=1)
     own = log_found.masked_fill(~belongs, 0.0).sum(dim=1)
     return -(own / belongs.sum(dim=1)).mean()

@@ -14,7 +14,7 @@ from glitchvae.probes.classifiers import (
 from glitchvae.probes.events import ProbeSet, encode_events, join_events, pool_images, read_codes
 from glitchvae.probes.network import (
     Classifier,
-    Twin,
+    SupervisedNetwork,
     by_network,
     class_probabilities,
     encode_data,
@@ -61,7 +61,7 @@ __all__ = [
     "ProbeTask",
     "RankedMethod",
     "Scores",
-    "Twin",
+    "SupervisedNetwork",
     "by_network",
     "calibrate",
     "check_order",

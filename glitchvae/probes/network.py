@@ -43,7 +43,7 @@ class Classifier(nn.Module):
         return self.scores(self.features(x))
 
 
-class Twin(nn.Module):
+class SupervisedNetwork(nn.Module):
     """A model's own encoder with one linear layer on the code: a classifier of equal size.
 
     Args:
@@ -129,7 +129,7 @@ def class_probabilities(
 def by_network(
     data: TrainingData, card: ModelCard, *, epochs: int, progress: Progress = lambda _: None
 ) -> Method:
-    """The method that trains a `Twin` of a model on the images behind a `ProbeSet`.
+    """The method that trains a `SupervisedNetwork` of a model on the images behind a `ProbeSet`.
 
     Args:
         data: The usable events of the sources, in their order.
@@ -144,8 +144,9 @@ def by_network(
         labels[events.place] = events.label
         network, names = train_classifier(
             replace(data, labels=labels), epochs=epochs, seed=task.seed,
-            network=lambda classes: Twin(build(card.architecture, card.model), card.latent_size,
-                                         classes),
+            network=lambda classes: SupervisedNetwork(
+                build(card.architecture, card.model), card.latent_size, classes
+            ),
             rows=events.place[task.train], progress=progress,
         )  # fmt: skip
         probabilities = class_probabilities(network, data, events.place[task.test])

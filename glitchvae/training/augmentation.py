@@ -41,7 +41,7 @@ class Augmentation(Settings):
         other_noise: Share of events whose noise is replaced by that of one of the quietest
             events of the batch. The noise of an image is as good as a fingerprint: a model
             that is to tell events apart would look at nothing else.
-        twins: Whether each event is shown twice, changed in two ways: for objectives that
+        positive_pairs: Whether each event is shown twice, changed in two ways: for objectives that
             compare the two codes.
     """
 
@@ -52,14 +52,14 @@ class Augmentation(Settings):
     loudness: Range = (1.0, 1.0)
     hidden_view: float = Field(default=0.0, ge=0, le=1)
     other_noise: float = Field(default=0.0, ge=0, le=1)
-    twins: bool = False
+    positive_pairs: bool = False
 
 
 def augmented(batch: Batch, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
-    """A batch whose input (and its twin, where wanted) is changed: see `Augmentation`."""
+    """A batch whose input (and its positive, where wanted) is changed: see `Augmentation`."""
     x = change(batch.x, augmentation, rng)
-    twin = change(batch.x, augmentation, rng) if augmentation.twins else None
-    return batch._replace(x=x, twin=twin)
+    positive = change(batch.x, augmentation, rng) if augmentation.positive_pairs else None
+    return batch._replace(x=x, positive=positive)
 
 
 def change(x: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:

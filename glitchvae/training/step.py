@@ -102,7 +102,7 @@ def in_range(batch: Batch, model: Model[Any]) -> Batch:
     likelihood = model.likelihood
     scaled = {
         name: scale_to_range(images, likelihood)
-        for name in ("x", "target", "other", "twin")
+        for name in ("x", "target", "other", "positive")
         if (images := getattr(batch, name)) is not None
     }
     return batch._replace(**scaled)

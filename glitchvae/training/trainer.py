@@ -342,7 +342,7 @@ def adam(
 def adam_of_discriminator(
     parameters: Collection[Tensor], config: TrainingConfig, device: torch.device
 ) -> torch.optim.Adam | None:
-    """Adam as the objective wants it for its discriminator; None where there is no discriminator."""
+    """Adam as the objective wants it for its discriminator; None where it has none."""
     settings = config.objective.discriminator_optimizer()
     if settings is None or not parameters:
         return None

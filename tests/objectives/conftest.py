@@ -65,7 +65,7 @@ def batch() -> Batch:
     x, valid = prepare(energies)
     x = x.double()
     label = torch.tensor([0, 1, -1, 1, 0])
-    return Batch(x, x[:, :4], valid, 40, other=x.flip(0), twin=x.flip(3), label=label)
+    return Batch(x, x[:, :4], valid, 40, other=x.flip(0), positive=x.flip(3), label=label)
 
 
 @pytest.fixture

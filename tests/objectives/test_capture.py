@@ -11,7 +11,7 @@ HIERARCHICAL = ("dlgm", "tc-dlgm", "seatbelt")
 
 
 class Step(nn.Module):
-    """Model, discriminator and objective behind one forward, as a step that is captured has them."""
+    """Model, discriminator and objective behind one forward, as in a captured step."""
 
     def __init__(self, objective, model, discriminator) -> None:
         super().__init__()

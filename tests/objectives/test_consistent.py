@@ -1,4 +1,4 @@
-"""The contrast of twins against its definition, and what the objective asks for."""
+"""The contrast of positive pairs against its definition, and what the objective asks for."""
 
 import math
 
@@ -58,6 +58,6 @@ def test_steps_towards_it_bring_twins_together(model, batch):
 
 
 def test_a_batch_without_twins_is_refused(model, batch):
-    with pytest.raises(ModelError, match=r"twins = true in \[augmentation\]"):
-        Consistent()(model, batch._replace(twin=None), {"beta": 1.0, "consistency": 1.0})
-    assert "contrast" not in Annealed()(model, batch._replace(twin=None), {"beta": 1.0})
+    with pytest.raises(ModelError, match=r"positive_pairs = true in \[augmentation\]"):
+        Consistent()(model, batch._replace(positive=None), {"beta": 1.0, "consistency": 1.0})
+    assert "contrast" not in Annealed()(model, batch._replace(positive=None), {"beta": 1.0})

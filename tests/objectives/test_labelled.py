@@ -1,4 +1,4 @@
-"""The contrast of twins and classes against its definition, and its limits."""
+"""The contrast of positive pairs and classes against its definition, and its limits."""
 
 import math
 
@@ -14,7 +14,7 @@ from glitchvae.objectives.consistent import contrast
 from glitchvae.objectives.labelled import contrast_of_classes
 
 LABELS = torch.tensor([0, 1, -1, 1, 0]).repeat(2)
-"""Of five events and their twins: two classes of two, and one event that is not known."""
+"""Of five events and their positives: two classes of two, and one event that is not known."""
 
 
 @pytest.fixture
@@ -99,5 +99,5 @@ def test_data_without_labels_are_refused(model, batch):
 
 
 def test_a_batch_without_twins_is_refused(model, batch):
-    with pytest.raises(ModelError, match=r"twins = true in \[augmentation\]"):
-        Labelled()(model, batch._replace(twin=None), {"beta": 1.0, "consistency": 1.0})
+    with pytest.raises(ModelError, match=r"positive_pairs = true in \[augmentation\]"):
+        Labelled()(model, batch._replace(positive=None), {"beta": 1.0, "consistency": 1.0})

@@ -32,7 +32,7 @@ def test_the_shipped_settings_are_valid():
     assert values["without"] == []
     training = changed_config(values["training"], {})
     assert training.objective.model_dump()["name"] == "consistent"
-    assert training.augmentation.twins
+    assert training.augmentation.positive_pairs
     for each in values["sets"]:
         imaging_settings(each["imaging"])
 

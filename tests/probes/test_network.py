@@ -7,7 +7,7 @@ from glitchvae.checkpoint import DataCard, ModelCard
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.probes import (
     Classifier,
-    Twin,
+    SupervisedNetwork,
     by_network,
     predict_classes,
     reduced_pixels,
@@ -42,13 +42,13 @@ def test_reduced_pixels_are_means_of_squares_of_four(rng):
     np.testing.assert_allclose(pixels[2, 1, 3, 5], x[2, 1, 6:8, 10:12].mean(), rtol=1e-5)
 
 
-def test_a_twin_is_the_encoder_and_one_layer():
+def test_a_network_is_the_encoder_and_one_layer():
     model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=6))
-    twin = Twin(model, 6, 3).eval()
+    network = SupervisedNetwork(model, 6, 3).eval()
     x = torch.rand(2, 5, 140, 170)
     with torch.inference_mode():
-        expected = twin.scores(model.encode(x).mean)
-    torch.testing.assert_close(twin(x), expected)
+        expected = network.scores(model.encode(x).mean)
+    torch.testing.assert_close(network(x), expected)
 
 
 def test_a_network_learns_from_the_training_rows_alone(events, rng):

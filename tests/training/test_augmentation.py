@@ -41,7 +41,7 @@ def changed(batch, **settings):
 def test_no_augmentation_changes_nothing(batch):
     seen = changed(batch)
     assert all(torch.equal(a, b) for a, b in zip(batch[:3], seen[:3], strict=True))
-    assert seen.twin is None
+    assert seen.positive is None
 
 
 def test_the_loss_sees_no_change(batch):
@@ -125,9 +125,9 @@ def test_noise_is_that_of_a_quiet_event_and_the_glitch_stays(rng):
 
 
 def test_twins_are_the_same_events_changed_in_two_ways(batch):
-    seen = changed(batch, twins=True, band_limit=1)
+    seen = changed(batch, positive_pairs=True, band_limit=1)
     rng = np.random.default_rng(0)
     both = [change(batch.x, STILL.model_copy(update={"band_limit": 1}), rng) for _ in range(2)]
     assert torch.equal(seen.x, both[0])
-    assert torch.equal(seen.twin, both[1])
-    assert not torch.equal(seen.x, seen.twin)
+    assert torch.equal(seen.positive, both[1])
+    assert not torch.equal(seen.x, seen.positive)

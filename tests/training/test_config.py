@@ -34,7 +34,7 @@ def test_a_file_and_options_make_the_settings(tmp_path):
         ('[model]\narchitecture = "glitsch"', "unknown architecture 'glitsch' .*'glitch'"),
         ("[augmentation]\ntime_shft = 1", "augmentation.time_shft.*'time_shift'"),
         (
-            "[objective]\nname = 'factor'\ncritic_widht = 1",
+            "[objective]\nname = 'factor'\ndiscriminator_widht = 1",
             "'discriminator_widht' .*'discriminator_width'",
         ),
         ("[model]\nwidth = 3", r"\[model\]: unknown key 'width' .*'widths'"),

@@ -150,9 +150,12 @@ def test_a_state_of_an_earlier_version_goes_on(data, tmp_path, config):
 
 def test_pictures_and_a_discriminator_go_on_without_a_trace(pictures, tmp_path, stop_after):
     config = TrainingConfig(
-        objective=Factor(discriminator_width=8, discriminator_depth=2), steps=10, batch_size=8, save_every=3,
+        objective=Factor(discriminator_width=8, discriminator_depth=2),
+        steps=10,
+        batch_size=8,
+        save_every=3,
         model=ImageVAESettings(image_shape=(1, 32, 32), latent_size=3),
-    )  # fmt: skip
+    )
     whole = train(pictures, config, tmp_path / "whole")
     with pytest.raises(stop_after.killed):
         train(pictures, config, tmp_path / "parts", progress=stop_after(8, None))

@@ -51,7 +51,9 @@ def test_a_step_is_captured_in_one_piece(model, objective, rng, traced):
             data,
             TrainingConfig(
                 objective=OBJECTIVES[objective](), model=MODELS[model], batch_size=4, steps=3,
-                seed=seed, compiled="yes", augmentation=Augmentation(twins=model == "glitch"),
+                seed=seed,
+                compiled="yes",
+                augmentation=Augmentation(positive_pairs=model == "glitch"),
             ),
         )
         for seed in range(2)

@@ -36,10 +36,13 @@ def weights_after(data, config, steps=3):
 
 
 def test_objectives_that_are_one_train_one_model(pictures):
-    """beta(1) = annealed(1) = TC(1) = Factor(0); the discriminator's steps leave the model alone."""
+    """beta(1) = annealed(1) = TC(1) = Factor(0); a discriminator leaves the model alone."""
     objectives = (
-        Beta(beta=1), Annealed(beta0=1), TotalCorrelation(beta=1), Factor(gamma=0, discriminator_width=8),
-    )  # fmt: skip
+        Beta(beta=1),
+        Annealed(beta0=1),
+        TotalCorrelation(beta=1),
+        Factor(gamma=0, discriminator_width=8),
+    )
     found = [weights_after(pictures, settings(objective=each)) for each in objectives]
     for other in found[1:]:
         torch.testing.assert_close(found[0], other, rtol=0, atol=1e-6)

@@ -127,10 +127,10 @@ def test_members_are_ordinary_runs(pictures, config, tmp_path):
     folders = train_ensemble(pictures, config, members, tmp_path / "all", strategy="loop")
     own = member_config(config, members["seed-1-beta0-8"])
     alone = train(pictures, own, tmp_path / "alone")
-    twin = next(folder for folder in folders if folder.name == "seed-1-beta0-8")
-    assert weights(alone) == weights(twin)
+    positive = next(folder for folder in folders if folder.name == "seed-1-beta0-8")
+    assert weights(alone) == weights(positive)
     longer = own.model_copy(update={"steps": 8})
-    assert load_checkpoint(train(pictures, longer, twin, resume=True)).card.steps == 8
+    assert load_checkpoint(train(pictures, longer, positive, resume=True)).card.steps == 8
 
 
 def test_members_follow_their_own_schedules(pictures, config, tmp_path):

@@ -76,7 +76,7 @@ def test_keys_of_weights_act_through_schedules_alone(name):
     model = build("hierarchy" if deep else "image", {"image_shape": (1, 32, 32), **sizes})
     x = torch.rand(4, 1, 32, 32)
     everything, label = torch.ones(4, 1, 1, 1, dtype=torch.bool), torch.tensor([0, 0, 1, -1])
-    batch = Batch(x, x, everything, 9, twin=x.flip(0), label=label)
+    batch = Batch(x, x, everything, 9, positive=x.flip(0), label=label)
     objective = read_objective({"name": name})
     discriminator = objective.discriminator(3)
     keys = OF_THE_WEIGHTS & set(type(objective).model_fields)
