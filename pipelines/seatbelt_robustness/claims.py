@@ -162,7 +162,7 @@ def lowest_rate(found: Found) -> tuple[float, int, Cell]:
 def _gains(text: str, models: Models, weak: float, strong: float) -> Claim:
     return _claim(
         f"{text} is harder to attack than with beta = {weak:g}",
-        _rise(models, weak, strong, _resistance), models.short_at(weak, strong),
+        _rise(models, weak, strong, _mean_relative_divergence), models.short_at(weak, strong),
     )  # fmt: skip
 
 
@@ -178,23 +178,24 @@ def _elbo(one: Robustness) -> NDArray[np.floating]:
     return np.array([one.evidence.elbo])
 
 
-def _resistance(one: Robustness) -> NDArray[np.floating]:
+def _mean_relative_divergence(one: Robustness) -> NDArray[np.floating]:
     """Share of the divergence that is left."""
-    return one.resistance
+    return one.mean_relative_divergence
 
 
-def _half_size(one: Robustness) -> NDArray[np.floating]:
+def _half_divergence_norm(one: Robustness) -> NDArray[np.floating]:
     """Perturbation that takes half of the divergence."""
-    return one.half_size
+    return one.half_divergence_norm
 
 
 def _drop(one: Robustness) -> NDArray[np.floating]:
-    return np.array([one.drop])
+    return np.array([one.loglik_drop])
 
 
 _HARDER: dict[str, Measure] = {
-    "is harder to attack than": _resistance, "takes a larger perturbation than": _half_size,
-}  # fmt: skip
+    "is harder to attack than": _mean_relative_divergence,
+    "takes a larger perturbation than": _half_divergence_norm,
+}
 
 
 def _rise(models: Models, weak: float, strong: float, measure: Measure) -> NDArray[np.floating]:

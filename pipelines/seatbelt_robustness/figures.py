@@ -42,9 +42,11 @@ def draw_study(found: Found, model_of: Callable[[Cell], Any], out: Path) -> None
     """
     over_beta(found, lambda one: one.evidence.elbo, out / "elbo.png", ylabel="ELBO (nats)")
     over_beta(
-        found, lambda one: float(one.resistance.mean()), out / "resistance.png",
+        found,
+        lambda one: float(one.mean_relative_divergence.mean()),
+        out / "mean_relative_divergence.png",
         ylabel="divergence left, mean over lambdas and pairs",
-    )  # fmt: skip
+    )
     ends = {min(cell.beta for cell in found), max(cell.beta for cell in found)}
     apart = {cell: one for cell, one in found.items() if cell.beta in ends}
     over_penalty(apart, out / "attacks.png")

@@ -31,9 +31,19 @@ from glitchvae.validation.robustness.noise import (
 )
 
 COLUMNS = (
-    "elbo", "elbo_error", "reconstruction", "rates", "resistance", "half_size", "target_distortion",
-    "target_error_ratio", "noise_drop", "encoder_norm", "decoder_norm", "mig_top",
-)  # fmt: skip
+    "elbo",
+    "elbo_error",
+    "reconstruction",
+    "rates",
+    "mean_relative_divergence",
+    "half_divergence_norm",
+    "target_distortion",
+    "target_error_ratio",
+    "noise_drop",
+    "encoder_norm",
+    "decoder_norm",
+    "mig_top",
+)
 """Of a table with a row for each model."""
 
 
@@ -78,29 +88,35 @@ class Robustness:
         """The values of `COLUMNS`; rates of the layers stand in one, bottom up."""
         hit = self.attacks
         return (
-            self.evidence.elbo, self.evidence.error, self.evidence.reconstruction,
-            " ".join(f"{rate:.2f}" for rate in self.evidence.rates), self.resistance.mean(),
-            self.half_size.mean(),
-            hit.target_distortion.mean(), (hit.target_error / hit.clean_error).mean(),
-            self.drop, *self.norms, self.mig_top,
-        )  # fmt: skip
+            self.evidence.elbo,
+            self.evidence.error,
+            self.evidence.reconstruction,
+            " ".join(f"{rate:.2f}" for rate in self.evidence.rates),
+            self.mean_relative_divergence.mean(),
+            self.half_divergence_norm.mean(),
+            hit.target_distortion.mean(),
+            (hit.target_error / hit.clean_error).mean(),
+            self.loglik_drop,
+            *self.norms,
+            self.mig_top,
+        )
 
     def by_pair(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """(pairs, strengths) a column of `attacks`."""
         return self.attacks.by_pair(values)
 
     @property
-    def drop(self) -> float:
+    def loglik_drop(self) -> float:
         """How far log p(x | z*) falls from no noise to the strongest (nats)."""
         return float(self.noise.log_likelihood[0] - self.noise.log_likelihood[-1])
 
     @property
-    def resistance(self) -> NDArray[np.floating]:
+    def mean_relative_divergence(self) -> NDArray[np.floating]:
         """(pairs,) share of the divergence that is left, mean over lambdas: 1 is no effect."""
         return self.attacks.mean_relative_divergence
 
     @property
-    def half_size(self) -> NDArray[np.floating]:
+    def half_divergence_norm(self) -> NDArray[np.floating]:
         """(pairs,) size of the perturbation that takes half of the divergence (pixels' range)."""
         return self.attacks.half_divergence_norm
 

@@ -16,19 +16,19 @@ from scipy.stats import ttest_1samp
 from glitchvae.statistics import claims_markdown
 
 
-def study(falls, resistances, drops=(), seeds=(0, 1, 2)):
+def study(falls, divergences, loglik_drops=(), seeds=(0, 1, 2)):
     """Made-up models: how far ELBOs fall per unit of beta, and how they resist, by kind."""
     kinds = [("tc", 1), ("seatbelt", 3)]
-    drops = dict(drops) or dict.fromkeys(falls, 5.0)
+    loglik_drops = dict(loglik_drops) or dict.fromkeys(falls, 5.0)
     return {
         Cell(kind, layers, beta, seed): SimpleNamespace(
             evidence=SimpleNamespace(
                 elbo=-100 - seed - falls[kind] * beta,
                 rates=tuple(beta + seed + k for k in range(layers)),
             ),
-            resistance=resistances[kind] + 0.01 * beta + 0.001 * np.arange(4.0),
-            half_size=10 * resistances[kind] + 0.1 * np.arange(4.0),
-            drop=drops[kind] + seed,
+            mean_relative_divergence=divergences[kind] + 0.01 * beta + 0.001 * np.arange(4.0),
+            half_divergence_norm=10 * divergences[kind] + 0.1 * np.arange(4.0),
+            loglik_drop=loglik_drops[kind] + seed,
         )
         for kind, layers in kinds
         for beta in (1.0, 5.0)
@@ -40,7 +40,7 @@ def test_differences_are_paired_and_have_the_papers_sign():
     found = judge(
         study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5}, {"tc": 9, "seatbelt": 6})
     )
-    # beta-TCVAE's resistance; ELBO: 4 x 5 against 4 x 2; resistance grows with beta; size; noise.
+    # beta-TCVAE's share left; ELBO: 4 x 5 against 4 x 2; share grows with beta; size; noise.
     expected = [0.04, 12, 0.04, 0.24, 0.2, 2, 2, 3]
     assert [claim.found.value for claim in found] == pytest.approx(expected)
     assert [claim.verdict for claim in found] == ["confirmed"] * 8
@@ -64,8 +64,8 @@ def test_the_interval_over_seeds_is_students():
 def test_seeds_and_pairs_both_widen_the_interval():
     made = study({"tc": 5, "seatbelt": 2}, {"tc": 0.3, "seatbelt": 0.5})
     narrow = judge(made)[3]
-    made[Cell("seatbelt", 3, 5.0, 1)].resistance += 0.02
-    made[Cell("seatbelt", 3, 5.0, 0)].resistance -= 0.02
+    made[Cell("seatbelt", 3, 5.0, 1)].mean_relative_divergence += 0.02
+    made[Cell("seatbelt", 3, 5.0, 0)].mean_relative_divergence -= 0.02
     wide = judge(made)[3]
     assert wide.found.value == pytest.approx(narrow.found.value)
     assert np.diff(wide.found.interval) > np.diff(narrow.found.interval) + 0.02

@@ -12,8 +12,15 @@ from glitchvae.recipes import find_recipe, run_recipe
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "results" / "seatbelt" / "models.csv"
 FIGURES = (
-    "adversaries", "attacks", "elbo", "layers", "noise", "resistance", "samples", "traversals",
-)  # fmt: skip
+    "adversaries",
+    "attacks",
+    "elbo",
+    "layers",
+    "noise",
+    "mean_relative_divergence",
+    "samples",
+    "traversals",
+)
 
 
 @pytest.mark.slow

@@ -30,8 +30,10 @@ def test_everything_is_measured_on_the_same_pairs(images):
     factors = np.random.default_rng(0).integers(0, 3, (12, 2))
     found = measured(images, 0, factors=factors)
     assert len(found.attacks) == 9
-    assert found.resistance.shape == (3,)
-    assert ((found.resistance > 0) & (found.resistance <= 1 + 1e-6)).all()
+    assert found.mean_relative_divergence.shape == (3,)
+    assert (
+        (found.mean_relative_divergence > 0) & (found.mean_relative_divergence <= 1 + 1e-6)
+    ).all()
     assert np.isfinite(found.mig_top)
     assert len(found.row()) == len(COLUMNS)
     again = measured(images, 0, factors=factors)
@@ -59,7 +61,7 @@ def test_half_of_the_divergence_is_taken_between_two_lambdas(images):
         found.attacks, divergence=left, clean_divergence=np.ones(9),
         distance=np.tile([5.0, 4.0, 0.0], 3),
     )  # fmt: skip
-    sizes = dataclasses.replace(found, attacks=changed).half_size
+    sizes = dataclasses.replace(found, attacks=changed).half_divergence_norm
     np.testing.assert_allclose(sizes, [2.5, 4.0, 5.0])
 
 
