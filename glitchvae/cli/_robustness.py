@@ -26,7 +26,7 @@ _PATH = click.Path(path_type=Path)
 def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """The model, and the images: those it was trained on, or a set of images of glitches."""
     options = (
-        click.option("--checkpoint", "model", default="default", show_default=True,
+        click.option("--model", "model", default="default", show_default=True,
                      metavar="NAME|DIR"),
         click.option("--images", type=_PATH, metavar="SET",
                      help="Images of glitches, for a model of glitches."),

@@ -32,15 +32,15 @@ def info(archive: Path | None) -> None:
 
 
 @command.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME", help="Where the archive holds codes of several.")
 @ARCHIVE
-def export(out: Path, model: str | None, archive: Path | None) -> None:
+def export(output: Path, model: str | None, archive: Path | None) -> None:
     """Write every row to OUT: .h5, .parquet, .csv or .ecsv."""
     from glitchvae.archive import Archive, archive_path
 
-    rows = Archive(archive_path(archive)).export(out, model=model)
-    click.echo(f"{rows} glitches: {out}")
+    rows = Archive(archive_path(archive)).export(output, model=model)
+    click.echo(f"{rows} glitches: {output}")
 
 
 @command.command()

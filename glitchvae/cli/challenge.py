@@ -38,12 +38,12 @@ _HEADER = ("test", "class", "SNR", "events", "purity", "completeness", "p-value"
 @click.option("--significance", type=float, default=0.05, show_default=True,
               help="False candidates to expect in a run.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("-o", "--out", type=_PATH, metavar="CSV", help="Every trial as a table.")
+@click.option("-o", "--output", type=_PATH, metavar="CSV", help="Every trial as a table.")
 @DEVICE
 def command(
     sources: tuple[Path, ...], classes: tuple[str, ...], pairs: int, snrs: tuple[float, ...],
     populations: tuple[int, ...], fewest: int, model: str | None, imaging: str,
-    significance: float, seed: int, out: Path | None, device: str,
+    significance: float, seed: int, output: Path | None, device: str,
 ) -> None:  # fmt: skip
     """Say how loud and how many a new class would have had to be for it to be found.
 
@@ -78,10 +78,10 @@ def command(
         rows += _hold_out(events, truth, prototypes, names, pairs, settings, rng)
         rows += _sweep(events, truth, prototypes, names, settings, rng, snrs, populations)
     _print(rows)
-    if out is not None:
+    if output is not None:
         from glitchvae.store import write_rows
 
-        write_rows(out, _HEADER, [_cells(*row) for row in rows])
+        write_rows(output, _HEADER, [_cells(*row) for row in rows])
 
 
 def _hold_out(

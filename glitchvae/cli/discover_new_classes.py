@@ -27,7 +27,7 @@ _UNKNOWN = "unknown"
 
 @click.command("discover-new-classes")
 @click.argument("sources", nargs=-1, type=_PATH, metavar="[ARCHIVE|EMBEDDINGS]...")
-@click.option("-o", "--out", type=_PATH, metavar="DIR", help="Else ./discovery-<date and time>.")
+@click.option("-o", "--output", type=_PATH, metavar="DIR", help="Else ./discovery-<date and time>.")
 @click.option("--replace", is_flag=True, help="Take the place of an earlier run at -o.")
 @click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
 @CATALOG
@@ -39,7 +39,7 @@ _UNKNOWN = "unknown"
 @click.option("--significance", type=float, help="False candidates to expect in a run.")
 @click.option("--seed", type=int, help="Of every random number.")
 def command(
-    sources: tuple[Path, ...], out: Path | None, replace: bool, model: str | None,
+    sources: tuple[Path, ...], output: Path | None, replace: bool, model: str | None,
     catalog: Path | None, live: tuple[str, ...], target: Path | None, **options: Any,
 ) -> None:  # fmt: skip
     """Find groups of glitches that no known class explains.
@@ -60,7 +60,7 @@ def command(
 
     given = {name: value for name, value in options.items() if value is not None}
     settings = parse(DiscoverySettings, given, where="options")
-    folder = out or Path(f"discovery-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    folder = output or Path(f"discovery-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     check_target(folder, replace=replace)
     with progress_of("discovery", settings.bootstraps + 2, "steps") as report:
         run = discover_in(

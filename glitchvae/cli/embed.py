@@ -47,7 +47,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--uncertainty/--no-uncertainty", default=True, show_default=True,
               help="How codes change with small changes of the images.")  # fmt: skip
 @ARCHIVE
-@click.option("-o", "--out", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
+@click.option("-o", "--output", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
 @click.option(
     "--contact-sheet", type=_PATH, metavar="PNG", help="Contact sheet of the 60 loudest glitches."
 )
@@ -69,7 +69,7 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
     """
     from glitchvae.archive import archive_path, create_archive
 
-    _check_outputs(options["out"], options["contact_sheet"])
+    _check_outputs(options["output"], options["contact_sheet"])
     job = _job(options, archive)
     tasks, problems = _tasks(options)
     for task in tasks:
@@ -80,16 +80,16 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
         store = create_archive(archive_path(archive))
         filled, failed = _run(tasks, store, job)
         problems += failed
-        _conclude(filled, store, options["out"], options["contact_sheet"])
+        _conclude(filled, store, options["output"], options["contact_sheet"])
     ctx.exit(1 if problems else 0)
 
 
-def _check_outputs(out: Path | None, contact_sheet: Path | None) -> None:
+def _check_outputs(output: Path | None, contact_sheet: Path | None) -> None:
     """Refuse before any work what could not be written after it."""
     from glitchvae.embedding import check_output
 
-    if out is not None:
-        check_output(out)
+    if output is not None:
+        check_output(output)
     if contact_sheet is not None and contact_sheet.suffix.lower() != ".png":
         raise InputError("not the name of a picture", where=contact_sheet, expected=".png")
 
@@ -202,7 +202,7 @@ def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], i
 
 
 def _conclude(
-    filled: list[Filled], archive: Archive, out: Path | None, contact_sheet: Path | None
+    filled: list[Filled], archive: Archive, output: Path | None, contact_sheet: Path | None
 ) -> None:
     """The table on stdout, files where asked for."""
     from glitchvae.embedding import Embeddings, write_embeddings
@@ -212,8 +212,8 @@ def _conclude(
     if parts:
         rows = Embeddings.join(parts)
         _print_table(rows)
-        if out is not None:
-            write_embeddings(out, rows)
+        if output is not None:
+            write_embeddings(output, rows)
         if contact_sheet is not None:
             _draw(archive, rows, contact_sheet)
     total = sum(map(len, parts))

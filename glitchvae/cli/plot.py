@@ -19,7 +19,7 @@ _UNLABELLED = 24
 """Events drawn where none has a label."""
 
 OUT = click.option(
-    "-o", "--out", type=click.Path(path_type=Path), required=True, help="PNG to write."
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="PNG to write."
 )
 
 R = TypeVar("R", bound="Embeddings | SpectrogramSet")
@@ -37,7 +37,7 @@ def command() -> None:
 @click.option("--model", help="Codes of this model, where an archive holds several.")
 @click.option("--title", help="Headline of the page.")
 def sheet(
-    source: Path, out: Path, class_name: str | None, model: str | None, title: str | None
+    source: Path, output: Path, class_name: str | None, model: str | None, title: str | None
 ) -> None:
     """The four views of the glitches in SOURCE, an archive or a set of spectrograms.
 
@@ -48,8 +48,8 @@ def sheet(
     spectrograms, captions, total = _read_glitches(source, class_name, model)
     shown = len(spectrograms)
     found = f"{total} glitches" if shown == total else f"{shown} loudest of {total} glitches"
-    contact_sheet(spectrograms, captions, out, title=title or f"{source.name}: {found}")
-    click.echo(out)
+    contact_sheet(spectrograms, captions, output, title=title or f"{source.name}: {found}")
+    click.echo(output)
 
 
 @command.command()
@@ -57,7 +57,7 @@ def sheet(
 @click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
 @click.option("--split", help="Only events of this split.")
 @OUT
-def reconstructions(images: Path, model: str, split: str | None, out: Path) -> None:
+def reconstructions(images: Path, model: str, split: str | None, output: Path) -> None:
     """The first glitch of each class in IMAGES beside its reconstruction by a model."""
     from glitchvae.checkpoint import load_checkpoint, reconstruct
     from glitchvae.dataset import read_images
@@ -65,46 +65,46 @@ def reconstructions(images: Path, model: str, split: str | None, out: Path) -> N
 
     chosen = _first_of_each_class(read_images(images), split, images)
     rebuilt = reconstruct(load_checkpoint(model, "cpu"), chosen.images)
-    reconstructions(chosen.images, rebuilt, captions_of(chosen), out)
-    click.echo(out)
+    reconstructions(chosen.images, rebuilt, captions_of(chosen), output)
+    click.echo(output)
 
 
 @command.command("rate-distortion")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @OUT
-def rate_distortion(runs: tuple[Path, ...], out: Path) -> None:
+def rate_distortion(runs: tuple[Path, ...], output: Path) -> None:
     """The way of each RUN of `glitchvae train` through the plane of rate and distortion."""
     from glitchvae.plots import rate_distortion
     from glitchvae.training.log import read_log
 
-    rate_distortion(dict(zip(_short_names(runs), map(read_log, runs), strict=True)), out)
-    click.echo(out)
+    rate_distortion(dict(zip(_short_names(runs), map(read_log, runs), strict=True)), output)
+    click.echo(output)
 
 
 @command.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @OUT
-def kl(run: Path, out: Path) -> None:
+def kl(run: Path, output: Path) -> None:
     """The KL of every latent dimension over the steps of RUN."""
     from glitchvae.plots import kl_per_dimension
     from glitchvae.training.log import read_log
 
-    kl_per_dimension(read_log(run), out, title=run.resolve().name)
-    click.echo(out)
+    kl_per_dimension(read_log(run), output, title=run.resolve().name)
+    click.echo(output)
 
 
 @command.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @OUT
-def layers(run: Path, out: Path) -> None:
+def layers(run: Path, output: Path) -> None:
     """The KL of every unit of every latent layer of RUN, at its end."""
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.plots import layer_kl
     from glitchvae.training.log import read_log
 
     log, model = read_log(run), load_checkpoint(run).model
-    layer_kl(log, model.layers, out, title=run.resolve().name)
-    click.echo(out)
+    layer_kl(log, model.layers, output, title=run.resolve().name)
+    click.echo(output)
 
 
 @command.command()
@@ -127,7 +127,12 @@ def layers(run: Path, out: Path) -> None:
 )
 @OUT
 def traversals(
-    model: str, images: Path | None, event_id: str | None, reach: float, dimensions: int, out: Path
+    model: str,
+    images: Path | None,
+    event_id: str | None,
+    reach: float,
+    dimensions: int,
+    output: Path,
 ) -> None:
     """Decoded pictures along each latent dimension of a model.
 
@@ -145,8 +150,8 @@ def traversals(
     pictures = _as_drawn(checkpoint, traverse(checkpoint.model.decode, origin, chosen, values))
     start = "the mean of the prior" if images is None else images.name
     names = [f"z{dimension + 1}" for dimension in chosen]
-    traversals(pictures, names, values, out, title=f"{checkpoint.name}, from {start}")
-    click.echo(out)
+    traversals(pictures, names, values, output, title=f"{checkpoint.name}, from {start}")
+    click.echo(output)
 
 
 def _short_names(runs: tuple[Path, ...]) -> list[str]:

@@ -29,11 +29,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--epochs", type=click.IntRange(min=1), default=8, show_default=True,
               help="Passes of that network over the training events.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("-o", "--out", type=_PATH, metavar="DIR", help="Tables and pictures.")
+@click.option("-o", "--output", type=_PATH, metavar="DIR", help="Tables and pictures.")
 @DEVICE
 def command(
     inputs: tuple[Path, ...], model: str, block: float, cnn: bool, epochs: int, seed: int,
-    out: Path | None, device: str,
+    output: Path | None, device: str,
 ) -> None:  # fmt: skip
     """Score how much codes know of the classes, beside what needs no codes.
 
@@ -56,10 +56,10 @@ def command(
             outcomes.append(outcome)
             report(1)
     _print(outcomes, events)
-    if out is not None:
+    if output is not None:
         about = {"inputs": [str(p) for p in inputs], "model": checkpoint and checkpoint.name,
                  "block": block, "seed": seed, "events": len(events)}  # fmt: skip
-        _write(out, outcomes, events, about)
+        _write(output, outcomes, events, about)
 
 
 def _read(inputs: Sequence[Path], model: str, device: str) -> tuple[ProbeSet, Checkpoint | None]:
@@ -130,20 +130,20 @@ def _print(outcomes: Sequence[ProbeResult], events: ProbeSet) -> None:
 
 
 def _write(
-    out: Path, outcomes: Sequence[ProbeResult], events: ProbeSet, about: dict[str, Any]
+    output: Path, outcomes: Sequence[ProbeResult], events: ProbeSet, about: dict[str, Any]
 ) -> None:
     """Tables, a confusion matrix of the codes and a reliability diagram for each split."""
     from glitchvae.plots.probing import reliability_diagram
     from glitchvae.plots.scores import confusion_matrix
     from glitchvae.probes import LINEAR_PROBE, write_report
 
-    write_report(out, outcomes, events, about)
+    write_report(output, outcomes, events, about)
     for split in dict.fromkeys(o.split for o in outcomes):
         own = [o for o in outcomes if o.split == split]
         name = split.replace(" ", "-")
         kept = {o.method: o.calibration for o in own if o.calibration is not None}
-        reliability_diagram(kept, out / f"reliability-{name}.png", title=split)
+        reliability_diagram(kept, output / f"reliability-{name}.png", title=split)
         scores = next(o.scores for o in own if o.method == LINEAR_PROBE)
         title = f"{LINEAR_PROBE}, {split}"
-        confusion_matrix(scores, out / f"confusion-{name}.png", title=title)
-    click.echo(out / "probe.md")
+        confusion_matrix(scores, output / f"confusion-{name}.png", title=title)
+    click.echo(output / "probe.md")

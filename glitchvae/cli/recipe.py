@@ -25,22 +25,25 @@ def list_shipped() -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path(), show_default="here")
-def copy(name: str, out: Path) -> None:
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path(), show_default="here"
+)
+def copy(name: str, output: Path) -> None:
     """Copy the program and the settings of NAME, to be changed."""
     from glitchvae.recipes import copy_recipe, find_recipe
 
-    recipe = copy_recipe(find_recipe(name), out)
+    recipe = copy_recipe(find_recipe(name), output)
     click.echo(f"{recipe.place}\n{recipe.config}")
 
 
 @command.command()
 @click.argument("name")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of results.  [NAME]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of results.  [NAME]")
 @click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Settings other than the recipe's own.",
-)  # fmt: skip
+)
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE",
     help="Change a setting, as in its file: budget=1.5, study.seeds=1; give it again for more.",
@@ -51,10 +54,10 @@ def copy(name: str, out: Path) -> None:
     "figure is marked as no result.",
 )  # fmt: skip
 def run(
-    name: str, out: Path | None, config: Path | None, changes: tuple[str, ...], tiny: bool
+    name: str, output: Path | None, config: Path | None, changes: tuple[str, ...], tiny: bool
 ) -> None:
     """Run the recipe NAME: a shipped one, or the path of a copy's program."""
     from glitchvae.recipes import find_recipe, run_recipe
 
     recipe = find_recipe(name)
-    run_recipe(recipe, out or Path(recipe.name), config=config, changes=changes, tiny=tiny)
+    run_recipe(recipe, output or Path(recipe.name), config=config, changes=changes, tiny=tiny)

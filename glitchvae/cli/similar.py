@@ -29,13 +29,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--model", metavar="NAME|DIR", help="Where the archive holds codes of several.")
 @ARCHIVE
 @click.option(
-    "-o", "--out", type=_PATH, metavar="FILE",
+    "-o", "--output", type=_PATH, metavar="FILE",
     help="A contact sheet of them (PNG); with --all the table (.csv or .parquet).",
 )  # fmt: skip
 @DEVICE
 def command(
     gps: float | None, event_id: str | None, image: Path | None, every: bool, count: int,
-    model: str | None, archive: Path | None, out: Path | None, device: str,
+    model: str | None, archive: Path | None, output: Path | None, device: str,
 ) -> None:  # fmt: skip
     """Find the glitches that look most like one glitch, or with --all those most like each.
 
@@ -48,7 +48,7 @@ def command(
         raise click.UsageError("Give one of --gps, --id, --image and --all.")
     store = Archive(archive_path(archive))
     if every:
-        _write_all(store, model, count, out)
+        _write_all(store, model, count, output)
         return
     name = model and Path(model).name
     query: Any = event_id
@@ -58,22 +58,22 @@ def command(
         query = _encode(image, store, model, device)
     rows, distances = store.nearest(query, count, model=name)
     _print_rows(rows, distances)
-    if out is not None:
-        _draw(store, rows, distances, out)
+    if output is not None:
+        _draw(store, rows, distances, output)
 
 
-def _write_all(archive: Archive, model: str | None, count: int, out: Path | None) -> None:
+def _write_all(archive: Archive, model: str | None, count: int, output: Path | None) -> None:
     """The graph of neighbours of a whole archive, as a table."""
     from glitchvae.archive.neighbours import neighbour_graph, write_graph
     from glitchvae.progress import progress_of
 
-    if out is None:
+    if output is None:
         raise click.UsageError("--all needs a table to write: -o FILE (.csv or .parquet).")
     events = archive.embeddings(model=model and Path(model).name)
     with progress_of("searching", len(events), "glitches") as advance:
         graph = neighbour_graph(events.mean, count, progress=advance)
-    lines = write_graph(out, graph, events.event_id)
-    click.echo(f"{lines} pairs of neighbours: {out}")
+    lines = write_graph(output, graph, events.event_id)
+    click.echo(f"{lines} pairs of neighbours: {output}")
 
 
 def _at(archive: Archive, gps: float, model: str | None) -> str:

@@ -54,13 +54,27 @@ if TYPE_CHECKING:
 @DEVICE
 @click.option("--plan", "only_plan", is_flag=True, help="Print size and time, then stop.")
 @click.option(
-    "-o", "--out", "run", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run."
+    "-o",
+    "--output",
+    "run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Folder of the run.",
 )
 def command(
-    datasets: tuple[Path, ...], config: Path | None, limit: float | None, resume: bool,
-    changed_data: bool, axes: tuple[str, ...], strategy: Any, tensorboard: bool, device: str,
-    only_plan: bool, run: Path | None, **changes: Any,
-) -> None:  # fmt: skip
+    datasets: tuple[Path, ...],
+    config: Path | None,
+    limit: float | None,
+    resume: bool,
+    changed_data: bool,
+    axes: tuple[str, ...],
+    strategy: Any,
+    tensorboard: bool,
+    device: str,
+    only_plan: bool,
+    run: Path | None,
+    **changes: Any,
+) -> None:
     """Train a VAE on sets of images.
 
     DATASET is a spectrogram set (HDF5) or Gravity Spy images; several are joined. RUN
@@ -72,7 +86,7 @@ def command(
     from glitchvae.training import launched_ranks, train, train_ensemble
 
     if run is None and not only_plan:
-        raise click.UsageError("Missing option '-o' / '--out' (only --plan goes without).")
+        raise click.UsageError("Missing option '-o' / '--output' (only --plan goes without).")
     settings, members = _settings(run, resume, config, changes, axes)
     target = choose_device(device)
     data = _read(datasets, settings, limit, target, run)

@@ -31,7 +31,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What both data sets are measured with."""
     options = (
         click.option(
-            "--checkpoint", "checkpoints", type=click.Path(path_type=Path), multiple=True,
+            "--model", "checkpoints", type=click.Path(path_type=Path), multiple=True,
             metavar="DIR", help="A trained model; give it again for more.",
         ),
         click.option(
@@ -116,7 +116,7 @@ def _validate(
     )
 
     if run is None and not checkpoints:
-        raise click.UsageError("Give --checkpoint DIR, or --train RUN to train a model first.")
+        raise click.UsageError("Give --model DIR, or --train RUN to train a model first.")
     target = choose_device(device)
     if run is not None:
         with progress_of("training", training["steps"], "steps") as advance:

@@ -1,6 +1,6 @@
 """Attacks as one batch beside the papers' optimiser: how low they get, evaluations and time.
 
-    python tests/benchmarks/bench_attacks.py --checkpoint RUN [--pairs 10] [--alone 1] [--every 4]
+    python tests/benchmarks/bench_attacks.py --model RUN [--pairs 10] [--alone 1] [--every 4]
 
 RUN is a model of pictures trained on dSprites, such as one of `glitchvae recipe run
 seatbelt_robustness`. All pairs are attacked at all 50 penalties as one batch; the first few at
@@ -36,13 +36,13 @@ def timed(**options: Any) -> tuple[Attacks, float, float]:
 def main() -> None:
     """Attack, compare, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--model", required=True)
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--alone", type=int, default=1)
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--evaluations", type=int, default=200, help="most, of an attack")
     options = parser.parse_args()
-    model = load_checkpoint(options.checkpoint).model
+    model = load_checkpoint(options.model).model
     pictures = draw_dsprites().sample(2 * options.pairs, np.random.default_rng(0))
     x = pictures.fitted(model.settings.image_shape).to_training().batch(slice(None)).x
     inputs, targets = random_pairs(x, options.pairs, torch.Generator().manual_seed(0))

@@ -1,6 +1,6 @@
 """How long six metrics of one dSprites model take, encoding and all, and DCI's two learners.
 
-    python tests/benchmarks/bench_metrics.py [--checkpoint DIR] [--points 50000]
+    python tests/benchmarks/bench_metrics.py [--model DIR] [--points 50000]
         [--device cuda] [--sampled] [--exact]
 
 Without a checkpoint the model has fresh weights of the reference study's size; that
@@ -41,7 +41,7 @@ def now() -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--model", type=Path)
     parser.add_argument("--points", type=int, default=50_000)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--sampled", action="store_true")
@@ -72,12 +72,12 @@ def main() -> None:
 
 def encoded(points: FactorData, options: argparse.Namespace) -> Codes:
     """Codes of the points."""
-    if options.checkpoint:
-        model = load_checkpoint(options.checkpoint, options.device).model
+    if options.model:
+        model = load_checkpoint(options.model, options.device).model
     else:
         torch.manual_seed(0)
         model = build("image", {"network": "burgess"}).to(options.device).eval()
-    pictures = fitted(points, model, options.checkpoint).to_training()
+    pictures = fitted(points, model, options.model).to_training()
     begin = now()
     codes = encode(model, pictures, device=options.device)
     clock("encoding", begin)

@@ -47,9 +47,7 @@ def drawn(monkeypatch, few_sprites):
 
 def test_a_model_is_scored_and_drawn(runner, model, drawn, tmp_path):
     table = tmp_path / "scores.csv"
-    done = runner.invoke(
-        main, ["validate", "dsprites", "--checkpoint", str(model), "-o", str(table)]
-    )
+    done = runner.invoke(main, ["validate", "dsprites", "--model", str(model), "-o", str(table)])
     assert done.exit_code == 0, done.output
     for name in ("beta_vae", "factor_vae", "mig", "dci_completeness", "modularity", "sap"):
         assert name in done.stdout
@@ -92,12 +90,12 @@ def test_a_weight_that_falls_does_so_over_a_third_of_the_training(few_sprites, t
 def test_wrong_calls_and_models_are_said(runner, drawn, model, tmp_path):
     done = runner.invoke(main, ["validate", "dsprites"])
     assert done.exit_code == 2
-    assert "--checkpoint DIR, or --train RUN" in done.output
-    done = runner.invoke(main, ["validate", "dsprites", "--checkpoint", "default"])
+    assert "--model DIR, or --train RUN" in done.output
+    done = runner.invoke(main, ["validate", "dsprites", "--model", "default"])
     assert done.exit_code == 1
     assert "no model of dsprites; found one of glitches" in done.output
     done = runner.invoke(
-        main, ["validate", "dsprites", "--data", str(tmp_path / "no.npz"), "--checkpoint", "x"]
+        main, ["validate", "dsprites", "--data", str(tmp_path / "no.npz"), "--model", "x"]
     )
     assert done.exit_code == 1
     assert "no.npz: no such file" in done.output

@@ -31,7 +31,7 @@ def validate(*arguments):
 def test_attacks_print_a_table_and_write_every_row(tiny_model, images, tmp_path):
     out = tmp_path / "attacks.h5"
     result = validate(
-        "attacks", "--checkpoint", tiny_model, "--images", images, "--pairs", 1,
+        "attacks", "--model", tiny_model, "--images", images, "--pairs", 1,
         "--penalties", 2, "-o", out,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -42,7 +42,7 @@ def test_attacks_print_a_table_and_write_every_row(tiny_model, images, tmp_path)
 def test_noise_prints_likelihood_evidence_and_norms(tiny_model, images, tmp_path):
     out = tmp_path / "noise.h5"
     result = validate(
-        "noise", "--checkpoint", tiny_model, "--images", images, "--scale", 0, "--scale", 0.3,
+        "noise", "--model", tiny_model, "--images", images, "--scale", 0, "--scale", 0.3,
         "-o", out,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -66,7 +66,7 @@ def chairs_model(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", [("attacks", "--pairs", 1, "--penalties", 2), ("noise",)])
 def test_a_model_of_chairs_meets_chairs(chairs_model, command):
-    result = validate(*command, "--checkpoint", chairs_model)
+    result = validate(*command, "--model", chairs_model)
     assert result.exit_code == 0, result.output
     assert "parametric chairs, drawn, 1/2 size" in result.stderr
 
@@ -75,18 +75,18 @@ def test_a_model_of_chairs_meets_chairs(chairs_model, command):
 def test_a_model_of_unknown_pictures_is_refused(chairs_model, images, command):
     card = chairs_model / "card.toml"
     card.write_text(card.read_text().replace("parametric chairs, drawn, 1/2 size", "my pictures"))
-    result = validate(command, "--checkpoint", chairs_model)
+    result = validate(command, "--model", chairs_model)
     assert result.exit_code == 1
     assert "the card does not tell which pictures the model was trained on" in result.stderr
     assert "found my pictures" in result.stderr
-    result = validate(command, "--checkpoint", chairs_model, "--images", images)
+    result = validate(command, "--model", chairs_model, "--images", images)
     assert result.exit_code == 1
     assert "a model of pictures, not of glitches" in result.stderr
 
 
 @pytest.mark.parametrize("option", [("--data", "x.npz"), ("--set", "chairs")])
 def test_pictures_for_a_model_of_glitches_are_refused(tiny_model, images, option):
-    result = validate("noise", "--checkpoint", tiny_model, "--images", images, *option)
+    result = validate("noise", "--model", tiny_model, "--images", images, *option)
     assert result.exit_code == 1
     assert "a model of glitches; expected images of glitches; found pictures" in result.stderr
 
@@ -97,11 +97,11 @@ def test_pictures_for_a_model_of_glitches_are_refused(tiny_model, images, option
         (("attacks",), "--images"),
         (("attacks", "--pairs", 3), "too few images"),
         (("attacks", "--pairs", 1, "--layer", 2), "no such latent layer"),
-        (("noise", "--checkpoint", "absent"), "absent"),
+        (("noise", "--model", "absent"), "absent"),
     ],
 )
 def test_bad_questions_are_answered_in_one_line(arguments, message, tiny_model, images):
-    given = arguments if "--checkpoint" in arguments else (*arguments, "--checkpoint", tiny_model)
+    given = arguments if "--model" in arguments else (*arguments, "--model", tiny_model)
     result = validate(*given, *(() if message == "--images" else ("--images", images)))
     assert result.exit_code == 1
     assert message in result.output

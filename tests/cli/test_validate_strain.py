@@ -92,6 +92,6 @@ def test_a_model_without_classes_is_refused(glitch, tmp_path):
     default = load_checkpoint("default")
     save_checkpoint(tmp_path / "bare", default.model, default.card)
     for question in (("--corruptions",), ("--to", "Blip")):
-        result = validate(path, "--gps", gps, "--checkpoint", tmp_path / "bare", *question)
+        result = validate(path, "--gps", gps, "--model", tmp_path / "bare", *question)
         assert result.exit_code == 1
         assert "without class prototypes" in result.output
