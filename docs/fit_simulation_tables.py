@@ -107,9 +107,11 @@ def main(folder):
     write_curves(folder)
     triggers = group(read_rows(spy / "trainingset_v1d1_metadata_without_urls.csv.gz"), "label")
     write_distributions(
-        "triggers", triggers, ("snr", "peak_frequency", "bandwidth", "duration"),
+        "triggers",
+        triggers,
+        ("snr", "peak_frequency", "bandwidth", "duration"),
         "Omicron's columns of the Gravity Spy training set v1.1 (Zenodo 1476156), by label.",
-    )  # fmt: skip
+    )
     observed = group(read_rows(spy / "o3a_L1_labels.csv.gz"), "label")
     write_balance(official=triggers, o3=observed)
     fits = [
@@ -118,9 +120,11 @@ def main(folder):
         if float(row["residual"]) < 3 or row["ml_label"] == "Koi_Fish"
     ]
     write_distributions(
-        "short_glitches", group(fits, "ml_label"), ("snr", "f0", "gbw", "phase"),
+        "short_glitches",
+        group(fits, "ml_label"),
+        ("snr", "f0", "gbw", "phase"),
         "Fits of a log-normal spectrum to O3 glitches (Bondarescu et al., arXiv:2309.06594).",
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -44,9 +44,13 @@ def read(event):
 
 def simulated_examples(label, imaging, seed):
     stretch = SimulatedStretch(
-        number=0, seed=np.random.SeedSequence([seed, *label.encode()]), ifo="L1", split="test",
-        sample_rate=imaging.sample_rate, labels=(label,) * EXAMPLES,
-    )  # fmt: skip
+        number=0,
+        seed=np.random.SeedSequence([seed, *label.encode()]),
+        ifo="L1",
+        split="test",
+        sample_rate=imaging.sample_rate,
+        labels=(label,) * EXAMPLES,
+    )
     return [image.astype(float) for image in image_stretch(stretch, imaging)[0].images]
 
 

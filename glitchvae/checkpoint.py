@@ -110,11 +110,12 @@ class Checkpoint:
         """
         if not takes_views(self.model):
             raise ModelError(
-                "a model of pictures, not of glitches", where=self.path,
+                "a model of pictures, not of glitches",
+                where=self.path,
                 expected='architecture "glitch", or "hierarchy" with network "glitch"',
                 found=f"{self.card.architecture!r} of images {self.model.settings.image_shape}",
                 remedy="Choose another model with `--model`.",
-            )  # fmt: skip
+            )
 
     def require_prototypes(self, problem: str = "a model without class prototypes") -> Prototypes:
         """The known classes.
@@ -127,9 +128,11 @@ class Checkpoint:
         """
         if self.prototypes is None:
             raise ModelError(
-                problem, where=self.path, expected="a model that was trained with labels",
+                problem,
+                where=self.path,
+                expected="a model that was trained with labels",
                 remedy="Train on labelled images, or use the default model.",
-            )  # fmt: skip
+            )
         return self.prototypes
 
 
@@ -191,9 +194,12 @@ def load_checkpoint(
         _check_digest(folder / PROTOTYPES, card.prototypes_digest)
         prototypes = Prototypes.load(folder / PROTOTYPES)
     return Checkpoint(
-        model=model.to(device).eval(), card=card, prototypes=prototypes, digest=card.digest,
+        model=model.to(device).eval(),
+        card=card,
+        prototypes=prototypes,
+        digest=card.digest,
         path=folder,
-    )  # fmt: skip
+    )
 
 
 def read_card(folder: str | Path) -> ModelCard:
@@ -208,17 +214,22 @@ def read_card(folder: str | Path) -> ModelCard:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(
-            "no model here", where=folder, expected=f"{WEIGHTS} and {CARD}",
+            "no model here",
+            where=folder,
+            expected=f"{WEIGHTS} and {CARD}",
             found=sorted(p.name for p in Path(folder).iterdir()),
             remedy="A run that was stopped early is finished by `glitchvae train --resume`.",
-        ) from error  # fmt: skip
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelError("the model card cannot be read", where=path, found=error) from error
     if values.get("format_version") != FORMAT_VERSION:
         raise ModelError(
-            "a checkpoint of another format", where=path, expected=f"version {FORMAT_VERSION}",
-            found=values.get("format_version"), remedy="Use the glitchvae that wrote it.",
-        )  # fmt: skip
+            "a checkpoint of another format",
+            where=path,
+            expected=f"version {FORMAT_VERSION}",
+            found=values.get("format_version"),
+            remedy="Use the glitchvae that wrote it.",
+        )
     try:
         return parse(ModelCard, values, where=path)
     except ConfigError as error:
@@ -274,9 +285,11 @@ def decode(
     size = sum(model.layers)
     if codes.ndim != 2 or codes.shape[1] != size:
         raise InputError(
-            "codes of another size", where=checkpoint.name, expected=f"(N, {size})",
+            "codes of another size",
+            where=checkpoint.name,
+            expected=f"(N, {size})",
             found=codes.shape,
-        )  # fmt: skip
+        )
     device = next(model.parameters()).device
     batches = torch.as_tensor(codes, dtype=torch.float32).split(batch_size)
     parts = [_decoded(model, batch.to(device), IMAGE_SHAPE) for batch in batches]
@@ -303,9 +316,10 @@ def _find(name_or_folder: str | Path) -> Path:
             return resources.data(f"models/{name_or_folder}")
         except InputError as error:
             raise ModelError(
-                f"no model {str(name_or_folder)!r}", expected="a shipped model or a folder",
+                f"no model {str(name_or_folder)!r}",
+                expected="a shipped model or a folder",
                 found=f"shipped: {error.found or 'none'}",
-            ) from error  # fmt: skip
+            ) from error
     raise ModelError("no such folder", where=folder, expected="the folder of a checkpoint")
 
 
@@ -317,10 +331,11 @@ def _refuse_pickle(path: Path) -> None:
     for file in files:
         if file.is_file() and (file.suffix in _PICKLE_SUFFIXES or _starts_like_pickle(file)):
             raise ModelError(
-                "a pickled model, which could run code when opened, is refused", where=file,
+                "a pickled model, which could run code when opened, is refused",
+                where=file,
                 expected=f"{WEIGHTS} beside {CARD}",
                 remedy="Save its weights with safetensors or train it with `glitchvae train`.",
-            )  # fmt: skip
+            )
 
 
 def _starts_like_pickle(file: Path) -> bool:
@@ -336,10 +351,12 @@ def _check_digest(path: Path, expected: str) -> None:
         raise ModelError("a part of the checkpoint is missing", where=path)
     if digest(path) != expected:
         raise ModelError(
-            "damaged, or not the file its card describes", where=path,
-            expected=f"SHA-256 {expected[:12]}…", found=f"{digest(path)[:12]}…",
+            "damaged, or not the file its card describes",
+            where=path,
+            expected=f"SHA-256 {expected[:12]}…",
+            found=f"{digest(path)[:12]}…",
             remedy="Fetch it again, or finish the run with `glitchvae train --resume`.",
-        )  # fmt: skip
+        )
 
 
 def _fill(network: nn.Module, card: ModelCard) -> UserVAE:
@@ -357,9 +374,11 @@ def _read_model(folder: Path, card: ModelCard, network: nn.Module | None) -> Mod
     _check_digest(folder / WEIGHTS, card.weights_digest)
     if network is not None and card.architecture != USER:
         raise ModelError(
-            "a model that needs no network to be given", where=folder,
-            found=f"architecture {card.architecture!r}", remedy="Leave network out.",
-        )  # fmt: skip
+            "a model that needs no network to be given",
+            where=folder,
+            found=f"architecture {card.architecture!r}",
+            remedy="Leave network out.",
+        )
     try:
         model = build(card.architecture, card.model) if network is None else _fill(network, card)
         model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))

@@ -111,9 +111,12 @@ def reading(
         if error.where is not None:
             raise
         raise type(error)(
-            error.problem, where=path, expected=error.expected, found=error.found,
+            error.problem,
+            where=path,
+            expected=error.expected,
+            found=error.found,
             remedy=error.remedy,
-        ) from error  # fmt: skip
+        ) from error
     except Exception as error:
         words = str(error).strip().partition("\n")[0].rstrip(".")
         found = f"{type(error).__name__}: {words}" if words else type(error).__name__

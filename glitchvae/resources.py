@@ -23,9 +23,10 @@ def shipped(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise InputError(
-        f"the folder {name!r} is missing from this installation", where=_PACKAGE,
+        f"the folder {name!r} is missing from this installation",
+        where=_PACKAGE,
         remedy="Install glitchvae again.",
-    )  # fmt: skip
+    )
 
 
 def data(name: str) -> Path:

@@ -118,10 +118,12 @@ class Record:
         """The columns with one number or text a row as a gwpy `EventTable`."""
         from gwpy.table import EventTable
 
-        return EventTable({
-            name: values.astype(str) if values.dtype == object else values
-            for name, values in self.scalars().items()
-        })  # fmt: skip
+        return EventTable(
+            {
+                name: values.astype(str) if values.dtype == object else values
+                for name, values in self.scalars().items()
+            }
+        )
 
     def to_pandas(self) -> DataFrame:
         """The same columns as a pandas `DataFrame`.
@@ -187,9 +189,13 @@ def _write_column(file: h5py.File, name: str, value: np.ndarray, *, compress: bo
         file.create_dataset(name, data=value, dtype=h5py.string_dtype())
     elif compress and len(value):
         file.create_dataset(
-            name, data=value, chunks=(1, *value.shape[1:]), compression="gzip",
-            compression_opts=1, shuffle=True,
-        )  # fmt: skip
+            name,
+            data=value,
+            chunks=(1, *value.shape[1:]),
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+        )
     else:
         file.create_dataset(name, data=value)
 
@@ -203,9 +209,11 @@ def _read_column(file: h5py.File, path: object, name: str, rows: slice) -> np.nd
         value = dataset.asstr()[rows] if text else dataset[rows]
     except OSError as error:
         raise InputError(
-            f"dataset {name!r} cannot be read", where=path, found=error,
+            f"dataset {name!r} cannot be read",
+            where=path,
+            found=error,
             remedy="The file is probably truncated; make or fetch it again.",
-        ) from error  # fmt: skip
+        ) from error
     return np.asarray(value)
 
 
@@ -223,9 +231,12 @@ def _check_schema(file: h5py.File, path: object, schema: str, version: int) -> N
     stored = int(file.attrs.get("schema_version", 0))  # type: ignore[arg-type]
     if stored > version:
         raise InputError(
-            "written by a newer glitchvae", where=path, expected=f"schema version <= {version}",
-            found=stored, remedy="Upgrade glitchvae to read it.",
-        )  # fmt: skip
+            "written by a newer glitchvae",
+            where=path,
+            expected=f"schema version <= {version}",
+            found=stored,
+            remedy="Upgrade glitchvae to read it.",
+        )
 
 
 @contextmanager
@@ -238,9 +249,11 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r")
     except OSError as error:
         raise InputError(
-            "not a readable HDF5 file", where=path, found=_first_bytes(path),
+            "not a readable HDF5 file",
+            where=path,
+            found=_first_bytes(path),
             remedy="It may be truncated or of another format; fetch it again.",
-        ) from error  # fmt: skip
+        ) from error
     with file:
         yield file
 
@@ -277,9 +290,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise StorageError(
-            "writing failed", where=path, found=error.strerror or error,
+            "writing failed",
+            where=path,
+            found=error.strerror or error,
             remedy="Free some space or choose another place; earlier files are untouched.",
-        ) from error  # fmt: skip
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

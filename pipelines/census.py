@@ -56,8 +56,10 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     files = simulate_files(out / "strain") if tiny else find_files(settings.files, config)
     job = Job(
         checkpoint=load_checkpoint(settings.model, settings.device),
-        imaging=imaging_settings(settings.imaging), snr=settings.snr, device=settings.device,
-    )  # fmt: skip
+        imaging=imaging_settings(settings.imaging),
+        snr=settings.snr,
+        device=settings.device,
+    )
     archive = create_archive(out / "archive")
     live: dict[str, segmentlist] = {}
     glitches: dict[str, dict[str, str]] = {}

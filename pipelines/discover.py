@@ -55,10 +55,14 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         raise InputError(f"none of the {len(files)} files could be used", where=config)
     found = discover(archive.embeddings(model=job.checkpoint.name), known, settings.discovery)
     write_report(
-        out / "run", found, vetoes=score_vetoes(found), pictures=archive.thumbnails,
-        notes=remember(found, settings.catalog), origin={"inputs": [str(path) for path in files]},
+        out / "run",
+        found,
+        vetoes=score_vetoes(found),
+        pictures=archive.thumbnails,
+        notes=remember(found, settings.catalog),
+        origin={"inputs": [str(path) for path in files]},
         replace=True,
-    )  # fmt: skip
+    )
     print_candidates(found)
     print(f"report: {out / 'run' / 'report.html'}")
 
@@ -76,10 +80,12 @@ def make_job(settings: DiscoverRecipeSettings) -> Job:
     """The model, with the classes of the user's own catalogue."""
     known = known_classes(load_checkpoint(settings.model, settings.device), settings.catalog)
     return Job(
-        checkpoint=known.checkpoint, imaging=imaging_settings(settings.imaging),
-        snr=settings.snr, device=settings.device,
+        checkpoint=known.checkpoint,
+        imaging=imaging_settings(settings.imaging),
+        snr=settings.snr,
+        device=settings.device,
         configuration={"catalogue": list(known.added)} if known.added else {},
-    )  # fmt: skip
+    )
 
 
 def embed(path: Path, archive: Archive, job: Job) -> bool:

@@ -94,9 +94,13 @@ def encode(paths: list[Path], model: Checkpoint) -> tuple[Embeddings, np.ndarray
 
 
 def nothing(
-    archive: Embeddings, truth: np.ndarray, prototypes: Prototypes, settings: DiscoveryBarsSettings,
-    rng: np.random.Generator, out: Path,
-) -> Iterator[tuple]:  # fmt: skip
+    archive: Embeddings,
+    truth: np.ndarray,
+    prototypes: Prototypes,
+    settings: DiscoveryBarsSettings,
+    rng: np.random.Generator,
+    out: Path,
+) -> Iterator[tuple]:
     """False candidates of archives without a new class, and whether p-values are uniform."""
     size = {"runs": settings.nulls, "events": settings.null_events}
     runs = list(null_runs(archive, truth, prototypes, settings.search, rng, **size))

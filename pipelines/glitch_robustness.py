@@ -113,22 +113,31 @@ def rehearsal(settings: GlitchRobustnessSettings) -> GlitchRobustnessSettings:
 
 
 def simulated(
-    label: str, count: int, settings: GlitchRobustnessSettings,
+    label: str,
+    count: int,
+    settings: GlitchRobustnessSettings,
     snr: tuple[float, float] = (0.0, np.inf),
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     """Of some simulated glitches of a class those within a range of SNR."""
     strain, truth = simulate_class(
-        label, count, spacing=SPACING, margin=SPACING / 2, sample_rate=settings.sample_rate,
+        label,
+        count,
+        spacing=SPACING,
+        margin=SPACING / 2,
+        sample_rate=settings.sample_rate,
         seed=settings.seed,
-    )  # fmt: skip
+    )
     inside = (snr[0] <= truth.snr) & (truth.snr <= snr[1])
     return (event for event, good in zip(events_of(strain, truth), inside, strict=True) if good)
 
 
 def attack(
-    checkpoint: Checkpoint, events: Iterable[Event], target: str, origin: str,
+    checkpoint: Checkpoint,
+    events: Iterable[Event],
+    target: str,
+    origin: str,
     settings: GlitchRobustnessSettings,
-) -> Iterator[Attacked]:  # fmt: skip
+) -> Iterator[Attacked]:
     """Attack one after the other what the model names rightly."""
     rng, imaging = np.random.default_rng(settings.seed), imaging_settings(settings.imaging)
     for source, gps, label in events:

@@ -44,10 +44,13 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     rows = [show(row) for row in measure(settings, checkpoint, config)]
     if not rows:
         raise InputError(
-            "nothing to measure", where=config, expected="published images, labelled strain or "
-            "mergers", found="none of the files", remedy="Set the environment variables it names, "
+            "nothing to measure",
+            where=config,
+            expected="published images, labelled strain or mergers",
+            found="none of the files",
+            remedy="Set the environment variables it names, "
             "or change its patterns: `glitchvae recipe copy real_event_bars`.",
-        )  # fmt: skip
+        )
     write_rows(out / "bars.csv", ("what", "measure", "value", "lowest", "highest"), rows)
 
 
@@ -62,10 +65,13 @@ def rehearsal(settings: RealSettings, out: Path) -> RealSettings:
         write_gwosc(out / f"{label}.hdf5", strain)
         lines.append(f"{label}.hdf5,{truth.gps[0]},{label}")
     (out / "labels.csv").write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
-    return settings.model_copy(update={
-        "events": (str(out / "simulated.h5"),), "labels": (str(out / "labels.csv"),),
-        "mergers": ((str(out / "Chirp.hdf5"), float(lines[-1].split(",")[1])),),
-    })  # fmt: skip
+    return settings.model_copy(
+        update={
+            "events": (str(out / "simulated.h5"),),
+            "labels": (str(out / "labels.csv"),),
+            "mergers": ((str(out / "Chirp.hdf5"), float(lines[-1].split(",")[1])),),
+        }
+    )
 
 
 def measure(settings: RealSettings, checkpoint: Checkpoint, config: Path) -> Iterator[Row]:

@@ -67,16 +67,24 @@ def rehearsal(settings: SimToRealSettings, out: Path) -> SimToRealSettings:
     imaging, paths = imaging_settings("light"), [out / f"{n}.h5" for n in ("real", "simulated")]
     for seed, path in enumerate(paths):
         write_dataset(path, simulate_dataset(plan_stretches(24, seed), imaging), 24)
-    return settings.model_copy(update={
-        "sets": (str(paths[1]),), "events": str(paths[0]), "classes": (), "epochs": 1,
-        "components": 5,
-    })  # fmt: skip
+    return settings.model_copy(
+        update={
+            "sets": (str(paths[1]),),
+            "events": str(paths[0]),
+            "classes": (),
+            "epochs": 1,
+            "components": 5,
+        }
+    )
 
 
 def sim_to_real(
-    sets: list[SpectrogramSet], real: SpectrogramSet, settings: SimToRealSettings, out: Path,
+    sets: list[SpectrogramSet],
+    real: SpectrogramSet,
+    settings: SimToRealSettings,
+    out: Path,
     rng: np.random.Generator,
-) -> Iterable[tuple]:  # fmt: skip
+) -> Iterable[tuple]:
     """Three classifiers that saw simulated events only, and one-shot naming, on real events."""
     train, test = (
         TrainingData.join([TrainingData.from_spectrograms(s) for s in kind])
@@ -84,8 +92,10 @@ def sim_to_real(
     )
     checkpoint = load_checkpoint(settings.model)
     pixels, real_pixels = reduced_pixels(train), reduced_pixels(test)
-    codes = [np.concatenate([encode_spectrograms(s.take(s.usable), checkpoint).mean for s in kind])
-             for kind in (sets, [real])]  # fmt: skip
+    codes = [
+        np.concatenate([encode_spectrograms(s.take(s.usable), checkpoint).mean for s in kind])
+        for kind in (sets, [real])
+    ]
     pca = PCA(settings.components, svd_solver="randomized", random_state=settings.seed)
     probe = make_pipeline(pca, fit_linear_probe(pca.fit_transform(pixels), train.labels))
     said = {
@@ -93,9 +103,11 @@ def sim_to_real(
         "codes, linear probe": fit_linear_probe(codes[0], train.labels).predict(codes[1]),
     }
     network = train_classifier(
-        train, epochs=settings.epochs, seed=settings.seed,
+        train,
+        epochs=settings.epochs,
+        seed=settings.seed,
         progress=lambda _: print("one epoch done", file=sys.stderr),
-    )  # fmt: skip
+    )
     said["network"] = predict_classes(*network, test)
     rows = zip(test.labels, *said.values(), strict=True)
     write_rows(out / "predictions.csv", ("truth", *said), rows)

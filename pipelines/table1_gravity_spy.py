@@ -118,9 +118,12 @@ def read_entry(line: ObjectiveSettings, seeds: tuple[int, ...], out: Path) -> pr
     }
     shortfalls = tuple(f"seed {card.seed}: {each}" for card in cards for each in card.shortfalls)
     return probes.Entry(
-        name=line.name, classes=classes, published=line.published, figures=figures,
+        name=line.name,
+        classes=classes,
+        published=line.published,
+        figures=figures,
         shortfalls=shortfalls,
-    )  # fmt: skip
+    )
 
 
 def write_table(settings: Table1Settings, blocks: NDArray, out: Path) -> None:

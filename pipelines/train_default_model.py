@@ -68,9 +68,11 @@ def make_set(settings: SetSettings, folder: Path, device: str) -> Path:
         print(f"simulating {settings.count} events: {path}", file=sys.stderr)
         imaging = imaging_settings(settings.imaging)
         stretches = plan_stretches(
-            settings.count, settings.seed, balance=settings.balance,
+            settings.count,
+            settings.seed,
+            balance=settings.balance,
             sample_rate=imaging.sample_rate,
-        )  # fmt: skip
+        )
         parts = simulate_dataset(stretches, imaging, device=device)
         write_dataset(path, parts, settings.count)
     return path

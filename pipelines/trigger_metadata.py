@@ -69,8 +69,9 @@ def compare_marginals(table: dict[str, Any], stretches: int, out: Path) -> None:
             table[n][table["label"] == name],
             np.concatenate([getattr(triggers, n) for _, triggers in found])[label == name],
         )
-        for name in sorted(set(table["label"]) & set(label)) for n in MEASURES
-    }  # fmt: skip
+        for name in sorted(set(table["label"]) & set(label))
+        for n in MEASURES
+    }
     tests: dict[Any, Any] = {key: ks_2samp(*pair) for key, pair in pairs.items()}
     rows = [(*k, *map(len, pairs[k]), t.statistic, t.pvalue) for k, t in tests.items()]
     header = ("class", "measure", "real", "simulated", "ks", "p")
@@ -99,8 +100,10 @@ def metadata_alone(table: dict[str, Any], rng: np.random.Generator) -> Iterable[
     # Without a penalty the boosting diverges on classes of few events: 31 % on its own
     # training events.
     options: dict[str, Any] = {
-        "categorical_features": [len(FEATURES)], "early_stopping": False, "l2_regularization": 1.0
-    }  # fmt: skip
+        "categorical_features": [len(FEATURES)],
+        "early_stopping": False,
+        "l2_regularization": 1.0,
+    }
     trees = HistGradientBoostingClassifier(**options, random_state=0)
     test = table["sample_type"] == "test"
     guess = trees.fit(x[~test], y[~test]).predict(x[test])

@@ -40,9 +40,14 @@ def save_untrained():
         torch.manual_seed(seed)
         model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=latent_size))
         card = ModelCard(
-            architecture="", model={}, latent_size=0, objective={}, steps=0, seed=seed,
+            architecture="",
+            model={},
+            latent_size=0,
+            objective={},
+            steps=0,
+            seed=seed,
             data=DataCard(digest=""),
-        )  # fmt: skip
+        )
         prototypes = None if codes is None else Prototypes.fit(codes, labels)
         save_checkpoint(folder, model, card, prototypes)
         return folder

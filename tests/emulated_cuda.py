@@ -28,13 +28,19 @@ DEVICE = torch.device("cuda", 0)
 _aten = torch.ops.aten
 _COPIES = (_aten._to_copy.default, _aten.copy_.default)
 _TAKES_INDICES = (
-    _aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default,
+    _aten.index.Tensor,
+    _aten.index_put.default,
+    _aten.index_put_.default,
     _aten._index_put_impl_.default,
-)  # fmt: skip
+)
 _WAITS = (
-    _aten._local_scalar_dense.default, _aten.equal.default, _aten.nonzero.default,
-    _aten.unique_dim.default, _aten._unique2.default, _aten.masked_select.default,
-)  # fmt: skip
+    _aten._local_scalar_dense.default,
+    _aten.equal.default,
+    _aten.nonzero.default,
+    _aten.unique_dim.default,
+    _aten._unique2.default,
+    _aten.masked_select.default,
+)
 _FREE_MEMORY = 2**33
 _watchers: list[list[str]] = []
 
@@ -47,9 +53,14 @@ class EmulatedTensor(torch.Tensor):
     @staticmethod
     def __new__(cls, held: torch.Tensor):
         return torch.Tensor._make_wrapper_subclass(
-            cls, held.shape, strides=held.stride(), storage_offset=held.storage_offset(),
-            dtype=held.dtype, layout=held.layout, device="meta",
-        )  # fmt: skip
+            cls,
+            held.shape,
+            strides=held.stride(),
+            storage_offset=held.storage_offset(),
+            dtype=held.dtype,
+            layout=held.layout,
+            device="meta",
+        )
 
     def __init__(self, held: torch.Tensor) -> None:
         self.held = held
@@ -199,9 +210,11 @@ def emulated_cuda() -> Iterator[torch.device]:
     lifted = torch._C._only_lift_cpu_tensors()
     torch._C._set_only_lift_cpu_tensors(True)  # `torch.tensor` asks for the device last
     try:
-        with mock.patch.multiple(torch.cuda, **calls), mock.patch.object(
-            torch, "autocast", _Autocast
-        ), _Emulation():  # fmt: skip
+        with (
+            mock.patch.multiple(torch.cuda, **calls),
+            mock.patch.object(torch, "autocast", _Autocast),
+            _Emulation(),
+        ):
             yield DEVICE
     finally:
         torch._C._set_only_lift_cpu_tensors(lifted)

@@ -35,9 +35,15 @@ from glitchvae.store import digest
 
 TINY = GlitchVAESettings(image_shape=(12, 10), widths=(4,), hidden=8, latent_size=3)
 CARD = ModelCard(
-    architecture="", model={}, latent_size=0, objective={"name": "beta"}, steps=5, seed=0,
-    data=DataCard(digest="0" * 64, description="made up", events=9), figures={"loss": 1.5},
-)  # fmt: skip
+    architecture="",
+    model={},
+    latent_size=0,
+    objective={"name": "beta"},
+    steps=5,
+    seed=0,
+    data=DataCard(digest="0" * 64, description="made up", events=9),
+    figures={"loss": 1.5},
+)
 
 
 @pytest.fixture
@@ -67,8 +73,10 @@ def test_a_checkpoint_comes_back_as_it_was(folder, model, rng):
 
 def test_nothing_in_it_is_pickled(folder):
     assert sorted(p.name for p in folder.iterdir()) == [
-        "card.toml", "prototypes.safetensors", "weights.safetensors",
-    ]  # fmt: skip
+        "card.toml",
+        "prototypes.safetensors",
+        "weights.safetensors",
+    ]
     for path in folder.iterdir():
         assert not path.read_bytes().startswith((b"PK", b"\x80"))
 
@@ -211,9 +219,12 @@ def test_codes_are_drawn_as_reconstructions_are(folder, rng):
 def test_pictures_are_drawn_in_the_unit_range(tmp_path, rng):
     torch.manual_seed(0)
     settings = ImageVAESettings(
-        network="reference", image_shape=(1, 16, 16), latent_size=2, likelihood="gaussian",
+        network="reference",
+        image_shape=(1, 16, 16),
+        latent_size=2,
+        likelihood="gaussian",
         data_range=(-1, 1),
-    )  # fmt: skip
+    )
     save_checkpoint(tmp_path / "model", ImageVAE(settings), CARD)
     opened = load_checkpoint(tmp_path / "model")
     codes = rng.normal(size=(5, 2))

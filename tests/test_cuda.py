@@ -43,8 +43,10 @@ from tests.emulated_cuda import EmulatedTensor, waits
 RATE = 1024.0
 TILING = Tiling(duration=8.0, sample_rate=RATE)
 GRIDS = [view_canvas(duration).grid for duration in VIEWS]
-PICTURES = {"image": {"image_shape": (1, 32, 32)},
-            "hierarchy": {"image_shape": (1, 32, 32), "latent_sizes": (12, 6)}}  # fmt: skip
+PICTURES = {
+    "image": {"image_shape": (1, 32, 32)},
+    "hierarchy": {"image_shape": (1, 32, 32), "latent_sizes": (12, 6)},
+}
 
 
 @pytest.fixture(scope="module")
@@ -221,11 +223,15 @@ def config_of(model, objective, **changes):
 ONE_LAYER = ("factor", "tc", "dip-i", "dip-ii")
 HIERARCHIES = ("dlgm", "tc-dlgm", "seatbelt")
 COMBINATIONS = [
-    *((m, o) for m in ("image", "hierarchy") for o in sorted(OBJECTIVES)
-      if o not in ("consistent", "labelled")
-      and o not in (ONE_LAYER if m == "hierarchy" else HIERARCHIES)),
+    *(
+        (m, o)
+        for m in ("image", "hierarchy")
+        for o in sorted(OBJECTIVES)
+        if o not in ("consistent", "labelled")
+        and o not in (ONE_LAYER if m == "hierarchy" else HIERARCHIES)
+    ),
     *(("glitch", o) for o in ("annealed", "factor", "tc", "consistent", "labelled")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("model", "objective"), COMBINATIONS)

@@ -284,13 +284,19 @@ def source(simulated):
 
 def source_of(strain):
     """A source in memory."""
-    return StrainSource.join([
-        Stretch(
-            path=Path("made-up"), start=strain.start, samples=len(strain), ifo=strain.ifo,
-            sample_rate=strain.sample_rate, channel=None,
-            load=lambda first, last: strain.values[first:last],
-        )
-    ])  # fmt: skip
+    return StrainSource.join(
+        [
+            Stretch(
+                path=Path("made-up"),
+                start=strain.start,
+                samples=len(strain),
+                ifo=strain.ifo,
+                sample_rate=strain.sample_rate,
+                channel=None,
+                load=lambda first, last: strain.values[first:last],
+            )
+        ]
+    )
 
 
 def rows_of(batches):
@@ -482,8 +488,11 @@ class TestInputs:
         sources = [source, StrainSource.join([other])]
         triggers, problems = triggers_at([start + 5, start + 45, start + 70, start + 200], sources)
         assert list(zip(triggers.ifo, triggers.gps - start, strict=True)) == [
-            ("H1", 5.0), ("H1", 45.0), ("L1", 45.0), ("L1", 70.0),
-        ]  # fmt: skip
+            ("H1", 5.0),
+            ("H1", 45.0),
+            ("L1", 45.0),
+            ("L1", 70.0),
+        ]
         (problem,) = problems
         assert f"GPS {start + 200}: no strain at this time" in str(problem)
         assert f"the nearest strain is of L1, GPS {start + 40} to {start + 80}" in str(problem)

@@ -127,9 +127,11 @@ def test_three_seeds_and_events_in_blocks_are_covered(rng, between_seeds):
     for _ in range(studies):
         owners = np.repeat(np.arange(50), rng.integers(1, 8, 50))
         gain = (
-            0.05 + rng.normal(0, between_seeds, (3, 1)) + rng.normal(0, 0.3, 50)[owners]
+            0.05
+            + rng.normal(0, between_seeds, (3, 1))
+            + rng.normal(0, 0.3, 50)[owners]
             + rng.normal(0, 0.4, (3, len(owners)))
-        )  # fmt: skip
+        )
         low, high = paired_difference(gain, np.zeros_like(gain), groups=owners).interval
         hits += low < 0.05 < high
     assert 0.86 < hits / studies < 0.96

@@ -28,16 +28,20 @@ class Sightings(Record):
 def sightings(n=3, label=None):
     rng = np.random.default_rng(n)
     return Sightings(
-        gps=1.2e9 + rng.random(n), name=[f"ünit {i}" for i in range(n)],
-        images=rng.random((n, 2, 3)), label=label, settings={"block": 64.0},
-    )  # fmt: skip
+        gps=1.2e9 + rng.random(n),
+        name=[f"ünit {i}" for i in range(n)],
+        images=rng.random((n, 2, 3)),
+        label=label,
+        settings={"block": 64.0},
+    )
 
 
 def same(a: Record, b: Record) -> bool:
     return all(
-        np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in a.columns()
+        np.array_equal(getattr(a, f.name), getattr(b, f.name))
+        for f in a.columns()
         if getattr(a, f.name) is not None
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
@@ -138,15 +142,19 @@ class TestReplacing:
     def test_full_disk_is_a_storage_error(self, tmp_path):
         target = tmp_path / "x.txt"
         target.write_text("earlier")
-        with pytest.raises(StorageError, match=r"No space left.*earlier files are untouched"), \
-                replacing(target):  # fmt: skip
+        with (
+            pytest.raises(StorageError, match=r"No space left.*earlier files are untouched"),
+            replacing(target),
+        ):
             raise OSError(errno.ENOSPC, "No space left on device")
         assert target.read_text() == "earlier"
 
     def test_unwritable_folder(self, tmp_path):
         (tmp_path / "file").write_text("")
-        with pytest.raises(StorageError, match="cannot write here"), \
-                replacing(tmp_path / "file" / "x"):  # fmt: skip
+        with (
+            pytest.raises(StorageError, match="cannot write here"),
+            replacing(tmp_path / "file" / "x"),
+        ):
             pass
 
     def test_an_error_of_glitchvae_passes_unchanged(self, tmp_path):

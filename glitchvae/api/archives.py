@@ -150,9 +150,7 @@ def discover(
     with progress_of("discovery", chosen.bootstraps + 2, "steps", shown=progress) as report:
         if places is None:
             return _in_codes(data, labels, chosen, report)
-        return discover_in(
-            places, chosen, model=model, catalog=catalog, live=live, progress=report
-        )  # fmt: skip
+        return discover_in(places, chosen, model=model, catalog=catalog, live=live, progress=report)
 
 
 def _places(data: Any) -> list[Path] | None:
@@ -175,15 +173,17 @@ def _in_codes(
         points = np.asarray(codes, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(
-            "nothing to look at", expected="an archive, a path, or codes (N, Z)",
+            "nothing to look at",
+            expected="an archive, a path, or codes (N, Z)",
             found=type(codes).__name__,
-        ) from error  # fmt: skip
+        ) from error
     names = np.asarray([] if labels is None else labels, dtype=object).astype(str).astype(object)
     if points.ndim != 2 or names.shape != points.shape[:1]:
         raise InputError(
-            "codes and labels do not fit", expected="codes (N, Z) and labels (N,)",
+            "codes and labels do not fit",
+            expected="codes (N, Z) and labels (N,)",
             found=f"{points.shape} and {names.shape}",
-        )  # fmt: skip
+        )
     known = names != ""
     prototypes = Prototypes.fit(points[known], names[known], seed=settings.seed)
     return search(_rows(points[~known], prototypes), prototypes, settings, progress=progress)
@@ -198,7 +198,9 @@ def _rows(codes: NDArray[np.float32], prototypes: Prototypes) -> Embeddings:
         event_id=np.array([str(row) for row in range(count)], dtype=object),
         ifo=np.full(count, "", dtype=object),
         status=np.where(usable, "ok", "gap").astype(object),
-        mean=codes, log_var=np.full(codes.shape, np.nan),
-        block_duration=unknown, **dict.fromkeys(names, unknown),
+        mean=codes,
+        log_var=np.full(codes.shape, np.nan),
+        block_duration=unknown,
+        **dict.fromkeys(names, unknown),
         **prototypes.classify(codes)._asdict(),
-    )  # fmt: skip
+    )

@@ -31,14 +31,18 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
         raise InputError(
-            "no array", where=what, expected="rows of one shape",
+            "no array",
+            where=what,
+            expected="rows of one shape",
             found=str(error).splitlines()[0],
-        ) from error  # fmt: skip
+        ) from error
     if array.dtype.kind not in "biuf":
         raise InputError(
-            "no numbers", where=what, expected="an array of numbers",
+            "no numbers",
+            where=what,
+            expected="an array of numbers",
             found=f"{type(values).__name__} of {array.dtype}",
-        )  # fmt: skip
+        )
     return array
 
 
@@ -107,9 +111,10 @@ def as_factors(factors: ArrayLike | Mapping[str, ArrayLike], count: int) -> Fact
         names = tuple(f"factor {k + 1}" for k in range(values.shape[1]))
     if values.dtype.kind not in "iu" or (values.size and values.min() < 0):
         raise InputError(
-            "factors are no whole numbers", expected="which of its values each factor has, from 0",
+            "factors are no whole numbers",
+            expected="which of its values each factor has, from 0",
             found=f"{values.dtype} from {values.min() if values.size else 'nothing'}",
-        )  # fmt: skip
+        )
     return Factors(values.astype(np.int64), names)
 
 

@@ -117,9 +117,13 @@ class Dataset:
 
     @classmethod
     def _made(
-        cls, data: SpectrogramSet | PictureData, name: str, *, factors: Factors | None = None,
+        cls,
+        data: SpectrogramSet | PictureData,
+        name: str,
+        *,
+        factors: Factors | None = None,
         truth: Callable[[], Truth] | None = None,
-    ) -> Dataset:  # fmt: skip
+    ) -> Dataset:
         made = cls.__new__(cls)
         made.name, made._data, made._factors, made._truth = name, data, factors, truth
         return made
@@ -275,9 +279,10 @@ class Dataset:
         if len(rows) == 0:
             counts = Counter(self.split)
             raise InputError(
-                f"no image in the split {split!r}", where=self.name or None,
+                f"no image in the split {split!r}",
+                where=self.name or None,
                 found=", ".join(f"{name or 'no split'} {n}" for name, n in counts.items()),
-            )  # fmt: skip
+            )
         return self[rows]
 
 
@@ -335,9 +340,12 @@ def open_dataset(path: str | Path) -> Dataset:
     needed = count_images(path) * _BYTES_PER_EVENT
     if needed > (limit := resident_limit()):
         raise InputError(
-            "too many images for the memory", where=path, expected=f"{limit / 1e9:.3g} GB",
-            found=f"{needed / 1e9:.3g} GB", remedy="Train on the file itself: train(path).",
-        )  # fmt: skip
+            "too many images for the memory",
+            where=path,
+            expected=f"{limit / 1e9:.3g} GB",
+            found=f"{needed / 1e9:.3g} GB",
+            remedy="Train on the file itself: train(path).",
+        )
     spectrograms = name_classes(read_images(path), read_catalog())
     truth = simulating.truth_path(path)
     return _of_spectrograms(
@@ -389,15 +397,23 @@ def simulate_dataset(
     """
     given = parse(
         _Simulation,
-        {"count": count, "seed": seed, "balance": balance, "imaging": imaging,
-         "ifos": (ifos,) if isinstance(ifos, str) else ifos},
+        {
+            "count": count,
+            "seed": seed,
+            "balance": balance,
+            "imaging": imaging,
+            "ifos": (ifos,) if isinstance(ifos, str) else ifos,
+        },
         where="simulate_dataset",
-    )  # fmt: skip
+    )
     settings = imaging_settings(given.imaging)
     plan = simulating.plan_stretches(
-        given.count, given.seed, balance=given.balance, ifos=given.ifos,
+        given.count,
+        given.seed,
+        balance=given.balance,
+        ifos=given.ifos,
         sample_rate=settings.sample_rate,
-    )  # fmt: skip
+    )
     parts = simulating.simulate_dataset(plan, settings, device=choose_device(device))
     with progress_of("simulating", count, "events", shown=progress) as report:
         if output is not None:

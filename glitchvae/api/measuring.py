@@ -123,9 +123,7 @@ def probe(
     fits = len(splits) * len(methods)
     outcomes = []
     with progress_of("probing", fits, "fits", shown=progress) as report:
-        for outcome in run_probes(
-            events, splits, methods, seed=numbers.seed, block=numbers.block
-        ):  # fmt: skip
+        for outcome in run_probes(events, splits, methods, seed=numbers.seed, block=numbers.block):
             outcomes.append(outcome)
             report(1)
     return ProbeTable(tuple(outcomes), left_out)
@@ -179,9 +177,11 @@ def disentanglement(
     else:
         if not isinstance(data, Dataset):
             raise InputError(
-                "an encoder needs images", where="data", expected="a Dataset with factors",
+                "an encoder needs images",
+                where="data",
+                expected="a Dataset with factors",
                 found=type(data).__name__,
-            )  # fmt: skip
+            )
         rows = _drawn(len(data), numbers.points, numbers.seed)
         chosen = data if len(rows) == len(data) else data[rows]
         factors, names = _factors_of(chosen)
@@ -194,9 +194,14 @@ def disentanglement(
         log_var = codes.log_var if sampled else None
     with progress_of("scoring", steps_of(sampled), "metrics", shown=progress) as report:
         scores = measure(
-            mean, factors, names, log_var=log_var, seed=numbers.seed, progress=report,
+            mean,
+            factors,
+            names,
+            log_var=log_var,
+            seed=numbers.seed,
+            progress=report,
             protocol=(protocol or Protocol()).scaled_to(len(mean)),
-        )  # fmt: skip
+        )
     return DisentanglementResult(scores, len(mean))
 
 
@@ -260,10 +265,14 @@ def attack(
     """
     given = parse(
         _Attacking,
-        {"evaluations": evaluations, "layers": layers, "channels": channels,
-         "data_range": data_range},
+        {
+            "evaluations": evaluations,
+            "layers": layers,
+            "channels": channels,
+            "data_range": data_range,
+        },
         where="attack",
-    )  # fmt: skip
+    )
     _check_name("goal", goal, list(GOALS))
     _check_name("method", method, ["batch", "l-bfgs-b"])
     x, t = (_images_for(model, images, given.data_range) for images in (inputs, targets))
@@ -277,9 +286,17 @@ def attack(
     ):
         options: dict[str, Any] = {"goal": goal, "method": method}
         attacks = attack_pairs(
-            network, x, t, penalty_weights, layers=given.layers, channels=given.channels,
-            evaluations=given.evaluations, keep=keep, progress=report, **options,
-        )  # fmt: skip
+            network,
+            x,
+            t,
+            penalty_weights,
+            layers=given.layers,
+            channels=given.channels,
+            evaluations=given.evaluations,
+            keep=keep,
+            progress=report,
+            **options,
+        )
     return AttackResult(attacks)
 
 
@@ -303,9 +320,10 @@ def _labelled(
     rows = np.flatnonzero(coded & (names != ""))
     if len(rows) == 0:
         raise InputError(
-            "no labelled event to probe", expected="codes with a label",
+            "no labelled event to probe",
+            expected="codes with a label",
             found=f"{count} rows, {coded.sum()} with a code, {(names != '').sum()} with a label",
-        )  # fmt: skip
+        )
     kept = ProbeSet.of_codes(known[rows], names[rows], split=splits[rows], gps=times[rows])
     return kept, count - len(rows)
 
@@ -320,9 +338,10 @@ def _factors_of(
         return found.values, found.names
     if data.factors is None:
         raise InputError(
-            "images without known factors", where=data.name or "data",
+            "images without known factors",
+            where=data.name or "data",
             remedy="Give them: Dataset(images, factors=…), or dsprites().",
-        )  # fmt: skip
+        )
     return data.factors, data.factor_names
 
 

@@ -233,11 +233,14 @@ class Model:
             wanted.add(self.image_shape[1:])
         if shape[1:] not in wanted:
             raise ModelError(
-                "images of another shape than the model's", where=self._checkpoint.name,
-                expected=f"(N, {', '.join(map(str, self.image_shape))})", found=shape,
+                "images of another shape than the model's",
+                where=self._checkpoint.name,
+                expected=f"(N, {', '.join(map(str, self.image_shape))})",
+                found=shape,
                 remedy="A single image needs an axis in front: images[None]."
-                if shape in wanted else None,
-            )  # fmt: skip
+                if shape in wanted
+                else None,
+            )
 
     def _require_kind(self, data: Dataset) -> None:
         views, wanted = data.kind == "glitches", self.image_shape
@@ -247,9 +250,11 @@ class Model:
             fits, expected = not views and data.shape == wanted, "pictures"
         if not fits:
             raise ModelError(
-                "images of another kind than the model's", where=self._checkpoint.name,
-                expected=f"{expected} {wanted}", found=f"{data.kind} {data.shape}",
-            )  # fmt: skip
+                "images of another kind than the model's",
+                where=self._checkpoint.name,
+                expected=f"{expected} {wanted}",
+                found=f"{data.kind} {data.shape}",
+            )
 
     def _prototypes(self) -> Prototypes:
         return self._checkpoint.require_prototypes()
@@ -258,9 +263,11 @@ class Model:
         known = as_array(codes, "codes")
         if known.ndim != 2 or known.shape[1] != self.latent_size:
             raise InputError(
-                "no codes of this model", expected=f"(N, {self.latent_size})", found=known.shape,
+                "no codes of this model",
+                expected=f"(N, {self.latent_size})",
+                found=known.shape,
                 remedy="Codes of images are model.encode(images).",
-            )  # fmt: skip
+            )
         return known
 
 

@@ -206,9 +206,16 @@ _SHOWN = 10
 """Penalty weights in the table of a result."""
 
 _COLUMNS_OF_ATTACKS = {
-    "pair": "pair", "strength": "penalty_weight", "distance": "perturbation_norm",
-    "divergence": "divergence", "clean_divergence": "clean_divergence", "objective": "objective",
-    "target_distortion": "target_distortion", "target_error": "target_error",
-    "clean_error": "clean_error", "evaluations": "evaluations", "converged": "converged",
+    "pair": "pair",
+    "strength": "penalty_weight",
+    "distance": "perturbation_norm",
+    "divergence": "divergence",
+    "clean_divergence": "clean_divergence",
+    "objective": "objective",
+    "target_distortion": "target_distortion",
+    "target_error": "target_error",
+    "clean_error": "clean_error",
+    "evaluations": "evaluations",
+    "converged": "converged",
     "status": "status",
-}  # fmt: skip
+}

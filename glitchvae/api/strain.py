@@ -167,9 +167,13 @@ def embed(
         ConfigError: no such imaging settings.
     """
     job, _ = job_of(
-        model, catalog=catalog_path(None, archive), imaging=imaging, snr=snr,
-        uncertainty=uncertainty, device=choose_device(device),
-    )  # fmt: skip
+        model,
+        catalog=catalog_path(None, archive),
+        imaging=imaging,
+        snr=snr,
+        uncertainty=uncertainty,
+        device=choose_device(device),
+    )
     tasks, problems = _tasks(data, triggers, ifo, channel)
     if archive is None:
         return _in_memory(tasks, job, problems, progress)
@@ -186,9 +190,13 @@ def embed(
 
 
 def find_triggers(
-    strain: Any, *, snr: float = 7.5, ifo: str | None = None, channel: str | None = None,
+    strain: Any,
+    *,
+    snr: float = 7.5,
+    ifo: str | None = None,
+    channel: str | None = None,
     device: str = "auto",
-) -> Triggers:  # fmt: skip
+) -> Triggers:
     """Glitches in strain, as `glitchvae triggers` finds them.
 
     Args:
@@ -210,9 +218,14 @@ def find_triggers(
 
 
 def make_spectrograms(
-    strain: Any, triggers: Any, *, imaging: str = "gravity-spy", ifo: str | None = None,
-    channel: str | None = None, device: str = "auto",
-) -> Images:  # fmt: skip
+    strain: Any,
+    triggers: Any,
+    *,
+    imaging: str = "gravity-spy",
+    ifo: str | None = None,
+    channel: str | None = None,
+    device: str = "auto",
+) -> Images:
     """Four views of each glitch, as Gravity Spy draws them.
 
     Args:
@@ -259,9 +272,11 @@ def _tasks(
         else:
             sources.append(_in_memory_source(item, ifo))
     if not sources and not sets and not tasks:
-        raise problems[0] if len(problems) == 1 else InputError(
-            "no input can be used: " + "; ".join(map(str, problems))
-        )  # fmt: skip
+        raise (
+            problems[0]
+            if len(problems) == 1
+            else InputError("no input can be used: " + "; ".join(map(str, problems)))
+        )
     if triggers is None:
         return [*strain_tasks(sources), *sets, *tasks], problems
     if not sources:
@@ -298,9 +313,10 @@ def _in_memory_source(item: Any, ifo: str | None) -> StrainSource:
         return StrainSource.of(item)
     if not all(hasattr(item, name) for name in ("value", "t0", "sample_rate", "unit")):
         raise InputError(
-            "no strain", expected="a path, a gwpy TimeSeries, or images",
+            "no strain",
+            expected="a path, a gwpy TimeSeries, or images",
             found=type(item).__name__,
-        )  # fmt: skip
+        )
     return StrainSource.of(Strain.from_gwpy(item, ifo=ifo))
 
 
@@ -323,9 +339,10 @@ def _triggers(
         times = np.atleast_1d(np.asarray(given, dtype=np.float64))
     except (TypeError, ValueError) as error:
         raise InputError(
-            "no triggers", expected="GPS times, a table, Triggers, or a path",
+            "no triggers",
+            expected="GPS times, a table, Triggers, or a path",
             found=type(given).__name__,
-        ) from error  # fmt: skip
+        ) from error
     return triggers_at(times.ravel().tolist(), sources)
 
 

@@ -102,9 +102,11 @@ def train(
     config, model = asked.plan(dataset)
     if output is None and (resume or launched_ranks().count > 1):
         raise InputError(
-            "no folder of the run", where="train", expected="output=…",
+            "no folder of the run",
+            where="train",
+            expected="output=…",
             found="resume" if resume else "processes that share a run",
-        )  # fmt: skip
+        )
     temporary = Path(tempfile.mkdtemp(prefix="glitchvae-")) if output is None else None
     run = temporary / asked.name if temporary else as_path(output, "output")
     try:
@@ -178,22 +180,27 @@ def _kind_of_objective(objective: object) -> type[Objective] | None:
     if not isinstance(objective, Objective):
         found = objective.__name__ if isinstance(objective, type) else type(objective).__name__
         raise ConfigError(
-            "no objective", where="objective", found=found,
+            "no objective",
+            where="objective",
+            found=found,
             expected=f"one of {', '.join(OBJECTIVES)}, or an Objective such as Beta(beta=4)",
-        )  # fmt: skip
+        )
     if type(objective).schedules is Objective.schedules:
         raise ConfigError(
-            "an objective without weights", where=type(objective).__name__,
+            "an objective without weights",
+            where=type(objective).__name__,
             expected="a method schedules() -> {name: schedule}",
             remedy="Derive it from Beta, or return {'beta': Constant(1.0)}.",
-        )  # fmt: skip
+        )
     try:
         objective.model_dump_json()
     except PydanticSerializationError as error:
         raise ConfigError(
-            "settings of an objective that cannot be written down", where=type(objective).__name__,
-            expected="numbers, text, lists", found=error,
-        ) from error  # fmt: skip
+            "settings of an objective that cannot be written down",
+            where=type(objective).__name__,
+            expected="numbers, text, lists",
+            found=error,
+        ) from error
     return None
 
 
@@ -214,10 +221,12 @@ def _table(
     kind = table.get("architecture", "image" if pictures or "network" in table else "glitch")
     if (kind == "glitch" and pictures) or (kind == "image" and not pictures):
         raise ConfigError(
-            f"a network of {'glitches' if pictures else 'pictures'}", where="network",
+            f"a network of {'glitches' if pictures else 'pictures'}",
+            where="network",
             expected=f"one of {'pictures: ' + ', '.join(NETWORKS) if pictures else 'glitches'}",
-            found=network, remedy="Leave network out for the default.",
-        )  # fmt: skip
+            found=network,
+            remedy="Leave network out for the default.",
+        )
     return table if pictures is None else {"architecture": kind, "image_shape": pictures, **table}
 
 
@@ -232,16 +241,21 @@ def _written(network: Settings) -> dict[str, Any]:
     kinds = [kind for kind, _ in ARCHITECTURES.values()]
     if type(network) not in kinds:
         raise ConfigError(
-            "no settings of a network", where="network", found=type(network).__name__,
+            "no settings of a network",
+            where="network",
+            found=type(network).__name__,
             expected=", ".join(kind.__name__ for kind in kinds if kind is not UserVAESettings),
-        )  # fmt: skip
+        )
     return {"architecture": architecture_of(network), **network.model_dump()}
 
 
 def _images(
-    dataset: Dataset | None, paths: Sequence[Path] | None, config: TrainingConfig, device: str,
+    dataset: Dataset | None,
+    paths: Sequence[Path] | None,
+    config: TrainingConfig,
+    device: str,
     run: Path,
-) -> TrainingImages:  # fmt: skip
+) -> TrainingImages:
     """Images as training holds them, at the model's size."""
     _, rows, columns = config.image_shape
     if dataset is not None:

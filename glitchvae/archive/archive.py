@@ -163,10 +163,11 @@ class Archive:
         found = rows.take(order[apart[order] <= tolerance])
         if len(found) == 0:
             raise ArchiveError(
-                f"no glitch within {tolerance:g} s of GPS {gps}", where=self.path,
+                f"no glitch within {tolerance:g} s of GPS {gps}",
+                where=self.path,
                 found=_nearest_time(rows.gps[order]),
                 remedy="`glitchvae embed STRAIN --gps T` puts the glitch at a time into it.",
-            )  # fmt: skip
+            )
         return found
 
     def nearest(
@@ -191,9 +192,11 @@ class Archive:
             ArchiveError: no such event, or it has no code, or the code has another size.
         """
         if isinstance(query, str | float | int):
-            row = self.get(query, model=model) if isinstance(query, str) else self.find(
-                float(query), model=model
-            )  # fmt: skip
+            row = (
+                self.get(query, model=model)
+                if isinstance(query, str)
+                else self.find(float(query), model=model)
+            )
             return self._neighbours(self._code(row), k, model, row.event_id[0])
         return self._neighbours(np.asarray(query, dtype=np.float32), k, model, None)
 
@@ -317,14 +320,20 @@ class Archive:
             chosen = _choose_model(connection, self.path, model)
             if code.shape != (chosen["size"],):
                 raise ArchiveError(
-                    "a code of another size", where=self.path, expected=f"({chosen['size']},)",
+                    "a code of another size",
+                    where=self.path,
+                    expected=f"({chosen['size']},)",
                     found=code.shape,
-                )  # fmt: skip
+                )
             distance = f"array_distance(e.mean::FLOAT[{chosen['size']}], ?::FLOAT[{len(code)}])"
             rows = _fetch(
-                connection, chosen, "NOT isnan(e.mean[1]) AND e.event_id IS DISTINCT FROM ?",
-                [itself, code.tolist()], f"{distance}, e.event_id", k,
-            )  # fmt: skip
+                connection,
+                chosen,
+                "NOT isnan(e.mean[1]) AND e.event_id IS DISTINCT FROM ?",
+                [itself, code.tolist()],
+                f"{distance}, e.event_id",
+                k,
+            )
         return rows, np.linalg.norm(rows.mean.astype(np.float64) - code, axis=1)
 
     def _code(self, row: Embeddings) -> NDArray[np.float32]:
@@ -356,9 +365,10 @@ def _no_event(connection: duckdb.DuckDBPyConnection, root: Path, event_id: str) 
     close = difflib.get_close_matches(event_id, [row[0] for row in rows], n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     return ArchiveError(
-        f"no event {event_id!r}{hint}", where=root,
+        f"no event {event_id!r}{hint}",
+        where=root,
         remedy="`glitchvae archive export` lists the identifiers.",
-    )  # fmt: skip
+    )
 
 
 def _choose_model(
@@ -378,8 +388,10 @@ def _choose_model(
         names = ", ".join(sorted(f"{m['name']} ({m['digest'][:12]})" for m in meant or known))
         raise ArchiveError(
             "holds codes of several models" if meant else f"holds no codes of model {model!r}",
-            where=root, found=names, remedy="Name one with --model, by name or digest.",
-        )  # fmt: skip
+            where=root,
+            found=names,
+            remedy="Name one with --model, by name or digest.",
+        )
     return meant[0]
 
 

@@ -117,6 +117,8 @@ def _table_of(root: Path, model_digest: str) -> Path:
 
 def _damaged(path: Path, found: object) -> ArchiveError:
     return ArchiveError(
-        "the later classes cannot be read", where=path, found=found,
+        "the later classes cannot be read",
+        where=path,
+        found=found,
         remedy="Delete the file and run `glitchvae archive classify` again.",
-    )  # fmt: skip
+    )

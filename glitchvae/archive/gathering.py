@@ -69,10 +69,12 @@ def gather(paths: Sequence[Path], *, model: str | None = None) -> Gathered:
     models = dict.fromkeys(map(describe_model, parts))
     if len(models) > 1:
         raise InputError(
-            "codes of several models", where=", ".join(map(str, paths)), expected="one model",
+            "codes of several models",
+            where=", ".join(map(str, paths)),
+            expected="one model",
             found=" and ".join(models),
             remedy="Codes of different models cannot be compared; embed with one of them.",
-        )  # fmt: skip
+        )
     events = Embeddings.join(parts)
     first = np.sort(np.unique(events.event_id.astype(str), return_index=True)[1])
     return Gathered(
@@ -103,13 +105,15 @@ def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkp
     except ModelError as error:
         raise ModelError(
             f"the model of these codes, {describe_model(events)}, is not here",
-            found=error.problem, remedy=remedy,
-        ) from error  # fmt: skip
+            found=error.problem,
+            remedy=remedy,
+        ) from error
     if checkpoint.digest != events.model_digest:
         raise ModelError(
             f"the codes are of {describe_model(events)}, which is another model",
-            found=f"{checkpoint.path} ({checkpoint.digest[:12]})", remedy=remedy,
-        )  # fmt: skip
+            found=f"{checkpoint.path} ({checkpoint.digest[:12]})",
+            remedy=remedy,
+        )
     return checkpoint
 
 

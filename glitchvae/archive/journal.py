@@ -168,9 +168,11 @@ def alone(root: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise StorageError(
-            "the archive cannot be written", where=root, found=error.strerror or error,
+            "the archive cannot be written",
+            where=root,
+            found=error.strerror or error,
             remedy="Free some space or choose another place; what was finished is kept.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _publish(root: Path, folder: Path) -> list[ArchiveError]:

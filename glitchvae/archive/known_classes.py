@@ -52,8 +52,9 @@ def known_classes(checkpoint: Checkpoint, catalog: str | Path) -> KnownClasses:
         return KnownClasses(checkpoint=checkpoint, other_model=found.other_model)
     return KnownClasses(
         checkpoint=replace(checkpoint, prototypes=found.prototypes),
-        added=found.added, other_model=found.other_model,
-    )  # fmt: skip
+        added=found.added,
+        other_model=found.other_model,
+    )
 
 
 def job_of(
@@ -85,8 +86,11 @@ def job_of(
     known = known_classes(load_checkpoint(model, device), catalog)
     added = {"catalogue": list(known.added)} if known.added else {}
     job = Job(
-        checkpoint=known.checkpoint, imaging=imaging_settings(imaging), snr=snr,
-        uncertainty=uncertainty, device=device,
+        checkpoint=known.checkpoint,
+        imaging=imaging_settings(imaging),
+        snr=snr,
+        uncertainty=uncertainty,
+        device=device,
         configuration={**(configuration or {}), **added, "device": device},
-    )  # fmt: skip
+    )
     return job, known

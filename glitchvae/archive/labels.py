@@ -31,9 +31,11 @@ def read_labels(root: Path) -> pa.Table:
         return pyarrow.csv.read_csv(path, convert_options=options)
     except (OSError, pa.ArrowException) as error:
         raise ArchiveError(
-            "the labels cannot be read", where=path, found=error,
+            "the labels cannot be read",
+            where=path,
+            found=error,
             expected="columns event_id and label",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def write_labels(root: Path, labels: Mapping[str, str]) -> None:

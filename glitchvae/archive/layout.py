@@ -82,9 +82,11 @@ def parse_part(name: str) -> PartName | None:
     if match is None:
         return None
     return PartName(
-        ifo=match["ifo"], gps=int(match["gps"]), duration=int(match["duration"]),
+        ifo=match["ifo"],
+        gps=int(match["gps"]),
+        duration=int(match["duration"]),
         suffix=match["suffix"] or "",
-    )  # fmt: skip
+    )
 
 
 def part_files(root: Path) -> list[Path]:
@@ -108,10 +110,11 @@ def write_marker(root: Path) -> None:
         raise ArchiveError("not a directory", where=root, remedy="Choose another place.")
     if root.is_dir() and any(root.iterdir()):
         raise ArchiveError(
-            "holds files already and is no archive", where=root,
+            "holds files already and is no archive",
+            where=root,
             expected=f"an archive ({MARKER}), an empty directory or a new name",
             found=sorted(p.name for p in root.iterdir())[:5],
-        )  # fmt: skip
+        )
     content = {"schema": _SCHEMA, "version": LAYOUT_VERSION, "glitchvae_version": __version__}
     with replacing(root / MARKER) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -128,17 +131,21 @@ def check_marker(root: Path) -> None:
         content = json.loads(marker.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArchiveError(
-            "not an archive", where=root, expected=f"a directory with {MARKER}",
+            "not an archive",
+            where=root,
+            expected=f"a directory with {MARKER}",
             found="no such directory" if not root.is_dir() else error.strerror,
             remedy="`glitchvae embed` makes one; name it with --archive or GLITCHVAE_ARCHIVE.",
-        ) from error  # fmt: skip
+        ) from error
     except ValueError as error:
         raise ArchiveError("damaged", where=marker, expected="JSON", found=error) from error
     if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
         raise ArchiveError("not an archive", where=marker, expected=_SCHEMA, found=content)
     if int(content.get("version", 0)) > LAYOUT_VERSION:
         raise ArchiveError(
-            "written by a newer glitchvae", where=root,
-            expected=f"layout version <= {LAYOUT_VERSION}", found=content["version"],
+            "written by a newer glitchvae",
+            where=root,
+            expected=f"layout version <= {LAYOUT_VERSION}",
+            found=content["version"],
             remedy="Upgrade glitchvae to read it.",
-        )  # fmt: skip
+        )

@@ -93,10 +93,14 @@ def write_graph(path: str | Path, graph: Graph, event_id: NDArray[np.object_]) -
     if path.suffix not in {".csv", ".parquet"}:
         raise InputError("unknown kind of table", where=path, expected=".csv or .parquet")
     rows, ranks = np.nonzero(graph.rows >= 0)
-    table = pa.table({
-        "event_id": event_id[rows], "neighbour_id": event_id[graph.rows[rows, ranks]],
-        "rank": ranks + 1, "distance": graph.distances[rows, ranks],
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "event_id": event_id[rows],
+            "neighbour_id": event_id[graph.rows[rows, ranks]],
+            "rank": ranks + 1,
+            "distance": graph.distances[rows, ranks],
+        }
+    )
     with replacing(path) as temporary:
         if path.suffix == ".csv":
             pyarrow.csv.write_csv(table, temporary)

@@ -88,9 +88,12 @@ def _check_columns(schema: pa.Schema, path: Path) -> None:
     wrong += [f"no {name}" for name in sorted(needed - set(schema.names))]
     if wrong:
         raise ArchiveError(
-            "not a part", where=path, expected="the columns of embeddings",
-            found=", ".join(wrong), remedy=_REMEDY,
-        )  # fmt: skip
+            "not a part",
+            where=path,
+            expected="the columns of embeddings",
+            found=", ".join(wrong),
+            remedy=_REMEDY,
+        )
 
 
 def _arrow_type(field: dataclasses.Field[Any]) -> Callable[[pa.DataType], bool]:
@@ -125,9 +128,10 @@ def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
         found = set(table["status"].to_pylist()) - {str(status) for status in Status}
         if found:
             raise ArchiveError(
-                f"unknown status {', '.join(sorted(found))}", where=path,
+                f"unknown status {', '.join(sorted(found))}",
+                where=path,
                 remedy="A newer glitchvae may have written it: upgrade to read it.",
-            )  # fmt: skip
+            )
     return table
 
 

@@ -107,9 +107,14 @@ class StrainTask:
     def plan(self, job: Job) -> Plan:
         """From a trial on the strain."""
         return plan_embedding(
-            self.source, self.triggers, job.checkpoint, job.imaging, snr=job.snr,
-            device=job.device, uncertainty=job.uncertainty,
-        )  # fmt: skip
+            self.source,
+            self.triggers,
+            job.checkpoint,
+            job.imaging,
+            snr=job.snr,
+            device=job.device,
+            uncertainty=job.uncertainty,
+        )
 
     def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
         """Search, image, encode."""

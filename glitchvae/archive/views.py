@@ -83,9 +83,12 @@ def read_packed(path: Path) -> Iterator[pa.Table]:
     ):
         if not file.schema_arrow.equals(SCHEMA):
             raise ArchiveError(
-                "no images of this version", where=path, expected=_spell(SCHEMA),
-                found=_spell(file.schema_arrow), remedy=_REMEDY,
-            )  # fmt: skip
+                "no images of this version",
+                where=path,
+                expected=_spell(SCHEMA),
+                found=_spell(file.schema_arrow),
+                remedy=_REMEDY,
+            )
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
             table.validate(full=True)

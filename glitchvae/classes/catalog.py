@@ -293,9 +293,11 @@ def _read_card(path: Path) -> ClassCard | CatalogError:
 def _misnamed(path: Path, card: ClassCard) -> Iterator[CatalogError]:
     if card.key != path.stem:
         yield CatalogError(
-            "the key is not the file's name", where=f"{path}: key", expected=repr(path.stem),
+            "the key is not the file's name",
+            where=f"{path}: key",
+            expected=repr(path.stem),
             found=repr(card.key),
-        )  # fmt: skip
+        )
 
 
 def _merged_into_nothing(cards: dict[Path, ClassCard]) -> Iterator[CatalogError]:
@@ -325,9 +327,10 @@ def _claimed_twice(cards: dict[Path, ClassCard]) -> Iterator[CatalogError]:
             if spelling in owners:
                 other = owners[spelling].name
                 yield CatalogError(
-                    f"the name {spelling!r} already belongs to {other}", where=path,
+                    f"the name {spelling!r} already belongs to {other}",
+                    where=path,
                     remedy="A name may belong to one class only: remove it from one of the two.",
-                )  # fmt: skip
+                )
             owners.setdefault(spelling, path)
 
 

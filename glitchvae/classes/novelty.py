@@ -134,9 +134,11 @@ class KnownDensity:
                 owners.append(k)
                 weights.append(np.log(len(part) / len(own)))
         return cls(
-            components=tuple(components), owners=np.array(owners),
-            log_weights=np.array(weights), classes=classes,
-        )  # fmt: skip
+            components=tuple(components),
+            owners=np.array(owners),
+            log_weights=np.array(weights),
+            classes=classes,
+        )
 
     def log_density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, K) logarithm of each class's density."""

@@ -109,8 +109,9 @@ class Prototypes:
         shares = np.log(own.sum(axis=1))[self.owners]
         return Discriminants(
             slopes=self.class_metric @ centres.T,
-            offsets=-0.5 * (centres**2).sum(axis=1) - shares, own=own,
-        )  # fmt: skip
+            offsets=-0.5 * (centres**2).sum(axis=1) - shares,
+            own=own,
+        )
 
     @classmethod
     def fit(
@@ -139,17 +140,23 @@ class Prototypes:
         names, classes = np.unique(known[1].astype(str), return_inverse=True)
         centres, owners, residuals = _place_centres(known[0], classes, seed)
         raw = cls(
-            names=tuple(map(str, names)), centres=centres, owners=owners,
-            whitener=_whitener(residuals, known[0]), temperature=1.0, known_distances=np.zeros(1),
-        )  # fmt: skip
+            names=tuple(map(str, names)),
+            centres=centres,
+            owners=owners,
+            whitener=_whitener(residuals, known[0]),
+            temperature=1.0,
+            known_distances=np.zeros(1),
+        )
         spare = _labelled(*held_out)
         plain = raw._calibrated(*spare)
         learnt = plain._with_learnt_metric(known[0], classes, seed)._calibrated(*spare)
         better = learnt._surprise(*spare) < plain._surprise(*spare)
         return (learnt if better else plain)._referring_to(
-            np.concatenate([spare[0], known[0]]), np.concatenate([spare[1], known[1]]),
-            len(spare[0]), seed,
-        )  # fmt: skip
+            np.concatenate([spare[0], known[0]]),
+            np.concatenate([spare[1], known[1]]),
+            len(spare[0]),
+            seed,
+        )
 
     def classify(self, codes: NDArray[np.floating]) -> Classes:
         """Nearest class, its probability and the novelty of each code.
@@ -197,9 +204,10 @@ class Prototypes:
         own = np.asarray(codes, dtype=np.float64)
         if own.ndim != 2 or own.shape[1] != self.centres.shape[1]:
             raise InputError(
-                f"codes of another size for class {name!r}", found=own.shape,
+                f"codes of another size for class {name!r}",
+                found=own.shape,
                 expected=f"(N, {self.centres.shape[1]})",
-            )  # fmt: skip
+            )
         own, _ = _labelled(own, np.full(len(own), name, dtype=object))
         names = tuple(sorted({*self.names, name}))
         moved, k = np.searchsorted(names, self.names), names.index(name)
@@ -241,9 +249,12 @@ class Prototypes:
         version = metadata.get("format_version")
         if version != str(FORMAT_VERSION) or set(arrays) - set(_OPTIONAL) != set(_ARRAYS):
             raise ModelError(
-                "prototypes of another format", where=path, expected=f"version {FORMAT_VERSION}",
-                found=f"version {version} with {sorted(arrays)}", remedy="Fit them again.",
-            )  # fmt: skip
+                "prototypes of another format",
+                where=path,
+                expected=f"version {FORMAT_VERSION}",
+                found=f"version {version} with {sorted(arrays)}",
+                remedy="Fit them again.",
+            )
         temperature = float(arrays.pop("temperature")[0])
         names = tuple(json.loads(metadata["names"]))
         return cls(names=names, temperature=temperature, **arrays)
@@ -317,9 +328,10 @@ def _labelled(codes: Any, labels: Any) -> tuple[NDArray[np.float64], NDArray[np.
     usable = np.isfinite(codes).all(axis=1) & (labels != "")
     if not usable.any():
         raise InputError(
-            "no labelled code to fit class prototypes to", expected="codes with a label",
+            "no labelled code to fit class prototypes to",
+            expected="codes with a label",
             found=f"{len(codes)} rows, none both usable and labelled",
-        )  # fmt: skip
+        )
     return codes[usable], labels[usable]
 
 
@@ -332,9 +344,11 @@ def _keep_back(codes: NDArray, labels: NDArray, seed: int) -> tuple[tuple, tuple
     if len(large) == 0:
         return (codes, labels), (codes, labels)
     apart = train_test_split(
-        large, test_size=max(0.2, np.sum(counts >= 5) / len(large)),
-        stratify=labels[large].astype(str), random_state=seed,
-    )[1]  # fmt: skip
+        large,
+        test_size=max(0.2, np.sum(counts >= 5) / len(large)),
+        stratify=labels[large].astype(str),
+        random_state=seed,
+    )[1]
     stays = np.setdiff1d(np.arange(len(codes)), apart)
     return (codes[stays], labels[stays]), (codes[apart], labels[apart])
 
@@ -384,8 +398,9 @@ def _temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float
 
     found: Any = minimize_scalar(
         lambda log_temperature: _cross_entropy(scores / np.exp(log_temperature), truth),
-        bounds=(-4.0, 6.0), method="bounded",
-    )  # fmt: skip
+        bounds=(-4.0, 6.0),
+        method="bounded",
+    )
     return float(np.exp(found.x))
 
 

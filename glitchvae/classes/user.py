@@ -137,9 +137,11 @@ def read_events(path: Path, record: type[AnyRecord]) -> AnyRecord:
         return record.read(path)
     except InputError as error:
         raise CatalogError(
-            "the codes of this class cannot be read", where=path, found=error.problem,
+            "the codes of this class cannot be read",
+            where=path,
+            found=error.problem,
             remedy="Propose the candidate again from its run.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _told(card: ClassCard, shared: int, total: int) -> str:

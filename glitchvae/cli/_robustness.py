@@ -26,21 +26,35 @@ _PATH = click.Path(path_type=Path)
 def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """The model, and the images: those it was trained on, or a set of images of glitches."""
     options = (
-        click.option("--model", "model", default="default", show_default=True,
-                     metavar="NAME|DIR"),
-        click.option("--images", type=_PATH, metavar="SET",
-                     help="Images of glitches, for a model of glitches."),
-        click.option("--data", type=_PATH, metavar="FILE|DIR",
-                     help="Published file or folder of the pictures that a model of pictures was "
-                     "trained on; dSprites and parametric chairs are drawn unless given."),
-        click.option("--set", "pictures",
-                     type=click.Choice(["dsprites", "chairs", "faces", "celeba"]),
-                     help="Set of pictures, for a model whose card does not tell what it was "
-                     "trained on."),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-                     help="Seed of the images, the pairs and the noise."),
+        click.option("--model", "model", default="default", show_default=True, metavar="NAME|DIR"),
+        click.option(
+            "--images",
+            type=_PATH,
+            metavar="SET",
+            help="Images of glitches, for a model of glitches.",
+        ),
+        click.option(
+            "--data",
+            type=_PATH,
+            metavar="FILE|DIR",
+            help="Published file or folder of the pictures that a model of pictures was "
+            "trained on; dSprites and parametric chairs are drawn unless given.",
+        ),
+        click.option(
+            "--set",
+            "pictures",
+            type=click.Choice(["dsprites", "chairs", "faces", "celeba"]),
+            help="Set of pictures, for a model whose card does not tell what it was trained on.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Seed of the images, the pairs and the noise.",
+        ),
         click.option("-o", "--output", type=_PATH, metavar="H5", help="Write every row here."),
-    )  # fmt: skip
+    )
     for option in reversed(options):
         function = option(function)
     return function
@@ -110,9 +124,14 @@ def attacks(
     grid = 2.0 ** np.linspace(-20, 20, penalties)
     with progress_of("attacking", pairs * penalties, "attacks") as advance:
         found = attack(
-            checkpoint.model, *chosen, grid, goal=goal, layers=layers or None, method=method,
+            checkpoint.model,
+            *chosen,
+            grid,
+            goal=goal,
+            layers=layers or None,
+            method=method,
             progress=advance,
-        )  # fmt: skip
+        )
     _print_attacks(found, pairs)
     if output is not None:
         found.write(output)
@@ -138,9 +157,15 @@ def attacks(
     help="Images, drawn at random.",
 )
 def noise(
-    model: str, images: Path | None, data: Path | None, pictures: Any, seed: int,
-    output: Path | None, scales: tuple[float, ...], count: int,
-) -> None:  # fmt: skip
+    model: str,
+    images: Path | None,
+    data: Path | None,
+    pictures: Any,
+    seed: int,
+    output: Path | None,
+    scales: tuple[float, ...],
+    count: int,
+) -> None:
     """How likely clean images are under the codes of noisy ones; ELBO and norms beside it.
 
     A model of pictures is given pictures of the set it was trained on.
@@ -168,9 +193,13 @@ def noise(
 
 
 def _read_images(
-    checkpoint: Checkpoint, images: Path | None, data: Path | None, pictures: PictureSet | None,
-    count: int, seed: int,
-) -> Tensor:  # fmt: skip
+    checkpoint: Checkpoint,
+    images: Path | None,
+    data: Path | None,
+    pictures: PictureSet | None,
+    count: int,
+    seed: int,
+) -> Tensor:
     """(N, C, F, T) random images of what the model is of, as it takes them."""
     import numpy as np
     import torch
@@ -183,10 +212,12 @@ def _read_images(
         return _read_pictures(checkpoint, images, data, pictures, count, rng)
     if images is None or data is not None or pictures is not None:
         raise InputError(
-            "a model of glitches", where=checkpoint.path, expected="images of glitches",
+            "a model of glitches",
+            where=checkpoint.path,
+            expected="images of glitches",
             found="nothing" if images is None else "pictures as well (--data, --set)",
             remedy="Give a set of them with --images, and no pictures.",
-        )  # fmt: skip
+        )
     events = read_images(images)
     usable = np.flatnonzero(events.usable)
     chosen = rng.choice(usable, min(count, len(usable)), replace=False)
@@ -195,18 +226,24 @@ def _read_images(
 
 
 def _read_pictures(
-    checkpoint: Checkpoint, images: Path | None, data: Path | None, pictures: PictureSet | None,
-    count: int, rng: np.random.Generator,
-) -> Tensor:  # fmt: skip
+    checkpoint: Checkpoint,
+    images: Path | None,
+    data: Path | None,
+    pictures: PictureSet | None,
+    count: int,
+    rng: np.random.Generator,
+) -> Tensor:
     """(N, C, H, W) random pictures of those the model was trained on."""
     from glitchvae.models.likelihood import scale_to_range
     from glitchvae.validation.images.picture_sets import training_pictures
 
     if images is not None:
         raise InputError(
-            "a model of pictures, not of glitches", where=checkpoint.path,
-            found=f"--images {images}", remedy="Leave --images away, or give --data.",
-        )  # fmt: skip
+            "a model of pictures, not of glitches",
+            where=checkpoint.path,
+            found=f"--images {images}",
+            remedy="Leave --images away, or give --data.",
+        )
     whole = training_pictures(checkpoint, count, data, pictures)
     chosen = whole.sample(count, rng)
     click.echo(f"{whole.description}: {len(chosen):,} of {len(whole):,} pictures", err=True)

@@ -23,22 +23,45 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=_PATH, metavar="STRAIN...")
-@click.option("--gps", "times", type=GPS, required=True, multiple=True, metavar="T",
-              help="Time of a glitch; may be given again.")  # fmt: skip
+@click.option(
+    "--gps",
+    "times",
+    type=GPS,
+    required=True,
+    multiple=True,
+    metavar="T",
+    help="Time of a glitch; may be given again.",
+)
 @click.option("--to", "target", metavar="CLASS", help="Attack: turn it into this class.")
 @click.option(
     "--corruptions", is_flag=True, help="Corrupt the strain as detectors do, in place of an attack."
 )
 @click.option("--model", "model", default="default", show_default=True, metavar="NAME|DIR")
 @click.option("--imaging", default="light", show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Of what is added to the strain.")  # fmt: skip
-@click.option("-o", "--output", type=_PATH, metavar="H5",
-              help="Write every row here; with --corruptions, the curves beside it.")  # fmt: skip
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of what is added to the strain.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=_PATH,
+    metavar="H5",
+    help="Write every row here; with --corruptions, the curves beside it.",
+)
 def strain(
-    files: tuple[Path, ...], times: tuple[float, ...], target: str | None, corruptions: bool,
-    model: str, imaging: str, seed: int, output: Path | None,
-) -> None:  # fmt: skip
+    files: tuple[Path, ...],
+    times: tuple[float, ...],
+    target: str | None,
+    corruptions: bool,
+    model: str,
+    imaging: str,
+    seed: int,
+    output: Path | None,
+) -> None:
     """What it takes until a glitch in strain is taken for another class.
 
     With --to: the smallest perturbation of whitened strain that makes it that class. Its size is
@@ -67,9 +90,13 @@ def strain(
 
 
 def _attack(
-    checkpoint: Checkpoint, source: StrainSource, times: tuple[float, ...], target: str,
-    settings: ImagingSettings, seed: int,
-) -> StrainAttacks:  # fmt: skip
+    checkpoint: Checkpoint,
+    source: StrainSource,
+    times: tuple[float, ...],
+    target: str,
+    settings: ImagingSettings,
+    seed: int,
+) -> StrainAttacks:
     import numpy as np
     from rich.table import Table
 
@@ -89,10 +116,13 @@ def _attack(
             limit, least = noise_limit(checkpoint, event, rng), found.smallest
             reached = np.isfinite(least)
             table.add_row(
-                f"{event.gps:.3f}", f"{found.original[0]} -> {target}", f"{event.snr:.1f}",
+                f"{event.gps:.3f}",
+                f"{found.original[0]} -> {target}",
+                f"{event.snr:.1f}",
                 f"{least:.2f}" if reached else "not reached",
-                f"{least / event.snr:.2f}" if reached else "", f"{limit:g}",
-            )  # fmt: skip
+                f"{least / event.snr:.2f}" if reached else "",
+                f"{limit:g}",
+            )
             parts.append(found)
             advance(1)
     print_table(table)
@@ -100,9 +130,13 @@ def _attack(
 
 
 def _change(
-    checkpoint: Checkpoint, source: StrainSource, times: tuple[float, ...],
-    settings: ImagingSettings, seed: int, output: Path | None,
-) -> CorruptionTest:  # fmt: skip
+    checkpoint: Checkpoint,
+    source: StrainSource,
+    times: tuple[float, ...],
+    settings: ImagingSettings,
+    seed: int,
+    output: Path | None,
+) -> CorruptionTest:
     from rich.table import Table
 
     from glitchvae.validation.robustness.strain_corruptions import corrupt_strain
@@ -118,10 +152,13 @@ def _change(
         rows = found.of(corruption)
         for kept in rows.kept():
             table.add_row(
-                corruption, f"{kept.strength:g} {rows.unit[0]}",
-                f"{kept.share * kept.events:.0f} of {kept.events}", f"{kept.cosine:.3f}",
-                f"{kept.distance:.2f}", kept.commonest,
-            )  # fmt: skip
+                corruption,
+                f"{kept.strength:g} {rows.unit[0]}",
+                f"{kept.share * kept.events:.0f} of {kept.events}",
+                f"{kept.cosine:.3f}",
+                f"{kept.distance:.2f}",
+                kept.commonest,
+            )
     print_table(table)
     halves = Table("corruption", "half of the events have another class from")
     for corruption in found.corruptions:

@@ -38,9 +38,13 @@ def list_classes(folder: Path | None, catalog: Path | None) -> None:
     table = Table("class", "status", "runs", "detectors", "peak frequency", "cause")
     for card in cards:
         table.add_row(
-            card.name, card.status, " ".join(card.runs), " ".join(card.detectors),
-            _limits(card.peak_frequency, "Hz"), card.cause_is,
-        )  # fmt: skip
+            card.name,
+            card.status,
+            " ".join(card.runs),
+            " ".join(card.detectors),
+            _limits(card.peak_frequency, "Hz"),
+            card.cause_is,
+        )
     print_table(table)
     click.echo(f"{len(cards)} classes, catalogue {cards.settings.version}", err=True)
 

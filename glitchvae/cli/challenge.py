@@ -28,23 +28,51 @@ _HEADER = ("test", "class", "SNR", "events", "purity", "completeness", "p-value"
 @click.argument("sources", nargs=-1, type=_PATH, metavar="[ARCHIVE|EMBEDDINGS|STRAIN]...")
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Only this one; repeat.")
 @click.option("--pairs", type=click.IntRange(min=0), default=10, show_default=True)
-@click.option("--snr", "snrs", type=float, multiple=True, default=(8.0, 12.0, 20.0, 40.0),
-              show_default=True, help="Of injections, or lower ends of bands; repeat.")  # fmt: skip
-@click.option("--events", "populations", type=int, multiple=True, default=(10, 20, 50),
-              show_default=True, help="How many of the new class; repeat.")  # fmt: skip
+@click.option(
+    "--snr",
+    "snrs",
+    type=float,
+    multiple=True,
+    default=(8.0, 12.0, 20.0, 40.0),
+    show_default=True,
+    help="Of injections, or lower ends of bands; repeat.",
+)
+@click.option(
+    "--events",
+    "populations",
+    type=int,
+    multiple=True,
+    default=(10, 20, 50),
+    show_default=True,
+    help="How many of the new class; repeat.",
+)
 @click.option("--fewest", type=int, default=30, show_default=True, help="Events of a held class.")
 @click.option("--model", metavar="NAME|DIR", help="Whose codes.")
 @click.option("--imaging", default="gravity-spy", show_default=True, help="Of injections.")
-@click.option("--significance", type=float, default=0.05, show_default=True,
-              help="False candidates to expect in a run.")  # fmt: skip
+@click.option(
+    "--significance",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="False candidates to expect in a run.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("-o", "--output", type=_PATH, metavar="CSV", help="Every trial as a table.")
 @DEVICE
 def command(
-    sources: tuple[Path, ...], classes: tuple[str, ...], pairs: int, snrs: tuple[float, ...],
-    populations: tuple[int, ...], fewest: int, model: str | None, imaging: str,
-    significance: float, seed: int, output: Path | None, device: str,
-) -> None:  # fmt: skip
+    sources: tuple[Path, ...],
+    classes: tuple[str, ...],
+    pairs: int,
+    snrs: tuple[float, ...],
+    populations: tuple[int, ...],
+    fewest: int,
+    model: str | None,
+    imaging: str,
+    significance: float,
+    seed: int,
+    output: Path | None,
+    device: str,
+) -> None:
     """Say how loud and how many a new class would have had to be for it to be found.
 
     Takes classes from what is known, each one and pairs of them, and looks for their
@@ -85,9 +113,14 @@ def command(
 
 
 def _hold_out(
-    events: Embeddings, truth: Any, prototypes: Prototypes, names: list[str], pairs: int,
-    settings: DiscoverySettings, rng: Any,
-) -> Iterator[tuple[str, tuple[float, float], Trial]]:  # fmt: skip
+    events: Embeddings,
+    truth: Any,
+    prototypes: Prototypes,
+    names: list[str],
+    pairs: int,
+    settings: DiscoverySettings,
+    rng: Any,
+) -> Iterator[tuple[str, tuple[float, float], Trial]]:
     from glitchvae.discovery.efficiency import hold_out, without
 
     both = list(combinations(names, 2))
@@ -102,27 +135,46 @@ def _hold_out(
 
 
 def _sweep(
-    events: Embeddings, truth: Any, prototypes: Prototypes, names: list[str],
-    settings: DiscoverySettings, rng: Any, snrs: Sequence[float], populations: Sequence[int],
-) -> Iterator[tuple[str, tuple[float, float], Trial]]:  # fmt: skip
+    events: Embeddings,
+    truth: Any,
+    prototypes: Prototypes,
+    names: list[str],
+    settings: DiscoverySettings,
+    rng: Any,
+    snrs: Sequence[float],
+    populations: Sequence[int],
+) -> Iterator[tuple[str, tuple[float, float], Trial]]:
     from glitchvae.discovery.efficiency import sweep
 
     edges = sorted(snrs)
     bands = list(zip(edges, [*edges[1:], float("inf")], strict=True))
     with progress_of("thinning out", len(names) * len(bands) * len(populations), "cases") as report:
         for band, _, trial in sweep(
-            events, truth, prototypes, names, settings, rng, bands=bands,
+            events,
+            truth,
+            prototypes,
+            names,
+            settings,
+            rng,
+            bands=bands,
             populations=populations,
-        ):  # fmt: skip
+        ):
             report(1)
             yield "number", band, trial
 
 
 def _inject(
-    strain: list[Path], events: Embeddings, checkpoint: Checkpoint, names: list[str],
-    settings: DiscoverySettings, rng: Any, snrs: Sequence[float], populations: Sequence[int],
-    imaging: str, device: str,
-) -> Iterator[tuple[str, tuple[float, float], Trial]]:  # fmt: skip
+    strain: list[Path],
+    events: Embeddings,
+    checkpoint: Checkpoint,
+    names: list[str],
+    settings: DiscoverySettings,
+    rng: Any,
+    snrs: Sequence[float],
+    populations: Sequence[int],
+    imaging: str,
+    device: str,
+) -> Iterator[tuple[str, tuple[float, float], Trial]]:
     from glitchvae.discovery.efficiency import inject, known_classes, look_for_injections
     from glitchvae.embedding import open_inputs
     from glitchvae.spectrogram import imaging_settings
@@ -135,9 +187,15 @@ def _inject(
         for name in names:
             for snr in snrs:
                 new = inject(
-                    inputs.sources, name, [snr] * count, checkpoint, imaging_settings(imaging),
-                    rng, device=device, progress=report,
-                )  # fmt: skip
+                    inputs.sources,
+                    name,
+                    [snr] * count,
+                    checkpoint,
+                    imaging_settings(imaging),
+                    rng,
+                    device=device,
+                    progress=report,
+                )
                 for trial in look_for_injections(
                     events, new, known_classes(checkpoint), settings, populations
                 ):
@@ -153,9 +211,14 @@ def _print(rows: list[tuple[str, tuple[float, float], Trial]]) -> None:
     for test, _, t in rows:
         if test in ("one", "pair"):
             cases.add_row(
-                t.name, ", ".join(t.held), str(t.members), f"{t.purity:.2f}",
-                f"{t.completeness:.2f}", f"{t.p_value:.1g}", str(t.false),
-            )  # fmt: skip
+                t.name,
+                ", ".join(t.held),
+                str(t.members),
+                f"{t.purity:.2f}",
+                f"{t.completeness:.2f}",
+                f"{t.p_value:.1g}",
+                str(t.false),
+            )
     if cases.row_count:
         print_table(cases)
     groups: dict[tuple[str, tuple[float, float], int], list[Trial]] = {}
@@ -167,17 +230,27 @@ def _print(rows: list[tuple[str, tuple[float, float], Trial]]) -> None:
         found = efficiency_of(band, population, trials)
         low, high = found.interval
         shares.add_row(
-            test, _spell(band), str(population or "all"), f"{found.detected} of {found.trials}",
-            f"{found.share:.2f}", f"{low:.2f} to {high:.2f}",
-        )  # fmt: skip
+            test,
+            _spell(band),
+            str(population or "all"),
+            f"{found.detected} of {found.trials}",
+            f"{found.share:.2f}",
+            f"{low:.2f} to {high:.2f}",
+        )
     print_table(shares)
 
 
 def _cells(test: str, band: tuple[float, float], trial: Trial) -> tuple[Any, ...]:
     return (
-        test, trial.name, _spell(band), trial.members, trial.purity, trial.completeness,
-        trial.p_value, trial.detected,
-    )  # fmt: skip
+        test,
+        trial.name,
+        _spell(band),
+        trial.members,
+        trial.purity,
+        trial.completeness,
+        trial.p_value,
+        trial.detected,
+    )
 
 
 def _spell(band: tuple[float, float]) -> str:

@@ -21,13 +21,16 @@ OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="HDF5 file to write."
 )
 METADATA = click.option(
-    "--metadata", type=click.Path(path_type=Path), metavar="TABLE",
+    "--metadata",
+    type=click.Path(path_type=Path),
+    metavar="TABLE",
     help="Times and measures of the same events: a Gravity Spy table, told by its columns.",
-)  # fmt: skip
+)
 TAXONOMY = click.option(
-    "--taxonomy", metavar="NAME",
+    "--taxonomy",
+    metavar="NAME",
     help="Accept labels of this taxonomy only (training, o3, zooniverse).",
-)  # fmt: skip
+)
 
 
 @click.group()
@@ -62,9 +65,12 @@ def info(source: Path, taxonomy: str | None) -> None:
 @SET
 @OUTPUT
 @click.option(
-    "--layout", type=click.Choice(["own", "gravity-spy"]), default="own", show_default=True,
+    "--layout",
+    type=click.Choice(["own", "gravity-spy"]),
+    default="own",
+    show_default=True,
     help="Of the file to write.",
-)  # fmt: skip
+)
 @METADATA
 @TAXONOMY
 def convert(
@@ -121,24 +127,39 @@ def merge(sources: tuple[Path, ...], output: Path, taxonomy: str | None) -> None
 @OUTPUT
 @click.option("--published", "kind", flag_value="published", help="Keep the split of the source.")
 @click.option(
-    "--random", "kind", flag_value="random",
+    "--random",
+    "kind",
+    flag_value="random",
     help="Split without regard to time: scores come out too good.",
-)  # fmt: skip
+)
 @click.option(
-    "--fractions", type=click.FloatRange(0, 1), nargs=3, default=(0.7, 0.15, 0.15),
-    show_default=True, help="Shares of train, validation and test.",
-)  # fmt: skip
+    "--fractions",
+    type=click.FloatRange(0, 1),
+    nargs=3,
+    default=(0.7, 0.15, 0.15),
+    show_default=True,
+    help="Shares of train, validation and test.",
+)
 @click.option(
-    "--block", type=click.FloatRange(min=0, min_open=True), default=86400.0, show_default=True,
+    "--block",
+    type=click.FloatRange(min=0, min_open=True),
+    default=86400.0,
+    show_default=True,
     help="Seconds that stay together.",
-)  # fmt: skip
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @METADATA
 @TAXONOMY
 def split(
-    source: Path, output: Path, kind: str | None, fractions: tuple[float, float, float],
-    block: float, seed: int, metadata: Path | None, taxonomy: str | None,
-) -> None:  # fmt: skip
+    source: Path,
+    output: Path,
+    kind: str | None,
+    fractions: tuple[float, float, float],
+    block: float,
+    seed: int,
+    metadata: Path | None,
+    taxonomy: str | None,
+) -> None:
     """Write SET with a split into train, validation and test: by blocks of time.
 
     Glitches of one hour resemble each other more than glitches of one class do: scores on
@@ -166,8 +187,9 @@ def split(
     for name in empty_splits(names, fractions):
         click.echo(
             f"Warning: no event in the split {name}; there are too few blocks of {block:g} s "
-            "or events for its share.", err=True,
-        )  # fmt: skip
+            "or events for its share.",
+            err=True,
+        )
     dataclasses.replace(spectrograms, split=names).write(output)
     counts = {name: int(np.sum(names == name)) for name in ("train", "validation", "test")}
     click.echo(f"{output}: {listed(counts)}")

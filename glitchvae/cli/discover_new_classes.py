@@ -31,17 +31,27 @@ _UNKNOWN = "unknown"
 @click.option("--replace", is_flag=True, help="Take the place of an earlier run at -o.")
 @click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
 @CATALOG
-@click.option("--live", multiple=True, metavar="[IFO=]FILE",
-              help="Segments that were searched; without them there are no rates.")  # fmt: skip
+@click.option(
+    "--live",
+    multiple=True,
+    metavar="[IFO=]FILE",
+    help="Segments that were searched; without them there are no rates.",
+)
 @click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
 @click.option("--method", help="How the search groups events at first: hdbscan (default) or gmm.")
 @click.option("--min-events", type=int, help="Fewest events of a candidate.")
 @click.option("--significance", type=float, help="False candidates to expect in a run.")
 @click.option("--seed", type=int, help="Of every random number.")
 def command(
-    sources: tuple[Path, ...], output: Path | None, replace: bool, model: str | None,
-    catalog: Path | None, live: tuple[str, ...], target: Path | None, **options: Any,
-) -> None:  # fmt: skip
+    sources: tuple[Path, ...],
+    output: Path | None,
+    replace: bool,
+    model: str | None,
+    catalog: Path | None,
+    live: tuple[str, ...],
+    target: Path | None,
+    **options: Any,
+) -> None:
     """Find groups of glitches that no known class explains.
 
     Looks at archives or files of embeddings, by default at the archive that `embed` fills
@@ -64,10 +74,14 @@ def command(
     check_target(folder, replace=replace)
     with progress_of("discovery", settings.bootstraps + 2, "steps") as report:
         run = discover_in(
-            sources or (archive_path(),), settings, model=model, catalog=catalog,
-            live=_live(live), target=None if target is None else read_triggers(target),
+            sources or (archive_path(),),
+            settings,
+            model=model,
+            catalog=catalog,
+            live=_live(live),
+            target=None if target is None else read_triggers(target),
             progress=report,
-        )  # fmt: skip
+        )
     say_catalog(run.known)
     _print_candidates(run.discovery)
     _print_vetoes(run.vetoes)

@@ -44,8 +44,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--snr", type=float, default=7.5, show_default=True, help="Of the search.")
 @click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
 @click.option("--imaging", default="gravity-spy", show_default=True, help="Or light: faster.")
-@click.option("--uncertainty/--no-uncertainty", default=True, show_default=True,
-              help="How codes change with small changes of the images.")  # fmt: skip
+@click.option(
+    "--uncertainty/--no-uncertainty",
+    default=True,
+    show_default=True,
+    help="How codes change with small changes of the images.",
+)
 @ARCHIVE
 @click.option("-o", "--output", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
 @click.option(
@@ -104,10 +108,14 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
     if options["triggers"]:
         given["triggers"] = options["triggers"].name
     job, known = job_of(
-        options["model"], catalog=catalog_path(None, archive_path(archive)),
-        imaging=options["imaging"], snr=options["snr"], uncertainty=options["uncertainty"],
-        device=choose_device(options["device"]), configuration=given,
-    )  # fmt: skip
+        options["model"],
+        catalog=catalog_path(None, archive_path(archive)),
+        imaging=options["imaging"],
+        snr=options["snr"],
+        uncertainty=options["uncertainty"],
+        device=choose_device(options["device"]),
+        configuration=given,
+    )
     say_catalog(known)
     return job
 

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--gps", type=GPS, multiple=True, required=True, metavar="T",
-              help="Time of an event; repeatable.")  # fmt: skip
+@click.option(
+    "--gps",
+    type=GPS,
+    multiple=True,
+    required=True,
+    metavar="T",
+    help="Time of an event; repeatable.",
+)
 @click.option("--ifo", help="Detector, where the files do not tell it.")
 @click.option("--channel", help="Channel, where the files hold several.")
 @click.option("--imaging", default="gravity-spy", show_default=True, help="Imaging settings.")

@@ -21,20 +21,41 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("probe")
 @click.argument("inputs", nargs=-1, required=True, type=_PATH, metavar="EMBEDDINGS|DATASET...")
-@click.option("--model", default="default", show_default=True, metavar="NAME|DIR",
-              help="Encodes sets of images.")  # fmt: skip
-@click.option("--block", type=click.FloatRange(min=0, min_open=True), default=86400.0,
-              show_default=True, help="Seconds that stay on one side of a split.")  # fmt: skip
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Encodes sets of images.",
+)
+@click.option(
+    "--block",
+    type=click.FloatRange(min=0, min_open=True),
+    default=86400.0,
+    show_default=True,
+    help="Seconds that stay on one side of a split.",
+)
 @click.option("--cnn", is_flag=True, help="Train a network of the model's size too: minutes.")
-@click.option("--epochs", type=click.IntRange(min=1), default=8, show_default=True,
-              help="Passes of that network over the training events.")  # fmt: skip
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Passes of that network over the training events.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("-o", "--output", type=_PATH, metavar="DIR", help="Tables and pictures.")
 @DEVICE
 def command(
-    inputs: tuple[Path, ...], model: str, block: float, cnn: bool, epochs: int, seed: int,
-    output: Path | None, device: str,
-) -> None:  # fmt: skip
+    inputs: tuple[Path, ...],
+    model: str,
+    block: float,
+    cnn: bool,
+    epochs: int,
+    seed: int,
+    output: Path | None,
+    device: str,
+) -> None:
     """Score how much codes know of the classes, beside what needs no codes.
 
     Every method learns from the same labelled events and names the same others: the
@@ -57,8 +78,13 @@ def command(
             report(1)
     _print(outcomes, events)
     if output is not None:
-        about = {"inputs": [str(p) for p in inputs], "model": checkpoint and checkpoint.name,
-                 "block": block, "seed": seed, "events": len(events)}  # fmt: skip
+        about = {
+            "inputs": [str(p) for p in inputs],
+            "model": checkpoint and checkpoint.name,
+            "block": block,
+            "seed": seed,
+            "events": len(events),
+        }
         _write(output, outcomes, events, about)
 
 
@@ -105,14 +131,18 @@ def _network(inputs: Sequence[Path], checkpoint: Checkpoint | None, epochs: int)
 
     if checkpoint is None or not all(map(is_image_set, inputs)):
         raise InputError(
-            "a network learns from images", where="--cnn", expected="sets of images alone",
+            "a network learns from images",
+            where="--cnn",
+            expected="sets of images alone",
             found="embeddings",
-        )  # fmt: skip
+        )
     data = read_training_data(inputs)
     return by_network(
-        data, checkpoint.card, epochs=epochs,
+        data,
+        checkpoint.card,
+        epochs=epochs,
         progress=lambda _: click.echo("network: one pass done", err=True),
-    )  # fmt: skip
+    )
 
 
 def _print(outcomes: Sequence[ProbeResult], events: ProbeSet) -> None:

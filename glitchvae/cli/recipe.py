@@ -45,14 +45,18 @@ def copy(name: str, output: Path) -> None:
     help="Settings other than the recipe's own.",
 )
 @click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE",
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
     help="Change a setting, as in its file: budget=1.5, study.seeds=1; give it again for more.",
-)  # fmt: skip
+)
 @click.option(
-    "--tiny", is_flag=True,
+    "--tiny",
+    is_flag=True,
     help="Rehearse on simulated data, in about a minute, into a folder of its own; every table and "
     "figure is marked as no result.",
-)  # fmt: skip
+)
 def run(
     name: str, output: Path | None, config: Path | None, changes: tuple[str, ...], tiny: bool
 ) -> None:

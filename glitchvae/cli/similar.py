@@ -29,14 +29,24 @@ _PATH = click.Path(path_type=Path)
 @click.option("--model", metavar="NAME|DIR", help="Where the archive holds codes of several.")
 @ARCHIVE
 @click.option(
-    "-o", "--output", type=_PATH, metavar="FILE",
+    "-o",
+    "--output",
+    type=_PATH,
+    metavar="FILE",
     help="A contact sheet of them (PNG); with --all the table (.csv or .parquet).",
-)  # fmt: skip
+)
 @DEVICE
 def command(
-    gps: float | None, event_id: str | None, image: Path | None, every: bool, count: int,
-    model: str | None, archive: Path | None, output: Path | None, device: str,
-) -> None:  # fmt: skip
+    gps: float | None,
+    event_id: str | None,
+    image: Path | None,
+    every: bool,
+    count: int,
+    model: str | None,
+    archive: Path | None,
+    output: Path | None,
+    device: str,
+) -> None:
     """Find the glitches that look most like one glitch, or with --all those most like each.
 
     The distance is the Euclidean one between posterior means, in units of the prior's
@@ -107,9 +117,15 @@ def _print_rows(rows: Embeddings, distances: Any) -> None:
     for n, distance in enumerate(distances):
         label = "" if rows.label is None else rows.label[n]
         table.add_row(
-            f"{distance:.3g}", rows.event_id[n], rows.ifo[n], _known(rows.gps[n], ".4f"),
-            _known(rows.snr[n], ".1f"), rows.class_name[n], label, rows.status[n],
-        )  # fmt: skip
+            f"{distance:.3g}",
+            rows.event_id[n],
+            rows.ifo[n],
+            _known(rows.gps[n], ".4f"),
+            _known(rows.snr[n], ".1f"),
+            rows.class_name[n],
+            label,
+            rows.status[n],
+        )
     print_table(table)
     if not len(rows):
         click.echo("the archive holds no other glitch with a code")

@@ -36,9 +36,14 @@ def command() -> None:
     help="HDF5 file to write, in GWOSC's layout.",
 )
 def strain(
-    duration: float, ifo: str, seed: int, sample_rate: float, glitches: int | None,
-    balance: str, output: Path,
-) -> None:  # fmt: skip
+    duration: float,
+    ifo: str,
+    seed: int,
+    sample_rate: float,
+    glitches: int | None,
+    balance: str,
+    output: Path,
+) -> None:
     """Write strain with glitches, and beside it OUTPUT_truth.csv with what they are."""
     from glitchvae.simulate import simulate_strain
     from glitchvae.strain import write_gwosc
@@ -59,21 +64,34 @@ def strain(
 @click.option("--seed", type=int, required=True, help="Seed of every random number.")
 @click.option("--imaging", "imaging_name", default="light", show_default=True, help="Settings.")
 @click.option(
-    "--ifo", "ifos", multiple=True, default=("H1", "L1"), show_default=True,
+    "--ifo",
+    "ifos",
+    multiple=True,
+    default=("H1", "L1"),
+    show_default=True,
     help="Detector; give it again for more.",
-)  # fmt: skip
+)
 @click.option("--device", default="cpu", show_default=True, help="Where images are made.")
 @click.option(
-    "--layout", type=click.Choice(["own", "gravity-spy"]), default="own", show_default=True,
+    "--layout",
+    type=click.Choice(["own", "gravity-spy"]),
+    default="own",
+    show_default=True,
     help="Of the file: a spectrogram set, or the layout of Gravity Spy's training sets.",
-)  # fmt: skip
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="HDF5 file to write."
 )
 def dataset(
-    count: int, balance: str, seed: int, imaging_name: str, ifos: tuple[str, ...],
-    device: str, layout: str, output: Path,
-) -> None:  # fmt: skip
+    count: int,
+    balance: str,
+    seed: int,
+    imaging_name: str,
+    ifos: tuple[str, ...],
+    device: str,
+    layout: str,
+    output: Path,
+) -> None:
     """Write a set of images, and beside it OUTPUT_truth.h5 with each event's parameters.
 
     A killed run leaves no file and begins anew; for very many events, make several sets

@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, data order and samples.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of further settings.")
 @click.option(
-    "--resident-limit", "limit", type=click.FloatRange(min=0), metavar="GB",
+    "--resident-limit",
+    "limit",
+    type=click.FloatRange(min=0),
+    metavar="GB",
     help="Images beyond this are mapped from disk; half of the memory unless given.",
-)  # fmt: skip
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN.")
 @click.option("--changed-data", is_flag=True, help="Resume although the data are others.")
 @click.option(
@@ -98,9 +101,16 @@ def command(
     with _progress(settings.steps) as advance:
         if members:
             folders = train_ensemble(
-                data, settings, members, run, strategy=strategy, report=_say, progress=advance,
-                trackers=lambda: _trackers(tensorboard), **options,
-            )  # fmt: skip
+                data,
+                settings,
+                members,
+                run,
+                strategy=strategy,
+                report=_say,
+                progress=advance,
+                trackers=lambda: _trackers(tensorboard),
+                **options,
+            )
         else:
             trackers = _trackers(tensorboard)
             folders = [train(data, settings, run, progress=advance, trackers=trackers, **options)]
@@ -109,9 +119,12 @@ def command(
 
 
 def _read(
-    paths: tuple[Path, ...], settings: TrainingConfig, limit: float | None, device: str,
+    paths: tuple[Path, ...],
+    settings: TrainingConfig,
+    limit: float | None,
+    device: str,
     run: Path | None,
-) -> TrainingData:  # fmt: skip
+) -> TrainingData:
     """The sets as bytes at the model's size, in memory where they fit, else beside the run."""
     from glitchvae.training import read_training_data, resident_limit
 
@@ -122,9 +135,12 @@ def _read(
 
 
 def _settings(
-    run: Path | None, resume: bool, config: Path | None, changes: dict[str, Any],
+    run: Path | None,
+    resume: bool,
+    config: Path | None,
+    changes: dict[str, Any],
     axes: tuple[str, ...],
-) -> tuple[TrainingConfig, Mapping[str, Any]]:  # fmt: skip
+) -> tuple[TrainingConfig, Mapping[str, Any]]:
     """Settings and members (none of a single model): of the run to resume, else of the file."""
     from glitchvae.training import (
         expand_members,

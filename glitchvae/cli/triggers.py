@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
-              help="Table to write: .h5, .csv, .ecsv, .xml or .xml.gz.")  # fmt: skip
-@click.option("--snr", type=click.FloatRange(min=2), show_default="7.5 in strain, else all",
-              help="Least signal-to-noise ratio of a trigger.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Table to write: .h5, .csv, .ecsv, .xml or .xml.gz.",
+)
+@click.option(
+    "--snr",
+    type=click.FloatRange(min=2),
+    show_default="7.5 in strain, else all",
+    help="Least signal-to-noise ratio of a trigger.",
+)
 @click.option("--ifo", help="Detector, where the files do not tell it.")
 @click.option("--channel", help="Channel, where a strain file holds several.")
 @click.pass_context

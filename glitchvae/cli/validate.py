@@ -31,40 +31,59 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What both data sets are measured with."""
     options = (
         click.option(
-            "--model", "checkpoints", type=click.Path(path_type=Path), multiple=True,
-            metavar="DIR", help="A trained model; give it again for more.",
+            "--model",
+            "checkpoints",
+            type=click.Path(path_type=Path),
+            multiple=True,
+            metavar="DIR",
+            help="A trained model; give it again for more.",
         ),
         click.option(
-            "--train", "run", type=click.Path(path_type=Path), metavar="RUN",
+            "--train",
+            "run",
+            type=click.Path(path_type=Path),
+            metavar="RUN",
             help="Train a model into this folder first, and score it.",
         ),
         click.option(
-            "--objective", default="annealed", show_default=True,
+            "--objective",
+            default="annealed",
+            show_default=True,
             help="Objective of --train, as of `glitchvae train`; dlgm, tc-dlgm and seatbelt train "
             "a hierarchy of layers of 48, 24, 12 and 6 dimensions.",
         ),
         click.option(
-            "--steps", type=click.IntRange(min=1), default=10_000, show_default=True,
+            "--steps",
+            type=click.IntRange(min=1),
+            default=10_000,
+            show_default=True,
             help="Number of updates of --train; 300,000 in the reference study.",
         ),
         click.option(
-            "--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-4,
-            show_default=True, help="Learning rate of --train; 1e-3 where the steps are few.",
+            "--learning-rate",
+            type=click.FloatRange(min=0, min_open=True),
+            default=1e-4,
+            show_default=True,
+            help="Learning rate of --train; 1e-3 where the steps are few.",
         ),
         click.option(
-            "--points", type=click.IntRange(min=100), default=50_000, show_default=True,
+            "--points",
+            type=click.IntRange(min=100),
+            default=50_000,
+            show_default=True,
             help="Images encoded, drawn at random; metrics are scaled down where there are few.",
         ),
-        click.option(
-            "--sampled", is_flag=True, help="Score codes drawn from the posteriors, too."
-        ),
+        click.option("--sampled", is_flag=True, help="Score codes drawn from the posteriors, too."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
         DEVICE,
         click.option(
-            "-o", "--output", type=click.Path(path_type=Path), metavar="CSV",
+            "-o",
+            "--output",
+            type=click.Path(path_type=Path),
+            metavar="CSV",
             help="Write the scores here; a picture of traversals goes beside it.",
         ),
-    )  # fmt: skip
+    )
     for option in reversed(options):
         function = option(function)
     return function
@@ -72,9 +91,11 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command()
 @click.option(
-    "--data", type=click.Path(path_type=Path), metavar="FILE",
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
     help="The published .npz or .hdf5; unless given, the same images are drawn.",
-)  # fmt: skip
+)
 @_options
 def dsprites(data: Path | None, **options: Any) -> None:
     """Six disentanglement metrics on dSprites.
@@ -89,9 +110,11 @@ def dsprites(data: Path | None, **options: Any) -> None:
 
 @command.command()
 @click.option(
-    "--data", type=click.Path(path_type=Path), metavar="DIR",
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     help="The published folder `rendered_chairs`; unless given, parametric chairs are drawn.",
-)  # fmt: skip
+)
 @_options
 def chairs(data: Path | None, **options: Any) -> None:
     """Six disentanglement metrics on 3D Chairs."""
@@ -101,9 +124,16 @@ def chairs(data: Path | None, **options: Any) -> None:
 
 
 def _validate(
-    data: FactorData, checkpoints: tuple[Path, ...], run: Path | None, points: int, sampled: bool,
-    seed: int, device: str, output: Path | None, **training: Any,
-) -> None:  # fmt: skip
+    data: FactorData,
+    checkpoints: tuple[Path, ...],
+    run: Path | None,
+    points: int,
+    sampled: bool,
+    seed: int,
+    device: str,
+    output: Path | None,
+    **training: Any,
+) -> None:
     """Train where that is asked for; then encode, score, print and write."""
     import numpy as np
 

@@ -48,11 +48,13 @@ def _check_imaging(sets: Sequence[SpectrogramSet]) -> None:
         keys = [k for k in first | other.imaging if first.get(k) != other.imaging.get(k)]
         if keys:
             raise InputError(
-                f"set {number} was imaged with other settings than set 1", where="merge",
-                expected=_named(first, keys), found=_named(other.imaging, keys),
+                f"set {number} was imaged with other settings than set 1",
+                where="merge",
+                expected=_named(first, keys),
+                found=_named(other.imaging, keys),
                 remedy="Keep them apart: `glitchvae train` takes several sets and keeps the "
                 "settings of each.",
-            )  # fmt: skip
+            )
 
 
 def _named(imaging: dict[str, Any], keys: Sequence[str]) -> str:

@@ -38,9 +38,11 @@ def add_metadata(spectrograms: SpectrogramSet, triggers: Triggers) -> Spectrogra
     known = names[place] == wanted if len(names) else np.zeros(len(wanted), dtype=bool)
     if len(wanted) and not known.any():
         raise InputError(
-            "no event_id of the images is in the table", where="metadata",
-            expected=f"identifiers such as {wanted[0]!r}", found=names[:1].tolist(),
-        )  # fmt: skip
+            "no event_id of the images is in the table",
+            where="metadata",
+            expected=f"identifiers such as {wanted[0]!r}",
+            found=names[:1].tolist(),
+        )
     if not known.all():
         _LOG.warning("%d of %d images are not in the table", (~known).sum(), len(known))
     rows = first[place[known]]

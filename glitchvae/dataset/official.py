@@ -27,8 +27,16 @@ from glitchvae.store import digest, opened, replacing
 
 _VIEW_NAMES = {f"{view:.1f}.png": view for view in VIEWS}
 _KNOWN = (
-    "gps", "ifo", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration",
-)  # fmt: skip
+    "gps",
+    "ifo",
+    "snr",
+    "peak_frequency",
+    "q",
+    "duration",
+    "bandwidth",
+    "f_max",
+    "block_duration",
+)
 
 
 def is_gravity_spy(path: str | Path) -> bool:
@@ -50,9 +58,11 @@ def stream_gravity_spy(path: str | Path, *, size: int = 256) -> Iterator[Spectro
         entries = [entry for entry in _walk(file) if _is_event(entry[3])]
         if not entries:
             raise InputError(
-                "no event in it", where=path, found=sorted(file),
+                "no event in it",
+                where=path,
+                found=sorted(file),
                 expected="groups /<label>/<split>/<id> with views 0.5.png, 1.0.png, …",
-            )  # fmt: skip
+            )
         events = (_read_event(label, split, name, group) for label, split, name, group in entries)
         yield from assemble(events, size, where=path, sources={Path(path).name: digest(path)})
 
@@ -135,17 +145,20 @@ def _group_names(chosen: SpectrogramSet, seen: set[str]) -> list[str]:
     """Where each event goes; the identifiers are added to `seen`."""
     if chosen.label is None or chosen.split is None:
         raise InputError(
-            "the layout needs a label and a split for every event", where="SpectrogramSet",
+            "the layout needs a label and a split for every event",
+            where="SpectrogramSet",
             remedy="Label the events and split them first.",
-        )  # fmt: skip
+        )
     parts = list(zip(chosen.label, chosen.split, chosen.event_id, strict=True))
     for row, names in enumerate(parts):
         if any(not name or "/" in name for name in names):
             raise InputError(
-                "cannot be the name of an HDF5 group", where=f"row {row}",
-                expected="label, split and event_id without slashes, none empty", found=names,
+                "cannot be the name of an HDF5 group",
+                where=f"row {row}",
+                expected="label, split and event_id without slashes, none empty",
+                found=names,
                 remedy="Label the events and split them first.",
-            )  # fmt: skip
+            )
         if names[-1] in seen:
             raise InputError("event_id is repeated", where=f"row {row}", found=names[-1])
         seen.add(names[-1])

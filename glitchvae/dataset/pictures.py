@@ -52,13 +52,16 @@ def stream_pictures(path: str | Path, *, size: int = 256) -> Iterator[Spectrogra
     events = _find_events(folder)
     if not events:
         raise InputError(
-            "no picture in it", where=folder,
+            "no picture in it",
+            where=folder,
             expected="<label>/<ifo>_<id>_spectrogram_<duration>.png",
-        )  # fmt: skip
+        )
     yield from assemble(
-        (_read_event(folder, *key, files) for key, files in events.items()), size,
-        where=folder, sources=_sources(folder, events.values()),
-    )  # fmt: skip
+        (_read_event(folder, *key, files) for key, files in events.items()),
+        size,
+        where=folder,
+        sources=_sources(folder, events.values()),
+    )
 
 
 def count_pictures(path: str | Path) -> int:
@@ -102,10 +105,11 @@ def _cut(luminance: Pixels, path: object) -> Pixels:
             :, : columns.stop - columns.start
         ]
     raise InputError(
-        "picture of another size", where=path,
+        "picture of another size",
+        where=path,
         expected=f"{PICTURE[1]}x{PICTURE[0]} or {RECROPPED[1]}x{RECROPPED[0]}",
         found=f"{luminance.shape[1]}x{luminance.shape[0]}",
-    )  # fmt: skip
+    )
 
 
 def _read_event(

@@ -76,10 +76,12 @@ def _is_own(path: Path) -> bool:
     if schema is None and is_gravity_spy(path):
         return False
     raise InputError(
-        "no set of images", where=path, found=schema or "another HDF5 layout",
+        "no set of images",
+        where=path,
+        found=schema or "another HDF5 layout",
         expected="a Spectrogram set, Gravity Spy's /<label>/<split>/<id>/<view>.png, "
         "or a folder of its pictures",
-    )  # fmt: skip
+    )
 
 
 def _rows_of_own(path: Path) -> int:

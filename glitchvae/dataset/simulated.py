@@ -97,9 +97,10 @@ def plan_stretches(
     """
     if count < 1 or not ifos:
         raise InputError(
-            "nothing to simulate", expected="at least one event and one detector",
+            "nothing to simulate",
+            expected="at least one event and one detector",
             found=f"{count} events of {len(ifos)} detectors",
-        )  # fmt: skip
+        )
     root = np.random.SeedSequence(seed)
     rng = np.random.default_rng(root)
     groups = _group_by_rate(draw_labels(balance, count, rng), sample_rate, rates, rng)
@@ -111,11 +112,15 @@ def plan_stretches(
     splits = rng.choice(list(SPLITS), len(parts), p=list(SPLITS.values()))
     return [
         SimulatedStretch(
-            number=i, seed=child, sample_rate=rate, ifo=ifos[i % len(ifos)],
-            labels=labels, split=str(splits[i]),
+            number=i,
+            seed=child,
+            sample_rate=rate,
+            ifo=ifos[i % len(ifos)],
+            labels=labels,
+            split=str(splits[i]),
         )
         for i, ((rate, labels), child) in enumerate(zip(parts, root.spawn(len(parts)), strict=True))
-    ]  # fmt: skip
+    ]
 
 
 def _group_by_rate(
@@ -145,11 +150,17 @@ def _simulate(stretch: SimulatedStretch, imaging: ImagingSettings) -> tuple[Stra
     jitter = rng.uniform(-0.5, 0.5, count)
     times = imaging.block / 2 + 1.0 + SPACING * np.arange(count) + jitter
     return inject(
-        times, stretch.labels, duration=float(np.ceil(times[-1] + imaging.block / 2 + 1.0)),
-        ifo=stretch.ifo, sample_rate=stretch.sample_rate, start=START + APART * stretch.number,
-        rng=rng, curve=asd(stretch.ifo), unsteadiness=Unsteadiness(),
+        times,
+        stretch.labels,
+        duration=float(np.ceil(times[-1] + imaging.block / 2 + 1.0)),
+        ifo=stretch.ifo,
+        sample_rate=stretch.sample_rate,
+        start=START + APART * stretch.number,
+        rng=rng,
+        curve=asd(stretch.ifo),
+        unsteadiness=Unsteadiness(),
         simulation={"stretches": PER_STRETCH, "spacing": SPACING},
-    )  # fmt: skip
+    )
 
 
 def _image(
@@ -255,11 +266,15 @@ def _lay_out(part: SpectrogramSet, path: Path, count: int) -> None:
             del file[field.name]
             text = value.dtype == object
             file.create_dataset(
-                field.name, shape=(count, *value.shape[1:]),
+                field.name,
+                shape=(count, *value.shape[1:]),
                 dtype=h5py.string_dtype() if text else value.dtype,
-                **(_COMPRESSED | {"chunks": (1, *value.shape[1:])}
-                   if field.metadata["compress"] else {}),
-            )  # fmt: skip
+                **(
+                    _COMPRESSED | {"chunks": (1, *value.shape[1:])}
+                    if field.metadata["compress"]
+                    else {}
+                ),
+            )
 
 
 def _fill(part: SpectrogramSet, path: Path, first: int) -> None:

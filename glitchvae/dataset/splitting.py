@@ -48,10 +48,11 @@ def split_by_time_blocks(
     """
     if not np.isfinite(gps).all():
         raise InputError(
-            "splitting by time needs the time of every event", where="column gps",
+            "splitting by time needs the time of every event",
+            where="column gps",
             found=f"{int((~np.isfinite(gps)).sum())} of {len(gps)} not finite",
             remedy="Add the metadata table, or split at random and expect better scores.",
-        )  # fmt: skip
+        )
     blocks, member, counts = np.unique(
         np.floor(gps / block), return_inverse=True, return_counts=True
     )
@@ -100,10 +101,12 @@ def published_split(spectrograms: SpectrogramSet) -> NDArray[Any]:
     split = np.full(len(spectrograms), "") if spectrograms.split is None else spectrograms.split
     if missing := int((~np.isin(split.astype(str), SPLITS)).sum()):
         raise InputError(
-            "no published split", where="column split", expected=" or ".join(SPLITS),
+            "no published split",
+            where="column split",
+            expected=" or ".join(SPLITS),
             found=f"{missing} of {len(split)} events without",
             remedy="Split by blocks of time instead.",
-        )  # fmt: skip
+        )
     return split
 
 

@@ -52,6 +52,8 @@ def _doubt(label: str, others: NDArray[np.object_], row: int) -> AuditRow:
     names, counts = np.unique(others.astype(str), return_counts=True)
     most = int(counts.argmax())
     return AuditRow(
-        row=row, label=str(label), suggested=str(names[most]),
+        row=row,
+        label=str(label),
+        suggested=str(names[most]),
         agreement=float(counts[most] / len(others)),
-    )  # fmt: skip
+    )

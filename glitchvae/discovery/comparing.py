@@ -95,23 +95,26 @@ def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[n
     size = len(prototypes.whitener)
     if embeddings.size != size:
         raise InputError(
-            "codes and known classes are of different models", expected=f"{size} dimensions",
+            "codes and known classes are of different models",
+            expected=f"{size} dimensions",
             found=f"{embeddings.size} dimensions of model {embeddings.model.get('name', '')!r}",
             remedy="Name the model that made the codes.",
-        )  # fmt: skip
+        )
     rows = np.flatnonzero(np.isfinite(embeddings.mean).all(axis=1))
     if len(rows) < FEWEST_EVENTS:
         raise InputError(
             "too few events to find groups in",
             expected=f"at least {FEWEST_EVENTS} events with a code",
-            found=f"{len(rows)} of {len(embeddings)} events", remedy="Embed more strain first.",
-        )  # fmt: skip
+            found=f"{len(rows)} of {len(embeddings)} events",
+            remedy="Embed more strain first.",
+        )
     if np.ptp(embeddings.mean[rows], axis=0).max() == 0:
         raise InputError(
-            "all codes are the same", expected="codes that differ",
+            "all codes are the same",
+            expected="codes that differ",
             found=f"{len(rows)} events with one code",
             remedy="The model or the images are at fault; look at some of the images.",
-        )  # fmt: skip
+        )
     return rows
 
 

@@ -61,9 +61,13 @@ def write_draft(folder: str | Path, card: ClassCard, members: Embeddings) -> Pat
 
 
 def propose(
-    run: str | Path, candidate: str, folder: str | Path, *, name: str | None = None,
+    run: str | Path,
+    candidate: str,
+    folder: str | Path,
+    *,
+    name: str | None = None,
     reviewer: str = "",
-) -> ClassCard:  # fmt: skip
+) -> ClassCard:
     """Take a candidate of a run into the user's catalogue as a draft.
 
     Args:
@@ -183,9 +187,10 @@ def _check_free(card: ClassCard, folder: str | Path, catalog: Catalog) -> None:
     _check_class_free(card, catalog)
     if taken := _matches(Path(folder) / DRAFTS, card.name):
         raise CatalogError(
-            f"the name {card.name!r} is taken by a draft", where=taken[0],
+            f"the name {card.name!r} is taken by a draft",
+            where=taken[0],
             remedy="Choose another with --name, or decide about the draft first.",
-        )  # fmt: skip
+        )
 
 
 def _check_class_free(card: ClassCard, catalog: Catalog) -> None:
@@ -193,7 +198,7 @@ def _check_class_free(card: ClassCard, catalog: Catalog) -> None:
         raise CatalogError(
             f"the name {card.name!r} is taken by the class {catalog.find(card.name).name}",
             remedy="Choose another: `glitchvae catalog propose … --name`.",
-        )  # fmt: skip
+        )
 
 
 def _key(name: str) -> str:

@@ -62,9 +62,13 @@ def rate(ifo: str, count: int, inside: int, live_hours: float) -> Rate:
     time = live_hours if live_hours > 0 else float("nan")
     low, high = poisson_interval(inside)
     return Rate(
-        ifo=ifo, count=count, live_hours=live_hours, per_hour=inside / time, low=low / time,
+        ifo=ifo,
+        count=count,
+        live_hours=live_hours,
+        per_hour=inside / time,
+        low=low / time,
         high=high / time,
-    )  # fmt: skip
+    )
 
 
 def daily_profile(gps: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -152,8 +152,9 @@ def fit_excess(
         weights = background.weights(own, inside)
         components, events, kept = _settle(
             _reached(archive, members, class_events),
-            _reached(background.sample, claimed, class_events, weights), min_events,
-        )  # fmt: skip
+            _reached(background.sample, claimed, class_events, weights),
+            min_events,
+        )
         before, left = excess.events, left[kept]
         excess = Excess(components=components, events=events, class_events=class_events)
         (members, inside), (claimed, own) = (

@@ -101,10 +101,17 @@ def _from_medoid(points: NDArray[np.float64], own: NDArray[np.int64]) -> NDArray
 
 
 def _candidates(
-    embeddings: Embeddings, prototypes: Prototypes, archive: Sample, rows: NDArray[np.int64],
-    members: list[NDArray[np.int64]], novelty: NDArray[np.float64], found: SearchResult,
-    stable: NDArray[np.float64], settings: DiscoverySettings, live: Live,
-) -> tuple[Candidate, ...]:  # fmt: skip
+    embeddings: Embeddings,
+    prototypes: Prototypes,
+    archive: Sample,
+    rows: NDArray[np.int64],
+    members: list[NDArray[np.int64]],
+    novelty: NDArray[np.float64],
+    found: SearchResult,
+    stable: NDArray[np.float64],
+    settings: DiscoverySettings,
+    live: Live,
+) -> tuple[Candidate, ...]:
     centres = prototypes.centres @ prototypes.whitener
     groups = [archive.codes[own] for own in members]
     names, month = _names(embeddings), months(live, set(embeddings.ifo))
@@ -112,18 +119,29 @@ def _candidates(
     for number, own in enumerate(members):
         nearest = nearest_classes(groups[number][0], centres, prototypes.owners, prototypes.names)
         advice, reason = advise(
-            number, groups, novelty[own], nearest,
-            (names[rows[own]], embeddings.class_probability[rows[own]]), seed=settings.seed,
-        )  # fmt: skip
+            number,
+            groups,
+            novelty[own],
+            nearest,
+            (names[rows[own]], embeddings.class_probability[rows[own]]),
+            seed=settings.seed,
+        )
         chance = float(found.p_values[number])
         candidates.append(
             Candidate(
-                name=f"candidate-{number + 1}", members=rows[own], medoid=int(rows[own[0]]),
-                edges=rows[own[-_EDGES:][::-1]], stability=float(stable[number]), p_value=chance,
-                expected_per_month=chance * found.tests / month, nearest=nearest,
-                advice=advice, reason=reason, **describe(embeddings, rows[own], live),
+                name=f"candidate-{number + 1}",
+                members=rows[own],
+                medoid=int(rows[own[0]]),
+                edges=rows[own[-_EDGES:][::-1]],
+                stability=float(stable[number]),
+                p_value=chance,
+                expected_per_month=chance * found.tests / month,
+                nearest=nearest,
+                advice=advice,
+                reason=reason,
+                **describe(embeddings, rows[own], live),
             )
-        )  # fmt: skip
+        )
     return tuple(candidates)
 
 
@@ -134,9 +152,14 @@ def _names(embeddings: Embeddings) -> NDArray[np.object_]:
 
 
 def _known_classes(
-    embeddings: Embeddings, archive: Sample, rows: NDArray[np.int64], cluster: NDArray[np.int64],
-    names: tuple[str, ...], found: SearchResult, live: Live,
-) -> tuple[KnownClass, ...]:  # fmt: skip
+    embeddings: Embeddings,
+    archive: Sample,
+    rows: NDArray[np.int64],
+    cluster: NDArray[np.int64],
+    names: tuple[str, ...],
+    found: SearchResult,
+    live: Live,
+) -> tuple[KnownClass, ...]:
     inside = found.excess.claims(archive)[:, len(found.excess.components) :]
     best = np.where(cluster < 0, inside.argmax(axis=1), -1)
     classes = []

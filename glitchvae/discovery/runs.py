@@ -82,9 +82,11 @@ def writing_run(
         _put_in_place(aside, folder)
     except OSError as error:
         raise StorageError(
-            "writing failed", where=folder, found=error.strerror or error,
+            "writing failed",
+            where=folder,
+            found=error.strerror or error,
             remedy="Free some space or choose another place; earlier results are untouched.",
-        ) from error  # fmt: skip
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -101,14 +103,18 @@ def check_target(folder: Path, *, replace: bool) -> None:
         raise InputError("not a folder", where=folder, remedy="Choose another with -o.")
     if not (folder / CARD).exists():
         raise InputError(
-            "holds files, and no complete run", where=folder, expected=f"{CARD}, or no folder",
-            found=_names(folder), remedy="Choose another with -o, or remove it first.",
-        )  # fmt: skip
+            "holds files, and no complete run",
+            where=folder,
+            expected=f"{CARD}, or no folder",
+            found=_names(folder),
+            remedy="Choose another with -o, or remove it first.",
+        )
     if not replace:
         raise InputError(
-            "holds the results of a run already", where=folder,
+            "holds the results of a run already",
+            where=folder,
             remedy="Choose another with -o, or add --replace.",
-        )  # fmt: skip
+        )
 
 
 def read_run(folder: str | Path) -> RunCard:
@@ -122,17 +128,22 @@ def read_run(folder: str | Path) -> RunCard:
         raise InputError("no such run", where=folder, expected="the folder of a run")
     if not (folder / CARD).is_file():
         raise InputError(
-            "half-written, or no run at all", where=folder, expected=CARD, found=_names(folder),
+            "half-written, or no run at all",
+            where=folder,
+            expected=CARD,
+            found=_names(folder),
             remedy="Make it again with `glitchvae discover-new-classes -o`.",
-        )  # fmt: skip
+        )
     card = _read_card(folder / CARD)
     missing = [name for name in card.files if not (folder / name).is_file()]
     if missing:
         raise InputError(
-            "half-written: files of the run are missing", where=folder,
-            expected=f"{len(card.files)} files", found=f"without {', '.join(missing[:5])}",
+            "half-written: files of the run are missing",
+            where=folder,
+            expected=f"{len(card.files)} files",
+            found=f"without {', '.join(missing[:5])}",
             remedy="Make it again with `glitchvae discover-new-classes -o … --replace`.",
-        )  # fmt: skip
+        )
     return card
 
 
@@ -141,9 +152,11 @@ def _read_card(path: Path) -> RunCard:
         return RunCard.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise InputError(
-            "the card of the run cannot be read", where=path, found=str(error).splitlines()[0],
+            "the card of the run cannot be read",
+            where=path,
+            found=str(error).splitlines()[0],
             expected=f"{_SCHEMA}, version <= {_VERSION}",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _write_card(folder: Path, summary: Mapping[str, Any]) -> None:

@@ -77,9 +77,12 @@ def find_and_count(
     archive = archive._replace(log_known=archive.log_half)
     half, fewest = archive.take(looked), max(3, settings.min_events // 2)
     guess = first_guess(
-        half, excess_rows(half, beside), method=settings.method, min_events=fewest,
+        half,
+        excess_rows(half, beside),
+        method=settings.method,
+        min_events=fewest,
         seed=settings.seed,
-    )  # fmt: skip
+    )
     excess, _ = fit_excess(half, beside, guess, min_events=fewest)
     counts = tuple(count_events(excess, archive.take(~looked), counted))
     p_values = np.array([p_value(count) for count in counts])
@@ -106,9 +109,12 @@ def search(
     membership = redraw(archive, background, weights, new @ groups)
     kept = (membership > MEMBER).sum(axis=0) >= settings.min_events
     return SearchResult(
-        excess=excess, membership=membership[:, kept], p_values=p_values[kept],
-        tests=len(tested.p_values), seeds=excess_rows(archive, background),
-    )  # fmt: skip
+        excess=excess,
+        membership=membership[:, kept],
+        p_values=p_values[kept],
+        tests=len(tested.p_values),
+        seeds=excess_rows(archive, background),
+    )
 
 
 def _surest_first(

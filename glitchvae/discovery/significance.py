@@ -53,9 +53,12 @@ def weights_of_classes(
 
 
 def _count(
-    inside: NDArray[np.float64], known: NDArray[np.float64], outside: NDArray[np.float64],
-    weights: NDArray[np.float64], shares: NDArray[np.float64],
-) -> Count:  # fmt: skip
+    inside: NDArray[np.float64],
+    known: NDArray[np.float64],
+    outside: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    shares: NDArray[np.float64],
+) -> Count:
     region, claimed = inside > 0.5, weights[outside > 0.5]
     if claimed.sum() > 0:
         unit = float((claimed**2).sum() / claimed.sum())

@@ -40,9 +40,12 @@ def stabilities(
 
 
 def _groups_again(
-    archive: Sample, background: Background, found: SearchResult, drawn: NDArray[np.int64],
+    archive: Sample,
+    background: Background,
+    found: SearchResult,
+    drawn: NDArray[np.int64],
     settings: DiscoverySettings,
-) -> NDArray[np.bool_]:  # fmt: skip
+) -> NDArray[np.bool_]:
     """(n, J) which event of a resample is in which component found in it."""
     rows = np.flatnonzero(np.isin(drawn, found.seeds))
     fewest = max(3, settings.min_events // 2)

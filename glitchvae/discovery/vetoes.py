@@ -182,9 +182,10 @@ def _suffix(path: str | Path) -> str:
     suffix = next((s for s in known if name.endswith(s)), None)
     if suffix is None:
         raise InputError(
-            "the suffix names no format of segments", where=path,
+            "the suffix names no format of segments",
+            where=path,
             expected=f"one of {', '.join(known)}",
-        )  # fmt: skip
+        )
     return suffix
 
 
@@ -213,9 +214,10 @@ def _write_ligolw(temporary: Path, flags: DataQualityDict, path: str | Path) -> 
         import igwn_ligolw  # noqa: F401
     except ImportError as error:
         raise InputError(
-            "writing LIGO_LW needs igwn-ligolw", where=path,
+            "writing LIGO_LW needs igwn-ligolw",
+            where=path,
             remedy=how_to_install("triggers"),
-        ) from error  # fmt: skip
+        ) from error
     flags.write(temporary, format="ligolw", overwrite=True)
     if str(path).endswith(".gz"):
         temporary.write_bytes(gzip.compress(temporary.read_bytes(), mtime=0))
@@ -226,9 +228,11 @@ def _write_text(temporary: Path, segments: Mapping[str, segmentlist], path: obje
 
     if len(segments) > 1:
         raise InputError(
-            "text holds the segments of one detector", where=path, found=sorted(segments),
+            "text holds the segments of one detector",
+            where=path,
+            found=sorted(segments),
             remedy="Write a file for each of them, or LIGO_LW.",
-        )  # fmt: skip
+        )
     (own,) = segments.values() or [segmentlist()]
     SegmentList(own).write(temporary, format="segwizard", coltype=_milliseconds)
 
@@ -240,9 +244,11 @@ def _read_text(path: str | Path) -> segmentlist:
         found = SegmentList.read(str(path), format="segwizard", gpstype=float, strict=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            "cannot be read as segments", where=path, found=error,
+            "cannot be read as segments",
+            where=path,
+            found=error,
             expected="GPS start and end on each line",
-        ) from error  # fmt: skip
+        ) from error
     if not found:
         raise InputError("holds no segments", where=path, expected="start and end on each line")
     return _plain(found)

@@ -85,10 +85,12 @@ def _encode_batch(model: Model[Any], images: Tensor, uncertainty: bool) -> dict[
     mean, log_var = posterior.mean, 2 * posterior.stddev.float().log()
     unknown = torch.full((len(images),), torch.nan)
     found = (
-        mean, log_var, latent_spread(log_var),
+        mean,
+        log_var,
+        latent_spread(log_var),
         view_agreement(mean_of, images, mean) if uncertainty else unknown,
         code_stability(mean_of, images, mean) if uncertainty else unknown,
-    )  # fmt: skip
+    )
     return {name: value.float().cpu() for name, value in zip(_FOUND, found, strict=True)}
 
 

@@ -56,9 +56,7 @@ def open_inputs(
         except GlitchvaeError as error:
             problems.append(error)
     sources = [source for group in groups.values() for source in _join(group)]
-    return Inputs(
-        sources=tuple(sources), image_sets=tuple(image_sets), problems=tuple(problems)
-    )  # fmt: skip
+    return Inputs(sources=tuple(sources), image_sets=tuple(image_sets), problems=tuple(problems))
 
 
 def read_triggers_for(
@@ -109,9 +107,10 @@ def _outside(gps: float, sources: Sequence[StrainSource]) -> InputError:
     stretches = [(float(a), float(b), s.ifo) for s in sources for a, b in s.segments]
     start, end, ifo = min(stretches, key=lambda s: max(s[0] - gps, gps - s[1]))
     return InputError(
-        "no strain at this time, which is left out", where=f"GPS {gps}",
+        "no strain at this time, which is left out",
+        where=f"GPS {gps}",
         found=f"the nearest strain is of {ifo}, GPS {start} to {end}",
-    )  # fmt: skip
+    )
 
 
 def assign_triggers(
@@ -129,10 +128,11 @@ def assign_triggers(
     others = {ifo: count for ifo, count in triggers.ifos.items() if ifo not in detectors}
     if sum(others.values()) == len(triggers):
         raise InputError(
-            "no trigger is of a detector of the strain", expected=" or ".join(detectors),
+            "no trigger is of a detector of the strain",
+            expected=" or ".join(detectors),
             found=", ".join(others) or "no trigger",
             remedy="Give the strain and the triggers of the same detector.",
-        )  # fmt: skip
+        )
     for ifo, count in others.items():
         _LOG.warning("%d triggers of %s left out: the strain is of %s", count, ifo, detectors)
     owners = np.array(

@@ -93,9 +93,12 @@ def embed_images(
 
 def _encode(images: SpectrogramSet, job: Job) -> Embeddings:
     return encode_spectrograms(
-        images, job.checkpoint, device=job.device, uncertainty=job.uncertainty,
+        images,
+        job.checkpoint,
+        device=job.device,
+        uncertainty=job.uncertainty,
         configuration=job.configuration,
-    )  # fmt: skip
+    )
 
 
 def trigger_batches(
@@ -144,9 +147,12 @@ def select_triggers(triggers: Triggers, ifo: str) -> Triggers:
 def usable_band(source: StrainSource, imaging: ImagingSettings) -> tuple[float, float]:
     """Frequencies in Hz that images of this strain can hold, given its sample rate."""
     tiling = Tiling(
-        duration=imaging.min_block, sample_rate=min(source.sample_rate, imaging.sample_rate),
-        qrange=imaging.qrange, frange=imaging.frange, mismatch=imaging.mismatch,
-    )  # fmt: skip
+        duration=imaging.min_block,
+        sample_rate=min(source.sample_rate, imaging.sample_rate),
+        qrange=imaging.qrange,
+        frange=imaging.frange,
+        mismatch=imaging.mismatch,
+    )
     return tiling.band
 
 

@@ -86,15 +86,19 @@ def check_metadata(metadata: dict[str, str], where: object) -> None:
     """Refuse a table of another schema or of a version from the future."""
     if metadata.get("schema") != Embeddings.schema:
         raise InputError(
-            "another kind of table", where=where, expected=Embeddings.schema,
+            "another kind of table",
+            where=where,
+            expected=Embeddings.schema,
             found=metadata.get("schema"),
-        )  # fmt: skip
+        )
     if int(metadata.get("schema_version", 0)) > Embeddings.schema_version:
         raise InputError(
-            "written by a newer glitchvae", where=where,
+            "written by a newer glitchvae",
+            where=where,
             expected=f"schema version <= {Embeddings.schema_version}",
-            found=metadata["schema_version"], remedy="Upgrade glitchvae to read it.",
-        )  # fmt: skip
+            found=metadata["schema_version"],
+            remedy="Upgrade glitchvae to read it.",
+        )
 
 
 def flat_table(embeddings: Embeddings) -> pa.Table:
@@ -179,9 +183,11 @@ def _format(path: str | Path) -> tuple[_Reader, _Writer]:
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:
         raise InputError(
-            "the suffix names no format of embeddings", where=path,
-            expected=f"one of {', '.join(_FORMATS)}", found=suffix or "no suffix",
-        )  # fmt: skip
+            "the suffix names no format of embeddings",
+            where=path,
+            expected=f"one of {', '.join(_FORMATS)}",
+            found=suffix or "no suffix",
+        )
     return _FORMATS[suffix]
 
 

@@ -69,7 +69,7 @@ __all__ = [
     "takes_views",
     "wrap_encoder",
     "wrap_vae",
-]  # fmt: skip
+]
 
 
 USER = "user"
@@ -78,9 +78,10 @@ USER = "user"
 
 def _refuse_user(settings: UserVAESettings) -> Model[Any]:
     raise ModelError(
-        "a network of the user's own", expected=f"the network itself: {settings.network}",
+        "a network of the user's own",
+        expected=f"the network itself: {settings.network}",
         remedy="Open its weights in Python: glitchvae.load_model(folder, network=…).",
-    )  # fmt: skip
+    )
 
 
 ARCHITECTURES: dict[str, tuple[type[Settings], Callable[..., Model[Any]]]] = {
@@ -113,9 +114,11 @@ def build(architecture: str, settings: dict[str, Any]) -> Model[Any]:
     """
     if architecture not in ARCHITECTURES:
         raise ModelError(
-            "unknown architecture", expected=sorted(ARCHITECTURES), found=architecture,
+            "unknown architecture",
+            expected=sorted(ARCHITECTURES),
+            found=architecture,
             remedy="The checkpoint may need a newer glitchvae.",
-        )  # fmt: skip
+        )
     kind, module = ARCHITECTURES[architecture]
     return module(kind.model_validate(settings))
 

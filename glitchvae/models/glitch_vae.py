@@ -106,9 +106,11 @@ def glitch_decoder(settings: GlitchNetworkSettings, inputs: int) -> nn.Sequentia
     channels = (*reversed(settings.widths), settings.views)
     start = (channels[0], *sizes[-1])
     layers: list[nn.Module] = [
-        nn.Linear(inputs, settings.hidden), nn.SiLU(),
-        nn.Linear(settings.hidden, start[0] * start[1] * start[2]), nn.Unflatten(1, start),
-    ]  # fmt: skip
+        nn.Linear(inputs, settings.hidden),
+        nn.SiLU(),
+        nn.Linear(settings.hidden, start[0] * start[1] * start[2]),
+        nn.Unflatten(1, start),
+    ]
     for stage, (before, after) in enumerate(pairwise(channels)):
         small, large = sizes[-1 - stage], sizes[-2 - stage]
         odd = (large[0] - 2 * small[0], large[1] - 2 * small[1])

@@ -162,10 +162,12 @@ def check_range(
     lowest, highest = pixels.amin().item(), pixels.amax().item()
     if not (low <= lowest and highest <= high):  # NaN fails both
         raise InputError(
-            "pixels outside the range of the model's likelihood", where=where,
-            expected=f"{low:g} to {high:g}", found=f"{lowest:g} to {highest:g}",
+            "pixels outside the range of the model's likelihood",
+            where=where,
+            expected=f"{low:g} to {high:g}",
+            found=f"{lowest:g} to {highest:g}",
             remedy="Scale the images, or choose the likelihood and data_range of the model.",
-        )  # fmt: skip
+        )
 
 
 def scale_to_range(images: Tensor, likelihood: Likelihood) -> Tensor:

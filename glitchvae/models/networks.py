@@ -56,9 +56,11 @@ def burgess_encoder(shape: Shape, outputs: int) -> nn.Sequential:
     """
     flat = 32 * _area(_halvings(shape, 4)[-1])
     return nn.Sequential(
-        *_convolutions((shape[0], 32, 32, 32, 32), (4, 4, 4, 4)), nn.Flatten(),
-        *_dense((flat, 256, 256), nn.ReLU), nn.Linear(256, outputs),
-    ).apply(_start_as_tensorflow)  # fmt: skip
+        *_convolutions((shape[0], 32, 32, 32, 32), (4, 4, 4, 4)),
+        nn.Flatten(),
+        *_dense((flat, 256, 256), nn.ReLU),
+        nn.Linear(256, outputs),
+    ).apply(_start_as_tensorflow)
 
 
 def burgess_decoder(shape: Shape, inputs: int) -> nn.Sequential:
@@ -66,9 +68,10 @@ def burgess_decoder(shape: Shape, inputs: int) -> nn.Sequential:
     sizes = _halvings(shape, 4)
     start = (32, *sizes[-1])
     return nn.Sequential(
-        *_dense((inputs, 256, 256, 32 * _area(sizes[-1])), nn.ReLU), nn.Unflatten(1, start),
+        *_dense((inputs, 256, 256, 32 * _area(sizes[-1])), nn.ReLU),
+        nn.Unflatten(1, start),
         *_transposed((32, 32, 32, 32, shape[0]), sizes),
-    ).apply(_start_as_tensorflow)  # fmt: skip
+    ).apply(_start_as_tensorflow)
 
 
 def reference_encoder(shape: Shape, outputs: int) -> nn.Sequential:
@@ -82,9 +85,11 @@ def reference_encoder(shape: Shape, outputs: int) -> nn.Sequential:
     flat = 64 * _area(_halvings(shape, 4)[-1])
     head = nn.Linear(256, outputs)
     network = nn.Sequential(
-        *_convolutions((shape[0], 32, 32, 64, 64), (4, 4, 2, 2)), nn.Flatten(),
-        *_dense((flat, 256), nn.ReLU), head,
-    ).apply(_start_as_tensorflow)  # fmt: skip
+        *_convolutions((shape[0], 32, 32, 64, 64), (4, 4, 2, 2)),
+        nn.Flatten(),
+        *_dense((flat, 256), nn.ReLU),
+        head,
+    ).apply(_start_as_tensorflow)
     for half in head.weight.chunk(2):
         nn.init.xavier_uniform_(half)
     return network
@@ -99,9 +104,10 @@ def reference_decoder(shape: Shape, inputs: int) -> nn.Sequential:
     sizes = _halvings(shape, 4)
     start = (64, *sizes[-1])
     return nn.Sequential(
-        *_dense((inputs, 256, 64 * _area(sizes[-1])), nn.ReLU), nn.Unflatten(1, start),
+        *_dense((inputs, 256, 64 * _area(sizes[-1])), nn.ReLU),
+        nn.Unflatten(1, start),
         *_transposed((64, 64, 32, 32, shape[0]), sizes),
-    ).apply(_start_as_tensorflow)  # fmt: skip
+    ).apply(_start_as_tensorflow)
 
 
 def chen_mlp_encoder(shape: Shape, outputs: int) -> nn.Sequential:
@@ -119,9 +125,10 @@ def chen_mlp_decoder(shape: Shape, inputs: int) -> nn.Sequential:
     """Three layers of 1200 tanh units: Chen et al. 2018, as `chen_mlp_encoder`."""
     pixels = shape[0] * _area(shape[1:])
     return nn.Sequential(
-        *_dense((inputs, 1200, 1200, 1200), nn.Tanh), nn.Linear(1200, pixels),
+        *_dense((inputs, 1200, 1200, 1200), nn.Tanh),
+        nn.Linear(1200, pixels),
         nn.Unflatten(1, shape),
-    )  # fmt: skip
+    )
 
 
 def chen_conv_encoder(shape: Shape, outputs: int) -> nn.Sequential:
@@ -179,9 +186,7 @@ def _growing(
     before: int, after: int, odd: tuple[int, int], *, bias: bool = True
 ) -> nn.ConvTranspose2d:
     """A transposed 4x4 convolution that doubles the image and adds `odd` rows and columns."""
-    return nn.ConvTranspose2d(
-        before, after, 4, stride=2, padding=1, output_padding=odd, bias=bias
-    )  # fmt: skip
+    return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, output_padding=odd, bias=bias)
 
 
 def _normalised(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:

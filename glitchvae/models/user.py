@@ -114,9 +114,13 @@ class UserEncoder:
     """
 
     def __init__(
-        self, encoder: Callable[[Tensor], Any], latent_size: int, *, spread: bool,
+        self,
+        encoder: Callable[[Tensor], Any],
+        latent_size: int,
+        *,
+        spread: bool,
         data_range: tuple[float, float] = UNIT,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.encoder, self.layers, self.spread = encoder, (latent_size,), spread
         self.likelihood = UserLikelihood(data_range)
 
@@ -161,9 +165,7 @@ def posterior_of(output: Any) -> tuple[Normal, bool]:
     return Normal(parts[0], (0.5 * parts[1]).exp(), validate_args=False), True
 
 
-def wrap_vae(
-    network: object, x: Tensor, *, data_range: tuple[float, float] = UNIT
-) -> UserVAE:  # fmt: skip
+def wrap_vae(network: object, x: Tensor, *, data_range: tuple[float, float] = UNIT) -> UserVAE:
     """The user's VAE as a model, once it has shown on some images that it is one.
 
     Args:
@@ -180,22 +182,27 @@ def wrap_vae(
     if missing:
         raise ModelError(
             f"the network has no method {' and no method '.join(missing)}",
-            where=name_of(network), expected="encode(x) and decode(z)",
+            where=name_of(network),
+            expected="encode(x) and decode(z)",
             remedy="encode gives means and log-variances, decode means of pixels in [0, 1].",
-        )  # fmt: skip
+        )
     with evaluating(network), torch.no_grad():
         posterior, spread = posterior_of(_asked(network, "encode", x))
         _check_codes(posterior.mean, x)
         if not spread:
             raise ModelError(
-                "encode gives codes without log-variances", where=name_of(network),
+                "encode gives codes without log-variances",
+                where=name_of(network),
                 expected="means and log-variances (B, Z), or a torch Normal of them",
-            )  # fmt: skip
+            )
         shape = _shape_of(_asked(network, "decode", posterior.mean), x, data_range, network)
     settings = UserVAESettings(
-        network=name_of(network), image_shape=shape, latent_size=posterior.mean.shape[1],
-        takes_views=shape[0] < x.shape[1], data_range=data_range,
-    )  # fmt: skip
+        network=name_of(network),
+        image_shape=shape,
+        latent_size=posterior.mean.shape[1],
+        takes_views=shape[0] < x.shape[1],
+        data_range=data_range,
+    )
     return UserVAE(network, settings)
 
 
@@ -225,7 +232,7 @@ def wrap_encoder(
         raise ModelError(
             "the encoder gives another code for the same images",
             remedy="Return the mean, not a draw, and switch dropout off.",
-        )  # fmt: skip
+        )
     return UserEncoder(encode, posterior.mean.shape[1], spread=spread, data_range=data_range)
 
 
@@ -263,17 +270,21 @@ def _shape_of(
     wanted = [(len(x), channels, *x.shape[2:]) for channels in (x.shape[1], x.shape[1] - 1)]
     if found not in wanted:
         raise ModelError(
-            "decode gives something else than the images", where=name_of(network),
-            expected=f"{DECODES}, of shape {wanted[0]}", found=found,
-        )  # fmt: skip
+            "decode gives something else than the images",
+            where=name_of(network),
+            expected=f"{DECODES}, of shape {wanted[0]}",
+            found=found,
+        )
     if not isinstance(decoded, Distribution):
         low, high = mean.amin().item(), mean.amax().item()
         if data_range != UNIT or not (low >= 0 and high <= 1):  # NaN fails both
             raise ModelError(
-                "decode gives no means of pixels in [0, 1]", where=name_of(network),
-                expected=DECODES, found=f"{low:g} to {high:g}",
+                "decode gives no means of pixels in [0, 1]",
+                where=name_of(network),
+                expected=DECODES,
+                found=f"{low:g} to {high:g}",
                 remedy="End it with a sigmoid, or return a distribution.",
-            )  # fmt: skip
+            )
     return found[1], found[2], found[3]
 
 
@@ -290,7 +301,7 @@ def _called(function: Callable[[Tensor], Any], x: Tensor) -> Any:
             f"the network fails on a batch of shape {tuple(x.shape)}",
             where=getattr(function, "__qualname__", type(function).__name__),
             found=f"{type(error).__name__}: {error}",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _check_codes(mean: Tensor, x: Tensor) -> None:
@@ -305,9 +316,11 @@ def _not_usable(problem: str, found: object, expected: str) -> ModelError:
     if isinstance(found, type):
         name = found.__name__
         return ModelError(
-            problem, expected=expected, found=f"the class {name}",
+            problem,
+            expected=expected,
+            found=f"the class {name}",
             remedy=f"Give an instance, {name}(…).",
-        )  # fmt: skip
+        )
     return ModelError(problem, expected=expected, found=type(found).__name__)
 
 

@@ -60,7 +60,7 @@ __all__ = [
     "permute_dimensions",
     "rate",
     "read_objective",
-]  # fmt: skip
+]
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "beta": Beta,

@@ -168,6 +168,7 @@ class Objective(Settings):
         if "loss" in terms:
             raise ModelError(
                 f"a term of the objective {type(self).__name__} has the name of the sum of all",
-                found="loss", remedy="Give the term another name.",
-            )  # fmt: skip
+                found="loss",
+                remedy="Give the term another name.",
+            )
         return {"loss": self.total(terms, weights), **terms}

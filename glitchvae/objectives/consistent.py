@@ -45,9 +45,10 @@ class Compared(WeightedBeta):
         """
         if batch.positive is None:
             raise ModelError(
-                "this objective compares two changes of each event", found="one",
+                "this objective compares two changes of each event",
+                found="one",
                 remedy="Train on images of glitches, with positive_pairs = true in [augmentation].",
-            )  # fmt: skip
+            )
         latents = model.infer(batch.x)
         positive = model.infer(batch.positive, sample=False)
         means = torch.cat([latents.posterior.mean, positive.posterior.mean])

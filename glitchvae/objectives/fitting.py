@@ -15,9 +15,10 @@ def require_one_layer(objective: Objective, model: VAE) -> None:
     if len(model.layers) > 1:
         raise ModelError(
             f"the objective {_name(objective)!r} does not fit the model",
-            expected="one latent layer", found=_describe(model),
+            expected="one latent layer",
+            found=_describe(model),
             remedy="Hierarchies are trained by dlgm, tc-dlgm or seatbelt.",
-        )  # fmt: skip
+        )
 
 
 def require_hierarchy(objective: Objective, model: VAE, *, one_layer: str) -> None:
@@ -34,10 +35,11 @@ def require_hierarchy(objective: Objective, model: VAE, *, one_layer: str) -> No
     if len(model.layers) == 1:
         raise ModelError(
             f"the objective {_name(objective)!r} does not fit the model",
-            expected="two latent layers or more", found=_describe(model),
+            expected="two latent layers or more",
+            found=_describe(model),
             remedy=f"With one layer the objective is {one_layer}. For a hierarchy set "
             'architecture = "hierarchy" of the model, or leave it out.',
-        )  # fmt: skip
+        )
 
 
 def require_likelihood_on(objective: Objective, layers: LikelihoodOn, model: VAE) -> None:
@@ -49,9 +51,10 @@ def require_likelihood_on(objective: Objective, layers: LikelihoodOn, model: VAE
     if _likelihood_on(model) != layers:
         raise ModelError(
             f"the objective {_name(objective)!r} does not fit the model",
-            expected=f'likelihood_on = "{layers}"', found=_describe(model),
+            expected=f'likelihood_on = "{layers}"',
+            found=_describe(model),
             remedy="Change likelihood_on of the model (all: seatbelt; first: tc-dlgm).",
-        )  # fmt: skip
+        )
 
 
 def _describe(model: VAE) -> str:

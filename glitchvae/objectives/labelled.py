@@ -33,9 +33,10 @@ class Labelled(Compared):
         """
         if batch.label is None:
             raise ModelError(
-                "the objective labelled learns from labels", found="data without any",
+                "the objective labelled learns from labels",
+                found="data without any",
                 remedy="Label some events, or train with the objective consistent.",
-            )  # fmt: skip
+            )
         return contrast_of_classes(means, batch.label.repeat(2), self.temperature)
 
 

@@ -33,10 +33,13 @@ class TopTotalCorrelation(WeightedBeta):
         return {
             **super().latent_terms(latents, batch, discriminator),
             **decompose(
-                latents.samples[-1], latents.posteriors[-1], latents.priors[-1],
-                population=batch.population, estimator=self.estimator,
+                latents.samples[-1],
+                latents.posteriors[-1],
+                latents.priors[-1],
+                population=batch.population,
+                estimator=self.estimator,
             ),
-        }  # fmt: skip
+        }
 
     def top(self, top_rate: Tensor, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """What the top layer costs, given its closed-form KL."""

@@ -13,8 +13,22 @@ from glitchvae.plots.training import (
 from glitchvae.plots.traversals import traversals, traverse
 
 __all__ = [
-    "EVENTS_PER_SHEET", "Curve", "caption", "captions_of", "class_names", "confusion_matrix",
-    "contact_sheet", "curves", "kl_per_dimension", "layer_kl", "loudest",
-    "marginals", "opening_order", "picture_grid", "rate_distortion", "reconstructions",
-    "traversals", "traverse",
-]  # fmt: skip
+    "EVENTS_PER_SHEET",
+    "Curve",
+    "caption",
+    "captions_of",
+    "class_names",
+    "confusion_matrix",
+    "contact_sheet",
+    "curves",
+    "kl_per_dimension",
+    "layer_kl",
+    "loudest",
+    "marginals",
+    "opening_order",
+    "picture_grid",
+    "rate_distortion",
+    "reconstructions",
+    "traversals",
+    "traverse",
+]

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def caption(
-    *, gps: float, ifo: str, snr: float, status: str, class_name: str = "",
+    *,
+    gps: float,
+    ifo: str,
+    snr: float,
+    status: str,
+    class_name: str = "",
     probability: float = math.nan,
-) -> str:  # fmt: skip
+) -> str:
     """One line that names a glitch: class first, then detector, time, SNR and status.
 
     What is unknown (an empty name, a NaN) is left out.
@@ -40,12 +45,15 @@ def captions_of(record: Embeddings | SpectrogramSet) -> list[str]:
     probabilities = getattr(record, "class_probability", np.full(len(record), np.nan))
     return [
         caption(
-            gps=float(record.gps[row]), ifo=str(record.ifo[row]), snr=float(record.snr[row]),
-            status=str(record.status[row]), class_name=str(names[row]),
+            gps=float(record.gps[row]),
+            ifo=str(record.ifo[row]),
+            snr=float(record.snr[row]),
+            status=str(record.status[row]),
+            class_name=str(names[row]),
             probability=float(probabilities[row]),
         )
         for row in range(len(record))
-    ]  # fmt: skip
+    ]
 
 
 def class_names(record: Embeddings | SpectrogramSet) -> NDArray[np.object_]:

@@ -156,14 +156,21 @@ def _page(layout: _Layout, title: str) -> Figure:
     width, height = layout.size
     figure = Figure(figsize=(width, height), dpi=120, facecolor=page.PAPER)
     figure.text(
-        layout.left / width, 1 - 0.33 / height, title,
-        fontsize=13, fontweight="bold", color=page.INK, va="center",
-    )  # fmt: skip
+        layout.left / width,
+        1 - 0.33 / height,
+        title,
+        fontsize=13,
+        fontweight="bold",
+        color=page.INK,
+        va="center",
+    )
     bar = figure.add_axes((1 - 1.95 / width, 1 - 0.3 / height, 1.75 / width, 0.09 / height))
     figure.colorbar(
-        ScalarMappable(_COLOURS, "viridis"), cax=bar, orientation="horizontal",
+        ScalarMappable(_COLOURS, "viridis"),
+        cax=bar,
+        orientation="horizontal",
         ticks=(0, 10, 20, ENERGY_CEILING),
-    )  # fmt: skip
+    )
     bar.set_xticklabels(["0", "10", "20", f"{ENERGY_CEILING:g}"])
     bar.tick_params(labelsize=6, length=2, pad=1, colors=page.FAINT)
     bar.set_title("normalised energy", fontsize=6.5, color=page.FAINT, pad=2)
@@ -183,10 +190,15 @@ def _draw_glitch(axes: Axes, views: NDArray[Any], status: str) -> None:
             _draw_blank(axes, extent)
     if not Status(status).usable:
         axes.text(
-            (len(VIEWS) * step - _GAP) / 2, (low + high) / 2, status.replace("_", " "),
-            ha="center", va="center", fontsize=10, color=page.INK,
+            (len(VIEWS) * step - _GAP) / 2,
+            (low + high) / 2,
+            status.replace("_", " "),
+            ha="center",
+            va="center",
+            fontsize=10,
+            color=page.INK,
             bbox={"facecolor": page.GREY, "edgecolor": "none", "pad": 4},
-        )  # fmt: skip
+        )
     _style_axes(axes, (0, len(VIEWS) * step - _GAP), (low, high))
 
 
@@ -195,18 +207,28 @@ def _draw_view(
 ) -> None:
     left, right, low, high = extent
     axes.imshow(
-        np.ma.masked_invalid(view), extent=extent, origin="lower", aspect="auto",
-        cmap="viridis", norm=_COLOURS,
-    )  # fmt: skip
+        np.ma.masked_invalid(view),
+        extent=extent,
+        origin="lower",
+        aspect="auto",
+        cmap="viridis",
+        norm=_COLOURS,
+    )
     computed = np.flatnonzero(np.isfinite(view).any(axis=1))
     above = len(view) - 1 - computed[-1] if computed.size else len(view)  # rows without energy
     if above:
         height = (high - low) * above / len(view)
         _draw_blank(axes, (left, right, high - height, high), hatch="//////")
     axes.text(
-        right - 0.03, low + 0.18, label, color="white", fontsize=6, ha="right", va="bottom",
+        right - 0.03,
+        low + 0.18,
+        label,
+        color="white",
+        fontsize=6,
+        ha="right",
+        va="bottom",
         alpha=0.9,
-    )  # fmt: skip
+    )
 
 
 def _draw_blank(
@@ -215,10 +237,15 @@ def _draw_blank(
     left, right, low, high = extent
     axes.add_patch(
         Rectangle(
-            (left, low), right - left, high - low,
-            facecolor=page.GREY, edgecolor="#c2c2c8", hatch=hatch, linewidth=0,
+            (left, low),
+            right - left,
+            high - low,
+            facecolor=page.GREY,
+            edgecolor="#c2c2c8",
+            hatch=hatch,
+            linewidth=0,
         )
-    )  # fmt: skip
+    )
 
 
 def _octaves() -> tuple[float, float]:

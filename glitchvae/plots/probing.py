@@ -45,9 +45,12 @@ def reliability_diagram(
         axes.plot(found.confidence, found.accuracy, color=colour, lw=1, label=label)
         axes.scatter(found.confidence, found.accuracy, sizes, color=colour, alpha=0.6, lw=0)
     axes.set(
-        xlim=(0, 1), ylim=(0, 1), xlabel="stated probability", ylabel="share that is right",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        xlabel="stated probability",
+        ylabel="share that is right",
         title=title,
-    )  # fmt: skip
+    )
     axes.legend(title="expected calibration error", fontsize=7, title_fontsize=7, frameon=False)
     figure.tight_layout()
     page.save(figure, path)

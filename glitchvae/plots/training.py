@@ -76,9 +76,14 @@ def kl_per_dimension(log: Log, path: str | Path, *, title: str = "") -> None:
     for dimension in np.argsort(-kl[-1])[:_LABELLED]:
         if kl[-1, dimension] > 0.5:
             axes.annotate(
-                f"z{dimension + 1}", (step[-1], kl[-1, dimension]), xytext=(3, 0),
-                textcoords="offset points", fontsize=6.5, color=page.FAINT, va="center",
-            )  # fmt: skip
+                f"z{dimension + 1}",
+                (step[-1], kl[-1, dimension]),
+                xytext=(3, 0),
+                textcoords="offset points",
+                fontsize=6.5,
+                color=page.FAINT,
+                va="center",
+            )
     axes.set(xlabel="step", ylabel="KL of a latent dimension (nats)", title=title)
     _draw_schedules(axes, log, step)
     page.finish(figure, path)
@@ -104,9 +109,11 @@ def layer_kl(log: Log, layers: Sequence[int], path: str | Path, *, title: str = 
     last = dimension_kl(log)[-1]
     if len(last) != sum(layers):
         raise InputError(
-            "log and model do not fit", where=path, expected=f"{sum(layers)} columns kl_1 …",
+            "log and model do not fit",
+            where=path,
+            expected=f"{sum(layers)} columns kl_1 …",
             found=len(last),
-        )  # fmt: skip
+        )
     parts = np.split(last, np.cumsum(layers)[:-1])
     rows = np.full((len(layers), max(layers)), np.nan)
     for row, part in zip(rows, parts, strict=True):
@@ -138,9 +145,7 @@ def column(log: Log, name: str, where: str | None = None) -> NDArray[np.float64]
         InputError: it is not there.
     """
     if name not in log:
-        raise InputError(
-            f"no column {name!r} in the log", where=where, found=", ".join(log)
-        )  # fmt: skip
+        raise InputError(f"no column {name!r} in the log", where=where, found=", ".join(log))
     return np.asarray(log[name], dtype=float)
 
 

@@ -56,9 +56,10 @@ def calibrate(
         raise InputError("no pairs to calibrate", found=(len(confidence), len(right)))
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise InputError(
-            "a probability outside 0 to 1", where="confidence",
+            "a probability outside 0 to 1",
+            where="confidence",
             found=(float(np.min(confidence)), float(np.max(confidence))),
-        )  # fmt: skip
+        )
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
     full = count > 0

@@ -50,9 +50,10 @@ def fit_linear_probe(
     folds = min(FOLDS, len(np.unique(groups)))
     if len(np.unique(classes)) < 2 or folds < 2:
         raise InputError(
-            "too little to fit a probe to", expected="events of two classes in two groups",
+            "too little to fit a probe to",
+            expected="events of two classes in two groups",
             found=f"{len(np.unique(classes))} classes in {len(np.unique(groups))} groups",
-        )  # fmt: skip
+        )
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     grid = {"logisticregression__C": PENALTIES}
     search = GridSearchCV(probe, grid, cv=GroupKFold(folds), scoring="accuracy")
@@ -90,8 +91,9 @@ def fit_trigger_trees(
     Without a penalty the boosting diverges on classes of few events.
     """
     options: dict[str, Any] = {
-        "categorical_features": [triggers.shape[1] - 1], "early_stopping": False,
+        "categorical_features": [triggers.shape[1] - 1],
+        "early_stopping": False,
         "l2_regularization": 1.0,
-    }  # fmt: skip
+    }
     trees = HistGradientBoostingClassifier(**options, random_state=seed)
     return trees.fit(triggers, labels.astype(str))

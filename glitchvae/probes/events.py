@@ -68,11 +68,16 @@ class ProbeSet:
         unknown, nothing = np.full(count, np.nan), np.full(count, "", dtype=object)
         return cls(
             event_id=np.arange(count).astype(str).astype(object),
-            gps=unknown if gps is None else gps, ifo=nothing, label=label,
-            split=nothing if split is None else split, codes=codes,
-            triggers=np.full((count, len(TRIGGER_COLUMNS)), np.nan), pixels=None,
-            place=np.arange(count), usable=count,
-        )  # fmt: skip
+            gps=unknown if gps is None else gps,
+            ifo=nothing,
+            label=label,
+            split=nothing if split is None else split,
+            codes=codes,
+            triggers=np.full((count, len(TRIGGER_COLUMNS)), np.nan),
+            pixels=None,
+            place=np.arange(count),
+            usable=count,
+        )
 
     def __len__(self) -> int:
         return len(self.label)
@@ -128,9 +133,11 @@ def join_events(sets: Sequence[ProbeSet]) -> ProbeSet:
     """
     if len(sizes := {s.codes.shape[1] for s in sets}) != 1:
         raise InputError(
-            "codes of one model are needed", where="inputs", expected="one latent size",
+            "codes of one model are needed",
+            where="inputs",
+            expected="one latent size",
             found=sorted(sizes),
-        )  # fmt: skip
+        )
     before = np.cumsum([0, *(s.usable for s in sets)])
     columns = ("event_id", "gps", "ifo", "label", "split", "codes", "triggers")
     pixels = [s.pixels for s in sets if s.pixels is not None]
@@ -161,9 +168,11 @@ def pool_images(images: NDArray[np.floating], pool: int) -> NDArray[np.floating]
     count, views, height, width = images.shape
     if height % pool or width % pool:
         raise InputError(
-            "images cannot be parted into squares", where="pool",
-            expected=f"a divisor of {height} and {width}", found=pool,
-        )  # fmt: skip
+            "images cannot be parted into squares",
+            where="pool",
+            expected=f"a divisor of {height} and {width}",
+            found=pool,
+        )
     squares = (count, views, height // pool, pool, width // pool, pool)
     pooled = images.reshape(squares).mean(axis=(3, 5), dtype=np.float32)
     return pooled.astype(images.dtype)
@@ -175,14 +184,22 @@ def _labelled(codes: Embeddings, pixels: NDArray[np.float32] | None, where: obje
     rows = np.flatnonzero(label != "")
     if len(rows) == 0:
         raise InputError(
-            "no labelled event to probe", where=where, expected="codes with a label",
+            "no labelled event to probe",
+            where=where,
+            expected="codes with a label",
             found=f"{len(codes)} usable events without",
             remedy="Embed a labelled set of images, or label events of the archive.",
-        )  # fmt: skip
+        )
     triggers = np.column_stack([getattr(codes, name) for name in TRIGGER_COLUMNS])
     return ProbeSet(
-        event_id=codes.event_id[rows], gps=codes.gps[rows], ifo=codes.ifo[rows],
-        label=label[rows], split=split[rows], codes=codes.mean[rows],
+        event_id=codes.event_id[rows],
+        gps=codes.gps[rows],
+        ifo=codes.ifo[rows],
+        label=label[rows],
+        split=split[rows],
+        codes=codes.mean[rows],
         triggers=triggers[rows].astype(np.float64),
-        pixels=None if pixels is None else pixels[rows], place=rows, usable=len(codes),
-    )  # fmt: skip
+        pixels=None if pixels is None else pixels[rows],
+        place=rows,
+        usable=len(codes),
+    )

@@ -143,12 +143,15 @@ def by_network(
         labels = np.full(len(data), "", dtype=object)
         labels[events.place] = events.label
         network, names = train_classifier(
-            replace(data, labels=labels), epochs=epochs, seed=task.seed,
+            replace(data, labels=labels),
+            epochs=epochs,
+            seed=task.seed,
             network=lambda classes: SupervisedNetwork(
                 build(card.architecture, card.model), card.latent_size, classes
             ),
-            rows=events.place[task.train], progress=progress,
-        )  # fmt: skip
+            rows=events.place[task.train],
+            progress=progress,
+        )
         probabilities = class_probabilities(network, data, events.place[task.test])
         named = np.asarray(names, dtype=object)[probabilities.argmax(axis=1)]
         return Guess(named[None], probabilities.max(axis=1))

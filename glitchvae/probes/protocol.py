@@ -224,9 +224,13 @@ def _judge(task: ProbeTask, split: str, method: str, guess: Guess) -> ProbeResul
         scores = score(truth, guess.classes[0], rng, groups=task.blocks[task.test])
     right = guess.classes[0] == truth
     return ProbeResult(
-        split=split, method=method, scores=scores, test=task.test, classes=guess.classes[0],
+        split=split,
+        method=method,
+        scores=scores,
+        test=task.test,
+        classes=guess.classes[0],
         calibration=None if confidence is None else calibrate(confidence, right),
-    )  # fmt: skip
+    )
 
 
 def _labels(task: ProbeTask) -> NDArray[np.object_]:
@@ -245,8 +249,9 @@ def _check(events: ProbeSet, train: NDArray[np.int64], test: NDArray[np.int64], 
     classes = np.unique(events.label[train].astype(str))
     if len(test) == 0 or len(classes) < 2:
         raise InputError(
-            "too few events to probe", where=f"split {split!r}",
+            "too few events to probe",
+            where=f"split {split!r}",
             expected="test events, and training events of two classes",
             found=f"{len(test)} test events, {len(classes)} classes to learn",
             remedy="Shorter blocks of time, --block, part the events more finely.",
-        )  # fmt: skip
+        )

@@ -108,9 +108,11 @@ def check_order(
     points = {entry.name: 100.0 * (entry.classes == truth) for entry in entries}
     if unknown := {name for claim in claims for name in claim} - points.keys():
         raise InputError(
-            "a claim of unknown methods", where="claims", expected=sorted(points),
+            "a claim of unknown methods",
+            where="claims",
+            expected=sorted(points),
             found=sorted(unknown),
-        )  # fmt: skip
+        )
     fell_short = {entry.name for entry in entries if entry.shortfalls}
     return [
         Claim(
@@ -163,9 +165,11 @@ def read_predictions(
     for path, table in zip(paths, tables, strict=True):
         if not np.array_equal(table[0], tables[0][0]):
             raise InputError(
-                "other test events", where=path, expected=f"those of {paths[0]}",
+                "other test events",
+                where=path,
+                expected=f"those of {paths[0]}",
                 remedy="Remove it, and what was made with it, and run again.",
-            )  # fmt: skip
+            )
     return tables[0][0], np.stack([predicted for _, predicted in tables])
 
 
@@ -173,17 +177,29 @@ def _table(lines: Sequence[RankedMethod]) -> tuple[tuple[str, ...], list[tuple]]
     """Header and rows for CSV."""
     figures = _figures(lines)
     header = (
-        "method", "accuracy", "low", "high", "macro_f1", "seeds", *figures, "published",
+        "method",
+        "accuracy",
+        "low",
+        "high",
+        "macro_f1",
+        "seeds",
+        *figures,
+        "published",
         "shortfalls",
-    )  # fmt: skip
+    )
     rows = [
         (
-            one.name, one.accuracy, *one.interval, one.macro_f1, " ".join(map(str, one.seeds)),
-            *(one.figures.get(name, "") for name in figures), one.published,
+            one.name,
+            one.accuracy,
+            *one.interval,
+            one.macro_f1,
+            " ".join(map(str, one.seeds)),
+            *(one.figures.get(name, "") for name in figures),
+            one.published,
             "; ".join(one.shortfalls),
         )
         for one in lines
-    ]  # fmt: skip
+    ]
     return header, rows
 
 

@@ -92,8 +92,9 @@ def cells(outcome: ProbeResult) -> list[str]:
 def _bins(outcome: ProbeResult) -> Iterable[tuple]:
     if (found := outcome.calibration) is None:
         return []
-    return zip(found.count.tolist(), found.confidence.tolist(), found.accuracy.tolist(),
-               strict=True)  # fmt: skip
+    return zip(
+        found.count.tolist(), found.confidence.tolist(), found.accuracy.tolist(), strict=True
+    )
 
 
 def _predictions(outcome: ProbeResult, events: ProbeSet) -> Iterable[tuple]:

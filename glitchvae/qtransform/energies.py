@@ -83,8 +83,9 @@ def amplitude_spectrum(whitened: Tensor, tiling: Tiling) -> Tensor:
     if whitened.ndim != 2 or whitened.shape[-1] != tiling.samples:
         raise InputError(
             "the tiling is for blocks of another length",
-            expected=f"(batch, {tiling.samples})", found=tuple(whitened.shape),
-        )  # fmt: skip
+            expected=f"(batch, {tiling.samples})",
+            found=tuple(whitened.shape),
+        )
     spectrum = torch.fft.rfft(whitened, norm="forward")
     spectrum[:, 1:] *= 2
     return spectrum.to(torch.complex64)
@@ -135,8 +136,9 @@ def _median_by_selection(energies: Tensor) -> Tensor:
 
 
 MEDIANS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sort": _median_by_sort, "selection": _median_by_selection,
-}  # fmt: skip
+    "sort": _median_by_sort,
+    "selection": _median_by_selection,
+}
 """Ways to the median of rows that torch has on every device."""
 
 MEDIAN_ON_GPU = "sort"

@@ -63,8 +63,11 @@ class FrozenScan:
             InputError: more than one block, or one that cannot be scanned.
         """
         if len(whitened) != 1 or not whitened.isfinite().all():
-            raise InputError("no block to freeze", expected="one finite block (1, T)",
-                             found=tuple(whitened.shape))  # fmt: skip
+            raise InputError(
+                "no block to freeze",
+                expected="one finite block (1, T)",
+                found=tuple(whitened.shape),
+            )
         where = torch.tensor([centre], dtype=torch.float64)
         found = scan(whitened, tiling, centre=where, grids=[], search=search, trim=trim)
         plane = int(np.argmin([abs(p.q - float(found.q)) for p in tiling.planes]))

@@ -124,19 +124,22 @@ def scan(
     if not 0 <= 2 * trim < tiling.duration:
         raise InputError(
             "nothing is left of the block",
-            expected=f"a trim of less than half of {tiling.duration:g} s", found=f"{trim:g} s",
-        )  # fmt: skip
+            expected=f"a trim of less than half of {tiling.duration:g} s",
+            found=f"{trim:g} s",
+        )
     centre = centre.to(whitened.device, torch.float64)
     if not ((centre >= 0) & (centre <= tiling.duration)).all():
         raise InputError(
             "an event lies outside its block",
-            expected=f"0 to {tiling.duration:g} s", found=centre.tolist(),
-        )  # fmt: skip
+            expected=f"0 to {tiling.duration:g} s",
+            found=centre.tolist(),
+        )
     views = [
-        whitened.new_empty((len(whitened), len(grid.frequencies), len(grid.times)),
-                           dtype=torch.float32)
+        whitened.new_empty(
+            (len(whitened), len(grid.frequencies), len(grid.times)), dtype=torch.float32
+        )
         for grid in grids
-    ]  # fmt: skip
+    ]
     row_groups(tiling, whitened.device)  # made once, before the threads ask for them
 
     def scan_part(part: slice) -> _Peaks:

@@ -121,8 +121,9 @@ def _planes(tiling: Tiling) -> tuple[Plane, ...]:
         raise InputError(
             "the band or the block is too short for a Q-transform",
             where=f"{tiling.duration:g} s at {tiling.band[0]:g}-{tiling.band[1]:g} Hz",
-            expected=f"{_FEWEST_POINTS} tiles per row and rows per plane", found=fewest,
-        )  # fmt: skip
+            expected=f"{_FEWEST_POINTS} tiles per row and rows per plane",
+            found=fewest,
+        )
     return planes
 
 

@@ -130,8 +130,9 @@ def resample(values: NDArray[np.float64], sample_rate: float, rate: float) -> ND
     if factor < 1:
         raise InputError(
             "strain is never resampled to a higher rate",
-            expected=f"a rate of at most {sample_rate:g} Hz", found=f"{rate:g} Hz",
-        )  # fmt: skip
+            expected=f"a rate of at most {sample_rate:g} Hz",
+            found=f"{rate:g} Hz",
+        )
     if float(factor).is_integer():
         return scipy.signal.decimate(values, int(factor), ftype="fir", axis=-1, zero_phase=True)
     count = int(values.shape[-1] / factor)

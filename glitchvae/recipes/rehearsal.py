@@ -45,16 +45,19 @@ def check_folder(out: Path, *, tiny: bool) -> None:
     rehearsed = (out / MARKER).exists()
     if rehearsed and not tiny:
         raise InputError(
-            "holds a rehearsal, which a real run would go on from", where=out,
+            "holds a rehearsal, which a real run would go on from",
+            where=out,
             remedy="Choose another folder with -o, or remove this one.",
-        )  # fmt: skip
+        )
     if tiny and not rehearsed and out.is_dir():
         others = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
         if others:
             raise InputError(
-                "holds files that are no rehearsal's", where=out, found=", ".join(others[:5]),
+                "holds files that are no rehearsal's",
+                where=out,
+                found=", ".join(others[:5]),
                 remedy="Choose an empty folder with -o.",
-            )  # fmt: skip
+            )
 
 
 @contextmanager
@@ -154,5 +157,8 @@ def _renew_digests(card: Path) -> None:
 
 
 _HOW: dict[str, Callable[[Path], None]] = {
-    ".csv": _mark_csv, ".md": _mark_markdown, ".html": _mark_html, ".png": _mark_png,
-}  # fmt: skip
+    ".csv": _mark_csv,
+    ".md": _mark_markdown,
+    ".html": _mark_html,
+    ".png": _mark_png,
+}

@@ -184,9 +184,11 @@ def _parse_change(change: str) -> dict[str, Any]:
         return tomllib.loads(change)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
-            "cannot be read", where=change, expected='KEY=VALUE as in TOML: budget=1.5, name="x"',
+            "cannot be read",
+            where=change,
+            expected='KEY=VALUE as in TOML: budget=1.5, name="x"',
             found=error,
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,9 +259,11 @@ def find_files(patterns: Iterable[str], config: str | Path) -> list[Path]:
     names = {name for pattern in patterns for name in glob(pattern, recursive=True)}  # noqa: PTH207
     if not names:
         raise ConfigError(
-            "no file matches", where=config, found=patterns,
+            "no file matches",
+            where=config,
+            found=patterns,
             remedy="Name files or patterns there, or rehearse with --tiny.",
-        )  # fmt: skip
+        )
     return sorted(map(Path, names))
 
 

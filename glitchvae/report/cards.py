@@ -144,16 +144,20 @@ def _timelines(discovery: Discovery, groups: Sequence[Group]) -> dict[str, Bars]
     bars = {}
     for group in groups:
         counts = np.histogram(gps[group.rows[counted[group.rows]]], edges)[0]
-        rates = counts if hours is None else np.divide(
-            counts, hours, out=np.zeros(_BINS), where=hours > 0
-        )  # fmt: skip
+        rates = (
+            counts
+            if hours is None
+            else np.divide(counts, hours, out=np.zeros(_BINS), where=hours > 0)
+        )
         if not (top := float(rates.max())):
             continue
         unit = "a bin" if hours is None else "/h"
         bars[group.name] = Bars(
-            heights=tuple((rates / top).tolist()), highest=f"{top:.3g} {unit}",
-            first=str(days[0])[:16], last=str(days[1])[:16],
-        )  # fmt: skip
+            heights=tuple((rates / top).tolist()),
+            highest=f"{top:.3g} {unit}",
+            first=str(days[0])[:16],
+            last=str(days[1])[:16],
+        )
     return bars
 
 

@@ -76,11 +76,14 @@ class DiscoveryRun:
         """
         own = {"folder": str(self.catalog), "classes": ", ".join(self.known.added) or "none"}
         write_report(
-            folder, self.discovery, vetoes=self.vetoes,
+            folder,
+            self.discovery,
+            vetoes=self.vetoes,
             pictures=self.gathered.thumbnails if self.gathered.archives else None,
-            notes=self.notes, replace=replace,
+            notes=self.notes,
+            replace=replace,
             origin={"inputs": self.gathered.digests, "catalogue": own, **(origin or {})},
-        )  # fmt: skip
+        )
         return Path(folder) / "report.html"
 
 

@@ -15,8 +15,15 @@ UNEXPLAINED = "in no group"
 """Events that no class explains and that form no candidate."""
 
 _STRONG = (
-    "#d1495b", "#00798c", "#e08e1b", "#6a4c93", "#2f8f4e", "#b5179e", "#1d4e89", "#8a5a2b",
-)  # fmt: skip
+    "#d1495b",
+    "#00798c",
+    "#e08e1b",
+    "#6a4c93",
+    "#2f8f4e",
+    "#b5179e",
+    "#1d4e89",
+    "#8a5a2b",
+)
 _GREY = "#9aa3af"
 _FEWEST = 30  # events drawn of a group, however small its share
 

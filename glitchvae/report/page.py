@@ -24,9 +24,12 @@ from glitchvae.report.times import utc
 _AUDITED = 40  # doubtful labels in the page; all of them are in the table beside it
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PROPERTIES = {
-    "snr": ("SNR", ""), "peak_frequency": ("peak frequency", "Hz"), "q": ("Q", ""),
-    "duration": ("duration", "s"), "bandwidth": ("bandwidth", "Hz"),
-}  # fmt: skip
+    "snr": ("SNR", ""),
+    "peak_frequency": ("peak frequency", "Hz"),
+    "q": ("Q", ""),
+    "duration": ("duration", "s"),
+    "bandwidth": ("bandwidth", "Hz"),
+}
 
 
 def render_report(
@@ -54,23 +57,27 @@ def render_report(
     cards = cards_of(discovery, groups, pictures, vetoes or {}, notes or {})
     plane_of = _draw_map(discovery, groups, rows, pictures)
     script, division = components(plane_of["figure"]) if plane_of else ("", "")
-    return _environment().get_template("report.html").render(
-        discovery=discovery,
-        groups=groups,
-        candidates=[c for c in cards if c.group.kind == "candidate"],
-        known=[c for c in cards if c.group.kind == "known"],
-        facts=_facts(discovery),
-        audit=_audit(discovery, pictures),
-        plane=plane_of,
-        controls=_controls(discovery, rows, plane_of),
-        map_script=script,
-        map_division=division,
-        bokeh=Resources("inline", components=["bokeh"]).render_js(),
-        style=_text("style.css"),
-        behaviour=_text("report.js"),
-        card=json.loads(json.dumps(dict(card or {}), default=str)),
-        properties=_PROPERTIES,
-    )  # fmt: skip
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            discovery=discovery,
+            groups=groups,
+            candidates=[c for c in cards if c.group.kind == "candidate"],
+            known=[c for c in cards if c.group.kind == "known"],
+            facts=_facts(discovery),
+            audit=_audit(discovery, pictures),
+            plane=plane_of,
+            controls=_controls(discovery, rows, plane_of),
+            map_script=script,
+            map_division=division,
+            bokeh=Resources("inline", components=["bokeh"]).render_js(),
+            style=_text("style.css"),
+            behaviour=_text("report.js"),
+            card=json.loads(json.dumps(dict(card or {}), default=str)),
+            properties=_PROPERTIES,
+        )
+    )
 
 
 def _draw_map(
@@ -95,10 +102,14 @@ def _pictured(groups: Any, rows: Any, seed: int) -> Any:
     drawn = np.zeros(max(int(g.rows.max(initial=0)) for g in groups) + 1, dtype=bool)
     drawn[rows] = True
     kept = [
-        type(group)(name=group.name, kind=group.kind, colour=group.colour,
-                    rows=group.rows[drawn[group.rows]])
+        type(group)(
+            name=group.name,
+            kind=group.kind,
+            colour=group.colour,
+            rows=group.rows[drawn[group.rows]],
+        )
         for group in groups
-    ]  # fmt: skip
+    ]
     strong = [group for group in kept if group.kind == "candidate"]
     chosen = sample(strong, PICTURES // 2, seed) if strong else np.empty(0, np.int64)
     others = [group for group in kept if group.kind != "candidate"]
@@ -115,12 +126,13 @@ def _facts(discovery: Discovery) -> dict[str, Any]:
         "coded": int(np.isfinite(events.mean).all(axis=1).sum()),
         "ifos": sorted({str(name) for name in events.ifo} - {""}),
         "span": [str(text)[:16] for text in utc(np.array([times.min(), times.max()]))]
-        if len(times) else [],
+        if len(times)
+        else [],
         "hours": hours,
         "monthly": any(math.isfinite(c.expected_per_month) for c in discovery.candidates),
         "over_time": "Rates over time" if hours else "Events over time",
         "explained": sum(len(known.members) for known in discovery.known),
-    }  # fmt: skip
+    }
 
 
 def _audit(discovery: Discovery, pictures: Pictures | None) -> list[dict[str, Any]]:
@@ -129,11 +141,14 @@ def _audit(discovery: Discovery, pictures: Pictures | None) -> list[dict[str, An
     images = draw_rows(events, (r.row for r in shown), pictures, montage, quality=35)
     return [
         {
-            "event": str(events.event_id[r.row]), "label": r.label, "suggested": r.suggested,
-            "agreement": r.agreement, "picture": picture_of(discovery, r.row, images),
+            "event": str(events.event_id[r.row]),
+            "label": r.label,
+            "suggested": r.suggested,
+            "agreement": r.agreement,
+            "picture": picture_of(discovery, r.row, images),
         }
         for r in shown
-    ]  # fmt: skip
+    ]
 
 
 def _controls(discovery: Discovery, rows: Any, plane: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,9 +167,12 @@ def _controls(discovery: Discovery, rows: Any, plane: Mapping[str, Any]) -> dict
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("glitchvae.report", "templates"), autoescape=True,
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("glitchvae.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {"figures": _figures, "chance": _chance, "share": _share}
     return environment
 

@@ -120,26 +120,50 @@ def draw_plane(
     names = ColumnDataSource(_captions(groups, plane), name="names")
     view = CDSView(filter=IndexFilter(indices=list(range(len(plane.rows))), name="shown"))
     page = figure(
-        sizing_mode="stretch_both", toolbar_location="above", tools="pan,box_zoom,wheel_zoom",
-        active_drag="pan", min_border=8, background_fill_color="#ffffff", outline_line_color=_LINE,
+        sizing_mode="stretch_both",
+        toolbar_location="above",
+        tools="pan,box_zoom,wheel_zoom",
+        active_drag="pan",
+        min_border=8,
+        background_fill_color="#ffffff",
+        outline_line_color=_LINE,
         output_backend="canvas",
-    )  # fmt: skip
+    )
     points = page.scatter(
-        "x", "y", source=source, view=view, marker="marker", size="size", color="colour",
-        fill_alpha="opacity", line_color="#ffffff", line_width=0.4, line_alpha=0.8,
+        "x",
+        "y",
+        source=source,
+        view=view,
+        marker="marker",
+        size="size",
+        color="colour",
+        fill_alpha="opacity",
+        line_color="#ffffff",
+        line_width=0.4,
+        line_alpha=0.8,
         hover_line_color=_INK,
-    )  # fmt: skip
-    page.add_tools(HoverTool(renderers=[points], tooltips=_TOOLTIP, point_policy="snap_to_data",
-                             limit=1), ResetTool())  # fmt: skip
+    )
+    page.add_tools(
+        HoverTool(renderers=[points], tooltips=_TOOLTIP, point_policy="snap_to_data", limit=1),
+        ResetTool(),
+    )
     page.add_glyph(
         names,
         Text(
-            x="x", y="y", text="name", text_align="center", text_baseline="bottom", y_offset=-4,
-            text_font_size="size", text_color="ink", text_font_style="style",
-            text_font=value("system-ui, sans-serif"), background_fill_color="#ffffff",
+            x="x",
+            y="y",
+            text="name",
+            text_align="center",
+            text_baseline="bottom",
+            y_offset=-4,
+            text_font_size="size",
+            text_color="ink",
+            text_font_style="style",
+            text_font=value("system-ui, sans-serif"),
+            background_fill_color="#ffffff",
             background_fill_alpha=0.75,
         ),
-    )  # fmt: skip
+    )
     _calm(page)
     return page
 
@@ -177,10 +201,11 @@ def _columns(
         "frequency": events.peak_frequency[rows],
         "novelty": discovery.novelty[rows],
         "nearest": events.class_name[rows],
-        "label": np.full(len(rows), "", dtype=object) if events.label is None
+        "label": np.full(len(rows), "", dtype=object)
+        if events.label is None
         else events.label[rows],
         "picture": [pictures.get(int(row), "") for row in rows],
-    }  # fmt: skip
+    }
     painted = {name: _plain(np.asarray(value)[paint]) for name, value in columns.items()}
     axes = {axis: positions[f"{first}_{axis}"] for axis in "xy"}
     return painted | {name: _plain(v) for name, v in (positions | axes).items()}
@@ -189,9 +214,11 @@ def _columns(
 def _plain(values: NDArray[Any]) -> Any:
     """float32 where there are numbers: a third of the bytes, and more than a screen can show."""
     if values.dtype.kind == "f":
-        return values if values.dtype == np.float64 and np.nanmax(values, initial=0) > 1e9 else (
-            values.astype(np.float32)
-        )  # fmt: skip
+        return (
+            values
+            if values.dtype == np.float64 and np.nanmax(values, initial=0) > 1e9
+            else (values.astype(np.float32))
+        )
     return values.tolist() if values.dtype == object else values
 
 

@@ -135,12 +135,16 @@ def _write_candidate(folder: Path, discovery: Discovery, candidate: Candidate) -
         write_segments(place / f"{candidate.name}.xml.gz", segments, name=candidate.name, live=live)
         write_triggers(base.with_name(f"{base.name}.xml.gz"), _triggers(members))
     evidence = Evidence(
-        model=discovery.model_digest, events=len(members),
-        medoid=str(discovery.embeddings.event_id[candidate.medoid]), p_value=candidate.p_value,
-        expected_per_month=_known(candidate.expected_per_month), stability=candidate.stability,
+        model=discovery.model_digest,
+        events=len(members),
+        medoid=str(discovery.embeddings.event_id[candidate.medoid]),
+        p_value=candidate.p_value,
+        expected_per_month=_known(candidate.expected_per_month),
+        stability=candidate.stability,
         nearest=tuple(name for name, _ in candidate.nearest[:3]),
-        run=datetime.now(UTC).isoformat(timespec="seconds"), remarks=discovery.remarks,
-    )  # fmt: skip
+        run=datetime.now(UTC).isoformat(timespec="seconds"),
+        remarks=discovery.remarks,
+    )
     write_card(folder / "catalog" / DRAFTS, draft_card(candidate.name, members, evidence))
 
 
@@ -164,18 +168,40 @@ def _triggers(members: Embeddings) -> Triggers:
 def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
     live = ", ".join(f"{i} {float(abs(s)) / 3600:.4g} h" for i, s in sorted(discovery.live.items()))
     yield (
-        "name", "events", "p_value", "live_time", "expected_per_month", "stability", "advice",
-        "reason", "nearest_class", "distance", "first_gps", "last_gps", "drift", "medoid",
+        "name",
+        "events",
+        "p_value",
+        "live_time",
+        "expected_per_month",
+        "stability",
+        "advice",
+        "reason",
+        "nearest_class",
+        "distance",
+        "first_gps",
+        "last_gps",
+        "drift",
+        "medoid",
         *(f"median_{name}" for name in PROPERTIES),
-    )  # fmt: skip
+    )
     for c in discovery.candidates:
         near = c.nearest[0] if c.nearest else ("", np.nan)
         yield (
-            c.name, len(c.members), c.p_value, live or "unknown", _known(c.expected_per_month),
-            c.stability, c.advice, c.reason, *near, c.first_gps, c.last_gps, _known(c.drift),
+            c.name,
+            len(c.members),
+            c.p_value,
+            live or "unknown",
+            _known(c.expected_per_month),
+            c.stability,
+            c.advice,
+            c.reason,
+            *near,
+            c.first_gps,
+            c.last_gps,
+            _known(c.drift),
             discovery.embeddings.event_id[c.medoid],
             *(c.properties[name][1] if name in c.properties else "" for name in PROPERTIES),
-        )  # fmt: skip
+        )
 
 
 def _known(value: float) -> float | None:
@@ -189,10 +215,15 @@ def _event_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
     names = [*(c.name for c in discovery.candidates), ""]
     for row in range(len(events)):
         yield (
-            events.event_id[row], events.gps[row], events.ifo[row], events.snr[row],
-            events.class_name[row], names[discovery.cluster[row]], discovery.novelty[row],
+            events.event_id[row],
+            events.gps[row],
+            events.ifo[row],
+            events.snr[row],
+            events.class_name[row],
+            names[discovery.cluster[row]],
+            discovery.novelty[row],
             events.status[row],
-        )  # fmt: skip
+        )
 
 
 def _label_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
@@ -201,9 +232,13 @@ def _label_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
     for row in discovery.audit:
         n = row.row
         yield (
-            events.event_id[n], events.gps[n], events.ifo[n], row.label, row.suggested,
+            events.event_id[n],
+            events.gps[n],
+            events.ifo[n],
+            row.label,
+            row.suggested,
             row.agreement,
-        )  # fmt: skip
+        )
 
 
 def _write_rows(path: Path, rows: Iterable[Sequence[Any]]) -> None:

@@ -51,9 +51,14 @@ def _swept(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _piece(
-    times: NDArray[np.float64], at: float, start: float, end: float, duration: float,
-    amplitude: float, phase: float,
-) -> NDArray[np.float64]:  # fmt: skip
+    times: NDArray[np.float64],
+    at: float,
+    start: float,
+    end: float,
+    duration: float,
+    amplitude: float,
+    phase: float,
+) -> NDArray[np.float64]:
     """One piece, computed only where it is not silent."""
     wave = np.zeros(len(times))
     near = np.abs(times - at) < duration
@@ -170,30 +175,48 @@ def _trace(parameters: Parameters, sample_rate: float) -> Waveform:
 LOW_FREQUENCY_BURST = Family(
     label="Low_Frequency_Burst",
     description="One to three humps that sink from 20 towards 10 Hz.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_low_burst, shape=_swept,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_low_burst,
+    shape=_swept,
+)
 LIGHT_MODULATION = Family(
     label="Light_Modulation",
     description="Spikes to some hundred Hz on top of rumble at 10 to 25 Hz.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_light_modulation, shape=_swept,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_light_modulation,
+    shape=_swept,
+)
 SCRATCHY = Family(
     label="Scratchy",
     description="A chain of short pieces around 100 to 250 Hz.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_scratchy, shape=_swept,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_scratchy,
+    shape=_swept,
+)
 PAIRED_DOVES = Family(
     label="Paired_Doves",
     description="Chirps between 20 and 100 Hz, rising and falling in turn.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_doves, shape=_swept,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_doves,
+    shape=_swept,
+)
 NONE_OF_THE_ABOVE = Family(
     label="None_of_the_Above",
     description="Two to five sweeps of no common order.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_none_of_the_above, shape=_swept,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_none_of_the_above,
+    shape=_swept,
+)
 NO_GLITCH = Family(
     label="No_Glitch",
     description="Noise with at most a trace of something, SNR below 4.5.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_nothing, shape=_trace,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_nothing,
+    shape=_trace,
+)

@@ -74,5 +74,7 @@ CHIRP = Family(
     label="Chirp",
     description="A Newtonian inspiral of two black holes with the ringdown of the remnant.",
     source="Blanchet, arXiv:1310.1528; Berti et al., arXiv:0905.2975",
-    frame="strain", draw_shape=_draw, shape=_inspiral,
-)  # fmt: skip
+    frame="strain",
+    draw_shape=_draw,
+    shape=_inspiral,
+)

@@ -66,10 +66,14 @@ def _draw_1080(rng: np.random.Generator) -> Parameters:
     reach = log_uniform(rng, 0.1, 0.6)
     rows = [(0.0, around(rng, 1084.0, 0.006), log_uniform(rng, 0.01, 0.03), 1.0)]
     rows += [
-        (rng.normal(0.0, reach), around(rng, 1084.0, 0.012), log_uniform(rng, 0.006, 0.025),
-         rng.uniform(0.4, 0.9))
+        (
+            rng.normal(0.0, reach),
+            around(rng, 1084.0, 0.012),
+            log_uniform(rng, 0.006, 0.025),
+            rng.uniform(0.4, 0.9),
+        )
         for _ in range(int(rng.integers(3, 14)))
-    ]  # fmt: skip
+    ]
     return {"snr": trigger["snr"], **_bundle(rng, rows)}
 
 
@@ -197,42 +201,69 @@ def _wandering(parameters: Parameters, sample_rate: float) -> Waveform:
 POWER_LINE = Family(
     label="Power_Line",
     description="A fraction of a second of 60 Hz.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_power_line, shape=_dashes,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_power_line,
+    shape=_dashes,
+)
 LINES_1080 = Family(
     label="1080Lines",
     description="Dashes flickering around 1080 Hz.",
-    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", draw_shape=_draw_1080, shape=_dashes,
-)  # fmt: skip
+    source=_TRIGGERS,
+    lowest_rate=4096.0,
+    frame="whitened",
+    draw_shape=_draw_1080,
+    shape=_dashes,
+)
 RIPPLES_1400 = Family(
     label="1400Ripples",
     description="A few dashes of some tens of milliseconds between 1.4 and 1.7 kHz.",
-    source=_TRIGGERS, lowest_rate=8192.0, frame="whitened", draw_shape=_draw_1400, shape=_dashes,
-)  # fmt: skip
+    source=_TRIGGERS,
+    lowest_rate=8192.0,
+    frame="whitened",
+    draw_shape=_draw_1400,
+    shape=_dashes,
+)
 VIOLIN_MODE = Family(
     label="Violin_Mode",
     description="Short dashes at the suspension's violin modes and their harmonics.",
-    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened", draw_shape=_draw_violin, shape=_dashes,
-)  # fmt: skip
+    source=_TRIGGERS,
+    lowest_rate=4096.0,
+    frame="whitened",
+    draw_shape=_draw_violin,
+    shape=_dashes,
+)
 LOW_FREQUENCY_LINES = Family(
     label="Low_Frequency_Lines",
     description="A steady line below 25 Hz for about two seconds.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_low_lines, shape=_dashes,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_low_lines,
+    shape=_dashes,
+)
 AIR_COMPRESSOR = Family(
     label="Air_Compressor",
     description="A third of a second near 50 Hz, slowly changing frequency.",
-    source=_TRIGGERS, frame="whitened", draw_shape=_draw_compressor, shape=_compressor,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="whitened",
+    draw_shape=_draw_compressor,
+    shape=_compressor,
+)
 WHISTLE = Family(
     label="Whistle",
     description="The beat note of two radio-frequency oscillators that pass each other.",
     source="Nuttall et al., arXiv:1508.07316; Zevin et al., arXiv:1611.04596",
-    lowest_rate=8192.0, frame="whitened", draw_shape=_draw_whistle, shape=_whistle,
-)  # fmt: skip
+    lowest_rate=8192.0,
+    frame="whitened",
+    draw_shape=_draw_whistle,
+    shape=_whistle,
+)
 WANDERING_LINE = Family(
     label="Wandering_Line",
     description="A line that wanders and is switched on and off.",
-    source=_TRIGGERS, lowest_rate=4096.0, frame="whitened",
-    draw_shape=_draw_wandering, shape=_wandering,
-)  # fmt: skip
+    source=_TRIGGERS,
+    lowest_rate=4096.0,
+    frame="whitened",
+    draw_shape=_draw_wandering,
+    shape=_wandering,
+)

@@ -149,9 +149,10 @@ def simulate_noise(
     samples = round(duration * sample_rate)
     if samples < 1 or sample_rate <= 0:
         raise InputError(
-            "no samples to simulate", expected="a positive duration and sample rate",
+            "no samples to simulate",
+            expected="a positive duration and sample rate",
             found=f"{duration} s at {sample_rate} Hz",
-        )  # fmt: skip
+        )
     half = round(BLOCK / 2 * sample_rate)
     steps = -(-samples // half)
     out = np.zeros((steps + 2) * half)

@@ -169,37 +169,56 @@ def _helix(parameters: Parameters, sample_rate: float) -> Waveform:
 BLIP = Family(
     label="Blip",
     description="One pulse with a log-normal spectrum, centred near 100 Hz.",
-    source=_FITS, frame="strain", draw_shape=_draw_blip, shape=_short,
-)  # fmt: skip
+    source=_FITS,
+    frame="strain",
+    draw_shape=_draw_blip,
+    shape=_short,
+)
 TOMTE = Family(
     label="Tomte",
     description="One pulse with a log-normal spectrum, centred near 16 Hz and narrow.",
-    source=_FITS, frame="strain", draw_shape=_draw_tomte, shape=_short,
-)  # fmt: skip
+    source=_FITS,
+    frame="strain",
+    draw_shape=_draw_tomte,
+    shape=_short,
+)
 BLIP_LOW_FREQUENCY = Family(
     label="Blip_Low_Frequency",
     description="One pulse with a log-normal spectrum, centred near 20 Hz.",
-    source=_FITS, frame="strain", draw_shape=_draw_low_frequency_blip, shape=_short,
-)  # fmt: skip
+    source=_FITS,
+    frame="strain",
+    draw_shape=_draw_low_frequency_blip,
+    shape=_short,
+)
 KOI_FISH = Family(
     label="Koi_Fish",
     description="A loud pulse with a log-normal spectrum and fins: oscillations around it.",
-    source=_FITS, frame="strain", draw_shape=_draw_koi_fish, shape=_pulse_with_fins,
-)  # fmt: skip
+    source=_FITS,
+    frame="strain",
+    draw_shape=_draw_koi_fish,
+    shape=_pulse_with_fins,
+)
 EXTREMELY_LOUD = Family(
     label="Extremely_Loud",
     description="A broad pulse of SNR beyond 100 among many strong low oscillations.",
-    source=_TRIGGERS, frame="strain",
-    draw_shape=_draw_extremely_loud, shape=_pulse_with_fins,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="strain",
+    draw_shape=_draw_extremely_loud,
+    shape=_pulse_with_fins,
+)
 REPEATING_BLIPS = Family(
     label="Repeating_Blips",
     description="A train of equal blips at intervals of a quarter to three quarters second.",
-    source=f"{_FITS}; {_TRIGGERS}", frame="strain",
-    draw_shape=_draw_repeating, shape=_train,
-)  # fmt: skip
+    source=f"{_FITS}; {_TRIGGERS}",
+    frame="strain",
+    draw_shape=_draw_repeating,
+    shape=_train,
+)
 HELIX = Family(
     label="Helix",
     description="A train of twin pulses, whose spectra interfere into beads.",
-    source=_TRIGGERS, frame="strain", draw_shape=_draw_helix, shape=_helix,
-)  # fmt: skip
+    source=_TRIGGERS,
+    frame="strain",
+    draw_shape=_draw_helix,
+    shape=_helix,
+)

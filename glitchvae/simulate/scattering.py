@@ -104,11 +104,15 @@ SCATTERED_LIGHT = Family(
     label="Scattered_Light",
     description="Fringes of a surface swinging with the microseism, with multiple bounces.",
     source="Accadia et al., CQG 27, 194011 (2010); Soni et al., arXiv:2007.14876",
-    frame="strain", draw_shape=_draw_scattered, shape=_scattered,
-)  # fmt: skip
+    frame="strain",
+    draw_shape=_draw_scattered,
+    shape=_scattered,
+)
 FAST_SCATTERING = Family(
     label="Fast_Scattering",
     description="Fringes of a surface shaken at 1 to 2 Hz on top of the microseism: short arches.",
     source="Soni et al., arXiv:2103.12104; Soni et al., arXiv:2007.14876",
-    frame="strain", draw_shape=_draw_fast, shape=_fast,
-)  # fmt: skip
+    frame="strain",
+    draw_shape=_draw_fast,
+    shape=_fast,
+)

@@ -61,10 +61,17 @@ def simulate_strain(
     times = draw_times(duration, count, rng)
     labels = draw_labels(balance, count, rng)
     return inject(
-        times, labels, duration=duration, ifo=ifo, sample_rate=sample_rate, start=start, rng=rng,
-        curve=curve or asd(ifo), unsteadiness=unsteadiness or Unsteadiness(),
+        times,
+        labels,
+        duration=duration,
+        ifo=ifo,
+        sample_rate=sample_rate,
+        start=start,
+        rng=rng,
+        curve=curve or asd(ifo),
+        unsteadiness=unsteadiness or Unsteadiness(),
         simulation={"seed": seed, "balance": balance, "sample_rate": sample_rate},
-    )  # fmt: skip
+    )
 
 
 def inject(
@@ -120,8 +127,10 @@ def draw_times(duration: float, count: int, rng: np.random.Generator) -> NDArray
     """
     if not 0 <= count <= duration:
         raise InputError(
-            "that many glitches cannot be told apart", expected=f"0 to {int(duration)} glitches",
-            found=count, remedy="Ask for fewer or for more seconds.",
-        )  # fmt: skip
+            "that many glitches cannot be told apart",
+            expected=f"0 to {int(duration)} glitches",
+            found=count,
+            remedy="Ask for fewer or for more seconds.",
+        )
     slot = duration / max(count, 1)
     return (np.arange(count) + rng.uniform(0.25, 0.75, count)) * slot

@@ -84,10 +84,12 @@ def make_spectrograms(
     """
     if others := sorted(set(triggers.ifo) - {source.ifo}):
         raise InputError(
-            "triggers of another detector than the strain's", where="column ifo",
-            expected=source.ifo, found=", ".join(others),
+            "triggers of another detector than the strain's",
+            where="column ifo",
+            expected=source.ifo,
+            found=", ".join(others),
             remedy=f"Select the triggers of {source.ifo}, or give strain of {others[0]}.",
-        )  # fmt: skip
+        )
     sources = _digests(source)
     for first in range(0, len(triggers), batch_size):
         batch = triggers.take(slice(first, first + batch_size))
@@ -117,19 +119,29 @@ def image_strain(
     strain = np.stack([resample(b.values, b.sample_rate, rate) for b in blocks])
     centre = np.array([t - b.start for t, b in zip(gps, blocks, strict=True)])
     tiling = Tiling(
-        duration=strain.shape[-1] / rate, sample_rate=rate, qrange=imaging.qrange,
-        frange=imaging.frange, mismatch=imaging.mismatch,
-    )  # fmt: skip
+        duration=strain.shape[-1] / rate,
+        sample_rate=rate,
+        qrange=imaging.qrange,
+        frange=imaging.frange,
+        mismatch=imaging.mismatch,
+    )
     canvases = [view_canvas(duration) for duration in VIEWS]
     with torch.no_grad():
         whitened = whiten(
-            torch.as_tensor(strain, device=device), rate, fftlength=imaging.fftlength,
-            overlap=imaging.overlap, fduration=imaging.fduration,
-        )  # fmt: skip
+            torch.as_tensor(strain, device=device),
+            rate,
+            fftlength=imaging.fftlength,
+            overlap=imaging.overlap,
+            fduration=imaging.fduration,
+        )
         found = scan(
-            whitened, tiling, centre=torch.as_tensor(centre, device=device),
-            grids=[canvas.grid for canvas in canvases], search=imaging.search, trim=imaging.trim,
-        )  # fmt: skip
+            whitened,
+            tiling,
+            centre=torch.as_tensor(centre, device=device),
+            grids=[canvas.grid for canvas in canvases],
+            search=imaging.search,
+            trim=imaging.trim,
+        )
         views = [_draw(c, energy) for c, energy in zip(canvases, found.views, strict=True)]
     return Images(
         views=torch.stack(views, dim=1).cpu().numpy(),

@@ -202,13 +202,20 @@ def gwpy_views(
         warnings.simplefilter("ignore", UserWarning)
         views = [
             series.q_transform(
-                qrange=imaging.qrange, frange=imaging.frange, mismatch=imaging.mismatch,
-                gps=gps, search=imaging.search, tres=TIME_STEP, fres=FREQUENCY_STEP,
+                qrange=imaging.qrange,
+                frange=imaging.frange,
+                mismatch=imaging.mismatch,
+                gps=gps,
+                search=imaging.search,
+                tres=TIME_STEP,
+                fres=FREQUENCY_STEP,
                 outseg=Segment(gps - view / 2, gps + view / 2),
-                whiten=not whitened, fduration=imaging.fduration, **averaging,
+                whiten=not whitened,
+                fduration=imaging.fduration,
+                **averaging,
             )
             for view in VIEWS
-        ]  # fmt: skip
+        ]
     return float(views[0].q), [  # pyright: ignore[reportArgumentType]
         view.value.T for view in views
     ]
@@ -216,17 +223,26 @@ def gwpy_views(
 
 def _engine(strain: Strain, gps: float, imaging: ImagingSettings, device: str) -> Scan:
     tiling = Tiling(
-        duration=strain.duration, sample_rate=strain.sample_rate, qrange=imaging.qrange,
-        frange=imaging.frange, mismatch=imaging.mismatch,
-    )  # fmt: skip
+        duration=strain.duration,
+        sample_rate=strain.sample_rate,
+        qrange=imaging.qrange,
+        frange=imaging.frange,
+        mismatch=imaging.mismatch,
+    )
     whitened = whiten(
-        torch.as_tensor(strain.values[None], device=device), strain.sample_rate,
-        fftlength=imaging.fftlength, overlap=imaging.overlap, fduration=imaging.fduration,
-    )  # fmt: skip
+        torch.as_tensor(strain.values[None], device=device),
+        strain.sample_rate,
+        fftlength=imaging.fftlength,
+        overlap=imaging.overlap,
+        fduration=imaging.fduration,
+    )
     return scan(
-        whitened, tiling, grids=gwpy_grids(gps, tiling.band), search=imaging.search,
+        whitened,
+        tiling,
+        grids=gwpy_grids(gps, tiling.band),
+        search=imaging.search,
         centre=torch.tensor([gps - strain.start], dtype=torch.float64),
-    )  # fmt: skip
+    )
 
 
 def _timed(function):

@@ -82,9 +82,11 @@ class SpectrogramSet(ImagedEvents):
         expected = (len(VIEWS), *IMAGE_SHAPE)
         if self.images.shape[1:] != expected:
             raise InputError(
-                "images of another shape", where="SpectrogramSet",
-                expected=("N", *expected), found=self.images.shape,
-            )  # fmt: skip
+                "images of another shape",
+                where="SpectrogramSet",
+                expected=("N", *expected),
+                found=self.images.shape,
+            )
 
     @classmethod
     def of_images(
@@ -108,26 +110,36 @@ class SpectrogramSet(ImagedEvents):
         energies = np.asarray(images)
         if energies.shape[1:] != (len(VIEWS), *IMAGE_SHAPE) or len(energies) == 0:
             raise InputError(
-                "no images of glitches", expected=("N", len(VIEWS), *IMAGE_SHAPE),
+                "no images of glitches",
+                expected=("N", len(VIEWS), *IMAGE_SHAPE),
                 found=energies.shape,
-            )  # fmt: skip
+            )
         bad = damaged(energies) | (energies < 0).any(axis=(1, 2, 3))
         if bad.any():
             raise InputError(
-                f"row {int(bad.argmax())} is no image of a glitch", found=f"{bad.sum()} such rows",
+                f"row {int(bad.argmax())} is no image of a glitch",
+                found=f"{bad.sum()} such rows",
                 expected="normalised energies, 0 and above, NaN in whole rows from the top alone",
                 remedy="Leave those rows out.",
-            )  # fmt: skip
+            )
         count = len(energies)
         unknown, nothing = np.full(count, np.nan, np.float32), np.full(count, "", dtype=object)
         return cls(
             images=np.minimum(energies, ENERGY_CEILING).astype(np.float16),
-            event_id=np.arange(count).astype(str).astype(object), ifo=nothing,
+            event_id=np.arange(count).astype(str).astype(object),
+            ifo=nothing,
             gps=unknown.astype(np.float64),
-            snr=unknown, peak_frequency=unknown, q=unknown, duration=unknown, bandwidth=unknown,
-            f_max=unknown, block_duration=unknown, label=label, split=split,
+            snr=unknown,
+            peak_frequency=unknown,
+            q=unknown,
+            duration=unknown,
+            bandwidth=unknown,
+            f_max=unknown,
+            block_duration=unknown,
+            label=label,
+            split=split,
             status=np.full(count, Status.OK.value, dtype=object),
-        )  # fmt: skip
+        )
 
 
 def damaged(images: NDArray[np.floating]) -> NDArray[np.bool_]:

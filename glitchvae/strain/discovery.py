@@ -23,9 +23,14 @@ _TIMEOUT = 60.0  # seconds without a byte from the server
 
 
 def open_gwosc(
-    ifo: str, start: float, end: float, *, host: str = GWOSC_HOST, sample_rate: int = 4096,
+    ifo: str,
+    start: float,
+    end: float,
+    *,
+    host: str = GWOSC_HOST,
+    sample_rate: int = 4096,
     cache: str | Path | None = None,
-) -> StrainSource:  # fmt: skip
+) -> StrainSource:
     """Open data of a detector between two GPS times, downloaded once and kept.
 
     Args:
@@ -42,9 +47,10 @@ def open_gwosc(
     _require_interval(start, end)
     if sample_rate not in GWOSC_RATES:
         raise InputError(
-            "GWOSC has no such sample rate", expected=" or ".join(map(str, GWOSC_RATES)),
+            "GWOSC has no such sample rate",
+            expected=" or ".join(map(str, GWOSC_RATES)),
             found=sample_rate,
-        )  # fmt: skip
+        )
     folder = Path(cache) if cache is not None else cache_folder()
     with _network_errors(host):
         urls = _locate(ifo, start, end, host, sample_rate)
@@ -53,9 +59,14 @@ def open_gwosc(
 
 
 def find_strain(
-    ifo: str, frametype: str, channel: str | None, start: float, end: float, *,
+    ifo: str,
+    frametype: str,
+    channel: str | None,
+    start: float,
+    end: float,
+    *,
     host: str | None = None,
-) -> StrainSource:  # fmt: skip
+) -> StrainSource:
     """Frames of a site between two GPS times, found by its gwdatafind server.
 
     Args:
@@ -74,14 +85,21 @@ def find_strain(
     _require_interval(start, end)
     with _network_errors(host or "the gwdatafind server"):
         urls = gwdatafind.find_urls(
-            ifo[0], frametype, math.floor(start), math.ceil(end),
-            urltype="file", on_gaps="ignore", host=host,
-        )  # fmt: skip
+            ifo[0],
+            frametype,
+            math.floor(start),
+            math.ceil(end),
+            urltype="file",
+            on_gaps="ignore",
+            host=host,
+        )
     if not urls:
         raise InputError(
-            f"no frames {frametype} of {ifo}", where=host, found=f"none in GPS {start} to {end}",
+            f"no frames {frametype} of {ifo}",
+            where=host,
+            found=f"none in GPS {start} to {end}",
             remedy="Check the frame type and the times.",
-        )  # fmt: skip
+        )
     files = [Path(unquote(urlparse(url).path)) for url in urls]
     return open_strain(files, ifo=ifo, channel=channel).crop(start, end)
 
@@ -111,9 +129,11 @@ def _locate(ifo: str, start: float, end: float, host: str, sample_rate: int) -> 
         urls = get_urls(ifo, first, last, sample_rate=sample_rate, host=host.rstrip("/"))
     except ValueError as error:
         raise InputError(
-            f"no open data of {ifo}", where=host, found=f"none that cover GPS {start} to {end}",
+            f"no open data of {ifo}",
+            where=host,
+            found=f"none that cover GPS {start} to {end}",
             remedy="Ask for a time within one released stretch, or open files you have.",
-        ) from error  # fmt: skip
+        ) from error
     spans = {url: url_segment(url) for url in urls}
     whole = [url for url, (a, b) in spans.items() if a <= first and b >= last]
     shortest = sorted(whole, key=lambda url: spans[url][1] - spans[url][0])[:1]
@@ -150,9 +170,11 @@ def _network_errors(host: str) -> Iterator[None]:
         yield
     except (requests.ConnectionError, requests.Timeout, tenacity.RetryError) as error:
         raise InputError(
-            "no answer; is there a network?", where=host, found=_reason(error),
+            "no answer; is there a network?",
+            where=host,
+            found=_reason(error),
             remedy="Files already on disk can be given instead.",
-        ) from error  # fmt: skip
+        ) from error
     except (requests.RequestException, ValueError) as error:
         raise InputError("the request failed", where=host, found=_reason(error)) from error
 

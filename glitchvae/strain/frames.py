@@ -65,18 +65,26 @@ def open_gwf(
 
 
 def _stretch(
-    path: Path, name: str, there: list[str], start: float, end: float, ifo: str | None,
+    path: Path,
+    name: str,
+    there: list[str],
+    start: float,
+    end: float,
+    ifo: str | None,
     read: FramesRead,
-) -> Stretch:  # fmt: skip
+) -> Stretch:
     series = read(path, name, start, end)
     require_strain_unit(path, name, series.unit)
     return Stretch(
-        path=path, start=series.start, samples=len(series.values),
-        sample_rate=series.sample_rate, channel=name,
+        path=path,
+        start=series.start,
+        samples=len(series.values),
+        sample_rate=series.sample_rate,
+        channel=name,
         ifo=detector(path, asked=ifo, told=None, names=(name,)),
         load=partial(_load, read, path, name, start, end),
         flags=_masks(path, name, there, start, end),
-    )  # fmt: skip
+    )
 
 
 def _masks(
@@ -91,7 +99,7 @@ def _masks(
             mask = _read(path, channel, start, end)
             flags |= bits_as_segments(
                 mask.values.astype(np.int64), names, start=mask.start, step=1 / mask.sample_rate
-            )  # fmt: skip
+            )
     return flags
 
 
@@ -107,9 +115,11 @@ def _read(path: Path, name: str, start: float, end: float) -> Series:
 
         series: Any = TimeSeries.read(str(path), name, start=start, end=end, format="gwf")
     return Series(
-        values=series.value, start=float(series.t0.value),
-        sample_rate=float(series.sample_rate.to_value("Hz")), unit=str(series.unit),
-    )  # fmt: skip
+        values=series.value,
+        start=float(series.t0.value),
+        sample_rate=float(series.sample_rate.to_value("Hz")),
+        unit=str(series.unit),
+    )
 
 
 def _require_complete(path: Path) -> None:
@@ -129,9 +139,12 @@ def _require_complete(path: Path) -> None:
     stated = int.from_bytes(record[18:26], order)
     if int.from_bytes(record[:8], order) != length or stated != size:
         raise InputError(
-            "truncated or damaged frame file", where=path, expected="a last record with its size",
-            found=f"{size} bytes without it", remedy="Fetch it again.",
-        )  # fmt: skip
+            "truncated or damaged frame file",
+            where=path,
+            expected="a last record with its size",
+            found=f"{size} bytes without it",
+            remedy="Fetch it again.",
+        )
 
 
 @contextmanager
@@ -141,11 +154,15 @@ def _frame_errors(path: Path) -> Iterator[None]:
         yield
     except ImportError as error:
         raise InputError(
-            "reading GWF frames needs a frame library", where=path, found=error,
+            "reading GWF frames needs a frame library",
+            where=path,
+            found=error,
             remedy=how_to_install("gwf"),
-        ) from error  # fmt: skip
+        ) from error
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(
-            "not a readable frame file", where=path, found=error,
+            "not a readable frame file",
+            where=path,
+            found=error,
             remedy="It may be truncated; fetch it again.",
-        ) from error  # fmt: skip
+        ) from error

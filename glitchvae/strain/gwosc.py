@@ -70,9 +70,13 @@ def _write_meta(group: h5py.Group, strain: Strain) -> None:
 
 def _write_strain(group: h5py.Group, strain: Strain) -> None:
     dataset = group.create_dataset(
-        "Strain", data=strain.values, chunks=(min(_CHUNK, len(strain)),), compression="gzip",
-        compression_opts=1, shuffle=True,
-    )  # fmt: skip
+        "Strain",
+        data=strain.values,
+        chunks=(min(_CHUNK, len(strain)),),
+        compression="gzip",
+        compression_opts=1,
+        shuffle=True,
+    )
     _write_axis(dataset, strain.start, 1.0 / strain.sample_rate)
     dataset.attrs["Ylabel"] = "Strain"
     dataset.attrs["Yunits"] = ""

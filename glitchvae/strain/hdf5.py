@@ -42,10 +42,11 @@ def open_hdf5(path: Path, *, ifo: str | None, channel: str | None) -> Stretch:
         series = _gwpy_series(file)
         if not series:
             raise InputError(
-                "no strain in this HDF5 file", where=path,
+                "no strain in this HDF5 file",
+                where=path,
                 expected=f"dataset {_GWOSC_STRAIN} (GWOSC) or one with x0 and dx (gwpy)",
                 found=", ".join(sorted(file)) or "an empty file",
-            )  # fmt: skip
+            )
         return _gwpy_stretch(file, path, series, ifo, channel)
 
 
@@ -66,9 +67,15 @@ def _gwosc_stretch(file: h5py.File, path: Path, ifo: str | None, channel: str | 
     start = _number(dataset, path, "Xstart")  # GPSstart is whole seconds and may lag behind
     step = _number(dataset, path, "Xspacing")
     return Stretch(
-        path=path, start=start, samples=len(dataset), sample_rate=as_rate(step), ifo=found,
-        channel=name, load=partial(_load, path, _GWOSC_STRAIN), flags=_masks(file, path, start),
-    )  # fmt: skip
+        path=path,
+        start=start,
+        samples=len(dataset),
+        sample_rate=as_rate(step),
+        ifo=found,
+        channel=name,
+        load=partial(_load, path, _GWOSC_STRAIN),
+        flags=_masks(file, path, start),
+    )
 
 
 def _gwpy_series(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -88,9 +95,12 @@ def _walk(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _gwpy_stretch(
-    file: h5py.File, path: Path, series: dict[str, h5py.Dataset], ifo: str | None,
+    file: h5py.File,
+    path: Path,
+    series: dict[str, h5py.Dataset],
+    ifo: str | None,
     channel: str | None,
-) -> Stretch:  # fmt: skip
+) -> Stretch:
     by_channel = {_gwpy_channel(item): name for name, item in series.items()}
     name = by_channel.get(channel) or choose_channel(path, sorted(series), channel)
     dataset = _dataset(file, path, name)
@@ -99,10 +109,14 @@ def _gwpy_stretch(
     require_strain_unit(path, name, text(dataset.attrs.get("unit", "")))
     _require_seconds(dataset, path)
     return Stretch(
-        path=path, start=_number(dataset, path, "x0"), samples=len(dataset),
-        sample_rate=as_rate(_number(dataset, path, "dx")), channel=told,
-        ifo=detector(path, asked=ifo, told=None, names=labels), load=partial(_load, path, name),
-    )  # fmt: skip
+        path=path,
+        start=_number(dataset, path, "x0"),
+        samples=len(dataset),
+        sample_rate=as_rate(_number(dataset, path, "dx")),
+        channel=told,
+        ifo=detector(path, asked=ifo, told=None, names=labels),
+        load=partial(_load, path, name),
+    )
 
 
 def _gwpy_channel(dataset: h5py.Dataset) -> str | None:
@@ -115,9 +129,11 @@ def _require_seconds(dataset: h5py.Dataset, path: Path) -> None:
     unit = text(dataset.attrs.get("xunit", "s"))
     if unit != "s":
         raise InputError(
-            f"{dataset.name} is not sampled in time", where=path, expected="xunit 's'",
+            f"{dataset.name} is not sampled in time",
+            where=path,
+            expected="xunit 's'",
             found=f"xunit {unit!r}",
-        )  # fmt: skip
+        )
 
 
 def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
@@ -126,9 +142,11 @@ def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
         raise InputError(f"{name} is a group", where=path, expected="a dataset of samples")
     if item.ndim != 1 or item.dtype.kind not in "fiu":
         raise InputError(
-            f"{name} is no time series", where=path, expected="one axis of real numbers",
+            f"{name} is no time series",
+            where=path,
+            expected="one axis of real numbers",
             found=f"shape {item.shape}, {item.dtype}",
-        )  # fmt: skip
+        )
     return item
 
 
@@ -137,14 +155,16 @@ def _number(dataset: h5py.Dataset, path: Path, name: str) -> float:
         value = float(np.asarray(dataset.attrs[name]).item())
     except KeyError as error:
         raise InputError(
-            f"{dataset.name} has no attribute {name!r}", where=path,
+            f"{dataset.name} has no attribute {name!r}",
+            where=path,
             found=", ".join(sorted(dataset.attrs)) or "no attributes",
-        ) from error  # fmt: skip
+        ) from error
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"attribute {name!r} of {dataset.name} is no number", where=path,
+            f"attribute {name!r} of {dataset.name} is no number",
+            where=path,
             found=dataset.attrs[name],
-        ) from error  # fmt: skip
+        ) from error
     if not math.isfinite(value) or (value <= 0 and name in ("Xspacing", "dx")):
         raise InputError(f"bad {name!r} of {dataset.name}", where=path, found=value)
     return value
@@ -192,6 +212,8 @@ def _samples(dataset: Any, path: Path, rows: slice = slice(None)) -> NDArray[Any
         return dataset[rows]
     except OSError as error:
         raise InputError(
-            f"{dataset.name} cannot be read", where=path, found=error,
+            f"{dataset.name} cannot be read",
+            where=path,
+            found=error,
             remedy="The file is probably damaged; fetch it again.",
-        ) from error  # fmt: skip
+        ) from error

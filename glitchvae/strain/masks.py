@@ -13,11 +13,21 @@ from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
 DQ_BITS: tuple[str, ...] = (
-    "DATA", "CBC_CAT1", "CBC_CAT2", "CBC_CAT3", "BURST_CAT1", "BURST_CAT2", "BURST_CAT3",
-)  # fmt: skip
+    "DATA",
+    "CBC_CAT1",
+    "CBC_CAT2",
+    "CBC_CAT3",
+    "BURST_CAT1",
+    "BURST_CAT2",
+    "BURST_CAT3",
+)
 INJECTION_BITS: tuple[str, ...] = (
-    "NO_CBC_HW_INJ", "NO_BURST_HW_INJ", "NO_DETCHAR_HW_INJ", "NO_CW_HW_INJ", "NO_STOCH_HW_INJ",
-)  # fmt: skip
+    "NO_CBC_HW_INJ",
+    "NO_BURST_HW_INJ",
+    "NO_DETCHAR_HW_INJ",
+    "NO_CW_HW_INJ",
+    "NO_STOCH_HW_INJ",
+)
 
 _ROUNDING = 1e-6  # seconds, above what float64 loses at GPS times
 

@@ -33,9 +33,11 @@ def detector(path: Path, *, asked: str | None, told: str | None, names: Sequence
     found = inside or asked or _prefix(_FILE_PREFIX, path.name)
     if found is None:
         raise InputError(
-            "cannot tell the detector", where=path, expected=f"one of {', '.join(DETECTORS)}",
+            "cannot tell the detector",
+            where=path,
+            expected=f"one of {', '.join(DETECTORS)}",
             remedy="Name it with --ifo.",
-        )  # fmt: skip
+        )
     if asked is not None and found != asked:
         raise InputError("another detector", where=path, expected=asked, found=found)
     if found not in DETECTORS:
@@ -66,15 +68,20 @@ def choose_channel(path: Path, there: Sequence[str], asked: str | None) -> str:
         if len(names) == 1:
             return names[0]
     raise InputError(
-        "cannot tell which channel is meant", where=path, found=listed,
+        "cannot tell which channel is meant",
+        where=path,
+        found=listed,
         remedy="Name one with --channel.",
-    )  # fmt: skip
+    )
 
 
 def require_strain_unit(path: Path, name: str, unit: str) -> None:
     """Raise `InputError` unless `unit` is dimensionless, however it is spelt."""
     if unit.strip().lower() not in _STRAIN_UNITS:
         raise InputError(
-            f"{name} is not strain", where=path, expected="unit strain or dimensionless",
-            found=f"unit {unit!r}", remedy="Name the strain with --channel, or calibrate it.",
-        )  # fmt: skip
+            f"{name} is not strain",
+            where=path,
+            expected="unit strain or dimensionless",
+            found=f"unit {unit!r}",
+            remedy="Name the strain with --channel, or calibrate it.",
+        )

@@ -68,14 +68,18 @@ class Strain:
         values = np.asarray(gwpy.value)
         if values.dtype.kind not in "fiu" or not values.size:
             raise InputError(
-                "no strain", where=where, expected="real samples, at least one",
+                "no strain",
+                where=where,
+                expected="real samples, at least one",
                 found=f"{values.size} samples of type {values.dtype}",
-            )  # fmt: skip
+            )
         return cls(
-            values=values.astype(np.float64), start=float(gwpy.t0.to_value("s")),
-            sample_rate=float(gwpy.sample_rate.to_value("Hz")), ifo=found,
+            values=values.astype(np.float64),
+            start=float(gwpy.t0.to_value("s")),
+            sample_rate=float(gwpy.sample_rate.to_value("Hz")),
+            ifo=found,
             channel=name or None,
-        )  # fmt: skip
+        )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -113,6 +117,10 @@ class Strain:
         from gwpy.timeseries import TimeSeries
 
         return TimeSeries(
-            self.values, t0=self.start, sample_rate=self.sample_rate, unit="strain",
-            name=self.channel or f"{self.ifo}:STRAIN", channel=self.channel,
-        )  # fmt: skip
+            self.values,
+            t0=self.start,
+            sample_rate=self.sample_rate,
+            unit="strain",
+            name=self.channel or f"{self.ifo}:STRAIN",
+            channel=self.channel,
+        )

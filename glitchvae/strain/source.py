@@ -53,14 +53,18 @@ class Stretch:
     def __post_init__(self) -> None:
         if not self.sample_rate >= LOWEST_RATE:
             raise InputError(
-                "sample rate too low", where=self.path, expected=f"at least {LOWEST_RATE:g} Hz",
+                "sample rate too low",
+                where=self.path,
+                expected=f"at least {LOWEST_RATE:g} Hz",
                 found=f"{self.sample_rate:g} Hz",
-            )  # fmt: skip
+            )
         if self.sample_rate > HIGHEST_RATE:
             raise InputError(
-                "sample rate too high", where=self.path, expected=f"at most {HIGHEST_RATE:,.0f} Hz",
+                "sample rate too high",
+                where=self.path,
+                expected=f"at most {HIGHEST_RATE:,.0f} Hz",
                 found=f"{self.sample_rate:g} Hz",
-            )  # fmt: skip
+            )
         if self.samples < 1:
             raise InputError("no samples", where=self.path)
 
@@ -79,10 +83,11 @@ class Stretch:
             samples = self.load(self.skip + first, self.skip + last)
         if len(samples) != last - first:
             raise InputError(
-                "changed since it was opened", where=self.path,
+                "changed since it was opened",
+                where=self.path,
                 expected=f"{last - first} samples from number {self.skip + first} on",
                 found=len(samples),
-            )  # fmt: skip
+            )
         return samples
 
     def crop(self, start: float, end: float) -> Stretch | None:
@@ -92,9 +97,11 @@ class Stretch:
         if last <= first:
             return None
         return dataclasses.replace(
-            self, start=self.start + first / self.sample_rate,
-            samples=last - first, skip=self.skip + first,
-        )  # fmt: skip
+            self,
+            start=self.start + first / self.sample_rate,
+            samples=last - first,
+            skip=self.skip + first,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,11 +140,19 @@ class StrainSource:
         Raises:
             InputError: no samples, or a sample rate that leaves no band worth imaging.
         """
-        return cls.join([Stretch(
-            path=Path(strain.channel or f"{strain.ifo}:STRAIN"), start=strain.start,
-            samples=len(strain), sample_rate=strain.sample_rate, ifo=strain.ifo,
-            channel=strain.channel, load=lambda first, last: strain.values[first:last],
-        )])  # fmt: skip
+        return cls.join(
+            [
+                Stretch(
+                    path=Path(strain.channel or f"{strain.ifo}:STRAIN"),
+                    start=strain.start,
+                    samples=len(strain),
+                    sample_rate=strain.sample_rate,
+                    ifo=strain.ifo,
+                    channel=strain.channel,
+                    load=lambda first, last: strain.values[first:last],
+                )
+            ]
+        )
 
     @property
     def ifo(self) -> str:
@@ -179,9 +194,12 @@ class StrainSource:
         for stretch in inside:
             _fill(values, stretch, round((stretch.start - origin) * rate) - first)
         return Strain(
-            values=values, start=origin + first / rate, sample_rate=rate,
-            ifo=self.ifo, channel=self.channel,
-        )  # fmt: skip
+            values=values,
+            start=origin + first / rate,
+            sample_rate=rate,
+            ifo=self.ifo,
+            channel=self.channel,
+        )
 
     def crop(self, start: float, end: float) -> StrainSource:
         """The same source limited to GPS [start, end).
@@ -192,9 +210,11 @@ class StrainSource:
         kept = [part for s in self.stretches if (part := s.crop(start, end)) is not None]
         if not kept:
             raise InputError(
-                "no strain at the time asked for", where=", ".join(map(str, self.files)),
-                expected=f"GPS {start} to {end}", found=f"GPS {_spell(self.segments)}",
-            )  # fmt: skip
+                "no strain at the time asked for",
+                where=", ".join(map(str, self.files)),
+                expected=f"GPS {start} to {end}",
+                found=f"GPS {_spell(self.segments)}",
+            )
         return StrainSource.join(kept)
 
     def with_gaps(self, report: Callable[[GlitchvaeError], None]) -> StrainSource:
@@ -238,9 +258,11 @@ def _require_one(stretches: Sequence[Stretch], what: str, key: Callable[[Stretch
     for other in stretches[1:]:
         if key(other) != key(first):
             raise InputError(
-                f"two {what} mixed", where=f"{first.path} and {other.path}",
-                found=f"{key(first)} and {key(other)}", remedy="Give them in separate calls.",
-            )  # fmt: skip
+                f"two {what} mixed",
+                where=f"{first.path} and {other.path}",
+                found=f"{key(first)} and {key(other)}",
+                remedy="Give them in separate calls.",
+            )
 
 
 def _covered(ordered: Sequence[Stretch]) -> segmentlist:
@@ -262,9 +284,11 @@ def _require_one_grid(one: Stretch, other: Stretch) -> None:
     if abs(shift - round(shift)) > _GRID_TOLERANCE:
         raise InputError(
             "samples of adjoining files fall between each other's",
-            where=f"{one.path} and {other.path}", expected="starts a whole number of samples apart",
-            found=f"{shift:.3f} samples", remedy="Give them in separate calls.",
-        )  # fmt: skip
+            where=f"{one.path} and {other.path}",
+            expected="starts a whole number of samples apart",
+            found=f"{shift:.3f} samples",
+            remedy="Give them in separate calls.",
+        )
 
 
 def _flags(stretches: Sequence[Stretch]) -> dict[str, segmentlist]:

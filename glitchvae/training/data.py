@@ -80,10 +80,14 @@ class TrainingData:
         labels = text_or_empty(labels, len(images))
         split = text_or_empty(split, len(images))
         return cls(
-            counts=torch.from_numpy(counts), computed=torch.from_numpy(computed), labels=labels,
-            split=split, imaging=(imaging,) if imaging else (), description=description,
+            counts=torch.from_numpy(counts),
+            computed=torch.from_numpy(computed),
+            labels=labels,
+            split=split,
+            imaging=(imaging,) if imaging else (),
+            description=description,
             digest=digest_of(counts, computed, labels, split),
-        )  # fmt: skip
+        )
 
     @classmethod
     def from_spectrograms(
@@ -101,9 +105,12 @@ class TrainingData:
         usable = spectrograms.usable
         events = spectrograms if usable.all() else spectrograms.take(usable)
         return cls.from_images(
-            reduced_energies(events.images, shape), labels=events.label, split=events.split,
-            imaging=events.imaging, description=description,
-        )  # fmt: skip
+            reduced_energies(events.images, shape),
+            labels=events.label,
+            split=events.split,
+            imaging=events.imaging,
+            description=description,
+        )
 
     @classmethod
     def join(cls, parts: Sequence[TrainingData]) -> TrainingData:
@@ -154,16 +161,22 @@ class TrainingData:
         labels = self.labels.astype(str)
         if unknown := sorted(set(classes) - set(labels)):
             raise InputError(
-                f"no event of class {unknown[0]!r} to leave out", where=self.description or None,
+                f"no event of class {unknown[0]!r} to leave out",
+                where=self.description or None,
                 expected=f"one of {', '.join(sorted(set(labels) - {''}))}",
-            )  # fmt: skip
+            )
         out = np.isin(labels, list(classes))
         names = sorted(set(classes))
-        return self if not names else replace(
-            self, split=np.where(out, LEFT_OUT, self.split),
-            description=f"{self.description} without {', '.join(names)}",
-            digest=joint_digest([self.digest, *names]),
-        )  # fmt: skip
+        return (
+            self
+            if not names
+            else replace(
+                self,
+                split=np.where(out, LEFT_OUT, self.split),
+                description=f"{self.description} without {', '.join(names)}",
+                digest=joint_digest([self.digest, *names]),
+            )
+        )
 
     def images(self, rows: Tensor | slice) -> Tensor:
         """Energies (B, views, F, T) of some events, NaN in rows that were not computed."""

@@ -24,8 +24,12 @@ _LOG = logging.getLogger(__name__)
 
 _BATCH = 256
 _ON_THE_CARD = {
-    "augmentation", "batch_size", "learning_rate", "learning_rate_schedule", "precision",
-}  # fmt: skip
+    "augmentation",
+    "batch_size",
+    "learning_rate",
+    "learning_rate_schedule",
+    "precision",
+}
 """Settings of the run, besides objective, steps and seed, that whoever repeats it needs."""
 
 
@@ -52,14 +56,22 @@ def export(
     for each in shortfalls:
         _LOG.warning("%s: %s", run, each)
     card = ModelCard(
-        architecture=architecture_of(config.model), model={}, imaging=data.imaging,
-        latent_size=sum(model.layers), objective=config.objective.model_dump(mode="json"),
-        steps=step, seed=config.seed, figures=figures, shortfalls=shortfalls,
+        architecture=architecture_of(config.model),
+        model={},
+        imaging=data.imaging,
+        latent_size=sum(model.layers),
+        objective=config.objective.model_dump(mode="json"),
+        steps=step,
+        seed=config.seed,
+        figures=figures,
+        shortfalls=shortfalls,
         training=config.model_dump(mode="json", include=_ON_THE_CARD),
         data=DataCard(
-            digest=data.digest, description=data.description, events=len(data.rows("train", "")),
+            digest=data.digest,
+            description=data.description,
+            events=len(data.rows("train", "")),
         ),
-    )  # fmt: skip
+    )
     card = save_checkpoint(run, model, card, prototypes)
     model.train()
     return card

@@ -33,9 +33,11 @@ def read_log(run: str | Path) -> dict[str, NDArray[np.float64]]:
             rows = list(csv.DictReader(stream))
     except OSError as error:
         raise InputError(
-            "no log of a training run", where=run, expected=LOG,
+            "no log of a training run",
+            where=run,
+            expected=LOG,
             remedy="Give the folder that `glitchvae train -o` wrote.",
-        ) from error  # fmt: skip
+        ) from error
     if not rows:
         raise InputError("the log is empty", where=path)
     try:
@@ -57,9 +59,12 @@ def dimension_kl(log: Log, where: object = None) -> NDArray[np.float64]:
     names = kl_columns(log)
     if not names:
         raise InputError(
-            "the log has no KL of single dimensions", where=where, expected="columns kl_1, kl_2, …",
-            found=", ".join(log), remedy="Train with a glitchvae of this version.",
-        )  # fmt: skip
+            "the log has no KL of single dimensions",
+            where=where,
+            expected="columns kl_1, kl_2, …",
+            found=", ".join(log),
+            remedy="Train with a glitchvae of this version.",
+        )
     return np.stack([log[name] for name in names], axis=1)
 
 

@@ -112,7 +112,7 @@ def naming(run: Path) -> Iterator[None]:
     except ModelError as error:
         raise ModelError(
             error.problem, where=run, found=error.found, remedy=error.remedy
-        ) from error  # fmt: skip
+        ) from error
 
 
 def clock(device: str | torch.device) -> float:

@@ -58,9 +58,13 @@ def memory_of(trainer: Trainer) -> Memory:
 
 @contextmanager
 def explain_exhaustion(
-    data: TrainingImages, config: TrainingConfig, device: torch.device, *, members: int = 1,
+    data: TrainingImages,
+    config: TrainingConfig,
+    device: torch.device,
+    *,
+    members: int = 1,
     network: Model[Any] | None = None,
-) -> Iterator[None]:  # fmt: skip
+) -> Iterator[None]:
     """Turn a failed allocation into advice.
 
     Raises:
@@ -77,7 +81,7 @@ def explain_exhaustion(
             f"out of memory on {device} with batches of {config.batch_size}",
             found=told[0] if told else None,
             remedy=_advice(data, config, device, members, network),
-        ) from error  # fmt: skip
+        ) from error
 
 
 def is_exhaustion(error: BaseException) -> bool:
@@ -114,9 +118,12 @@ def _allowed() -> int:
 
 
 def _advice(
-    data: TrainingImages, config: TrainingConfig, device: torch.device, members: int,
+    data: TrainingImages,
+    config: TrainingConfig,
+    device: torch.device,
+    members: int,
     network: Model[Any] | None,
-) -> str:  # fmt: skip
+) -> str:
     room = _SHARE * free_memory(device)
     plain = config.model_copy(update={"compiled": "no"})
     trainer = Trainer(data, plain, device, network=network)

@@ -29,9 +29,14 @@ class DataOrder:
     """
 
     def __init__(
-        self, rows: NDArray[np.int64], batch_size: int, *, seed: int, stream: int,
+        self,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        *,
+        seed: int,
+        stream: int,
         device: torch.device,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.rows = rows
         self.batch_size = min(batch_size, len(rows))
         self.seed, self.stream, self.device = seed, stream, device

@@ -73,10 +73,14 @@ class PictureData:
         labels, split = text_or_empty(labels, len(images)), text_or_empty(split, len(images))
         shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         return cls(
-            pixels=torch.from_numpy(pixels), shape=shape, packed=packed, labels=labels,
-            split=split, description=description,
+            pixels=torch.from_numpy(pixels),
+            shape=shape,
+            packed=packed,
+            labels=labels,
+            split=split,
+            description=description,
             digest=digest_of(pixels, np.asarray(shape), labels, split),
-        )  # fmt: skip
+        )
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -86,9 +90,12 @@ class PictureData:
         pixels = np.ascontiguousarray(self.pixels.numpy(force=True)[rows])
         labels, split = self.labels[rows], self.split[rows]
         return replace(
-            self, pixels=torch.from_numpy(pixels), labels=labels, split=split,
+            self,
+            pixels=torch.from_numpy(pixels),
+            labels=labels,
+            split=split,
             digest=digest_of(pixels, np.asarray(self.shape), labels, split),
-        )  # fmt: skip
+        )
 
     @property
     def nbytes(self) -> int:
@@ -126,16 +133,20 @@ class PictureData:
 def _check(images: NDArray[np.generic], where: object) -> None:
     if images.ndim != 4 or 0 in images.shape:
         raise InputError(
-            "no pictures", where=where, expected="an array (N, C, H, W) or (N, H, W)",
+            "no pictures",
+            where=where,
+            expected="an array (N, C, H, W) or (N, H, W)",
             found=images.shape,
-        )  # fmt: skip
+        )
     if images.dtype in (np.bool_, np.uint8):
         return
     if not np.issubdtype(images.dtype, np.floating):
         raise InputError(
-            "pictures of another type", where=where, expected="bool, uint8 or floats in [0, 1]",
+            "pictures of another type",
+            where=where,
+            expected="bool, uint8 or floats in [0, 1]",
             found=images.dtype,
-        )  # fmt: skip
+        )
     for start in range(0, len(images), _CHUNK):
         _check_range(images[start : start + _CHUNK], start, where)
 
@@ -145,10 +156,12 @@ def _check_range(images: NDArray[Any], start: int, where: object) -> None:
     if not inside.all():
         row = int(np.flatnonzero(~inside)[0])
         raise InputError(
-            f"pixels outside the range in row {start + row}", where=where, expected="0 to 1",
+            f"pixels outside the range in row {start + row}",
+            where=where,
+            expected="0 to 1",
             found=f"{images[row].min():g} to {images[row].max():g}",
             remedy="Scale the pictures to [0, 1]; a model that wants [-1, 1] is given that.",
-        )  # fmt: skip
+        )
 
 
 def _pack(images: NDArray[Any]) -> NDArray[np.uint8]:

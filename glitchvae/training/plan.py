@@ -61,12 +61,15 @@ def plan(
         seconds = _seconds_per_step(Trainer(data, config, device))
     return TrainingPlan(
         parameters=sum(p.numel() for p in trainer.model.parameters()),
-        layers=tuple(trainer.model.layers), events=len(trainer.rows),
-        data_bytes=data.nbytes, resident=data.resident,
+        layers=tuple(trainer.model.layers),
+        events=len(trainer.rows),
+        data_bytes=data.nbytes,
+        resident=data.resident,
         flop_per_step=float(counter.get_total_flops()),
         memory_bytes=memory.at(min(config.batch_size, len(trainer.rows))),
-        seconds_per_step=seconds, seconds=seconds * config.steps,
-    )  # fmt: skip
+        seconds_per_step=seconds,
+        seconds=seconds * config.steps,
+    )
 
 
 def _seconds_per_step(trainer: Trainer) -> float:

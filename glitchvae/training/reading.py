@@ -76,12 +76,15 @@ def read_training_data(
         first += len(sets[-1][0])
     labels, splits, imaging, digests = zip(*sets, strict=True)
     return TrainingData(
-        counts=torch.from_numpy(counts[:first]), computed=torch.from_numpy(computed[:first]),
-        labels=np.concatenate(labels), split=np.concatenate(splits),
+        counts=torch.from_numpy(counts[:first]),
+        computed=torch.from_numpy(computed[:first]),
+        labels=np.concatenate(labels),
+        split=np.concatenate(splits),
         imaging=tuple({json.dumps(one, sort_keys=True): one for one in imaging if one}.values()),
         description=" + ".join(Path(path).name for path in paths),
-        digest=joint_digest(digests), resident=resident,
-    )  # fmt: skip
+        digest=joint_digest(digests),
+        resident=resident,
+    )
 
 
 def _allocate(
@@ -96,10 +99,12 @@ def _allocate(
         # A disk that fills up while a file is mapped kills the process: look before.
         if (free := shutil.disk_usage(place).free) < math.prod(shape):
             raise StorageError(
-                "no room for the images to train on", where=place,
-                expected=f"{math.prod(shape) / 1e9:.3g} GB", found=f"{free / 1e9:.3g} GB free",
+                "no room for the images to train on",
+                where=place,
+                expected=f"{math.prod(shape) / 1e9:.3g} GB",
+                found=f"{free / 1e9:.3g} GB free",
                 remedy="Free some space, or write the run to another disk.",
-            )  # fmt: skip
+            )
         with tempfile.TemporaryFile(dir=place) as file:
             file.truncate(math.prod(shape))
             return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)

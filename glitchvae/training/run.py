@@ -86,9 +86,14 @@ def train(
             say_unfinished(config, run)
         with explain_exhaustion(data, config, place, network=network):
             run_steps(
-                trainer, config, log=record.log_terms, save=record.save, stopped=stopped,
-                progress=progress, ranks=ranks,
-            )  # fmt: skip
+                trainer,
+                config,
+                log=record.log_terms,
+                save=record.save,
+                stopped=stopped,
+                progress=progress,
+                ranks=ranks,
+            )
         if ranks.first:
             record.finish()
         ranks.wait()

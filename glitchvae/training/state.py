@@ -47,9 +47,13 @@ def write_log(run: Path, log: list[dict[str, float]]) -> None:
 
 
 def check_state(
-    whole: dict[str, Any], config: TrainingConfig, data: TrainingImages, *, where: Path,
+    whole: dict[str, Any],
+    config: TrainingConfig,
+    data: TrainingImages,
+    *,
+    where: Path,
     changed_data: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """Check a state against the settings and data that its run is to go on with.
 
     Args:
@@ -64,11 +68,13 @@ def check_state(
     """
     if whole["data_digest"] != data.digest and not changed_data:
         raise ModelError(
-            "the data changed since this run began", where=where,
-            expected=f"data digest {whole['data_digest'][:12]}…", found=f"{data.digest[:12]}…",
+            "the data changed since this run began",
+            where=where,
+            expected=f"data digest {whole['data_digest'][:12]}…",
+            found=f"{data.digest[:12]}…",
             remedy="Give the data set the run began with, start a new run, or say "
             "--changed-data to go on with this one.",
-        )  # fmt: skip
+        )
     before = _config_of(json.loads(whole["config"]), config, where)
     _refuse_other_settings(where, before, config)
 
@@ -80,7 +86,7 @@ def _config_of(stored: dict[str, Any], now: TrainingConfig, where: Path) -> Trai
         return changed_config(stored, {}, where=where)
     return parse(
         TrainingConfig, {**stored, "objective": parse(kind, stored["objective"], where=where)}
-    )  # fmt: skip
+    )
 
 
 def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfig) -> None:
@@ -88,10 +94,12 @@ def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfi
     changed = [k for k in new if new[k] != old[k] and k not in _FREE_TO_CHANGE]
     if changed:
         raise ModelError(
-            f"settings differ from those the run began with: {', '.join(changed)}", where=run,
-            expected={k: old[k] for k in changed}, found={k: new[k] for k in changed},
+            f"settings differ from those the run began with: {', '.join(changed)}",
+            where=run,
+            expected={k: old[k] for k in changed},
+            found={k: new[k] for k in changed},
             remedy="Resume with the same settings, or start a new run.",
-        )  # fmt: skip
+        )
 
 
 def resumed_config(run: Path, **changes: Any) -> TrainingConfig:
@@ -111,9 +119,10 @@ def refuse_existing(run: Path) -> None:
     """
     if (run / STATE).exists() or (run / "card.toml").exists():
         raise InputError(
-            "holds a run already", where=run,
+            "holds a run already",
+            where=run,
             remedy="Continue it with --resume, or choose another folder.",
-        )  # fmt: skip
+        )
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -124,9 +133,11 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         raise InputError(
-            "nothing to resume", where=path.parent.parent, expected=f"resume/{path.name}",
+            "nothing to resume",
+            where=path.parent.parent,
+            expected=f"resume/{path.name}",
             remedy="Start the run without --resume.",
-        )  # fmt: skip
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:

@@ -41,9 +41,10 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ConfigError(
-                "TensorBoard is not installed", found=error,
+                "TensorBoard is not installed",
+                found=error,
                 remedy=f"{how_to_install('track')} Or read log.csv.",
-            ) from error  # fmt: skip
+            ) from error
         self._open = SummaryWriter
         self._writer: Any = None
 

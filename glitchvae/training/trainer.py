@@ -44,9 +44,13 @@ class Trainer:
     """
 
     def __init__(
-        self, data: TrainingImages, config: TrainingConfig, device: str | torch.device = "cpu",
-        ranks: Ranks = ALONE, network: Model[Any] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        data: TrainingImages,
+        config: TrainingConfig,
+        device: str | torch.device = "cpu",
+        ranks: Ranks = ALONE,
+        network: Model[Any] | None = None,
+    ) -> None:
         self.config = config
         self.device = torch.device(device)
         self.ranks = ranks
@@ -189,9 +193,13 @@ class Batches:
     """
 
     def __init__(
-        self, data: TrainingImages, rows: np.ndarray, config: TrainingConfig,
-        device: torch.device, ranks: Ranks = ALONE,
-    ) -> None:  # fmt: skip
+        self,
+        data: TrainingImages,
+        rows: np.ndarray,
+        config: TrainingConfig,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.data, self.config, self.device, self.ranks = data, config, device, ranks
         self.rows = rows
         self._order = data_order(rows, config, order.ORDER, device)
@@ -267,16 +275,20 @@ def training_rows(data: TrainingImages) -> np.ndarray:
     rows = data.rows("train", "")
     if len(rows) == 0:
         raise ModelError(
-            "no event to train on", expected="rows of the split train",
+            "no event to train on",
+            expected="rows of the split train",
             found=f"splits {sorted(set(data.split))}",
-        )  # fmt: skip
+        )
     return rows
 
 
 def fresh_networks(
-    config: TrainingConfig, data: TrainingImages, device: torch.device,
-    layout: torch.memory_format = torch.channels_last, network: Model[Any] | None = None,
-) -> tuple[Model[Any], nn.Module | None]:  # fmt: skip
+    config: TrainingConfig,
+    data: TrainingImages,
+    device: torch.device,
+    layout: torch.memory_format = torch.channels_last,
+    network: Model[Any] | None = None,
+) -> tuple[Model[Any], nn.Module | None]:
     """Model and discriminator with the weights that the seed gives, on a device.
 
     A `network` is copied with the weights it has; one of the user's own keeps its layout in
@@ -306,9 +318,10 @@ def check_share(config: TrainingConfig, ranks: Ranks) -> None:
     """
     if config.batch_size % ranks.count:
         raise ConfigError(
-            "processes cannot share a batch evenly", found=f"batch_size {config.batch_size}",
+            "processes cannot share a batch evenly",
+            found=f"batch_size {config.batch_size}",
             expected=f"a multiple of {ranks.count} processes",
-        )  # fmt: skip
+        )
 
 
 def check_fit(model: Model[Any], config: TrainingConfig, data: TrainingImages) -> None:
@@ -323,16 +336,21 @@ def check_fit(model: Model[Any], config: TrainingConfig, data: TrainingImages) -
     found = tuple(data.batch(slice(0, 1)).x.shape[1:])
     if found != wanted:
         raise ModelError(
-            "the images do not fit the model", where=data.description or None,
-            expected=f"{wanted} for architecture {architecture_of(config.model)!r}", found=found,
+            "the images do not fit the model",
+            where=data.description or None,
+            expected=f"{wanted} for architecture {architecture_of(config.model)!r}",
+            found=found,
             remedy="Set architecture and image_shape of [model], or read the images at its size.",
-        )  # fmt: skip
+        )
 
 
 def adam(
-    parameters: Any, learning_rate: float, device: torch.device,
-    *, betas: tuple[float, float] = (0.9, 0.999),
-) -> torch.optim.Adam:  # fmt: skip
+    parameters: Any,
+    learning_rate: float,
+    device: torch.device,
+    *,
+    betas: tuple[float, float] = (0.9, 0.999),
+) -> torch.optim.Adam:
     """Adam in one pass over all weights, where the device has that."""
     return torch.optim.Adam(
         parameters, lr=learning_rate, betas=betas, fused=device.type in ("cpu", "cuda")
@@ -392,10 +410,12 @@ def check_columns(names: Sequence[str], objective: Objective) -> None:
     if twice := [name for name, count in counted.items() if count > 1]:
         raise ModelError(
             f"terms and weights of the objective {type(objective).__name__} share columns of the "
-            "log", expected="one name for each",
-            found=f"twice {', '.join(twice)}", remedy="Rename the term or the schedule. A weight "
+            "log",
+            expected="one name for each",
+            found=f"twice {', '.join(twice)}",
+            remedy="Rename the term or the schedule. A weight "
             "has its schedule's name behind weight_.",
-        )  # fmt: skip
+        )
 
 
 def log_row(

@@ -95,10 +95,12 @@ def _times(table: Table, columns: dict[str, Any], path: object) -> NDArray[np.fl
     """GPS seconds; whole seconds and nanoseconds in two columns are the more exact."""
     if "gps" not in columns:
         raise InputError(
-            "no column of times", where=path,
+            "no column of times",
+            where=path,
             expected=f"one of {', '.join(ALIASES['gps'])}, or peak_time with peak_time_ns",
-            found=f"columns {', '.join(table)}", remedy="Rename the column that holds GPS seconds.",
-        )  # fmt: skip
+            found=f"columns {', '.join(table)}",
+            remedy="Rename the column that holds GPS seconds.",
+        )
     if "peak_time" in table and "peak_time_ns" in table:
         return _numbers(table["peak_time"]) + 1e-9 * _numbers(table["peak_time_ns"])
     return _numbers(columns["gps"])
@@ -134,11 +136,13 @@ def _detectors(
     names = [name or whole for name in told]
     if None in names:
         raise InputError(
-            "no detector is named", where=path, found=f"columns of {', '.join(columns)}",
+            "no detector is named",
+            where=path,
+            found=f"columns of {', '.join(columns)}",
             expected="a column ifo, a channel such as H1:GDS-CALIB_STRAIN or a file name "
             "such as H-H1_TRIGGERS-1126259446-32.csv",
             remedy="Give the detector with --ifo (argument `ifo`).",
-        )  # fmt: skip
+        )
     return np.array(names, dtype=object)
 
 
@@ -164,15 +168,21 @@ def usable_times(gps: NDArray[np.float64], path: object) -> NDArray[np.bool_]:
     bad = np.flatnonzero(~usable)
     if not usable.any():
         raise InputError(
-            "no row holds a usable time", where=path, expected="GPS seconds above 0",
+            "no row holds a usable time",
+            where=path,
+            expected="GPS seconds above 0",
             found=f"{len(usable)} rows, the first with {gps[0]:g}" if len(usable) else "no rows",
-        )  # fmt: skip
+        )
     if bad.size:
         named = ", ".join(f"row {row + 1} with {gps[row]:g}" for row in bad[:_ROWS_NAMED])
         _log.warning(
             "%s: %d of %d rows left out, their time is no GPS second above 0: %s%s",
-            path, bad.size, len(usable), named, ", …" if bad.size > _ROWS_NAMED else "",
-        )  # fmt: skip
+            path,
+            bad.size,
+            len(usable),
+            named,
+            ", …" if bad.size > _ROWS_NAMED else "",
+        )
     return usable
 
 
@@ -183,8 +193,12 @@ def _warn_of_text(raw: NDArray[Any], numbers: NDArray[np.float64], name: str, pa
         if bad:
             _log.warning(
                 "%s: %d entries of %s are no numbers (the first is row %d: %r)",
-                path, len(bad), name, bad[0] + 1, raw[bad[0]],
-            )  # fmt: skip
+                path,
+                len(bad),
+                name,
+                bad[0] + 1,
+                raw[bad[0]],
+            )
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:

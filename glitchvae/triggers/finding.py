@@ -70,9 +70,15 @@ def find_triggers(
         Class. Quantum Grav. 21, S1809.
     """
     cells = _search(
-        strain.crop, segmentlist([segment(strain.start, strain.end)]), strain.ifo,
-        snr=snr, frange=frange, qrange=qrange, within=within, device=device,
-    )  # fmt: skip
+        strain.crop,
+        segmentlist([segment(strain.start, strain.end)]),
+        strain.ifo,
+        snr=snr,
+        frange=frange,
+        qrange=qrange,
+        within=within,
+        device=device,
+    )
     found = [triggers for _, triggers in cells]
     return Triggers.join(found) if found else triggers_from({"gps": [], "ifo": []})
 
@@ -105,9 +111,15 @@ def scan_source(
         InputError: as `find_triggers`, and what reading the strain raises.
     """
     return _search(
-        source.read, source.segments, source.ifo,
-        snr=snr, frange=frange, qrange=qrange, within=within, device=device,
-    )  # fmt: skip
+        source.read,
+        source.segments,
+        source.ifo,
+        snr=snr,
+        frange=frange,
+        qrange=qrange,
+        within=within,
+        device=device,
+    )
 
 
 def _search(

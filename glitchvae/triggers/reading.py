@@ -84,9 +84,11 @@ def _text(path: Path, content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            "not a trigger file", where=path, found=f"bytes {content[:8]!r}",
+            "not a trigger file",
+            where=path,
+            found=f"bytes {content[:8]!r}",
             expected="HDF5, ROOT, LIGO_LW, CSV, ECSV or a list of GPS times",
-        ) from error  # fmt: skip
+        ) from error
     if not text.strip():
         raise InputError(
             "the file is empty", where=path, expected="a table of triggers or GPS times"
@@ -113,9 +115,11 @@ def _compound(file: h5py.File, path: Path) -> h5py.Dataset:
     tables = {n: d for n, d in file.items() if isinstance(d, h5py.Dataset) and d.dtype.names}
     if "triggers" not in tables and len(tables) != 1:
         raise InputError(
-            "no table of triggers", where=path, found=sorted(file.keys()),
+            "no table of triggers",
+            where=path,
+            found=sorted(file.keys()),
             expected="a compound dataset 'triggers', as Omicron writes it",
-        )  # fmt: skip
+        )
     return tables.get("triggers", next(iter(tables.values())))
 
 
@@ -138,9 +142,11 @@ def _read_root(path: Path) -> Table:
             return dict(file["triggers"].arrays(library="np"))
     except (uproot.KeyInFileError, AttributeError, OSError) as error:
         raise InputError(
-            "no readable tree of triggers", where=path, found=error,
+            "no readable tree of triggers",
+            where=path,
+            found=error,
             expected="a tree 'triggers', as Omicron writes it",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _read_ligolw(path: Path) -> Table:
@@ -155,9 +161,11 @@ def _read_ligolw(path: Path) -> Table:
         table = EventTable.read(path, format="ligolw", tablename="sngl_burst")
     except (ValueError, KeyError, OSError, SAXException, igwn_ligolw.ligolw.ElementError) as error:
         raise InputError(
-            "no readable table sngl_burst", where=path, found=error,
+            "no readable table sngl_burst",
+            where=path,
+            found=error,
             expected="LIGO_LW with sngl_burst, as Omicron writes it",
-        ) from error  # fmt: skip
+        ) from error
     return _table_of(table)
 
 
@@ -187,17 +195,24 @@ def _read_text(path: Path, text: str) -> Table:
     header, rows = _split_header(list(_rows(text)))
     if header is None and any(len(fields) > 1 for _, fields in rows):
         raise InputError(
-            "several columns without names", where=path, found=" ".join(rows[0][1]),
+            "several columns without names",
+            where=path,
+            found=" ".join(rows[0][1]),
             remedy="Add a header line such as: time,peak_frequency,snr",
-        )  # fmt: skip
+        )
     names = header or ["gps"]
     whole = [fields for _, fields in rows if len(fields) == len(names)]
     if len(whole) < len(rows):
         line = next(number for number, fields in rows if len(fields) != len(names))
         _log.warning(
             "%s: %d of %d rows left out, they do not have the %d fields %s (the first is line %d)",
-            path, len(rows) - len(whole), len(rows), len(names), ",".join(names), line,
-        )  # fmt: skip
+            path,
+            len(rows) - len(whole),
+            len(rows),
+            len(names),
+            ",".join(names),
+            line,
+        )
     values = np.array(whole, dtype=object).reshape(len(whole), len(names))
     return {name: values[:, i] for i, name in enumerate(names)}
 

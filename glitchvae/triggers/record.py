@@ -70,9 +70,10 @@ class Triggers(Record):
         rows = self.ifo == ifo
         if len(self) and not rows.any():
             raise InputError(
-                f"no trigger of {ifo}", found=_counts(self.ifos),
+                f"no trigger of {ifo}",
+                found=_counts(self.ifos),
                 remedy="Give the strain and the triggers of the same detector.",
-            )  # fmt: skip
+            )
         return self.take(rows)
 
     def sorted(self) -> Self:
@@ -94,9 +95,11 @@ def at_times(gps: ArrayLike, ifo: str) -> Triggers:
     bad = np.flatnonzero(~are_times(times))
     if bad.size:
         raise InputError(
-            "not a GPS time", where=f"time number {bad[0] + 1}", expected="seconds above 0",
+            "not a GPS time",
+            where=f"time number {bad[0] + 1}",
+            expected="seconds above 0",
             found=times[bad[0]],
-        )  # fmt: skip
+        )
     return triggers_from({"gps": times, "ifo": [ifo] * len(times)})
 
 

@@ -138,8 +138,10 @@ def _blocks(
         if low < high and end - start < MIN_BLOCK:
             _log.info(
                 "%s: %.1f s from GPS %.1f on are too short to search",
-                strain.ifo, end - start, start,
-            )  # fmt: skip
+                strain.ifo,
+                end - start,
+                start,
+            )
         elif low < high:
             begin = max(min(first, end - length), start)
             yield strain.crop(begin, min(begin + length, end)), segment(low, high)
@@ -164,8 +166,10 @@ def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles:
     if not torch.isfinite(whitened).all():
         _log.warning(
             "%s: %.1f s from GPS %.1f on cannot be whitened and are not searched",
-            block.ifo, block.duration, block.start,
-        )  # fmt: skip
+            block.ifo,
+            block.duration,
+            block.start,
+        )
         return Tiles.join([])
     start, duration = block.start + EDGE, whitened.shape[-1] / rate
     tiling = Tiling(

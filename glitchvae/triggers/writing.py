@@ -50,9 +50,10 @@ def check_suffix(path: str | Path) -> str:
     suffix = next((suffix for suffix in _WRITERS if name.endswith(suffix)), None)
     if suffix is None:
         raise InputError(
-            "unknown kind of trigger file", where=path,
+            "unknown kind of trigger file",
+            where=path,
             expected=f"a suffix among {', '.join(_WRITERS)}",
-        )  # fmt: skip
+        )
     return suffix
 
 

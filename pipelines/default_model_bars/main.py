@@ -51,10 +51,15 @@ def rehearsal(settings: DefaultModelBarsSettings, out: Path) -> DefaultModelBars
     """A little simulated set in place of all others, one event a class for the rates."""
     path = out / "simulated.h5"
     write_dataset(path, simulate_dataset(plan_stretches(72, 1), IMAGING["light"]), 72)
-    return settings.model_copy(update={
-        "official": (str(path),), "uniform": (str(path),), "clusters": 5, "per_class": 1,
-        "imaging": "light",
-    })  # fmt: skip
+    return settings.model_copy(
+        update={
+            "official": (str(path),),
+            "uniform": (str(path),),
+            "clusters": 5,
+            "per_class": 1,
+            "imaging": "light",
+        }
+    )
 
 
 def measure(

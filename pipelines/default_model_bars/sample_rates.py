@@ -83,28 +83,35 @@ def classify_at_rates(
     parts = []
     for number, label in enumerate(sorted(FAMILIES)):
         strain, truth = simulate_class(
-            label, per_class, spacing=SPACING, margin=imaging.block / 2 + 1.0,
-            sample_rate=rates[0], seed=seed,
-        )  # fmt: skip
+            label,
+            per_class,
+            spacing=SPACING,
+            margin=imaging.block / 2 + 1.0,
+            sample_rate=rates[0],
+            seed=seed,
+        )
         for rate in rates:
             found = _classified(checkpoint, _resampled(strain, rate), truth.gps, imaging)
             parts.append(
                 RateTest(
                     event=number * per_class + np.arange(per_class),
                     truth=np.full(per_class, label, dtype=object),
-                    sample_rate=np.full(per_class, rate), class_name=found.class_name,
+                    sample_rate=np.full(per_class, rate),
+                    class_name=found.class_name,
                     class_probability=found.class_probability,
                 )
-            )  # fmt: skip
+            )
         progress(1)
     return RateTest.join(parts)
 
 
 def _resampled(strain: Strain, rate: float) -> Strain:
     return Strain(
-        values=resample(strain.values, strain.sample_rate, rate), start=strain.start,
-        sample_rate=rate, ifo=strain.ifo,
-    )  # fmt: skip
+        values=resample(strain.values, strain.sample_rate, rate),
+        start=strain.start,
+        sample_rate=rate,
+        ifo=strain.ifo,
+    )
 
 
 def _classified(

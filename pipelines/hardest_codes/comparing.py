@@ -95,17 +95,24 @@ def as_markdown(
             models can be judged, which is said below the table.
     """
     header = (
-        "objective", f"accuracy less that of {baseline} (points)", "events",
-        f"distance over that of {baseline}, linear probe", "nearest class",
+        "objective",
+        f"accuracy less that of {baseline} (points)",
+        "events",
+        f"distance over that of {baseline}, linear probe",
+        "nearest class",
         "corruptions survived (points)",
-    )  # fmt: skip
+    )
     lines = [
         (
-            row.name, _points(row.accuracy), f"{row.events}", _ratio(row.probe),
-            _ratio(row.nearest), _points(row.kept),
+            row.name,
+            _points(row.accuracy),
+            f"{row.events}",
+            _ratio(row.probe),
+            _ratio(row.nearest),
+            _points(row.kept),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     table = [header, ["---"] * len(header), *lines]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in table) + "\n"
     short = [f"- {name}: {each}" for name, said in (shortfalls or {}).items() for each in said]
@@ -131,12 +138,13 @@ def _against(
         for hit in (lambda one: one.probe, lambda one: one.nearest)
     )
     return Against(
-        name=name, events=int(by_probe.sum()),
+        name=name,
+        events=int(by_probe.sum()),
         accuracy=compare(lambda one: one.probe.right, np.ones_like(by_probe)),
         probe=compare(lambda one: np.log(one.probe.distance), by_probe),
         nearest=compare(lambda one: np.log(one.nearest.distance), by_nearest),
         kept=compare(lambda one: one.kept, by_probe),
-    )  # fmt: skip
+    )
 
 
 def _right_in_all(found: Sequence[Hardness]) -> NDArray[np.bool_]:

@@ -129,9 +129,10 @@ def measure_hardness(
         distances.append(_cross_images(model, scores, part, steps).numpy())
         progress(len(part))
     return Hardness(
-        truth=truth, class_name=scores.classify(encode_images(model, x)),
+        truth=truth,
+        class_name=scores.classify(encode_images(model, x)),
         distance=np.concatenate(distances),
-    )  # fmt: skip
+    )
 
 
 def corrupt_images(
@@ -161,10 +162,15 @@ def corrupt_images(
             corrupted = corruption.apply(x, strength, np.random.default_rng((seed, kind)))
             after = encode_images(checkpoint.model, corrupted)
             part = compare_codes(
-                before, after, (original, scores.classify(after)), whitener,
-                event=np.arange(len(x)), corruption=corruption.name, unit=corruption.unit,
+                before,
+                after,
+                (original, scores.classify(after)),
+                whitener,
+                event=np.arange(len(x)),
+                corruption=corruption.name,
+                unit=corruption.unit,
                 strength=np.full(len(x), strength),
-            )  # fmt: skip
+            )
             parts.append(part)
     return CorruptionTest.join(parts)
 
@@ -189,6 +195,9 @@ def _cross_images(model: Model[Any], scores: ClassScores, x: Tensor, steps: int)
     with torch.no_grad():
         own = score(start).argmax(dim=1)
     return cross(
-        lambda perturbation: lead(score(perturbation), own), start, steps=steps,
-        first_step=FIRST_STEP, allowed=allowed,
-    ).distance  # fmt: skip
+        lambda perturbation: lead(score(perturbation), own),
+        start,
+        steps=steps,
+        first_step=FIRST_STEP,
+        allowed=allowed,
+    ).distance

@@ -112,6 +112,9 @@ def draw(found: Models, path: Path) -> None:
         left = np.stack([one.probe.accuracy_under(SIZES) for one in models])
         lines[name] = Curve(SIZES, left.mean(axis=0), left.min(axis=0), left.max(axis=0))
     curves(
-        lines, path, xscale="log", xlabel="size of the perturbation (Euclidean norm)",
+        lines,
+        path,
+        xscale="log",
+        xlabel="size of the perturbation (Euclidean norm)",
         ylabel="named rightly whatever the perturbation",
-    )  # fmt: skip
+    )

@@ -107,17 +107,19 @@ def _claims_of(name: str, deep: Models, shallow: Models, weak: float, strong: fl
         _gains(best, deep, weak, strong),
         *(
             _claim(
-                f"{best} {what} {other}", _between(deep, strong, shallow, beta, measure),
+                f"{best} {what} {other}",
+                _between(deep, strong, shallow, beta, measure),
                 short_of_both(beta),
             )
             for what, measure in _HARDER.items()
             for other, beta in (("the plain VAE", weak), ("beta-TCVAE", strong))
         ),
         _claim(
-            f"{best} loses less likelihood to noise than the plain VAE (nats)", kept,
+            f"{best} loses less likelihood to noise than the plain VAE (nats)",
+            kept,
             short_of_both(weak),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def report(found: Found, shortfalls: Shortfalls | None = None) -> str:
@@ -162,8 +164,9 @@ def lowest_rate(found: Found) -> tuple[float, int, Cell]:
 def _gains(text: str, models: Models, weak: float, strong: float) -> Claim:
     return _claim(
         f"{text} is harder to attack than with beta = {weak:g}",
-        _rise(models, weak, strong, _mean_relative_divergence), models.short_at(weak, strong),
-    )  # fmt: skip
+        _rise(models, weak, strong, _mean_relative_divergence),
+        models.short_at(weak, strong),
+    )
 
 
 def _of(found: Found, shortfalls: Shortfalls, kind: str, layers: int) -> Models:

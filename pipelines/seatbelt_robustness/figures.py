@@ -91,9 +91,12 @@ def over_penalty(found: Found, path: str | Path) -> None:
         penalty = same[0].attacks.strength[: left.shape[1]]
         lines[label] = Curve(penalty, left.mean(0), *np.quantile(left, (0.25, 0.75), axis=0))
     curves(
-        lines, path, xscale="log", xlabel="penalty weight lambda",
+        lines,
+        path,
+        xscale="log",
+        xlabel="penalty weight lambda",
         ylabel="divergence left of that without attack",
-    )  # fmt: skip
+    )
 
 
 def over_noise(found: Found, path: str | Path) -> None:
@@ -125,16 +128,22 @@ def layer_map(rates: Mapping[str, Sequence[float]], path: str | Path, *, title: 
     table = np.full((len(rates), most), np.nan)
     for row, values in zip(table, rates.values(), strict=True):
         row[: len(values)] = values
-    figure = Figure(figsize=(2.6 + 0.7 * most, 0.8 + 0.24 * len(rates)), dpi=120,
-                    facecolor=page.PAPER)  # fmt: skip
+    figure = Figure(
+        figsize=(2.6 + 0.7 * most, 0.8 + 0.24 * len(rates)), dpi=120, facecolor=page.PAPER
+    )
     axes = figure.subplots()
     axes.imshow(table, aspect="auto", cmap="Blues", vmin=0)
     for row, column in np.argwhere(np.isfinite(table)):
         dark = table[row, column] > 0.6 * np.nanmax(table)
         axes.text(
-            column, row, f"{table[row, column]:.2f}", ha="center", va="center", fontsize=7,
+            column,
+            row,
+            f"{table[row, column]:.2f}",
+            ha="center",
+            va="center",
+            fontsize=7,
             color=page.PAPER if dark else page.INK,
-        )  # fmt: skip
+        )
     axes.set_xticks(range(most), [f"z{i + 1}" for i in range(most)])
     axes.set_yticks(range(len(rates)), list(rates))
     axes.set_title(title or "KL of each layer (nats)", loc="left", fontsize=9)
@@ -159,13 +168,16 @@ def adversaries(found: Mapping[Cell, Robustness], path: str | Path) -> None:
     for one in found.values():
         clean, target, perturbation, drawn = one.example
         added = perturbation[chosen]
-        rows.append([seen(clean), changed(added), seen(clean + added), seen(drawn[chosen]),
-                     seen(target)])  # fmt: skip
+        rows.append(
+            [seen(clean), changed(added), seen(clean + added), seen(drawn[chosen]), seen(target)]
+        )
     picture_grid(
-        np.array(rows), [cell.label for cell in found],
-        ["input", "perturbation", "perturbed", "is drawn as", "target"], path,
+        np.array(rows),
+        [cell.label for cell in found],
+        ["input", "perturbation", "perturbed", "is drawn as", "target"],
+        path,
         title=f"penalty weight {penalty:.4g}",
-    )  # fmt: skip
+    )
 
 
 @torch.inference_mode()

@@ -70,19 +70,31 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
 
 def rehearsal(settings: RobustnessSettings) -> RobustnessSettings:
     """The same on a few images and steps."""
-    return settings.model_copy(update={
-        "events": 96, "seeds": (0,), "betas": (1.0, 4.0), "layers": (2,), "pairs": 2,
-        "strengths": 4, "evaluations": 6, "images": 24, "reduction": max(settings.reduction, 2),
-        "training": {**settings.training, "steps": 4, "batch_size": 16},
-    })  # fmt: skip
+    return settings.model_copy(
+        update={
+            "events": 96,
+            "seeds": (0,),
+            "betas": (1.0, 4.0),
+            "layers": (2,),
+            "pairs": 2,
+            "strengths": 4,
+            "evaluations": 6,
+            "images": 24,
+            "reduction": max(settings.reduction, 2),
+            "training": {**settings.training, "steps": 4, "batch_size": 16},
+        }
+    )
 
 
 def wanted(settings: RobustnessSettings, out: Path) -> Wanted:
     """Which images."""
     return Wanted(
-        path=Path(settings.path) if settings.path else None, events=settings.events,
-        images=settings.images, reduction=settings.reduction, folder=out / "sets",
-    )  # fmt: skip
+        path=Path(settings.path) if settings.path else None,
+        events=settings.events,
+        images=settings.images,
+        reduction=settings.reduction,
+        folder=out / "sets",
+    )
 
 
 def cells(settings: RobustnessSettings) -> list[Cell]:
@@ -96,10 +108,11 @@ def cells(settings: RobustnessSettings) -> list[Cell]:
 def trained(cell: Cell, material: Material, settings: RobustnessSettings, run: Path) -> None:
     """Train the model of a cell unless it is there; one that was stopped goes on."""
     model = {
-        "architecture": "hierarchy", **material.network,
+        "architecture": "hierarchy",
+        **material.network,
         "latent_sizes": list(LATENT_SIZES[-cell.layers :]),
         "likelihood_on": LIKELIHOOD_ON[cell.kind],
-    }  # fmt: skip
+    }
     bits = {"free_bits": settings.free_bits, "free_bits_on": "all"} if cell.layers > 1 else {}
     objective = {"name": cell.kind, "beta": cell.beta, **bits}
     values = {**settings.training, "model": model, "objective": objective, "seed": cell.seed}
@@ -113,10 +126,14 @@ def measured(run: Path, material: Material, settings: RobustnessSettings) -> Rob
     """Attack a trained model and add noise, on the same images for all models."""
     model = load_checkpoint(run).model
     return measure_robustness(
-        model, scale_to_range(material.images, model.likelihood), factors=material.factors,
-        pairs=settings.pairs, strengths=2.0 ** np.linspace(-20, 20, settings.strengths),
-        scales=settings.noise, evaluations=settings.evaluations,
-    )  # fmt: skip
+        model,
+        scale_to_range(material.images, model.likelihood),
+        factors=material.factors,
+        pairs=settings.pairs,
+        strengths=2.0 ** np.linspace(-20, 20, settings.strengths),
+        scales=settings.noise,
+        evaluations=settings.evaluations,
+    )
 
 
 def write_tables(found: Found, short: Shortfalls, out: Path) -> None:

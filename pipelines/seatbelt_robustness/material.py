@@ -126,14 +126,18 @@ def glitches(wanted: Wanted) -> Material:
     return Material(
         training=read_training_data([known], shape=shape),
         network={"network": "glitch", "glitch": {"image_shape": list(shape)}},
-        images=reduce(x, shape), factors=classes[:, None],
-    )  # fmt: skip
+        images=reduce(x, shape),
+        factors=classes[:, None],
+    )
 
 
 MATERIALS: dict[MaterialName, Callable[[Wanted], Material]] = {
-    "dsprites": dsprites, "chairs": chairs, "faces": faces, "celeba": celeba,
+    "dsprites": dsprites,
+    "chairs": chairs,
+    "faces": faces,
+    "celeba": celeba,
     "glitches": glitches,
-}  # fmt: skip
+}
 
 _COMMON = 0.9
 
@@ -143,9 +147,11 @@ def _pictures(whole: FactorData, wanted: Wanted) -> Material:
     count = min(wanted.events, len(whole) - wanted.images)
     if count < 1:
         raise InputError(
-            "too few images", where=whole.description, expected=f"more than {wanted.images}",
+            "too few images",
+            where=whole.description,
+            expected=f"more than {wanted.images}",
             found=len(whole),
-        )  # fmt: skip
+        )
     known = np.sort(np.random.default_rng(0).choice(len(whole), count, replace=False))
     others = np.ones(len(whole), bool)
     others[known] = False
@@ -192,9 +198,12 @@ def _test_rows(events: SpectrogramSet, path: Path) -> NDArray[np.int64]:
     rows = np.flatnonzero(events.usable & (split == "test"))
     if len(rows) == 0:
         raise InputError(
-            "no test events to attack", where=path, expected='rows whose split is "test"',
-            found=sorted(set(split.tolist())), remedy="`glitchvae dataset split` divides a set.",
-        )  # fmt: skip
+            "no test events to attack",
+            where=path,
+            expected='rows whose split is "test"',
+            found=sorted(set(split.tolist())),
+            remedy="`glitchvae dataset split` divides a set.",
+        )
     return rows
 
 

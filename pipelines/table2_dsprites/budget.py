@@ -71,10 +71,12 @@ def within_budget(settings: StudySettings, cost: Cost, hours: float) -> StudySet
         if steps >= fewest or (seeds == 1 and steps > 0):
             return settings.model_copy(update={"seeds": seeds, "steps": min(settings.steps, steps)})
     raise ConfigError(
-        "the budget is too small for one seed", where="budget", found=f"{hours:g} h",
+        "the budget is too small for one seed",
+        where="budget",
+        found=f"{hours:g} h",
         expected=f"more than {cost.scoring / 3600:.2g} h, which scoring its models takes",
         remedy="Give more hours, or score fewer points: study.points and study.protocol.",
-    )  # fmt: skip
+    )
 
 
 def _seconds_of_scoring(settings: StudySettings, data: FactorData, device: str) -> float:

@@ -19,9 +19,14 @@ from .study import run_study
 from .table2 import StudySettings, describe
 
 TINY = {
-    "steps": 6, "seeds": 1, "batch_size": 8, "reduction": 2, "points": 240, "kept": 20,
+    "steps": 6,
+    "seeds": 1,
+    "batch_size": 8,
+    "reduction": 2,
+    "points": 240,
+    "kept": 20,
     "protocol": Protocol(train=160, test=80, batch=8, rounds=1, groups=4, refits=0),
-}  # fmt: skip
+}
 
 
 class Table2Settings(Settings):
@@ -45,9 +50,14 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     tell(describe(study))
     with progress_of("table 2", study.models * study.steps, "updates") as progress:
         claims = run_study(
-            study, data, out, published=settings.published, device=device, progress=progress,
+            study,
+            data,
+            out,
+            published=settings.published,
+            device=device,
+            progress=progress,
             report=tell,
-        )  # fmt: skip
+        )
     print(claims_markdown(claims), end="")
 
 

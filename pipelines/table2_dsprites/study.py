@@ -122,8 +122,9 @@ def write_codes(settings: StudySettings, points: FactorData, cells: list[Cell], 
     for cell in cells:
         codes = encode(load_checkpoint(cell.folder(out)).model, few.to_training())
         columns: dict[str, object] = {
-            "row": [cell.row.name] * len(few), "seed": np.full(len(few), cell.seed, np.int16)
-        }  # fmt: skip
+            "row": [cell.row.name] * len(few),
+            "seed": np.full(len(few), cell.seed, np.int16),
+        }
         columns |= {n: few.factors[:, k].astype(np.int8) for k, n in enumerate(few.names)}
         columns |= {f"z_{d}": z for d, z in enumerate(codes.mean.T, start=1)}
         parts.append(pa.table(columns))

@@ -158,16 +158,24 @@ class StudySettings(Settings):
     def config(self, row: Row, seed: int, shape: tuple[int, int, int]) -> TrainingConfig:
         """The training of one cell."""
         model = {
-            "architecture": "image", "network": self.network, "image_shape": shape,
-            "latent_size": self.latent_size, "likelihood": "bernoulli",
-        }  # fmt: skip
+            "architecture": "image",
+            "network": self.network,
+            "image_shape": shape,
+            "latent_size": self.latent_size,
+            "likelihood": "bernoulli",
+        }
         objective = {**self.changes.get(row.objective, {}), **row.settings(self.steps)}
         return TrainingConfig(
-            objective=read_objective(objective), steps=self.steps,
-            batch_size=self.batch_size, learning_rate=self.learning_rate,
-            learning_rate_schedule="constant", seed=seed, model=model,  # pyright: ignore[reportArgumentType]
-            log_every=max(self.steps // LOGGED, 1), save_every=max(self.steps // 5, 1),
-        )  # fmt: skip
+            objective=read_objective(objective),
+            steps=self.steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            learning_rate_schedule="constant",
+            seed=seed,
+            model=model,  # pyright: ignore[reportArgumentType]
+            log_every=max(self.steps // LOGGED, 1),
+            save_every=max(self.steps // 5, 1),
+        )
 
 
 class Cell(NamedTuple):
@@ -201,9 +209,12 @@ def partner_of(cell: Cell, out: Path) -> Cell:
     """A Bottleneck model of the same seed whose capacity is the rate that `cell` ended with."""
     (rate,) = (r.score.value for r in read_result(cell, out) if r.score.metric == "rate")
     row = Row(
-        objective="bottleneck", parameter="capacity", value=rate, ramp=_THIRD,
+        objective="bottleneck",
+        parameter="capacity",
+        value=rate,
+        ramp=_THIRD,
         partner_of=cell.row.name,
-    )  # fmt: skip
+    )
     return Cell(row, cell.seed)
 
 
@@ -230,9 +241,14 @@ def describe(settings: StudySettings) -> str:
 
 
 def train_cells(
-    cells: Sequence[Cell], settings: StudySettings, data: PictureData, out: Path,
-    *, device: str = "cpu", progress: Progress = lambda _: None,
-) -> None:  # fmt: skip
+    cells: Sequence[Cell],
+    settings: StudySettings,
+    data: PictureData,
+    out: Path,
+    *,
+    device: str = "cpu",
+    progress: Progress = lambda _: None,
+) -> None:
     """Train the models of one row; what is trained already stays as it is.
 
     Args:
@@ -256,9 +272,13 @@ def train_cells(
 
 
 def _train_together(
-    cells: Sequence[Cell], settings: StudySettings, data: PictureData, out: Path, device: str,
+    cells: Sequence[Cell],
+    settings: StudySettings,
+    data: PictureData,
+    out: Path,
+    device: str,
     progress: Progress,
-) -> None:  # fmt: skip
+) -> None:
     row, seed = cells[0]
     folder = cells[0].folder(out).parent
     members = {
@@ -266,10 +286,14 @@ def _train_together(
         for cell in cells
     }
     train_ensemble(
-        data, settings.config(row, seed, data.shape), members, folder,
-        resume=(folder / "resume").exists(), device=device,
+        data,
+        settings.config(row, seed, data.shape),
+        members,
+        folder,
+        resume=(folder / "resume").exists(),
+        device=device,
         progress=lambda updates: progress(updates * len(cells)),
-    )  # fmt: skip
+    )
 
 
 def score_cell(

@@ -71,9 +71,10 @@ Shortfalls = Mapping[Cell, Sequence[str]]
 
 
 def summarise(
-    results: Iterable[Result], published: Mapping[tuple[str, str], float] | None = None,
+    results: Iterable[Result],
+    published: Mapping[tuple[str, str], float] | None = None,
     shortfalls: Shortfalls | None = None,
-) -> tuple[Line, ...]:  # fmt: skip
+) -> tuple[Line, ...]:
     """The table: every row and metric over its seeds.
 
     Args:
@@ -88,9 +89,7 @@ def summarise(
     return tuple(_line(key, np.array(v), published.get(key[:2])) for key, v in cells.items())
 
 
-def _line(
-    key: tuple[str, str, str], values: NDArray[np.float64], published: float | None
-) -> Line:  # fmt: skip
+def _line(key: tuple[str, str, str], values: NDArray[np.float64], published: float | None) -> Line:
     low, lower, median, upper, high = np.quantile(values[:, 0], (0.05, 0.25, 0.5, 0.75, 0.95))
     verdict: Verdict = "cannot be judged"
     fell_short = int(values[:, 2].sum())
@@ -98,10 +97,16 @@ def _line(
         verdict = "consistent" if low <= published <= high else "not consistent"
     nan = float("nan")
     return Line(
-        *key, float(median), float(lower), float(upper), len(values),
-        float(np.median(values[:, 1])), nan if published is None else published, verdict,
+        *key,
+        float(median),
+        float(lower),
+        float(upper),
+        len(values),
+        float(np.median(values[:, 1])),
+        nan if published is None else published,
+        verdict,
         fell_short,
-    )  # fmt: skip
+    )
 
 
 def judge_claims(

@@ -252,7 +252,8 @@ def flat(x):
         (lambda: gv.disentanglement(flat, KNOWN, points=1), ConfigError, "points"),
         (lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], "l"), ConfigError, "unknown goal"),
         (
-            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], method="x"), ConfigError,
+            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], method="x"),
+            ConfigError,
             "unknown method 'x'",
         ),
         (lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:5]), InputError, "no pairs"),
@@ -262,45 +263,54 @@ def flat(x):
         (lambda: gv.attack("default", PICTURES[:2], PICTURES[2:4]), ModelError, "nothing that en"),
         (lambda: gv.attack(Encoder, PICTURES[:2], PICTURES[2:4]), ModelError, "Encoder"),
         (
-            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], "output"), ModelError,
+            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], "output"),
+            ModelError,
             "an encoder alone draws nothing",
         ),
         (lambda: gv.attack(nn.Identity(), PICTURES[:2], PICTURES[2:4]), ModelError, "is no code"),
         (
-            lambda: gv.attack(lambda x: flat(x).detach(), PICTURES[:2], PICTURES[2:4]), ModelError,
+            lambda: gv.attack(lambda x: flat(x).detach(), PICTURES[:2], PICTURES[2:4]),
+            ModelError,
             "codes without a gradient",
         ),
         (
             lambda: gv.attack(lambda x: flat(x) + torch.rand(1), PICTURES[:2], PICTURES[2:4]),
-            ModelError, "another code for the same images",
+            ModelError,
+            "another code for the same images",
         ),
         (
             lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], penalty_weights=[2, 1]),
-            InputError, "out of order",
+            InputError,
+            "out of order",
         ),
         (
             lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], penalty_weights="all"),
-            InputError, "no list of numbers",
+            InputError,
+            "no list of numbers",
         ),
         (
-            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], layers=[2]), InputError,
+            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], layers=[2]),
+            InputError,
             "no such latent layer",
         ),
         (lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], layers=1), ConfigError, "layers"),
         (
-            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], channels=2), InputError,
+            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], channels=2),
+            InputError,
             "no such channels",
         ),
         (
-            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], evaluations=0), ConfigError,
+            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], evaluations=0),
+            ConfigError,
             "evaluations",
         ),
         (
-            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], data_range=(-1, 1)), InputError,
+            lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], data_range=(-1, 1)),
+            InputError,
             r"no images; expected \(P, C, H, W\)",
         ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):

@@ -27,13 +27,23 @@ def weights(folder) -> bytes:
 
 def test_a_training_on_an_array_is_that_of_the_room_below(pictures, tmp_path):
     made = gv.train(
-        pictures, "factor", 4, gamma=7, latent_size=3, batch_size=16, seed=5,
-        output=tmp_path / "one", **QUICK,
-    )  # fmt: skip
+        pictures,
+        "factor",
+        4,
+        gamma=7,
+        latent_size=3,
+        batch_size=16,
+        seed=5,
+        output=tmp_path / "one",
+        **QUICK,
+    )
     config = TrainingConfig(
-        objective=OBJECTIVES["factor"](gamma=7), steps=4, batch_size=16, seed=5,
+        objective=OBJECTIVES["factor"](gamma=7),
+        steps=4,
+        batch_size=16,
+        seed=5,
         model=ImageVAESettings(network="reference", image_shape=(1, 16, 16), latent_size=3),
-    )  # fmt: skip
+    )
     train(PictureData.from_images(pictures), config, tmp_path / "other")
     assert weights(made.path) == weights(tmp_path / "other")
     assert made.card.objective["gamma"] == 7
@@ -100,12 +110,15 @@ def test_a_run_goes_on(pictures, tmp_path):
         (None, "image", "burgess"),
         ("reference", "image", "reference"),
         ({"network": "chen-mlp"}, "image", "chen-mlp"),
-        ({"architecture": "hierarchy", "latent_sizes": (4, 2), "network": "reference"},
-         "hierarchy", "reference"),
+        (
+            {"architecture": "hierarchy", "latent_sizes": (4, 2), "network": "reference"},
+            "hierarchy",
+            "reference",
+        ),
         ("hierarchy", "hierarchy", "burgess"),
         (ImageVAESettings(network="reference", image_shape=(1, 16, 16)), "image", "reference"),
     ],
-)  # fmt: skip
+)
 def test_networks_are_named_described_or_given(network, architecture, name, pictures):
     made = gv.train(pictures[:8], "beta", 1, network=network, device="cpu")
     assert made.card.architecture == architecture
@@ -123,9 +136,15 @@ def test_a_model_of_ours_is_trained_further(model, pictures):
 def test_a_network_of_ones_own_learns(own_vae, data, tmp_path):
     before = {name: value.clone() for name, value in own_vae.state_dict().items()}
     made = gv.train(
-        data, "tc", 60, network=own_vae, learning_rate=0.02, device="cpu", log_every=5,
+        data,
+        "tc",
+        60,
+        network=own_vae,
+        learning_rate=0.02,
+        device="cpu",
+        log_every=5,
         output=tmp_path / "run",
-    )  # fmt: skip
+    )
     assert all(torch.equal(value, before[name]) for name, value in own_vae.state_dict().items())
     log = np.genfromtxt(tmp_path / "run" / "log.csv", delimiter=",", names=True)
     assert log["reconstruction"][-1] < 0.7 * log["reconstruction"][0]
@@ -171,8 +190,14 @@ def test_processes_of_torchrun_need_a_folder(pictures, tmp_path):
         "import numpy as np, glitchvae as gv\n"
         "gv.train(np.zeros((8, 16, 16)), 'beta', 1, network='chen-mlp', device='cpu')"
     )
-    environment = {**os.environ, "RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0",
-                   "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "RANK": "0",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
     )
@@ -216,14 +241,16 @@ GLITCHES = np.ones((2, 4, 140, 170), np.float32)
         (lambda: gv.train(PICTURES, network=torch.nn.Linear), ModelError, r"Linear\(…\)"),
         (lambda: gv.train(PICTURES, network=torch.nn.Linear(2, 2)), ModelError, "no method enc"),
         (
-            lambda: gv.train(GLITCHES, network=GlitchVAESettings(), latent_size=3), ConfigError,
+            lambda: gv.train(GLITCHES, network=GlitchVAESettings(), latent_size=3),
+            ConfigError,
             "unknown setting 'latent_size'",
         ),
         (lambda: gv.train(PICTURES[:, :8], "beta"), ConfigError, "at least 16 x 16 pixels"),
         (lambda: gv.train(PICTURES, "consistent", 1, **QUICK), ModelError, "images of glitches"),
         (
             lambda: gv.train(gv.Dataset(PICTURES, split=["test"] * 8), "beta", **QUICK),
-            ModelError, r"no event to train on.*\['test'\]",
+            ModelError,
+            r"no event to train on.*\['test'\]",
         ),
         (lambda: gv.train([], "beta"), InputError, "no pictures"),
         (lambda: gv.train(PICTURES + np.nan, "beta"), InputError, "range in row 0"),
@@ -231,7 +258,7 @@ GLITCHES = np.ones((2, 4, 140, 170), np.float32)
         (lambda: gv.train(PICTURES, "beta", resume=True), InputError, "expected output=…"),
         (lambda: gv.train(PICTURES, device="tpu"), ConfigError, "no device 'tpu'"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()

@@ -382,14 +382,20 @@ class TestIndex:
         archive.info()
         archive.append(make_embeddings(3, "L1"))
         holder = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent("""
+            [
+                sys.executable,
+                "-c",
+                textwrap.dedent("""
                 import duckdb, sys
                 connection = duckdb.connect(sys.argv[1])
                 print("held", flush=True)
                 sys.stdin.read()
-            """), str(archive.path / "archive.duckdb")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+            """),
+                str(archive.path / "archive.duckdb"),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         holder.stdout.readline()
         try:
             assert len(archive.embeddings()) == 6

@@ -22,17 +22,32 @@ START = 1187008882.0
 def make_embeddings(count, *, start=START, status="ok"):
     rng = np.random.default_rng(int(start))
     gps = start + np.arange(count)
-    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty", "f_max",
-               "block_duration", "class_probability")  # fmt: skip
+    columns = (
+        "snr",
+        "peak_frequency",
+        "q",
+        "duration",
+        "bandwidth",
+        "novelty",
+        "f_max",
+        "block_duration",
+        "class_probability",
+    )
     mean, log_var = rng.normal(size=(2, count, 3))
     if status != "ok":
         mean[:] = log_var[:] = np.nan
     return Embeddings(
-        event_id=[f"L1-{t:.4f}" for t in gps], gps=gps, ifo=["L1"] * count,
-        **{name: rng.uniform(size=count) for name in columns}, mean=mean, log_var=log_var,
-        class_name=["Blip" if status == "ok" else ""] * count, status=[status] * count,
-        model={"name": "one", "digest": "one".ljust(64, "0")}, imaging={"name": "light"},
-    )  # fmt: skip
+        event_id=[f"L1-{t:.4f}" for t in gps],
+        gps=gps,
+        ifo=["L1"] * count,
+        **{name: rng.uniform(size=count) for name in columns},
+        mean=mean,
+        log_var=log_var,
+        class_name=["Blip" if status == "ok" else ""] * count,
+        status=[status] * count,
+        model={"name": "one", "digest": "one".ljust(64, "0")},
+        imaging={"name": "light"},
+    )
 
 
 def make_images(rows):
@@ -97,12 +112,26 @@ def test_no_images_are_asked_for(root):
 @pytest.mark.parametrize(
     "text",
     [
-        b"", b"null", b"3", b'"L1"', b"[]", b"[1, 2]", b'{"L1": 3}', b'{"L1": null}',
-        b'{"L1": [1]}', b'{"L1": ["early", "late"]}', b'{"L1": [NaN, Infinity]}',
-        b'{"L1": [-1e300, 1e300]}', b'{"L1": [5000, 20]}', b"{", b"\xff\xfe", b"[" * 100_000,
-        b'{"version": 9, "spans": {}}', None,
+        b"",
+        b"null",
+        b"3",
+        b'"L1"',
+        b"[]",
+        b"[1, 2]",
+        b'{"L1": 3}',
+        b'{"L1": null}',
+        b'{"L1": [1]}',
+        b'{"L1": ["early", "late"]}',
+        b'{"L1": [NaN, Infinity]}',
+        b'{"L1": [-1e300, 1e300]}',
+        b'{"L1": [5000, 20]}',
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"version": 9, "spans": {}}',
+        None,
     ],
-)  # fmt: skip
+)
 def test_no_times_that_a_job_looked_at(root, text):
     folder = interrupt(root, FIRST, SECOND)
     (folder / "spans.json").unlink()
@@ -198,10 +227,19 @@ def with_odd_attributes(path):
 
 
 DAMAGES = [
-    cut, empty, newer, of_another_kind, with_a_column_more, with_a_column_twice, without_a_column,
-    with_text_for_times, without_a_code, without_identifiers, with_an_unknown_status,
+    cut,
+    empty,
+    newer,
+    of_another_kind,
+    with_a_column_more,
+    with_a_column_twice,
+    without_a_column,
+    with_text_for_times,
+    without_a_code,
+    without_identifiers,
+    with_an_unknown_status,
     with_odd_attributes,
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -361,9 +399,7 @@ def test_archives_that_were_locked(real_data, tmp_path, name):
     shutil.copytree(source, root)
     for path in [root, *root.rglob("*")]:
         path.chmod(0o755)
-    pieces = [
-        *root.glob("parts/.running-*/????????.parquet"), *root.glob("parts/*.parquet")
-    ]  # fmt: skip
+    pieces = [*root.glob("parts/.running-*/????????.parquet"), *root.glob("parts/*.parquet")]
     events = {event for path in pieces for event in pq.read_table(path)["event_id"].to_pylist()}
     batches = [*root.glob("parts/.running-*/*.views.parquet"), *root.glob("views/*.parquet")]
     pictures = {event for path in batches for event in pq.read_table(path)["event_id"].to_pylist()}

@@ -12,15 +12,31 @@ from glitchvae.embedding import UNCERTAINTIES, Embeddings
 def make_embeddings(count, start):
     rng = np.random.default_rng(5)
     gps = start + np.arange(count)
-    numbers = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty", "f_max",
-               "block_duration", "class_probability", *UNCERTAINTIES)  # fmt: skip
+    numbers = (
+        "snr",
+        "peak_frequency",
+        "q",
+        "duration",
+        "bandwidth",
+        "novelty",
+        "f_max",
+        "block_duration",
+        "class_probability",
+        *UNCERTAINTIES,
+    )
     return Embeddings(
-        event_id=[f"H1-{t:.4f}" for t in gps], gps=gps, ifo=["H1"] * count,
+        event_id=[f"H1-{t:.4f}" for t in gps],
+        gps=gps,
+        ifo=["H1"] * count,
         **{name: rng.uniform(size=count) for name in numbers},
-        mean=rng.normal(size=(count, 3)), log_var=rng.normal(size=(count, 3)),
-        class_name=["Blip"] * count, status=["ok"] * count, split=["test"] * count,
-        model={"name": "one", "digest": "one".ljust(64, "0")}, imaging={"name": "light"},
-    )  # fmt: skip
+        mean=rng.normal(size=(count, 3)),
+        log_var=rng.normal(size=(count, 3)),
+        class_name=["Blip"] * count,
+        status=["ok"] * count,
+        split=["test"] * count,
+        model={"name": "one", "digest": "one".ljust(64, "0")},
+        imaging={"name": "light"},
+    )
 
 
 def test_parts_of_both_ages_are_read_together(tmp_path):

@@ -44,9 +44,11 @@ def search_for_classes(events, middles, rng) -> None:
     archive = events_of(*draw(middles, counts, rng), rng)
     begin, used = time.perf_counter(), time.process_time()
     found = discover(archive, prototypes)
-    print(f"discovery of {len(archive):,} events: {time.perf_counter() - begin:.1f} s,",
-          f"{time.process_time() - used:.1f} s of processor time,",
-          f"{len(found.candidates)} candidates, peak memory {peak():.2f} GiB")  # fmt: skip
+    print(
+        f"discovery of {len(archive):,} events: {time.perf_counter() - begin:.1f} s,",
+        f"{time.process_time() - used:.1f} s of processor time,",
+        f"{len(found.candidates)} candidates, peak memory {peak():.2f} GiB",
+    )
     for candidate in found.candidates:
         of_it = int((candidate.members < NEW).sum())
         print(f"{candidate.name}: {len(candidate.members)} events, {of_it} of the {NEW} new ones")
@@ -68,13 +70,22 @@ def events_of(codes, labels, rng) -> Embeddings:
         event_id=np.array([f"e{n}" for n in range(count)], dtype=object),
         gps=1_238_166_018.0 + rng.uniform(0.0, 30 * 86400.0, count),
         ifo=rng.choice(["H1", "L1"], count).astype(object),
-        snr=numbers[0], peak_frequency=numbers[1], q=numbers[2], duration=numbers[3],
-        bandwidth=numbers[4], mean=codes, log_var=np.zeros_like(codes),
-        class_name=labels, class_probability=np.ones(count), novelty=np.zeros(count),
-        f_max=np.full(count, 2048.0), block_duration=np.full(count, 64.0),
-        status=np.full(count, "ok", dtype=object), label=np.full(count, "", dtype=object),
+        snr=numbers[0],
+        peak_frequency=numbers[1],
+        q=numbers[2],
+        duration=numbers[3],
+        bandwidth=numbers[4],
+        mean=codes,
+        log_var=np.zeros_like(codes),
+        class_name=labels,
+        class_probability=np.ones(count),
+        novelty=np.zeros(count),
+        f_max=np.full(count, 2048.0),
+        block_duration=np.full(count, 64.0),
+        status=np.full(count, "ok", dtype=object),
+        label=np.full(count, "", dtype=object),
         model={"name": "drawn", "digest": "0" * 64},
-    )  # fmt: skip
+    )
 
 
 def search_for_neighbours(events: Embeddings, queries: int = 50) -> None:

@@ -35,9 +35,13 @@ def simulate_segments(folder: Path, count: int) -> list[Path]:
     for number, path in enumerate(paths):
         if not path.exists():
             strain, _ = simulate_strain(
-                SECONDS, "H1", number, sample_rate=RATE, glitches=GLITCHES,
+                SECONDS,
+                "H1",
+                number,
+                sample_rate=RATE,
+                glitches=GLITCHES,
                 start=START + number * SECONDS,
-            )  # fmt: skip
+            )
             write_gwosc(path, strain)
     return paths
 
@@ -96,12 +100,19 @@ def search(folder: Path) -> dict[str, float]:
     mean = rng.normal(size=(EVENTS, SIZE)).astype(np.float32)
     archive.append(
         Embeddings(
-            event_id=[f"H1-{t:.4f}" for t in gps], gps=gps, ifo=["H1"] * EVENTS,
-            **dict.fromkeys(columns, unknown), mean=mean, log_var=mean, class_name=names,
-            f_max=unknown, block_duration=unknown, status=["ok"] * EVENTS,
+            event_id=[f"H1-{t:.4f}" for t in gps],
+            gps=gps,
+            ifo=["H1"] * EVENTS,
+            **dict.fromkeys(columns, unknown),
+            mean=mean,
+            log_var=mean,
+            class_name=names,
+            f_max=unknown,
+            block_duration=unknown,
+            status=["ok"] * EVENTS,
             model={"name": "bench", "digest": "0" * 64},
         )
-    )  # fmt: skip
+    )
     first = timed(lambda: archive.nearest(mean[0], NEIGHBOURS))
     later = [timed(lambda n=n: archive.nearest(mean[n], NEIGHBOURS)) for n in range(10)]
     matrix = mean.astype(np.float64)

@@ -70,9 +70,13 @@ def write_set(path: Path, events: int) -> None:
     column = np.zeros(events)
     names = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
     SpectrogramSet(
-        images=images, event_id=[str(i) for i in range(events)], ifo=["H1"] * events,
-        **dict.fromkeys(names, column), f_max=column + 2048, status=["ok"] * events,
-    ).write(path)  # fmt: skip
+        images=images,
+        event_id=[str(i) for i in range(events)],
+        ifo=["H1"] * events,
+        **dict.fromkeys(names, column),
+        f_max=column + 2048,
+        status=["ok"] * events,
+    ).write(path)
 
 
 def from_data(data: TrainingData, batch: int, rng: np.random.Generator) -> Iterator[torch.Tensor]:

@@ -60,9 +60,7 @@ def main() -> None:
         clock(metric.__name__, begin)
     begin = now()
     log_var = codes.log_var if options.sampled else None
-    scores = measure(
-        codes.mean, points.factors, points.names, log_var=log_var, protocol=protocol
-    )  # fmt: skip
+    scores = measure(codes.mean, points.factors, points.names, log_var=log_var, protocol=protocol)
     clock("all, with baselines", begin)
     for metric, representation, *numbers in scores:
         print(f"{metric:22s}{representation:9s}" + "".join(f"{n:9.3f}" for n in numbers))

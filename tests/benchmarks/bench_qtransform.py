@@ -55,10 +55,13 @@ class Setting:
 SETTINGS = (
     Setting(name="8 s at 4 kHz, whitened", duration=8, sample_rate=4096, whitened=True, bar=30),
     Setting(
-        name="64 s at 16 kHz, with whitening", duration=64, sample_rate=16384, whitened=False,
+        name="64 s at 16 kHz, with whitening",
+        duration=64,
+        sample_rate=16384,
+        whitened=False,
         bar=20,
     ),
-)  # fmt: skip
+)
 
 
 def noise_with_glitches(setting: Setting, batch: int) -> tuple[np.ndarray, np.ndarray]:

@@ -67,9 +67,14 @@ def config(device: str, **changes: Any) -> Any:
     from glitchvae.training import TrainingConfig
 
     return TrainingConfig(
-        objective=Beta(beta=BETA), model=model_settings(), batch_size=BATCH, steps=300_000,
-        learning_rate=1e-4, learning_rate_schedule="constant", **changes,
-    )  # fmt: skip
+        objective=Beta(beta=BETA),
+        model=model_settings(),
+        batch_size=BATCH,
+        steps=300_000,
+        learning_rate=1e-4,
+        learning_rate_schedule="constant",
+        **changes,
+    )
 
 
 def synchronised(device: str) -> float:
@@ -97,9 +102,14 @@ def picture_data(path: Path) -> Any:
     pixels = np.load(path)
     none = text_or_empty(None, len(pixels))
     return PictureData(
-        pixels=torch.from_numpy(pixels), shape=(1, 64, 64), packed=True, labels=none, split=none,
-        description="dSprites", digest=digest_of(pixels),
-    )  # fmt: skip
+        pixels=torch.from_numpy(pixels),
+        shape=(1, 64, 64),
+        packed=True,
+        labels=none,
+        split=none,
+        description="dSprites",
+        digest=digest_of(pixels),
+    )
 
 
 def some_pictures(path: Path, count: int) -> np.ndarray:
@@ -187,18 +197,22 @@ def time_pythae(path: Path, steps: int, device: str) -> float:
     images = torch.from_numpy(some_pictures(path, BATCH * steps)).float()
     with tempfile.TemporaryDirectory() as folder:
         trainer = BaseTrainer(
-            BetaVAE(settings, Encoder(), Decoder()), BaseDataset(images, torch.zeros(len(images))),
+            BetaVAE(settings, Encoder(), Decoder()),
+            BaseDataset(images, torch.zeros(len(images))),
             training_config=BaseTrainerConfig(
-                output_dir=folder, per_device_train_batch_size=BATCH, learning_rate=1e-4,
+                output_dir=folder,
+                per_device_train_batch_size=BATCH,
+                learning_rate=1e-4,
                 no_cuda=not device.startswith("cuda"),
             ),
-        )  # fmt: skip
+        )
         trainer.prepare_training()
         whole = trainer.train_loader
         trainer.train_loader = DataLoader(
-            BaseDataset(images[: BATCH * WARM], torch.zeros(BATCH * WARM)), BATCH,
+            BaseDataset(images[: BATCH * WARM], torch.zeros(BATCH * WARM)),
+            BATCH,
             collate_fn=whole.collate_fn,
-        )  # fmt: skip
+        )
         trainer.train_step(1)
         trainer.train_loader = whole
         begin = synchronised(device)

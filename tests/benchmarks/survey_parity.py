@@ -86,15 +86,19 @@ def main() -> None:
     rng = np.random.default_rng(options.seed)
     real = list(real_events(options.data, options.real, rng))
     simulated = list(simulated_events(options.simulated, rng))
-    print(f"{'':10} {'events':>6} {'same plane':>10} {'median':>9} {'worst':>9} {'largest':>9} "
-          f"{'pixel':>9}")  # fmt: skip
+    print(
+        f"{'':10} {'events':>6} {'same plane':>10} {'median':>9} {'worst':>9} {'largest':>9} "
+        f"{'pixel':>9}"
+    )
     for name, events in (("real", real), ("simulated", simulated), ("all", real + simulated)):
         if events:
             print(describe(name, events))
     for event in real + simulated:
         if not event.same_plane:
-            print(f"other plane at {event.gps:.4f}: gwpy {event.q_gwpy:.2f}, "
-                  f"engine {event.q_engine:.2f}")  # fmt: skip
+            print(
+                f"other plane at {event.gps:.4f}: gwpy {event.q_gwpy:.2f}, "
+                f"engine {event.q_engine:.2f}"
+            )
     sys.exit(0 if ParityReport(events=tuple(real + simulated)).passed else 1)
 
 

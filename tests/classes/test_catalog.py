@@ -73,13 +73,19 @@ def test_official_taxonomies_are_complete(catalog, taxonomy, labels):
 @pytest.mark.parametrize(
     ("label", "name"),
     [
-        ("CROWN", "Fast_Scattering"), ("LOWFREQUENCYBLIP", "Blip_Low_Frequency"),
-        ("BLF", "Blip_Low_Frequency"), ("koi fish", "Koi_Fish"), ("TMT", "Tomte"),
-        ("45MHZLGHTMDLTN", "Light_Modulation"), ("70HZLINE", "70HzLine"),
-        ("air_compressor_50hz", "Air_Compressor"), ("HIGHFREQUENCYBURST", "High_Frequency_Burst"),
-        ("PIZZICATO", "Pizzicato"), ("1400_ripples", "1400Ripples"),
+        ("CROWN", "Fast_Scattering"),
+        ("LOWFREQUENCYBLIP", "Blip_Low_Frequency"),
+        ("BLF", "Blip_Low_Frequency"),
+        ("koi fish", "Koi_Fish"),
+        ("TMT", "Tomte"),
+        ("45MHZLGHTMDLTN", "Light_Modulation"),
+        ("70HZLINE", "70HzLine"),
+        ("air_compressor_50hz", "Air_Compressor"),
+        ("HIGHFREQUENCYBURST", "High_Frequency_Burst"),
+        ("PIZZICATO", "Pizzicato"),
+        ("1400_ripples", "1400Ripples"),
     ],
-)  # fmt: skip
+)
 def test_names_of_other_exports_resolve(catalog, label, name):
     assert catalog.find(label).name == name
     assert label in catalog

@@ -241,9 +241,14 @@ def test_discriminants_are_the_log_densities_of_a_gaussian_mixture(rng):
     centres, owners = rng.normal(size=(5, 3)), np.array([0, 1, 0, 1, 1])
     metric = rng.normal(size=(3, 3))
     prototypes = Prototypes(
-        names=("A", "B"), centres=centres, owners=owners, whitener=np.eye(3), temperature=1.0,
-        known_distances=np.zeros(1), metric=metric,
-    )  # fmt: skip
+        names=("A", "B"),
+        centres=centres,
+        owners=owners,
+        whitener=np.eye(3),
+        temperature=1.0,
+        known_distances=np.zeros(1),
+        metric=metric,
+    )
     codes = rng.normal(size=(20, 3))
     slopes, offsets, own = prototypes.discriminants
     each = codes @ slopes + offsets

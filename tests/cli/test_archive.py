@@ -89,13 +89,18 @@ def of_a_model(tmp_path, tiny_model, rng):
     columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty", "f_max")
     apart = np.where(np.arange(count) < 3, 9.0, 0.0)[:, None]
     rows = Embeddings(
-        event_id=[f"event{n}" for n in range(count)], gps=1000.0 + np.arange(count),
-        ifo=["H1"] * count, **{name: rng.uniform(8, 20, count) for name in columns},
-        mean=apart + rng.normal(size=(count, size)), log_var=rng.normal(size=(count, size)),
-        class_name=["Nonesuch"] * count, class_probability=np.full(count, 0.5),
-        block_duration=np.full(count, 8.0), status=["ok"] * count,
+        event_id=[f"event{n}" for n in range(count)],
+        gps=1000.0 + np.arange(count),
+        ifo=["H1"] * count,
+        **{name: rng.uniform(8, 20, count) for name in columns},
+        mean=apart + rng.normal(size=(count, size)),
+        log_var=rng.normal(size=(count, size)),
+        class_name=["Nonesuch"] * count,
+        class_probability=np.full(count, 0.5),
+        block_duration=np.full(count, 8.0),
+        status=["ok"] * count,
         model={"name": "tiny", "digest": checkpoint.digest},
-    )  # fmt: skip
+    )
     archive = create_archive(tmp_path / "archive")
     archive.append(rows)
     return archive
@@ -115,12 +120,18 @@ def test_classify_names_glitches_anew(of_a_model, tiny_model):
 def test_classify_knows_an_accepted_class(of_a_model, tiny_model, tmp_path):
     rows = of_a_model.embeddings()
     evidence = Evidence(
-        model=rows.model_digest, events=3, medoid="event0", p_value=1e-6, stability=0.9,
-        expected_per_month=0.0, nearest=("Blip",),
-    )  # fmt: skip
+        model=rows.model_digest,
+        events=3,
+        medoid="event0",
+        p_value=1e-6,
+        stability=0.9,
+        expected_per_month=0.0,
+        nearest=("Blip",),
+    )
     members = rows.take(np.arange(3))
-    review.write_draft(tmp_path / "own" / "candidates", draft_card("Pearls", members, evidence),
-                       members)  # fmt: skip
+    review.write_draft(
+        tmp_path / "own" / "candidates", draft_card("Pearls", members, evidence), members
+    )
     review.accept(tmp_path / "own", "Pearls", review.decide("accepted", "A. Name"))
     result = run(
         "classify", "--model", tiny_model, "--catalog", tmp_path / "own", archive=of_a_model
@@ -141,9 +152,14 @@ def test_label_by_any_spelling_of_a_class(archive):
 def test_label_by_a_class_of_ones_own(archive, tmp_path):
     rows = archive.embeddings()
     evidence = Evidence(
-        model=rows.model_digest, events=3, medoid="event0", p_value=1e-6, stability=0.9,
-        expected_per_month=0.0, nearest=("Blip",),
-    )  # fmt: skip
+        model=rows.model_digest,
+        events=3,
+        medoid="event0",
+        p_value=1e-6,
+        stability=0.9,
+        expected_per_month=0.0,
+        nearest=("Blip",),
+    )
     own, members = tmp_path / "glitch-catalog", rows.take(np.arange(3))
     review.write_draft(own / "candidates", draft_card("Pearls", members, evidence), members)
     assert run("label", "event1", "Pearls", archive=archive).exit_code == 1  # not decided yet

@@ -42,9 +42,19 @@ def test_embeddings_are_challenged(events, tiny_model, tmp_path):
 
 def test_strain_gets_injections(events, tiny_model, simulated_files):
     result = run(
-        events, simulated_files[0], "--model", tiny_model, "--class", "Whistle", "--snr", 20,
-        "--events", 3, "--imaging", "light",
-    )  # fmt: skip
+        events,
+        simulated_files[0],
+        "--model",
+        tiny_model,
+        "--class",
+        "Whistle",
+        "--snr",
+        20,
+        "--events",
+        3,
+        "--imaging",
+        "light",
+    )
     assert result.exit_code == 0, result.output
     assert "injected" in result.output
     assert "0 of 1" in result.output

@@ -52,8 +52,15 @@ def test_info_counts(own):
     result = run("info", own)
     assert result.exit_code == 0, result.output
     words = " ".join(result.output.split())
-    for text in ("Blip", "detectors H1 6, L1 6", "status ok 12", "to 2048 Hz 12",
-                 "GPS 1250000000.000 to 1250950400.000", "left out nothing", "1.1 MB"):  # fmt: skip
+    for text in (
+        "Blip",
+        "detectors H1 6, L1 6",
+        "status ok 12",
+        "to 2048 Hz 12",
+        "GPS 1250000000.000 to 1250950400.000",
+        "left out nothing",
+        "1.1 MB",
+    ):
         assert text in words
 
 
@@ -146,7 +153,8 @@ def test_missing_view_and_other_size_and_nan_are_counted_and_stored(tmp_path):
     write_gravity_spy(some_set(6, split=["train"] * 6), path)
     with h5py.File(path, "a") as file:
         del file["Blip/train/event0/4.0.png"]
-        for name, picture in (("event2", np.zeros((1, 9, 9))), ("event4", np.full((1, 140, 170), np.nan))):  # fmt: skip  # noqa: E501
+        small, empty = np.zeros((1, 9, 9)), np.full((1, 140, 170), np.nan)
+        for name, picture in (("event2", small), ("event4", empty)):
             del file[f"Blip/train/{name}/4.0.png"]
             file[f"Blip/train/{name}/4.0.png"] = picture
     result = run("convert", path, "-o", tmp_path / "a.h5")

@@ -39,12 +39,17 @@ def make_events(model, counts=(60, 60, 60, 40), seed=3):
     count = len(codes)
     columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration")
     return Embeddings(
-        event_id=[f"H1-{seed}-{n:04d}" for n in range(count)], gps=START + 100.0 * np.arange(count),
-        ifo=["H1", "L1"] * (count // 2), **{name: rng.uniform(1, 20, count) for name in columns},
-        mean=codes, log_var=np.zeros_like(codes), status=["ok"] * count,
+        event_id=[f"H1-{seed}-{n:04d}" for n in range(count)],
+        gps=START + 100.0 * np.arange(count),
+        ifo=["H1", "L1"] * (count // 2),
+        **{name: rng.uniform(1, 20, count) for name in columns},
+        mean=codes,
+        log_var=np.zeros_like(codes),
+        status=["ok"] * count,
         **checkpoint.prototypes.classify(codes)._asdict(),
-        model={"name": "tiny", "digest": checkpoint.digest}, imaging={"name": "light"},
-    )  # fmt: skip
+        model={"name": "tiny", "digest": checkpoint.digest},
+        imaging={"name": "light"},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -168,10 +173,12 @@ def test_codes_with_nan_are_counted_and_left_out(home, model, events):
         (lambda e: e.take(slice(0, 12)), "20"),
         (lambda e: e.take(slice(0, 0)), "20"),
         (lambda e: dataclasses.replace(e, mean=np.ones_like(e.mean)), "the same"),
-        (lambda e: dataclasses.replace(e, model={"name": "gone", "digest": "a" * 64}),
-         "another model"),
+        (
+            lambda e: dataclasses.replace(e, model={"name": "gone", "digest": "a" * 64}),
+            "another model",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_used_is_one_line(home, model, events, change, said):
     change(events).write("codes.h5")
     result = discover("codes.h5", "-o", "out", model=model)

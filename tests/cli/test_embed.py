@@ -408,9 +408,13 @@ def test_labelled_glitches(embed, real_data, tmp_path):
 def test_uncertainty_can_be_left_out(embed, simulated_files, tmp_path):
     embed(simulated_files[0], "-o", tmp_path / "with.h5")
     embed(
-        simulated_files[0], "--no-uncertainty", "-o", tmp_path / "without.h5",
-        "--archive", tmp_path / "other",
-    )  # fmt: skip
+        simulated_files[0],
+        "--no-uncertainty",
+        "-o",
+        tmp_path / "without.h5",
+        "--archive",
+        tmp_path / "other",
+    )
     asked, plain = (read_embeddings(tmp_path / f"{n}.h5") for n in ("with", "without"))
     usable = asked.usable
     assert usable.any()

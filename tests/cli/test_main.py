@@ -133,7 +133,10 @@ def test_tab_imports_nothing_slow():
     )
     asked = {"_GLITCHVAE_COMPLETE": "bash_complete", "COMP_WORDS": "glitchvae e", "COMP_CWORD": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, **asked},
-    )  # fmt: skip
+    )
     assert done.stdout.splitlines() == ["plain,embed", "LOADED []"], done.stdout + done.stderr

@@ -22,20 +22,33 @@ def run(*arguments):
 def spectrograms(rng):
     numbers = np.arange(4.0)
     return SpectrogramSet(
-        images=rng.uniform(0, 25.5, (4, len(VIEWS), *IMAGE_SHAPE)), event_id=list("abcd"),
-        gps=1.2e9 + numbers, ifo=["H1"] * 4, snr=8 + numbers, peak_frequency=numbers, q=numbers,
-        duration=numbers, bandwidth=numbers, f_max=np.full(4, 2048.0),
-        block_duration=np.full(4, 8.0), status=["ok"] * 4, label=["Blip", "Tomte", "Blip", "Blip"],
-    )  # fmt: skip
+        images=rng.uniform(0, 25.5, (4, len(VIEWS), *IMAGE_SHAPE)),
+        event_id=list("abcd"),
+        gps=1.2e9 + numbers,
+        ifo=["H1"] * 4,
+        snr=8 + numbers,
+        peak_frequency=numbers,
+        q=numbers,
+        duration=numbers,
+        bandwidth=numbers,
+        f_max=np.full(4, 2048.0),
+        block_duration=np.full(4, 8.0),
+        status=["ok"] * 4,
+        label=["Blip", "Tomte", "Blip", "Blip"],
+    )
 
 
 @pytest.fixture
 def archive(spectrograms, tmp_path):
     codes = Embeddings(
-        **spectrograms.event_columns(), mean=np.zeros((4, 2)),
-        log_var=np.zeros((4, 2)), class_name=spectrograms.label, class_probability=np.ones(4),
-        novelty=np.zeros(4), model={"name": "fake", "digest": "0" * 64},
-    )  # fmt: skip
+        **spectrograms.event_columns(),
+        mean=np.zeros((4, 2)),
+        log_var=np.zeros((4, 2)),
+        class_name=spectrograms.label,
+        class_probability=np.ones(4),
+        novelty=np.zeros(4),
+        model={"name": "fake", "digest": "0" * 64},
+    )
     archive = create_archive(tmp_path / "archive")
     archive.append(codes, spectrograms)
     return archive.path
@@ -96,8 +109,17 @@ def test_reconstructions_show_one_glitch_of_each_class(tiny_model, spectrograms,
 
 def test_no_event_of_a_split_is_said(tiny_model, spectrograms, tmp_path):
     dataclasses.replace(spectrograms, split=["train"] * 4).write(tmp_path / "set.h5")
-    arguments = ["plot", "reconstructions", tmp_path / "set.h5", "--model", tiny_model,
-                 "--split", "test", "-o", tmp_path / "page.png"]  # fmt: skip
+    arguments = [
+        "plot",
+        "reconstructions",
+        tmp_path / "set.h5",
+        "--model",
+        tiny_model,
+        "--split",
+        "test",
+        "-o",
+        tmp_path / "page.png",
+    ]
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 1
     assert "found split test" in result.stderr

@@ -22,12 +22,14 @@ def images(tmp_path):
     numbers = ("snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration")
     made = SpectrogramSet(
         images=energies.clip(0, 25.5).astype(np.float16),
-        event_id=[f"e{i}" for i in range(count)], ifo=["H1", "L1"] * 24,
-        gps=1e9 + 900.0 * np.arange(count), status=["ok"] * count,
+        event_id=[f"e{i}" for i in range(count)],
+        ifo=["H1", "L1"] * 24,
+        gps=1e9 + 900.0 * np.arange(count),
+        status=["ok"] * count,
         label=["1080Lines", "Whistle"] * 24,
         split=["train"] * 36 + ["validation"] * 4 + ["test"] * 8,
         **{name: rng.uniform(1, 2, count) for name in numbers},
-    )  # fmt: skip
+    )
     made.write(tmp_path / "set.h5")
     return made
 
@@ -39,8 +41,15 @@ def run(tmp_path, *arguments):
 def test_images_are_probed_beside_their_baselines(images, tmp_path, tiny_model):
     out = tmp_path / "out"
     result = run(
-        tmp_path, tmp_path / "set.h5", "--model", tiny_model, "--block", 3600, "-o", out,
-    )  # fmt: skip
+        tmp_path,
+        tmp_path / "set.h5",
+        "--model",
+        tiny_model,
+        "--block",
+        3600,
+        "-o",
+        out,
+    )
     assert result.exit_code == 0, result.output
     assert "48 labelled events of 2 classes" in result.stdout
     tree = json.loads((out / "probe.json").read_text())

@@ -29,10 +29,13 @@ def files(tmp_path, rng):
     )
     SpectrogramSet(
         images=rng.exponential(1.0, (count, 4, 140, 170)).astype(np.float16),
-        event_id=np.array([f"e{i}" for i in range(count)]), ifo=np.array(["H1"] * count),
-        status=np.array(["ok"] * (count - 1) + ["gap"]), label=np.array(["Blip", "Tomte"] * 4),
-        imaging={"name": "light"}, **numbers,
-    ).write(tmp_path / "set.h5")  # fmt: skip
+        event_id=np.array([f"e{i}" for i in range(count)]),
+        ifo=np.array(["H1"] * count),
+        status=np.array(["ok"] * (count - 1) + ["gap"]),
+        label=np.array(["Blip", "Tomte"] * 4),
+        imaging={"name": "light"},
+        **numbers,
+    ).write(tmp_path / "set.h5")
     (tmp_path / "run.toml").write_text(SETTINGS)
     return tmp_path
 

@@ -16,10 +16,14 @@ from glitchvae.validation.robustness.noise import NoiseCurve
 def images(rng, tmp_path):
     names = ("snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
     made = SpectrogramSet(
-        images=rng.uniform(0, 20, (4, 4, 140, 170)), event_id=list("abcd"),
-        gps=1000.0 + np.arange(4), ifo=["H1"] * 4, f_max=np.full(4, 2048.0), status=["ok"] * 4,
+        images=rng.uniform(0, 20, (4, 4, 140, 170)),
+        event_id=list("abcd"),
+        gps=1000.0 + np.arange(4),
+        ifo=["H1"] * 4,
+        f_max=np.full(4, 2048.0),
+        status=["ok"] * 4,
         **{name: np.full(4, 10.0) for name in names},
-    )  # fmt: skip
+    )
     made.write(tmp_path / "images.h5")
     return tmp_path / "images.h5"
 
@@ -31,9 +35,18 @@ def validate(*arguments):
 def test_attacks_print_a_table_and_write_every_row(tiny_model, images, tmp_path):
     out = tmp_path / "attacks.h5"
     result = validate(
-        "attacks", "--model", tiny_model, "--images", images, "--pairs", 1,
-        "--penalties", 2, "-o", out,
-    )  # fmt: skip
+        "attacks",
+        "--model",
+        tiny_model,
+        "--images",
+        images,
+        "--pairs",
+        1,
+        "--penalties",
+        2,
+        "-o",
+        out,
+    )
     assert result.exit_code == 0, result.output
     assert "divergence left" in result.stdout
     assert len(Attacks.read(out)) == 2
@@ -42,9 +55,18 @@ def test_attacks_print_a_table_and_write_every_row(tiny_model, images, tmp_path)
 def test_noise_prints_likelihood_evidence_and_norms(tiny_model, images, tmp_path):
     out = tmp_path / "noise.h5"
     result = validate(
-        "noise", "--model", tiny_model, "--images", images, "--scale", 0, "--scale", 0.3,
-        "-o", out,
-    )  # fmt: skip
+        "noise",
+        "--model",
+        tiny_model,
+        "--images",
+        images,
+        "--scale",
+        0,
+        "--scale",
+        0.3,
+        "-o",
+        out,
+    )
     assert result.exit_code == 0, result.output
     assert "ELBO" in result.stdout
     assert "decoder" in result.stdout

@@ -248,8 +248,10 @@ def test_folder_of_pictures(tmp_path, caplog):
     assert is_image_set(folder)
     read = read_images(folder)
     assert dict(zip(read.event_id, read.label, strict=True)) == {
-        "aaa": "Blip", "bbb": "Tomte", "ccc": "Tomte",
-    }  # fmt: skip
+        "aaa": "Blip",
+        "bbb": "Tomte",
+        "ccc": "Tomte",
+    }
     assert list(read.ifo) == ["H1", "L1", "L1"]
     assert list(read.status) == [Status.OK, Status.MISSING_VIEW, Status.MISSING_VIEW]
     assert read.left_out == {"missing_view": 2}
@@ -466,9 +468,14 @@ def test_other_imaging_settings_are_not_merged(rng):
 def test_a_summary_counts_over_parts(rng):
     one = some_set(rng, left_out={"duplicate_id": 1})
     other = some_set(
-        rng, label=None, split=None, status=["gap"] * 3, gps=[np.nan] * 3, ifo=["V1"] * 3,
+        rng,
+        label=None,
+        split=None,
+        status=["gap"] * 3,
+        gps=[np.nan] * 3,
+        ifo=["V1"] * 3,
         left_out={"duplicate_id": 2},
-    )  # fmt: skip
+    )
     summary = summarise([one, other])
     assert (summary.events, summary.usable, summary.untimed) == (6, 3, 3)
     assert summary.classes["Blip", "train"] == 1

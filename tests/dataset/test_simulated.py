@@ -22,9 +22,13 @@ LIGHT = IMAGING["light"]
 
 def stretch(*labels, seed=1, sample_rate=4096.0):
     return SimulatedStretch(
-        number=3, seed=np.random.SeedSequence(seed), sample_rate=sample_rate, ifo="L1",
-        labels=labels, split="train",
-    )  # fmt: skip
+        number=3,
+        seed=np.random.SeedSequence(seed),
+        sample_rate=sample_rate,
+        ifo="L1",
+        labels=labels,
+        split="train",
+    )
 
 
 @pytest.fixture(scope="module")

@@ -36,14 +36,22 @@ def embeddings_of(codes, labels, rng, **changes):
         "event_id": np.array([f"e{i}" for i in range(count)], dtype=object),
         "gps": START + rng.uniform(0.0, 36000.0, count),
         "ifo": rng.choice(["H1", "L1"], count).astype(object),
-        "snr": numbers[0], "peak_frequency": numbers[1], "q": numbers[2],
-        "duration": numbers[3], "bandwidth": numbers[4],
-        "mean": codes, "log_var": np.zeros_like(codes),
-        "class_name": np.full(count, "Blip", object), "class_probability": np.full(count, 0.4),
-        "novelty": np.zeros(count), "f_max": np.full(count, 2048.0),
-        "block_duration": np.full(count, 64.0), "status": np.full(count, "ok", object),
-        "label": labels, "model": {"name": "toy", "digest": "d" * 64},
-    }  # fmt: skip
+        "snr": numbers[0],
+        "peak_frequency": numbers[1],
+        "q": numbers[2],
+        "duration": numbers[3],
+        "bandwidth": numbers[4],
+        "mean": codes,
+        "log_var": np.zeros_like(codes),
+        "class_name": np.full(count, "Blip", object),
+        "class_probability": np.full(count, 0.4),
+        "novelty": np.zeros(count),
+        "f_max": np.full(count, 2048.0),
+        "block_duration": np.full(count, 64.0),
+        "status": np.full(count, "ok", object),
+        "label": labels,
+        "model": {"name": "toy", "digest": "d" * 64},
+    }
     return Embeddings(**{**columns, **changes})
 
 

@@ -12,9 +12,13 @@ def advice_on(names, probability, *, novelty=0.99, groups=None, number=0):
     count = len(names)
     own = np.random.default_rng(1).normal(size=(count, 4))
     return advise(
-        number, groups or [own], np.full(count, novelty), NEAREST,
-        (np.array(names, dtype=object), np.array(probability, dtype=np.float32)), seed=0,
-    )  # fmt: skip
+        number,
+        groups or [own],
+        np.full(count, novelty),
+        NEAREST,
+        (np.array(names, dtype=object), np.array(probability, dtype=np.float32)),
+        seed=0,
+    )
 
 
 def test_members_of_a_known_class_are_no_new_class():

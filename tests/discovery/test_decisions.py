@@ -36,23 +36,40 @@ def model(tmp_path_factory, save_untrained):
 
 def events(digest, count=30, seed=2):
     rng = np.random.default_rng(seed)
-    columns = ("peak_frequency", "q", "duration", "bandwidth", "novelty", "class_probability",
-               "f_max", "block_duration")  # fmt: skip
+    columns = (
+        "peak_frequency",
+        "q",
+        "duration",
+        "bandwidth",
+        "novelty",
+        "class_probability",
+        "f_max",
+        "block_duration",
+    )
     return Embeddings(
-        event_id=[f"H1-{seed}-{n}" for n in range(count)], gps=np.arange(count) + 1e9,
-        ifo=["H1"] * (count - 1) + ["G1"], snr=rng.uniform(8, 20, count),
+        event_id=[f"H1-{seed}-{n}" for n in range(count)],
+        gps=np.arange(count) + 1e9,
+        ifo=["H1"] * (count - 1) + ["G1"],
+        snr=rng.uniform(8, 20, count),
         **{name: np.full(count, np.nan) for name in columns},
-        mean=NEW + rng.normal(0, 0.5, (count, 4)), log_var=np.zeros((count, 4)),
-        class_name=["Tomte"] * count, status=["ok"] * count,
+        mean=NEW + rng.normal(0, 0.5, (count, 4)),
+        log_var=np.zeros((count, 4)),
+        class_name=["Tomte"] * count,
+        status=["ok"] * count,
         model={"name": "tiny", "digest": digest},
-    )  # fmt: skip
+    )
 
 
 def make_run(folder, members):
     evidence = Evidence(
-        model=members.model_digest, events=len(members), medoid=members.event_id[0], p_value=1e-3,
-        expected_per_month=float("nan"), stability=0.9, nearest=("Tomte",),
-    )  # fmt: skip
+        model=members.model_digest,
+        events=len(members),
+        medoid=members.event_id[0],
+        p_value=1e-3,
+        expected_per_month=float("nan"),
+        stability=0.9,
+        nearest=("Tomte",),
+    )
     with writing_run(folder, {}) as aside:
         members.write(aside / "candidates" / "candidate-1.h5")
         write_card(aside / "catalog" / DRAFTS, draft_card("candidate-1", members, evidence))

@@ -67,8 +67,9 @@ def test_p_values_of_drift_are_uniform(rng):
 def test_times_of_two_detectors_at_once_count_once():
     day = 86400.0
     live = {
-        "H1": segmentlist([segment(0.0, 10 * day)]), "L1": segmentlist([segment(5 * day, 15 * day)])
-    }  # fmt: skip
+        "H1": segmentlist([segment(0.0, 10 * day)]),
+        "L1": segmentlist([segment(5 * day, 15 * day)]),
+    }
     assert months(live, {"H1", "L1"}) == pytest.approx(0.5)
     assert months(live, {"L1"}) == pytest.approx(1 / 3)
     assert np.isnan(months(live, {"H1", "V1"}))

@@ -104,8 +104,12 @@ def test_no_time_is_known_that_nobody_looked_at(tmp_path, segments, suffix):
 def test_text_is_of_one_detector(tmp_path, segments):
     path = tmp_path / "veto.txt"
     write_segments(path, {"H1": segments["H1"]}, name="x")
-    assert path.read_text().splitlines()[1].split() == ["0", "999999999.800", "1000000000.200",
-                                                        "0.4"]  # fmt: skip
+    assert path.read_text().splitlines()[1].split() == [
+        "0",
+        "999999999.800",
+        "1000000000.200",
+        "0.4",
+    ]
     assert read_segments(path, ifo="H1") == {"H1": segments["H1"]}
     with pytest.raises(InputError, match="one detector"):
         write_segments(path, segments, name="x")

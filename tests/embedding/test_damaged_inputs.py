@@ -23,9 +23,13 @@ def write_strain(path, *, ifo="L1"):
 def write_images(path):
     columns = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
     SpectrogramSet(
-        images=np.ones((2, 4, 140, 170)), event_id=["a", "b"], ifo=["L1"] * 2,
-        **{name: np.ones(2) for name in columns}, f_max=np.full(2, 2048.0), status=["ok"] * 2,
-    ).write(path)  # fmt: skip
+        images=np.ones((2, 4, 140, 170)),
+        event_id=["a", "b"],
+        ifo=["L1"] * 2,
+        **{name: np.ones(2) for name in columns},
+        f_max=np.full(2, 2048.0),
+        status=["ok"] * 2,
+    ).write(path)
 
 
 def with_a_link_to_itself(path):
@@ -91,10 +95,17 @@ def with_pictures_in_no_state(path):
 
 
 DAMAGES = [
-    with_a_link_to_itself, with_a_group_within_itself, with_a_rate_beyond_numbers,
-    with_a_rate_of_no_channel, with_a_unit_in_no_alphabet, with_a_mask_of_terabytes,
-    with_no_names_of_bits, with_no_size, with_pictures_of_no_size, with_pictures_in_no_state,
-]  # fmt: skip
+    with_a_link_to_itself,
+    with_a_group_within_itself,
+    with_a_rate_beyond_numbers,
+    with_a_rate_of_no_channel,
+    with_a_unit_in_no_alphabet,
+    with_a_mask_of_terabytes,
+    with_no_names_of_bits,
+    with_no_size,
+    with_pictures_of_no_size,
+    with_pictures_in_no_state,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -25,9 +25,10 @@ FAMILY = {
     "hierarchy all": ("hierarchy", LAYERED | {"likelihood_on": "all"}),
     "hierarchy chen-conv": ("hierarchy", LAYERED | {"network": "chen-conv"}),
     "hierarchy glitch": (
-        "hierarchy", {"network": "glitch", "glitch": GLITCH, "latent_sizes": (5, 3)},
+        "hierarchy",
+        {"network": "glitch", "glitch": GLITCH, "latent_sizes": (5, 3)},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=FAMILY, scope="module")

@@ -13,9 +13,14 @@ from glitchvae.models import architecture_of, build, read_model
 from .conftest import FAMILY, pictures, targets
 
 CARD = ModelCard(
-    architecture="", model={}, latent_size=0, objective={}, steps=0, seed=0,
+    architecture="",
+    model={},
+    latent_size=0,
+    objective={},
+    steps=0,
+    seed=0,
     data=DataCard(digest="0" * 64),
-)  # fmt: skip
+)
 
 
 def loss(model, x):

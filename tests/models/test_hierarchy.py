@@ -36,7 +36,7 @@ def layered(*sizes, **rest):
     widths = rest.pop("hidden_widths", (8,) * (len(sizes) - 1))
     settings = HierarchySettings(
         image_shape=SHAPE, latent_sizes=sizes, hidden_widths=widths, **rest
-    )  # fmt: skip
+    )
     model = HierarchicalVAE(settings)
     for _ in range(3):
         model(torch.rand(16, *SHAPE))

@@ -64,8 +64,10 @@ def test_the_burgess_network_has_250_thousand_parameters_a_side_and_25_megaflop(
 @pytest.mark.parametrize("name", NETWORKS)
 @settings(max_examples=8, deadline=None)
 @given(
-    channels=st.integers(1, 4), height=st.integers(16, 50), width=st.integers(16, 50),
-)  # fmt: skip
+    channels=st.integers(1, 4),
+    height=st.integers(16, 50),
+    width=st.integers(16, 50),
+)
 def test_the_decoder_returns_the_shape_that_the_encoder_takes(name, channels, height, width):
     shape = (channels, height, width)
     encoder = NETWORKS[name].encoder(shape, 6).eval()

@@ -99,11 +99,16 @@ def hierarchy() -> Callable[..., HierarchicalVAE]:
     ) -> HierarchicalVAE:
         torch.manual_seed(4)
         network = TINY.model_dump(exclude={"latent_size", "likelihood"})
-        settings = HierarchySettings.model_validate({
-            "network": "glitch", "glitch": network, "latent_sizes": layers,
-            "hidden_widths": (5,) * (len(layers) - 1), "likelihood_on": likelihood_on,
-            "likelihood": likelihood,
-        })  # fmt: skip
+        settings = HierarchySettings.model_validate(
+            {
+                "network": "glitch",
+                "glitch": network,
+                "latent_sizes": layers,
+                "hidden_widths": (5,) * (len(layers) - 1),
+                "likelihood_on": likelihood_on,
+                "likelihood": likelihood,
+            }
+        )
         return HierarchicalVAE(settings).double()
 
     return make

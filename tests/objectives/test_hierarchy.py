@@ -74,9 +74,12 @@ def test_beta_weighs_the_total_correlation_of_the_top_layer_alone(ladder, batch)
     torch.manual_seed(0)
     latents = model.infer(batch.x)
     top = decompose(
-        latents.samples[2], latents.posteriors[2], latents.priors[2],
-        population=batch.population, estimator="mws",
-    )  # fmt: skip
+        latents.samples[2],
+        latents.posteriors[2],
+        latents.priors[2],
+        population=batch.population,
+        estimator="mws",
+    )
     torch.testing.assert_close(loss[6] - loss[1], 5 * top["total_correlation"])
 
 

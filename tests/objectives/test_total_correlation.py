@@ -95,11 +95,13 @@ def test_weighted_sampling_is_a_lower_bound_in_expectation():
     for event in range(5):
         found = [
             log_aggregate(
-                z[[event, *pair]], mean[[event, *pair]], scale[[event, *pair]],
+                z[[event, *pair]],
+                mean[[event, *pair]],
+                scale[[event, *pair]],
                 *log_weights("mws", 3, 5),
             )[0][0]
             for pair in product(range(5), repeat=2)
-        ]  # fmt: skip
+        ]
         assert float(sum(found) / 25) < full[0][event]
 
 

@@ -14,9 +14,14 @@ from glitchvae.recipes import find_recipe, run_recipe
 @pytest.mark.slow
 def test_a_rehearsal_writes_every_table(tmp_path):
     card = ModelCard(
-        architecture="", model={}, latent_size=0, objective={}, steps=0, seed=0,
+        architecture="",
+        model={},
+        latent_size=0,
+        objective={},
+        steps=0,
+        seed=0,
         data=DataCard(digest="0" * 64),
-    )  # fmt: skip
+    )
     model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=3))
     save_checkpoint(tmp_path / "model", model, card)
     recipe = find_recipe("discovery_bars")
@@ -32,7 +37,9 @@ def test_a_rehearsal_writes_every_table(tmp_path):
     assert len(found["leave_two_out"]) == 2
     assert len(found["leave_one_out"]) >= 2
     assert {row["codes"] for row in found["clustering"]} == {
-        "codes", "trigger columns", "pixels, PCA"
-    }  # fmt: skip
+        "codes",
+        "trigger columns",
+        "pixels, PCA",
+    }
     assert all(0 <= float(row["purity"]) <= 1 for row in found["clustering"])
     assert found["null"][0]["what"] == "false candidates a run"

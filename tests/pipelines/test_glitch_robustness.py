@@ -50,9 +50,13 @@ def test_events_of_tables_are_attacked_too(tmp_path, monkeypatch):
     recipe = find_recipe("glitch_robustness")
     values = read_toml(recipe.config)
     changed = {
-        **values, "events": [str(tmp_path / "labels.csv")], "attacks": [], "classes": ["Tomte"],
-        "per_class": 1, "sample_rate": 1024.0,
-    }  # fmt: skip
+        **values,
+        "events": [str(tmp_path / "labels.csv")],
+        "attacks": [],
+        "classes": ["Tomte"],
+        "per_class": 1,
+        "sample_rate": 1024.0,
+    }
     (tmp_path / "mine.toml").write_text(tomli_w.dumps(changed))
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         run_recipe(recipe, tmp_path / "out", config=tmp_path / "mine.toml")

@@ -12,11 +12,15 @@ from glitchvae.validation.robustness.corruption_test import CorruptionTest
 def a_test(names):
     count = 4 * len(names)
     return CorruptionTest(
-        event=np.arange(4).repeat(len(names)), corruption=names * 4, unit=["s"] * count,
-        strength=np.ones(count), original=["Blip"] * count,
-        class_name=["Blip", "Tomte"] * (count // 2), cosine=np.ones(count),
+        event=np.arange(4).repeat(len(names)),
+        corruption=names * 4,
+        unit=["s"] * count,
+        strength=np.ones(count),
+        original=["Blip"] * count,
+        class_name=["Blip", "Tomte"] * (count // 2),
+        cosine=np.ones(count),
         distance=np.zeros(count),
-    )  # fmt: skip
+    )
 
 
 def test_every_change_has_a_panel(tmp_path):

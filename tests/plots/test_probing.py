@@ -22,11 +22,16 @@ def test_reliability_of_several_classifiers(tmp_path, rng):
 def test_bars_grow_with_methods(tmp_path):
     lines = [
         RankedMethod(
-            name=name, accuracy=0.7, interval=(0.6, 0.8), macro_f1=0.6, seeds=(0.65, 0.75),
-            published=published, figures={},
+            name=name,
+            accuracy=0.7,
+            interval=(0.6, 0.8),
+            macro_f1=0.6,
+            seeds=(0.65, 0.75),
+            published=published,
+            figures={},
         )
         for name, published in (("beta", None), ("annealed", 0.816))
-    ]  # fmt: skip
+    ]
     ranking_bars(lines, tmp_path / "two.png")
     ranking_bars(lines[:1], tmp_path / "one.png")
     with Image.open(tmp_path / "two.png") as two, Image.open(tmp_path / "one.png") as one:

@@ -18,8 +18,13 @@ def log():
         "kl_3": np.full(10, 0.01),
     }
     rate = sum(kl.values())
-    return {"step": step, "rate": rate, "reconstruction": 100 - 3 * rate, **kl,
-            "weight_beta": np.linspace(5, 1, 10)}  # fmt: skip
+    return {
+        "step": step,
+        "rate": rate,
+        "reconstruction": 100 - 3 * rate,
+        **kl,
+        "weight_beta": np.linspace(5, 1, 10),
+    }
 
 
 def test_dimensions_open_in_the_order_in_which_they_first_carry_information(log):

@@ -22,9 +22,14 @@ def checkpoint():
     torch.manual_seed(1)
     model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=6)).eval()
     card = ModelCard(
-        architecture="glitch", model={}, latent_size=6, objective={}, steps=0, seed=1,
+        architecture="glitch",
+        model={},
+        latent_size=6,
+        objective={},
+        steps=0,
+        seed=1,
         data=DataCard(digest=""),
-    )  # fmt: skip
+    )
     return Checkpoint(model=model, card=card, prototypes=None, digest="d", path=Path("tiny"))
 
 
@@ -35,11 +40,14 @@ def images(rng):
     numbers = ("snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration")
     return SpectrogramSet(
         images=rng.exponential(1.0, (count, 4, 140, 170)).astype(np.float16),
-        event_id=[f"e{i}" for i in range(count)], ifo=["H1", "L1"] * 3,
-        gps=1e9 + np.arange(count), status=["ok", "gap", *["ok"] * 4],
-        label=["Blip", "Blip", "", "Tomte", "Blip", "Tomte"], split=["train"] * 4 + ["test"] * 2,
+        event_id=[f"e{i}" for i in range(count)],
+        ifo=["H1", "L1"] * 3,
+        gps=1e9 + np.arange(count),
+        status=["ok", "gap", *["ok"] * 4],
+        label=["Blip", "Blip", "", "Tomte", "Blip", "Tomte"],
+        split=["train"] * 4 + ["test"] * 2,
         **{name: rng.uniform(1, 2, count) for name in numbers},
-    )  # fmt: skip
+    )
 
 
 def test_images_and_their_codes_give_the_same_events(images, checkpoint):

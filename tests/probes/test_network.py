@@ -59,13 +59,16 @@ def test_a_network_learns_from_the_training_rows_alone(events, rng):
     object.__setattr__(shifted, "place", np.arange(1, 41))
     size = GlitchVAESettings(widths=(4, 8, 8, 8), hidden=8, latent_size=4)
     card = ModelCard(
-        architecture="glitch", model=size.model_dump(mode="json"), latent_size=4, objective={},
-        steps=0, seed=0, data=DataCard(digest=""),
-    )  # fmt: skip
+        architecture="glitch",
+        model=size.model_dump(mode="json"),
+        latent_size=4,
+        objective={},
+        steps=0,
+        seed=0,
+        data=DataCard(digest=""),
+    )
     passes = []
-    method = by_network(
-        TrainingData.from_images(images), card, epochs=1, progress=passes.append
-    )  # fmt: skip
+    method = by_network(TrainingData.from_images(images), card, epochs=1, progress=passes.append)
     task = ProbeTask(shifted, np.arange(30), np.arange(30, 40), np.arange(40), 0)
     guess = method(task)
     assert guess.classes.shape == (1, 10)

@@ -12,10 +12,16 @@ def write(path, rng, *, split, gps, label=("Blip", "Tomte", "", "Blip")):
     names = ("snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
     images = rng.uniform(0, 20, (4, 4, 140, 170))
     SpectrogramSet(
-        images=images, event_id=list("abcd"), gps=gps, ifo=["H1"] * 4, f_max=np.full(4, 2048.0),
-        status=["ok", "ok", "ok", "gap"], label=list(label), split=list(split),
+        images=images,
+        event_id=list("abcd"),
+        gps=gps,
+        ifo=["H1"] * 4,
+        f_max=np.full(4, 2048.0),
+        status=["ok", "ok", "ok", "gap"],
+        label=list(label),
+        split=list(split),
         **{name: np.full(4, 10.0) for name in names},
-    ).write(path)  # fmt: skip
+    ).write(path)
     return images
 
 

@@ -74,9 +74,7 @@ def test_every_method_names_the_test_events_of_every_split(events, rng):
 def test_majority_is_the_share_of_the_commonest_class(events, rng):
     methods = {"majority class": methods_for(events)["majority class"]}
     common = events.take(np.flatnonzero((events.label == "Blip") | (rng.random(120) < 0.5)))
-    (outcome,) = run_probes(
-        common, {"own": common.split}, methods, seed=0, block=HOUR
-    )  # fmt: skip
+    (outcome,) = run_probes(common, {"own": common.split}, methods, seed=0, block=HOUR)
     assert set(outcome.classes) == {"Blip"}
     assert outcome.scores.accuracy == pytest.approx(np.mean(common.label[outcome.test] == "Blip"))
 

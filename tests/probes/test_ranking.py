@@ -48,9 +48,7 @@ def test_an_order_is_a_table_of_claims(study, rng):
     order = check_order(truth, entries, [("good", "bad"), ("bad", "good")])
     text = ranking_markdown(rank(truth, entries), order)
     lines = text.splitlines()
-    assert lines[0] == (
-        "| method | accuracy | macro F1 | accuracy by seed | rate | published |"
-    )  # fmt: skip
+    assert lines[0] == ("| method | accuracy | macro F1 | accuracy by seed | rate | published |")
     assert lines[2].endswith("| 12.5 | 0.8000 |")
     assert lines[3].endswith("|  | not stated |")
     first, second = lines[-2:]
@@ -80,8 +78,9 @@ def test_a_training_that_fell_short_confirms_nothing(study, tmp_path):
     assert text.endswith("| cannot be judged (trainings of bad fell short) |\n")
     with (tmp_path / "table.csv").open(newline="") as file:
         assert [row["shortfalls"] for row in csv.DictReader(file)] == [
-            "", "seed 1: the code is not used"
-        ]  # fmt: skip
+            "",
+            "seed 1: the code is not used",
+        ]
 
 
 def test_a_claim_of_an_unknown_method_is_refused(study, rng):

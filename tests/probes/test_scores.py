@@ -58,9 +58,12 @@ def test_events_that_come_together_are_drawn_together(guesses, rng):
     truth, guess = guesses
     single = score(truth, guess, rng, resamples=500)
     copied = score(
-        np.repeat(truth, 10), np.repeat(guess, 10), rng,
-        groups=np.repeat(np.arange(len(truth)), 10), resamples=500,
-    )  # fmt: skip
+        np.repeat(truth, 10),
+        np.repeat(guess, 10),
+        rng,
+        groups=np.repeat(np.arange(len(truth)), 10),
+        resamples=500,
+    )
     np.testing.assert_allclose(copied.intervals, single.intervals, atol=0.02)
 
 
@@ -80,9 +83,7 @@ def test_scores_of_a_class_are_exact_binomial(guesses, rng):
         interval = binomtest(right, one.events).proportion_ci(0.9, method="exact")
         assert one.recall == pytest.approx(right / np.sum(truth == name))
         assert (one.low, one.high) == pytest.approx((interval.low, interval.high))
-    precision = precision_score(
-        truth.astype(str), guess.astype(str), labels=["Blip"], average=None
-    )  # fmt: skip
+    precision = precision_score(truth.astype(str), guess.astype(str), labels=["Blip"], average=None)
     assert found["Blip"].precision == pytest.approx(precision[0])
 
 

@@ -38,12 +38,14 @@ def test_more_shots_name_more_events(clusters, rng):
     codes, labels = clusters
     noisy = codes + rng.normal(size=codes.shape) * 15
     share = {
-        shots: np.mean([
-            few_shot(noisy[::2], labels[::2], noisy[1::2], rng, shots=shots) == labels[1::2]
-            for _ in range(20)
-        ])
+        shots: np.mean(
+            [
+                few_shot(noisy[::2], labels[::2], noisy[1::2], rng, shots=shots) == labels[1::2]
+                for _ in range(20)
+            ]
+        )
         for shots in (1, 5)
-    }  # fmt: skip
+    }
     assert share[1] < share[5] < 1
 
 

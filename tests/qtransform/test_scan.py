@@ -233,15 +233,23 @@ def test_scan_equals_gwpy(rng, centre):
     times = np.arange(-1, 1, 0.002)
     frequencies = np.arange(*SHORT.band, 0.5)
     found = scan(
-        torch.from_numpy(values)[None], SHORT, centre=centres(centre),
+        torch.from_numpy(values)[None],
+        SHORT,
+        centre=centres(centre),
         grids=[Grid(times=times, frequencies=frequencies)],
-    )  # fmt: skip
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         expected = TimeSeries(values.astype(float), sample_rate=1024).q_transform(
-            qrange=(4, 64), frange=(10, 2048), gps=centre, search=0.5, whiten=False,
-            tres=0.002, fres=0.5, outseg=Segment(centre - 1, centre + 1),
-        )  # fmt: skip
+            qrange=(4, 64),
+            frange=(10, 2048),
+            gps=centre,
+            search=0.5,
+            whiten=False,
+            tres=0.002,
+            fres=0.5,
+            outseg=Segment(centre - 1, centre + 1),
+        )
     image = found.views[0][0].numpy()
     assert found.q.item() == expected.q
     assert image.shape == expected.value.T.shape
@@ -307,8 +315,9 @@ def test_rows_that_are_not_finite_or_empty_come_out_nan(rng):
     values = rng.standard_normal((3, SHORT.samples))
     values[0, 5] = np.nan
     values[2] = 0.0
-    found = scan(torch.from_numpy(values).float(), SHORT, centre=centres(4, 4, 4),
-                 grids=[image_grid(SHORT)])  # fmt: skip
+    found = scan(
+        torch.from_numpy(values).float(), SHORT, centre=centres(4, 4, 4), grids=[image_grid(SHORT)]
+    )
     assert found.q.isnan().tolist() == [True, False, True]
     assert found.peak_energy.isnan().tolist() == [True, False, True]
     assert found.views[0].isnan().flatten(1).all(1).tolist() == [True, False, True]

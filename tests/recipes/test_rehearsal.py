@@ -47,9 +47,11 @@ def marks(folder):
     with Image.open(folder / "figure.png") as picture:
         height = picture.height
     return {
-        "csv": [row.get(COLUMN) for row in table], "md": NOTE in (folder / "claims.md").read_text(),
-        "html": NOTE in (folder / "report.html").read_text(), "png": height > 160,
-    }  # fmt: skip
+        "csv": [row.get(COLUMN) for row in table],
+        "md": NOTE in (folder / "claims.md").read_text(),
+        "html": NOTE in (folder / "report.html").read_text(),
+        "png": height > 160,
+    }
 
 
 UNMARKED = {"csv": [None], "md": False, "html": False, "png": False}

@@ -22,14 +22,21 @@ def make_events(count, rng, *, timed=True, size=6):
     names = np.array([*KNOWN, "Blip"], dtype=object)[group]
     columns = ("snr", "peak_frequency", "q", "duration", "bandwidth")
     return Embeddings(
-        event_id=[f"{i}-{n:06d}" for n, i in enumerate(ifo)], gps=gps, ifo=ifo,
+        event_id=[f"{i}-{n:06d}" for n, i in enumerate(ifo)],
+        gps=gps,
+        ifo=ifo,
         **{name: rng.uniform(8, 20, count) for name in columns},
-        mean=mean, log_var=np.zeros_like(mean), class_name=names,
-        class_probability=np.full(count, 0.9), novelty=np.where(group == 3, 0.99, 0.4),
-        f_max=np.full(count, 2048.0), block_duration=np.full(count, 64.0),
-        status=["ok"] * (count - 2) + ["gap"] * 2, label=names,
+        mean=mean,
+        log_var=np.zeros_like(mean),
+        class_name=names,
+        class_probability=np.full(count, 0.9),
+        novelty=np.where(group == 3, 0.99, 0.4),
+        f_max=np.full(count, 2048.0),
+        block_duration=np.full(count, 64.0),
+        status=["ok"] * (count - 2) + ["gap"] * 2,
+        label=names,
         model={"name": "tiny", "digest": "0" * 64},
-    ), group  # fmt: skip
+    ), group
 
 
 def describe(events, rows, live):
@@ -38,14 +45,22 @@ def describe(events, rows, live):
     hours = 55.6 if live else float("nan")
     return {
         "rates": tuple(
-            Rate(ifo=i, count=n, live_hours=hours, per_hour=n / hours, low=0.8 * n / hours,
-                 high=1.3 * n / hours) for i, n in counts.items()
+            Rate(
+                ifo=i,
+                count=n,
+                live_hours=hours,
+                per_hour=n / hours,
+                low=0.8 * n / hours,
+                high=1.3 * n / hours,
+            )
+            for i, n in counts.items()
         ),
         "daily_profile": np.bincount(np.arange(len(rows)) % 24, minlength=24),
         "properties": dict.fromkeys(PROPERTIES, (1.0, 2.0, 3.0)),
-        "first_gps": float(times[0]), "last_gps": float(times[-1]),
+        "first_gps": float(times[0]),
+        "last_gps": float(times[-1]),
         "drift": 0.3 if live else float("nan"),
-    }  # fmt: skip
+    }
 
 
 def make_discovery(count=60, *, timed=True, searched=True, seed=1):
@@ -57,21 +72,34 @@ def make_discovery(count=60, *, timed=True, searched=True, seed=1):
     rows = np.flatnonzero((group == 3) & usable)
     chance = 0.01 if live else float("nan")
     candidate = Candidate(
-        name="candidate-1", members=rows, medoid=int(rows[0]), edges=rows[-3:], stability=0.9,
-        p_value=0.001, expected_per_month=chance, nearest=(("Blip", 3.0), ("Tomte", 4.5)),
-        advice="new class", reason="Nothing known lies near it.", **describe(events, rows, live),
-    )  # fmt: skip
+        name="candidate-1",
+        members=rows,
+        medoid=int(rows[0]),
+        edges=rows[-3:],
+        stability=0.9,
+        p_value=0.001,
+        expected_per_month=chance,
+        nearest=(("Blip", 3.0), ("Tomte", 4.5)),
+        advice="new class",
+        reason="Nothing known lies near it.",
+        **describe(events, rows, live),
+    )
     classes = [
         KnownClass(name=name, members=own, **describe(events, own, live))
         for k, name in enumerate(KNOWN)
         if len(own := np.flatnonzero((group == k) & usable))
     ]
     return Discovery(
-        embeddings=events, novelty=events.novelty.astype(float),
-        cluster=np.where(group == 3, 0, -1), candidates=(candidate,), known=tuple(classes),
+        embeddings=events,
+        novelty=events.novelty.astype(float),
+        cluster=np.where(group == 3, 0, -1),
+        candidates=(candidate,),
+        known=tuple(classes),
         audit=(AuditRow(row=3, label="Blip", suggested="Tomte", agreement=0.9),),
-        excluded={"gap": 2}, live=live, model=events.model,
-    )  # fmt: skip
+        excluded={"gap": 2},
+        live=live,
+        model=events.model,
+    )
 
 
 def noise_pictures(events):

@@ -42,8 +42,17 @@ def test_nothing_is_fetched(discovery, pictures):
 
 def test_every_section_says_what_was_found(discovery):
     text = " ".join("".join(Page(render_report(discovery)).text).split())
-    for said in ("candidate-1", "Nothing known lies near it.", "new class", "Whistle",
-                 "Rates over time", "Tomte", "90 %", "gap 2", "Run card"):  # fmt: skip
+    for said in (
+        "candidate-1",
+        "Nothing known lies near it.",
+        "new class",
+        "Whistle",
+        "Rates over time",
+        "Tomte",
+        "90 %",
+        "gap 2",
+        "Run card",
+    ):
         assert said in text, said
 
 
@@ -128,9 +137,13 @@ def test_bars_of_a_rate_count_what_lies_in_live_time(discovery):
 
 def test_nothing_found_is_a_page_too(discovery):
     nothing = dataclasses.replace(
-        discovery, candidates=(), known=(), audit=(), excluded={},
+        discovery,
+        candidates=(),
+        known=(),
+        audit=(),
+        excluded={},
         cluster=np.full(len(discovery.embeddings), -1),
-    )  # fmt: skip
+    )
     assert "No group of glitches" in render_report(nothing)
 
 
@@ -150,9 +163,10 @@ def test_what_is_unknown_is_not_listed(discovery):
     blank = dataclasses.replace(events, ifo=np.full(len(events), "", dtype=object))
     unknown = (float("nan"),) * 3
     known = dataclasses.replace(
-        discovery.known[0], members=discovery.known[0].members[:1],
+        discovery.known[0],
+        members=discovery.known[0].members[:1],
         properties=dict.fromkeys(discovery.known[0].properties, unknown),
-    )  # fmt: skip
+    )
     page = render_report(
         dataclasses.replace(discovery, embeddings=blank, candidates=(), known=(known,))
     )

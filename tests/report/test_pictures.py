@@ -40,9 +40,11 @@ def test_a_montage_has_the_shortest_view_first():
 
 def test_rows_without_an_image_are_left_out(discovery, pictures):
     events = discovery.embeddings
-    missing = int(np.flatnonzero(events.event_id == "H1-000000")[0]) if (
-        "H1-000000" in events.event_id
-    ) else None  # fmt: skip
+    missing = (
+        int(np.flatnonzero(events.event_id == "H1-000000")[0])
+        if ("H1-000000" in events.event_id)
+        else None
+    )
     found = draw_rows(events, range(5), pictures, montage)
     assert set(found) == set(range(5)) - {missing}
     kind, data = found[4].split(",")

@@ -161,8 +161,11 @@ def test_the_chirp_waveform_sweeps_as_its_masses_say():
 
 def test_scattered_light_has_the_fringe_frequency_of_its_surface():
     parameters = {
-        "slow_motion": 0.15, "slow_peak": 40.0, "fast_motion": 1.0, "fast_peak": 0.0,
-    }  # fmt: skip
+        "slow_motion": 0.15,
+        "slow_peak": 40.0,
+        "fast_motion": 1.0,
+        "fast_peak": 0.0,
+    }
     times = np.arange(-RATE, RATE) / RATE
     displacement = surface(parameters, times)
     expected = 2 * np.abs(np.gradient(displacement, times)) / WAVELENGTH

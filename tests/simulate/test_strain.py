@@ -29,9 +29,14 @@ def test_the_strain_is_as_long_and_as_fast_as_asked():
 def with_and_without(label, snr_seed=4):
     """The same noise with a glitch of a class and with none."""
     common = {
-        "duration": 16.0, "ifo": "L1", "sample_rate": 4096.0, "start": 0.0, "curve": asd("L1"),
-        "unsteadiness": STEADY, "simulation": {},
-    }  # fmt: skip
+        "duration": 16.0,
+        "ifo": "L1",
+        "sample_rate": 4096.0,
+        "start": 0.0,
+        "curve": asd("L1"),
+        "unsteadiness": STEADY,
+        "simulation": {},
+    }
     noise, _ = inject(np.array([]), [], rng=np.random.default_rng(snr_seed), **common)
     both, truth = inject(np.array([8.0]), [label], rng=np.random.default_rng(snr_seed), **common)
     return both.values - noise.values, truth

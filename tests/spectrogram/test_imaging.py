@@ -39,11 +39,16 @@ def source_of(*pieces, rate=RATE):
     """Stretches given as (first GPS, samples)."""
     stretches = [
         Stretch(
-            path=Path(f"piece-{start:g}"), start=start, samples=len(values), sample_rate=rate,
-            ifo="H1", channel=None, load=lambda a, b, values=values: values[a:b],
+            path=Path(f"piece-{start:g}"),
+            start=start,
+            samples=len(values),
+            sample_rate=rate,
+            ifo="H1",
+            channel=None,
+            load=lambda a, b, values=values: values[a:b],
         )
         for start, values in pieces
-    ]  # fmt: skip
+    ]
     return StrainSource.join(stretches)
 
 
@@ -358,11 +363,17 @@ def test_gw150914_equals_gwpy_and_matplotlib(real_data, tmp_path):
     series = gwpy.TimeSeries(block.values, t0=block.start, sample_rate=block.sample_rate)
     official = official_picture(
         series.q_transform(
-            qrange=(4, 64), frange=(10, 2048), gps=gps, search=0.5, tres=0.002, fres=0.5,
-            outseg=(gps - duration / 2, gps + duration / 2), whiten=True,
+            qrange=(4, 64),
+            frange=(10, 2048),
+            gps=gps,
+            search=0.5,
+            tres=0.002,
+            fres=0.5,
+            outseg=(gps - duration / 2, gps + duration / 2),
+            whiten=True,
         ),
         tmp_path / "picture.png",
-    )  # fmt: skip
+    )
     # The picture's 8 bits per colour cost up to 0.0018.
     assert np.abs(energy_to_pixel(own)[::-1] - official).max() < 0.0025
     assert np.abs(own[::-1] - pixel_to_energy(official)).max() < 0.1
@@ -417,9 +428,15 @@ def test_images_alone_make_a_set(rng):
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [((1, 0, 5, 7), np.nan), ((1, slice(None), slice(3)), np.nan), ((1, 0, 5), np.inf),
-     ((1, 2, 3, 4), -1e-3), ((1, 2), np.nan), ((1,), np.nan)],
-)  # fmt: skip
+    [
+        ((1, 0, 5, 7), np.nan),
+        ((1, slice(None), slice(3)), np.nan),
+        ((1, 0, 5), np.inf),
+        ((1, 2, 3, 4), -1e-3),
+        ((1, 2), np.nan),
+        ((1,), np.nan),
+    ],
+)
 def test_a_row_that_is_no_image_is_named(place, value, rng):
     images = rng.random((3, len(VIEWS), *IMAGE_SHAPE))
     images[place] = value

@@ -20,9 +20,15 @@ from glitchvae.strain import Strain, open_strain
 
 IMAGING = ImagingSettings(name="test", sample_rate=1024, block=8, min_block=8, trim=1.0)
 EVENT = EventParity(
-    gps=1.0, q_gwpy=11.3, q_engine=11.3, median_error=1e-7, largest_error=1e-6,
-    pixel_error=1e-6, gwpy_seconds=2.0, engine_seconds=0.1,
-)  # fmt: skip
+    gps=1.0,
+    q_gwpy=11.3,
+    q_engine=11.3,
+    median_error=1e-7,
+    largest_error=1e-6,
+    pixel_error=1e-6,
+    gwpy_seconds=2.0,
+    engine_seconds=0.1,
+)
 
 
 @pytest.fixture

@@ -71,8 +71,13 @@ def test_files_are_downloaded_once(gwosc, tmp_path, monkeypatch):
 
 def test_event_releases_come_first_and_the_shortest_file(gwosc, files, tmp_path):
     host, asked, answers = gwosc
-    event = {"shortName": "GW1-v1", "gps": START + 4, "catalog": "GWTC-9-confident",
-             "version": 1, "detectors": ["L1"]}  # fmt: skip
+    event = {
+        "shortName": "GW1-v1",
+        "gps": START + 4,
+        "catalog": "GWTC-9-confident",
+        "version": 1,
+        "detectors": ["L1"],
+    }
     long = f"{host}/long/L-L1_GWOSC_4KHZ_R1-{START - 2000}-4096.hdf5"
     answers["/api/v2/event-versions"] = page(event)
     answers["/api/v2/event-versions/GW1-v1/strain-files"] = page(

@@ -89,11 +89,21 @@ def test_layout_agrees_with_an_official_file(real_data, tmp_path):
     source = open_strain(official)
     write_gwosc(tmp_path / "a.hdf5", source.read(*source.segments[0]), dq=source.flags)
     with h5py.File(official) as theirs, h5py.File(tmp_path / "a.hdf5") as ours:
-        for name in ("meta/UTCstart", "meta/GPSstart", "meta/Duration", "meta/Detector",
-                     "meta/Type", "meta/Observatory", "strain/Strain", "strain/GWOSCmeta",
-                     "quality/simple/DQmask", "quality/simple/DQShortnames",
-                     "quality/simple/DQDescriptions", "quality/injections/Injmask",
-                     "quality/injections/InjShortnames"):  # fmt: skip
+        for name in (
+            "meta/UTCstart",
+            "meta/GPSstart",
+            "meta/Duration",
+            "meta/Detector",
+            "meta/Type",
+            "meta/Observatory",
+            "strain/Strain",
+            "strain/GWOSCmeta",
+            "quality/simple/DQmask",
+            "quality/simple/DQShortnames",
+            "quality/simple/DQDescriptions",
+            "quality/injections/Injmask",
+            "quality/injections/InjShortnames",
+        ):
             assert np.array_equal(theirs[name][()], ours[name][()]), name
         for name in ("Npoints", "Xlabel", "Xspacing", "Xstart", "Xunits", "Ylabel", "Yunits"):
             assert theirs["strain/Strain"].attrs[name] == ours["strain/Strain"].attrs[name]

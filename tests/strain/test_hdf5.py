@@ -54,8 +54,9 @@ def test_masks_without_attributes_start_with_the_strain(official):
             file[name].attrs.clear()
             file[name][2:4] = 0
     assert open_strain(official).flags["DATA"] == [
-        segment(START, START + 2), segment(START + 4, START + 8),
-    ]  # fmt: skip
+        segment(START, START + 2),
+        segment(START + 4, START + 8),
+    ]
 
 
 def test_files_may_lack_masks(official):
@@ -88,11 +89,18 @@ def test_plain_gwpy_file(plain, make_strain):
 def test_plain_file_of_several_series(make_strain, tmp_path):
     path = tmp_path / "noise.h5"
     names = ("L1:GDS-CALIB_STRAIN", "L1:AUX")
-    series = TimeSeriesDict({
-        name: TimeSeries(make_strain(seconds=4 + k).values, t0=START, sample_rate=1024, name=name,
-                         channel=name)
-        for k, name in enumerate(names)
-    })  # fmt: skip
+    series = TimeSeriesDict(
+        {
+            name: TimeSeries(
+                make_strain(seconds=4 + k).values,
+                t0=START,
+                sample_rate=1024,
+                name=name,
+                channel=name,
+            )
+            for k, name in enumerate(names)
+        }
+    )
     series.write(path, format="hdf5")
     assert open_strain(path).channel == names[0]
     assert open_strain(path, channel=names[1]).segments == [segment(START, START + 5)]

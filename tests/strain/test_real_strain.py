@@ -66,9 +66,10 @@ def test_partly_vetoed_segment(real_data):
     flags = open_strain(real_data / "strain/gwosc/L-L1_GWOSC_4KHZ_R1-1264316101-32.hdf5").flags
     assert flags["DATA"] == [segment(1264316101, 1264316133)]
     assert flags["CBC_CAT2"] == [
-        segment(1264316101, 1264316116), segment(1264316124, 1264316126),
+        segment(1264316101, 1264316116),
+        segment(1264316124, 1264316126),
         segment(1264316127, 1264316133),
-    ]  # fmt: skip
+    ]
 
 
 def test_frame_reads_as_gwpy_reads_it(real_data):

@@ -18,10 +18,14 @@ SECONDS = 8
 def stretch(strain, path="made-up", **changes):
     """A stretch in memory."""
     fields = {
-        "path": Path(path), "start": strain.start, "samples": len(strain), "ifo": strain.ifo,
-        "sample_rate": strain.sample_rate, "channel": strain.channel,
+        "path": Path(path),
+        "start": strain.start,
+        "samples": len(strain),
+        "ifo": strain.ifo,
+        "sample_rate": strain.sample_rate,
+        "channel": strain.channel,
         "load": lambda first, last: strain.values[first:last],
-    }  # fmt: skip
+    }
     return Stretch(**(fields | changes))
 
 
@@ -57,9 +61,12 @@ def test_any_slice_equals_the_slice_of_the_whole(whole, on_disk, offset, duratio
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.integers(1, SECONDS * 1024 - 1), st.integers(0, 500), st.booleans(),
-    st.floats(-1, SECONDS), st.floats(0, SECONDS),
-)  # fmt: skip
+    st.integers(1, SECONDS * 1024 - 1),
+    st.integers(0, 500),
+    st.booleans(),
+    st.floats(-1, SECONDS),
+    st.floats(0, SECONDS),
+)
 def test_two_files_read_as_one(whole, cut, overlap, swap, offset, duration):
     one = whole.crop(START, START + min(cut + overlap, len(whole)) / RATE)
     other = whole.crop(START + cut / RATE, whole.end)
@@ -74,9 +81,12 @@ def test_two_files_read_as_one(whole, cut, overlap, swap, offset, duration):
 
 
 def test_time_between_files_is_nan_and_not_covered(whole):
-    source = StrainSource.join([
-        stretch(whole.crop(START + 6, START + 8)), stretch(whole.crop(START, START + 2)),
-    ])  # fmt: skip
+    source = StrainSource.join(
+        [
+            stretch(whole.crop(START + 6, START + 8)),
+            stretch(whole.crop(START, START + 2)),
+        ]
+    )
     assert source.segments == [segment(START, START + 2), segment(START + 6, START + 8)]
     assert source.read(START, START + 8).finite_segments() == source.segments
 
@@ -104,9 +114,12 @@ def test_files_off_each_others_grid_may_not_touch(whole, make_strain):
 def test_fractional_starts_join_without_a_seam(make_strain):
     whole = make_strain(seconds=6, sample_rate=RATE, start=1239198174.7)
     middle = whole.start + 3
-    source = StrainSource.join([
-        stretch(whole.crop(middle, whole.end)), stretch(whole.crop(whole.start, middle)),
-    ])  # fmt: skip
+    source = StrainSource.join(
+        [
+            stretch(whole.crop(middle, whole.end)),
+            stretch(whole.crop(whole.start, middle)),
+        ]
+    )
     assert len(source.segments) == 1
     same(source.read(whole.start, whole.end), whole)
 
@@ -187,8 +200,9 @@ def test_a_file_that_is_gone_is_a_gap_and_told_of_once(make_strain, tmp_path):
     for part in (spared, spared.crop(START + 1, START + 11)):
         strain = part.read(START + 2, START + 10)
         assert strain.finite_segments() == [
-            segment(START + 2, START + 4), segment(START + 8, START + 10),
-        ]  # fmt: skip
+            segment(START + 2, START + 4),
+            segment(START + 8, START + 10),
+        ]
     (problem,) = told
     assert str(problem).startswith(str(paths[1]))
     with pytest.raises(InputError, match=r"1\.hdf5: no such file"):
@@ -206,10 +220,12 @@ def test_flags_of_files_are_united_within_their_samples(whole):
         return {"DATA": segmentlist([segment(START + start, START + end)])}
 
     first, second = whole.crop(START, START + 4), whole.crop(START + 4, START + 8)
-    source = StrainSource.join([
-        stretch(first, flags=flags(1, 5)),
-        stretch(second, flags=flags(4, 6) | {"CBC_CAT1": segmentlist()}),
-    ])  # fmt: skip
+    source = StrainSource.join(
+        [
+            stretch(first, flags=flags(1, 5)),
+            stretch(second, flags=flags(4, 6) | {"CBC_CAT1": segmentlist()}),
+        ]
+    )
     assert source.flags == {"DATA": [segment(START + 1, START + 6)], "CBC_CAT1": []}
 
 

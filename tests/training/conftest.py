@@ -46,9 +46,13 @@ def pictures(rng) -> PictureData:
 def config() -> TrainingConfig:
     model = GlitchVAESettings(image_shape=(20, 24), widths=(4, 8), hidden=16, latent_size=3)
     return TrainingConfig(
-        objective=Annealed(beta0=4, iteration_threshold=50), steps=100, batch_size=8,
-        log_every=10, save_every=20, model=model,
-    )  # fmt: skip
+        objective=Annealed(beta0=4, iteration_threshold=50),
+        steps=100,
+        batch_size=8,
+        log_every=10,
+        save_every=20,
+        model=model,
+    )
 
 
 class KilledError(Exception):

@@ -20,11 +20,16 @@ def some_set(rng, prefix, count=10, **changes):
     column = np.arange(count, dtype=float)
     names = ("snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration")
     values = {
-        "images": images, "event_id": [f"{prefix}{i}" for i in range(count)],
-        "gps": 1.25e9 + column, "ifo": ["H1"] * count, **dict.fromkeys(names, column + 1.0),
-        "status": ["ok"] * (count - 1) + ["gap"], "label": ["Blip", "Tomte"] * (count // 2),
-        "split": ["train"] * (count - 3) + ["validation"] * 3, "imaging": {"name": prefix},
-    }  # fmt: skip
+        "images": images,
+        "event_id": [f"{prefix}{i}" for i in range(count)],
+        "gps": 1.25e9 + column,
+        "ifo": ["H1"] * count,
+        **dict.fromkeys(names, column + 1.0),
+        "status": ["ok"] * (count - 1) + ["gap"],
+        "label": ["Blip", "Tomte"] * (count // 2),
+        "split": ["train"] * (count - 3) + ["validation"] * 3,
+        "imaging": {"name": prefix},
+    }
     return SpectrogramSet(**(values | changes))
 
 

@@ -239,9 +239,14 @@ def own(pictures):
     torch.manual_seed(3)
     network = wrap_vae(Own(), pictures.images(slice(0, 2)))
     config = TrainingConfig(
-        objective=Factor(), steps=20, batch_size=8, save_every=10, log_every=5,
-        model=network.settings, learning_rate=1e-2,
-    )  # fmt: skip
+        objective=Factor(),
+        steps=20,
+        batch_size=8,
+        save_every=10,
+        log_every=5,
+        model=network.settings,
+        learning_rate=1e-2,
+    )
     return network, config
 
 

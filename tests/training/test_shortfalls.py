@@ -37,9 +37,7 @@ def test_annealing_that_ends_early_is_said_before_at_the_end_and_on_the_card(
 
 def test_every_member_of_an_ensemble_says_it(pictures, tmp_path, caplog):
     members = {"short": {"iteration_threshold": 2}, "long": {"iteration_threshold": 9}}
-    train_ensemble(
-        pictures, settings(Annealed(), 4), members, tmp_path / "runs", strategy="loop"
-    )  # fmt: skip
+    train_ensemble(pictures, settings(Annealed(), 4), members, tmp_path / "runs", strategy="loop")
     told = [message for message in caplog.messages if "schedule of beta" in message]
     assert len(told) == 2
     assert all(message.startswith(str(tmp_path / "runs" / "long")) for message in told)

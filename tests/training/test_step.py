@@ -36,9 +36,14 @@ def traced(monkeypatch):
 
 @pytest.mark.parametrize(
     ("model", "objective"),
-    [("image", "beta"), ("image", "factor"), ("image", "tc"), ("hierarchy", "seatbelt"),
-     ("glitch", "consistent")],
-)  # fmt: skip
+    [
+        ("image", "beta"),
+        ("image", "factor"),
+        ("image", "tc"),
+        ("hierarchy", "seatbelt"),
+        ("glitch", "consistent"),
+    ],
+)
 def test_a_step_is_captured_in_one_piece(model, objective, rng, traced):
     """Every break in it is one more launch from Python, of what a CUDA graph would replay."""
     if model == "glitch":
@@ -50,14 +55,17 @@ def test_a_step_is_captured_in_one_piece(model, objective, rng, traced):
         Trainer(
             data,
             TrainingConfig(
-                objective=OBJECTIVES[objective](), model=MODELS[model], batch_size=4, steps=3,
+                objective=OBJECTIVES[objective](),
+                model=MODELS[model],
+                batch_size=4,
+                steps=3,
                 seed=seed,
                 compiled="yes",
                 augmentation=Augmentation(positive_pairs=model == "glitch"),
             ),
         )
         for seed in range(2)
-    ]  # fmt: skip
+    ]
     for _ in range(3):
         for trainer in trainers:
             trainer.advance()

@@ -89,7 +89,7 @@ def without(prototypes: Prototypes, names: Sequence[str], *, seed: int = 0) -> P
         raise InputError(
             "these class prototypes keep no known events, so that no class can be held out",
             remedy="Fit them again with this version of glitchvae.",
-        )  # fmt: skip
+        )
     labels = np.array(prototypes.names, dtype=object)[prototypes.reference_owners]
     kept = ~np.isin(labels.astype(str), names)
     return Prototypes.fit(prototypes.reference[kept], labels[kept], seed=seed)
@@ -107,16 +107,18 @@ def holdable_classes(
     for name in wanted:
         if counts.get(name, 0) < fewest:
             raise InputError(
-                f"{name!r} cannot be held out", expected=f"a known class of {fewest} events",
+                f"{name!r} cannot be held out",
+                expected=f"a known class of {fewest} events",
                 found=f"{counts[name]} events" if name in counts else "no such class",
                 remedy=f"Known are {', '.join(prototypes.names)}.",
-            )  # fmt: skip
+            )
     names = list(wanted) or [name for name, count in counts.items() if count >= fewest]
     if not names or len(prototypes.names) < 2:
         raise InputError(
-            "no class can be held out", expected=f"two known classes, one with {fewest} events",
+            "no class can be held out",
+            expected=f"two known classes, one with {fewest} events",
             found=", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none",
-        )  # fmt: skip
+        )
     return names
 
 
@@ -161,13 +163,16 @@ def look_for(
         seen = 0 if best is None else int(inside[best, column])
         trials.append(
             Trial(
-                name=name, held=tuple(names), members=count,
+                name=name,
+                held=tuple(names),
+                members=count,
                 purity=seen / int(sizes[best]) if best is not None else 0.0,
                 completeness=seen / max(count, 1),
                 p_value=float(found.p_values[best]) if seen else 1.0,
-                candidates=len(sizes), false=false,
+                candidates=len(sizes),
+                false=false,
             )
-        )  # fmt: skip
+        )
     return tuple(trials)
 
 

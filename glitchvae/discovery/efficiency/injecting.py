@@ -79,15 +79,22 @@ def _draw_block(
         if block.strain is not None:
             return gps, block.strain, block.status
     raise InputError(
-        "no stretch of this strain can be imaged", expected=f"{imaging.min_block:g} s without gaps",
-        found=f"{lengths.max():g} s at most", remedy="Give longer files, or another --imaging.",
-    )  # fmt: skip
+        "no stretch of this strain can be imaged",
+        expected=f"{imaging.min_block:g} s without gaps",
+        found=f"{lengths.max():g} s at most",
+        remedy="Give longer files, or another --imaging.",
+    )
 
 
 def _image(
-    sources: Sequence[StrainSource], label: str, number: int, snr: float,
-    imaging: ImagingSettings, rng: np.random.Generator, device: str,
-) -> SpectrogramSet:  # fmt: skip
+    sources: Sequence[StrainSource],
+    label: str,
+    number: int,
+    snr: float,
+    imaging: ImagingSettings,
+    rng: np.random.Generator,
+    device: str,
+) -> SpectrogramSet:
     """One injected event, as `embed` images what it finds."""
     gps, strain, status = _draw_block(sources, imaging, rng)
     family, values = FAMILIES[label], strain.values.copy()
@@ -99,11 +106,18 @@ def _image(
     if status == Status.OK and seen < AXIS_FREQUENCIES[1]:
         status = Status.FREQUENCY_TRUNCATED
     return SpectrogramSet(
-        images=made.views.astype(np.float16), event_id=np.array([f"injected-{number}"], object),
-        gps=np.array([gps]), ifo=np.array([strain.ifo], object),
+        images=made.views.astype(np.float16),
+        event_id=np.array([f"injected-{number}"], object),
+        gps=np.array([gps]),
+        ifo=np.array([strain.ifo], object),
         snr=tile_snr(made.peak_energy).astype(np.float32),
-        peak_frequency=made.peak_frequency, q=made.q, duration=unknown, bandwidth=unknown,
-        f_max=np.array([seen], np.float32), block_duration=np.array([strain.duration], np.float32),
-        status=np.array([status], object), label=np.array([label], object),
+        peak_frequency=made.peak_frequency,
+        q=made.q,
+        duration=unknown,
+        bandwidth=unknown,
+        f_max=np.array([seen], np.float32),
+        block_duration=np.array([strain.duration], np.float32),
+        status=np.array([status], object),
+        label=np.array([label], object),
         imaging=imaging.model_dump(mode="json"),
-    )  # fmt: skip
+    )

@@ -50,9 +50,12 @@ def efficiency_of(snr: tuple[float, float], population: int, trials: Sequence[Tr
     """Count the trials of one loudness and number."""
     detected = sum(trial.detected for trial in trials)
     return Efficiency(
-        snr=snr, population=population, trials=len(trials), detected=detected,
+        snr=snr,
+        population=population,
+        trials=len(trials),
+        detected=detected,
         interval=binomial_interval(detected, len(trials)),
-    )  # fmt: skip
+    )
 
 
 def sweep(

@@ -5,6 +5,10 @@ from glitchvae.training.ensemble.run import is_ensemble, resumed_ensemble, train
 from glitchvae.training.ensemble.strategy import choose_strategy
 
 __all__ = [
-    "choose_strategy", "expand_members", "is_ensemble", "member_config", "resumed_ensemble",
+    "choose_strategy",
+    "expand_members",
+    "is_ensemble",
+    "member_config",
+    "resumed_ensemble",
     "train_ensemble",
-]  # fmt: skip
+]

@@ -74,9 +74,12 @@ def _in_form(layer: Any, form: type[Any]) -> nn.Module:
     if form is MatrixConvTranspose2d:
         settings["output_padding"] = layer.output_padding
     new = form(
-        layer.in_channels, layer.out_channels, bias=layer.bias is not None, device="meta",
+        layer.in_channels,
+        layer.out_channels,
+        bias=layer.bias is not None,
+        device="meta",
         **settings,
-    )  # fmt: skip
+    )
     new.weight, new.bias = layer.weight, layer.bias
     return new
 

@@ -20,10 +20,19 @@ OF_THE_RUN: Final = ("seed", "learning_rate")
 
 OF_THE_WEIGHTS: Final = frozenset(
     {
-        "beta", "beta0", "capacity", "consistency", "cycles", "gamma", "iteration_threshold",
-        "lambda_od", "ramp", "ratio", "shape",
+        "beta",
+        "beta0",
+        "capacity",
+        "consistency",
+        "cycles",
+        "gamma",
+        "iteration_threshold",
+        "lambda_od",
+        "ramp",
+        "ratio",
+        "shape",
     }
-)  # fmt: skip
+)
 """Keys of objectives that act through their schedules alone: members that differ in nothing
 else, and in their seeds, can share one step."""
 
@@ -43,9 +52,10 @@ def expand_members(config: TrainingConfig, axes: Sequence[str]) -> dict[str, Cha
     keys = [key for key, _ in choices]
     if len(set(keys)) < len(keys) or not keys:
         raise ConfigError(
-            "an ensemble needs each key once", expected='"seeds=8", "beta0=5,25,100", …',
+            "an ensemble needs each key once",
+            expected='"seeds=8", "beta0=5,25,100", …',
             found=list(axes),
-        )  # fmt: skip
+        )
     combinations = itertools.product(*(values for _, values in choices))
     members = [dict(zip(keys, values, strict=True)) for values in combinations]
     return {_name(member): member for member in members}
@@ -66,9 +76,7 @@ def member_config(config: TrainingConfig, changes: Changes) -> TrainingConfig:
         key: value for key, value in changes.items() if key not in OF_THE_RUN
     }
     kind = OBJECTIVES[objective["name"]]
-    return parse(
-        TrainingConfig, {**dict(config), **own, "objective": parse(kind, objective)}
-    )  # fmt: skip
+    return parse(TrainingConfig, {**dict(config), **own, "objective": parse(kind, objective)})
 
 
 def obstacle_to_stacking(configs: Sequence[TrainingConfig]) -> str:
@@ -108,6 +116,8 @@ def _known_keys(config: TrainingConfig) -> list[str]:
 
 
 def _name(member: Changes) -> str:
-    parts = (f"{key}-{value:g}" if isinstance(value, float) else f"{key}-{value}"
-             for key, value in member.items())  # fmt: skip
+    parts = (
+        f"{key}-{value:g}" if isinstance(value, float) else f"{key}-{value}"
+        for key, value in member.items()
+    )
     return re.sub(r"[^\w.+-]+", "_", "-".join(parts))

@@ -106,9 +106,14 @@ def train_ensemble(
                 say_unfinished(each, out / name)
             described = _described(taken, config, members)
             run_steps(
-                ensemble, config, log=book.log_terms, save=lambda: book.save(path, described),
-                stopped=stopped, progress=progress, ranks=ranks,
-            )  # fmt: skip
+                ensemble,
+                config,
+                log=book.log_terms,
+                save=lambda: book.save(path, described),
+                stopped=stopped,
+                progress=progress,
+                ranks=ranks,
+            )
         book.finish()
         ranks.wait()
         if ensemble.step < config.steps:
@@ -152,9 +157,13 @@ class Book:
     """What an ensemble leaves in its folder."""
 
     def __init__(
-        self, ensemble: Ensemble, data: TrainingImages, configs: Mapping[str, TrainingConfig],
-        out: Path, trackers: Callable[[], Sequence[Tracker]],
-    ) -> None:  # fmt: skip
+        self,
+        ensemble: Ensemble,
+        data: TrainingImages,
+        configs: Mapping[str, TrainingConfig],
+        out: Path,
+        trackers: Callable[[], Sequence[Tracker]],
+    ) -> None:
         self.ensemble, self.data, self.configs, self.out = ensemble, data, configs, out
         self.logs: dict[str, list[dict[str, float]]] = {name: [] for name in configs}
         self.trackers = {name: trackers() for name in configs}
@@ -214,16 +223,20 @@ def _share(members: Mapping[str, Changes], ranks: Ranks) -> list[str]:
     share = list(members)[ranks.rank :: ranks.count]
     if not share:
         raise ConfigError(
-            "an ensemble without members for every process", found=f"{len(members)} members",
+            "an ensemble without members for every process",
+            found=f"{len(members)} members",
             expected=f"at least {ranks.count}",
-        )  # fmt: skip
+        )
     return share
 
 
 def _strategy(
-    wanted: Literal["auto"] | Strategy, before: dict[str, Any] | None, data: TrainingImages,
-    configs: Mapping[str, TrainingConfig], device: torch.device,
-) -> Choice:  # fmt: skip
+    wanted: Literal["auto"] | Strategy,
+    before: dict[str, Any] | None,
+    data: TrainingImages,
+    configs: Mapping[str, TrainingConfig],
+    device: torch.device,
+) -> Choice:
     if wanted != "auto":
         return Choice(wanted, "as asked for")
     if before is not None:
@@ -236,15 +249,20 @@ def _refuse_existing(out: Path, path: Path, share: Sequence[str]) -> None:
         refuse_existing(folder)
     if any(path.parent.glob("state*.pt")):
         raise InputError(
-            "holds a run already", where=out,
+            "holds a run already",
+            where=out,
             remedy="Continue it with --resume, or choose another folder.",
-        )  # fmt: skip
+        )
 
 
 def _check(
-    before: dict[str, Any], configs: Mapping[str, TrainingConfig], data: TrainingImages,
-    out: Path, *, changed_data: bool,
-) -> None:  # fmt: skip
+    before: dict[str, Any],
+    configs: Mapping[str, TrainingConfig],
+    data: TrainingImages,
+    out: Path,
+    *,
+    changed_data: bool,
+) -> None:
     """Refuse to go on with other members, settings or data.
 
     Raises:
@@ -252,9 +270,12 @@ def _check(
     """
     if list(before.get("states", ())) != list(configs):
         raise ModelError(
-            "an ensemble of other members", where=out, expected=list(before.get("states", ())),
-            found=list(configs), remedy="Resume without naming members, or start a new run.",
-        )  # fmt: skip
+            "an ensemble of other members",
+            where=out,
+            expected=list(before.get("states", ())),
+            found=list(configs),
+            remedy="Resume without naming members, or start a new run.",
+        )
     for name, config in configs.items():
         state = before["states"][name]
         check_state(state, config, data, where=out / name, changed_data=changed_data)

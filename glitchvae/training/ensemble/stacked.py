@@ -69,9 +69,13 @@ class StackedEnsemble:
     """
 
     def __init__(
-        self, data: TrainingImages, configs: Sequence[TrainingConfig], device: torch.device,
-        *, matrix: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        data: TrainingImages,
+        configs: Sequence[TrainingConfig],
+        device: torch.device,
+        *,
+        matrix: bool = False,
+    ) -> None:
         self.configs, self.config, self.device = configs, configs[0], device
         self.data = data.to(device)
         # vmap knows normalisation in groups for images channel by channel alone.
@@ -133,9 +137,8 @@ class StackedEnsemble:
         if len(values) == 0:
             return None
         return [
-            log_row(values[:, i], names, config, self.step)
-            for i, config in enumerate(self.configs)
-        ]  # fmt: skip
+            log_row(values[:, i], names, config, self.step) for i, config in enumerate(self.configs)
+        ]
 
     def states(self) -> list[dict[str, Any]]:
         """The state of each member, as that of a `Trainer`."""

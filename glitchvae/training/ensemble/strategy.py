@@ -54,9 +54,11 @@ class Choice(NamedTuple):
 
 
 def make_ensemble(
-    data: TrainingImages, configs: Sequence[TrainingConfig], device: torch.device,
+    data: TrainingImages,
+    configs: Sequence[TrainingConfig],
+    device: torch.device,
     strategy: Strategy,
-) -> Ensemble:  # fmt: skip
+) -> Ensemble:
     """Members that step in one of three ways.
 
     Args:
@@ -73,9 +75,10 @@ def make_ensemble(
         return LoopedEnsemble(data, configs, device)
     if obstacle := obstacle_to_stacking(configs):
         raise ConfigError(
-            f"{obstacle}, so that they cannot share one step", found=f"strategy {strategy!r}",
+            f"{obstacle}, so that they cannot share one step",
+            found=f"strategy {strategy!r}",
             remedy="Use the strategy loop, or auto.",
-        )  # fmt: skip
+        )
     return StackedEnsemble(data, configs, device, matrix=strategy == "matrix")
 
 

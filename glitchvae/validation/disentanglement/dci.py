@@ -47,9 +47,12 @@ def dci(
 
 
 def _intervals(
-    codes: NDArray[np.floating], factors: NDArray[np.integer], values: NDArray[np.floating],
-    rng: np.random.Generator, protocol: Protocol,
-) -> list[Estimate]:  # fmt: skip
+    codes: NDArray[np.floating],
+    factors: NDArray[np.integer],
+    values: NDArray[np.floating],
+    rng: np.random.Generator,
+    protocol: Protocol,
+) -> list[Estimate]:
     """Both estimates from the same refits, each with one group of the points left out."""
     kept: dict[bytes, NDArray[np.floating]] = {}
 
@@ -63,11 +66,14 @@ def _intervals(
     seed = int(rng.integers(2**32))
     return [
         jackknife(
-            lambda rows, of=of: of(importance(rows)), len(codes), protocol.refits,
-            np.random.default_rng(seed), float(value),
+            lambda rows, of=of: of(importance(rows)),
+            len(codes),
+            protocol.refits,
+            np.random.default_rng(seed),
+            float(value),
         )
         for of, value in zip((disentanglement, completeness), values, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _fit(
@@ -75,9 +81,13 @@ def _fit(
 ) -> list[HistGradientBoostingClassifier]:
     """One classifier a factor; a leaf may hold a single point, as in scikit-learn's exact trees."""
     options: dict[str, Any] = {
-        "max_iter": protocol.rounds, "max_depth": protocol.depth, "max_leaf_nodes": None,
-        "min_samples_leaf": 1, "early_stopping": False, "random_state": 0,
-    }  # fmt: skip
+        "max_iter": protocol.rounds,
+        "max_depth": protocol.depth,
+        "max_leaf_nodes": None,
+        "min_samples_leaf": 1,
+        "early_stopping": False,
+        "random_state": 0,
+    }
     return [HistGradientBoostingClassifier(**options).fit(codes, factor) for factor in factors.T]
 
 

@@ -64,8 +64,9 @@ def _rows_of(truth: Truth, event_id: Sequence[str] | NDArray[np.object_]) -> NDA
     if unknown:
         raise InputError(
             f"{len(unknown):,} of {len(event_id):,} events are not in the table of truth",
-            expected="events of the same simulation", found=", ".join(unknown[:_NAMED]),
-        )  # fmt: skip
+            expected="events of the same simulation",
+            found=", ".join(unknown[:_NAMED]),
+        )
     return np.array([place[name] for name in event_id], dtype=np.int64)
 
 
@@ -80,7 +81,9 @@ def _parameter(truth: Truth, rows: NDArray[np.int64], name: str) -> NDArray[np.f
     for row, found in zip(rows, sets, strict=True):
         if not isinstance(found.get(name), int | float):
             raise InputError(
-                f"no number {name!r} among the parameters", where=truth.event_id[row],
-                expected="one family, and a parameter of it", found=sorted(found),
-            )  # fmt: skip
+                f"no number {name!r} among the parameters",
+                where=truth.event_id[row],
+                expected="one family, and a parameter of it",
+                found=sorted(found),
+            )
     return np.array([float(found[name]) for found in sets])  # type: ignore[arg-type]

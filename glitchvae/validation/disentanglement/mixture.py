@@ -47,9 +47,11 @@ def mig_chen(
     return {
         "mig_chen": jackknife(
             lambda rows: float(gap(gained[rows].mean(axis=0), entropies)),
-            len(drawn), protocol.groups, rng,
+            len(drawn),
+            protocol.groups,
+            rng,
         )
-    }  # fmt: skip
+    }
 
 
 def _gained(

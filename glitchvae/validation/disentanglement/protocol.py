@@ -86,22 +86,29 @@ def check(
         raise InputError("nothing to tell apart", expected="two factors or more", found=names)
     if len(codes) < points:
         raise InputError(
-            "too few points for the protocol", expected=f"{points:,} or more",
+            "too few points for the protocol",
+            expected=f"{points:,} or more",
             found=f"{len(codes):,}",
             remedy="Encode more images, or scale the protocol (Protocol.scaled_to).",
-        )  # fmt: skip
+        )
     broken = np.flatnonzero(~np.isfinite(codes).all(axis=1))
     if len(broken):
         raise InputError(
-            "codes are not finite", where=f"row {broken[0]}", expected="numbers",
-            found=f"{len(broken):,} such rows of {len(codes):,}", remedy="Leave those rows out.",
-        )  # fmt: skip
+            "codes are not finite",
+            where=f"row {broken[0]}",
+            expected="numbers",
+            found=f"{len(broken):,} such rows of {len(codes):,}",
+            remedy="Leave those rows out.",
+        )
     for name, column in zip(names, factors.T, strict=True):
         if column.min() == column.max():
             raise InputError(
-                "a factor never changes", where=name, expected="two values or more",
-                found=f"{column[0]} in all {len(column):,} points", remedy="Leave it out.",
-            )  # fmt: skip
+                "a factor never changes",
+                where=name,
+                expected="two values or more",
+                found=f"{column[0]} in all {len(column):,} points",
+                remedy="Leave it out.",
+            )
 
 
 def _check_kind(name: str, table: NDArray[np.generic], kinds: str) -> None:
@@ -109,15 +116,18 @@ def _check_kind(name: str, table: NDArray[np.generic], kinds: str) -> None:
     whole = kinds == "iu"
     if table.ndim != 2 or table.shape[1] == 0 or table.dtype.kind not in kinds:
         raise InputError(
-            f"{name} are not what metrics are made for", where=name,
+            f"{name} are not what metrics are made for",
+            where=name,
             expected=f"a table (points, columns) of {'whole numbers' if whole else 'numbers'}",
             found=f"shape {table.shape} of {table.dtype}",
-        )  # fmt: skip
+        )
     if whole and table.size and table.min() < 0:
         raise InputError(
-            "a factor is counted from below 0", where=name, expected="which value it has, from 0",
+            "a factor is counted from below 0",
+            where=name,
+            expected="which value it has, from 0",
             found=int(table.min()),
-        )  # fmt: skip
+        )
 
 
 def active(codes: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -100,9 +100,15 @@ def steps_of(sampled: bool) -> int:
 
 
 def _score(
-    representation: str, metrics: Sequence[Metric], codes: NDArray[np.floating],
-    factors: NDArray[np.integer], *, protocol: Protocol, seed: int, progress: Progress,
-) -> list[Score]:  # fmt: skip
+    representation: str,
+    metrics: Sequence[Metric],
+    codes: NDArray[np.floating],
+    factors: NDArray[np.integer],
+    *,
+    protocol: Protocol,
+    seed: int,
+    progress: Progress,
+) -> list[Score]:
     """Scores of codes, and of the same codes in another order than the factors."""
     shuffled = codes[np.random.default_rng((seed, 2)).permutation(len(codes))]
     scores = []
@@ -121,9 +127,11 @@ def _without_refits(protocol: Protocol) -> Protocol:
 
 
 def _mig_of_pairs(
-    pairs: NDArray[np.floating], factors: NDArray[np.integer], rng: np.random.Generator,
+    pairs: NDArray[np.floating],
+    factors: NDArray[np.integer],
+    rng: np.random.Generator,
     protocol: Protocol,
-) -> dict[str, Estimate]:  # fmt: skip
+) -> dict[str, Estimate]:
     """Chen's MIG of means and variances (N, D, 2), which are shuffled together."""
     return mig_chen(pairs[..., 0], pairs[..., 1], factors, rng, protocol)
 
@@ -131,9 +139,10 @@ def _mig_of_pairs(
 def _check_variances(mean: NDArray[np.floating], log_var: NDArray[np.floating]) -> None:
     if log_var.shape != mean.shape or not np.isfinite(log_var).all():
         raise InputError(
-            "variances do not fit the means", expected=f"finite, shape {mean.shape}",
+            "variances do not fit the means",
+            expected=f"finite, shape {mean.shape}",
             found=f"shape {log_var.shape}, finite {bool(np.isfinite(log_var).all())}",
-        )  # fmt: skip
+        )
 
 
 def name_dimensions(

@@ -44,9 +44,14 @@ def score_checkpoint(
     model = load_checkpoint(path, device).model
     codes = encode(model, fitted(data, model, path).to_training(), device=device)
     return measure(
-        codes.mean, data.factors, data.names, log_var=codes.log_var if sampled else None,
-        protocol=Protocol().scaled_to(len(data)), seed=seed, progress=progress,
-    )  # fmt: skip
+        codes.mean,
+        data.factors,
+        data.names,
+        log_var=codes.log_var if sampled else None,
+        protocol=Protocol().scaled_to(len(data)),
+        seed=seed,
+        progress=progress,
+    )
 
 
 def fitted(data: FactorData, model: Model, where: object) -> FactorData:
@@ -62,16 +67,25 @@ def fitted(data: FactorData, model: Model, where: object) -> FactorData:
     factor = found[1] // height if found[1] % height == 0 else 0
     if (channels, height * factor, width * factor) != found:
         raise ModelError(
-            f"no model of {data.name}", where=where, expected=f"images of {found}, or reduced",
+            f"no model of {data.name}",
+            where=where,
+            expected=f"images of {found}, or reduced",
             found=f"images of {(channels, height, width)}",
-        )  # fmt: skip
+        )
     return data.reduced(factor) if factor > 1 else data
 
 
 def train_on(
-    data: FactorData, run: Path, *, objective: str, steps: int, learning_rate: float = 1e-4,
-    seed: int = 0, device: str = "cpu", progress: Progress = lambda _: None,
-) -> Path:  # fmt: skip
+    data: FactorData,
+    run: Path,
+    *,
+    objective: str,
+    steps: int,
+    learning_rate: float = 1e-4,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress = lambda _: None,
+) -> Path:
     """A model of the reference study's size, trained on all images into the folder `run`.
 
     As there, a weight that changes does so over a third of the training. An objective for
@@ -95,10 +109,13 @@ def train_on(
     architecture = "image" if trained.hierarchy_on is None else "hierarchy"
     model = {"architecture": architecture, "image_shape": data.shape, "likelihood": "bernoulli"}
     values = {
-        "objective": trained, "steps": steps,
-        "seed": seed, "model": model, "learning_rate": learning_rate,
+        "objective": trained,
+        "steps": steps,
+        "seed": seed,
+        "model": model,
+        "learning_rate": learning_rate,
         "learning_rate_schedule": "constant",
-    }  # fmt: skip
+    }
     config = parse(TrainingConfig, values)
     return train(data.to_training(), config, run, device=device, progress=progress)
 

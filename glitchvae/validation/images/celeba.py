@@ -52,10 +52,14 @@ def read_celeba(
         raise InputError("no picture of this split", where=folder, expected=split)
     pictures = [_read_picture(folder / "img_align_celeba" / files[i]) for i in chosen]
     return FactorData(
-        name="celeba", pixels=np.stack(pictures), binary=False, factors=attributes[chosen],
-        names=names, values=(np.array([-1.0, 1.0]),) * len(names),
+        name="celeba",
+        pixels=np.stack(pictures),
+        binary=False,
+        factors=attributes[chosen],
+        names=names,
+        values=(np.array([-1.0, 1.0]),) * len(names),
         description=f"CelebA, {split or 'all'}",
-    )  # fmt: skip
+    )
 
 
 def _read_attributes(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], list[str]]:
@@ -64,16 +68,20 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], li
     names = tuple(lines[1].split()) if len(lines) > 1 else ()
     if len(names) != ATTRIBUTES or not lines[0].strip().isdigit():
         raise InputError(
-            "not CelebA's list of attributes", where=path,
-            expected=f"a count, then {ATTRIBUTES} names", found=f"{len(names)} names",
-        )  # fmt: skip
+            "not CelebA's list of attributes",
+            where=path,
+            expected=f"a count, then {ATTRIBUTES} names",
+            found=f"{len(names)} names",
+        )
     rows = [line.split() for line in lines[2:]]
     for number, row in enumerate(rows, start=3):
         if len(row) != 1 + ATTRIBUTES or not set(row[1:]) <= {"1", "-1"}:
             raise InputError(
-                "a damaged line", where=f"{path}, line {number}",
-                expected=f"a file and {ATTRIBUTES} times 1 or -1", found=" ".join(row[:4]) + " …",
-            )  # fmt: skip
+                "a damaged line",
+                where=f"{path}, line {number}",
+                expected=f"a file and {ATTRIBUTES} times 1 or -1",
+                found=" ".join(row[:4]) + " …",
+            )
     if len(rows) != int(lines[0]):
         raise InputError("lines are missing", where=path, expected=lines[0], found=len(rows))
     present = [[value == "1" for value in row[1:]] for row in rows]
@@ -85,9 +93,11 @@ def _read_partition(path: Path) -> dict[str, int]:
     for number, pair in enumerate(pairs, start=1):
         if len(pair) != 2 or pair[1] not in ("0", "1", "2"):
             raise InputError(
-                "a damaged line", where=f"{path}, line {number}",
-                expected="a file and 0, 1 or 2", found=" ".join(pair),
-            )  # fmt: skip
+                "a damaged line",
+                where=f"{path}, line {number}",
+                expected="a file and 0, 1 or 2",
+                found=" ".join(pair),
+            )
     return {name: int(part) for name, part in pairs}
 
 
@@ -96,9 +106,11 @@ def _lines(path: Path) -> Sequence[str]:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            "cannot be read", where=path, found=error,
+            "cannot be read",
+            where=path,
+            found=error,
             remedy="Give the folder that holds the published list and pictures.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _read_picture(path: Path) -> NDArray[np.uint8]:
@@ -112,8 +124,10 @@ def _read_picture(path: Path) -> NDArray[np.uint8]:
     box = (x, y, x + _FACE, y + _FACE)
     if x < 0 or y < 0:
         raise InputError(
-            "a picture too small", where=path, expected="the aligned 178 x 218 pixels",
+            "a picture too small",
+            where=path,
+            expected="the aligned 178 x 218 pixels",
             found=f"{colour.width} x {colour.height}",
-        )  # fmt: skip
+        )
     small = colour.resize((SIZE, SIZE), Image.Resampling.BOX, box=box)
     return np.asarray(small).transpose(2, 0, 1)

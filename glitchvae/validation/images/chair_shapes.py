@@ -45,8 +45,10 @@ def back(kind: str, width: float, height: float) -> Boxes:
     if kind in ("low", "high"):
         gap = 0.06 if kind == "low" else 0.0
         return (_board(0.0, width / 2, height + gap, height + rise, _SEAT),)
-    posts = [_board(side * (width / 2 - 0.02), 0.02, height - _THICK, height + rise, _WOOD)
-             for side in (-1, 1)]  # fmt: skip
+    posts = [
+        _board(side * (width / 2 - 0.02), 0.02, height - _THICK, height + rise, _WOOD)
+        for side in (-1, 1)
+    ]
     if kind == "slats":
         places = np.linspace(-width / 2 + 0.1, width / 2 - 0.1, max(round(width / 0.1) - 1, 2))
         posts += [_board(float(x), 0.014, height, height + rise - 0.05, _WOOD) for x in places]

@@ -49,11 +49,14 @@ def draw_chairs(
         for chair, image in _draw_view(camera, sizes[:-2]):
             pixels[(*chair, i, j, 0)] = image
     return FactorData(
-        name="chairs", pixels=pixels.reshape(-1, 1, SIZE, SIZE), binary=False,
+        name="chairs",
+        pixels=pixels.reshape(-1, 1, SIZE, SIZE),
+        binary=False,
         factors=grid_of(sizes),
-        names=("width", "height", "back", "legs", "arms", "azimuth", "elevation"), values=values,
+        names=("width", "height", "back", "legs", "arms", "azimuth", "elevation"),
+        values=values,
         description="parametric chairs, drawn",
-    )  # fmt: skip
+    )
 
 
 def _kinds() -> tuple[NDArray[np.float64], ...]:
@@ -106,20 +109,25 @@ def read_chairs(folder: str | Path) -> FactorData:
     found = {chair.name: _views(chair) for chair in sorted(folder.glob("[!.]*/"))}
     if not any(found.values()):
         raise InputError(
-            "no chairs here", where=folder, expected="<chair>/renders/image_001_p020_t011_r096.png",
+            "no chairs here",
+            where=folder,
+            expected="<chair>/renders/image_001_p020_t011_r096.png",
             remedy="Give the folder `rendered_chairs` of the published archive.",
-        )  # fmt: skip
+        )
     places = _places(folder, found)
     elevations, azimuths = (np.array(sorted({place[i] for place in places})) for i in (0, 1))
     order = [(e, a) for a in azimuths for e in elevations]
     pictures = [read_picture(views[place]) for views in found.values() for place in order]
     values = (np.arange(float(len(found))), azimuths.astype(float), elevations.astype(float))
     return FactorData(
-        name="chairs", pixels=np.array(pictures)[:, None], binary=False,
+        name="chairs",
+        pixels=np.array(pictures)[:, None],
+        binary=False,
         factors=grid_of((len(found), len(azimuths), len(elevations))),
-        names=("chair", "azimuth", "elevation"), values=values,
+        names=("chair", "azimuth", "elevation"),
+        values=values,
         description=f"3D Chairs, {folder.name}",
-    )  # fmt: skip
+    )
 
 
 Place = tuple[int, int]
@@ -138,19 +146,23 @@ def _places(folder: Path, found: dict[str, dict[Place, Path]]) -> set[Place]:
         counts = Counter(elevation for elevation, _ in places)
         named = ", ".join(f"{n} at p{elevation:03d}" for elevation, n in sorted(counts.items()))
         raise InputError(
-            "another number of views", where=folder,
+            "another number of views",
+            where=folder,
             expected=f"{VIEWS} of a chair, {len(AZIMUTHS)} at each of {len(ELEVATIONS)} elevations",
-            found=f"{len(places)}: {named}", remedy="Give the whole folder `rendered_chairs`.",
-        )  # fmt: skip
+            found=f"{len(places)}: {named}",
+            remedy="Give the whole folder `rendered_chairs`.",
+        )
     lacking = {chair: sorted(places - set(views)) for chair, views in found.items()}
     lacking = {chair: missing for chair, missing in lacking.items() if missing}
     if lacking:
         named = [f"{c} lacks {len(m)} ({_named(m)})" for c, m in list(lacking.items())[:_NAMED]]
         raise InputError(
-            f"views are missing of {len(lacking):,} of {len(found):,} chairs", where=folder,
-            expected=f"{VIEWS} of each", found="; ".join(named),
+            f"views are missing of {len(lacking):,} of {len(found):,} chairs",
+            where=folder,
+            expected=f"{VIEWS} of each",
+            found="; ".join(named),
             remedy="Fetch the archive again, or take these chairs out of the folder.",
-        )  # fmt: skip
+        )
     return places
 
 

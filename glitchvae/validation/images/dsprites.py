@@ -125,9 +125,14 @@ def read_dsprites(path: str | Path) -> FactorData:
 
 def _data(pixels: NDArray[np.uint8], factors: NDArray[np.int64], description: str) -> FactorData:
     return FactorData(
-        name="dsprites", pixels=pixels, binary=True, factors=factors, names=NAMES, values=VALUES,
+        name="dsprites",
+        pixels=pixels,
+        binary=True,
+        factors=factors,
+        names=NAMES,
+        values=VALUES,
         description=description,
-    )  # fmt: skip
+    )
 
 
 Opened = tuple[Iterator[NDArray[np.uint8]], NDArray[Any]]
@@ -158,9 +163,11 @@ def _open_npz(path: Path) -> Iterator[Opened]:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(
-            "not a readable .npz file", where=path, found=error,
+            "not a readable .npz file",
+            where=path,
+            found=error,
             remedy="It may be truncated; fetch it again.",
-        ) from error  # fmt: skip
+        ) from error
     with archive:
         with _member(archive, path, "latents_classes") as latents:
             dtype = _check_header(latents, path, "latents_classes", _LATENTS)
@@ -179,9 +186,7 @@ def _member(archive: zipfile.ZipFile, path: Path, key: str) -> IO[bytes]:
     return archive.open(f"{key}.npy")
 
 
-def _check_header(
-    stream: IO[bytes], path: Path, key: str, expected: tuple[int, ...]
-) -> np.dtype:  # fmt: skip
+def _check_header(stream: IO[bytes], path: Path, key: str, expected: tuple[int, ...]) -> np.dtype:
     """The type of an array, once it is known to be the one expected."""
     try:
         version = np.lib.format.read_magic(stream)
@@ -193,9 +198,11 @@ def _check_header(
     _check(path, key, shape, dtype, expected)
     if by_columns:
         raise InputError(
-            f"array {key!r} is stored column by column", where=path, expected="C order",
+            f"array {key!r} is stored column by column",
+            where=path,
+            expected="C order",
             remedy="Give the published file, or none to have the images drawn.",
-        )  # fmt: skip
+        )
     return dtype
 
 
@@ -217,9 +224,12 @@ def _parts(
 
 def _truncated(path: Path, key: str, expected: int, found: int) -> InputError:
     return InputError(
-        f"array {key!r} cannot be read to its end", where=path, expected=f"{expected:,} rows",
-        found=f"{found:,} sound ones", remedy="The file is truncated or damaged; fetch it again.",
-    )  # fmt: skip
+        f"array {key!r} cannot be read to its end",
+        where=path,
+        expected=f"{expected:,} rows",
+        found=f"{found:,} sound ones",
+        remedy="The file is truncated or damaged; fetch it again.",
+    )
 
 
 def _check(
@@ -229,10 +239,12 @@ def _check(
     right = dtype == np.uint8 if key == "imgs" else dtype.kind in "iu"
     if shape != expected or not right:
         raise InputError(
-            f"array {key!r} is not that of dSprites", where=path,
-            expected=f"shape {expected} of {kind}", found=f"shape {shape} of {dtype}",
+            f"array {key!r} is not that of dSprites",
+            where=path,
+            expected=f"shape {expected} of {kind}",
+            found=f"shape {shape} of {dtype}",
             remedy="Give the published file with all 737,280 images, or none to have them drawn.",
-        )  # fmt: skip
+        )
 
 
 def _check_classes(path: Path, classes: NDArray[Any]) -> None:

@@ -36,18 +36,26 @@ def read_faces(path: str | Path) -> FactorData:
         faces = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise InputError(
-            "not a readable tensor", where=path, found=str(error).splitlines()[0],
+            "not a readable tensor",
+            where=path,
+            found=str(error).splitlines()[0],
             remedy="Give the published basel_face_renders.pth.",
-        ) from error  # fmt: skip
+        ) from error
     kind = faces.dtype if isinstance(faces, torch.Tensor) else type(faces).__name__
     shape = tuple(getattr(faces, "shape", ()))
     if shape != _SHAPE or kind != torch.uint8:
         raise InputError(
-            "not the tensor of 3D Faces", where=path,
-            expected=f"shape {_SHAPE} of torch.uint8", found=f"shape {shape} of {kind}",
-        )  # fmt: skip
+            "not the tensor of 3D Faces",
+            where=path,
+            expected=f"shape {_SHAPE} of torch.uint8",
+            found=f"shape {shape} of {kind}",
+        )
     return FactorData(
-        name="faces", pixels=faces.numpy().reshape(-1, 1, SIZE, SIZE), binary=False,
-        factors=grid_of(SIZES), names=NAMES, values=tuple(np.arange(float(n)) for n in SIZES),
+        name="faces",
+        pixels=faces.numpy().reshape(-1, 1, SIZE, SIZE),
+        binary=False,
+        factors=grid_of(SIZES),
+        names=NAMES,
+        values=tuple(np.arange(float(n)) for n in SIZES),
         description=f"3D Faces, {path.name}",
-    )  # fmt: skip
+    )

@@ -42,9 +42,11 @@ class FactorData:
     def __post_init__(self) -> None:
         check_lengths(self.name, images=len(self.pixels), factors=len(self.factors))
         check_lengths(
-            self.name, names=len(self.names), values=len(self.values),
+            self.name,
+            names=len(self.names),
+            values=len(self.values),
             columns=self.factors.shape[1],
-        )  # fmt: skip
+        )
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -84,9 +86,11 @@ class FactorData:
         channels, height, width = self.shape
         if height % factor or width % factor:
             raise InputError(
-                "images cannot be reduced by this factor", where=self.name,
-                expected=f"a divisor of {height} and {width}", found=factor,
-            )  # fmt: skip
+                "images cannot be reduced by this factor",
+                where=self.name,
+                expected=f"a divisor of {height} and {width}",
+                found=factor,
+            )
         pixels = np.empty((len(self), channels, height // factor, width // factor), np.uint8)
         for start in range(0, len(self), _CHUNK):
             rows = slice(start, start + _CHUNK)
@@ -106,10 +110,12 @@ class FactorData:
         factor = max(self.shape[1] // shape[1], 1)
         if (shape[0], shape[1] * factor, shape[2] * factor) != self.shape:
             raise InputError(
-                "images do not fit the model", where=self.name,
-                expected=f"{shape} or a multiple of its pixels", found=self.shape,
+                "images do not fit the model",
+                where=self.name,
+                expected=f"{shape} or a multiple of its pixels",
+                found=self.shape,
                 remedy="Give images like those that the model was trained on.",
-            )  # fmt: skip
+            )
         return self.reduced(factor) if factor > 1 else self
 
     def to_training(self) -> PictureData:
@@ -118,10 +124,14 @@ class FactorData:
             return PictureData.from_images(self.pixels, description=self.description)
         pixels, none = self.pixels.reshape(len(self), -1), text_or_empty(None, len(self))
         return PictureData(
-            pixels=torch.from_numpy(pixels), shape=self.shape, packed=True, labels=none,
-            split=none, description=self.description,
+            pixels=torch.from_numpy(pixels),
+            shape=self.shape,
+            packed=True,
+            labels=none,
+            split=none,
+            description=self.description,
             digest=digest_of(pixels, np.asarray(self.shape), none, none),
-        )  # fmt: skip
+        )
 
 
 def grid_of(sizes: tuple[int, ...]) -> NDArray[np.int64]:

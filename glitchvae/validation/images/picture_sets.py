@@ -17,15 +17,22 @@ from glitchvae.validation.images.factors import FactorData
 PictureSet = Literal["dsprites", "chairs", "faces", "celeba"]
 
 _READ: dict[PictureSet, Callable[[Path], FactorData]] = {
-    "dsprites": read_dsprites, "chairs": read_chairs, "faces": read_faces, "celeba": read_celeba,
-}  # fmt: skip
+    "dsprites": read_dsprites,
+    "chairs": read_chairs,
+    "faces": read_faces,
+    "celeba": read_celeba,
+}
 _DRAW: dict[PictureSet, Callable[[int], FactorData]] = {
-    "dsprites": lambda _: draw_dsprites(), "chairs": lambda count: drawn_chairs(count),
-}  # fmt: skip
+    "dsprites": lambda _: draw_dsprites(),
+    "chairs": lambda count: drawn_chairs(count),
+}
 _DESCRIBED: dict[str, tuple[PictureSet, bool]] = {
-    "dSprites": ("dsprites", True), "parametric chairs": ("chairs", True),
-    "3D Chairs": ("chairs", False), "3D Faces": ("faces", False), "CelebA": ("celeba", False),
-}  # fmt: skip
+    "dSprites": ("dsprites", True),
+    "parametric chairs": ("chairs", True),
+    "3D Chairs": ("chairs", False),
+    "3D Faces": ("faces", False),
+    "CelebA": ("celeba", False),
+}
 """First words of a set's description on a card: which it is, and whether it can be drawn. Drawn
 dSprites are the published ones; drawn chairs are others than the published ones."""
 
@@ -52,16 +59,19 @@ def training_pictures(
     if name is None:
         raise InputError(
             "the card does not tell which pictures the model was trained on",
-            where=checkpoint.path, expected=", ".join(_DESCRIBED),
+            where=checkpoint.path,
+            expected=", ".join(_DESCRIBED),
             found=described or "no description of the data",
             remedy=f"Name them with --set {'|'.join(_READ)}.",
-        )  # fmt: skip
+        )
     if path is None and not drawn:
         raise InputError(
-            "a model of pictures that are not drawn here", where=checkpoint.path,
-            expected=f"the published file or folder of {name}", found=described,
+            "a model of pictures that are not drawn here",
+            where=checkpoint.path,
+            expected=f"the published file or folder of {name}",
+            found=described,
             remedy="Give it with --data.",
-        )  # fmt: skip
+        )
     pictures = _DRAW[name](count) if path is None else _READ[name](path)
     return pictures.fitted(checkpoint.model.settings.image_shape)
 

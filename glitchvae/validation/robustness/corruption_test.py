@@ -121,11 +121,15 @@ def compare_codes(
         strength: (N,).
     """
     return CorruptionTest(
-        event=event, corruption=np.full(len(event), corruption, object),
-        unit=np.full(len(event), unit, object), strength=strength, original=named[0],
-        class_name=named[1], cosine=_cosine(before, after),
+        event=event,
+        corruption=np.full(len(event), corruption, object),
+        unit=np.full(len(event), unit, object),
+        strength=strength,
+        original=named[0],
+        class_name=named[1],
+        cosine=_cosine(before, after),
         distance=np.linalg.norm((after - before) @ whitener, axis=1),
-    )  # fmt: skip
+    )
 
 
 def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -136,7 +140,11 @@ def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[n
 def _kept(strength: float, rows: CorruptionTest) -> Kept:
     same = int((rows.class_name == rows.original).sum())
     return Kept(
-        strength, len(rows), same / len(rows), *binomial_interval(same, len(rows)),
-        float(np.median(rows.cosine)), float(np.median(rows.distance)),
+        strength,
+        len(rows),
+        same / len(rows),
+        *binomial_interval(same, len(rows)),
+        float(np.median(rows.cosine)),
+        float(np.median(rows.distance)),
         Counter(rows.class_name).most_common(1)[0][0],
-    )  # fmt: skip
+    )

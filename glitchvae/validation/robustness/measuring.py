@@ -128,9 +128,7 @@ def random_pairs(images: Tensor, count: int, generator: torch.Generator) -> tupl
         InputError: there are too few images.
     """
     if len(images) < 2 * count:
-        raise InputError(
-            "too few images for the pairs", expected=f"{2 * count}", found=len(images)
-        )  # fmt: skip
+        raise InputError("too few images for the pairs", expected=f"{2 * count}", found=len(images))
     inputs, targets = images[torch.randperm(len(images), generator=generator)[: 2 * count]].chunk(2)
     return inputs, targets
 
@@ -168,16 +166,23 @@ def measure_robustness(
     generator = torch.Generator().manual_seed(seed)
     inputs, targets = random_pairs(images, pairs, generator)
     attacks = attack(
-        model, inputs, targets, strengths, goal=goal, layers=layers, evaluations=evaluations,
+        model,
+        inputs,
+        targets,
+        strengths,
+        goal=goal,
+        layers=layers,
+        evaluations=evaluations,
         keep=True,
-    )  # fmt: skip
+    )
     return Robustness(
-        evidence=evidence(model, images, seed=seed), norms=weight_norms(model),
+        evidence=evidence(model, images, seed=seed),
+        norms=weight_norms(model),
         attacks=replace(attacks, perturbation=None),
         example=_example(model, inputs[0], targets[0], attacks),
         noise=noise_curve(model, images, scales, generator, draws=1),
         mig_top=_mig_top(model, images, factors, seed),
-    )  # fmt: skip
+    )
 
 
 @torch.no_grad()

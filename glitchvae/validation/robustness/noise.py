@@ -108,10 +108,11 @@ def noise_curve(
             ]
             values[row] += torch.cat(found).double().cpu().numpy() / draws
     return NoiseCurve(
-        scale=np.asarray(scales), log_likelihood=values.mean(axis=1),
+        scale=np.asarray(scales),
+        log_likelihood=values.mean(axis=1),
         error=values.std(axis=1, ddof=min(1, len(images) - 1)) / np.sqrt(len(images)),
         images=len(images),
-    )  # fmt: skip
+    )
 
 
 def weight_norms(model: Model) -> WeightNorms:
@@ -152,15 +153,20 @@ def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int =
     distortion, rate = (torch.cat(parts).double() for parts in (reconstruction, rates))
     elbo = -distortion - rate.sum(dim=1)
     return Elbo(
-        float(elbo.mean()), float(elbo.std() / len(elbo) ** 0.5) if len(elbo) > 1 else 0.0,
-        float(distortion.mean()), tuple(rate.mean(dim=0).tolist()),
-    )  # fmt: skip
+        float(elbo.mean()),
+        float(elbo.std() / len(elbo) ** 0.5) if len(elbo) > 1 else 0.0,
+        float(distortion.mean()),
+        tuple(rate.mean(dim=0).tolist()),
+    )
 
 
 _HALVES = {
-    "encoder": "encoder", "upward": "encoder", "decoder": "decoder", "downward": "decoder",
+    "encoder": "encoder",
+    "upward": "encoder",
+    "decoder": "decoder",
+    "downward": "decoder",
     "likelihood": "decoder",
-}  # fmt: skip
+}
 """First name of a parameter -> the half of the model it belongs to."""
 
 

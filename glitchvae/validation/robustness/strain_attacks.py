@@ -122,11 +122,14 @@ def attack_strain(
     classes = classify_blocks(checkpoint, event, perturbed(event, scaled))
     count = len(scaled)
     return StrainAttacks(
-        gps=np.full(count, event.gps), event_snr=np.full(count, event.snr),
-        original=np.full(count, original, object), target=np.full(count, target, object),
-        snr=scaled.norm(dim=1).numpy(), class_name=classes.class_name,
+        gps=np.full(count, event.gps),
+        event_snr=np.full(count, event.snr),
+        original=np.full(count, original, object),
+        target=np.full(count, target, object),
+        snr=scaled.norm(dim=1).numpy(),
+        class_name=classes.class_name,
         class_probability=classes.class_probability,
-    )  # fmt: skip
+    )
 
 
 def noise_limit(
@@ -174,9 +177,10 @@ def _target(names: tuple[str, ...], original: str, target: str) -> int:
         raise InputError(f"no class {target!r} in this model{nearest(target, list(names))}")
     if target == original:
         raise InputError(
-            "no class to aim at", expected=f"a class other than {original}, which it is taken for",
+            "no class to aim at",
+            expected=f"a class other than {original}, which it is taken for",
             found=target,
-        )  # fmt: skip
+        )
     return names.index(target)
 
 
@@ -197,9 +201,13 @@ class _Margin:
         self.canvases = canvases()
         self.scores = ClassScores.of_prototypes(prototypes_of(checkpoint))
         self.frozen = FrozenScan.of(
-            perturbed(event, at), event.tiling, centre=event.centre,
-            grids=[canvas.grid for canvas in self.canvases], search=event.search, trim=event.trim,
-        )  # fmt: skip
+            perturbed(event, at),
+            event.tiling,
+            centre=event.centre,
+            grids=[canvas.grid for canvas in self.canvases],
+            search=event.search,
+            trim=event.trim,
+        )
         self.offset = torch.zeros(1)
         codes = encode_blocks(checkpoint, event, perturbed(event, at))
         with torch.no_grad():

@@ -173,9 +173,14 @@ class AddedNoise(Corruption):
 
 
 CORRUPTIONS: tuple[Corruption, ...] = (
-    OtherSegments(), LongerBlock(), Shift(), DriftingLine(), SecondGlitch(),
-    SecondGlitch(name="Tomte 1 s away", delay=1.0), AddedNoise(),
-)  # fmt: skip
+    OtherSegments(),
+    LongerBlock(),
+    Shift(),
+    DriftingLine(),
+    SecondGlitch(),
+    SecondGlitch(name="Tomte 1 s away", delay=1.0),
+    AddedNoise(),
+)
 
 
 AS_IT_IS = Corruption(name="none", unit="", strengths=(0.0,))
@@ -220,19 +225,27 @@ def corrupt_strain(
             old = before.repeat(len(after), axis=0)
             named = prototypes.classify(old).class_name, prototypes.classify(after).class_name
             part = compare_codes(
-                old, after, named, prototypes.whitener,
-                event=np.full(len(after), number), corruption=corruption.name, unit=corruption.unit,
+                old,
+                after,
+                named,
+                prototypes.whitener,
+                event=np.full(len(after), number),
+                corruption=corruption.name,
+                unit=corruption.unit,
                 strength=np.array(corruption.strengths),
-            )  # fmt: skip
+            )
             parts.append(part)
         progress(1)
     return CorruptionTest.join(parts)
 
 
 def _codes(
-    checkpoint: Checkpoint, event: Event, imaging: ImagingSettings, corruption: Corruption,
+    checkpoint: Checkpoint,
+    event: Event,
+    imaging: ImagingSettings,
+    corruption: Corruption,
     stream: tuple[int, ...],
-) -> NDArray[np.float32]:  # fmt: skip
+) -> NDArray[np.float32]:
     """(strengths, Z) of an event corrupted with every strength; NaN where it has no image."""
     views = [
         _views(event, imaging, corruption, strength, np.random.default_rng(stream))
@@ -245,9 +258,12 @@ def _codes(
 
 
 def _views(
-    event: Event, imaging: ImagingSettings, corruption: Corruption, strength: float,
+    event: Event,
+    imaging: ImagingSettings,
+    corruption: Corruption,
+    strength: float,
     rng: np.random.Generator,
-) -> NDArray[np.float32]:  # fmt: skip
+) -> NDArray[np.float32]:
     """Energies (4, F, T) of a corrupted event; NaN where its strain is too short."""
     settings, gps = (
         corruption.settings(imaging, strength),

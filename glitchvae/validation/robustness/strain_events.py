@@ -62,20 +62,30 @@ def simulate_class(
     number = sorted(FAMILIES).index(label)
     times = margin + spacing * np.arange(count, dtype=np.float64)
     return inject(
-        times, [label] * count, duration=float(np.ceil(times[-1] + margin)), ifo=ifo,
-        sample_rate=sample_rate, start=START + 4096.0 * number,
-        rng=np.random.default_rng((seed, number)), curve=asd(ifo), unsteadiness=Unsteadiness(),
+        times,
+        [label] * count,
+        duration=float(np.ceil(times[-1] + margin)),
+        ifo=ifo,
+        sample_rate=sample_rate,
+        start=START + 4096.0 * number,
+        rng=np.random.default_rng((seed, number)),
+        curve=asd(ifo),
+        unsteadiness=Unsteadiness(),
         simulation={},
-    )  # fmt: skip
+    )
 
 
 def events_of(strain: Strain, truth: Truth) -> list[Event]:
     """The glitches of simulated strain, which stays in memory."""
     stretch = Stretch(
-        path=Path("simulated"), start=strain.start, samples=len(strain),
-        sample_rate=strain.sample_rate, ifo=strain.ifo, channel=None,
+        path=Path("simulated"),
+        start=strain.start,
+        samples=len(strain),
+        sample_rate=strain.sample_rate,
+        ifo=strain.ifo,
+        channel=None,
         load=lambda first, last: strain.values[first:last],
-    )  # fmt: skip
+    )
     source = StrainSource.join([stretch])
     return [
         Event(source, float(gps), label) for gps, label in zip(truth.gps, truth.label, strict=True)
@@ -99,7 +109,9 @@ def read_events(table: str | Path) -> Iterator[Event]:
             name, gps, label = row["file"], float(row["gps"]), row["label"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                "not an event", where=f"{table}, line {number}",
-                expected="columns file, gps and label", found=error,
-            ) from error  # fmt: skip
+                "not an event",
+                where=f"{table}, line {number}",
+                expected="columns file, gps and label",
+                found=error,
+            ) from error
         yield Event(open_strain([table.parent / name]), gps, label)

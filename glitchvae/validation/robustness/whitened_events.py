@@ -70,9 +70,13 @@ class WhitenedEvent:
     def _scan(self, block: Tensor, drawn: Sequence[Canvas]) -> Scan:
         centre = torch.full((len(block),), self.centre, dtype=torch.float64)
         return scan(
-            block, self.tiling, centre=centre, grids=[canvas.grid for canvas in drawn],
-            search=self.search, trim=self.trim,
-        )  # fmt: skip
+            block,
+            self.tiling,
+            centre=centre,
+            grids=[canvas.grid for canvas in drawn],
+            search=self.search,
+            trim=self.trim,
+        )
 
 
 def canvases() -> list[Canvas]:
@@ -91,11 +95,12 @@ def cut_event(source: StrainSource, gps: float, imaging: ImagingSettings) -> Str
         covered = ", ".join(f"{start:.3f} to {end:.3f}" for start, end in source.segments)
         room = {Status.EDGE_OF_SEGMENT: _ROOM}
         raise InputError(
-            f"this event has no image: {block.status}", where=f"{source.ifo} at GPS {gps:.3f}",
+            f"this event has no image: {block.status}",
+            where=f"{source.ifo} at GPS {gps:.3f}",
             expected=room.get(block.status, f"{imaging.min_block:g} s of finite strain around it"),
             found=f"strain from GPS {covered}",
             remedy=_CURES.get(block.status, "Give longer strain, or another --imaging."),
-        )  # fmt: skip
+        )
     return block.strain
 
 
@@ -109,18 +114,27 @@ def whiten_event(source: StrainSource, gps: float, imaging: ImagingSettings) -> 
     rate = min(strain.sample_rate, imaging.sample_rate)
     values = torch.from_numpy(resample(strain.values, strain.sample_rate, rate))
     whitened = whiten(
-        values[None], rate, fftlength=imaging.fftlength, overlap=imaging.overlap,
+        values[None],
+        rate,
+        fftlength=imaging.fftlength,
+        overlap=imaging.overlap,
         fduration=imaging.fduration,
-    )  # fmt: skip
+    )
     if not whitened.isfinite().all():
         raise InputError(
-            "no noise to whiten by", where=f"{source.ifo} at GPS {gps:.3f}",
-            expected="strain of a detector", found="a noise spectrum with a zero",
-        )  # fmt: skip
+            "no noise to whiten by",
+            where=f"{source.ifo} at GPS {gps:.3f}",
+            expected="strain of a detector",
+            found="a noise spectrum with a zero",
+        )
     return WhitenedEvent(
-        gps=gps, block=whitened, sample_rate=rate, centre=gps - strain.start,
-        search=imaging.search, trim=imaging.trim,
-    )  # fmt: skip
+        gps=gps,
+        block=whitened,
+        sample_rate=rate,
+        centre=gps - strain.start,
+        search=imaging.search,
+        trim=imaging.trim,
+    )
 
 
 @torch.no_grad()  # not inference mode, which the threads of the scan would not share

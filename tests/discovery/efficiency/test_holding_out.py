@@ -47,14 +47,24 @@ def test_a_class_that_stays_known_is_not_found(archive, prototypes):
 
 @pytest.mark.parametrize(
     ("purity", "completeness", "detected", "recovered"),
-    [(0.9, 0.7, True, True), (0.89, 1.0, True, False), (1.0, 0.69, True, False),
-     (0.49, 1.0, False, False)],
-)  # fmt: skip
+    [
+        (0.9, 0.7, True, True),
+        (0.89, 1.0, True, False),
+        (1.0, 0.69, True, False),
+        (0.49, 1.0, False, False),
+    ],
+)
 def test_what_counts_as_found(purity, completeness, detected, recovered):
     trial = Trial(
-        name="New", held=("New",), members=60, purity=purity, completeness=completeness,
-        p_value=0.0, candidates=1, false=0,
-    )  # fmt: skip
+        name="New",
+        held=("New",),
+        members=60,
+        purity=purity,
+        completeness=completeness,
+        p_value=0.0,
+        candidates=1,
+        false=0,
+    )
     assert (trial.detected, trial.recovered) == (detected, recovered)
 
 

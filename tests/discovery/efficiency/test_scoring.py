@@ -11,13 +11,20 @@ def test_few_events_are_missed_and_many_are_found(archive, prototypes):
     settings = DiscoverySettings(bootstraps=0)
     rows = list(
         sweep(
-            archive, archive.label, prototypes, ["New"], settings, np.random.default_rng(0),
-            bands=((0.0, 100.0), (100.0, 200.0)), populations=(3, 50),
+            archive,
+            archive.label,
+            prototypes,
+            ["New"],
+            settings,
+            np.random.default_rng(0),
+            bands=((0.0, 100.0), (100.0, 200.0)),
+            populations=(3, 50),
         )
-    )  # fmt: skip
+    )
     assert [(band, count, trial.detected) for band, count, trial in rows] == [
-        ((0.0, 100.0), 3, False), ((0.0, 100.0), 50, True),
-    ]  # fmt: skip
+        ((0.0, 100.0), 3, False),
+        ((0.0, 100.0), 50, True),
+    ]
     found = efficiency_of((0.0, 100.0), 50, [rows[1][2]])
     assert (found.detected, found.trials, found.share) == (1, 1, 1.0)
     assert found.interval == pytest.approx((0.05, 1.0))

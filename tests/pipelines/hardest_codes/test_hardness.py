@@ -39,10 +39,22 @@ def checkpoint(images, tmp_path_factory) -> Checkpoint:
     codes = encode_images(model, images)
     labels = np.repeat(np.array(["dark", "light"], dtype=object), 6)
     prototypes = Prototypes.fit(codes, labels, held_out=(codes, labels))
-    card = ModelCard(architecture="glitch", model={}, latent_size=4, objective={}, steps=0, seed=0,
-                     data=DataCard(digest=""))  # fmt: skip
-    return Checkpoint(model=model, card=card, prototypes=prototypes, digest="x",
-                      path=tmp_path_factory.mktemp("model"))  # fmt: skip
+    card = ModelCard(
+        architecture="glitch",
+        model={},
+        latent_size=4,
+        objective={},
+        steps=0,
+        seed=0,
+        data=DataCard(digest=""),
+    )
+    return Checkpoint(
+        model=model,
+        card=card,
+        prototypes=prototypes,
+        digest="x",
+        path=tmp_path_factory.mktemp("model"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +87,10 @@ def test_more_steps_find_no_larger_change(checkpoint, scores, images):
 
 def test_accuracy_falls_from_that_of_clean_images_to_none():
     found = Hardness(
-        truth=["A", "A", "B", "B"], class_name=["A", "B", "B", "B"],
+        truth=["A", "A", "B", "B"],
+        class_name=["A", "B", "B", "B"],
         distance=[1.0, 2.0, 3.0, np.inf],
-    )  # fmt: skip
+    )
     np.testing.assert_array_equal(
         found.accuracy_under([0.0, 1.0, 2.5, 5.0]), [0.75, 0.5, 0.5, 0.25]
     )
@@ -112,9 +125,15 @@ def measured(distance, right):
     hit = Hardness(truth=truth, class_name=names, distance=np.asarray(distance, dtype=float))
     codes = np.zeros((4, 2))
     corruptions = compare_codes(
-        codes, codes, (truth, names), np.eye(2), event=np.arange(4), corruption="x", unit="",
+        codes,
+        codes,
+        (truth, names),
+        np.eye(2),
+        event=np.arange(4),
+        corruption="x",
+        unit="",
         strength=np.ones(4),
-    )  # fmt: skip
+    )
     return ModelHardness(probe=hit, nearest=hit, corruptions=corruptions)
 
 

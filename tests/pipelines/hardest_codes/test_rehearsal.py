@@ -31,14 +31,26 @@ def study(tmp_path_factory):
     images[label == "Whistle", :, 70:] += 15
     names = ("snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
     made = SpectrogramSet(
-        images=images, event_id=[str(i) for i in range(60)], gps=1000.0 + 600 * np.arange(60),
-        ifo=["H1"] * 60, f_max=np.full(60, 2048.0), status=["ok"] * 60, label=label,
+        images=images,
+        event_id=[str(i) for i in range(60)],
+        gps=1000.0 + 600 * np.arange(60),
+        ifo=["H1"] * 60,
+        f_max=np.full(60, 2048.0),
+        status=["ok"] * 60,
+        label=label,
         split=np.array(["train", "train", "train", "test"], dtype=object).repeat(3).tolist() * 5,
         **{name: np.full(60, 10.0) for name in names},
-    )  # fmt: skip
+    )
     made.write(folder / "set.h5")
-    card = ModelCard(architecture="glitch", model={}, latent_size=4, objective={}, steps=0, seed=0,
-                     data=DataCard(digest=""))  # fmt: skip
+    card = ModelCard(
+        architecture="glitch",
+        model={},
+        latent_size=4,
+        objective={},
+        steps=0,
+        seed=0,
+        data=DataCard(digest=""),
+    )
     x, _ = prepare(torch.from_numpy(pool_images(made.images, 10)))
     for seed, name in enumerate(("VAE-0", "beta-VAE-0")):
         torch.manual_seed(seed)
@@ -51,9 +63,12 @@ def study(tmp_path_factory):
 
 def compare(study, out, **changes):
     values = {
-        "runs": str(study / "runs"), "data": [str(study / "set.h5")], "pool": 10, "steps": 5,
+        "runs": str(study / "runs"),
+        "data": [str(study / "set.h5")],
+        "pool": 10,
+        "steps": 5,
         **changes,
-    }  # fmt: skip
+    }
     out.mkdir(exist_ok=True)
     (out / "mine.toml").write_text(tomli_w.dumps(values))
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()):

@@ -23,7 +23,7 @@ def model(level, channels=1):
         attacks=SimpleNamespace(relative_divergence=left.ravel(), strength=np.tile(LAMBDAS, 2)),
         noise=SimpleNamespace(scale=np.array([0.0, 0.2]), log_likelihood=np.array([-level, -9.0])),
         example=Example(np.zeros(shape[1:]), np.ones(shape[1:]), perturbation, np.ones(shape)),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

@@ -22,9 +22,14 @@ def numbered(monkeypatch):
     """Sixty sprites, each as bright as its number."""
     pixels = np.broadcast_to(np.arange(60, dtype=np.uint8)[:, None, None, None], (60, 1, 32, 32))
     made = FactorData(
-        name="made", pixels=pixels.copy(), binary=False, factors=grid_of((6, 10)),
-        names=("a", "b"), values=(np.arange(6.0), np.arange(10.0)), description="made",
-    )  # fmt: skip
+        name="made",
+        pixels=pixels.copy(),
+        binary=False,
+        factors=grid_of((6, 10)),
+        names=("a", "b"),
+        values=(np.arange(6.0), np.arange(10.0)),
+        description="made",
+    )
     monkeypatch.setattr(material, "draw_dsprites", lambda: made)
     monkeypatch.setattr(material, "drawn_chairs", lambda count: made)
     return made
@@ -52,9 +57,11 @@ def test_factors_that_hardly_vary_are_left_out(numbered, tmp_path, monkeypatch):
     rare, often = np.zeros((2, 60), int)
     rare[::20], often[::5] = 1, 1
     made = replace(
-        numbered, factors=np.column_stack([rare, often]), names=("rare", "often"),
+        numbered,
+        factors=np.column_stack([rare, often]),
+        names=("rare", "often"),
         values=(np.arange(2.0),) * 2,
-    )  # fmt: skip
+    )
     monkeypatch.setattr(material, "draw_dsprites", lambda: made)
     found = MATERIALS["dsprites"](wanted(tmp_path, images=40, events=20))
     attacked = found.images[:, 0, 0, 0].mul(255).round().long().numpy()
@@ -93,11 +100,16 @@ def glitches(rng, split):
     count, numbers = len(split), np.full(len(split), 10.0)
     names = ("snr", "peak_frequency", "q", "duration", "bandwidth", "block_duration")
     return SpectrogramSet(
-        images=rng.uniform(0, 20, (count, 4, 140, 170)), event_id=[f"e{k}" for k in range(count)],
-        gps=1000.0 + np.arange(count), ifo=["H1"] * count, f_max=np.full(count, 2048.0),
-        status=["ok"] * count, label=["Blip", "Koi_Fish"] * (count // 2), split=split,
+        images=rng.uniform(0, 20, (count, 4, 140, 170)),
+        event_id=[f"e{k}" for k in range(count)],
+        gps=1000.0 + np.arange(count),
+        ifo=["H1"] * count,
+        f_max=np.full(count, 2048.0),
+        status=["ok"] * count,
+        label=["Blip", "Koi_Fish"] * (count // 2),
+        split=split,
         **dict.fromkeys(names, numbers),
-    )  # fmt: skip
+    )
 
 
 def test_test_events_of_a_set_are_attacked(rng, tmp_path):

@@ -39,10 +39,17 @@ from glitchvae.validation.disentanglement import Protocol, Score
 from glitchvae.validation.images.factors import FactorData, grid_of
 
 SETTINGS = StudySettings(
-    steps=4, seeds=1, batch_size=4, learning_rate=1e-3, latent_size=3, points=100, kept=10,
-    objectives=("annealed",), partners=True,
+    steps=4,
+    seeds=1,
+    batch_size=4,
+    learning_rate=1e-3,
+    latent_size=3,
+    points=100,
+    kept=10,
+    objectives=("annealed",),
+    partners=True,
     protocol=Protocol(train=60, test=40, batch=4, rounds=1, groups=4, refits=0),
-)  # fmt: skip
+)
 BY_NAME = {row.name: row for row in ROWS}
 
 
@@ -55,9 +62,14 @@ def squares():
     for image, (size, x, y) in zip(pixels, factors, strict=True):
         image[0, 2 + 3 * y :, 2 + 5 * x :][: 3 + size, : 3 + size] = 255
     return FactorData(
-        name="squares", pixels=pixels, binary=False, factors=factors, names=("size", "x", "y"),
-        values=tuple(np.arange(float(n)) for n in sizes), description="squares",
-    )  # fmt: skip
+        name="squares",
+        pixels=pixels,
+        binary=False,
+        factors=factors,
+        names=("size", "x", "y"),
+        values=tuple(np.arange(float(n)) for n in sizes),
+        description="squares",
+    )
 
 
 def test_the_rows_are_those_of_the_paper():
@@ -66,9 +78,14 @@ def test_the_rows_are_those_of_the_paper():
     for row in ROWS:
         strengths.setdefault(row.objective, []).append(row.value)
     assert strengths == {
-        "beta": [1, 4, 16], "annealed": [5, 25, 50], "bottleneck": [5, 25, 100],
-        "factor": [10, 30, 100], "tc": [1, 4, 10], "dip-i": [1, 5, 50], "dip-ii": [1, 5, 50],
-    }  # fmt: skip
+        "beta": [1, 4, 16],
+        "annealed": [5, 25, 50],
+        "bottleneck": [5, 25, 100],
+        "factor": [10, 30, 100],
+        "tc": [1, 4, 10],
+        "dip-i": [1, 5, 50],
+        "dip-ii": [1, 5, 50],
+    }
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -10,6 +10,10 @@ from glitchvae.training import TrainingConfig
 @pytest.fixture
 def config() -> TrainingConfig:
     return TrainingConfig(
-        objective=Annealed(beta0=4, iteration_threshold=5), steps=6, batch_size=8, log_every=1,
-        save_every=2, model=ImageVAESettings(image_shape=(1, 32, 32), latent_size=3),
-    )  # fmt: skip
+        objective=Annealed(beta0=4, iteration_threshold=5),
+        steps=6,
+        batch_size=8,
+        log_every=1,
+        save_every=2,
+        model=ImageVAESettings(image_shape=(1, 32, 32), latent_size=3),
+    )

@@ -99,9 +99,13 @@ def test_a_killed_ensemble_goes_on_without_a_trace(
     whole = train_ensemble(pictures, shared, members, tmp_path / "whole", strategy=strategy)
     with pytest.raises(stop_after.killed):
         train_ensemble(
-            pictures, shared, members, tmp_path / "parts", strategy=strategy,
+            pictures,
+            shared,
+            members,
+            tmp_path / "parts",
+            strategy=strategy,
             progress=stop_after(5, None),
-        )  # fmt: skip
+        )
     assert is_ensemble(tmp_path / "parts")
     torch.rand(5)
     again, names = resumed_ensemble(tmp_path / "parts")

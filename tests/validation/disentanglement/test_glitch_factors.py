@@ -20,10 +20,13 @@ def truth(rng):
     }
     parameters = [json.dumps({"tau": float(t), "kind": "x"}) for t in rng.random(count)]
     return Truth(
-        event_id=[f"H1-{i}" for i in range(count)], gps=np.arange(count), ifo=["H1"] * count,
-        label=["Blip" if i % 3 else "Tomte" for i in range(count)], parameters=parameters,
+        event_id=[f"H1-{i}" for i in range(count)],
+        gps=np.arange(count),
+        ifo=["H1"] * count,
+        label=["Blip" if i % 3 else "Tomte" for i in range(count)],
+        parameters=parameters,
         **numbers,
-    )  # fmt: skip
+    )
 
 
 def test_bins_are_filled_equally_and_keep_the_order(rng):

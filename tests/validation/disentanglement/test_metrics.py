@@ -56,9 +56,15 @@ def values(codes, factors, metrics=METRICS, seed=0):
 
 
 EXACT = {
-    "beta_vae": 1, "factor_vae": 1, "mig": 1, "dci_disentanglement": 1, "dci_completeness": 1,
-    "dci_informativeness": 1, "modularity": 1, "modularity_active": 1,
-}  # fmt: skip
+    "beta_vae": 1,
+    "factor_vae": 1,
+    "mig": 1,
+    "dci_disentanglement": 1,
+    "dci_completeness": 1,
+    "dci_informativeness": 1,
+    "modularity": 1,
+    "modularity_active": 1,
+}
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])

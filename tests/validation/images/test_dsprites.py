@@ -110,8 +110,12 @@ def few(monkeypatch):
     """dSprites with two values of each factor, for files that are quickly written."""
     values = tuple(v[:2] for v in VALUES)
     for name, value in {
-        "VALUES": values, "SIZES": (2,) * 5, "COUNT": 32, "_LATENTS": (32, 6), "_CHUNK": 10,
-    }.items():  # fmt: skip
+        "VALUES": values,
+        "SIZES": (2,) * 5,
+        "COUNT": 32,
+        "_LATENTS": (32, 6),
+        "_CHUNK": 10,
+    }.items():
         monkeypatch.setattr(dsprites, name, value)
     images = np.random.default_rng(0).integers(0, 2, (32, 64, 64), dtype=np.uint8)
     classes = np.hstack([np.zeros((32, 1), np.int64), grid_of((2,) * 5)])
@@ -193,6 +197,11 @@ def test_lengths_that_differ_are_named():
         check_lengths("here", codes=3, factors=4)
     with pytest.raises(InputError, match=r"images.*factors"):
         FactorData(
-            name="x", pixels=np.zeros((2, 1, 4, 4), np.uint8), binary=False,
-            factors=np.zeros((3, 0), np.int64), names=(), values=(), description="",
-        )  # fmt: skip
+            name="x",
+            pixels=np.zeros((2, 1, 4, 4), np.uint8),
+            binary=False,
+            factors=np.zeros((3, 0), np.int64),
+            names=(),
+            values=(),
+            description="",
+        )

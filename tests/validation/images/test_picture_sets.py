@@ -17,9 +17,14 @@ def numbered(monkeypatch):
     """Sixty sprites, each as bright as its number."""
     pixels = np.broadcast_to(np.arange(60, dtype=np.uint8)[:, None, None, None], (60, 1, 32, 32))
     made = FactorData(
-        name="made", pixels=pixels.copy(), binary=False, factors=grid_of((6, 10)),
-        names=("a", "b"), values=(np.arange(6.0), np.arange(10.0)), description="made",
-    )  # fmt: skip
+        name="made",
+        pixels=pixels.copy(),
+        binary=False,
+        factors=grid_of((6, 10)),
+        names=("a", "b"),
+        values=(np.arange(6.0), np.arange(10.0)),
+        description="made",
+    )
     monkeypatch.setattr(picture_sets, "draw_dsprites", lambda: made)
     monkeypatch.setattr(picture_sets, "draw_chairs", lambda *places: made)
     return made

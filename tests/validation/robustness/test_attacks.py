@@ -44,8 +44,14 @@ def model() -> ImageVAE:
 @pytest.fixture(scope="module")
 def hierarchy():
     torch.manual_seed(1)
-    settings = {"network": "reference", "image_shape": (1, 16, 16), "latent_sizes": (4, 2),
-                "glitch": None, "hidden_widths": (8,), "likelihood_on": "all"}  # fmt: skip
+    settings = {
+        "network": "reference",
+        "image_shape": (1, 16, 16),
+        "latent_sizes": (4, 2),
+        "glitch": None,
+        "hidden_widths": (8,),
+        "likelihood_on": "all",
+    }
     return build("hierarchy", settings).eval()
 
 

@@ -47,9 +47,11 @@ def test_a_plane_is_crossed_at_its_foot(rng):
     normals = torch.from_numpy(rng.normal(size=(5, 6))).float()
     heights = torch.tensor([0.1, 0.5, 1.0, 2.0, 4.0])
     found = cross(
-        lambda d: heights - (normals * d.flatten(1)).sum(dim=1), torch.zeros(5, 2, 3), steps=60,
+        lambda d: heights - (normals * d.flatten(1)).sum(dim=1),
+        torch.zeros(5, 2, 3),
+        steps=60,
         first_step=0.5,
-    )  # fmt: skip
+    )
     expected = heights / normals.norm(dim=1)
     torch.testing.assert_close(found.distance, expected, rtol=0.02, atol=0.0)
     assert (found.distance >= expected * (1 - 1e-5)).all()
@@ -70,8 +72,11 @@ def test_what_is_allowed_is_kept_to_and_failure_is_said():
         return torch.tensor([1.0, 1.0, torch.nan]) - perturbation.sum(dim=1)
 
     found = cross(
-        margin, torch.zeros(3, 2), steps=40, first_step=0.5,
+        margin,
+        torch.zeros(3, 2),
+        steps=40,
+        first_step=0.5,
         allowed=lambda d: d.clamp(max=torch.tensor([[0.9, 0.9], [0.3, 0.3], [0.9, 0.9]])),
-    )  # fmt: skip
+    )
     assert found.distance[0] == pytest.approx(2**-0.5, rel=0.02)
     assert found.distance[1:].isinf().all()

@@ -21,9 +21,14 @@ def measured(images, seed, **options):
     sizes = {"latent_sizes": (4, 2), "hidden_widths": (8,), "likelihood_on": "all"}
     model = build("hierarchy", {"network": "reference", "image_shape": (1, 16, 16), **sizes})
     return measure_robustness(
-        model.eval(), images, pairs=3, strengths=[1e-3, 1.0, 1e6], scales=(0.0, 0.2),
-        evaluations=6, **options,
-    )  # fmt: skip
+        model.eval(),
+        images,
+        pairs=3,
+        strengths=[1e-3, 1.0, 1e6],
+        scales=(0.0, 0.2),
+        evaluations=6,
+        **options,
+    )
 
 
 def test_everything_is_measured_on_the_same_pairs(images):
@@ -58,9 +63,11 @@ def test_half_of_the_divergence_is_taken_between_two_lambdas(images):
     found = measured(images, 0)
     left = np.array([[0.0, 0.2, 1.0], [0.4, 0.5, 1.0], [0.9, 1.0, 1.0]]).ravel()
     changed = dataclasses.replace(
-        found.attacks, divergence=left, clean_divergence=np.ones(9),
+        found.attacks,
+        divergence=left,
+        clean_divergence=np.ones(9),
         distance=np.tile([5.0, 4.0, 0.0], 3),
-    )  # fmt: skip
+    )
     sizes = dataclasses.replace(found, attacks=changed).half_divergence_norm
     np.testing.assert_allclose(sizes, [2.5, 4.0, 5.0])
 

@@ -57,10 +57,18 @@ def checkpoint(event, tmp_path_factory) -> Checkpoint:
     """A model whose classes are noise without and with a loud burst."""
     torch.manual_seed(0)
     model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=4)).eval()
-    card = ModelCard(architecture="glitch", model={}, latent_size=4, objective={}, steps=0, seed=0,
-                     data=DataCard(digest=""))  # fmt: skip
-    empty = Checkpoint(model=model, card=card, prototypes=None, digest="x",
-                       path=tmp_path_factory.mktemp("model"))  # fmt: skip
+    card = ModelCard(
+        architecture="glitch",
+        model={},
+        latent_size=4,
+        objective={},
+        steps=0,
+        seed=0,
+        data=DataCard(digest=""),
+    )
+    empty = Checkpoint(
+        model=model, card=card, prototypes=None, digest="x", path=tmp_path_factory.mktemp("model")
+    )
     blocks = [burst(60, snr, seed) for snr in (0, 40) for seed in range(1, 13)]
     _tell_apart(model, event, torch.cat(blocks), torch.tensor([-1.0] * 12 + [1.0] * 12))
     codes = encode_blocks(empty, event, torch.cat(blocks)).numpy()
@@ -97,16 +105,23 @@ def test_attacks_of_several_events_are_kept_apart(tmp_path):
     def rows(gps, target, reached):
         names = ["Blip", target if reached else "Blip"]
         return StrainAttacks(
-            gps=[gps] * 2, event_snr=[10.0] * 2, original=["Blip"] * 2, target=[target] * 2,
-            snr=[3.0, 4.0], class_name=names, class_probability=[0.9, 0.6],
-        )  # fmt: skip
+            gps=[gps] * 2,
+            event_snr=[10.0] * 2,
+            original=["Blip"] * 2,
+            target=[target] * 2,
+            snr=[3.0, 4.0],
+            class_name=names,
+            class_probability=[0.9, 0.6],
+        )
 
     parts = [rows(2.0, "Tomte", True), rows(1.0, "Tomte", False), rows(2.0, "Koi_Fish", True)]
     StrainAttacks.join(parts).write(tmp_path / "attacks.h5")
     events = StrainAttacks.read(tmp_path / "attacks.h5").events()
     assert [(one.gps[0], one.target[0]) for one in events] == [
-        (2.0, "Tomte"), (1.0, "Tomte"), (2.0, "Koi_Fish"),
-    ]  # fmt: skip
+        (2.0, "Tomte"),
+        (1.0, "Tomte"),
+        (2.0, "Koi_Fish"),
+    ]
     np.testing.assert_equal([one.smallest for one in events], [4.0, np.nan, 4.0])
 
 
@@ -130,8 +145,11 @@ def test_bad_questions_are_named(checkpoint, event):
     with pytest.raises(InputError, match="did you mean 'Burst'"):
         attack_strain(checkpoint, event, "Bursts")
     without = Checkpoint(
-        model=checkpoint.model, card=checkpoint.card, prototypes=None, digest="x",
+        model=checkpoint.model,
+        card=checkpoint.card,
+        prototypes=None,
+        digest="x",
         path=checkpoint.path,
-    )  # fmt: skip
+    )
     with pytest.raises(ModelError, match="without class prototypes"):
         attack_strain(without, event, "Burst")

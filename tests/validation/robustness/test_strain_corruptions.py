@@ -93,7 +93,7 @@ def test_every_change_of_an_event_is_a_row(event):
     seen = []
     found = corrupt_strain(
         checkpoint, [event, event], LIGHT, corruptions=corruptions, progress=seen.append
-    )  # fmt: skip
+    )
     assert seen == [1, 1]
     assert found.corruptions == ("time shift", "length of the block")
     assert len(found) == 8
@@ -111,9 +111,11 @@ def test_events_that_cannot_be_imaged_stop_the_test_at_once(event):
     seen = []
     with pytest.raises(InputError, match="outside_data"):
         corrupt_strain(
-            load_checkpoint("default"), [event, event._replace(gps=1.0)], LIGHT,
+            load_checkpoint("default"),
+            [event, event._replace(gps=1.0)],
+            LIGHT,
             progress=seen.append,
-        )  # fmt: skip
+        )
     assert seen == []
     with pytest.raises(InputError, match="no event to corrupt"):
         corrupt_strain(load_checkpoint("default"), [], LIGHT)
@@ -127,9 +129,15 @@ def test_what_is_kept_is_counted_with_intervals():
     after[3], after[2] = codes[0], np.nan
     named = prototypes.classify(codes).class_name, prototypes.classify(after).class_name
     found = compare_codes(
-        codes, after, named, prototypes.whitener, event=np.array([0, 1, 0, 1]), corruption="x",
-        unit="s", strength=np.array([1.0, 1.0, 2.0, 2.0]),
-    )  # fmt: skip
+        codes,
+        after,
+        named,
+        prototypes.whitener,
+        event=np.array([0, 1, 0, 1]),
+        corruption="x",
+        unit="s",
+        strength=np.array([1.0, 1.0, 2.0, 2.0]),
+    )
     weak, strong = found.kept()
     assert weak[:3] == (1.0, 2, 1.0)
     assert (weak.cosine, weak.distance) == pytest.approx((1.0, 0.0), abs=1e-6)

@@ -19,6 +19,16 @@ from glitchvae.validation.robustness.attacks.study import (
 )
 
 __all__ = [
-    "EVALUATIONS", "GOALS", "NOT_FINITE", "OK", "STRENGTHS", "Attacks", "GoalName", "LatentGoal",
-    "MeanGoal", "OutputGoal", "Pairs", "attack",
-]  # fmt: skip
+    "EVALUATIONS",
+    "GOALS",
+    "NOT_FINITE",
+    "OK",
+    "STRENGTHS",
+    "Attacks",
+    "GoalName",
+    "LatentGoal",
+    "MeanGoal",
+    "OutputGoal",
+    "Pairs",
+    "attack",
+]

@@ -166,9 +166,11 @@ class Search:
             | ((self.point[rows] >= self.high[rows]) & (self.gradient[rows] < 0))
         )
         aim = -newton(
-            self.gradient[rows] * free, self.steps[:, rows] * free, self.turns[:, rows] * free,
+            self.gradient[rows] * free,
+            self.steps[:, rows] * free,
+            self.turns[:, rows] * free,
             self.remembered[rows],
-        )  # fmt: skip
+        )
         length = aim.norm(dim=1).clamp(min=torch.finfo(aim.dtype).tiny)
         self.aim[rows] = aim
         self.length[rows] = torch.where(self.remembered[rows] > 0, 1.0, 1 / length)

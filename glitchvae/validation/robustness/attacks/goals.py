@@ -97,9 +97,10 @@ class OutputGoal(Goal):
         """
         if self.decoder is None:
             raise ModelError(
-                "an encoder alone draws nothing", expected="a model that decodes",
+                "an encoder alone draws nothing",
+                expected="a model that decodes",
                 remedy="Attack its codes: the goal latent or mean.",
-            )  # fmt: skip
+            )
         log_likelihood = self.pairs.log_likelihood(self.decoder.decode(latents.z), pair)
         return kl_divergence(latents.posterior, latents.prior).sum(dim=1) - log_likelihood
 
@@ -118,7 +119,9 @@ def attacked_layers(model: Model | UserEncoder, layers: tuple[int, ...] | None) 
         return tuple(range(1, count + 1))
     if not layers or not all(1 <= layer <= count for layer in layers):
         raise InputError(
-            "no such latent layer to attack", expected=f"1 to {count}", found=layers,
+            "no such latent layer to attack",
+            expected=f"1 to {count}",
+            found=layers,
             remedy="Layers are counted from 1 at the bottom; leave them out to attack all.",
-        )  # fmt: skip
+        )
     return tuple(layers)

@@ -54,9 +54,10 @@ class Pairs:
         """
         if inputs.shape != targets.shape or len(inputs) == 0:
             raise InputError(
-                "inputs and targets are no pairs", expected="two tensors (P, C, F, T)",
+                "inputs and targets are no pairs",
+                expected="two tensors (P, C, F, T)",
                 found=(tuple(inputs.shape), tuple(targets.shape)),
-            )  # fmt: skip
+            )
         most = pixel_channels(model, inputs)
         channels = most if channels is None else channels
         if channels not in (range(1, most + 1) if isinstance(model, UserEncoder) else (most,)):
@@ -66,9 +67,11 @@ class Pairs:
         equal = (inputs == targets).flatten(1).all(dim=1).nonzero().flatten().tolist()
         if equal:
             raise InputError(
-                "input and target are the same image", where=f"pair {equal[0]}",
-                found=f"{len(equal)} such pairs", remedy="Draw pairs of different images.",
-            )  # fmt: skip
+                "input and target are the same image",
+                where=f"pair {equal[0]}",
+                found=f"{len(equal)} such pairs",
+                remedy="Draw pairs of different images.",
+            )
         low, high = model.likelihood.data_range
         return cls(inputs=inputs, targets=targets, channels=channels, limits=(low, high))
 

@@ -52,9 +52,13 @@ def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most
         _flat(pairs.allowed(torch.full_like(start, side), pair)) for side in (-torch.inf, torch.inf)
     )
     found = minimize(
-        look, _flat(start), jac=True, method="L-BFGS-B",
-        bounds=np.stack([low, high], axis=1), options={"maxfun": most, "maxiter": most},
-    )  # fmt: skip
+        look,
+        _flat(start),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.stack([low, high], axis=1),
+        options={"maxfun": most, "maxiter": most},
+    )
     return best.found(torch.full_like(best.finite, bool(found.success)))
 
 

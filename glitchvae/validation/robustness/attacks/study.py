@@ -109,7 +109,7 @@ def _require_gradient(model: Model | UserEncoder, inputs: Tensor) -> None:
             "codes without a gradient cannot be attacked",
             expected="an encoder of torch's operations",
             remedy="Leave out no_grad, detach and numpy within the encoder.",
-        )  # fmt: skip
+        )
 
 
 def _checked(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
@@ -149,9 +149,15 @@ def _both_ends(goal: Goal, pair: Tensor, strength: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _record(
-    goal: Goal, pair: Tensor, strength: Tensor, found: Optima, name: GoalName, method: str,
-    *, keep: bool,
-) -> Attacks:  # fmt: skip
+    goal: Goal,
+    pair: Tensor,
+    strength: Tensor,
+    found: Optima,
+    name: GoalName,
+    method: str,
+    *,
+    keep: bool,
+) -> Attacks:
     every = torch.arange(len(goal.pairs), device=pair.device)
     clean = goal(goal.pairs.inputs, every)
     _, clean_error = _drawn(goal, goal.pairs.inputs, every)
@@ -161,16 +167,23 @@ def _record(
     ]
     distortion, error = (torch.cat(values) for values in zip(*drawn, strict=True))
     return Attacks(
-        pair=_numbers(pair), strength=_numbers(strength), distance=_numbers(found.distance),
-        divergence=_numbers(found.divergence), clean_divergence=_numbers(clean[pair]),
+        pair=_numbers(pair),
+        strength=_numbers(strength),
+        distance=_numbers(found.distance),
+        divergence=_numbers(found.divergence),
+        clean_divergence=_numbers(clean[pair]),
         objective=_numbers(found.divergence + strength * found.distance),
-        target_distortion=_numbers(distortion), target_error=_numbers(error),
-        clean_error=_numbers(clean_error[pair]), evaluations=_numbers(found.evaluations),
+        target_distortion=_numbers(distortion),
+        target_error=_numbers(error),
+        clean_error=_numbers(clean_error[pair]),
+        evaluations=_numbers(found.evaluations),
         converged=_numbers(found.converged),
         status=np.where(_numbers(found.finite), OK, NOT_FINITE).astype(object),
-        perturbation=_numbers(found.perturbation) if keep else None, goal=name,
-        layers=list(goal.layers), method=method,
-    )  # fmt: skip
+        perturbation=_numbers(found.perturbation) if keep else None,
+        goal=name,
+        layers=list(goal.layers),
+        method=method,
+    )
 
 
 def _drawn(goal: Goal, x: Tensor, pair: Tensor) -> tuple[Tensor, Tensor]:
