@@ -3,7 +3,7 @@
 Run as a script, it prints a table; each figure of `embed` is from a process of its own,
 whose peak memory the operating system reports:
 
-    python tests/benchmarks/bench_embed.py --segments 1 4 16 [--imaging light]
+    python tests/benchmarks/bench_embed.py --segments 1 4 16 [--imaging light] [--device cuda]
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from tests.benchmarks.figures import figure
 
 SECONDS, RATE, GLITCHES = 4096.0, 4096.0, 60
 START = 1187008512.0
@@ -46,7 +48,9 @@ def simulate_segments(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def embed(files: list[Path], model: str, imaging: str, archive: Path) -> dict[str, float]:
+def embed(
+    files: list[Path], model: str, imaging: str, archive: Path, device: str
+) -> dict[str, float]:
     """Wall clock and peak memory of one whole run, the start of Python left out."""
     from glitchvae.archive import create_archive, fill_from_strain
     from glitchvae.checkpoint import load_checkpoint
@@ -54,7 +58,11 @@ def embed(files: list[Path], model: str, imaging: str, archive: Path) -> dict[st
     from glitchvae.spectrogram import imaging_settings
     from glitchvae.strain import open_strain
 
-    job = Job(checkpoint=load_checkpoint(model), imaging=imaging_settings(imaging))
+    job = Job(
+        checkpoint=load_checkpoint(model, device),
+        imaging=imaging_settings(imaging),
+        device=device,
+    )
     begin, worked = time.perf_counter(), time.process_time()
     source = open_strain(files)
     filled = fill_from_strain(create_archive(archive), source, None, job)
@@ -69,10 +77,13 @@ def embed(files: list[Path], model: str, imaging: str, archive: Path) -> dict[st
     }
 
 
-def embed_in_a_process(files: list[Path], model: str, imaging: str) -> dict[str, float]:
+def embed_in_a_process(
+    files: list[Path], model: str, imaging: str, device: str
+) -> dict[str, float]:
     """The figures of `embed`, from a process that did nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["--run", *map(str, files), "--model", model, "--imaging", imaging]
+        arguments += ["--device", device]
         command = [sys.executable, __file__, *arguments, "--archive", f"{folder}/archive"]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(output.splitlines()[-1])
@@ -137,17 +148,26 @@ def main() -> None:
     parser.add_argument("--strain", type=Path, help="Where simulated strain is kept.")
     parser.add_argument("--model", default="default")
     parser.add_argument("--imaging", default="gravity-spy")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--run", nargs="+", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--archive", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
-        print(json.dumps(embed(options.run, options.model, options.imaging, options.archive)))
+        print(
+            json.dumps(
+                embed(options.run, options.model, options.imaging, options.archive, options.device)
+            )
+        )
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = simulate_segments(options.strain or folder, max(options.segments))
         for count in options.segments:
-            figures = embed_in_a_process(files[:count], options.model, options.imaging)
+            figures = embed_in_a_process(
+                files[:count], options.model, options.imaging, options.device
+            )
+            times = figures["times_real_time"]
+            figure(f"embed of {count} segments of 4,096 s", times, "times real time")
             print(f"{count:3} segments:", json.dumps({k: round(v, 1) for k, v in figures.items()}))
         print("nearest:", json.dumps({k: round(v, 4) for k, v in search(folder).items()}))
 

@@ -1,45 +1,60 @@
 """Speed of the Q engine against gwpy, both measured in the same run.
 
     python tests/benchmarks/bench_qtransform.py [--threads 2] [--batch 16] [--rounds 3]
-    python tests/benchmarks/bench_qtransform.py --device cuda --batch 64
+    python tests/benchmarks/bench_qtransform.py --device cuda --batch 64 256 --medians --kernels
 
 gwpy makes the four views of one event by four calls of `q_transform`, one per view, as
-Gravity Spy's pipeline does. The engine makes them for a batch, once on the bins that
-Gravity Spy's pictures show and once on every bin of gwpy's own grid. Times are the
-best of several rounds that take turns; the load of the machine is printed beside them.
-On a GPU the table also gives events a second and the share reached of the floor that
-memory sets: the bytes that `least_bytes` counts over the measured bandwidth of a copy.
+Gravity Spy's pipeline does. The engine makes them for batches, on the bins that Gravity
+Spy's pictures show and, in the first batch, on every bin of gwpy's own grid. Times are the
+best of several rounds; the load of the machine is printed beside them.
+
+Events a second come with the share reached of the floor that memory sets: the bytes that
+`least_bytes` counts over the bandwidth of a copy, measured in the same run. `--medians`
+times the ways to the rows' medians, `--kernels` prints what a batch spends its time with.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from unittest import mock
 
 import numpy as np
 import torch
 
-from glitchvae.qtransform import Grid, Tiling, scan
+from glitchvae.qtransform import Grid, Tiling, energies, scan
+from glitchvae.qtransform.energies import MEDIANS, row_groups, row_medians
 from glitchvae.qtransform.whitening import whiten
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import ImagingSettings
 from glitchvae.spectrogram.canvas import view_canvas
 from glitchvae.spectrogram.parity import gwpy_grids, gwpy_views
 from glitchvae.strain import Strain
+from tests.benchmarks.figures import copy_bandwidth, figure, print_kernels, seconds
 
 START = 1126259446.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
+    """One kind of block.
+
+    Attributes:
+        name: Of the figures.
+        duration: Seconds.
+        sample_rate: Hz.
+        whitened: Whether the engine is given whitened strain.
+        bar: Least ratio to gwpy on a CPU.
+        rate: Least events a second on a GPU.
+    """
+
     name: str
     duration: int
     sample_rate: int
     whitened: bool
     bar: float
+    rate: float | None = None
 
     @property
     def imaging(self) -> ImagingSettings:
@@ -53,7 +68,14 @@ class Setting:
 
 
 SETTINGS = (
-    Setting(name="8 s at 4 kHz, whitened", duration=8, sample_rate=4096, whitened=True, bar=30),
+    Setting(
+        name="8 s at 4 kHz, whitened",
+        duration=8,
+        sample_rate=4096,
+        whitened=True,
+        bar=30,
+        rate=5000,
+    ),
     Setting(
         name="64 s at 16 kHz, with whitening",
         duration=64,
@@ -62,6 +84,8 @@ SETTINGS = (
         bar=20,
     ),
 )
+FLOOR_SHARE = 30.0
+"""Percent of the memory floor that a GPU is to reach."""
 
 
 def noise_with_glitches(setting: Setting, batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -80,15 +104,6 @@ def engine(setting: Setting, values: torch.Tensor, centre: torch.Tensor, grids: 
     return scan(whitened, setting.tiling, centre=centre, grids=grids)
 
 
-def seconds(work: Callable[[], object], device: str) -> float:
-    finish = torch.cuda.synchronize if device == "cuda" else lambda: None
-    finish()
-    start = time.perf_counter()
-    work()
-    finish()
-    return time.perf_counter() - start
-
-
 def least_bytes(setting: Setting) -> int:
     """Bytes one event moves at least: samples and spectrum once each way, every tile's
     amplitude written and read (complex64), its energy written and read (float32)."""
@@ -97,57 +112,92 @@ def least_bytes(setting: Setting) -> int:
     return samples * 4 + 2 * samples // 2 * 8 + tiles * 2 * (8 + 4)
 
 
-def copy_bandwidth(device: str) -> float:
-    """Bytes a second, read plus written, of a copy of 1 GiB on the device."""
-    source = torch.ones(2**28, device=device)
-    target = torch.empty_like(source)
-    times = [seconds(lambda: target.copy_(source), device) for _ in range(10)]
-    return 2 * source.nbytes / min(times)
+def best_of(work, options: argparse.Namespace) -> float:
+    """Seconds of the best of some rounds, after one that warms up."""
+    work()
+    return min(seconds(work, options.device) for _ in range(options.rounds))
 
 
-def measure(setting: Setting, batch: int, rounds: int, device: str) -> dict[str, float]:
-    """Seconds per event of gwpy and of the engine on both grids."""
-    values, centre = noise_with_glitches(setting, batch)
+def measure_gwpy(setting: Setting, options: argparse.Namespace) -> float:
+    """Seconds of gwpy's four views of one event."""
+    values, centre = noise_with_glitches(setting, 1)
     one = Strain(values=values[0], start=START, sample_rate=float(setting.sample_rate), ifo="H1")
-    tensors = torch.from_numpy(values).to(device), torch.from_numpy(centre).to(device)
+    gps = START + centre[0]
+    return best_of(
+        lambda: gwpy_views(one, gps, setting.imaging, whitened=setting.whitened), options
+    )
+
+
+def measure(setting: Setting, options: argparse.Namespace, bandwidth: float) -> None:
+    """Print what a setting gives for every batch size."""
+    on_gpu = options.device.startswith("cuda")
+    gwpy = measure_gwpy(setting, options)
+    figure(f"gwpy, {setting.name}", 1e3 * gwpy, "ms an event")
     canvas = [view_canvas(view).grid for view in VIEWS]
-    dense = gwpy_grids(START + centre[0], setting.tiling.band)
-    work = {
-        "gwpy": lambda: gwpy_views(
-            one, START + centre[0], setting.imaging, whitened=setting.whitened
-        ),
-        "canvas": lambda: engine(setting, *tensors, canvas),
-        "dense": lambda: engine(setting, *tensors, dense),
-    }
-    events = {"gwpy": 1, "canvas": batch, "dense": batch}
-    for task in work.values():
-        task()
-    times = [{name: seconds(task, device) for name, task in work.items()} for _ in range(rounds)]
-    return {name: min(t[name] for t in times) / events[name] for name in work}
+    for place, batch in enumerate(options.batch):
+        values, centre = noise_with_glitches(setting, batch)
+        tensors = [torch.from_numpy(part).to(options.device) for part in (values, centre)]
+        name = f"{setting.name}, batches of {batch}"
+        per_event = best_of(lambda t=tensors: engine(setting, *t, canvas), options) / batch
+        floor = least_bytes(setting) / bandwidth
+        figure(name, 1 / per_event, "events/s", least=setting.rate if on_gpu else None)
+        figure(
+            f"{name}, of the memory floor",
+            100 * floor / per_event,
+            "%",
+            least=FLOOR_SHARE if on_gpu else None,
+        )
+        figure(f"{name}, gwpy over engine", gwpy / per_event, "x", least=setting.bar)
+        if place == 0:
+            dense = gwpy_grids(START + centre[0], setting.tiling.band)
+            all_bins = best_of(lambda t=tensors: engine(setting, *t, dense), options) / batch  # noqa: B023
+            figure(f"{name}, gwpy's own grid, gwpy over engine", gwpy / all_bins, "x")
+        if options.kernels and place == 0:
+            print_kernels(lambda t=tensors: engine(setting, *t, canvas), options.device)
+        if options.medians and place == 0:
+            compare_medians(setting, tensors, canvas, options, bandwidth)
+
+
+def compare_medians(
+    setting: Setting,
+    tensors: list[torch.Tensor],
+    canvas: list[Grid],
+    options: argparse.Namespace,
+    bandwidth: float,
+) -> None:
+    """Every way to the medians, alone on all rows of a batch and inside of a scan."""
+    device = torch.device(options.device)
+    batch = len(tensors[0])
+    sizes = [(len(group.rows), group.tiles) for group in row_groups(setting.tiling, device)]
+    rows = [torch.empty(batch, *size, device=device).exponential_() for size in sizes]
+    floor = sum(part.nbytes for part in rows) / bandwidth
+    for way in MEDIANS:
+        alone = best_of(lambda w=way: [row_medians(part, w) for part in rows], options)
+        name = f"medians by {way}, {setting.name}"
+        figure(name, 1e3 * alone / batch, "ms an event")
+        figure(f"{name}, one reading over it", 100 * floor / alone, "%")
+        if device.type == "cuda":
+            with mock.patch.object(energies, "MEDIAN_ON_GPU", way):
+                whole = best_of(lambda: engine(setting, *tensors, canvas), options)
+            figure(f"events with {name}", batch / whole, "events/s")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, nargs="+", default=[16])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--setting", type=int, nargs="+", default=[0, 1], help="0 and 1")
+    parser.add_argument("--medians", action="store_true")
+    parser.add_argument("--kernels", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"{options.threads} threads, batch of {options.batch}, load {os.getloadavg()[0]:.1f}")
-    print(f"{'four views of one event':32} {'gwpy':>9} {'picture':>9} {'':>6} {'own grid':>9}")
-    for setting in SETTINGS:
-        t = measure(setting, options.batch, options.rounds, options.device)
-        print(
-            f"{setting.name:32} {t['gwpy'] * 1e3:6.0f} ms {t['canvas'] * 1e3:6.1f} ms "
-            f"{t['gwpy'] / t['canvas']:5.0f}x {t['dense'] * 1e3:6.1f} ms "
-            f"{t['gwpy'] / t['dense']:5.0f}x   bar {setting.bar:.0f}x"
-        )
-        if options.device == "cuda":
-            floor = least_bytes(setting) / copy_bandwidth(options.device)
-            print(
-                f"  {1 / t['canvas']:,.0f} events/s, {floor / t['canvas']:.1%} of the memory floor"
-            )
+    print(f"{options.threads} threads, load {os.getloadavg()[0]:.1f}")
+    bandwidth = copy_bandwidth(options.device)
+    figure("bandwidth of a copy", bandwidth / 1e9, "GB/s")
+    for setting in options.setting:
+        measure(SETTINGS[setting], options, bandwidth)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 import glitchvae
+from tests.benchmarks.figures import figure
 
 BATCH, LATENT, BETA, WARM = 64, 10, 4.0, 5
 SINGLE = ("glitchvae", "glitchvae, bfloat16", "loop", "loop, two workers", "pythae")
@@ -259,6 +260,10 @@ def compare_single(path: Path, options: argparse.Namespace) -> None:
             f"{best[peer] / seconds:8.2f} x {peer}" for peer in ("loop", "pythae") if peer in best
         )
         print(f"{name:22s}{seconds * 1e3:9.2f} ms a step{BATCH / seconds:12,.0f} images/s{ratios}")
+        figure(f"step of a Burgess VAE, {name}", seconds * 1e3, "ms")
+        if name == "glitchvae" and "pythae" in best:
+            least = 20 if options.device.startswith("cuda") else None
+            figure("the same, pythae over glitchvae", best["pythae"] / seconds, "x", least=least)
 
 
 def peak_flops(device: str, dtype: torch.dtype) -> float:
@@ -324,6 +329,8 @@ def compare_ensemble(path: Path, options: argparse.Namespace) -> None:
                 steps = max(2, options.steps // members)
                 rows.append((strategy, seconds_a_step(ensemble.advance, steps, device)))
             for name, seconds in rows:
+                gain = single * members / seconds
+                figure(f"{members} members by {name}, {precision}, over single runs", gain, "x")
                 print(
                     f"{precision:9s}{name:12s}{seconds * 1e3:10.2f} ms for one step of all"
                     f"{single * members / seconds:8.2f} x"
