@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ Progress = Callable[[int], None]
 """Called with the number of units just finished; `progress_of` turns it into a bar."""
 
 _SECONDS_BETWEEN_LINES = 30.0
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -25,9 +27,10 @@ def progress_of(what: str, total: int, unit: str, *, shown: bool = True) -> Iter
         what: Named in front of the bar.
         total: Units in all.
         unit: What is counted.
-        shown: Write anything at all.
+        shown: Write anything at all; nor is anything written where the logger of this module
+            lets no warning pass.
     """
-    if not shown:
+    if not shown or not _LOG.isEnabledFor(logging.WARNING):
         yield lambda _: None
         return
     console = Console(stderr=True)

@@ -34,7 +34,9 @@ class LazyGroup(click.RichGroup):
         module = cmd_name.replace("-", "_")
         if getattr(ctx, "listing", False):
             return click.Command(cmd_name, short_help=_summary(module), help=_summary(module))
-        return importlib.import_module(f"{__name__}.{module}").command
+        from glitchvae.cli._manners import with_manners
+
+        return with_manners(importlib.import_module(f"{__name__}.{module}").command)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """List summaries without importing the commands."""
@@ -57,7 +59,7 @@ class LazyGroup(click.RichGroup):
         except GlitchvaeError as error:
             # One line without a box, so that a scheduler's log can be searched for it.
             click.echo(f"Error: {error}", err=True)
-            ctx.exit(1)
+            ctx.exit(3)  # nothing could be done
         except KeyboardInterrupt:
             click.echo("Interrupted; what was finished is kept.", err=True)
             ctx.exit(130)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from glitchvae.cli._manners import note
+
 if TYPE_CHECKING:
     from glitchvae.archive.known_classes import KnownClasses
 
@@ -21,7 +23,7 @@ CATALOG = click.option(
 def say_catalog(known: KnownClasses) -> None:
     """Which classes of the user's own catalogue the model knows, and which it cannot know."""
     if known.added:
-        click.echo(f"known from your catalogue: {', '.join(known.added)}", err=True)
+        note(f"known from your catalogue: {', '.join(known.added)}")
     if known.other_model:
         names = ", ".join(known.other_model)
-        click.echo(f"not known, as their codes are of another model: {names}", err=True)
+        note(f"not known, as their codes are of another model: {names}")

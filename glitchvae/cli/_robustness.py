@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._manners import note
+from glitchvae.cli._tables import Table, print_table
 from glitchvae.errors import InputError
 from glitchvae.progress import progress_of
 
@@ -171,7 +172,6 @@ def noise(
     A model of pictures is given pictures of the set it was trained on.
     """
     import torch
-    from rich.table import Table
 
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.validation.robustness.noise import evidence, noise_curve, weight_norms
@@ -179,9 +179,9 @@ def noise(
     checkpoint = load_checkpoint(model)
     x = _read_images(checkpoint, images, data, pictures, count, seed)
     curve = noise_curve(checkpoint.model, x, scales, torch.Generator().manual_seed(seed))
-    table = Table("noise", "log p(x | z of the noisy image)", "± (nats)")
+    table = Table("noise", "log p(x | z of the noisy image)|.2f", "± (nats)|.2f")
     for scale, value, error in zip(curve.scale, curve.log_likelihood, curve.error, strict=True):
-        table.add_row(f"{scale:g}", f"{value:.2f}", f"{error:.2f}")
+        table.add_row(scale, value, error)
     print_table(table)
     found, norms = evidence(checkpoint.model, x, seed=seed), weight_norms(checkpoint.model)
     rates = ", ".join(f"{rate:.2f}" for rate in found.rates)
@@ -246,19 +246,18 @@ def _read_pictures(
         )
     whole = training_pictures(checkpoint, count, data, pictures)
     chosen = whole.sample(count, rng)
-    click.echo(f"{whole.description}: {len(chosen):,} of {len(whole):,} pictures", err=True)
+    note(f"{whole.description}: {len(chosen):,} of {len(whole):,} pictures")
     return scale_to_range(chosen.to_training().batch(slice(None)).x, checkpoint.model.likelihood)
 
 
 def _print_attacks(found: Attacks, pairs: int) -> None:
-    from rich.table import Table
 
     columns = (found.strength, found.relative_divergence, found.distance, found.target_distortion)
     by_penalty = [values.reshape(pairs, -1) for values in columns]
-    table = Table("lambda", "divergence left", "size |d|", "-log p(target) (nats)")
+    table = Table("lambda|.2g", "divergence left|.1%", "size of d|.3g", "-log p(target) (nats)|.1f")
     for penalty in range(0, by_penalty[0].shape[1], max(by_penalty[0].shape[1] // 10, 1)):
         strength, left, size, distortion = (float(v[:, penalty].mean()) for v in by_penalty)
-        table.add_row(f"{strength:.2g}", f"{left:.1%}", f"{size:.3g}", f"{distortion:.1f}")
+        table.add_row(strength, left, size, distortion)
     print_table(table)
     failed = int((found.status != "ok").sum())
     click.echo(f"{len(found)} attacks" + (f", {failed} without a number" if failed else ""))

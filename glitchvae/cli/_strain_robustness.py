@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from glitchvae.cli._gps import GPS
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._tables import Table, print_table
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ def _attack(
     seed: int,
 ) -> StrainAttacks:
     import numpy as np
-    from rich.table import Table
 
     from glitchvae.validation.robustness.strain_attacks import (
         StrainAttacks,
@@ -109,19 +108,26 @@ def _attack(
 
     rng, parts = np.random.default_rng(seed), []
     events = [whiten_event(source, gps, settings) for gps in times]
-    table = Table("gps", "class", "SNR", "attack (SNR)", "of the event's", "white noise (SNR)")
+    table = Table(
+        "GPS|.3f",
+        "class",
+        "SNR|.1f",
+        "attack (SNR)|.2f",
+        "of the event's|.2f",
+        "white noise (SNR)|g",
+    )
     with progress_of("attacking", len(events), "events") as advance:
         for event in events:
             found = attack_strain(checkpoint, event, target)
             limit, least = noise_limit(checkpoint, event, rng), found.smallest
             reached = np.isfinite(least)
             table.add_row(
-                f"{event.gps:.3f}",
+                event.gps,
                 f"{found.original[0]} -> {target}",
-                f"{event.snr:.1f}",
-                f"{least:.2f}" if reached else "not reached",
-                f"{least / event.snr:.2f}" if reached else "",
-                f"{limit:g}",
+                event.snr,
+                least if reached else "not reached",
+                least / event.snr if reached else None,
+                limit,
             )
             parts.append(found)
             advance(1)
@@ -137,7 +143,6 @@ def _change(
     seed: int,
     output: Path | None,
 ) -> CorruptionTest:
-    from rich.table import Table
 
     from glitchvae.validation.robustness.strain_corruptions import corrupt_strain
     from glitchvae.validation.robustness.strain_events import Event
@@ -146,17 +151,26 @@ def _change(
     with progress_of("changing", len(events), "events") as advance:
         found = corrupt_strain(checkpoint, events, settings, seed=seed, progress=advance)
     table = Table(
-        "corruption", "strength", "keep their class", "cosine", "distance", "most are then"
+        "corruption",
+        "strength",
+        "unit",
+        "keep their class|.0f",
+        "of",
+        "cosine|.3f",
+        "distance|.2f",
+        "most are then",
     )
     for corruption in found.corruptions:
         rows = found.of(corruption)
         for kept in rows.kept():
             table.add_row(
                 corruption,
-                f"{kept.strength:g} {rows.unit[0]}",
-                f"{kept.share * kept.events:.0f} of {kept.events}",
-                f"{kept.cosine:.3f}",
-                f"{kept.distance:.2f}",
+                kept.strength,
+                rows.unit[0],
+                kept.share * kept.events,
+                kept.events,
+                kept.cosine,
+                kept.distance,
                 kept.commonest,
             )
     print_table(table)

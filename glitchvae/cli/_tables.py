@@ -1,16 +1,114 @@
-"""Tables on stdout: fitted to a terminal, whole lines in a file or a pipe."""
+"""Tables of commands: fitted to a terminal, plain columns in a pipe, values for `--json`."""
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
 
-_WIDTH_OF_A_FILE = 200
+import rich_click as click
+
+JSON_RESULT = "glitchvae.json"
+"""Where a context keeps what `--json` writes at the end; absent without it."""
+
+
+class Table:
+    """Rows of values: text, numbers, or None where a value is unknown.
+
+    A program gets the values, by the names of the columns; people get them formatted.
+
+    Args:
+        columns: Names of the columns. A column "name|.1f" formats its numbers so; others
+            show whole numbers with thousands apart and four digits of the rest.
+        title: Above the table.
+        header: Whether people see the names of the columns.
+    """
+
+    def __init__(self, *columns: str, title: str = "", header: bool = True) -> None:
+        names, formats = zip(*(name.partition("|")[::2] for name in columns), strict=True)
+        self.columns: tuple[str, ...] = names
+        self.title = title
+        self.header = header
+        self.rows: list[tuple[Any, ...]] = []
+        self.footer: tuple[Any, ...] = ()
+        self._formats = formats
+
+    def add_row(self, *values: Any) -> None:
+        """Add a value for each column; what is missing at the end is unknown."""
+        self.rows.append((*values, *[None] * (len(self.columns) - len(values))))
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The rows as people read them, the footer last."""
+        missing = [None] * (len(self.columns) - len(self.footer))
+        rows = [*self.rows, *[(*self.footer, *missing)] * bool(self.footer)]
+        return [tuple(map(_shown, row, self._formats)) for row in rows]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as a program reads them: null where a number is not known."""
+        keys = [_key(name) for name in self.columns]
+        return [dict(zip(keys, map(_plain, row), strict=True)) for row in self.rows]
 
 
 def print_table(table: Table) -> None:
-    """Print for people; no column is cut where there is no terminal."""
+    """Print for people, or keep the values for `--json`."""
+    context = click.get_current_context(silent=True)
+    result = None if context is None else context.meta.get(JSON_RESULT)
+    if result is not None:
+        result["tables"].append({"title": table.title, "rows": table.records()})
+        return
+    from rich.console import Console
+
     console = Console()
     if not console.is_terminal:
-        console = Console(width=_WIDTH_OF_A_FILE)
-    console.print(table)
+        click.echo(_columns_of(table))
+        return
+    from rich import table as rich_table
+    from rich.text import Text
+
+    drawn = rich_table.Table(
+        *table.columns,
+        title=table.title or None,
+        title_justify="left",
+        show_header=table.header,
+        show_footer=bool(table.footer),
+        box=rich_table.box.HEAVY_HEAD if table.header else None,
+    )
+    cells = table.cells()
+    if table.footer:
+        for column, text in zip(drawn.columns, cells.pop(), strict=True):
+            column.footer = text
+    for row in cells:
+        drawn.add_row(*map(Text, row))
+    console.print(drawn)
+
+
+def _columns_of(table: Table) -> str:
+    """Columns side by side, two blanks apart, as wide as they need."""
+    lines: list[Sequence[str]] = [table.columns] * table.header + table.cells()
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)] if lines else []
+    rows = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    return "\n".join([*[table.title] * bool(table.title), *rows])
+
+
+def _shown(value: Any, form: str) -> str:
+    value = _plain(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if form:
+        return format(value, form)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: numpy's scalars as Python's, NaN and infinity as nothing."""
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _key(name: str) -> str:
+    """The name of a column in JSON: "SNR (max)" is snr_max."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "value"

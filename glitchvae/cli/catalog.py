@@ -9,7 +9,8 @@ from typing import Any
 import rich_click as click
 
 from glitchvae.cli._catalog import CATALOG
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._manners import note
+from glitchvae.cli._tables import Table, print_table
 
 FOLDER = click.option(
     "--folder",
@@ -30,8 +31,6 @@ def command() -> None:
 @CATALOG
 def list_classes(folder: Path | None, catalog: Path | None) -> None:
     """One line per class: name, status, detectors, typical frequency, cause."""
-    from rich.table import Table
-
     from glitchvae.classes.catalog import read_catalog
 
     cards = read_catalog(folder, own=_own(catalog))
@@ -46,7 +45,7 @@ def list_classes(folder: Path | None, catalog: Path | None) -> None:
             card.cause_is,
         )
     print_table(table)
-    click.echo(f"{len(cards)} classes, catalogue {cards.settings.version}", err=True)
+    note(f"{len(cards)} classes, catalogue {cards.settings.version}")
 
 
 @command.command()
@@ -55,17 +54,15 @@ def list_classes(folder: Path | None, catalog: Path | None) -> None:
 @CATALOG
 def show(name: str, folder: Path | None, catalog: Path | None) -> None:
     """Everything known of the class NAME (a key, a name or an alias)."""
-    from rich.table import Table
-
     from glitchvae.classes.catalog import read_catalog
 
     cards = read_catalog(folder, own=_own(catalog))
     card = cards.find(name)
-    table = Table(show_header=False, box=None, padding=(0, 2, 1, 0))
+    table = Table("key", "value", header=False)
     for key, value in _describe(card):
-        table.add_row(f"[bold]{key}[/bold]", value)
+        table.add_row(key, value)
     for key in card.references:
-        table.add_row("[bold]reference[/bold]", cards.settings.references[key])
+        table.add_row("reference", cards.settings.references[key])
     print_table(table)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._device import DEVICE, choose_device
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._tables import Table, print_table
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
@@ -203,39 +203,42 @@ def _inject(
 
 
 def _print(rows: list[tuple[str, tuple[float, float], Trial]]) -> None:
-    from rich.table import Table
 
     from glitchvae.discovery.efficiency import efficiency_of
 
-    cases = Table("class", "held out", "events", "purity", "completeness", "p-value", "false")
+    cases = Table(
+        "class", "held out", "events", "purity|.2f", "completeness|.2f", "p-value|.1g", "false"
+    )
     for test, _, t in rows:
         if test in ("one", "pair"):
             cases.add_row(
                 t.name,
                 ", ".join(t.held),
-                str(t.members),
-                f"{t.purity:.2f}",
-                f"{t.completeness:.2f}",
-                f"{t.p_value:.1g}",
-                str(t.false),
+                t.members,
+                t.purity,
+                t.completeness,
+                t.p_value,
+                t.false,
             )
-    if cases.row_count:
+    if cases.rows:
         print_table(cases)
     groups: dict[tuple[str, tuple[float, float], int], list[Trial]] = {}
     for test, band, trial in rows:
         population = 0 if test in ("one", "pair") else trial.members
         groups.setdefault((test, band, population), []).append(trial)
-    shares = Table("test", "SNR", "events", "detected", "share", "90 % interval")
+    shares = Table("test", "SNR", "events", "detected", "of", "share|.2f", "low|.2f", "high|.2f")
     for (test, band, population), trials in groups.items():
         found = efficiency_of(band, population, trials)
         low, high = found.interval
         shares.add_row(
             test,
             _spell(band),
-            str(population or "all"),
-            f"{found.detected} of {found.trials}",
-            f"{found.share:.2f}",
-            f"{low:.2f} to {high:.2f}",
+            population or "all",
+            found.detected,
+            found.trials,
+            found.share,
+            low,
+            high,
         )
     print_table(shares)
 

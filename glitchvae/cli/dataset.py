@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from glitchvae.cli._manners import note, tell_problem
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -87,7 +89,7 @@ def convert(
         without_image = write_gravity_spy(spectrograms, output)
     click.echo(f"{output}: {len(spectrograms) - without_image} events")
     if without_image:
-        click.echo(f"left out, for want of an image: {without_image}", err=True)
+        note(f"left out, for want of an image: {without_image}")
     _report(spectrograms.left_out)
 
 
@@ -111,7 +113,7 @@ def merge(sources: tuple[Path, ...], output: Path, taxonomy: str | None) -> None
         try:
             sets.append(_read(source, None, taxonomy))
         except InputError as error:
-            click.echo(f"Left out: {error}", err=True)
+            tell_problem(error)
             unreadable += 1
     merged = merge_sets(sets)
     if unreadable:
@@ -231,14 +233,14 @@ def _warn_of_parted_blocks(gps: NDArray[np.float64], names: NDArray[Any], block:
 
 
 def _table_of_classes(summary: SetSummary) -> Any:
-    from rich.table import Table
+    from glitchvae.cli._tables import Table
 
     splits = sorted(summary.splits)
     table = Table("class", *(name or "no split" for name in splits), "all")
     for label in sorted({label for label, _ in summary.classes}):
         counts = [summary.classes[label, name] for name in splits]
-        table.add_row(label or "no label", *map(str, counts), str(sum(counts)))
-    table.add_row("all", *(str(summary.splits[n]) for n in splits), str(summary.events))
+        table.add_row(label or "no label", *counts, sum(counts))
+    table.footer = ("all", *(summary.splits[n] for n in splits), summary.events)
     return table
 
 
@@ -246,4 +248,4 @@ def _report(left_out: Mapping[str, int]) -> None:
     from glitchvae.dataset.describing import listed
 
     if left_out:
-        click.echo(f"left out or marked: {listed(left_out)}", err=True)
+        note(f"left out or marked: {listed(left_out)}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._device import DEVICE, choose_device
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._manners import note
+from glitchvae.cli._tables import Table, print_table
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
@@ -141,20 +142,17 @@ def _network(inputs: Sequence[Path], checkpoint: Checkpoint | None, epochs: int)
         data,
         checkpoint.card,
         epochs=epochs,
-        progress=lambda _: click.echo("network: one pass done", err=True),
+        progress=lambda _: note("network: one pass done"),
     )
 
 
 def _print(outcomes: Sequence[ProbeResult], events: ProbeSet) -> None:
-    from rich.table import Table
 
     from glitchvae.probes.report import HEADER, cells
 
     click.echo(f"{len(events)} labelled events of {len(set(events.label))} classes")
     table = Table(*HEADER)
-    for before, outcome in zip([None, *outcomes], outcomes, strict=False):
-        if before is not None and before.split != outcome.split:
-            table.add_section()
+    for outcome in outcomes:
         table.add_row(*cells(outcome))
     print_table(table)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ import rich_click as click
 from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._gps import GPS
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._manners import note
+from glitchvae.cli._tables import Table, print_table
 
 if TYPE_CHECKING:
     from glitchvae.archive import Archive
@@ -90,7 +90,7 @@ def _at(archive: Archive, gps: float, model: str | None) -> str:
     """The glitch nearest to a time; the user is told which one it is."""
     row = archive.find(gps, model=model).take([0])
     known = f", {row.class_name[0]}" if row.class_name[0] else ""
-    click.echo(f"like {row.event_id[0]} of {row.ifo[0]}, GPS {row.gps[0]:.4f}{known}", err=True)
+    note(f"like {row.event_id[0]} of {row.ifo[0]}, GPS {row.gps[0]:.4f}{known}")
     return str(row.event_id[0])
 
 
@@ -111,17 +111,18 @@ def _encode(image: Path, archive: Archive, model: str | None, device: str) -> An
 
 
 def _print_rows(rows: Embeddings, distances: Any) -> None:
-    from rich.table import Table
 
-    table = Table("distance", "id", "detector", "GPS", "SNR", "nearest class", "label", "status")
+    table = Table(
+        "distance|.3g", "id", "detector", "GPS|.4f", "SNR|.1f", "nearest class", "label", "status"
+    )
     for n, distance in enumerate(distances):
         label = "" if rows.label is None else rows.label[n]
         table.add_row(
-            f"{distance:.3g}",
+            distance,
             rows.event_id[n],
             rows.ifo[n],
-            _known(rows.gps[n], ".4f"),
-            _known(rows.snr[n], ".1f"),
+            rows.gps[n],
+            rows.snr[n],
             rows.class_name[n],
             label,
             rows.status[n],
@@ -129,10 +130,6 @@ def _print_rows(rows: Embeddings, distances: Any) -> None:
     print_table(table)
     if not len(rows):
         click.echo("the archive holds no other glitch with a code")
-
-
-def _known(value: float, style: str) -> str:
-    return "" if math.isnan(value) else format(value, style)
 
 
 def _draw(archive: Archive, rows: Embeddings, distances: Any, path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._device import DEVICE, choose_device
+from glitchvae.cli._manners import note
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _progress(steps: int) -> AbstractContextManager[Progress]:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    note(text)
 
 
 def _say_plan(

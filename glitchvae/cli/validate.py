@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._device import DEVICE, choose_device
+from glitchvae.cli._manners import note
 from glitchvae.cli._robustness import attacks, noise
 from glitchvae.cli._strain_robustness import strain
 from glitchvae.progress import progress_of
@@ -153,7 +154,7 @@ def _validate(
             train_on(data, run, seed=seed, device=target, progress=advance, **training)
     models = checkpoints if run is None else (*checkpoints, run)
     chosen = data.sample(points, np.random.default_rng(seed))
-    click.echo(f"{data.description}: {len(chosen):,} of {len(data):,} images", err=True)
+    note(f"{data.description}: {len(chosen):,} of {len(data):,} images")
     tables = {}
     for path in models:
         with progress_of(f"scoring {path.name}", steps_of(sampled), "metrics") as advance:
@@ -170,15 +171,10 @@ def _validate(
 
 
 def _show(path: Path, scores: tuple[Score, ...]) -> None:
-    from rich.table import Table
+    from glitchvae.cli._tables import Table, print_table
 
-    from glitchvae.cli._tables import print_table
-
-    table = Table(title=str(path), title_justify="left")
-    table.add_column("metric")
-    table.add_column("codes")
-    for name in ("value", "low", "high", "shuffled"):
-        table.add_column(name, justify="right")
-    for metric, representation, *numbers in scores:
-        table.add_row(metric, representation, *(f"{number:.3f}" for number in numbers))
+    numbers = ("value|.3f", "low|.3f", "high|.3f", "shuffled|.3f")
+    table = Table("metric", "codes", *numbers, title=str(path))
+    for score in scores:
+        table.add_row(*score)
     print_table(table)

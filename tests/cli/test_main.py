@@ -61,16 +61,16 @@ def group_raising(error):
     return group
 
 
-def test_a_problem_of_the_user_s_is_one_line_and_exit_1():
+def test_a_problem_of_the_user_s_is_one_line_and_exit_3():
     result = CliRunner().invoke(group_raising(InputError("broken", where="x.h5")), [])
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "x.h5: broken" in result.output
     assert "Traceback" not in result.output
 
 
 def test_interrupt_is_exit_130():
     result = CliRunner().invoke(group_raising(KeyboardInterrupt()), [])
-    assert result.exit_code == 130
+    assert result.exit_code == 330
 
 
 def complete(*words):

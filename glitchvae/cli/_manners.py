@@ -1,0 +1,201 @@
+"""What every command does alike: `--json`, `-q`, `-v`, `--log`, and its exit status.
+
+0: done, also where nothing was found. 1: some inputs failed, and were named. 2: the command
+was not understood. 3: nothing could be done.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from glitchvae.cli._tables import JSON_RESULT
+from glitchvae.errors import GlitchvaeError, StorageError
+
+SOME_FAILED, NOTHING_DONE, INTERRUPTED = 1, 3, 130
+_SETTINGS = "glitchvae.manners"
+_LOG = logging.getLogger("glitchvae")
+_PROGRESS = logging.getLogger("glitchvae.progress")
+
+
+def with_manners(command: click.Command) -> click.Command:
+    """The command with the options that all have; those of a group get them too."""
+    if isinstance(command, click.Group):
+        for name, nested in command.commands.items():
+            command.commands[name] = with_manners(nested)
+    elif not any(param.name == "as_json" for param in command.params):
+        command.params += _options()
+        command.callback = _behaved(command)
+    return command
+
+
+def note(text: object) -> None:
+    """Tell people something that is no result, on stderr; `-q` leaves it out."""
+    context = click.get_current_context(silent=True)
+    if context is None or not context.meta.get(_SETTINGS, {}).get("quiet"):
+        click.echo(text, err=True)
+    _logged(str(text), logging.INFO)
+
+
+def tell_problem(problem: object, *, what: str = "left out") -> None:
+    """Name an input that could not be used, on stderr and in `--json`."""
+    click.echo(f"{what}: {problem}", err=True)
+    _logged(f"{what}: {problem}", logging.ERROR)
+    context = click.get_current_context(silent=True)
+    result = None if context is None else context.meta.get(JSON_RESULT)
+    if result is not None:
+        result["problems"].append(_described(problem))
+
+
+def exit_status(problems: int, done: int) -> int:
+    """Of a command that goes on past bad inputs.
+
+    Args:
+        problems: Inputs that could not be used.
+        done: Inputs that could.
+    """
+    if not problems:
+        return 0
+    return SOME_FAILED if done else NOTHING_DONE
+
+
+def _options() -> list[click.Option]:
+    def keep(context: click.Context, param: click.Parameter, value: Any) -> None:
+        context.meta.setdefault(_SETTINGS, {})[param.name] = value
+
+    shared: dict[str, Any] = {"expose_value": False, "callback": keep}
+    return [
+        click.Option(
+            ["--json", "as_json"],
+            is_flag=True,
+            help="Write one JSON document.",
+            **shared,
+        ),
+        click.Option(
+            ["-q", "--quiet"], is_flag=True, help="Tell of errors alone on stderr.", **shared
+        ),
+        click.Option(
+            ["-v", "--verbose"], count=True, help="Tell more on stderr; -vv: everything.", **shared
+        ),
+        click.Option(
+            ["--log", "log_file"],
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Append everything that is told on stderr to this file.",
+            **shared,
+        ),
+    ]
+
+
+def _behaved(command: click.Command) -> Any:
+    """The command's function, under the options that all commands have."""
+    callback = command.callback
+    if callback is None:
+        return None
+
+    @functools.wraps(callback)
+    def behaved(*args: Any, **kwargs: Any) -> Any:
+        context = click.get_current_context()
+        settings = context.meta.get(_SETTINGS, {})
+        with _logging(settings):
+            if settings.get("as_json"):
+                return _as_json(callback, args, kwargs, context)
+            return callback(*args, **kwargs)
+
+    return behaved
+
+
+def _as_json(callback: Any, args: Any, kwargs: Any, context: click.Context) -> Any:
+    """Run a command and write what it says as one document on stdout."""
+    result: dict[str, Any] = {
+        "command": context.command_path,
+        "tables": [],
+        "problems": [],
+        "messages": [],
+    }
+    context.meta[JSON_RESULT] = result
+    said, status = io.StringIO(), 0
+    try:
+        with redirect_stdout(said):
+            callback(*args, **kwargs)
+    except click.exceptions.Exit as ending:
+        status = ending.exit_code
+    except GlitchvaeError as error:
+        result["error"] = _described(error)
+        status = NOTHING_DONE
+        click.echo(f"Error: {error}", err=True)
+    finally:
+        del context.meta[JSON_RESULT]
+    result["messages"] = said.getvalue().splitlines()
+    result["exit_status"] = status
+    click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    context.exit(status)
+
+
+def _described(problem: object) -> dict[str, Any]:
+    """A problem by its parts."""
+    if not isinstance(problem, GlitchvaeError):
+        return {"problem": str(problem)}
+    parts = ("problem", "where", "expected", "found", "remedy")
+    told = {name: getattr(problem, name, None) for name in parts}
+    return {name: str(value) for name, value in told.items() if value not in (None, "")}
+
+
+@contextmanager
+def _logging(settings: dict[str, Any]) -> Iterator[None]:
+    """Where warnings and the like go, while a command runs."""
+    verbose = settings.get("verbose", 0)
+    level = logging.WARNING if not verbose else logging.INFO if verbose == 1 else logging.DEBUG
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setLevel(logging.ERROR if settings.get("quiet") else level)
+    shown.setFormatter(logging.Formatter("%(message)s"))
+    handlers: list[logging.Handler] = [shown, *_file_handlers(settings.get("log_file"), level)]
+    before, progress_before = _LOG.level, _PROGRESS.level
+    _LOG.setLevel(min(handler.level for handler in handlers))
+    if settings.get("quiet"):
+        _PROGRESS.setLevel(logging.ERROR)
+    for handler in handlers:
+        _LOG.addHandler(handler)
+    _logged(" ".join(["glitchvae", *sys.argv[1:]]), logging.INFO)
+    try:
+        yield
+    finally:
+        _LOG.setLevel(before)
+        _PROGRESS.setLevel(progress_before)
+        for handler in handlers:
+            _LOG.removeHandler(handler)
+            handler.close()
+
+
+def _file_handlers(path: Path | None, level: int) -> list[logging.Handler]:
+    if path is None:
+        return []
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            "the log cannot be written", where=path, found=error.strerror or error
+        ) from error
+    handler.setLevel(min(level, logging.INFO))
+    form = logging.Formatter("%(asctime)sZ %(levelname)s %(name)s: %(message)s")
+    form.converter = time.gmtime
+    handler.setFormatter(form)
+    return [handler]
+
+
+def _logged(text: str, level: int) -> None:
+    """Into the file of `--log` alone: stderr has it already."""
+    for handler in _LOG.handlers:
+        if isinstance(handler, logging.FileHandler):
+            record = _LOG.makeRecord(_LOG.name, level, "", 0, text, (), None)
+            handler.handle(record)
