@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -19,7 +20,7 @@ from typing import Any
 
 import rich_click as click
 
-from glitchvae.cli._tables import JSON_RESULT
+from glitchvae.cli._tables import JSON_RESULT, TableFile
 from glitchvae.errors import GlitchvaeError, StorageError
 
 SOME_FAILED, NOTHING_DONE, INTERRUPTED = 1, 3, 130
@@ -108,11 +109,34 @@ def _behaved(command: click.Command) -> Any:
         context = click.get_current_context()
         settings = context.meta.get(_SETTINGS, {})
         with _logging(settings):
+            name = _on_stdout(command, kwargs)
+            if name and settings.get("as_json"):
+                raise click.UsageError("--json and a table on stdout exclude each other.")
+            if name:
+                return _as_csv(callback, args, kwargs, name)
             if settings.get("as_json"):
                 return _as_json(callback, args, kwargs, context)
             return callback(*args, **kwargs)
 
     return behaved
+
+
+def _on_stdout(command: click.Command, values: dict[str, Any]) -> str | None:
+    """The parameter whose table goes to stdout, if any does."""
+    tables = [p.name for p in command.params if isinstance(p.type, TableFile)]
+    return next((name for name in tables if name and values.get(name) == Path("-")), None)
+
+
+def _as_csv(callback: Any, args: Any, kwargs: Any, name: str) -> Any:
+    """Run a command with its table on stdout and all that it says on stderr."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        try:
+            with redirect_stdout(sys.stderr):
+                return callback(*args, **{**kwargs, name: path})
+        finally:
+            if path.exists():
+                click.echo(path.read_text(encoding="utf-8"), nl=False)
 
 
 def _as_json(callback: Any, args: Any, kwargs: Any, context: click.Context) -> Any:

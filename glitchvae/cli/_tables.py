@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
 JSON_RESULT = "glitchvae.json"
 """Where a context keeps what `--json` writes at the end; absent without it."""
+
+
+class TableFile(click.Path):
+    """A file that a table is written to; "-" is CSV on stdout, and all else is told on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False, allow_dash=True)
 
 
 class Table:

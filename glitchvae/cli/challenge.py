@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._device import DEVICE, choose_device
-from glitchvae.cli._tables import Table, print_table
+from glitchvae.cli._tables import Table, TableFile, print_table
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _HEADER = ("test", "class", "SNR", "events", "purity", "completeness", "p-value"
     help="False candidates to expect in a run.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("-o", "--output", type=_PATH, metavar="CSV", help="Every trial as a table.")
+@click.option("-o", "--output", type=TableFile(), metavar="CSV", help="Every trial as a table.")
 @DEVICE
 def command(
     sources: tuple[Path, ...],

@@ -70,7 +70,7 @@ def test_a_problem_of_the_user_s_is_one_line_and_exit_3():
 
 def test_interrupt_is_exit_130():
     result = CliRunner().invoke(group_raising(KeyboardInterrupt()), [])
-    assert result.exit_code == 330
+    assert result.exit_code == 130
 
 
 def complete(*words):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from glitchvae.cli import LazyGroup, main
 from glitchvae.cli._manners import exit_status, note, tell_problem, with_manners
-from glitchvae.cli._tables import Table, print_table
+from glitchvae.cli._tables import Table, TableFile, print_table
 from glitchvae.errors import InputError
 from glitchvae.progress import progress_of
 
@@ -97,6 +97,27 @@ def test_a_log_keeps_what_was_told_and_grows(tmp_path):
     before = len(lines)
     LOG.warning("after the command")
     assert len(path.read_text(encoding="utf-8").splitlines()) == before
+
+
+@click.command("tabulate")
+@click.option("-o", "--output", type=TableFile())
+@click.pass_context
+def tabulate(ctx, output):
+    """Write a table."""
+    click.echo("a result")
+    if output is not None:
+        output.write_text("class,glitches\nTomte,3\n", encoding="utf-8")
+        click.echo(output.name)
+    ctx.exit(1)
+
+
+def test_a_table_on_stdout_is_alone_there():
+    result = CliRunner().invoke(with_manners(tabulate), ["-o", "-"])
+    assert result.stdout == "class,glitches\nTomte,3\n"
+    assert result.stderr == "a result\ntable.csv\n"
+    assert result.exit_code == 1
+    assert CliRunner().invoke(tabulate, []).stdout == "a result\n"
+    assert CliRunner().invoke(tabulate, ["-o", "-", "--json"]).exit_code == 2
 
 
 @pytest.mark.parametrize(("problems", "done", "status"), [(0, 0, 0), (2, 1, 1), (2, 0, 3)])
