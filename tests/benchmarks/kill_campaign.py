@@ -1,0 +1,287 @@
+"""Kill, interrupt and starve commands that write an archive, and look at what is left.
+
+    python tests/benchmarks/kill_campaign.py [--kills 200] [--seed 1] [--only embed publish]
+
+Each trial begins with a copy of a small archive and runs one command in a process of its own,
+which dies
+
+- by SIGKILL at a random instant,
+- by SIGKILL, SIGTERM or SIGINT at one of its changes of the archive's files (a file opened for
+  writing, renamed or removed, a folder made or removed), or
+- has no room left on the disk from one of these changes on.
+
+Then `archive info` and `archive verify` have to end with status 0, the same command is given
+again, and the archive has to equal that of an undisturbed run: every row and picture, labels and
+live time, cell by cell. Prints a table of the trials and the ones that failed; exit status 1 if
+any did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+WRITES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
+MEANS = ("instant", "SIGKILL", "SIGTERM", "SIGINT", "full disk")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that changes an archive.
+
+    Attributes:
+        name: Of the trials.
+        before: Commands that make the archive it begins with.
+        command: What is killed, and given again.
+    """
+
+    name: str
+    before: tuple[tuple[str, ...], ...]
+    command: tuple[str, ...]
+
+
+def cases(folder: Path) -> tuple[Case, ...]:
+    """Commands over files that are made in `folder`."""
+    strain = [str(path) for path in simulate(folder)]
+    how = ("--imaging", "light", "--no-uncertainty")
+    first = ("embed", strain[0], *how, "--archive", "A")
+    second = ("embed", *strain, *how, "--archive", "A")
+    other = ("embed", strain[1], *how, "--archive", "B")
+    labels = folder / "labels.csv"
+    return (
+        Case("embed", (), first),
+        Case("embed more", (first,), second),
+        Case("merge", (first, other), ("archive", "merge", "A", "B")),
+        Case("label", (first,), ("archive", "label", str(labels), "--archive", "A")),
+        Case("discover", (first,), ("discover-new-classes", "A", "-o", "D", "--replace")),
+    )
+
+
+def simulate(folder: Path) -> list[Path]:
+    """Two files of a detector, one after the other, and labels for events of the first."""
+    from glitchvae.simulate import simulate_strain
+    from glitchvae.strain import write_gwosc
+
+    paths = []
+    for number in range(2):
+        start = 1187008512.0 + 128 * number
+        path = folder / f"H-H1_KILLS-{start:.0f}-128.hdf5"
+        strain, _ = simulate_strain(
+            128.0, "H1", number, sample_rate=2048.0, glitches=24, start=start
+        )
+        write_gwosc(path, strain)
+        paths.append(path)
+    return paths
+
+
+def run(command: tuple[str, ...], prepare: Callable[[], None] = lambda: None) -> int:
+    """Exit status of a command in a process of its own, or minus the signal that ended it."""
+    child = os.fork()
+    if child == 0:
+        status = 70
+        try:
+            with Path("said.txt").open("a", encoding="utf-8") as said:
+                os.dup2(said.fileno(), 1)
+                os.dup2(said.fileno(), 2)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            prepare()
+            status = invoke(command)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    _, ended = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(ended)
+
+
+def invoke(command: tuple[str, ...]) -> int:
+    """Exit status of a command in this process."""
+    from glitchvae.cli import main
+
+    try:
+        main(list(command), standalone_mode=True)
+    except SystemExit as ending:
+        return int(ending.code or 0)
+    return 0
+
+
+def said() -> str:
+    """The last lines that commands wrote in this folder."""
+    path = Path("said.txt")
+    return "\n".join(path.read_text(encoding="utf-8").splitlines()[-15:]) if path.exists() else ""
+
+
+def at_change(number: int, act: Callable[[], None], count: list[int] | None = None):
+    """An audit hook that acts at the change of that number under the current folder."""
+    seen, here = [0], str(Path.cwd())
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in WRITES or not arguments:
+            return
+        if event == "open" and not (
+            isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+        ):
+            return
+        if not str(
+            Path(os.fsdecode(arguments[0])).absolute()
+            if isinstance(arguments[0], str | bytes)
+            else ""
+        ).startswith(here):
+            return
+        seen[0] += 1
+        if count is not None:
+            count[0] = seen[0]
+        if seen[0] >= number:
+            act()
+
+    return hook
+
+
+def content(archive: Path) -> dict[str, str]:
+    """What readers see of an archive, by digests: rows with pictures, labels, live time."""
+    from glitchvae.archive import Archive
+
+    store = Archive(archive)
+    rows = store.embeddings()
+    order = np.argsort(rows.event_id.astype(str))
+    rows = rows.take(order)
+    pictures = np.ascontiguousarray(store.thumbnails(rows).images)
+    cells = {
+        event: hashlib.sha256(pictures[n].tobytes() + rows.mean[n].tobytes()).hexdigest()
+        for n, event in enumerate(rows.event_id)
+    }
+    for name in ("class_name", "status", "label"):
+        values = getattr(rows, name)
+        cells[name] = "" if values is None else "|".join(map(str, values))
+    ledger = getattr(store, "ledger", None)
+    if ledger is not None:
+        live = ledger().live(7.5)
+        cells["live"] = str({ifo: [(float(a), float(b)) for a, b in s] for ifo, s in live.items()})
+    return cells
+
+
+def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
+    """The cells that are not the same."""
+    return sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
+
+
+def trial(case: Case, means: str, rng: np.random.Generator, known: dict[str, Any]) -> str:
+    """What is wrong after one trial; "" where nothing is."""
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copytree(known["start"], name, dirs_exist_ok=True)
+        os.chdir(name)
+        ended = disturb(case, means, rng, known)
+        for question in (
+            ("archive", "info", "--archive", "A"),
+            ("archive", "verify", "--archive", "A"),
+        ):
+            if (Path("A") / "archive.json").exists() and (status := run(question)):
+                return f"{' '.join(question[:2])} ended with {status} after {means} ({ended})"
+        if status := run(case.command):
+            return f"given again it ended with {status}, after {means} ({ended})"
+        if wrong := differences(content(Path("A")), known["content"]):
+            return f"{len(wrong)} cells differ after {means} ({ended}): {', '.join(wrong[:3])}"
+    return ""
+
+
+def disturb(case: Case, means: str, rng: np.random.Generator, known: dict[str, Any]) -> str:
+    """Run the command of a case until it is stopped; returns how it ended."""
+    if means == "instant":
+        wait = float(rng.uniform(0.0, known["seconds"]))
+
+        def prepare() -> None:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process at once
+            signal.setitimer(signal.ITIMER_REAL, wait)
+
+        return f"{wait:.2f} s, {run(case.command, prepare)}"
+    number = int(rng.integers(1, known["changes"] + 1))
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def stop() -> None:
+        os.kill(os.getpid(), getattr(signal, means))
+
+    act = full if means == "full disk" else stop
+    ended = run(case.command, lambda: sys.addaudithook(at_change(number, act)))
+    return f"change {number} of {known['changes']}, {ended}"
+
+
+def learn(case: Case, folder: Path) -> dict[str, Any]:
+    """How an undisturbed run begins and ends, how long it takes and what it changes."""
+    start, work = folder / f"{case.name} before", folder / f"{case.name} after"
+    start.mkdir()
+    os.chdir(start)
+    for command in case.before:
+        if status := run(command):
+            raise SystemExit(f"{' '.join(command)} ended with {status}\n{said()}")
+    shutil.copytree(start, work)
+    os.chdir(work)
+    changes = work / ".changes"
+
+    def prepare() -> None:
+        count = [0]
+        hook = at_change(10**9, lambda: None, count)
+
+        def counting(event: str, arguments: tuple[Any, ...]) -> None:
+            before = count[0]
+            hook(event, arguments)
+            if count[0] != before:
+                os.write(descriptor, b".")
+
+        descriptor = os.open(changes, os.O_WRONLY | os.O_CREAT)
+        sys.addaudithook(counting)
+
+    begin = time.monotonic()
+    if status := run(case.command, prepare):
+        raise SystemExit(f"{' '.join(case.command)} ended with {status}\n{said()}")
+    seconds = time.monotonic() - begin
+    number = changes.stat().st_size
+    return {"start": start, "seconds": seconds, "changes": number, "content": content(work / "A")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="+", help="names of cases")
+    options = parser.parse_args()
+    rng = np.random.default_rng(options.seed)
+    failed: list[str] = []
+    done: Counter[tuple[str, str]] = Counter()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        chosen = [c for c in cases(folder) if not options.only or c.name in options.only]
+        known = {case.name: learn(case, folder) for case in chosen}
+        for number in range(options.kills):
+            case, means = chosen[number % len(chosen)], MEANS[number // len(chosen) % len(MEANS)]
+            wrong = trial(case, means, rng, known[case.name])
+            done[case.name, means] += 1
+            failed += [f"{case.name}: {wrong}"] * bool(wrong)
+            print(f"{number + 1}: {case.name}, {means}: {wrong or 'as undisturbed'}", file=sys.stderr)
+        os.chdir("/")
+    print("| command | " + " | ".join(MEANS) + " |")
+    print("|---" * (len(MEANS) + 1) + "|")
+    for case in chosen:
+        print(f"| {case.name} | " + " | ".join(str(done[case.name, m]) for m in MEANS) + " |")
+    print(f"{sum(done.values())} trials, {len(failed)} failed", *failed, sep="\n")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
