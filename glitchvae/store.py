@@ -146,8 +146,13 @@ class Record:
             ) from error
         return DataFrame(self.scalars())
 
-    def write(self, path: str | Path) -> None:
-        """Write to HDF5 at `path`, replacing it only once the new file is complete."""
+    def write(self, path: str | Path, more: Mapping[str, np.ndarray] | None = None) -> None:
+        """Write to HDF5 at `path`, replacing it only once the new file is complete.
+
+        Args:
+            path: Where to.
+            more: Further columns (N,), by name, which `read` passes over.
+        """
         with replacing(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs["schema"] = self.schema
             file.attrs["schema_version"] = self.schema_version
@@ -157,6 +162,8 @@ class Record:
             for f in self.columns():
                 if (value := getattr(self, f.name)) is not None:
                     _write_column(file, f.name, value, compress=f.metadata["compress"])
+            for name, value in (more or {}).items():
+                _write_column(file, name, value, compress=False)
 
     @classmethod
     def read(cls, path: str | Path, *, rows: slice = slice(None)) -> Self:

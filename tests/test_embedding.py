@@ -93,7 +93,7 @@ class TestEncode:
         unusable = [1, 3]
         assert np.isnan(codes.mean[unusable]).all()
         assert np.isnan(codes.log_var[unusable]).all()
-        assert np.isnan(codes.novelty[unusable]).all()
+        assert np.isnan(codes.novelty_p[unusable]).all()
         assert list(codes.class_name[unusable]) == ["", ""]
         assert np.isfinite(codes.mean[codes.usable]).all()
         assert set(codes.class_name[codes.usable]) <= {"Blip", "Whistle", "Tomte"}

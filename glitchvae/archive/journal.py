@@ -31,6 +31,7 @@ from glitchvae.archive.parts import (
     coded,
     events_between,
     fresh_rows,
+    part_table,
     read_header,
     read_part,
     read_rows,
@@ -38,7 +39,7 @@ from glitchvae.archive.parts import (
 )
 from glitchvae.archive.views import SCHEMA as VIEWS_SCHEMA
 from glitchvae.archive.views import pack_views, read_packed, select_views
-from glitchvae.embedding import Embeddings, to_arrow
+from glitchvae.embedding import Embeddings
 from glitchvae.errors import ArchiveError, StorageError, reading
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.store import digest, replacing
@@ -82,7 +83,7 @@ class Journal:
             with replacing(_views_of(piece)) as temporary:
                 pq.write_table(pack_views(spectrograms), temporary, compression="zstd")
         with replacing(piece) as temporary:
-            pq.write_table(to_arrow(embeddings), temporary, compression="zstd")
+            pq.write_table(part_table(embeddings), temporary, compression="zstd")
 
 
 @contextmanager

@@ -19,15 +19,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glitchvae.archive.classes import with_classes
+from glitchvae.archive.classes import classes_now
+from glitchvae.archive.heads import code_digests
 from glitchvae.archive.layout import name_part, parse_part, part_files
-from glitchvae.embedding import Embeddings, from_arrow
+from glitchvae.classes.user import catalog_path
+from glitchvae.embedding import Embeddings, from_arrow, to_arrow
 from glitchvae.embedding.tables import CODES, FLAGS, check_metadata
 from glitchvae.errors import ArchiveError, InputError, reading
-from glitchvae.status import Status, known_states, renew_states
+from glitchvae.status import Status, join_flags, known_states, renew_states
 
 _LOG = logging.getLogger(__name__)
 CONTENT_DIGEST = "content_digest"
+DERIVED = ("class_name", "class_probability", "novelty_p")
+"""Columns of embeddings that parts lack: they follow from codes, a head and a catalogue."""
+
+NAMED = "named_at_embedding"
+"""The column of parts that says what an event was named then: provenance, no class of today."""
+
 _EXPECTED = {"model_digest", "imaging_digest", "model", "imaging"}
 _REMEDY = (
     "Restore it from a copy, or move it away and embed its strain again;"
@@ -48,6 +56,14 @@ class PartHeader:
     def origin(self) -> tuple[str, str]:
         """Digests of the model and of the imaging settings."""
         return self.metadata["model_digest"], self.metadata["imaging_digest"]
+
+
+def part_table(embeddings: Embeddings) -> pa.Table:
+    """Rows as a part holds them: without what can be derived."""
+    stored = [" ".join(set(text.split()) - {"extrapolated"}) for text in embeddings.flags]
+    kept = dataclasses.replace(embeddings, flags=[join_flags([text]) for text in stored])
+    table = to_arrow(kept).drop_columns(list(DERIVED))
+    return table.append_column(NAMED, pa.array(embeddings.class_name, pa.string()))
 
 
 def read_header(path: Path) -> PartHeader:
@@ -79,7 +95,9 @@ def read_header(path: Path) -> PartHeader:
 def _check_columns(schema: pa.Schema, path: Path) -> None:
     """Refuse what is no table of embeddings: readers look columns up by name and type."""
     expected = {field.name: _arrow_type(field) for field in Embeddings.columns()}
+    expected |= {"novelty": pa.types.is_float32, NAMED: pa.types.is_string}
     needed = {field.name for field in Embeddings.columns() if field.default is not None}
+    needed -= {*DERIVED}
     wrong = [
         f"{field.name} ({field.type})"
         for field in schema
@@ -219,7 +237,7 @@ def rows_between(
         return None
     rows = Embeddings.join(found)
     rows = rows.take(fresh_rows(rows.event_id, rows.usable, {})).sorted()
-    return with_classes(root, rows, origin)
+    return classes_now(root, rows, catalog_path(None, root))
 
 
 def fresh_rows(
@@ -251,13 +269,15 @@ def _parts_of(
     root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
 ) -> Iterator[Path]:
     """Parts of one origin that may hold events of a detector in [start, end]."""
+    today = code_digests(root)
+    wanted = (today.get(origin[0], origin[0]), origin[1])
     for path in parts_between(root, ifo, start, end):
         try:
             header = read_header(path)
         except ArchiveError as error:
             _LOG.warning("left out: %s", error)
             continue
-        if header.origin == origin:
+        if (today.get(header.origin[0], header.origin[0]), header.origin[1]) == wanted:
             yield path
 
 

@@ -19,7 +19,7 @@ def make_embeddings(count, start):
         "q",
         "duration",
         "bandwidth",
-        "novelty",
+        "novelty_p",
         "f_max",
         "block_duration",
         "class_probability",

@@ -393,7 +393,7 @@ def test_killed_and_run_again(embed, simulated_files, tiny_model, tmp_path, monk
     whole = Archive(tmp_path / "other").embeddings()
     assert list(resumed.event_id) == list(whole.event_id)
     np.testing.assert_array_equal(resumed.mean, whole.mean)
-    np.testing.assert_array_equal(resumed.novelty, whole.novelty)
+    np.testing.assert_array_equal(resumed.novelty_p, whole.novelty_p)
 
 
 @pytest.mark.data
