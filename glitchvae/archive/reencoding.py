@@ -11,7 +11,7 @@ import numpy as np
 
 from glitchvae.archive.archive import Archive, is_called
 from glitchvae.archive.filling import Filled
-from glitchvae.archive.layout import part_files
+from glitchvae.archive.layout import part_files, time_span
 from glitchvae.archive.parts import fresh_rows, read_header, read_part
 from glitchvae.archive.views import read_views
 from glitchvae.embedding import Embeddings, Job, encode_spectrograms
@@ -26,11 +26,7 @@ _ROWS = 256  # pictures in memory at once
 
 def count_events(archive: Archive, code_digest: str) -> int:
     """How many rows of other models an archive holds."""
-    found = 0
-    for path in part_files(archive.path):
-        header = read_header(path)
-        found += 0 if archive.codes_are_of(header.origin[0], code_digest) else header.rows
-    return found
+    return sum(read_header(path).rows for path in _sources(archive, None, code_digest))
 
 
 def encode_anew(
@@ -39,8 +35,8 @@ def encode_anew(
     """Encode every event of an archive with another model; what it has encoded is skipped.
 
     Identifiers, labels and the rows of the earlier model stay. Pictures are those that the
-    archive keeps, of 8 bits: codes differ from those of the original images by about
-    0.1 % of their spread (`docs/formats.md`).
+    archive keeps, of 8 bits: codes lie a little off those of the original images (measured in
+    `docs/formats.md`).
 
     Args:
         archive: With pictures.
@@ -55,7 +51,7 @@ def encode_anew(
     report = progress or (lambda _: None)
     archive.keep_model(job.checkpoint)
     target = job.checkpoint.digest
-    parts = [path for path in part_files(archive.path) if _is_source(archive, path, source, target)]
+    parts = _sources(archive, source, target)
     if not parts:
         raise ArchiveError(
             "holds no event of another model to encode", where=archive.path, found=source or "none"
@@ -63,7 +59,7 @@ def encode_anew(
     lost, before, added = 0, 0, []
     for path in parts:
         rows = read_part(path)
-        span = (float(np.nanmin(rows.gps, initial=np.inf)), float(np.nanmax(rows.gps, initial=0)))
+        span = time_span(rows.gps)
         known = archive.known(rows.ifo[0], *span, target, rows.imaging_digest)
         wanted = fresh_rows(rows.event_id, rows.usable, known)
         before += int((~wanted).sum())
@@ -91,11 +87,19 @@ def encode_anew(
     return Filled(rows=found, known=before)
 
 
-def _is_source(archive: Archive, path: Path, source: str | None, target: str) -> bool:
-    header = read_header(path)
-    if archive.codes_are_of(header.origin[0], target):
-        return False
-    return source is None or is_called(json.loads(header.metadata["model"]), source)
+def _sources(archive: Archive, source: str | None, target: str) -> list[Path]:
+    """The parts to encode; one that is damaged is named in a warning."""
+    found = []
+    for path in part_files(archive.path):
+        try:
+            header = read_header(path)
+        except ArchiveError as error:
+            _LOG.warning("left out: %s", error)
+            continue
+        wanted = source is None or is_called(json.loads(header.metadata["model"]), source)
+        if wanted and not archive.codes_are_of(header.origin[0], target):
+            found.append(path)
+    return found
 
 
 def _pictures(archive: Archive, part: str, rows: Embeddings) -> SpectrogramSet:
