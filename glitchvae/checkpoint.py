@@ -8,7 +8,6 @@ anywhere can be opened without running its code.
 from __future__ import annotations
 
 import copy
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,29 @@ import safetensors.torch
 import tomli_w
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from glitchvae import __version__, resources
+from glitchvae.classes.catalog import read_catalog
+from glitchvae.classes.model_card import (
+    CARD,
+    PROTOTYPES,
+    WEIGHTS,
+    check_digest,
+    find_model,
+    read_prototypes,
+)
+from glitchvae.classes.model_card import (
+    DataCard as DataCard,
+)
+from glitchvae.classes.model_card import (
+    ModelCard as ModelCard,
+)
+from glitchvae.classes.model_card import (
+    read_card as read_card,
+)
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.config import Settings, parse
-from glitchvae.errors import ConfigError, InputError, ModelError
+from glitchvae.errors import InputError, ModelError
 from glitchvae.models import (
     USER,
     Model,
@@ -43,59 +58,29 @@ from glitchvae.models import (
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.store import digest, replacing
 
-FORMAT_VERSION = 1
-WEIGHTS, CARD, PROTOTYPES = "weights.safetensors", "card.toml", "prototypes.safetensors"
-_PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
-_PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
-
-
-class DataCard(Settings):
-    """What a model was trained on."""
-
-    digest: str
-    description: str = ""
-    events: int = Field(default=0, ge=0)
-
-
-class ModelCard(Settings):
-    """What a checkpoint holds and where it comes from.
-
-    `shortfalls` says in sentences what the training fell short of: a schedule that was not
-    finished, a target that was missed, a code that says nothing.
-    """
-
-    format_version: int = FORMAT_VERSION
-    architecture: str
-    model: dict[str, Any]
-    latent_size: int
-    imaging: tuple[dict[str, Any], ...] = ()
-    objective: dict[str, Any]
-    steps: int
-    seed: int
-    training: dict[str, Any] = Field(default_factory=dict)
-    data: DataCard
-    figures: dict[str, float] = Field(default_factory=dict)
-    shortfalls: tuple[str, ...] = ()
-    glitchvae_version: str = __version__
-    weights_digest: str = ""
-    prototypes_digest: str = ""
-
-    @property
-    def digest(self) -> str:
-        """Identity of everything that determines codes and classes."""
-        keys = {"architecture", "model", "weights_digest", "prototypes_digest"}
-        return digest(self.model_dump(mode="json", include=keys))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A model ready to encode, in evaluation mode on its device."""
+    """A model ready to encode, in evaluation mode on its device.
+
+    Attributes:
+        model: The network.
+        card: What it is.
+        prototypes: The classes it knows, with the bands of the catalogue.
+        digest: Of what decides codes; the head may change under it.
+        path: Its folder.
+    """
 
     model: Model[Any]
     card: ModelCard
     prototypes: Prototypes | None
     digest: str
     path: Path
+
+    @property
+    def head_digest(self) -> str:
+        """Identity of the prototypes, "" where there are none."""
+        return self.card.prototypes_digest
 
     @property
     def name(self) -> str:
@@ -186,54 +171,19 @@ def load_checkpoint(
         ModelError: missing, of another format version, pickled, damaged, or its parts
             do not belong together.
     """
-    folder = _find(name_or_folder)
+    folder = find_model(name_or_folder)
     card = read_card(folder)
     model = _read_model(folder, card, network)
-    prototypes = None
-    if card.prototypes_digest:
-        _check_digest(folder / PROTOTYPES, card.prototypes_digest)
-        prototypes = Prototypes.load(folder / PROTOTYPES)
+    prototypes = read_prototypes(folder, card)
+    if prototypes is not None:
+        prototypes = prototypes.in_catalog(read_catalog())
     return Checkpoint(
         model=model.to(device).eval(),
         card=card,
         prototypes=prototypes,
-        digest=card.digest,
+        digest=card.code_digest,
         path=folder,
     )
-
-
-def read_card(folder: str | Path) -> ModelCard:
-    """The card of a checkpoint folder.
-
-    Raises:
-        ModelError: no card, not TOML, another format version, or a bad entry.
-    """
-    path = Path(folder) / CARD
-    _refuse_pickle(Path(folder))
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(
-            "no model here",
-            where=folder,
-            expected=f"{WEIGHTS} and {CARD}",
-            found=sorted(p.name for p in Path(folder).iterdir()),
-            remedy="A run that was stopped early is finished by `glitchvae train --resume`.",
-        ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelError("the model card cannot be read", where=path, found=error) from error
-    if values.get("format_version") != FORMAT_VERSION:
-        raise ModelError(
-            "a checkpoint of another format",
-            where=path,
-            expected=f"version {FORMAT_VERSION}",
-            found=values.get("format_version"),
-            remedy="Use the glitchvae that wrote it.",
-        )
-    try:
-        return parse(ModelCard, values, where=path)
-    except ConfigError as error:
-        raise ModelError(f"the model card is damaged: {error.problem}", where=path) from error
 
 
 @torch.inference_mode()
@@ -304,61 +254,6 @@ def _decoded(model: Model[Any], codes: Tensor, shape: tuple[int, int]) -> NDArra
     return scale_to_unit(mean, model.likelihood).cpu().numpy()
 
 
-def _find(name_or_folder: str | Path) -> Path:
-    folder = Path(name_or_folder)
-    if folder.is_dir():
-        return folder.resolve()
-    if folder.is_file():
-        _refuse_pickle(folder)
-        raise ModelError("a file", where=folder, expected="the folder of a checkpoint")
-    if folder.name == str(name_or_folder):
-        try:
-            return resources.data(f"models/{name_or_folder}")
-        except InputError as error:
-            raise ModelError(
-                f"no model {str(name_or_folder)!r}",
-                expected="a shipped model or a folder",
-                found=f"shipped: {error.found or 'none'}",
-            ) from error
-    raise ModelError("no such folder", where=folder, expected="the folder of a checkpoint")
-
-
-def _refuse_pickle(path: Path) -> None:
-    """Reject what torch or pickle wrote: opening it would run code stored inside."""
-    if path.is_dir() and (path / WEIGHTS).is_file():
-        path = path / WEIGHTS
-    files = path.iterdir() if path.is_dir() else [path]
-    for file in files:
-        if file.is_file() and (file.suffix in _PICKLE_SUFFIXES or _starts_like_pickle(file)):
-            raise ModelError(
-                "a pickled model, which could run code when opened, is refused",
-                where=file,
-                expected=f"{WEIGHTS} beside {CARD}",
-                remedy="Save its weights with safetensors or train it with `glitchvae train`.",
-            )
-
-
-def _starts_like_pickle(file: Path) -> bool:
-    with file.open("rb") as stream:
-        start = stream.read(9)
-    # Safetensors begin with the length of their header in eight bytes, of which the first may
-    # be a pickle's first.
-    return start.startswith(_PICKLE_STARTS) and start[4:] != b"\0\0\0\0{"
-
-
-def _check_digest(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise ModelError("a part of the checkpoint is missing", where=path)
-    if digest(path) != expected:
-        raise ModelError(
-            "damaged, or not the file its card describes",
-            where=path,
-            expected=f"SHA-256 {expected[:12]}…",
-            found=f"{digest(path)[:12]}…",
-            remedy="Fetch it again, or finish the run with `glitchvae train --resume`.",
-        )
-
-
 def _fill(network: nn.Module, card: ModelCard) -> UserVAE:
     """A copy of the user's network, if it is like the one on the card."""
     settings = UserVAESettings.model_validate(card.model)
@@ -371,7 +266,7 @@ def _fill(network: nn.Module, card: ModelCard) -> UserVAE:
 
 
 def _read_model(folder: Path, card: ModelCard, network: nn.Module | None) -> Model[Any]:
-    _check_digest(folder / WEIGHTS, card.weights_digest)
+    check_digest(folder / WEIGHTS, card.weights_digest)
     if network is not None and card.architecture != USER:
         raise ModelError(
             "a model that needs no network to be given",

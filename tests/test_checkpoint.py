@@ -81,12 +81,17 @@ def test_nothing_in_it_is_pickled(folder):
         assert not path.read_bytes().startswith((b"PK", b"\x80"))
 
 
-def test_the_digest_names_weights_and_prototypes(folder, model):
-    before = load_checkpoint(folder).digest
+def test_the_digest_names_what_decides_codes_and_the_head_has_its_own(folder, model):
+    first = load_checkpoint(folder)
+    before = first.digest
     save_checkpoint(folder, model, CARD.model_copy(update={"steps": 6}))
     without = load_checkpoint(folder)
     assert without.prototypes is None
-    assert without.digest != before
+    assert without.digest == before
+    assert (without.head_digest, first.head_digest) == ("", first.card.prototypes_digest)
+    assert first.head_digest
+    assert without.card.older_digest != first.card.older_digest
+    assert all(map(first.card.made, (first.digest, first.card.older_digest)))
     with torch.no_grad():
         model.encoder[0].bias[0] += 1
     save_checkpoint(folder, model, CARD)
@@ -101,8 +106,11 @@ def test_the_digest_ignores_how_the_model_was_made(folder, model):
 
 
 def test_a_shipped_model_is_found_by_name(folder, monkeypatch):
+    shipped = resources.shipped("catalog")
     monkeypatch.setattr(resources, "_PACKAGE", folder.parent)
     (folder.parent / "data" / "models").mkdir(parents=True)
+    (folder.parent / "_shipped").mkdir()
+    (folder.parent / "_shipped" / "catalog").symlink_to(shipped)
     folder.rename(folder.parent / "data" / "models" / "default")
     assert load_checkpoint().name == "default"
     with pytest.raises(ModelError, match=r"no model 'other'.*shipped: \['default'\]"):

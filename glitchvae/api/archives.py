@@ -16,7 +16,7 @@ from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import nearest, parse
 from glitchvae.discovery import Discovery, DiscoverySettings
 from glitchvae.discovery import discover as search
-from glitchvae.embedding import Embeddings
+from glitchvae.embedding import Embeddings, name_classes
 from glitchvae.errors import InputError
 from glitchvae.progress import Progress, progress_of
 from glitchvae.report.discovering import DiscoveryRun, discover_in
@@ -194,13 +194,14 @@ def _rows(codes: NDArray[np.float32], prototypes: Prototypes) -> Embeddings:
     unknown = np.full(count, np.nan)
     usable = np.isfinite(codes).all(axis=1)
     names = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max")
-    return Embeddings(
+    rows = Embeddings(
         event_id=np.array([str(row) for row in range(count)], dtype=object),
         ifo=np.full(count, "", dtype=object),
         status=np.where(usable, "ok", "gap").astype(object),
         mean=codes,
         log_var=np.full(codes.shape, np.nan),
         block_duration=unknown,
-        **dict.fromkeys(names, unknown),
-        **prototypes.classify(codes)._asdict(),
+        class_name=np.full(count, "", dtype=object),
+        **dict.fromkeys((*names, "class_probability", "novelty_p"), unknown),
     )
+    return name_classes(rows, prototypes)

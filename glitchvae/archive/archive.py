@@ -6,12 +6,13 @@ import difflib
 import json
 import logging
 import os
-from collections import Counter
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from glitchvae.archive import verification
 from glitchvae.archive.classes import KEYS as CLASS_KEYS
-from glitchvae.archive.classes import write_classes
+from glitchvae.archive.classes import attach_classes, codes_of_events, grown_head
+from glitchvae.archive.heads import MODELS, code_digests, find_head, keep_head
 from glitchvae.archive.index import index
 from glitchvae.archive.journal import Journal, Spans, alone, is_running, recover, writing
 from glitchvae.archive.labels import write_labels
@@ -31,16 +33,19 @@ from glitchvae.archive.layout import (
     part_files,
     write_marker,
 )
-from glitchvae.archive.parts import events_between
+from glitchvae.archive.parts import DERIVED, events_between, read_header
 from glitchvae.archive.summary import Summary
 from glitchvae.archive.views import read_views
 from glitchvae.classes.catalog import Catalog, read_catalog
-from glitchvae.classes.prototypes import Prototypes
+from glitchvae.classes.user import catalog_path
 from glitchvae.embedding import UNCERTAINTIES, Embeddings, write_embeddings
 from glitchvae.embedding.tables import assemble
 from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
+
+if TYPE_CHECKING:
+    from glitchvae.checkpoint import Checkpoint
 
 TOLERANCE = 0.5
 """Seconds by which a time may miss the glitch that is meant: searches differ by up to 0.1 s in the
@@ -83,14 +88,18 @@ class Archive:
     the dimensions share one scale as they are: a dimension that the model does not use
     stays near 0 and adds nothing, where standardising would blow its noise up.
 
+    Classes are derived on reading, from codes, the head of their model and a catalogue.
+
     Args:
         path: The directory; `create_archive` makes one.
+        catalog: The user's own catalogue; None: $GLITCHVAE_CATALOG, else that beside the archive.
 
     Raises:
         ArchiveError: no archive, damaged, or of a newer layout.
     """
 
     path: Path
+    catalog: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
@@ -247,40 +256,104 @@ class Archive:
             write_labels(self.path, names)
         return names
 
-    def classify(
-        self, prototypes: Prototypes, *, model: str | None = None
-    ) -> dict[tuple[str, str], int]:
-        """Give every code the class that its model names now; parts stay as they are.
+    def keep_model(self, checkpoint: Checkpoint) -> None:
+        """Keep what names the codes of a model, so that a copy of the archive is whole.
 
-        Args:
-            prototypes: What the model knows, such as with the classes of one's own catalogue.
-            model: Which codes, where the archive holds those of several models.
-
-        Returns:
-            Number of rows by the class before and the class now, the commonest first.
+        A head that the same codes had before gives way.
 
         Raises:
-            ArchiveError: it is empty, or holds several models and none is named.
-            StorageError: the disk refused the write; the classes stay as they were.
+            StorageError: the disk refused the write.
+        """
+        with alone(self.path):
+            keep_head(self.path, checkpoint.path, checkpoint.digest)
+
+    def refresh_classes(self) -> None:
+        """Bring `classes.parquet` up to date, for readers that open it themselves."""
+        with self._index() as connection:
+            attach_classes(connection, self.path, self.own_catalog)
+
+    def remove(self, *, model: str) -> int:
+        """Remove the rows of one model, with their pictures; labels stay.
+
+        Args:
+            model: By name or by the first digits of its digest.
+
+        Returns:
+            How many rows went.
+
+        Raises:
+            ArchiveError: no such model, several are meant, or an event would lose its picture.
+            StorageError: the disk refused.
         """
         with self._index() as connection:
             chosen = _choose_model(connection, self.path, model)
-            rows = connection.sql(
-                f"SELECT {', '.join(CLASS_KEYS)}, class_name, mean::FLOAT[{chosen['size']}] AS mean"  # noqa: S608
-                " FROM embeddings WHERE model_digest = ? AND NOT isnan(mean[1])",
-                params=[chosen["digest"]],
-            ).to_arrow_table()
-        codes = rows["mean"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
-        classes = prototypes.classify(codes)
-        write_classes(self.path, chosen["digest"], rows, classes)
-        pairs = zip(rows["class_name"].to_pylist(), classes.class_name.tolist(), strict=True)
-        return dict(Counter(pairs).most_common())
+            names = connection.execute(
+                "SELECT name FROM files WHERE model_digest = ?", [chosen["digest"]]
+            ).fetchall()
+            others = connection.execute(
+                "SELECT count(*) FROM files WHERE model_digest <> ?", [chosen["digest"]]
+            ).fetchone()
+            if others is None or others[0] == 0:
+                raise ArchiveError(
+                    f"{model} is the only model here",
+                    where=self.path,
+                    remedy="Encode with another one first: `glitchvae embed ARCHIVE --model NEW`.",
+                )
+        rows = 0
+        with alone(self.path):
+            for (name,) in names:
+                rows += read_header(self.path / "parts" / name).rows
+                # The codes go first: pictures without codes are named by `verify`, not lost.
+                (self.path / "parts" / name).unlink(missing_ok=True)
+                (self.path / "views" / name).unlink(missing_ok=True)
+            shutil.rmtree(self.path / MODELS / chosen["digest"], ignore_errors=True)
+        return rows
 
-    def export(self, path: str | Path, *, model: str | None = None) -> int:
-        """Write every row of one model as HDF5, Parquet, CSV or ECSV; returns their number."""
+    def codes_are_of(self, model_digest: str, code_digest: str) -> bool:
+        """Whether codes that name one digest are those of a model of today."""
+        return code_digests(self.path).get(model_digest, model_digest) == code_digest
+
+    @property
+    def own_catalog(self) -> Path:
+        """The user's own catalogue, by which events are named; there may be none."""
+        return catalog_path(self.catalog, self.path)
+
+    def codes_of(self, events: Sequence[str], *, model: str) -> NDArray[np.float32]:
+        """(M, Z) codes of those of some events that have one from a model."""
+        with self._index() as connection:
+            return codes_of_events(connection, model, events)
+
+    def export(
+        self, path: str | Path, *, model: str | None = None, probabilities: bool = False
+    ) -> int:
+        """Write every row of one model as HDF5, Parquet, CSV or ECSV; returns their number.
+
+        Args:
+            path: The suffix names the format.
+            model: Which model, where the archive holds those of several.
+            probabilities: With a column for each class.
+        """
         rows = self.embeddings(model=model)
-        write_embeddings(path, rows)
+        write_embeddings(path, rows, self.probabilities(rows) if probabilities else None)
         return len(rows)
+
+    def probabilities(self, rows: Embeddings) -> dict[str, NDArray[np.float64]]:
+        """Probability (N,) of every known class for rows of one model, by name.
+
+        Raises:
+            ArchiveError: what names the codes of the model is not here.
+        """
+        head = find_head(self.path, rows.model_digest, rows.model.get("name", ""))
+        lookup = partial(self.codes_of, model=rows.model_digest)
+        prototypes = None if head is None else grown_head(head, self.own_catalog, lookup)
+        if prototypes is None:
+            raise ArchiveError(
+                f"the classes of model {rows.model.get('name')} are not here",
+                where=self.path,
+                remedy="`glitchvae embed` with that --model brings them.",
+            )
+        shares = prototypes.classify(rows.mean, rows.f_max).probabilities
+        return dict(zip(prototypes.names, shares.T, strict=True))
 
     def verify(self) -> Iterator[str]:
         """Every problem found in reading the whole archive, one sentence each."""
@@ -289,6 +362,7 @@ class Archive:
     def info(self) -> Summary:
         """What the archive holds."""
         with self._index() as connection:
+            attach_classes(connection, self.path, self.own_catalog)
             return _summarise(connection, self.path)
 
     @contextmanager
@@ -311,6 +385,7 @@ class Archive:
     ) -> Embeddings:
         with self._index() as connection:
             chosen = _choose_model(connection, self.path, model)
+            attach_classes(connection, self.path, self.own_catalog)
             return _fetch(connection, chosen, where, values, order, limit)
 
     def _neighbours(
@@ -325,6 +400,7 @@ class Archive:
                     expected=f"({chosen['size']},)",
                     found=code.shape,
                 )
+            attach_classes(connection, self.path, self.own_catalog)
             distance = f"array_distance(e.mean::FLOAT[{chosen['size']}], ?::FLOAT[{len(code)}])"
             rows = _fetch(
                 connection,
@@ -376,10 +452,15 @@ def _choose_model(
 ) -> dict[str, Any]:
     """Attributes and code size of the one model that is meant."""
     rows = connection.execute(
-        "SELECT DISTINCT ON (model_digest) model, size FROM files WHERE model_digest IS NOT NULL"
+        "SELECT DISTINCT ON (model_digest) model_digest, model, size FROM files"
+        " WHERE model_digest IS NOT NULL"
     ).fetchall()
-    known = [{**json.loads(text), "size": size} for text, size in rows]
-    meant = [m for m in known if model is None or _is_called(m, model)]
+    # The digest in a part may be what an earlier version called the model by.
+    known = [
+        {"name": said["name"], "digest": digest, "older": said["digest"], "size": size}
+        for digest, said, size in ((d, json.loads(text), size) for d, text, size in rows)
+    ]
+    meant = [m for m in known if model is None or is_called(m, model)]
     if not known:
         raise ArchiveError(
             "holds no glitch yet", where=root, remedy="`glitchvae embed` puts some into it."
@@ -395,8 +476,12 @@ def _choose_model(
     return meant[0]
 
 
-def _is_called(model: dict[str, Any], wanted: str) -> bool:
-    return wanted == model["name"] or (len(wanted) >= 6 and model["digest"].startswith(wanted))
+def is_called(model: dict[str, Any], wanted: str) -> bool:
+    """Whether a model (name and digest) is the one that is wanted, by name or first digits."""
+    digests = model["digest"], model.get("older", "")
+    return wanted == model["name"] or (
+        len(wanted) >= 6 and any(digest.startswith(wanted) for digest in digests)
+    )
 
 
 def _fetch(
@@ -413,12 +498,17 @@ def _fetch(
         "log_var": f"e.log_var::FLOAT[{size}] AS log_var",
         "label": "coalesce(l.label, e.label, '') AS label",
         "split": "coalesce(e.split, '') AS split",
+        **{name: f"c.{name}" for name in DERIVED},
+        "flags": "list_sort(list_distinct(list_concat(e.flags, c.flags))) AS flags",
         # Parts of earlier versions have none of these.
         **{name: f"coalesce(e.{name}, 'nan'::FLOAT) AS {name}" for name in UNCERTAINTIES},
     }
+    same = " AND ".join(f"c.{key} = e.{key}" for key in CLASS_KEYS)
     columns = ", ".join(special.get(name, f"e.{name}") for name in _COLUMNS)
     table = connection.sql(
-        f"SELECT {columns} FROM embeddings e LEFT JOIN labels l USING (event_id)"  # noqa: S608
+        f"SELECT {columns} FROM embeddings e"  # noqa: S608
+        " LEFT JOIN (SELECT DISTINCT event_id, label FROM labels) l ON l.event_id = e.event_id"
+        f" JOIN classes c ON {same}"
         f" WHERE e.model_digest = ? AND {where} ORDER BY {order}"
         + ("" if limit is None else f" LIMIT {int(limit)}"),
         params=[model["digest"], *values],
@@ -434,14 +524,18 @@ def _fetch(
 
 
 def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
-    def counts(column: str, where: str = "TRUE") -> dict[str, int]:
+    def counts(column: str, where: str = "TRUE", table: str = "embeddings") -> dict[str, int]:
         query = (
-            f"SELECT {column}, count(*) FROM embeddings e WHERE {where}"  # noqa: S608
+            f"SELECT {column}, count(*) FROM {table} WHERE {where}"  # noqa: S608
             f" GROUP BY ALL ORDER BY 2 DESC, 1"
         )
         return dict(connection.execute(query).fetchall())
 
-    names = dict(connection.execute("SELECT model_digest, model FROM files").fetchall())
+    names = dict(
+        connection.execute(
+            "SELECT model_digest, model FROM files WHERE model_digest IS NOT NULL"
+        ).fetchall()
+    )
     models = {
         f"{json.loads(names[digest])['name']} ({digest[:12]})": rows
         for digest, rows in counts("model_digest").items()
@@ -456,7 +550,7 @@ def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
         rows=sum(models.values()),
         models=models,
         ifos=counts("ifo"),
-        classes=counts("class_name", "e.class_name <> ''"),
+        classes=counts("class_name", "class_name <> ''", "classes"),
         statuses=counts("status"),
         gps=None if times is None or times[0] is None else times,
         unfinished=sum(running),

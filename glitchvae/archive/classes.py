@@ -1,124 +1,213 @@
-"""Classes that rows were given later, when their model had learnt others: one table a model.
+"""Classes of an archive's rows: derived from codes, heads and catalogue, kept as one table.
 
-Parts stay as they were written; a table here, made anew each time, is what readers see.
+Parts hold no current class. `classes.parquet` is what all of them are called now: it is made
+again whenever codes, a head or the catalogue differ from those it was made with, and can be
+deleted at any time. Where it cannot be written, the same table is made in memory.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import json
 import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+import duckdb
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from glitchvae.classes.prototypes import Classes
-from glitchvae.embedding import Embeddings
-from glitchvae.errors import ArchiveError
-from glitchvae.store import replacing
+from glitchvae.archive.heads import FoundHead, find_head
+from glitchvae.archive.labels import LABELS
+from glitchvae.classes.prototypes import Prototypes
+from glitchvae.classes.user import UserClasses, with_user_classes
+from glitchvae.embedding import Embeddings, name_classes
+from glitchvae.errors import ModelError, StorageError
+from glitchvae.resources import shipped
+from glitchvae.store import digest, replacing
 
 _LOG = logging.getLogger(__name__)
-KEYS = ("ifo", "event_id", "imaging_digest")
-"""What tells the rows of one model apart."""
+CLASSES = "classes.parquet"
+KEYS = ("part", "ifo", "event_id")
+"""What a row of a part and its classes share."""
 
-_PREFIX = "classes-"
 _SCHEMA = pa.schema(
     {
-        **dict.fromkeys(("model_digest", *KEYS, "class_name"), pa.string()),
-        **dict.fromkeys(("class_probability", "novelty"), pa.float32()),
-    },
-    metadata={"schema": "glitchvae.classes", "schema_version": "1"},
+        **dict.fromkeys((*KEYS, "model_digest", "imaging_digest", "class_name"), pa.string()),
+        **dict.fromkeys(("class_probability", "novelty_p"), pa.float32()),
+        "flags": pa.list_(pa.string()),
+        "label": pa.string(),
+    }
 )
+_VERSION = "2"  # 1 was a table a model
+
+CodesOf = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Codes (M, Z) of those of some events that have one."""
 
 
-def class_files(root: Path) -> list[Path]:
-    """The tables of all models."""
-    return sorted(root.glob(f"{_PREFIX}*.parquet"))
-
-
-def is_class_file(name: str) -> bool:
-    """Whether a file of this name is such a table."""
-    return name.startswith(_PREFIX)
-
-
-def read_classes(path: Path) -> pa.Table:
-    """The classes of one model's rows.
-
-    Raises:
-        ArchiveError: the table is damaged.
-    """
-    try:
-        table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, error) from error
-    if not table.schema.equals(_SCHEMA):
-        raise _damaged(path, f"columns {', '.join(table.column_names)}")
-    return table
-
-
-def write_classes(root: Path, model_digest: str, rows: pa.Table, classes: Classes) -> None:
-    """Give the rows of a model other classes, in place of all that were given before.
+def attach_classes(connection: duckdb.DuckDBPyConnection, root: Path, catalog: Path) -> None:
+    """Give an index the table `classes`: what its rows are called now.
 
     Args:
+        connection: To the index, up to date.
         root: The archive.
-        model_digest: Of the model.
-        rows: Table of `KEYS`.
-        classes: One entry for each row.
+        catalog: The user's own catalogue; there may be none.
 
     Raises:
-        StorageError: the disk refused the write; earlier classes are untouched.
+        CatalogError: the catalogue is damaged.
     """
-    columns = {
-        "model_digest": pa.array([model_digest] * len(rows), pa.string()),
-        **{key: rows[key] for key in KEYS},
-        **{name: pa.array(values) for name, values in classes._asdict().items()},
+    heads = _heads(connection, root)
+    key = {
+        "schema": "glitchvae.classes",
+        "schema_version": _VERSION,
+        "codes": _codes_key(connection),
+        "heads": digest({model: head.digest if head else "" for model, head in heads.items()}),
+        "catalogue": _catalog_key(catalog),
+        "labels": digest(root / LABELS) if (root / LABELS).exists() else "",
     }
-    with replacing(_table_of(root, model_digest)) as temporary:
-        pq.write_table(pa.table(columns, schema=_SCHEMA), temporary, compression="zstd")
+    path = root / CLASSES
+    table = _kept(path, key)
+    if table is None:
+        table = _derived(connection, heads, catalog).replace_schema_metadata(key)
+        try:
+            with replacing(path) as temporary:
+                pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        except StorageError as error:
+            _LOG.info("classes are not kept: %s", error)
+    connection.register("classes", table)
 
 
-def with_classes(root: Path, rows: Embeddings, origin: tuple[str, str]) -> Embeddings:
-    """Rows of a part with the classes they were given later.
-
-    A damaged table is named in a warning and gives none.
+def classes_now(
+    root: Path, rows: Embeddings, catalog: Path, codes_of: CodesOf | None = None
+) -> Embeddings:
+    """Rows of one model with the classes of today, or as they are where no head is found.
 
     Args:
         root: The archive.
-        rows: Of one model and imaging settings.
-        origin: Digests of both.
+        rows: Of one model.
+        catalog: The user's own catalogue; there may be none.
+        codes_of: Looks events of the same model up.
     """
-    path = _table_of(root, origin[0])
+    head = find_head(root, rows.model_digest, rows.model.get("name", ""))
+    prototypes = None if head is None else grown_head(head, catalog, codes_of)
+    return rows if prototypes is None else name_classes(rows, prototypes)
+
+
+def grown_head(head: FoundHead, catalog: Path, codes_of: CodesOf | None) -> Prototypes | None:
+    """A head with the user's classes; None where the model knows none, or it is damaged."""
+    try:
+        prototypes = head.prototypes()
+    except ModelError as error:
+        _LOG.warning("%s", error)
+        return None
+    if prototypes is None:
+        return None
+    return user_classes(prototypes, head, catalog, codes_of).prototypes
+
+
+def user_classes(
+    prototypes: Prototypes, head: FoundHead, catalog: Path, codes_of: CodesOf | None
+) -> UserClasses:
+    """The user's classes beside those of a head, in its codes."""
+    return with_user_classes(prototypes, head.card.made, catalog, codes_of=codes_of)
+
+
+def codes_of_events(
+    connection: duckdb.DuckDBPyConnection, model_digest: str, events: Sequence[str]
+) -> NDArray[np.float32]:
+    """(M, Z) codes of those of some events that have one from a model."""
+    found = connection.execute(
+        "SELECT mean FROM embeddings WHERE model_digest = ? AND NOT isnan(mean[1])"
+        " AND event_id IN (SELECT unnest(?)) ORDER BY gps, event_id",
+        [model_digest, list(events)],
+    ).fetchall()
+    return np.array([mean for (mean,) in found], dtype=np.float32)
+
+
+def _heads(connection: duckdb.DuckDBPyConnection, root: Path) -> dict[str, FoundHead | None]:
+    models = connection.execute(
+        "SELECT DISTINCT ON (model_digest) model_digest, model FROM files"
+        " WHERE model_digest IS NOT NULL ORDER BY model_digest"
+    ).fetchall()
+    heads = {}
+    for model, text in models:
+        name = json.loads(text)["name"]
+        heads[model] = find_head(root, model, name)
+        if heads[model] is None:
+            _LOG.info(
+                "%s: the head of model %s (%s) is not here: its events keep the class they were"
+                " given when they were embedded; `glitchvae embed` with --model brings it",
+                root,
+                name,
+                model[:12],
+            )
+    return heads
+
+
+def _codes_key(connection: duckdb.DuckDBPyConnection) -> str:
+    files = connection.execute(
+        "SELECT name, content, model_digest FROM files WHERE model_digest IS NOT NULL"
+    ).fetchall()
+    return digest({name: [content, model] for name, content, model in files})
+
+
+def _catalog_key(own: Path) -> str:
+    """Of every card, shipped or the user's, and of the events of the user's classes."""
+    files = [*(shipped("catalog") / "classes").glob("*.toml"), *(own / "classes").glob("*")]
+    return digest({path.name: digest(path) for path in files if path.is_file()})
+
+
+def _kept(path: Path, key: dict[str, str]) -> pa.Table | None:
+    """The table that was kept, if it was made with the same codes, heads and catalogue."""
     if not path.exists():
-        return rows
+        return None
     try:
-        table = read_classes(path)
-    except ArchiveError as error:
-        _LOG.warning("left out: %s", error)
-        return rows
-    # The table is of the whole archive, the rows are of one job: only theirs become objects.
-    mine = table.filter(pc.field("event_id").isin(pa.array(rows.event_id, pa.string())))
-    given = {
-        (row["ifo"], row["event_id"]): row
-        for row in mine.to_pylist()
-        if (row["model_digest"], row["imaging_digest"]) == origin
-    }
-    values = {name: getattr(rows, name).copy() for name in Classes._fields}
-    for number, event in enumerate(zip(rows.ifo, rows.event_id, strict=True)):
-        if event in given and rows.usable[number]:
-            for name, column in values.items():
-                column[number] = given[event][name]
-    return dataclasses.replace(rows, **values)
+        with path.open("rb") as stream:
+            found = pq.read_schema(stream).metadata or {}
+            if {name: found.get(name.encode(), b"").decode() for name in key} != key:
+                return None
+            table = pq.read_table(stream, page_checksum_verification=True)
+        table.validate(full=True)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        _LOG.warning("%s is made again: %s", path, error)
+        return None
+    return table if table.schema.equals(_SCHEMA) else None
 
 
-def _table_of(root: Path, model_digest: str) -> Path:
-    return root / f"{_PREFIX}{model_digest[:12]}.parquet"
+def _derived(
+    connection: duckdb.DuckDBPyConnection, heads: dict[str, FoundHead | None], catalog: Path
+) -> pa.Table:
+    tables = [_SCHEMA.empty_table()]
+    for model, head in heads.items():
+        prototypes = None
+        if head is not None:
+            prototypes = grown_head(head, catalog, partial(codes_of_events, connection, model))
+        tables.append(_rows_of(connection, model, prototypes))
+    return pa.concat_tables(tables)
 
 
-def _damaged(path: Path, found: object) -> ArchiveError:
-    return ArchiveError(
-        "the later classes cannot be read",
-        where=path,
-        found=found,
-        remedy="Delete the file and run `glitchvae archive classify` again.",
-    )
+def _rows_of(
+    connection: duckdb.DuckDBPyConnection, model: str, prototypes: Prototypes | None
+) -> pa.Table:
+    """The classes of a model's rows; without its head those of the day of embedding."""
+    (size,) = connection.execute(
+        "SELECT size FROM files WHERE model_digest = ? LIMIT 1", [model]
+    ).fetchall()[0]
+    rows = connection.sql(
+        f"SELECT {', '.join(f'e.{key}' for key in KEYS)}, model_digest, imaging_digest, class_name,"  # noqa: S608
+        f" class_probability, novelty_p, f_max, mean::FLOAT[{size}] AS mean,"
+        " coalesce(l.label, e.label, '') AS label"
+        " FROM embeddings e LEFT JOIN labels l ON l.event_id = e.event_id"
+        " WHERE model_digest = ? ORDER BY gps, e.event_id, part",
+        params=[model],
+    ).to_arrow_table()
+    columns = {name: rows[name] for name in _SCHEMA.names if name in rows.column_names}
+    columns["flags"] = pa.array([[]] * len(rows), pa.list_(pa.string()))
+    if prototypes is not None:
+        codes = rows["mean"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        found = prototypes.classify(codes.reshape(len(rows), size), rows["f_max"].to_numpy())
+        columns |= {name: pa.array(values) for name, values in found.columns().items()}
+        columns["flags"] = pa.array([text.split() for text in found.flags], pa.list_(pa.string()))
+    return pa.table(columns, schema=_SCHEMA)

@@ -60,6 +60,7 @@ def fill_from_strain(
         StorageError: the disk refused a write; finished batches are kept.
     """
     problems: list[GlitchvaeError] = []
+    archive.keep_model(job.checkpoint)
     source = source.with_gaps(problems.append)
     chosen = None if triggers is None else select_triggers(triggers, source.ifo)
     start, end = time_span(
@@ -86,6 +87,7 @@ def fill_from_images(
     Raises:
         StorageError: the disk refused a write; finished batches are kept.
     """
+    archive.keep_model(job.checkpoint)
     filled = [
         _fill_detector(archive, spectrograms.take(spectrograms.ifo == ifo), job, progress)
         for ifo in dict.fromkeys(spectrograms.ifo)

@@ -48,12 +48,15 @@ class Gathered:
         return found
 
 
-def gather(paths: Sequence[Path], *, model: str | None = None) -> Gathered:
+def gather(
+    paths: Sequence[Path], *, model: str | None = None, catalog: Path | None = None
+) -> Gathered:
     """Read archives and files of embeddings.
 
     Args:
         paths: Folders of archives, files of embeddings.
         model: Which codes, where an archive holds those of several models.
+        catalog: The user's own catalogue; None: that beside each archive.
 
     Raises:
         ArchiveError: an archive is damaged or empty, or holds codes of several models.
@@ -61,7 +64,7 @@ def gather(paths: Sequence[Path], *, model: str | None = None) -> Gathered:
     """
     # A name without a suffix that leads nowhere is meant as an archive.
     folders = [path for path in paths if path.is_dir() or not (path.exists() or path.suffix)]
-    archives = {path: Archive(path) for path in folders}
+    archives = {path: Archive(path, catalog) for path in folders}
     parts = [
         archives[path].embeddings(model=model) if path in archives else read_embeddings(path)
         for path in paths
@@ -108,7 +111,7 @@ def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkp
             found=error.problem,
             remedy=remedy,
         ) from error
-    if checkpoint.digest != events.model_digest:
+    if not checkpoint.card.made(events.model_digest):
         raise ModelError(
             f"the codes are of {describe_model(events)}, which is another model",
             found=f"{checkpoint.path} ({checkpoint.digest[:12]})",

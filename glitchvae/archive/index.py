@@ -16,18 +16,18 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from glitchvae.archive.classes import KEYS as CLASS_KEYS
-from glitchvae.archive.classes import class_files, is_class_file, read_classes
+from glitchvae.archive.heads import MODELS, code_digests
 from glitchvae.archive.labels import LABELS, read_labels
 from glitchvae.archive.layout import part_files
-from glitchvae.archive.parts import read_header, read_rows
-from glitchvae.classes.prototypes import Classes
+from glitchvae.archive.parts import CONTENT_DIGEST, read_header, read_part
+from glitchvae.embedding import to_arrow
 from glitchvae.errors import ArchiveError
 from glitchvae.status import Status
+from glitchvae.store import digest
 
 INDEX = "archive.duckdb"
 STORAGE_VERSION = "v1.0.0"  # the oldest layout of DuckDB 1.x: any later DuckDB reads it
-INDEX_VERSION = 3
+INDEX_VERSION = 5
 _PATIENCE = 2.0  # seconds to wait for another process's short write
 _LOG = logging.getLogger(__name__)
 
@@ -35,15 +35,16 @@ _TABLES = """
 CREATE TABLE about (version INTEGER);
 CREATE TABLE files (
     name VARCHAR, signature VARCHAR, model_digest VARCHAR, imaging_digest VARCHAR,
-    size INTEGER, model VARCHAR, imaging VARCHAR
+    size INTEGER, model VARCHAR, imaging VARCHAR, content VARCHAR
 );
 CREATE TABLE labels (event_id VARCHAR, label VARCHAR);
 CREATE TABLE embeddings (
     event_id VARCHAR, gps DOUBLE, ifo VARCHAR, snr FLOAT, peak_frequency FLOAT, q FLOAT,
     duration FLOAT, bandwidth FLOAT, mean FLOAT[], log_var FLOAT[], class_name VARCHAR,
-    class_probability FLOAT, novelty FLOAT, f_max FLOAT, block_duration FLOAT,
-    status VARCHAR, label VARCHAR, split VARCHAR, latent_spread FLOAT, view_agreement FLOAT,
-    code_stability FLOAT, model_digest VARCHAR, imaging_digest VARCHAR, part VARCHAR
+    class_probability FLOAT, novelty_p FLOAT, f_max FLOAT, block_duration FLOAT,
+    status VARCHAR, flags VARCHAR[], label VARCHAR, split VARCHAR, latent_spread FLOAT,
+    view_agreement FLOAT, code_stability FLOAT,
+    model_digest VARCHAR, imaging_digest VARCHAR, part VARCHAR
 );
 """
 
@@ -145,9 +146,9 @@ def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 def _present(root: Path) -> dict[str, str]:
     """Name and signature of every file that the index covers."""
-    # Later classes come last: they are written over the rows of the parts.
-    paths = [*part_files(root), *[root / LABELS] * (root / LABELS).exists(), *class_files(root)]
-    signatures = {}
+    paths = [*part_files(root), *[root / LABELS] * (root / LABELS).exists()]
+    # Models that are known under another name today have their parts read anew.
+    signatures = {MODELS: digest(code_digests(root))}
     for path in paths:
         state = path.stat()
         signatures[path.name] = f"{state.st_size}-{state.st_mtime_ns}"
@@ -184,9 +185,11 @@ def _ingest_file(
     if name == LABELS:  # which cannot be had again: a damaged file is an error
         _ingest_labels(connection, root, signature)
         return
-    ingest = _ingest_classes if is_class_file(name) else _ingest_part
+    if name == MODELS:
+        _note(connection, name, signature)
+        return
     try:
-        ingest(connection, root, name, signature)
+        _ingest_part(connection, root, name, signature)
     except ArchiveError as error:
         _LOG.warning("left out: %s", error)
 
@@ -195,20 +198,10 @@ def _ingest_labels(connection: duckdb.DuckDBPyConnection, root: Path, signature:
     connection.register("incoming", read_labels(root))
     connection.execute("INSERT INTO labels BY NAME SELECT * FROM incoming")
     connection.unregister("incoming")
-    connection.execute("INSERT INTO files (name, signature) VALUES (?, ?)", [LABELS, signature])
+    _note(connection, LABELS, signature)
 
 
-def _ingest_classes(
-    connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
-) -> None:
-    """Write classes that were given later over those of the parts."""
-    connection.register("incoming", read_classes(root / name))
-    same = " AND ".join(f"e.{key} = i.{key}" for key in ("model_digest", *CLASS_KEYS))
-    given = ", ".join(f"{column} = i.{column}" for column in Classes._fields)
-    connection.execute(
-        f"UPDATE embeddings e SET {given} FROM incoming i WHERE {same} AND {_coded('e')}"  # noqa: S608
-    )
-    connection.unregister("incoming")
+def _note(connection: duckdb.DuckDBPyConnection, name: str, signature: str) -> None:
     connection.execute("INSERT INTO files (name, signature) VALUES (?, ?)", [name, signature])
 
 
@@ -216,12 +209,15 @@ def _ingest_part(
     connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
 ) -> None:
     header = read_header(root / "parts" / name)
-    rows = read_rows(root / "parts" / name)
-    _insert_rows(connection, name, header.origin, rows)
+    rows = to_arrow(read_part(root / "parts" / name))  # as this version writes them
+    model, imaging = header.origin
+    origin = (code_digests(root).get(model, model), imaging)
+    _insert_rows(connection, name, origin, rows)
     described = [header.metadata["model"], header.metadata["imaging"]]
+    content = header.metadata.get(CONTENT_DIGEST, signature)
     connection.execute(
-        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [name, signature, *header.origin, header.size, *described],
+        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [name, signature, *origin, header.size, *described, content],
     )
 
 

@@ -28,8 +28,10 @@ from filelock import FileLock, Timeout
 
 from glitchvae.archive.layout import journals, name_part, parse_part, time_span
 from glitchvae.archive.parts import (
+    coded,
     events_between,
     fresh_rows,
+    part_table,
     read_header,
     read_part,
     read_rows,
@@ -37,10 +39,9 @@ from glitchvae.archive.parts import (
 )
 from glitchvae.archive.views import SCHEMA as VIEWS_SCHEMA
 from glitchvae.archive.views import pack_views, read_packed, select_views
-from glitchvae.embedding import Embeddings, to_arrow
+from glitchvae.embedding import Embeddings
 from glitchvae.errors import ArchiveError, StorageError, reading
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.status import Status
 from glitchvae.store import digest, replacing
 
 _LOG = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Journal:
             with replacing(_views_of(piece)) as temporary:
                 pq.write_table(pack_views(spectrograms), temporary, compression="zstd")
         with replacing(piece) as temporary:
-            pq.write_table(to_arrow(embeddings), temporary, compression="zstd")
+            pq.write_table(part_table(embeddings), temporary, compression="zstd")
 
 
 @contextmanager
@@ -245,8 +246,7 @@ def _publish_group(root: Path, pieces: list[Path], spans: Spans, damaged: Collec
     name = name_part(ifo, *time_span([*keys["gps"].to_numpy(), *spans.get(ifo, ())]))
     origin = read_header(pieces[0]).origin
     known = events_between(root, ifo, name.gps, name.gps + name.duration, origin)
-    usable = [Status(status).usable for status in keys["status"].to_pylist()]
-    fresh = fresh_rows(keys["event_id"].to_pylist(), usable, known)
+    fresh = fresh_rows(keys["event_id"].to_pylist(), coded(keys), known)
     if not fresh.any():
         return
     kept = np.split(fresh, np.cumsum([read_header(piece).rows for piece in pieces])[:-1])

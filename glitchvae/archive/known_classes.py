@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from glitchvae.archive.archive import Archive
+from glitchvae.archive.layout import MARKER
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.classes.user import with_user_classes
@@ -39,15 +45,32 @@ class KnownClasses:
         )
 
 
-def known_classes(checkpoint: Checkpoint, catalog: str | Path) -> KnownClasses:
-    """A model that knows the classes of a user's catalogue, where their codes are its own.
+def known_classes(
+    checkpoint: Checkpoint, catalog: str | Path, archives: Sequence[Archive] = ()
+) -> KnownClasses:
+    """A model that knows the classes of a user's catalogue.
+
+    Classes whose codes are of another model are derived anew from their events, where an
+    archive holds these with codes of the model.
+
+    Args:
+        checkpoint: The model.
+        catalog: The user's own catalogue; there may be none.
+        archives: Where to look.
 
     Raises:
         CatalogError: a card is wrong, names a class that is not there, or lacks its codes.
     """
     if checkpoint.prototypes is None:
         return KnownClasses(checkpoint=checkpoint)
-    found = with_user_classes(checkpoint.prototypes, checkpoint.digest, catalog)
+
+    def codes_of(events: Sequence[str]) -> NDArray[np.float32]:
+        found = [archive.codes_of(events, model=checkpoint.digest) for archive in archives]
+        return np.concatenate([part for part in found if len(part)] or [np.empty((0, 0))])
+
+    found = with_user_classes(
+        checkpoint.prototypes, checkpoint.card.made, catalog, codes_of=codes_of
+    )
     if not found.added:
         return KnownClasses(checkpoint=checkpoint, other_model=found.other_model)
     return KnownClasses(
@@ -66,6 +89,7 @@ def job_of(
     uncertainty: bool = True,
     device: str = "cpu",
     configuration: dict[str, Any] | None = None,
+    archive: Path | None = None,
 ) -> tuple[Job, KnownClasses]:
     """How to embed with a model and a user's own catalogue, and what they know.
 
@@ -77,13 +101,16 @@ def job_of(
         uncertainty: Whether rows say how their codes change with small changes.
         device: Where to compute.
         configuration: Options to keep with the rows.
+        archive: Where events of the user's classes may have codes of this model.
 
     Raises:
         ModelError: no such model, or a damaged one.
         ConfigError: no such imaging settings.
         CatalogError: the catalogue is damaged.
     """
-    known = known_classes(load_checkpoint(model, device), catalog)
+    there = archive is not None and (archive / MARKER).is_file()
+    archives = [Archive(archive)] if archive is not None and there else []
+    known = known_classes(load_checkpoint(model, device), catalog, archives)
     added = {"catalogue": list(known.added)} if known.added else {}
     job = Job(
         checkpoint=known.checkpoint,

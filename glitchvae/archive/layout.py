@@ -6,7 +6,8 @@ parts/              one immutable Parquet file of embeddings per job: the truth
 parts/.running-*/   batches of a job that has not ended yet
 views/              the images of each part, under the part's name
 labels.csv          what people said about events
-classes-*.parquet   classes that the rows of a model were given later
+models/<digest>/    card and prototypes of each model, which name its codes
+classes.parquet     what every row is called now; can be deleted at any time
 archive.duckdb      index over all of it, which can be deleted at any time
 ```
 """

@@ -15,18 +15,27 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glitchvae.archive.classes import with_classes
+from glitchvae.archive.classes import classes_now
+from glitchvae.archive.heads import code_digests
 from glitchvae.archive.layout import name_part, parse_part, part_files
-from glitchvae.embedding import Embeddings, from_arrow
-from glitchvae.embedding.tables import CODES, check_metadata
+from glitchvae.classes.user import catalog_path
+from glitchvae.embedding import Embeddings, from_arrow, to_arrow
+from glitchvae.embedding.tables import CODES, FLAGS, check_metadata
 from glitchvae.errors import ArchiveError, InputError, reading
-from glitchvae.status import Status
+from glitchvae.status import Status, join_flags, known_states, renew_states
 
 _LOG = logging.getLogger(__name__)
 CONTENT_DIGEST = "content_digest"
+DERIVED = ("class_name", "class_probability", "novelty_p")
+"""Columns of embeddings that parts lack: they follow from codes, a head and a catalogue."""
+
+NAMED = "named_at_embedding"
+"""The column of parts that says what an event was named then: provenance, no class of today."""
+
 _EXPECTED = {"model_digest", "imaging_digest", "model", "imaging"}
 _REMEDY = (
     "Restore it from a copy, or move it away and embed its strain again;"
@@ -47,6 +56,14 @@ class PartHeader:
     def origin(self) -> tuple[str, str]:
         """Digests of the model and of the imaging settings."""
         return self.metadata["model_digest"], self.metadata["imaging_digest"]
+
+
+def part_table(embeddings: Embeddings) -> pa.Table:
+    """Rows as a part holds them: without what can be derived."""
+    stored = [" ".join(set(text.split()) - {"extrapolated"}) for text in embeddings.flags]
+    kept = dataclasses.replace(embeddings, flags=[join_flags([text]) for text in stored])
+    table = to_arrow(kept).drop_columns(list(DERIVED))
+    return table.append_column(NAMED, pa.array(embeddings.class_name, pa.string()))
 
 
 def read_header(path: Path) -> PartHeader:
@@ -78,7 +95,9 @@ def read_header(path: Path) -> PartHeader:
 def _check_columns(schema: pa.Schema, path: Path) -> None:
     """Refuse what is no table of embeddings: readers look columns up by name and type."""
     expected = {field.name: _arrow_type(field) for field in Embeddings.columns()}
+    expected |= {"novelty": pa.types.is_float32, NAMED: pa.types.is_string}
     needed = {field.name for field in Embeddings.columns() if field.default is not None}
+    needed -= {*DERIVED}
     wrong = [
         f"{field.name} ({field.type})"
         for field in schema
@@ -100,6 +119,8 @@ def _arrow_type(field: dataclasses.Field[Any]) -> Callable[[pa.DataType], bool]:
     """Whether an Arrow type is that of a column of embeddings."""
     if field.name in CODES:
         return lambda found: pa.types.is_fixed_size_list(found) and found.value_type == pa.float32()
+    if field.name == FLAGS:
+        return lambda found: pa.types.is_list(found) and pa.types.is_string(found.value_type)
     dtype = field.metadata["dtype"]
     wanted = pa.string() if dtype is str else pa.from_numpy_dtype(np.dtype(dtype))
     return lambda found: found == wanted
@@ -125,7 +146,7 @@ def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
             "unreadable part", where=path, found=f"rows without {', '.join(blank)}", remedy=_REMEDY
         )
     if "status" in table.column_names:
-        found = set(table["status"].to_pylist()) - {str(status) for status in Status}
+        found = set(table["status"].unique().to_pylist()) - known_states()
         if found:
             raise ArchiveError(
                 f"unknown status {', '.join(sorted(found))}",
@@ -187,10 +208,17 @@ def events_between(
         except ArchiveError as error:
             _LOG.warning("left out: %s", error)
             continue
-        rows = zip(table["event_id"].to_pylist(), table["status"].to_pylist(), strict=True)
-        for event, status in rows:
-            found[event] = found.get(event, False) or Status(status).usable
+        rows = zip(table["event_id"].to_pylist(), coded(table), strict=True)
+        for event, usable in rows:
+            found[event] = found.get(event, False) or usable
     return found
+
+
+def coded(table: pa.Table) -> list[bool]:
+    """Whether each row of a part, of any version, has a code."""
+    return [
+        state == Status.OK for state in renew_states(table["status"].to_pylist(), None)["status"]
+    ]
 
 
 def rows_between(
@@ -209,7 +237,7 @@ def rows_between(
         return None
     rows = Embeddings.join(found)
     rows = rows.take(fresh_rows(rows.event_id, rows.usable, {})).sorted()
-    return with_classes(root, rows, origin)
+    return classes_now(root, rows, catalog_path(None, root))
 
 
 def fresh_rows(
@@ -241,13 +269,15 @@ def _parts_of(
     root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
 ) -> Iterator[Path]:
     """Parts of one origin that may hold events of a detector in [start, end]."""
+    today = code_digests(root)
+    wanted = (today.get(origin[0], origin[0]), origin[1])
     for path in parts_between(root, ifo, start, end):
         try:
             header = read_header(path)
         except ArchiveError as error:
             _LOG.warning("left out: %s", error)
             continue
-        if header.origin == origin:
+        if (today.get(header.origin[0], header.origin[0]), header.origin[1]) == wanted:
             yield path
 
 
@@ -289,6 +319,8 @@ def _bytes(column: pa.ChunkedArray) -> bytes:
     array = column.combine_chunks()
     if pa.types.is_string(array.type):
         return "".join(f"{len(text)}:{text}" for text in array.to_pylist()).encode()
+    if pa.types.is_list(array.type):
+        return _bytes(pa.chunked_array([pc.binary_join(array, " ")]))
     if pa.types.is_fixed_size_list(array.type):
         array = array.flatten()
     return np.ascontiguousarray(array.to_numpy(zero_copy_only=False)).tobytes()

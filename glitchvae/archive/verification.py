@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from glitchvae.archive.classes import class_files, read_classes
+from glitchvae.archive.heads import head_problems
 from glitchvae.archive.journal import damage_of, is_running
 from glitchvae.archive.labels import read_labels
 from glitchvae.archive.layout import journals, parse_part, part_files
@@ -38,11 +38,11 @@ def problems(root: Path) -> Iterator[str]:
         except ArchiveError as error:
             yield str(error)
     yield from _stray_views(root)
-    for read, path in [(read_labels, root), *((read_classes, p) for p in class_files(root))]:
-        try:
-            read(path)
-        except ArchiveError as error:
-            yield str(error)
+    yield from head_problems(root)
+    try:
+        read_labels(root)
+    except ArchiveError as error:
+        yield str(error)
     for folder in journals(root):
         yield from _journal_problems(folder)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -94,6 +94,8 @@ class ClassCard(Settings):
         cause_is: How sure the cause is.
         runs: Observing runs with published labels of this class.
         detectors: Where it was labelled.
+        band: Lowest and highest frequency (Hz) at which the class can be seen at all, where
+            that is known; it is not named in images that end below.
         peak_frequency: Typical range (Hz).
         bandwidth: Typical range (Hz), of the whole cluster of tiles.
         duration: Typical range (s), of the whole cluster of tiles.
@@ -117,6 +119,7 @@ class ClassCard(Settings):
     cause_is: Literal["known", "suspected", "unknown"]
     runs: tuple[Run, ...]
     detectors: tuple[Detector, ...]
+    band: Limits | None = None
     peak_frequency: Limits | None = None
     bandwidth: Limits | None = None
     duration: Limits | None = None
@@ -190,6 +193,11 @@ class Catalog:
         if spelling not in choices:
             raise CatalogError(f"no class {name!r}{_hint(spelling, choices)}")
         return choices[spelling]
+
+    def bands(self, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """The bands (Hz) of classes, of those whose card gives one."""
+        cards = {name: self.find(name) for name in names if name in self}
+        return {name: card.band for name, card in cards.items() if card.band is not None}
 
     def in_use(self, name: str) -> ClassCard:
         """The class that `name` means today: a merged one means the class it went into.

@@ -1,4 +1,4 @@
-"""Which known class a code lies nearest to, how surely, and how unlike all of them it is.
+"""Which known class a code lies nearest to, how surely, and how rare its distance is.
 
 A class is a few centres in code space (k-means within the class: one label often covers
 several shapes); all centres share one shrunk covariance. That is linear discriminant
@@ -14,7 +14,8 @@ What only fitting needs is imported when something is fitted: reading an archive
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -24,7 +25,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from scipy.special import log_softmax, logsumexp
 
+from glitchvae.classes.catalog import Catalog
 from glitchvae.errors import InputError, ModelError
+from glitchvae.status import add_flag
 from glitchvae.store import replacing
 
 FORMAT_VERSION = 1
@@ -38,12 +41,34 @@ _ARRAYS = ("centres", "owners", "whitener", "temperature", "known_distances")
 _OPTIONAL = ("metric", "reference", "reference_owners")
 
 
+ENOUGH_REAL = 100
+"""Real background events from which a p-value of novelty counts as measured."""
+
+_ROWS = 1 << 16  # codes named at once: their scores fill 100 MB
+
+
 class Classes(NamedTuple):
-    """One entry per code: nearest class ("" for an unusable code), its probability, novelty."""
+    """What is said of N codes; of one that holds NaN "" and NaN.
+
+    Attributes:
+        class_name: (N,) nearest known class.
+        class_probability: (N,) probability of that class.
+        novelty_p: (N,) share of known background events at least as far from all known
+            classes: small is novel.
+        flags: (N,) `extrapolated` where fewer than `ENOUGH_REAL` real events stand behind
+            `novelty_p`.
+        probabilities: (N, K) of every known class; 0 for one that could not be seen.
+    """
 
     class_name: NDArray[np.object_]
     class_probability: NDArray[np.float32]
-    novelty: NDArray[np.float32]
+    novelty_p: NDArray[np.float32]
+    flags: NDArray[np.object_]
+    probabilities: NDArray[np.float64]
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """What is one text or number an event, by name."""
+        return {name: values for name, values in self._asdict().items() if values.ndim == 1}
 
 
 class Discriminants(NamedTuple):
@@ -72,14 +97,18 @@ class Prototypes:
         centres: (P, Z) centres of all classes.
         owners: (P,) index into `names` of each centre's class.
         whitener: (Z, Z); `codes @ whitener` has unit covariance around its centre. Novelty is
-            a distance there.
+            by a distance there.
         metric: (Z, Z); classes are told apart by distances of `codes @ metric`. None: as
             novelty.
         temperature: Divisor of the class scores, fitted on held-out events.
-        known_distances: Quantiles of the distance of held-out events to the nearest centre.
+        known_distances: Sorted distances of held-out events to the nearest centre; of very
+            many events quantiles, which count as so many events.
+        background_events_real: How many of those events were found in real strain.
         reference: (R, Z) codes of some known events, held-out ones first; None where the
             file keeps none.
         reference_owners: (R,) index into `names` of each one's class.
+        bands: Lowest and highest frequency (Hz) of classes, by the catalogue: no part of the
+            file. A class is not named where an image ends below its band.
     """
 
     names: tuple[str, ...]
@@ -91,6 +120,8 @@ class Prototypes:
     metric: NDArray[np.float64] | None = None
     reference: NDArray[np.float32] | None = None
     reference_owners: NDArray[np.int64] | None = None
+    background_events_real: int = 0
+    bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def class_metric(self) -> NDArray[np.float64]:
@@ -158,34 +189,66 @@ class Prototypes:
             seed,
         )
 
-    def classify(self, codes: NDArray[np.floating]) -> Classes:
-        """Nearest class, its probability and the novelty of each code.
-
-        Novelty is the share of held-out known events that lie nearer to a centre: 0 is
-        typical, 1 farther from every class than any known event.
+    def classify(
+        self, codes: NDArray[np.floating], f_max: NDArray[np.floating] | None = None
+    ) -> Classes:
+        """What is said of codes: the one place where events get classes and a novelty.
 
         Args:
-            codes: (N, Z); a row with NaN gets "", NaN and NaN.
+            codes: (N, Z).
+            f_max: (N,) highest frequency (Hz) of the images; NaN, or None: the full axis. A
+                class whose band begins there or above has probability 0.
+
+        Returns:
+            One entry per code. `novelty_p` is (k + 1) / (n + 1), where k of the n known events
+            are as far from every centre or farther: never below 1 / (n + 1).
         """
         usable = np.isfinite(codes).all(axis=1)
+        seen = self._visible(np.full(len(codes), np.nan) if f_max is None else f_max)
+        usable &= seen.any(axis=1)
         name = np.full(len(codes), "", dtype=object)
-        probability, novelty = np.full((2, len(codes)), np.nan, dtype=np.float32)
-        if usable.any():
-            scores, nearest = self._scores(np.asarray(codes[usable], dtype=np.float64))
-            best = scores.argmax(axis=1)
-            name[usable] = np.asarray(self.names, dtype=object)[best]
-            probability[usable] = self._shares(scores).max(axis=1)
-            novelty[usable] = self._novelty(nearest)
-        return Classes(name, probability, novelty)
+        probability, novelty_p = np.full((2, len(codes)), np.nan, dtype=np.float32)
+        shares = np.full((len(codes), len(self.names)), np.nan)
+        rows = np.flatnonzero(usable)
+        for own in np.split(rows, range(_ROWS, len(rows), _ROWS)) if len(rows) else ():
+            scores, nearest = self._scores(np.asarray(codes[own], dtype=np.float64))
+            scores = np.where(seen[own], scores, -np.inf)
+            name[own] = np.asarray(self.names, dtype=object)[scores.argmax(axis=1)]
+            shares[own] = self._shares(scores)
+            probability[own] = shares[own].max(axis=1)
+            novelty_p[own] = self._novelty_p(nearest)
+        flags = np.full(len(codes), "", dtype=object)
+        if self.background_events_real < ENOUGH_REAL:
+            flags = add_flag(flags, usable, "extrapolated")
+        return Classes(name, probability, novelty_p, flags, shares)
 
     def probabilities(self, codes: NDArray[np.floating]) -> NDArray[np.float64]:
         """(N, K) probability of each of `names`; NaN for a code (Z,) that holds NaN."""
-        usable = np.isfinite(codes).all(axis=1)
-        found = np.full((len(codes), len(self.names)), np.nan)
-        if usable.any():
-            scores, _ = self._scores(np.asarray(codes[usable], dtype=np.float64))
-            found[usable] = self._shares(scores)
-        return found
+        return self.classify(codes).probabilities
+
+    def in_catalog(self, catalog: Catalog) -> Self:
+        """The same classes with the bands that their cards give."""
+        return replace(self, bands=catalog.bands(self.names))
+
+    def with_background(self, codes: NDArray[np.floating]) -> Self:
+        """The same classes with novelty measured against real background events.
+
+        Args:
+            codes: (N, Z) of known background events of real strain that nothing was fitted to.
+
+        Raises:
+            InputError: no usable code, or codes of another size.
+        """
+        own = np.asarray(codes, dtype=np.float64)
+        if own.ndim != 2 or own.shape[1] != self.centres.shape[1]:
+            raise InputError(
+                "codes of another size for the background",
+                found=own.shape,
+                expected=f"(N, {self.centres.shape[1]})",
+            )
+        own, _ = _labelled(own, np.full(len(own), "background", dtype=object))
+        distances = _kept_distances(self._scores(own)[1])
+        return replace(self, known_distances=distances, background_events_real=len(own))
 
     def with_class(self, name: str, codes: NDArray[np.floating], *, seed: int = 0) -> Self:
         """The same classes and one more; one that is there already grows by these codes.
@@ -227,7 +290,11 @@ class Prototypes:
 
     def save(self, path: str | Path) -> None:
         """Write as safetensors; the class names are JSON in its header."""
-        metadata = {"format_version": str(FORMAT_VERSION), "names": json.dumps(self.names)}
+        metadata = {
+            "format_version": str(FORMAT_VERSION),
+            "names": json.dumps(self.names),
+            "background_events_real": str(self.background_events_real),
+        }
         names = [n for n in (*_ARRAYS, *_OPTIONAL) if getattr(self, n) is not None]
         arrays = {name: np.atleast_1d(np.asarray(getattr(self, name))) for name in names}
         with replacing(path) as temporary:
@@ -257,7 +324,8 @@ class Prototypes:
             )
         temperature = float(arrays.pop("temperature")[0])
         names = tuple(json.loads(metadata["names"]))
-        return cls(names=names, temperature=temperature, **arrays)
+        real = int(metadata.get("background_events_real", 0))
+        return cls(names=names, temperature=temperature, background_events_real=real, **arrays)
 
     def _scores(self, codes: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         """Log-density per class up to a constant (N, K), and the nearest distance (N,)."""
@@ -289,9 +357,15 @@ class Prototypes:
         truth = np.searchsorted(self.names, labels[known].astype(str))
         return _cross_entropy(self._scores(codes[known])[0] / self.temperature, truth)
 
-    def _novelty(self, nearest: NDArray[np.float64]) -> NDArray[np.float64]:
-        levels = np.linspace(0.0, 1.0, len(self.known_distances))
-        return np.interp(nearest, self.known_distances, levels)
+    def _novelty_p(self, nearest: NDArray[np.float64]) -> NDArray[np.float64]:
+        count = len(self.known_distances)
+        as_far = count - np.searchsorted(self.known_distances, nearest, side="left")
+        return (as_far + 1) / (count + 1)
+
+    def _visible(self, f_max: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """(N, K) whether an image that ends at `f_max` (N,) reaches the band of each class."""
+        lowest = np.array([self.bands.get(name, (0.0, np.inf))[0] for name in self.names])
+        return ~(lowest >= np.asarray(f_max, dtype=np.float64)[:, None])
 
     def _calibrated(self, codes: NDArray[np.float64], labels: NDArray[np.object_]) -> Self:
         known = np.isin(labels.astype(str), self.names)
@@ -300,7 +374,7 @@ class Prototypes:
         return replace(
             self,
             temperature=_temperature(scores, truth),
-            known_distances=np.quantile(nearest, np.linspace(0.0, 1.0, _QUANTILES)),
+            known_distances=_kept_distances(nearest),
         )
 
     def _referring_to(
@@ -319,6 +393,13 @@ class Prototypes:
             reference=codes[rows].astype(np.float32),
             reference_owners=np.searchsorted(self.names, labels[rows]).astype(np.int64),
         )
+
+
+def _kept_distances(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sorted; of more than `_QUANTILES` so many quantiles."""
+    if len(distances) <= _QUANTILES:
+        return np.sort(distances)
+    return np.quantile(distances, np.linspace(0.0, 1.0, _QUANTILES))
 
 
 def _labelled(codes: Any, labels: Any) -> tuple[NDArray[np.float64], NDArray[np.object_]]:

@@ -14,7 +14,7 @@ belongs to grow. The model's folder is never changed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -47,6 +47,7 @@ class ClassEvents(Record):
     """
 
     schema: ClassVar[str] = "glitchvae.embeddings"
+    schema_version: ClassVar[int] = 2  # of the files it reads
 
     event_id: NDArray[np.object_] = column(str)
     mean: NDArray[np.float32] = column(np.float32)
@@ -60,7 +61,7 @@ class UserClasses:
     Attributes:
         prototypes: The model's, grown.
         added: Names of the classes that were added or grew.
-        other_model: Names of classes whose codes are of another model: they cannot be known.
+        other_model: Names of classes none of whose events the model encoded.
     """
 
     prototypes: Prototypes
@@ -74,33 +75,44 @@ def catalog_path(option: str | Path | None = None, archive: str | Path | None = 
     return Path(option or os.environ.get(VARIABLE) or beside / DEFAULT)
 
 
-def with_user_classes(prototypes: Prototypes, model_digest: str, folder: str | Path) -> UserClasses:
-    """The prototypes of a model, and the user's classes whose codes are of that model.
+def with_user_classes(
+    prototypes: Prototypes,
+    of_model: Callable[[str], bool],
+    folder: str | Path,
+    *,
+    codes_of: Callable[[Sequence[str]], NDArray[np.floating]] | None = None,
+) -> UserClasses:
+    """The prototypes of a model, and the user's classes in the codes of that model.
 
     Args:
         prototypes: The known classes of the model.
-        model_digest: Of the model.
+        of_model: Whether codes that name a digest are of the model.
         folder: The user's own catalogue; there may be none.
+        codes_of: Codes (M, Z) that the model gives events, of those that it encoded: classes
+            whose codes are of another model are derived from their events anew.
 
     Raises:
         CatalogError: a card is wrong, names a class that is not there, or lacks its codes.
     """
     folder = Path(folder)
     if not (folder / CLASSES).is_dir():
-        return UserClasses(prototypes=prototypes)
-    read_catalog(own=folder)
+        return UserClasses(prototypes=prototypes.in_catalog(read_catalog()))
+    catalog = read_catalog(own=folder)
     added, other_model = [], []
     for card, members in read_cards(folder / CLASSES):
         if card.status == "retired" and card.merged_into is None:
             continue
         name = card.merged_into or card.name
-        if members.model.get("digest", "") != model_digest:
+        codes = members.mean
+        if not of_model(members.model.get("digest", "")):
+            codes = np.empty((0, 0)) if codes_of is None else codes_of(list(members.event_id))
+        if len(codes) == 0:
             other_model.append(name)
             continue
-        prototypes = prototypes.with_class(name, members.mean)
+        prototypes = prototypes.with_class(name, codes)
         added.append(name)
     return UserClasses(
-        prototypes=prototypes,
+        prototypes=prototypes.in_catalog(catalog),
         added=tuple(dict.fromkeys(added)),
         other_model=tuple(dict.fromkeys(other_model)),
     )

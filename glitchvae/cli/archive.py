@@ -1,4 +1,4 @@
-"""Look into an archive, export it, check it, label its glitches or name them anew."""
+"""Look into an archive, export it, check it, or label its glitches."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 import rich_click as click
 
 from glitchvae.cli._archive import ARCHIVE
-from glitchvae.cli._catalog import CATALOG, say_catalog
+from glitchvae.cli._catalog import CATALOG
 from glitchvae.cli._tables import print_table
 
 
 @click.group("archive")
 def command() -> None:
-    """Look into an archive, export it, check it, label its glitches or name them anew."""
+    """Look into an archive, export it, check it, or label its glitches."""
 
 
 @command.command()
@@ -34,45 +34,15 @@ def info(archive: Path | None) -> None:
 @command.command()
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME", help="Where the archive holds codes of several.")
+@click.option("--probabilities", is_flag=True, help="Add a column p_CLASS for every known class.")
 @ARCHIVE
-def export(output: Path, model: str | None, archive: Path | None) -> None:
+def export(output: Path, model: str | None, archive: Path | None, *, probabilities: bool) -> None:
     """Write every row to OUT: .h5, .parquet, .csv or .ecsv."""
     from glitchvae.archive import Archive, archive_path
 
-    rows = Archive(archive_path(archive)).export(output, model=model)
-    click.echo(f"{rows} glitches: {output}")
-
-
-@command.command()
-@click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
-@CATALOG
-@ARCHIVE
-def classify(model: str | None, catalog: Path | None, archive: Path | None) -> None:
-    """Give every glitch the class that its model and your catalogue name now.
-
-    Glitches keep the class they were given when they were embedded. After a class was
-    accepted, merged or retired, this names all of them anew from their codes.
-    """
-    from rich.table import Table
-
-    from glitchvae.archive import Archive, archive_path, checkpoint_of
-    from glitchvae.archive.known_classes import known_classes
-    from glitchvae.classes.user import catalog_path
-
     store = Archive(archive_path(archive))
-    name = model and Path(model).name
-    checkpoint = checkpoint_of(store.embeddings(model=name), model)
-    known = known_classes(checkpoint, catalog_path(catalog, store.path))
-    say_catalog(known)
-    changes = store.classify(known.prototypes, model=name)
-    table = Table("class before", "class now", "glitches")
-    for (before, now), count in changes.items():
-        if before != now:
-            table.add_row(before or "(none)", now, f"{count:,}")
-    if table.row_count:
-        print_table(table)
-    changed = sum(count for (before, now), count in changes.items() if before != now)
-    click.echo(f"{changed:,} of {sum(changes.values()):,} glitches have another class now")
+    rows = store.export(output, model=model, probabilities=probabilities)
+    click.echo(f"{rows} glitches: {output}")
 
 
 @command.command()
@@ -93,6 +63,7 @@ def label(event_id: str, class_name: str, catalog: Path | None, archive: Path | 
     store = Archive(archive_path(archive))
     known = read_catalog(own=catalog_path(catalog, store.path))
     kept = store.label({event_id: class_name}, catalog=known)
+    store.refresh_classes()
     click.echo(f"{event_id}: {kept[event_id]}")
 
 

@@ -53,6 +53,9 @@ _PATH = click.Path(path_type=Path)
 @ARCHIVE
 @click.option("-o", "--output", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
 @click.option(
+    "--probabilities", is_flag=True, help="Add a column p_CLASS to the output for every class."
+)
+@click.option(
     "--contact-sheet", type=_PATH, metavar="PNG", help="Contact sheet of the 60 loudest glitches."
 )
 @DEVICE
@@ -68,12 +71,18 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
 
     INPUT is strain (GWOSC HDF5, GWF, gwpy HDF5) of one or several detectors, or images
     (a spectrogram set, Gravity Spy's HDF5, a folder of its pictures), told apart by
-    content. What the archive holds already is not done again, so that an interrupted
+    content; or an archive, whose glitches are encoded with another --model from the pictures
+    it keeps. What the archive holds already is not done again, so that an interrupted
     run is finished by the same command. Exit status 1 if an input could not be used.
     """
     from glitchvae.archive import archive_path, create_archive
 
     _check_outputs(options["output"], options["contact_sheet"])
+    if options["probabilities"] and options["output"] is None:
+        raise click.UsageError("--probabilities needs --output.")
+    if any((path / "archive.json").is_file() for path in options["inputs"]):
+        _encode_anew(options, archive, only_plan=only_plan)
+        return
     job = _job(options, archive)
     tasks, problems = _tasks(options)
     for task in tasks:
@@ -84,7 +93,7 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
         store = create_archive(archive_path(archive))
         filled, failed = _run(tasks, store, job)
         problems += failed
-        _conclude(filled, store, options["output"], options["contact_sheet"])
+        _conclude(filled, store, options)
     ctx.exit(1 if problems else 0)
 
 
@@ -115,6 +124,7 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
         uncertainty=options["uncertainty"],
         device=choose_device(options["device"]),
         configuration=given,
+        archive=archive_path(archive),
     )
     say_catalog(known)
     return job
@@ -209,19 +219,41 @@ def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], i
     return filled, failed
 
 
-def _conclude(
-    filled: list[Filled], archive: Archive, output: Path | None, contact_sheet: Path | None
-) -> None:
+def _encode_anew(options: dict[str, Any], archive: Path | None, *, only_plan: bool) -> None:
+    """Codes of another model for the glitches of an archive."""
+    from glitchvae.archive import Archive
+    from glitchvae.archive.reencoding import count_events, encode_anew
+
+    search = ("triggers", "gps", "gwosc", "frametype", "times", "ifo", "channel")
+    if len(options["inputs"]) > 1 or any(options[name] for name in search) or archive is not None:
+        raise click.UsageError(
+            "An archive is encoded alone: without other inputs, --archive, or options of a search."
+        )
+    store = Archive(options["inputs"][0])
+    job = _job(options, store.path)
+    rows = count_events(store, job.checkpoint.digest)
+    if only_plan:
+        click.echo(f"{rows:,} rows of other models, their pictures at hand")
+        return
+    with progress_of(store.path.name, rows, "glitches") as report:
+        filled = encode_anew(store, job, progress=report)
+    _conclude([filled], store, options)
+
+
+def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -> None:
     """The table on stdout, files where asked for."""
     from glitchvae.embedding import Embeddings, write_embeddings
 
+    output, contact_sheet = options["output"], options["contact_sheet"]
+    archive.refresh_classes()
     known = sum(part.known for part in filled)
     parts = [part.rows for part in filled if part.rows is not None]
     if parts:
         rows = Embeddings.join(parts)
         _print_table(rows)
         if output is not None:
-            write_embeddings(output, rows)
+            shares = archive.probabilities(rows) if options["probabilities"] else None
+            write_embeddings(output, rows, shares)
         if contact_sheet is not None:
             _draw(archive, rows, contact_sheet)
     total = sum(map(len, parts))
@@ -235,6 +267,8 @@ def _print_table(rows: Embeddings) -> None:
 
     from rich.table import Table
 
+    from glitchvae.status import FLAGS, has_flag
+
     counts = Counter(zip(rows.class_name.tolist(), rows.status.tolist(), strict=True))
     classes = Counter(rows.class_name.tolist())
     statuses = Counter(rows.status.tolist())
@@ -246,6 +280,9 @@ def _print_table(rows: Embeddings) -> None:
         cells = (str(counts[name, status] or "") for status in statuses)
         table.add_row(name or "(no image)", str(number), *cells)
     print_table(table)
+    for word, meaning in FLAGS.items():
+        if marked := int(has_flag(rows.flags, word).sum()):
+            click.echo(f"{word}: {marked} of {len(rows)} glitches ({meaning})")
     if rows.label is not None and (labelled := rows.label != "").any():
         agreeing = int((rows.class_name == rows.label)[labelled].sum())
         click.echo(f"nearest class and label agree for {agreeing} of {labelled.sum()}")

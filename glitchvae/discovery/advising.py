@@ -12,7 +12,7 @@ SURE, LIKELY = 0.9, 0.5
 """Probabilities of a name from which a member looks known, or is more likely known than not."""
 
 TYPICAL = 0.9
-"""Novelty below which most members must lie for a group to be part of a known class."""
+"""Share of known events nearer to a class than most members, for a group of its own."""
 
 NEAR = 3.0
 """Distance between medoids, in the radius of the larger group, below which two may be one."""
@@ -41,7 +41,7 @@ def nearest_classes(
 def advise(
     number: int,
     groups: list[NDArray[np.float64]],
-    novelty: NDArray[np.float64],
+    novelty_p: NDArray[np.floating],
     nearest: tuple[tuple[str, float], ...],
     named: tuple[NDArray[np.object_], NDArray[np.floating]],
     *,
@@ -55,12 +55,12 @@ def advise(
     Args:
         number: Which of the groups.
         groups: Whitened codes of the members of every group, the medoid first.
-        novelty: Of the members of this one.
+        novelty_p: Of the members of this one.
         nearest: Known classes and distances.
         named: Class of each member and its probability, "" where it fits none.
         seed: Of the attempt to split.
     """
-    inside = float(np.mean(novelty < TYPICAL))
+    inside = float(np.mean(novelty_p > 1 - TYPICAL))
     if known := _known(*named):
         return known, (
             f"{1 - inside:.0%} of the members are more novel than {TYPICAL:.0%} of known events,"

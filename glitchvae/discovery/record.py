@@ -128,8 +128,6 @@ class Discovery:
 
     Attributes:
         embeddings: The N events, as they were given.
-        novelty: (N,) 0 = typical of a known class ... 1 =
-            unlike every one; NaN for events without a code.
         cluster: (N,) index into `candidates`, -1 for events of none.
         candidates: In the order of significance.
         known: Known classes that explain any event, the most frequent first.
@@ -141,7 +139,6 @@ class Discovery:
     """
 
     embeddings: Embeddings
-    novelty: NDArray[np.float64]
     cluster: NDArray[np.int64]
     candidates: tuple[Candidate, ...]
     known: tuple[KnownClass, ...]

@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 
 from glitchvae.archive.live import Live, months
 from glitchvae.classes.catalog import read_catalog
-from glitchvae.classes.novelty import Novelty
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.advising import advise, nearest_classes
 from glitchvae.discovery.audit import audit_labels
@@ -63,7 +62,6 @@ def discover(
     found = search(archive, known.background, settings, rng)
     report(1)
     stable = stabilities(archive, known.background, found, settings, rng, report)
-    novelty = Novelty.fit(prototypes, seed=settings.seed).novelty(embeddings.mean[rows])
     members = _members(archive, found)
     cluster = np.full(len(rows), -1)
     for number, own in enumerate(members):
@@ -71,10 +69,9 @@ def discover(
     labels = np.full(len(rows), "") if embeddings.label is None else embeddings.label[rows]
     return Discovery(
         embeddings=embeddings,
-        novelty=_spread(novelty, rows, len(embeddings), np.nan),
         cluster=_spread(cluster, rows, len(embeddings), -1),
         candidates=_candidates(
-            embeddings, prototypes, archive, rows, members, novelty, found, stable, settings, live
+            embeddings, prototypes, archive, rows, members, found, stable, settings, live
         ),
         known=_known_classes(embeddings, archive, rows, cluster, known.names, found, live),
         audit=audit_labels(archive.codes, labels, rows, settings.neighbours, rng),
@@ -106,7 +103,6 @@ def _candidates(
     archive: Sample,
     rows: NDArray[np.int64],
     members: list[NDArray[np.int64]],
-    novelty: NDArray[np.float64],
     found: SearchResult,
     stable: NDArray[np.float64],
     settings: DiscoverySettings,
@@ -121,7 +117,7 @@ def _candidates(
         advice, reason = advise(
             number,
             groups,
-            novelty[own],
+            embeddings.novelty_p[rows[own]],
             nearest,
             (names[rows[own]], embeddings.class_probability[rows[own]]),
             seed=settings.seed,

@@ -1,4 +1,5 @@
 from .encode import encode_spectrograms as encode_spectrograms
+from .encode import name_classes as name_classes
 from .inputs import Inputs as Inputs
 from .inputs import assign_triggers as assign_triggers
 from .inputs import open_inputs as open_inputs
@@ -36,6 +37,7 @@ __all__ = [
     "embed_strain",
     "encode_spectrograms",
     "from_arrow",
+    "name_classes",
     "open_inputs",
     "plan_embedding",
     "plan_encoding",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import torch
 from torch import Tensor
 
 from glitchvae.checkpoint import Checkpoint
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.embedding.record import UNCERTAINTIES, Embeddings
 from glitchvae.embedding.uncertainty import code_stability, latent_spread, view_agreement
 from glitchvae.models import Model, prepare
 from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.status import join_flags
 
 _FOUND = ("mean", "log_var", *UNCERTAINTIES)
 
@@ -47,18 +50,37 @@ def encode_spectrograms(
     usable = spectrograms.usable
     images = spectrograms.images[usable]
     found = _encode(images, checkpoint, device, batch_size, uncertainty=uncertainty)
-    names, probability, novelty = _classify(found["mean"], checkpoint)
     codes: dict[str, Any] = {name: _spread(values, usable) for name, values in found.items()}
-    return Embeddings(
+    unknown = np.full(len(usable), np.nan, np.float32)
+    rows = Embeddings(
         **spectrograms.event_columns(),
         **codes,
         imaging=spectrograms.imaging,
         sources=spectrograms.sources,
-        class_name=_spread(names, usable, blank=""),
-        class_probability=_spread(probability, usable),
-        novelty=_spread(novelty, usable),
+        class_name=np.full(len(usable), "", dtype=object),
+        class_probability=unknown,
+        novelty_p=unknown,
         model={"name": checkpoint.name, "digest": checkpoint.digest},
         configuration=configuration or {},
+    )
+    return rows if checkpoint.prototypes is None else name_classes(rows, checkpoint.prototypes)
+
+
+def name_classes(rows: Embeddings, prototypes: Prototypes) -> Embeddings:
+    """Rows with the classes and the novelty that prototypes give their codes.
+
+    Args:
+        rows: N events with the codes of the prototypes' model.
+        prototypes: Known classes, with the bands of their catalogue.
+    """
+    found = prototypes.classify(rows.mean, rows.f_max)
+    stored = [" ".join(set(text.split()) - {"extrapolated"}) for text in rows.flags]
+    return dataclasses.replace(
+        rows,
+        class_name=found.class_name,
+        class_probability=found.class_probability,
+        novelty_p=found.novelty_p,
+        flags=[join_flags(pair) for pair in zip(stored, found.flags, strict=True)],
     )
 
 
@@ -94,19 +116,8 @@ def _encode_batch(model: Model[Any], images: Tensor, uncertainty: bool) -> dict[
     return {name: value.float().cpu() for name, value in zip(_FOUND, found, strict=True)}
 
 
-def _classify(
-    codes: np.ndarray, checkpoint: Checkpoint
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nearest known class, its probability and the novelty; blank without prototypes."""
-    if checkpoint.prototypes is None or len(codes) == 0:
-        blank = np.full(len(codes), np.nan, np.float32)
-        return np.full(len(codes), "", dtype=object), blank, blank
-    names, probability, novelty = checkpoint.prototypes.classify(codes)
-    return np.asarray(names, dtype=object), probability, novelty
-
-
-def _spread(values: np.ndarray, usable: np.ndarray, blank: Any = np.nan) -> np.ndarray:
-    """`values` of the usable rows put in their places, `blank` in the others."""
-    spread = np.full((len(usable), *values.shape[1:]), blank, dtype=values.dtype)
+def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """`values` of the usable rows put in their places, NaN in the others."""
+    spread = np.full((len(usable), *values.shape[1:]), np.nan, dtype=values.dtype)
     spread[usable] = values
     return spread

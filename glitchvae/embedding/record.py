@@ -29,7 +29,8 @@ class Embeddings(ImagedEvents):
         log_var: (N, Z) logarithm of the posterior variance.
         class_name: (N,) nearest known class.
         class_probability: (N,) probability of that class.
-        novelty: (N,) 0 = typical ... 1 = unlike every known class.
+        novelty_p: (N,) share of known background events at least as far from all known
+            classes: small is novel. `extrapolated` among `flags`: fewer than 100 real ones.
         latent_spread: (N,) geometric mean of the posterior's standard deviations, in those
             of the prior: near 0 the image fixes the code, at 1 it says nothing.
         view_agreement: (N,) cosine of the code and the code without one view, mean over
@@ -41,12 +42,13 @@ class Embeddings(ImagedEvents):
     """
 
     schema: ClassVar[str] = "glitchvae.embeddings"
+    older_columns: ClassVar[tuple[str, ...]] = ("novelty", "named_at_embedding")
 
     mean: NDArray[np.float32] = column(np.float32)
     log_var: NDArray[np.float32] = column(np.float32)
     class_name: NDArray[np.object_] = column(str)
     class_probability: NDArray[np.float32] = column(np.float32)
-    novelty: NDArray[np.float32] = column(np.float32)
+    novelty_p: NDArray[np.float32] = column(np.float32)
     latent_spread: NDArray[np.float32] = column(np.float32, optional=True)
     view_agreement: NDArray[np.float32] = column(np.float32, optional=True)
     code_stability: NDArray[np.float32] = column(np.float32, optional=True)
@@ -65,6 +67,30 @@ class Embeddings(ImagedEvents):
                 expected="mean and log_var (N, Z)",
                 found=f"{self.mean.shape} and {self.log_var.shape}",
             )
+
+    @classmethod
+    def renewed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """With the columns of earlier versions, and of parts, as those of this one.
+
+        `novelty` of schema version 1 (1 = novel) was one less the p-value. A part of an archive
+        says what an event was named when it was embedded, and no more.
+        """
+        values = super().renewed(values)
+        older = values.pop("novelty", None)
+        if older is not None and "novelty_p" not in values:
+            values["novelty_p"] = 1.0 - np.asarray(older, dtype=np.float32)
+        named = values.pop("named_at_embedding", None)
+        if named is not None and "class_name" not in values:  # a part of an archive
+            unknown = np.full(len(named), np.nan, np.float32)
+            values |= {"class_name": named, "class_probability": unknown, "novelty_p": unknown}
+        return values
+
+    @property
+    def class_or_label(self) -> NDArray[np.object_]:
+        """(N,) what a person or a simulation says, else the nearest class: what rates count."""
+        if self.label is None:
+            return self.class_name
+        return np.where(self.label != "", self.label, self.class_name)
 
     @property
     def size(self) -> int:

@@ -9,12 +9,13 @@ no place for attributes, so the model is repeated in two columns.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -24,16 +25,29 @@ from glitchvae.errors import InputError
 from glitchvae.store import replacing
 
 CODES = ("mean", "log_var")
+FLAGS = "flags"
+"""A list of words in Parquet, sorted words between blanks elsewhere."""
 
 
-def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
+Probabilities = Mapping[str, np.ndarray]
+"""Probability (N,) of each class, by its name."""
+
+
+def write_embeddings(
+    path: str | Path, embeddings: Embeddings, probabilities: Probabilities | None = None
+) -> None:
     """Write in the format the suffix names: .h5, .hdf5, .parquet, .csv or .ecsv.
+
+    Args:
+        path: Where to.
+        embeddings: N rows.
+        probabilities: A column `p_<class>` more for each; readers of embeddings pass over them.
 
     Raises:
         InputError: another suffix.
         StorageError: the disk refused the write; an earlier file is untouched.
     """
-    _format(path)[1](path, embeddings)
+    _format(path)[1](path, embeddings, {f"p_{k}": v for k, v in (probabilities or {}).items()})
 
 
 def read_embeddings(path: str | Path) -> Embeddings:
@@ -48,7 +62,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
 def to_arrow(embeddings: Embeddings) -> pa.Table:
     """The record as an Arrow table, attributes in the schema's metadata."""
     columns = {
-        field.name: _arrow_column(value)
+        field.name: _words(value) if field.name == FLAGS else _arrow_column(value)
         for field in Embeddings.columns()
         if (value := getattr(embeddings, field.name)) is not None
     }
@@ -66,10 +80,16 @@ def from_arrow(table: pa.Table, where: object = None) -> Embeddings:
     return assemble(table, _attributes(metadata), where)
 
 
-def write_parquet(path: str | Path, embeddings: Embeddings) -> None:
-    """Write one Parquet file."""
+def write_parquet(path: str | Path, embeddings: Embeddings, more: Probabilities) -> None:
+    """Write one Parquet file, with more columns (N,)."""
     with replacing(path) as temporary:
-        pq.write_table(to_arrow(embeddings), temporary, compression="zstd")
+        pq.write_table(_with(to_arrow(embeddings), more), temporary, compression="zstd")
+
+
+def _with(table: pa.Table, more: Probabilities) -> pa.Table:
+    for name, values in more.items():
+        table = table.append_column(name, pa.array(np.asarray(values, dtype=np.float32)))
+    return table
 
 
 def read_parquet(path: str | Path) -> Embeddings:
@@ -113,8 +133,8 @@ def flat_table(embeddings: Embeddings) -> pa.Table:
     return pa.table(columns)
 
 
-def _write_csv(path: str | Path, embeddings: Embeddings) -> None:
-    table = flat_table(embeddings)
+def _write_csv(path: str | Path, embeddings: Embeddings, more: Probabilities) -> None:
+    table = _with(flat_table(embeddings), more)
     for key in ("name", "digest"):
         value = embeddings.model.get(key, "")
         table = table.append_column(f"model_{key}", pa.array([value] * len(table), pa.string()))
@@ -137,10 +157,10 @@ def _read_csv(path: str | Path) -> Embeddings:
     return assemble(table, {"model": model}, path)
 
 
-def _write_ecsv(path: str | Path, embeddings: Embeddings) -> None:
+def _write_ecsv(path: str | Path, embeddings: Embeddings, more: Probabilities) -> None:
     from astropy.table import Table
 
-    flat = flat_table(embeddings)
+    flat = _with(flat_table(embeddings), more)
     columns = {name: flat[name].to_numpy() for name in flat.column_names}
     table = Table(columns, meta=_metadata(embeddings))
     with replacing(path) as temporary:
@@ -164,12 +184,12 @@ def _read_hdf5(path: str | Path) -> Embeddings:
     return Embeddings.read(path)
 
 
-def _write_hdf5(path: str | Path, embeddings: Embeddings) -> None:
-    embeddings.write(path)
+def _write_hdf5(path: str | Path, embeddings: Embeddings, more: Probabilities) -> None:
+    embeddings.write(path, {name: np.asarray(v, np.float32) for name, v in more.items()})
 
 
 _Reader = Callable[[str | Path], Embeddings]
-_Writer = Callable[[str | Path, Embeddings], None]
+_Writer = Callable[[str | Path, Embeddings, Probabilities], None]
 _FORMATS: dict[str, tuple[_Reader, _Writer]] = {
     ".h5": (_read_hdf5, _write_hdf5),
     ".hdf5": (_read_hdf5, _write_hdf5),
@@ -208,6 +228,10 @@ def _metadata(embeddings: Embeddings) -> dict[str, str]:
     }
 
 
+def _words(texts: np.ndarray) -> pa.Array:
+    return pa.array([str(text).split() for text in texts], pa.list_(pa.string()))
+
+
 def _arrow_column(value: np.ndarray) -> pa.Array:
     if value.ndim == 1:
         return pa.array(value, pa.string() if value.dtype == object else None)
@@ -227,14 +251,23 @@ def assemble(table: pa.Table, attributes: dict[str, Any], where: object = None) 
         InputError: a column is missing.
     """
     values = dict(attributes)
+    for name in (*(f.name for f in Embeddings.columns()), *Embeddings.older_columns):
+        if name in table.column_names and name not in CODES:
+            values[name] = _values(table[name])
+    values = Embeddings.renewed(values)
     for field in Embeddings.columns():
         if field.name in CODES:
             values[field.name] = _codes(table, field.name, where)
-        elif field.name in table.column_names:
-            values[field.name] = table[field.name].to_numpy()
-        elif field.default is not None:
+        elif field.name not in values and field.default is not None:
             raise _missing(field.name, table, where)
     return Embeddings(**values)
+
+
+def _values(column: pa.ChunkedArray) -> np.ndarray:
+    """One number or text a row; a list of words becomes a text."""
+    if pa.types.is_list(column.type):
+        column = pc.binary_join(column, " ")
+    return column.to_numpy()
 
 
 def _codes(table: pa.Table, name: str, where: object) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from glitchvae.archive.known_classes import KnownClasses, known_classes
 from glitchvae.archive.live import Live
 from glitchvae.classes.user import catalog_path, previous_decision
 from glitchvae.discovery import Candidate, Discovery, DiscoverySettings, discover
+from glitchvae.embedding import name_classes
 from glitchvae.progress import Progress
 from glitchvae.report.writing import Vetoes, score_vetoes, write_report
 from glitchvae.triggers import Triggers
@@ -114,11 +114,10 @@ def discover_in(
         ModelError: the model of the codes is not here.
         CatalogError: the catalogue is damaged.
     """
-    gathered = gather(paths, model=model and Path(model).name)
     own = catalog_path(catalog, paths[0])
-    known = known_classes(checkpoint_of(gathered.events, model), own)
-    events = gathered.events
-    if known.added:  # the model knows other classes now than when it made the codes
-        events = dataclasses.replace(events, **known.prototypes.classify(events.mean)._asdict())
+    gathered = gather(paths, model=model and Path(model).name, catalog=own)
+    known = known_classes(checkpoint_of(gathered.events, model), own, gathered.archives)
+    # Files keep the classes of their day.
+    events = name_classes(gathered.events, known.prototypes)
     found = discover(events, known.prototypes, settings, live=live, progress=progress)
     return DiscoveryRun(discovery=found, gathered=gathered, known=known, catalog=own, target=target)

@@ -47,7 +47,7 @@ _TOOLTIP = """
   <img src="@picture" alt="" style="display: block; margin-bottom: 4px">
   <div style="color: @colour; font-weight: 600">@group</div>
   <div>@ifo · @time</div>
-  <div>SNR @snr{0.0} · @frequency{0} Hz · novelty @novelty{0.000}</div>
+  <div>SNR @snr{0.0} · @frequency{0} Hz · novelty_p @novelty_p{0.0000}</div>
   <div>nearest: @nearest · label: @label</div>
   <div style="color: #5c6675">@event</div>
 </div>
@@ -199,7 +199,7 @@ def _columns(
         "milliseconds": unix_milliseconds(events.gps[rows]),
         "snr": events.snr[rows],
         "frequency": events.peak_frequency[rows],
-        "novelty": discovery.novelty[rows],
+        "novelty_p": events.novelty_p[rows],
         "nearest": events.class_name[rows],
         "label": np.full(len(rows), "", dtype=object)
         if events.label is None

@@ -3,7 +3,7 @@
 ```
 report.html                    the page, which needs nothing else
 candidates.csv                 a line for each candidate
-events.csv                     a line for each event: its class, its candidate, its novelty
+events.csv                     a line for each event: its class, its candidate, its novelty_p
 labels.csv                     doubtful labels
 candidates/<name>.*            the events of each candidate: .h5, .csv, .ecsv, .xml.gz
 vetoes/<name>.*                segments: .xml.gz, .h5, and text for each detector
@@ -211,7 +211,7 @@ def _known(value: float) -> float | None:
 
 def _event_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
     events = discovery.embeddings
-    yield ("event_id", "gps", "ifo", "snr", "class_name", "candidate", "novelty", "status")
+    yield ("event_id", "gps", "ifo", "snr", "class_name", "candidate", "novelty_p", "status")
     names = [*(c.name for c in discovery.candidates), ""]
     for row in range(len(events)):
         yield (
@@ -221,7 +221,7 @@ def _event_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
             events.snr[row],
             events.class_name[row],
             names[discovery.cluster[row]],
-            discovery.novelty[row],
+            events.novelty_p[row],
             events.status[row],
         )
 

@@ -120,7 +120,8 @@ def _classified(
     prototypes = checkpoint.require_prototypes()
     starts = np.round(gps - imaging.block / 2)
     blocks = [strain.crop(start, start + imaging.block) for start in starts]
-    views = torch.from_numpy(image_strain(blocks, gps, imaging).views)
+    made = image_strain(blocks, gps, imaging)
+    views = torch.from_numpy(made.views)
     with torch.inference_mode():
         codes = checkpoint.model.encode(prepare(views)[0]).mean
-    return prototypes.classify(codes.numpy())
+    return prototypes.classify(codes.numpy(), np.full(len(codes), made.f_max))

@@ -79,7 +79,7 @@ def test_a_saved_model_comes_back(model, pictures, tmp_path):
     model.save(tmp_path / "copy")
     again = gv.load_model(tmp_path / "copy", device="cpu")
     np.testing.assert_array_equal(again.encode(pictures), model.encode(pictures))
-    assert again.card.digest == model.card.digest
+    assert again.card.code_digest == model.card.code_digest
     with pytest.raises(InputError, match="holds a run already"):
         model.save(tmp_path / "copy")
 

@@ -18,9 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from glitchvae.archive import Archive, archive_path, create_archive
 from glitchvae.archive.layout import PartName, name_part, parse_part
-from glitchvae.archive.parts import rows_between
 from glitchvae.archive.views import pack_views, unpack_views
-from glitchvae.classes.prototypes import Prototypes
 from glitchvae.embedding import Embeddings, read_embeddings
 from glitchvae.errors import ArchiveError, GlitchvaeError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE
@@ -34,7 +32,7 @@ FORK = multiprocessing.get_context("fork")  # a child that need not import every
 def make_embeddings(count, ifo="H1", start=START, *, size=8, model="one", seed=5, unusable=()):
     rng = np.random.default_rng(seed)
     gps = start + np.arange(count) * 1.0
-    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty")
+    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty_p")
     mean, log_var = rng.normal(size=(2, count, size))
     status = np.full(count, "ok", dtype=object)
     status[list(unusable)] = "gap"
@@ -72,9 +70,10 @@ def archive(tmp_path):
 def same(one, other):
     """Whether two records hold the same rows, NaN equal to NaN."""
     assert list(one.event_id) == list(other.event_id)
-    for name in ("gps", "snr", "mean", "log_var", "novelty", "class_probability"):
+    for name in ("gps", "snr", "mean", "log_var"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert list(one.status) == list(other.status)
+    assert list(one.class_name) == list(other.class_name)
     return True
 
 
@@ -691,55 +690,3 @@ def test_many_parts(archive):
         archive.append(make_embeddings(4, start=START + 100 * number, seed=number))
     assert archive.info().parts == 15
     assert len(archive.embeddings()) == 60
-
-
-class TestClassify:
-    """Classes that a model gives later."""
-
-    CODES = np.random.default_rng(0).normal(size=(80, 8)) + np.repeat([[0], [5]], 40, axis=0)
-    LATER = Prototypes.fit(CODES, np.repeat(np.array(["Koi_Fish", "Whistle"], object), 40))
-
-    def test_readers_see_them_and_parts_keep_the_first(self, archive):
-        rows = make_embeddings(20, unusable=(3,))
-        archive.append(rows)
-        (part,) = (archive.path / "parts").glob("*.parquet")
-        before = part.read_bytes()
-        counts = archive.classify(self.LATER)
-        expected = self.LATER.classify(rows.mean)
-        found = archive.embeddings()
-        for name, values in expected._asdict().items():
-            kept = np.where(rows.usable, values, getattr(rows, name))
-            np.testing.assert_array_equal(getattr(found, name), kept)
-        assert sum(counts.values()) == 19
-        assert {was for was, _ in counts} == {"Blip"}
-        assert part.read_bytes() == before
-
-    def test_a_job_that_comes_back_sees_them(self, archive):
-        rows = make_embeddings(6)
-        archive.append(rows)
-        archive.classify(self.LATER)
-        origin = (rows.model_digest, rows.imaging_digest)
-        found = rows_between(archive.path, "H1", START, START + 9, origin, set(rows.event_id))
-        np.testing.assert_array_equal(found.class_name, archive.embeddings().class_name)
-        assert "Blip" not in found.class_name
-
-    def test_another_model_keeps_its_own(self, archive):
-        archive.append(make_embeddings(5, model="one"))
-        archive.append(make_embeddings(5, model="two", seed=6))
-        archive.classify(self.LATER, model="one")
-        assert set(archive.embeddings(model="two").class_name) == {"Blip"}
-
-    def test_events_that_come_later_keep_the_class_they_come_with(self, archive):
-        archive.append(make_embeddings(5))
-        archive.classify(self.LATER)
-        archive.append(make_embeddings(5, start=START + 100))
-        assert list(archive.embeddings().class_name[5:]) == ["Blip"] * 5
-
-    def test_a_damaged_table_costs_its_classes_only(self, archive):
-        archive.append(make_embeddings(5))
-        archive.classify(self.LATER)
-        (path,) = archive.path.glob("classes-*.parquet")
-        path.write_bytes(b"nothing")
-        assert set(archive.embeddings().class_name) == {"Blip"}
-        (problem,) = archive.verify()
-        assert path.name in problem

@@ -28,7 +28,7 @@ def make_embeddings(count, *, start=START, status="ok"):
         "q",
         "duration",
         "bandwidth",
-        "novelty",
+        "novelty_p",
         "f_max",
         "block_duration",
         "class_probability",

@@ -79,7 +79,7 @@ def events_of(codes, labels, rng) -> Embeddings:
         log_var=np.zeros_like(codes),
         class_name=labels,
         class_probability=np.ones(count),
-        novelty=np.zeros(count),
+        novelty_p=np.zeros(count),
         f_max=np.full(count, 2048.0),
         block_duration=np.full(count, 64.0),
         status=np.full(count, "ok", dtype=object),

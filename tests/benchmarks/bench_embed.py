@@ -105,7 +105,7 @@ def search(folder: Path) -> dict[str, float]:
         "duration",
         "bandwidth",
         "class_probability",
-        "novelty",
+        "novelty_p",
     )
     archive = create_archive(folder / "archive")
     mean = rng.normal(size=(EVENTS, SIZE)).astype(np.float32)

@@ -17,7 +17,7 @@ from glitchvae.checkpoint import load_checkpoint
 from glitchvae.dataset import stream_images
 from glitchvae.embedding import UNCERTAINTIES, Embeddings, encode_spectrograms
 
-HIGH_IS_SURE = {"latent_spread": -1, "novelty": -1}
+HIGH_IS_SURE = {"latent_spread": -1, "novelty_p": -1}
 
 
 def main():
@@ -32,7 +32,7 @@ def main():
     print(f"{len(codes)} events, {right.mean():.1%} named rightly")
     print(f"{1e3 * seconds[0]:.1f} ms of CPU an event, with uncertainty {1e3 * seconds[1]:.1f} ms")
     print("column              5 %, median, 95 %      AUC    right by quarter, least sure first")
-    for name in (*UNCERTAINTIES, "class_probability", "novelty"):
+    for name in (*UNCERTAINTIES, "class_probability", "novelty_p"):
         values = getattr(codes, name)
         sure = HIGH_IS_SURE.get(name, 1) * values
         quarters = [f"{right[q].mean():.2f}" for q in np.array_split(np.argsort(sure), 4)]

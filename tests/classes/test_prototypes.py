@@ -29,7 +29,7 @@ def test_events_are_given_the_class_they_lie_near(prototypes, rng):
     codes, labels = events(rng)
     found = prototypes.classify(codes)
     assert np.mean(found.class_name == labels) > 0.97
-    assert found.class_probability.dtype == found.novelty.dtype == np.float32
+    assert found.class_probability.dtype == found.novelty_p.dtype == np.float32
     assert ((found.class_probability >= 1 / 3) & (found.class_probability <= 1)).all()
 
 
@@ -72,19 +72,74 @@ def test_the_metric_that_is_kept_makes_held_out_classes_likelier(rng, spread):
 def test_novelty_does_not_depend_on_the_learnt_metric(prototypes, rng):
     codes, _ = events(rng)
     other = dataclasses.replace(prototypes, metric=rng.normal(size=(3, 3)))
-    np.testing.assert_array_equal(prototypes.classify(codes).novelty, other.classify(codes).novelty)
+    np.testing.assert_array_equal(
+        prototypes.classify(codes).novelty_p, other.classify(codes).novelty_p
+    )
 
 
-def test_novelty_of_known_events_is_uniform_and_of_far_ones_one(prototypes, rng):
-    known = prototypes.classify(events(rng, count=300)[0]).novelty
+def test_novelty_of_known_events_is_uniform_and_of_far_ones_at_its_floor(prototypes, rng):
+    known = prototypes.classify(events(rng, count=300)[0]).novelty_p
     assert np.mean(known) == pytest.approx(0.5, abs=0.1)
     far = prototypes.classify(np.full((1, 3), 40.0))
-    assert far.novelty[0] == 1
+    assert far.novelty_p[0] == np.float32(1 / (90 + 1))  # of 90 held-out events
 
 
-def test_novelty_grows_with_the_distance(prototypes):
+def test_novelty_is_a_rank_among_known_events(rng):
+    """Against a count, and never more optimistic than its level (Phipson and Smyth 2010)."""
+    prototypes = Prototypes.fit(*events(rng), held_out=events(rng))
+    background = events(rng, count=40)[0]
+    ranked = prototypes.with_background(background)
+    codes = events(rng, count=500, spread=1.0)[0]
+    whitened = [c @ ranked.whitener for c in (background, codes, ranked.centres)]
+    far = [np.linalg.norm(w[:, None] - whitened[2], axis=2).min(axis=1) for w in whitened[:2]]
+    counted = np.array([(np.sum(far[0] >= d) + 1) / 121 for d in far[1]])
+    found = ranked.classify(codes).novelty_p
+    np.testing.assert_allclose(found, counted, rtol=1e-6)
+    assert found.min() >= np.float32(1 / 121)
+    for level in (0.05, 0.2, 0.5):
+        assert np.mean(found <= level) == pytest.approx(level, abs=0.11)
+
+
+def test_novelty_without_real_events_behind_it_is_extrapolated(prototypes, rng, tmp_path):
+    codes = np.vstack([events(rng)[0], np.full((1, 3), np.nan)])
+    assert prototypes.background_events_real == 0
+    assert list(prototypes.classify(codes).flags) == ["extrapolated"] * 90 + [""]
+    assert set(prototypes.with_background(events(rng, 33)[0]).classify(codes).flags[:-1]) == {
+        "extrapolated"
+    }
+    enough = prototypes.with_background(events(rng, 34)[0])
+    enough.save(tmp_path / "head.safetensors")
+    again = Prototypes.load(tmp_path / "head.safetensors")
+    assert again.background_events_real == 102
+    assert set(again.classify(codes).flags) == {""}
+    with pytest.raises(InputError, match="background"):
+        prototypes.with_background(np.zeros((3, 2)))
+
+
+def test_a_class_above_the_image_is_not_named(prototypes):
+    banded = dataclasses.replace(prototypes, bands={"Whistle": (500.0, 2000.0)})
+    codes = np.array([[0.0, 3.5, 0.0]] * 4)
+    f_max = np.array([323.0, 500.0, 501.0, np.nan])
+    found = banded.classify(codes, f_max)
+    assert found.class_name.tolist() == ["Blip", "Blip", "Whistle", "Whistle"]
+    np.testing.assert_array_equal(found.probabilities[:2, 2], 0)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1)
+    # What the class had goes to the others in their proportions.
+    whole = prototypes.probabilities(codes[:1])[0, :2]
+    np.testing.assert_allclose(found.probabilities[0, :2], whole / whole.sum())
+    np.testing.assert_array_equal(found.novelty_p, prototypes.classify(codes).novelty_p)
+
+
+def test_an_image_below_every_class_gets_no_name(prototypes):
+    banded = dataclasses.replace(prototypes, bands=dict.fromkeys(MEANS, (500.0, 2000.0)))
+    found = banded.classify(np.zeros((1, 3)), np.array([323.0]))
+    assert found.class_name.tolist() == [""]
+    assert np.isnan(found.class_probability).all()
+
+
+def test_novelty_p_falls_with_the_distance(prototypes):
     line = np.stack([np.linspace(0, -10, 20), np.zeros(20), np.zeros(20)], axis=1)
-    assert (np.diff(prototypes.classify(line).novelty[3:]) >= 0).all()
+    assert (np.diff(prototypes.classify(line).novelty_p[3:]) <= 0).all()
 
 
 def test_how_often_a_class_occurs_does_not_move_the_border(rng):
@@ -99,7 +154,7 @@ def test_unusable_codes_stay_empty(prototypes):
     codes[1, 2] = np.nan
     found = prototypes.classify(codes)
     assert found.class_name.tolist() == ["Blip", "", "Blip"]
-    assert np.isnan(found.novelty).tolist() == [False, True, False]
+    assert np.isnan(found.novelty_p).tolist() == [False, True, False]
     assert np.isnan(found.class_probability[1])
 
 
@@ -117,7 +172,7 @@ def test_probabilities_of_all_classes_have_the_best_one_s(prototypes, rng):
 
 
 def test_no_codes_are_no_classes(prototypes):
-    assert [len(column) for column in prototypes.classify(np.empty((0, 3)))] == [0, 0, 0]
+    assert {len(column) for column in prototypes.classify(np.empty((0, 3)))} == {0}
 
 
 def test_unlabelled_and_unusable_rows_are_left_out_of_the_fit(rng):
@@ -135,7 +190,7 @@ def test_a_fifth_is_kept_back_where_nothing_is_held_out(rng):
     codes, labels = events(rng, count=100)
     prototypes = Prototypes.fit(codes, labels)
     found = prototypes.classify(events(rng)[0])
-    assert np.mean(found.novelty) == pytest.approx(0.5, abs=0.12)
+    assert np.mean(found.novelty_p) == pytest.approx(0.5, abs=0.12)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -203,14 +258,15 @@ def test_a_class_that_is_added_explains_its_events(rng, kept):
     if not kept:
         prototypes = dataclasses.replace(prototypes, reference=None, reference_owners=None)
     new = rng.normal((20, 20, 0), 1.0, (30, 3))
-    assert (prototypes.classify(new).novelty == 1).all()
+    assert (prototypes.classify(new).novelty_p == prototypes.classify(new).novelty_p.min()).all()
+    assert prototypes.classify(new).novelty_p[0] < 0.05
     grown = prototypes.with_class("Ripple", np.vstack([new, np.full(3, np.nan)]))
     assert grown.names == ("Blip", "Ripple", "Tomte", "Whistle")
     assert set(grown.classify(new).class_name) == {"Ripple"}
-    assert np.median(grown.classify(new).novelty) < 0.9
+    assert np.median(grown.classify(new).novelty_p) > 0.1
     before, after = prototypes.classify(codes), grown.classify(codes)
     assert (before.class_name == after.class_name).all()
-    np.testing.assert_array_equal(before.novelty, after.novelty)
+    np.testing.assert_array_equal(before.novelty_p, after.novelty_p)
     if kept:
         assert np.sum(grown.reference_owners == 1) == 30
         assert np.sum(grown.reference_owners == 3) == np.sum(prototypes.reference_owners == 2)

@@ -5,7 +5,6 @@ import pytest
 from click.testing import CliRunner
 
 from glitchvae.archive import create_archive
-from glitchvae.checkpoint import load_checkpoint
 from glitchvae.classes.catalog import Evidence
 from glitchvae.cli import main
 from glitchvae.discovery import decisions as review
@@ -16,7 +15,7 @@ from glitchvae.embedding import Embeddings, read_embeddings
 @pytest.fixture
 def archive(tmp_path, rng):
     count = 5
-    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty", "f_max")
+    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty_p", "f_max")
     archive = create_archive(tmp_path / "archive")
     archive.append(
         Embeddings(
@@ -81,67 +80,6 @@ def test_no_archive(tmp_path, command):
     assert "not an archive" in result.output
 
 
-@pytest.fixture
-def of_a_model(tmp_path, tiny_model, rng):
-    """An archive of codes of a model that is there, with classes the model would not give."""
-    checkpoint = load_checkpoint(tiny_model)
-    count, size = 6, sum(checkpoint.model.layers)
-    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty", "f_max")
-    apart = np.where(np.arange(count) < 3, 9.0, 0.0)[:, None]
-    rows = Embeddings(
-        event_id=[f"event{n}" for n in range(count)],
-        gps=1000.0 + np.arange(count),
-        ifo=["H1"] * count,
-        **{name: rng.uniform(8, 20, count) for name in columns},
-        mean=apart + rng.normal(size=(count, size)),
-        log_var=rng.normal(size=(count, size)),
-        class_name=["Nonesuch"] * count,
-        class_probability=np.full(count, 0.5),
-        block_duration=np.full(count, 8.0),
-        status=["ok"] * count,
-        model={"name": "tiny", "digest": checkpoint.digest},
-    )
-    archive = create_archive(tmp_path / "archive")
-    archive.append(rows)
-    return archive
-
-
-def test_classify_names_glitches_anew(of_a_model, tiny_model):
-    result = run("classify", "--model", tiny_model, archive=of_a_model)
-    assert result.exit_code == 0, result.output
-    assert "6 of 6 glitches have another class now" in result.stdout
-    rows = of_a_model.embeddings()
-    expected = load_checkpoint(tiny_model).prototypes.classify(rows.mean)
-    np.testing.assert_array_equal(rows.class_name, expected.class_name)
-    np.testing.assert_array_equal(rows.novelty, expected.novelty)
-    assert "0 of 6" in run("classify", "--model", tiny_model, archive=of_a_model).stdout
-
-
-def test_classify_knows_an_accepted_class(of_a_model, tiny_model, tmp_path):
-    rows = of_a_model.embeddings()
-    evidence = Evidence(
-        model=rows.model_digest,
-        events=3,
-        medoid="event0",
-        p_value=1e-6,
-        stability=0.9,
-        expected_per_month=0.0,
-        nearest=("Blip",),
-    )
-    members = rows.take(np.arange(3))
-    review.write_draft(
-        tmp_path / "own" / "candidates", draft_card("Pearls", members, evidence), members
-    )
-    review.accept(tmp_path / "own", "Pearls", review.decide("accepted", "A. Name"))
-    result = run(
-        "classify", "--model", tiny_model, "--catalog", tmp_path / "own", archive=of_a_model
-    )
-    assert result.exit_code == 0, result.output
-    assert "known from your catalogue: Pearls" in result.stderr
-    names = of_a_model.embeddings().class_name
-    assert [name == "Pearls" for name in names] == [True] * 3 + [False] * 3
-
-
 def test_label_by_any_spelling_of_a_class(archive):
     result = run("label", "event1", "koi-fish", archive=archive)
     assert result.exit_code == 0, result.output
@@ -184,9 +122,3 @@ def test_label_what_is_not_there(archive, arguments, message):
     assert result.exit_code == 1
     assert message in result.stderr
     assert not (archive.path / "labels.csv").exists()
-
-
-def test_classify_without_the_model(archive):
-    result = run("classify", archive=archive)
-    assert result.exit_code == 1
-    assert "the model of these codes" in result.output

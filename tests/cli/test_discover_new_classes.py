@@ -46,7 +46,7 @@ def make_events(model, counts=(60, 60, 60, 40), seed=3):
         mean=codes,
         log_var=np.zeros_like(codes),
         status=["ok"] * count,
-        **checkpoint.prototypes.classify(codes)._asdict(),
+        **checkpoint.prototypes.classify(codes).columns(),
         model={"name": "tiny", "digest": checkpoint.digest},
         imaging={"name": "light"},
     )

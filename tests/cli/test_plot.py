@@ -46,7 +46,7 @@ def archive(spectrograms, tmp_path):
         log_var=np.zeros((4, 2)),
         class_name=spectrograms.label,
         class_probability=np.ones(4),
-        novelty=np.zeros(4),
+        novelty_p=np.zeros(4),
         model={"name": "fake", "digest": "0" * 64},
     )
     archive = create_archive(tmp_path / "archive")

@@ -45,7 +45,7 @@ def embeddings_of(codes, labels, rng, **changes):
         "log_var": np.zeros_like(codes),
         "class_name": np.full(count, "Blip", object),
         "class_probability": np.full(count, 0.4),
-        "novelty": np.zeros(count),
+        "novelty_p": np.zeros(count),
         "f_max": np.full(count, 2048.0),
         "block_duration": np.full(count, 64.0),
         "status": np.full(count, "ok", object),
@@ -63,11 +63,12 @@ def prototypes():
 
 
 @pytest.fixture(scope="session")
-def with_new():
+def with_new(prototypes):
     """600 known events in other proportions than the prototypes', and 60 of a new class."""
     rng = np.random.default_rng(6)
     codes, labels = draw(rng, {"Blip": 400, "Tomte": 150, "Whistle": 50, "New": 60})
-    return embeddings_of(codes, labels, rng)
+    novelty_p = prototypes.classify(codes).novelty_p
+    return embeddings_of(codes, labels, rng, novelty_p=novelty_p)
 
 
 @pytest.fixture(scope="session")

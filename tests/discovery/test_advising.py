@@ -8,13 +8,13 @@ from glitchvae.discovery.advising import advise
 NEAREST = (("Low_Frequency_Lines", 12.0), ("Scattered_Light", 15.0))
 
 
-def advice_on(names, probability, *, novelty=0.99, groups=None, number=0):
+def advice_on(names, probability, *, novelty_p=0.01, groups=None, number=0):
     count = len(names)
     own = np.random.default_rng(1).normal(size=(count, 4))
     return advise(
         number,
         groups or [own],
-        np.full(count, novelty),
+        np.full(count, novelty_p),
         NEAREST,
         (np.array(names, dtype=object), np.array(probability, dtype=np.float32)),
         seed=0,
@@ -53,5 +53,5 @@ def test_a_known_class_is_not_merged_with_what_lies_near():
 
 
 def test_typical_members_are_a_sub_class_where_names_are_unsure():
-    advice, _ = advice_on(["Koi_Fish"] * 20, [0.4] * 20, novelty=0.3)
+    advice, _ = advice_on(["Koi_Fish"] * 20, [0.4] * 20, novelty_p=0.7)
     assert advice == "sub-class of Low_Frequency_Lines"

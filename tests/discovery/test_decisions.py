@@ -41,7 +41,7 @@ def events(digest, count=30, seed=2):
         "q",
         "duration",
         "bandwidth",
-        "novelty",
+        "novelty_p",
         "class_probability",
         "f_max",
         "block_duration",

@@ -30,7 +30,7 @@ def make_events(count, rng, *, timed=True, size=6):
         log_var=np.zeros_like(mean),
         class_name=names,
         class_probability=np.full(count, 0.9),
-        novelty=np.where(group == 3, 0.99, 0.4),
+        novelty_p=np.where(group == 3, 0.01, 0.6),
         f_max=np.full(count, 2048.0),
         block_duration=np.full(count, 64.0),
         status=["ok"] * (count - 2) + ["gap"] * 2,
@@ -91,7 +91,6 @@ def make_discovery(count=60, *, timed=True, searched=True, seed=1):
     ]
     return Discovery(
         embeddings=events,
-        novelty=events.novelty.astype(float),
         cluster=np.where(group == 3, 0, -1),
         candidates=(candidate,),
         known=tuple(classes),

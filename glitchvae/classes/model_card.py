@@ -1,0 +1,227 @@
+"""What a model is: its card, and beside it the head that names classes.
+
+A model's folder holds weights, a card and, where labels were known, a head: prototypes of
+the classes. Weights alone decide what codes are; a head may change under the same codes.
+Reading card and head needs no torch: whoever has codes and a head has classes.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from glitchvae import __version__, resources
+from glitchvae.classes.prototypes import Prototypes
+from glitchvae.config import Settings, parse
+from glitchvae.errors import ConfigError, InputError, ModelError
+from glitchvae.store import digest, replacing
+
+FORMAT_VERSION = 1
+WEIGHTS, CARD, PROTOTYPES = "weights.safetensors", "card.toml", "prototypes.safetensors"
+_PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
+
+
+class DataCard(Settings):
+    """What a model was trained on."""
+
+    digest: str
+    description: str = ""
+    events: int = Field(default=0, ge=0)
+
+
+class ModelCard(Settings):
+    """What a checkpoint holds and where it comes from.
+
+    `shortfalls` says in sentences what the training fell short of: a schedule that was not
+    finished, a target that was missed, a code that says nothing.
+    """
+
+    format_version: int = FORMAT_VERSION
+    architecture: str
+    model: dict[str, Any]
+    latent_size: int
+    imaging: tuple[dict[str, Any], ...] = ()
+    objective: dict[str, Any]
+    steps: int
+    seed: int
+    training: dict[str, Any] = Field(default_factory=dict)
+    data: DataCard
+    figures: dict[str, float] = Field(default_factory=dict)
+    shortfalls: tuple[str, ...] = ()
+    glitchvae_version: str = __version__
+    weights_digest: str = ""
+    prototypes_digest: str = ""
+
+    @property
+    def code_digest(self) -> str:
+        """Identity of everything that determines the code of an image: weights and network."""
+        keys = {"architecture", "model", "weights_digest"}
+        return digest(self.model_dump(mode="json", include=keys))
+
+    @property
+    def older_digest(self) -> str:
+        """What earlier versions called a model by: codes and head together."""
+        keys = {"architecture", "model", "weights_digest", "prototypes_digest"}
+        return digest(self.model_dump(mode="json", include=keys))
+
+    def made(self, model_digest: str) -> bool:
+        """Whether codes that name this digest are of the model."""
+        return model_digest in {self.code_digest, self.older_digest}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What names the codes of a model, without its weights.
+
+    Attributes:
+        card: Of the model.
+        prototypes: Known classes; None of a model that knows none.
+    """
+
+    card: ModelCard
+    prototypes: Prototypes | None
+
+
+def read_head(folder: str | Path) -> Head:
+    """Card and prototypes in a folder, which may lack the weights.
+
+    Raises:
+        ModelError: no card, or one of the two is damaged.
+    """
+    card = read_card(folder)
+    return Head(card=card, prototypes=read_prototypes(folder, card))
+
+
+def read_prototypes(folder: str | Path, card: ModelCard) -> Prototypes | None:
+    """The prototypes that belong to a card, None where it has none.
+
+    Raises:
+        ModelError: missing, damaged, or not those of the card.
+    """
+    if not card.prototypes_digest:
+        return None
+    check_digest(Path(folder) / PROTOTYPES, card.prototypes_digest)
+    return Prototypes.load(Path(folder) / PROTOTYPES)
+
+
+def copy_head(source: str | Path, target: str | Path) -> None:
+    """Copy card and prototypes; the card goes last, so that a folder with a card is complete.
+
+    Raises:
+        StorageError: the disk refused the write.
+    """
+    for name in (PROTOTYPES, CARD):
+        if (Path(source) / name).is_file():
+            with replacing(Path(target) / name) as temporary:
+                temporary.write_bytes((Path(source) / name).read_bytes())
+
+
+def read_card(folder: str | Path) -> ModelCard:
+    """The card of a checkpoint folder.
+
+    Raises:
+        ModelError: no card, not TOML, another format version, or a bad entry.
+    """
+    path = Path(folder) / CARD
+    refuse_pickle(Path(folder))
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(
+            "no model here",
+            where=folder,
+            expected=f"{WEIGHTS} and {CARD}",
+            found=sorted(p.name for p in Path(folder).iterdir()),
+            remedy="A run that was stopped early is finished by `glitchvae train --resume`.",
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError("the model card cannot be read", where=path, found=error) from error
+    if values.get("format_version") != FORMAT_VERSION:
+        raise ModelError(
+            "a checkpoint of another format",
+            where=path,
+            expected=f"version {FORMAT_VERSION}",
+            found=values.get("format_version"),
+            remedy="Use the glitchvae that wrote it.",
+        )
+    try:
+        return parse(ModelCard, values, where=path)
+    except ConfigError as error:
+        raise ModelError(f"the model card is damaged: {error.problem}", where=path) from error
+
+
+def find_model(name_or_folder: str | Path) -> Path:
+    """The folder of a model: one that is named, or a shipped one.
+
+    Raises:
+        ModelError: there is none.
+    """
+    folder = Path(name_or_folder)
+    if folder.is_dir():
+        return folder.resolve()
+    if folder.is_file():
+        refuse_pickle(folder)
+        raise ModelError("a file", where=folder, expected="the folder of a checkpoint")
+    if folder.name == str(name_or_folder):
+        try:
+            return resources.data(f"models/{name_or_folder}")
+        except InputError as error:
+            raise ModelError(
+                f"no model {str(name_or_folder)!r}",
+                expected="a shipped model or a folder",
+                found=f"shipped: {error.found or 'none'}",
+            ) from error
+    raise ModelError("no such folder", where=folder, expected="the folder of a checkpoint")
+
+
+def shipped_cards() -> Iterator[ModelCard]:
+    """The cards of the models that are shipped."""
+    for path in sorted(resources.data("models").glob(f"*/{CARD}")):
+        yield read_card(path.parent)
+
+
+def refuse_pickle(path: Path) -> None:
+    """Reject what torch or pickle wrote: opening it would run code stored inside."""
+    if path.is_dir() and (path / WEIGHTS).is_file():
+        path = path / WEIGHTS
+    files = path.iterdir() if path.is_dir() else [path]
+    for file in files:
+        if file.is_file() and (file.suffix in _PICKLE_SUFFIXES or _starts_like_pickle(file)):
+            raise ModelError(
+                "a pickled model, which could run code when opened, is refused",
+                where=file,
+                expected=f"{WEIGHTS} beside {CARD}",
+                remedy="Save its weights with safetensors or train it with `glitchvae train`.",
+            )
+
+
+def _starts_like_pickle(file: Path) -> bool:
+    with file.open("rb") as stream:
+        start = stream.read(9)
+    # Safetensors begin with the length of their header in eight bytes, of which the first may
+    # be a pickle's first.
+    return start.startswith(_PICKLE_STARTS) and start[4:] != b"\0\0\0\0{"
+
+
+def check_digest(path: Path, expected: str) -> None:
+    """Make sure that a file of a model is the one its card describes.
+
+    Raises:
+        ModelError: it is missing or another.
+    """
+    if not path.is_file():
+        raise ModelError("a part of the checkpoint is missing", where=path)
+    if digest(path) != expected:
+        raise ModelError(
+            "damaged, or not the file its card describes",
+            where=path,
+            expected=f"SHA-256 {expected[:12]}…",
+            found=f"{digest(path)[:12]}…",
+            remedy="Fetch it again, or finish the run with `glitchvae train --resume`.",
+        )
