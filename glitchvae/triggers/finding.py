@@ -203,10 +203,11 @@ def _search(
         events = cluster_tiles(tiles, floor=floor)
         events |= {"ifo": np.full(len(events["gps"]), ifo, dtype=object)}
         wanted = (events["snr"] >= snr) & _inside(events["gps"], span_of(cell), within)
+        columns = {name: values[wanted] for name, values in events.items()}
         own = examined(cell)
         yield SearchedCell(
             span=span_of(cell),
-            triggers=triggers_from({name: v[wanted] for name, v in events.items()}, search=settings),
+            triggers=triggers_from(columns, search=settings),
             covered=_of(own.covered, within),
             searched=_of(own.searched, within),
             marks=own.marks,
