@@ -32,6 +32,19 @@ class LiveTime(dict[str, segmentlist]):
         super().__init__(stretches or {})
         self.snr = snr
 
+    def joined(self, other: LiveTime) -> LiveTime:
+        """Both together, at the larger threshold."""
+        ifos = sorted({*self, *other})
+        return LiveTime(
+            {ifo: self.get(ifo, segmentlist()) | other.get(ifo, segmentlist()) for ifo in ifos},
+            snr=float(np.fmax(self.snr, other.snr)),
+        )
+
+
+def spell(seconds: float) -> str:
+    """A length of time for people: seconds under an hour, else hours."""
+    return f"{seconds:,.1f} s" if seconds < 3600 else f"{seconds / 3600:,.2f} h"
+
 
 def hours(live: Live, ifo: str) -> float:
     """Live hours of a detector, NaN where unknown."""
