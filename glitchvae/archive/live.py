@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from igwn_segments import segmentlist
 from numpy.typing import NDArray
-from scipy import stats
 
 Live = Mapping[str, segmentlist]
 """Stretches that were searched, by detector."""
@@ -80,6 +79,8 @@ def drift(gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live) -> flo
     a constant rate makes uniform (Kolmogorov-Smirnov). Events that come in bursts count
     as change.
     """
+    from scipy import stats  # slow, and live time alone needs none of it
+
     passed = np.concatenate(
         [[], *(_passed(gps[ifo == name], live[name]) for name in set(ifo) if name in live)]
     )
