@@ -19,6 +19,7 @@ one. What stands in a file that cannot be read is unknown, and is named.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
@@ -266,11 +268,13 @@ def read_table(
     """
     problem = "the ledger cannot be read"
     with reading(path, problem, kind=ArchiveError, remedy=_REMEDY):
-        schema = pq.read_schema(path)
-        name = _kind(schema, path)
-        kept = None if columns is None else [c for c in columns if c in SCHEMAS[name].names]
-        table = pq.read_table(path, columns=kept, filters=where, use_threads=False, schema=None)
-        table.validate(full=True)
+        with pq.ParquetFile(path) as file:
+            name = _kind(file.schema_arrow, path)
+            kept = None if columns is None else [c for c in columns if c in SCHEMAS[name].names]
+            table = None if where else file.read(kept, use_threads=False)
+        if table is None:
+            table = pq.read_table(path, columns=kept, filters=where, use_threads=False)
+        table.validate(full=columns is None)
         if any(table[c].null_count for c in table.column_names):
             raise ArchiveError(problem, where=path, found="rows with missing values")
         for column in {"examined", "covered", "searched", "embedded"} & set(table.column_names):
@@ -370,6 +374,28 @@ def _rows(path: Path) -> int:
         return _LARGE
 
 
+class _ByThreshold(dict[str, dict[tuple[str, float], NDArray[np.float64]]]):
+    """Disjoint stretches (S, 2) of a column by detector and threshold, read when asked for."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self._ledger = ledger
+
+    def __missing__(self, column: str) -> dict[tuple[str, float], NDArray[np.float64]]:
+        found: dict[tuple[str, float], list[NDArray[np.float64]]] = {}
+        for _, table in self._ledger._tables("searched", ["ifo", "snr", column]):
+            keys = table.select(["ifo", "snr"]).group_by(["ifo", "snr"]).aggregate([])
+            for ifo, snr in zip(keys["ifo"].to_pylist(), keys["snr"].to_pylist(), strict=True):
+                own = table
+                if len(keys) > 1:
+                    own = table.filter((pc.field("ifo") == ifo) & (pc.field("snr") == snr))
+                found.setdefault((ifo, snr), []).append(_edges(own[column]))
+        self[column] = {
+            key: coalesce(np.concatenate(edges)) for key, edges in sorted(found.items())
+        }
+        return self[column]
+
+
 @dataclass(frozen=True)
 class Ledger:
     """What an archive says of the strain that was searched.
@@ -383,7 +409,7 @@ class Ledger:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is known to have been searched: live time is unknown then."""
-        return not self._searched
+        return not self._by_threshold["searched"]
 
     @cached_property
     def problems(self) -> tuple[ArchiveError, ...]:
@@ -398,7 +424,7 @@ class Ledger:
 
     def thresholds(self, ifo: str | None = None) -> tuple[float, ...]:
         """The thresholds that were searched with, ascending; of one detector or of all."""
-        keys = [snr for name, snr in self._searched if ifo in (None, name)]
+        keys = [snr for name, snr in self._by_threshold["searched"] if ifo in (None, name)]
         return tuple(sorted(set(keys)))
 
     def live(self, snr: float | None = None) -> LiveTime:
@@ -489,30 +515,17 @@ class Ledger:
     def _union(self, column: str, snr: float | None) -> LiveTime:
         least = self._threshold(snr)
         chosen: dict[str, list[NDArray[np.float64]]] = {}
-        for (ifo, threshold), edges in self._searched.items():
+        for (ifo, threshold), edges in self._by_threshold[column].items():
             if threshold <= least:
-                chosen.setdefault(ifo, []).append(edges[column])
+                chosen.setdefault(ifo, []).append(edges)
         return LiveTime(
             {ifo: _segments(coalesce(np.concatenate(own))) for ifo, own in chosen.items()},
             snr=least,
         )
 
     @cached_property
-    def _searched(self) -> dict[tuple[str, float], dict[str, NDArray[np.float64]]]:
-        """Edges (S, 2) of what was covered and searched, by detector and threshold."""
-        found: dict[tuple[str, float], dict[str, list[NDArray[np.float64]]]] = {}
-        for _, table in self._tables("searched", ["ifo", "snr", "covered", "searched"]):
-            ifos = table["ifo"].to_numpy()
-            snr = table["snr"].to_numpy()
-            for key in set(zip(ifos.tolist(), snr.tolist(), strict=True)):
-                own = found.setdefault(key, {"covered": [], "searched": []})
-                rows = table.filter(pa.array((ifos == key[0]) & (snr == key[1])))
-                for name, edges in own.items():
-                    edges.append(_edges(rows[name]))
-        return {
-            key: {name: coalesce(np.concatenate(edges)) for name, edges in own.items()}
-            for key, own in sorted(found.items())
-        }
+    def _by_threshold(self) -> _ByThreshold:
+        return _ByThreshold(self)
 
     def _tables(
         self, name: str, columns: list[str] | None, where: list[Any] | None = None
@@ -553,7 +566,7 @@ def joined(*stretches: segmentlist) -> segmentlist:
 
 
 def _segments(edges: NDArray[np.float64]) -> segmentlist:
-    return segmentlist([segment(start, end) for start, end in edges.tolist()])
+    return segmentlist(itertools.starmap(segment, edges.tolist()))
 
 
 def _edges(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -563,8 +576,8 @@ def _edges(column: pa.ChunkedArray) -> NDArray[np.float64]:
     ).combine_chunks()
     if isinstance(flat, pa.ChunkedArray):
         flat = pa.concat_arrays(flat.chunks) if flat.num_chunks else pa.array([], flat.type)
-    start, end = (flat.field(name).to_numpy(zero_copy_only=False) for name in ("start", "end"))
-    return np.stack([start, end], axis=1).astype(np.float64)
+    # By `to_numpy`, Arrow would import pandas first.
+    return np.stack([np.from_dlpack(flat.field(name)) for name in ("start", "end")], axis=1)
 
 
 def _pairs(stretches: segmentlist) -> list[dict[str, float]]:

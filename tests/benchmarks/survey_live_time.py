@@ -115,7 +115,7 @@ def cut(path, first, last, target):
 
 
 def embed(archive, paths, model="default", *, kill_after=None):
-    """Run the command; after `kill_after` seconds of it send SIGKILL. Returns CPU seconds."""
+    """Run the command; once it told of `kill_after` files send SIGKILL. Returns CPU seconds."""
     command = [
         *(sys.executable, "-m", "glitchvae", "embed", *map(str, paths)),
         *("--archive", str(archive), "--model", str(model)),
@@ -124,7 +124,9 @@ def embed(archive, paths, model="default", *, kill_after=None):
     before = os.times()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         if kill_after is not None:
-            time.sleep(kill_after)
+            journals = "parts/.running-*/ledger/searched-*.parquet"
+            while process.poll() is None and len(list(Path(archive).glob(journals))) < kill_after:
+                time.sleep(0.05)
             process.send_signal(signal.SIGKILL)
         _, errors = process.communicate()
     if kill_after is None and process.returncode:
@@ -160,8 +162,8 @@ def survey(paths, folder, model="default", *, ways=("one job", "one job each", "
             for number in (1, 0):  # the later halves first
                 embed(archive, [pair[number] for pair in halves], model)
         else:
-            for seconds in (8.0, 14.0, 23.0):
-                embed(archive, paths, model, kill_after=seconds)
+            for files in (3, 9, 14):
+                embed(archive, paths, model, kill_after=files)
             embed(archive, paths, model)
         found[way] = told(archive)
     return found
