@@ -33,6 +33,8 @@ from glitchvae.archive.layout import (
     part_files,
     write_marker,
 )
+from glitchvae.archive.ledger import Ledger
+from glitchvae.archive.live import LiveTime
 from glitchvae.archive.parts import DERIVED, events_between, read_header
 from glitchvae.archive.summary import Summary
 from glitchvae.archive.views import read_views
@@ -43,6 +45,7 @@ from glitchvae.embedding.tables import assemble
 from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.triggers.episodes import episodes
 
 if TYPE_CHECKING:
     from glitchvae.checkpoint import Checkpoint
@@ -53,6 +56,7 @@ peak of a long glitch, and people round."""
 
 DEFAULT = "glitch-archive"
 VARIABLE = "GLITCHVAE_ARCHIVE"
+_EXTENT = ("gps", "duration")
 _LOG = logging.getLogger(__name__)
 _COLUMNS = [f.name for f in Embeddings.columns()]
 
@@ -131,6 +135,22 @@ class Archive:
         """
         recover(self.path)
         return events_between(self.path, ifo, start, end, (model_digest, imaging_digest))
+
+    def ledger(self) -> Ledger:
+        """What was searched and embedded, what a killed job left included.
+
+        A file of it that cannot be read is named in a warning; what it tells is unknown.
+        """
+        self._recovered()
+        return Ledger(self.path)
+
+    def live_time(self, snr: float | None = None) -> LiveTime:
+        """Stretches that were searched at a threshold or a lower one, by detector.
+
+        Args:
+            snr: Threshold; None: the largest in the ledger, for which all of it counts.
+        """
+        return self.ledger().live(snr)
 
     def embeddings(self, *, model: str | None = None, ifo: str | None = None) -> Embeddings:
         """Every row of one model, in the order of time.
@@ -365,12 +385,15 @@ class Archive:
             attach_classes(connection, self.path, self.own_catalog)
             return _summarise(connection, self.path)
 
-    @contextmanager
-    def _index(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _recovered(self) -> None:
         try:
             recover(self.path)
         except StorageError as error:
             _LOG.info("what an interrupted job left is not shown: %s", error)
+
+    @contextmanager
+    def _index(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._recovered()
         with index(self.path) as connection:
             yield connection
 
@@ -543,20 +566,50 @@ def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
     times = connection.execute(
         "SELECT min(gps), max(gps) FROM embeddings WHERE NOT isnan(gps)"
     ).fetchone()
+    ledger = Ledger(root)
+    thresholds = {ifo: ledger.thresholds(ifo) for ifo in ledger.live()}
+    pairs = sorted((ifo, snr) for ifo, all_of in thresholds.items() for snr in all_of)
+    unlike = connection.execute(
+        "SELECT any_value(gps) AS gps, any_value(duration) AS duration, ifo FROM embeddings"
+        " GROUP BY ifo, event_id"
+    ).fetchnumpy()
+    columns = [np.ma.filled(unlike[name].astype(np.float64), np.nan) for name in _EXTENT]
+    numbers = episodes(*columns, np.asarray(unlike["ifo"], dtype=object))
     running = [is_running(folder) for folder in journals(root)]
     return Summary(
         path=root,
         parts=len(part_files(root)),
+        episodes=len(np.unique(numbers)),
         rows=sum(models.values()),
         models=models,
         ifos=counts("ifo"),
         classes=counts("class_name", "class_name <> ''", "classes"),
         statuses=counts("status"),
+        live={
+            (ifo, snr): (
+                float(abs(ledger.covered(snr)[ifo])),
+                float(abs(ledger.live(snr)[ifo])),
+            )
+            for ifo, snr in pairs
+        },
+        open=_open(ledger, names),
+        unread=len(ledger.problems),
         gps=None if times is None or times[0] is None else times,
         unfinished=sum(running),
         left=len(running) - sum(running),
         size=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
     )
+
+
+def _open(ledger: Ledger, names: dict[str, str]) -> dict[str, float]:
+    """Seconds that were searched and lack a code, by the names of models."""
+    return {
+        json.loads(names[model])["name"]: float(
+            sum(abs(own) for own in ledger.open((model, imaging)).values())
+        )
+        for model, imaging in ledger.origins
+        if model in names
+    }
 
 
 def _nearest_time(gps: NDArray[np.float64]) -> str:

@@ -1,8 +1,8 @@
 """Live time: what was searched, which rates and changes of a rate are relative to.
 
-An archive does not tell it. The name of a part spans the files of a job with the gaps
-between and inside them, also where the job was killed before its end, and files in which
-nothing was found leave no part. Whoever knows what was searched has to say so.
+The ledger of an archive tells it (`glitchvae.archive.ledger`). Archives of earlier versions
+have none, and of files of embeddings nobody can tell: live time is unknown there, unless
+somebody who knows it says so.
 """
 
 from __future__ import annotations
@@ -12,12 +12,37 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from igwn_segments import segmentlist
 from numpy.typing import NDArray
-from scipy import stats
 
 Live = Mapping[str, segmentlist]
 """Stretches that were searched, by detector."""
 
 DAYS_OF_A_MONTH = 30.0
+
+
+class LiveTime(dict[str, segmentlist]):
+    """Stretches that were searched, by detector, and the threshold that holds for all of them.
+
+    Attributes:
+        snr: Everything above this SNR was found there, NaN where unknown. Rates count events
+            of this SNR or more, as quieter ones were looked for in a part of the time alone.
+    """
+
+    def __init__(self, stretches: Live | None = None, *, snr: float = float("nan")) -> None:
+        super().__init__(stretches or {})
+        self.snr = snr
+
+    def joined(self, other: LiveTime) -> LiveTime:
+        """Both together, at the larger threshold."""
+        ifos = sorted({*self, *other})
+        return LiveTime(
+            {ifo: self.get(ifo, segmentlist()) | other.get(ifo, segmentlist()) for ifo in ifos},
+            snr=float(np.fmax(self.snr, other.snr)),
+        )
+
+
+def spell(seconds: float) -> str:
+    """A length of time for people: seconds under an hour, else hours."""
+    return f"{seconds:,.1f} s" if seconds < 3600 else f"{seconds / 3600:,.2f} h"
 
 
 def hours(live: Live, ifo: str) -> float:
@@ -54,6 +79,8 @@ def drift(gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live) -> flo
     a constant rate makes uniform (Kolmogorov-Smirnov). Events that come in bursts count
     as change.
     """
+    from scipy import stats  # slow, and live time alone needs none of it
+
     passed = np.concatenate(
         [[], *(_passed(gps[ifo == name], live[name]) for name in set(ifo) if name in live)]
     )

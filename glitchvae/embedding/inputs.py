@@ -89,7 +89,9 @@ def triggers_at(
         The triggers, and an error for each time that no strain covers.
     """
     covered = {
-        ifo: [time for time in gps if any(time in s.segments for s in sources if s.ifo == ifo)]
+        ifo: [
+            time for time in gps if any(time in s.whole.segments for s in sources if s.ifo == ifo)
+        ]
         for ifo in sorted({source.ifo for source in sources})
     }
     problems: list[GlitchvaeError] = []
@@ -104,7 +106,7 @@ def triggers_at(
 
 def _outside(gps: float, sources: Sequence[StrainSource]) -> InputError:
     """That no strain covers a time, and what strain is the nearest."""
-    stretches = [(float(a), float(b), s.ifo) for s in sources for a, b in s.segments]
+    stretches = [(float(a), float(b), s.ifo) for s in sources for a, b in s.whole.segments]
     start, end, ifo = min(stretches, key=lambda s: max(s[0] - gps, gps - s[1]))
     return InputError(
         "no strain at this time, which is left out",
@@ -148,7 +150,7 @@ def assign_triggers(
 def _owner(gps: float, ifo: str, sources: Sequence[StrainSource]) -> int:
     """Number of the source that a trigger belongs to, -1 where there is none."""
     mine = [number for number, source in enumerate(sources) if source.ifo == ifo]
-    covering = [number for number in mine if gps in sources[number].segments]
+    covering = [number for number in mine if gps in sources[number].whole.segments]
     return (covering or mine or [-1])[0]
 
 

@@ -62,7 +62,8 @@ def make_spectrograms(
 
     Every trigger gets a row. One that cannot be imaged has NaN images and a status
     that says why; no problem of one trigger stops the others. An event's image does
-    not depend on its batch.
+    not depend on its batch. What limits a search limits no picture: images use the
+    samples of `source.whole`.
 
     What the triggers know of themselves is kept. Where they do not (times alone),
     `peak_frequency` and `q` are those of the loudest tile within half the search
@@ -90,6 +91,7 @@ def make_spectrograms(
             found=", ".join(others),
             remedy=f"Select the triggers of {source.ifo}, or give strain of {others[0]}.",
         )
+    source = source.whole
     sources = _digests(source)
     for first in range(0, len(triggers), batch_size):
         batch = triggers.take(slice(first, first + batch_size))

@@ -110,13 +110,18 @@ class StrainSource:
 
     Attributes:
         stretches: What the files hold, in order of time.
-        segments: Time covered, adjoining files joined. Samples in it may be NaN.
+        segments: Time covered, adjoining files joined, within the limits. Samples in it may
+            be NaN.
         flags: Data quality and injection masks, by name, where the files have them.
+        limits: Names of what limits the time, such as "mask DATA".
+        allowed: Time that the limits leave, None without limits.
     """
 
     stretches: tuple[Stretch, ...]
     segments: segmentlist
     flags: Mapping[str, segmentlist]
+    limits: tuple[str, ...] = ()
+    allowed: segmentlist | None = None
 
     @classmethod
     def join(cls, stretches: Sequence[Stretch]) -> StrainSource:
@@ -171,6 +176,13 @@ class StrainSource:
         return names.pop() if len(names) == 1 else None
 
     @property
+    def whole(self) -> StrainSource:
+        """The same source without limits, itself where there are none."""
+        if not self.limits:
+            return self
+        return dataclasses.replace(self, segments=_covered(self.stretches), limits=(), allowed=None)
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The files, in order of time."""
         return tuple(dict.fromkeys(stretch.path for stretch in self.stretches))
@@ -181,7 +193,8 @@ class StrainSource:
         `start` is moved to the nearest sample. Samples that no file has are NaN; where
         files overlap, the earliest that has a sample gives it. Files apart from each
         other need no common grid: the first one in the slice sets it, and samples of
-        the others go to the nearest place.
+        the others go to the nearest place. Samples outside of the limits are NaN; an end
+        of a limit is moved to the nearest sample.
 
         Raises:
             InputError: a file is damaged, is gone, or changed since it was opened.
@@ -193,9 +206,12 @@ class StrainSource:
         first = round((start - origin) * rate)
         for stretch in inside:
             _fill(values, stretch, round((stretch.start - origin) * rate) - first)
+        begin = origin + first / rate
+        if self.allowed is not None:
+            values[~_inside(self.allowed, begin, len(values), rate)] = np.nan
         return Strain(
             values=values,
-            start=origin + first / rate,
+            start=begin,
             sample_rate=rate,
             ifo=self.ifo,
             channel=self.channel,
@@ -215,7 +231,32 @@ class StrainSource:
                 expected=f"GPS {start} to {end}",
                 found=f"GPS {_spell(self.segments)}",
             )
-        return StrainSource.join(kept)
+        source = StrainSource.join(kept)
+        if self.allowed is None:
+            return source
+        return dataclasses.replace(
+            source,
+            segments=source.segments & self.allowed,
+            limits=self.limits,
+            allowed=self.allowed,
+        )
+
+    def limited_to(self, segments: segmentlist, name: str) -> StrainSource:
+        """The same source whose samples outside of `segments` read as NaN.
+
+        Limits add up: what is left lies in all of them. It may be no time at all.
+
+        Args:
+            segments: GPS segments, in any order.
+            name: What they are, for `limits`.
+        """
+        within = _plain(segments)
+        return dataclasses.replace(
+            self,
+            segments=self.segments & within,
+            limits=(*self.limits, name),
+            allowed=within if self.allowed is None else self.allowed & within,
+        )
 
     def with_gaps(self, report: Callable[[GlitchvaeError], None]) -> StrainSource:
         """The same source, in which a file that cannot be read is one gap, told of once.
@@ -251,6 +292,19 @@ def _fill(values: NDArray[np.float64], stretch: Stretch, offset: int) -> None:
     missing = np.isnan(part)
     if missing.any():
         part[missing] = stretch.read(lower - offset, upper - offset)[missing]
+
+
+def _inside(allowed: segmentlist, begin: float, samples: int, rate: float) -> NDArray[np.bool_]:
+    """Which of so many samples from `begin` on lie in `allowed`, its ends at whole samples."""
+    inside = np.zeros(samples, dtype=bool)
+    for start, end in allowed & segmentlist([segment(begin - 1, begin + samples / rate + 1)]):
+        inside[max(round((start - begin) * rate), 0) : max(round((end - begin) * rate), 0)] = True
+    return inside
+
+
+def _plain(segments: segmentlist) -> segmentlist:
+    """Joined segments whose ends are floats, whatever type of time they came with."""
+    return segmentlist(segment(float(start), float(end)) for start, end in segments).coalesce()
 
 
 def _require_one(stretches: Sequence[Stretch], what: str, key: Callable[[Stretch], str]) -> None:

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from igwn_segments import segment, segmentlist
 
 from glitchvae.errors import ConfigError, InputError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
@@ -305,6 +306,15 @@ def test_an_image_does_not_depend_on_its_batch(rng):
     assert list(together.gps) == gps
     assert list(together.status) == list(alone.status)
     assert np.allclose(together.images, alone.images, atol=0.02, equal_nan=True)
+
+
+def test_limits_of_a_search_limit_no_picture(rng):
+    source = source_of((START, rng.standard_normal(int(16 * RATE))))
+    limited = source.limited_to(segmentlist([segment(START + 7, START + 9)]), "flag")
+    (free,) = make_spectrograms(source, at_times([START + 8.0], "H1"), QUICK)
+    (bound,) = make_spectrograms(limited, at_times([START + 8.0], "H1"), QUICK)
+    assert bound.status.tolist() == free.status.tolist()
+    np.testing.assert_array_equal(bound.images, free.images)
 
 
 def test_triggers_of_another_detector_are_refused(rng):

@@ -256,3 +256,71 @@ def test_reading_a_slice_takes_memory_of_the_slice(make_strain, tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 4 * 8 * 4096 * 8  # four times the slice; the file holds 32 times it
+
+
+def spans(*pairs):
+    return segmentlist(segment(START + a, START + b) for a, b in pairs)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(-1, 9), st.floats(0, 4)), max_size=4),
+    st.floats(-1, SECONDS),
+    st.floats(0, SECONDS),
+)
+def test_a_limited_source_reads_nan_outside_and_the_same_inside(whole, pairs, offset, duration):
+    allowed = spans(*((a, a + length) for a, length in pairs)).coalesce()
+    source = StrainSource.join([stretch(whole)])
+    limited = source.limited_to(allowed, "segments made-up")
+    begin = START + offset
+    part, full = (s.read(begin, begin + duration) for s in (limited, source))
+    assert part.start == full.start
+    times = full.start + np.arange(len(full)) / RATE
+    inside = np.array([t in allowed for t in times], dtype=bool)
+    ends = np.array([edge for pair in allowed for edge in pair] or [-1.0])
+    clear = np.abs(times[:, None] - ends).min(axis=1) > 1 / RATE if len(times) else inside
+    expected = np.where(inside, full.values, np.nan)
+    np.testing.assert_array_equal(part.values[clear], expected[clear])
+
+
+def test_a_limited_source_covers_what_is_in_all_limits(whole):
+    source = StrainSource.join([stretch(whole)])
+    limited = source.limited_to(spans((1, 6), (5, 7)), "segments a").limited_to(
+        spans((3, 20)), "flag b"
+    )
+    assert limited.segments == spans((3, 7))
+    assert limited.limits == ("segments a", "flag b")
+    assert limited.read(START, START + 8).finite_segments() == spans((3, 7))
+
+
+def test_whole_is_the_source_without_its_limits(whole):
+    source = StrainSource.join([stretch(whole)])
+    assert source.limits == ()
+    assert source.whole is source
+    limited = source.limited_to(spans((1, 2)), "mask DATA")
+    assert limited.whole.limits == ()
+    assert limited.whole.segments == source.segments
+    same(limited.whole.read(START, START + 8), whole)
+
+
+def test_limits_outlast_cropping_and_gaps(whole):
+    limited = StrainSource.join([stretch(whole)]).limited_to(spans((1, 4)), "mask DATA")
+    for source in (limited.crop(START + 2, START + 8), limited.with_gaps(print)):
+        assert source.limits == ("mask DATA",)
+        assert source.read(START + 2, START + 8).finite_segments() == spans((2, 4))
+    assert limited.crop(START + 2, START + 8).segments == spans((2, 4))
+    assert limited.crop(START + 2, START + 8).whole.segments == spans((2, 8))
+
+
+def test_limits_of_other_types_of_time_become_floats(whole):
+    from gwpy.time import LIGOTimeGPS
+
+    given = segmentlist([segment(LIGOTimeGPS(START + 1), LIGOTimeGPS(START + 2))])
+    limited = StrainSource.join([stretch(whole)]).limited_to(given, "flag")
+    assert all(type(edge) is float for pair in limited.segments for edge in pair)
+
+
+def test_nothing_may_be_left(whole):
+    limited = StrainSource.join([stretch(whole)]).limited_to(segmentlist(), "flag")
+    assert limited.segments == segmentlist()
+    assert not limited.read(START, START + 8).finite_segments()

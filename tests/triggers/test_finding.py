@@ -12,8 +12,8 @@ from igwn_segments import segment, segmentlist
 
 from glitchvae.errors import InputError
 from glitchvae.qtransform import Tiling
-from glitchvae.strain import Strain, open_strain, write_gwosc
-from glitchvae.triggers import find_triggers, scan_source
+from glitchvae.strain import Strain, StrainSource, open_strain, write_gwosc
+from glitchvae.triggers import Triggers, find_triggers, scan_source
 from glitchvae.triggers.tiles import Threshold, loud_tiles
 
 RATE = 1024.0
@@ -241,3 +241,12 @@ def test_events_and_quiet_of_open_data(real_data, name, gps, snr):
     found = find_triggers(source.read(*source.segments.extent()))
     np.testing.assert_allclose(found.gps, gps, atol=0.01)
     assert all(snr[0] < value < snr[1] for value in found.snr)
+
+
+def test_a_limited_source_is_searched_within_its_limits_alone(rng):
+    strain = white(rng, 84.0, [(20.0, 150.0, 6.0, 20.0), (60.0, 150.0, 6.0, 20.0)])
+    source = StrainSource.of(strain).limited_to(
+        segmentlist([segment(START + 40, START + 80)]), "segments made-up"
+    )
+    found = Triggers.join([triggers for _, triggers in scan_source(source)])
+    assert found.gps == pytest.approx([START + 60], abs=0.05)
