@@ -93,7 +93,7 @@ def command(
 
 def _live(options: Sequence[str]) -> dict[str, segmentlist]:
     """The segments that were named; an archive does not tell what was searched."""
-    from glitchvae.discovery.vetoes import read_segments
+    from glitchvae.strain.segments import read_segments
 
     found: dict[str, segmentlist] = {}
     for option in options:

@@ -35,10 +35,13 @@ def make_strain():
 
 @pytest.fixture(scope="session")
 def serve():
-    """A server on loopback: `with serve({path: JSON value or bytes}) as (host, asked):`."""
+    """A server on loopback: `with serve({path: JSON value or bytes}) as (host, asked):`.
+
+    For all else it answers with the status `missing`.
+    """
 
     @contextmanager
-    def serving(answers):
+    def serving(answers, missing=404):
         asked = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -46,7 +49,7 @@ def serve():
                 asked.append(self.path)
                 answer = answers.get(urlsplit(self.path).path)
                 body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(404 if answer is None else 200)
+                self.send_response(missing if answer is None else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body[: len(body) // 2] if isinstance(answer, Cut) else body)
