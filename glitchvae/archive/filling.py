@@ -63,7 +63,7 @@ def fill_from_strain(
     source = source.with_gaps(problems.append)
     chosen = None if triggers is None else select_triggers(triggers, source.ifo)
     start, end = time_span(
-        [*source.segments.extent(), *(() if chosen is None else chosen.gps.tolist())]
+        [*source.whole.segments.extent(), *(() if chosen is None else chosen.gps.tolist())]
     )
     origin = (job.checkpoint.digest, digest(job.imaging.model_dump(mode="json")))
     todo = _Todo(archive.known(source.ifo, start, end, *origin))

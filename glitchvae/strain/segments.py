@@ -73,11 +73,6 @@ class Flag:
     known: segmentlist
     active: segmentlist
 
-    @property
-    def ifo(self) -> str:
-        """Detector."""
-        return self.name.partition(":")[0]
-
 
 def query_flag(name: str, start: float, end: float, *, host: str | None = None) -> Flag:
     """A flag of the segment database (DQSegDB) between two GPS times.
@@ -91,10 +86,7 @@ def query_flag(name: str, start: float, end: float, *, host: str | None = None) 
     Raises:
         InputError: no such flag, an unknown detector, no answer, or the server asks for a token.
     """
-    ifo, colon, rest = name.partition(":")
-    if not (colon and rest):
-        raise InputError(f"no name of a flag: {name!r}", expected="such as H1:DMT-ANALYSIS_READY:1")
-    _require_detector(ifo, f"flag {name}")
+    ifo, rest = detector_of_flag(name), name.partition(":")[2]
     from dqsegdb2.query import query_segments, query_versions
     from dqsegdb2.utils import get_default_host
 
@@ -106,6 +98,19 @@ def query_flag(name: str, start: float, end: float, *, host: str | None = None) 
             raise InputError("the flag has no version", where=where)
         found = query_segments(f"{ifo}:{rest}", math.floor(start), math.ceil(end), host=host)
     return Flag(name=name, known=_plain(found["known"]), active=_plain(found["active"]))
+
+
+def detector_of_flag(name: str) -> str:
+    """The detector that the name of a flag begins with.
+
+    Raises:
+        InputError: it is no name of a flag, or of an unknown detector.
+    """
+    ifo, _, rest = name.partition(":")
+    if not rest:
+        raise InputError(f"no name of a flag: {name!r}", expected="such as H1:DMT-ANALYSIS_READY:1")
+    _require_detector(ifo, f"flag {name}")
+    return ifo
 
 
 def masked(source: StrainSource, names: Sequence[str] = DEFAULT_MASKS) -> StrainSource:
@@ -150,7 +155,12 @@ def _require_detector(ifo: str, where: object) -> None:
 
 def _told(ifo: str | None, where: object) -> str:
     if ifo is None:
-        raise InputError("no detector is named", where=where, expected="such as H1")
+        raise InputError(
+            "no detector is named",
+            where=where,
+            expected="such as H1",
+            remedy="Give it as IFO=FILE.",
+        )
     return ifo
 
 

@@ -298,7 +298,15 @@ def test_a_file_that_vanishes(embed, three_files, tmp_path, monkeypatch, gone, w
         (["{strain}", "--device", "abacus"], "no device 'abacus'"),
         (["{strain}", "--triggers", "absent.csv"], "absent.csv"),
         (["{strain}", "--triggers", "absent.csv", "--gps", "5"], "exclude each other"),
-        (["--frametype", "H1_HOFT_C00"], "needs --ifo and --times"),
+        (["--frametype", "H1_HOFT_C00"], "needs --ifo, --start and --end"),
+        (["{strain}", "--start", "200", "--end", "100"], "--start 200 is not before --end 100"),
+        (["{strain}", "--end", "100"], "no strain at the time asked for"),
+        (["{strain}", "--segments", "absent.txt"], "absent.txt"),
+        (["{strain}", "--segments", "X9=absent.txt"], "unknown detector"),
+        (["{strain}", "--flag", "DMT-ANALYSIS_READY"], "no name of a flag"),
+        (["{strain}", "--flag", "V1:ITF_SCIENCE:1"], "no flag of a detector of the strain"),
+        (["{strain}", "--mask", "CBC_CAT9"], "no mask 'CBC_CAT9'"),
+        (["{strain}", "--mask", "none", "--mask", "DATA"], "'none' excludes other masks"),
         (["--gwosc", "H1", "now", "later"], "'now' is no GPS time"),
     ],
 )
@@ -422,3 +430,52 @@ def test_uncertainty_can_be_left_out(embed, simulated_files, tmp_path):
     assert np.isfinite(asked.code_stability[usable]).all()
     assert np.isnan(plain.view_agreement).all()
     np.testing.assert_array_equal(asked.latent_spread[usable], plain.latent_spread[usable])
+
+
+def test_segments_limit_the_search_and_no_picture(embed, simulated_files, tmp_path):
+    """Events near an edge of the segments are imaged from the strain beyond it."""
+    start = start_of(simulated_files[0])
+    assert embed(simulated_files[0], "--imaging", "light").exit_code == 0
+    every = Archive(tmp_path / "archive").embeddings()
+    (tmp_path / "live.txt").write_text(f"{start + 12} {start + 32}\n")
+    limits = ["--segments", tmp_path / "live.txt", "--archive", tmp_path / "limited"]
+    result = embed(simulated_files[0], "--imaging", "light", *limits)
+    assert result.exit_code == 0, result.output
+    assert "20 s of strain (of 48 s; mask DATA, segments live.txt)" in " ".join(
+        result.stderr.split()
+    )
+    rows = Archive(tmp_path / "limited").embeddings()
+    assert 0 < len(rows) < len(every)
+    assert ((rows.gps >= start + 13) & (rows.gps < start + 31)).all()
+    assert set(rows.block_duration) == set(every.block_duration)
+
+
+def test_strain_by_time_at_a_site(embed, simulated_files, tmp_path, serve, direct, monkeypatch):
+    start = int(start_of(simulated_files[0]))
+    path = f"/api/v1/gwf/H/H1_TEST/{start + 8},{start + 40}/file.json"
+    span = ["--start", start + 8, "--end", start + 40]
+    frames = tmp_path / f"H-H1_TEST-{start}-48.hdf5"
+    frames.symlink_to(simulated_files[0])
+    with serve({path: [f"file://localhost{frames}"]}) as (host, asked):
+        monkeypatch.setenv("GWDATAFIND_SERVER", host)
+        result = embed("--frametype", "H1_TEST", "--ifo", "H1", *span, "--imaging", "light")
+    assert result.exit_code == 0, result.output
+    assert asked == [path]
+    assert "H1, 1 file: 32 s of strain" in result.stderr
+    found = Archive(tmp_path / "archive").embeddings().gps
+    assert ((found > start + 8) & (found < start + 40)).all()
+    assert len(found)
+    # The same span of a file that is given.
+    cut = embed(simulated_files[0], *span, "--imaging", "light")
+    assert f"{len(found)} known before" in cut.stdout
+
+
+def test_a_site_that_asks_for_a_token(embed, serve, direct, monkeypatch):
+    with serve({}, missing=401) as (host, _):
+        monkeypatch.setenv("GWDATAFIND_SERVER", host)
+        result = embed(
+            *("--frametype", "H1_TEST", "--ifo", "H1", "--start", 1000000000, "--end", 1000000008)
+        )
+    assert result.exit_code == 1
+    assert "the server asks for a token" in result.stderr
+    assert "htgettoken" in result.stderr

@@ -113,7 +113,6 @@ def test_a_flag_of_the_database(serve, name):
     }
     with serve(answers) as (host, asked):
         flag = query_flag(name, START - 0.5, START + 10, host=host)
-    assert flag.ifo == "H1"
     assert flag.known == spans((0, 8))
     assert flag.active == spans((1, 5))
     assert f"s={START - 1:.0f}&e={START + 10:.0f}" in asked[-1]
