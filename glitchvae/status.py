@@ -1,16 +1,19 @@
-"""What became of a trigger: one code per row of every table."""
+"""What became of a trigger, and what a reader has to know of its picture."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
 class Status(StrEnum):
-    """State of one trigger's image and code.
+    """Whether a trigger has an image and a code (`OK`), or why it has none.
 
-    A usable row has a code; the codes of an unusable row are NaN. Where two
-    apply, the first in the order of this class that makes a row unusable wins,
-    then the first usable one other than `OK`.
+    The codes of a row that is not `OK` are NaN.
     """
 
     OUTSIDE_DATA = "outside_data"  # no strain at this time
@@ -20,23 +23,77 @@ class Status(StrEnum):
     ZERO_PSD = "zero_psd"  # constant data, nothing to whiten by
     MISSING_VIEW = "missing_view"  # an image set lacks one of the four views
     BAD_PIXELS = "bad_pixels"  # an image set holds NaN or wrongly sized pictures
-    OUTSIDE_FLAG = "outside_flag"  # imaged, but outside the data-quality flag asked for
-    SHORT_BLOCK = "short_block"  # imaged from fewer seconds than the imaging setting asks
-    FREQUENCY_TRUNCATED = "frequency_truncated"  # sample rate too low for the full axis
     OK = "ok"
 
     @property
     def usable(self) -> bool:
         """Whether a row of this status carries a code."""
-        return self in _USABLE
+        return self is Status.OK
 
 
-_USABLE = frozenset(
-    {Status.OUTSIDE_FLAG, Status.SHORT_BLOCK, Status.FREQUENCY_TRUNCATED, Status.OK}
-)
+FLAGS = {
+    "short_block": "made from fewer seconds of strain than the imaging setting asks for",
+    "clipped": "strain at the limits of the digitiser in the block",
+    "noise_step": "the noise floor leaps within the block",
+    "burst": "more triggers a second around it than glitches can make",
+    "extrapolated": "novelty_p rests on fewer than 100 real background events",
+}
+"""Remarks about a row that has a code, and what each means."""
+
+_OLDER = {
+    "outside_flag": (Status.OK.value, ()),
+    "short_block": (Status.OK.value, ("short_block",)),
+    "frequency_truncated": (Status.OK.value, ()),
+}
+"""States of earlier versions that are remarks now, or follow from another column."""
 
 
-def worst(*statuses: Status) -> Status:
-    """The status that describes a row to which all of `statuses` apply."""
-    order = list(Status)
-    return min(statuses, key=order.index, default=Status.OK)
+def join_flags(words: Iterable[str]) -> str:
+    """The remarks of one row as sorted words between blanks; "" is none."""
+    return " ".join(sorted({word for text in words for word in text.split()}))
+
+
+def add_flag(flags: NDArray[np.object_], rows: ArrayLike, word: str) -> NDArray[np.object_]:
+    """The remarks of N rows, with one more for some of them.
+
+    Args:
+        flags: (N,) remarks as `join_flags` writes them.
+        rows: (N,) which rows get it, or their numbers.
+        word: One of `FLAGS`.
+
+    Raises:
+        KeyError: no such remark.
+    """
+    if word not in FLAGS:
+        raise KeyError(word)
+    added = np.array(flags, dtype=object)
+    chosen = np.arange(len(added))[np.asarray(rows)]
+    added[chosen] = [join_flags([flags[row], word]) for row in chosen]
+    return added
+
+
+def has_flag(flags: NDArray[np.object_], word: str) -> NDArray[np.bool_]:
+    """(N,) which rows bear a remark."""
+    return np.array([word in str(text).split() for text in flags], dtype=bool)
+
+
+def known_states() -> set[str]:
+    """Every state that a file of this version or an earlier one may hold."""
+    return {*map(str, Status), *_OLDER}
+
+
+def renew_states(status: Iterable[Any], flags: Iterable[Any] | None) -> dict[str, list[str]]:
+    """Columns `status` and `flags` as they are written today, from those of any version.
+
+    Args:
+        status: (N,) states; `outside_flag` and `frequency_truncated` became `ok`, and
+            `short_block` became a remark.
+        flags: (N,) remarks; None in files from before there were any.
+    """
+    states = [str(state) for state in status]
+    words = [""] * len(states) if flags is None else [str(text) for text in flags]
+    pairs = [_OLDER.get(state, (state, ())) for state in states]
+    return {
+        "status": [state for state, _ in pairs],
+        "flags": [join_flags([*more, text]) for (_, more), text in zip(pairs, words, strict=True)],
+    }

@@ -58,6 +58,8 @@ class Record:
 
     schema: ClassVar[str]
     schema_version: ClassVar[int] = 1
+    older_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns of earlier versions, which `renewed` turns into those of this one."""
 
     def __post_init__(self) -> None:
         lengths = {}
@@ -80,6 +82,11 @@ class Record:
     def attributes(cls) -> list[dataclasses.Field[Any]]:
         """The fields that hold for the whole record."""
         return [f for f in dataclasses.fields(cls) if f.metadata.get(_KIND) == "attribute"]
+
+    @classmethod
+    def renewed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Columns and attributes of any earlier version as those of this one."""
+        return values
 
     def __len__(self) -> int:
         return next(
@@ -168,10 +175,12 @@ class Record:
             for f in cls.attributes():
                 if f.name in file.attrs:
                     values[f.name] = json.loads(str(file.attrs[f.name]))
+            for name in (*(f.name for f in cls.columns()), *cls.older_columns):
+                if name in file:
+                    values[name] = _read_column(file, path, name, rows)
+            values = cls.renewed(values)
             for f in cls.columns():
-                if f.name in file:
-                    values[f.name] = _read_column(file, path, f.name, rows)
-                elif f.default is not None:
+                if f.name not in values and f.default is not None:
                     raise InputError(
                         f"no dataset {f.name!r}", where=path, found=sorted(file.keys())
                     )

@@ -39,11 +39,15 @@ from glitchvae.triggers import Triggers, at_times
 FORMATS = ["h5", "hdf5", "parquet", "csv", "ecsv"]
 
 
+LOW_RATE = "ok, of a low sample rate"
+
+
 def make_spectrograms(rng, statuses, ifo="H1"):
     count = len(statuses)
     images = rng.gamma(1.0, 1.0, (count, 4, 140, 170)).clip(0, 25.5).astype(np.float16)
     images[[s in ("gap", "outside_data") for s in statuses]] = np.nan
-    images[[s == "frequency_truncated" for s in statuses], :, 100:] = np.nan
+    low_rate = np.array([s == LOW_RATE for s in statuses])
+    images[low_rate, :, 100:] = np.nan
     gps = 1126259462.0 + 0.25 * np.arange(count)
     columns = ("snr", "peak_frequency", "q", "duration", "bandwidth")
     return SpectrogramSet(
@@ -52,9 +56,10 @@ def make_spectrograms(rng, statuses, ifo="H1"):
         gps=gps,
         ifo=[ifo] * count,
         **{name: rng.uniform(8, 20, count) for name in columns},
-        f_max=np.where([s == "frequency_truncated" for s in statuses], 1291.0, 2048.0),
+        f_max=np.where(low_rate, 1291.0, 2048.0),
         block_duration=np.full(count, 64.0),
-        status=statuses,
+        status=np.where(low_rate, "ok", statuses),
+        flags=["short_block" if s == "gap" else "" for s in statuses],
         imaging={"name": "gravity-spy"},
         sources={"a.hdf5": "00ff"},
     )
@@ -62,7 +67,7 @@ def make_spectrograms(rng, statuses, ifo="H1"):
 
 @pytest.fixture
 def spectrograms(rng):
-    return make_spectrograms(rng, ["ok", "gap", "frequency_truncated", "outside_data", "ok"])
+    return make_spectrograms(rng, ["ok", "gap", LOW_RATE, "outside_data", "ok"])
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +315,7 @@ class TestEmbedStrain:
         ((codes, images),) = embed_strain(source, triggers, light(checkpoint))
         np.testing.assert_array_equal(codes.gps - start, [10.5, 20, 30])
         assert len(images) == 3
-        assert set(codes.status) == {"frequency_truncated"}
+        assert set(codes.status) == {"ok"}
         assert np.isfinite(codes.mean).all()
         assert codes.f_max == pytest.approx(1291, abs=1)
         assert list(codes.sources) == [source.files[0].name]
@@ -345,7 +350,7 @@ class TestEmbedStrain:
     def test_a_time_outside_the_data_has_its_row(self, source, checkpoint):
         triggers = at_times([source.segments[0][0] + 20, 5.0], "H1")
         rows = rows_of(embed_strain(source, triggers, light(checkpoint)))
-        assert list(rows.status) == ["outside_data", "frequency_truncated"]
+        assert list(rows.status) == ["outside_data", "ok"]
         assert np.isnan(rows.mean[0]).all()
 
     def test_nan_and_zeros_have_their_rows(self, checkpoint, tmp_path, rng):
@@ -356,7 +361,7 @@ class TestEmbedStrain:
         write_gwosc(path, Strain(values=values, start=1000.0, sample_rate=4096.0, ifo="L1"))
         triggers = at_times([1010.0, 1018.0, 1040.0], "L1")
         rows = rows_of(embed_strain(open_strain(path), triggers, light(checkpoint)))
-        assert list(rows.status) == ["nan_in_block", "frequency_truncated", "zero_psd"]
+        assert list(rows.status) == ["nan_in_block", "ok", "zero_psd"]
         np.testing.assert_array_equal(np.isfinite(rows.mean).all(axis=1), [False, True, False])
 
     def test_strain_shorter_than_a_block(self, checkpoint, tmp_path, rng):

@@ -20,14 +20,15 @@ from glitchvae.archive.classes import KEYS as CLASS_KEYS
 from glitchvae.archive.classes import class_files, is_class_file, read_classes
 from glitchvae.archive.labels import LABELS, read_labels
 from glitchvae.archive.layout import part_files
-from glitchvae.archive.parts import read_header, read_rows
+from glitchvae.archive.parts import read_header, read_part
 from glitchvae.classes.prototypes import Classes
+from glitchvae.embedding import to_arrow
 from glitchvae.errors import ArchiveError
 from glitchvae.status import Status
 
 INDEX = "archive.duckdb"
 STORAGE_VERSION = "v1.0.0"  # the oldest layout of DuckDB 1.x: any later DuckDB reads it
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 _PATIENCE = 2.0  # seconds to wait for another process's short write
 _LOG = logging.getLogger(__name__)
 
@@ -42,8 +43,9 @@ CREATE TABLE embeddings (
     event_id VARCHAR, gps DOUBLE, ifo VARCHAR, snr FLOAT, peak_frequency FLOAT, q FLOAT,
     duration FLOAT, bandwidth FLOAT, mean FLOAT[], log_var FLOAT[], class_name VARCHAR,
     class_probability FLOAT, novelty FLOAT, f_max FLOAT, block_duration FLOAT,
-    status VARCHAR, label VARCHAR, split VARCHAR, latent_spread FLOAT, view_agreement FLOAT,
-    code_stability FLOAT, model_digest VARCHAR, imaging_digest VARCHAR, part VARCHAR
+    status VARCHAR, flags VARCHAR[], label VARCHAR, split VARCHAR, latent_spread FLOAT,
+    view_agreement FLOAT, code_stability FLOAT,
+    model_digest VARCHAR, imaging_digest VARCHAR, part VARCHAR
 );
 """
 
@@ -216,7 +218,7 @@ def _ingest_part(
     connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
 ) -> None:
     header = read_header(root / "parts" / name)
-    rows = read_rows(root / "parts" / name)
+    rows = to_arrow(read_part(root / "parts" / name))  # as this version writes them
     _insert_rows(connection, name, header.origin, rows)
     described = [header.metadata["model"], header.metadata["imaging"]]
     connection.execute(

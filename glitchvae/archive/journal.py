@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from glitchvae.archive.layout import journals, name_part, parse_part, time_span
 from glitchvae.archive.parts import (
+    coded,
     events_between,
     fresh_rows,
     read_header,
@@ -40,7 +41,6 @@ from glitchvae.archive.views import pack_views, read_packed, select_views
 from glitchvae.embedding import Embeddings, to_arrow
 from glitchvae.errors import ArchiveError, StorageError, reading
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.status import Status
 from glitchvae.store import digest, replacing
 
 _LOG = logging.getLogger(__name__)
@@ -245,8 +245,7 @@ def _publish_group(root: Path, pieces: list[Path], spans: Spans, damaged: Collec
     name = name_part(ifo, *time_span([*keys["gps"].to_numpy(), *spans.get(ifo, ())]))
     origin = read_header(pieces[0]).origin
     known = events_between(root, ifo, name.gps, name.gps + name.duration, origin)
-    usable = [Status(status).usable for status in keys["status"].to_pylist()]
-    fresh = fresh_rows(keys["event_id"].to_pylist(), usable, known)
+    fresh = fresh_rows(keys["event_id"].to_pylist(), coded(keys), known)
     if not fresh.any():
         return
     kept = np.split(fresh, np.cumsum([read_header(piece).rows for piece in pieces])[:-1])

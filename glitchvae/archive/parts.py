@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from glitchvae.archive.classes import with_classes
 from glitchvae.archive.layout import name_part, parse_part, part_files
 from glitchvae.embedding import Embeddings, from_arrow
-from glitchvae.embedding.tables import CODES, check_metadata
+from glitchvae.embedding.tables import CODES, FLAGS, check_metadata
 from glitchvae.errors import ArchiveError, InputError, reading
-from glitchvae.status import Status
+from glitchvae.status import Status, known_states, renew_states
 
 _LOG = logging.getLogger(__name__)
 CONTENT_DIGEST = "content_digest"
@@ -100,6 +101,8 @@ def _arrow_type(field: dataclasses.Field[Any]) -> Callable[[pa.DataType], bool]:
     """Whether an Arrow type is that of a column of embeddings."""
     if field.name in CODES:
         return lambda found: pa.types.is_fixed_size_list(found) and found.value_type == pa.float32()
+    if field.name == FLAGS:
+        return lambda found: pa.types.is_list(found) and pa.types.is_string(found.value_type)
     dtype = field.metadata["dtype"]
     wanted = pa.string() if dtype is str else pa.from_numpy_dtype(np.dtype(dtype))
     return lambda found: found == wanted
@@ -125,7 +128,7 @@ def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
             "unreadable part", where=path, found=f"rows without {', '.join(blank)}", remedy=_REMEDY
         )
     if "status" in table.column_names:
-        found = set(table["status"].to_pylist()) - {str(status) for status in Status}
+        found = set(table["status"].unique().to_pylist()) - known_states()
         if found:
             raise ArchiveError(
                 f"unknown status {', '.join(sorted(found))}",
@@ -187,10 +190,17 @@ def events_between(
         except ArchiveError as error:
             _LOG.warning("left out: %s", error)
             continue
-        rows = zip(table["event_id"].to_pylist(), table["status"].to_pylist(), strict=True)
-        for event, status in rows:
-            found[event] = found.get(event, False) or Status(status).usable
+        rows = zip(table["event_id"].to_pylist(), coded(table), strict=True)
+        for event, usable in rows:
+            found[event] = found.get(event, False) or usable
     return found
+
+
+def coded(table: pa.Table) -> list[bool]:
+    """Whether each row of a part, of any version, has a code."""
+    return [
+        state == Status.OK for state in renew_states(table["status"].to_pylist(), None)["status"]
+    ]
 
 
 def rows_between(
@@ -289,6 +299,8 @@ def _bytes(column: pa.ChunkedArray) -> bytes:
     array = column.combine_chunks()
     if pa.types.is_string(array.type):
         return "".join(f"{len(text)}:{text}" for text in array.to_pylist()).encode()
+    if pa.types.is_list(array.type):
+        return _bytes(pa.chunked_array([pc.binary_join(array, " ")]))
     if pa.types.is_fixed_size_list(array.type):
         array = array.flatten()
     return np.ascontiguousarray(array.to_numpy(zero_copy_only=False)).tobytes()

@@ -47,6 +47,7 @@ class ClassEvents(Record):
     """
 
     schema: ClassVar[str] = "glitchvae.embeddings"
+    schema_version: ClassVar[int] = 2  # of the files it reads
 
     event_id: NDArray[np.object_] = column(str)
     mean: NDArray[np.float32] = column(np.float32)

@@ -279,6 +279,8 @@ def _print_table(rows: Embeddings) -> None:
 
     from rich.table import Table
 
+    from glitchvae.status import FLAGS, has_flag
+
     counts = Counter(zip(rows.class_name.tolist(), rows.status.tolist(), strict=True))
     classes = Counter(rows.class_name.tolist())
     statuses = Counter(rows.status.tolist())
@@ -290,6 +292,9 @@ def _print_table(rows: Embeddings) -> None:
         cells = (str(counts[name, status] or "") for status in statuses)
         table.add_row(name or "(no image)", str(number), *cells)
     print_table(table)
+    for word, meaning in FLAGS.items():
+        if marked := int(has_flag(rows.flags, word).sum()):
+            click.echo(f"{word}: {marked} of {len(rows)} glitches ({meaning})")
     if rows.label is not None and (labelled := rows.label != "").any():
         agreeing = int((rows.class_name == rows.label)[labelled].sum())
         click.echo(f"nearest class and label agree for {agreeing} of {labelled.sum()}")

@@ -114,7 +114,7 @@ def _status(event: PictureEvent) -> Status:
         return Status.MISSING_VIEW
     if not all(_is_picture(event.views[view]) for view in VIEWS):
         return Status.BAD_PIXELS
-    return Status.FREQUENCY_TRUNCATED if _f_max(event) < AXIS_FREQUENCIES[1] else Status.OK
+    return Status.OK
 
 
 def _is_picture(pixels: Pixels | None) -> bool:

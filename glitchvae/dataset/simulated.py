@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.progress import Progress
-from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.simulate import FAMILIES, Truth, draw_labels, inject
 from glitchvae.simulate.noise import Unsteadiness, asd
 from glitchvae.simulate.strain import START
@@ -169,7 +168,6 @@ def _image(
     starts = np.round(truth.gps - imaging.block / 2)
     blocks = [strain.crop(start, start + imaging.block) for start in starts]
     made = image_strain(blocks, truth.gps, imaging, device=device)
-    whole = made.f_max >= AXIS_FREQUENCIES[1]
     return SpectrogramSet(
         images=made.views.astype(np.float16),
         event_id=truth.event_id,
@@ -182,7 +180,7 @@ def _image(
         bandwidth=truth.bandwidth,
         f_max=_repeated(made.f_max, len(truth)),
         block_duration=_repeated(imaging.block, len(truth)),
-        status=np.full(len(truth), Status.OK if whole else Status.FREQUENCY_TRUNCATED, object),
+        status=np.full(len(truth), Status.OK, object),
         label=truth.label,
         split=np.full(len(truth), split, dtype=object),
         imaging=imaging.model_dump(mode="json"),

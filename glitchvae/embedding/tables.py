@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -24,6 +25,8 @@ from glitchvae.errors import InputError
 from glitchvae.store import replacing
 
 CODES = ("mean", "log_var")
+FLAGS = "flags"
+"""A list of words in Parquet, sorted words between blanks elsewhere."""
 
 
 def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
@@ -48,7 +51,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
 def to_arrow(embeddings: Embeddings) -> pa.Table:
     """The record as an Arrow table, attributes in the schema's metadata."""
     columns = {
-        field.name: _arrow_column(value)
+        field.name: _words(value) if field.name == FLAGS else _arrow_column(value)
         for field in Embeddings.columns()
         if (value := getattr(embeddings, field.name)) is not None
     }
@@ -208,6 +211,10 @@ def _metadata(embeddings: Embeddings) -> dict[str, str]:
     }
 
 
+def _words(texts: np.ndarray) -> pa.Array:
+    return pa.array([str(text).split() for text in texts], pa.list_(pa.string()))
+
+
 def _arrow_column(value: np.ndarray) -> pa.Array:
     if value.ndim == 1:
         return pa.array(value, pa.string() if value.dtype == object else None)
@@ -227,14 +234,23 @@ def assemble(table: pa.Table, attributes: dict[str, Any], where: object = None) 
         InputError: a column is missing.
     """
     values = dict(attributes)
+    for name in (*(f.name for f in Embeddings.columns()), *Embeddings.older_columns):
+        if name in table.column_names and name not in CODES:
+            values[name] = _values(table[name])
+    values = Embeddings.renewed(values)
     for field in Embeddings.columns():
         if field.name in CODES:
             values[field.name] = _codes(table, field.name, where)
-        elif field.name in table.column_names:
-            values[field.name] = table[field.name].to_numpy()
-        elif field.default is not None:
+        elif field.name not in values and field.default is not None:
             raise _missing(field.name, table, where)
     return Embeddings(**values)
+
+
+def _values(column: pa.ChunkedArray) -> np.ndarray:
+    """One number or text a row; a list of words becomes a text."""
+    if pa.types.is_list(column.type):
+        column = pc.binary_join(column, " ")
+    return column.to_numpy()
 
 
 def _codes(table: pa.Table, name: str, where: object) -> np.ndarray:

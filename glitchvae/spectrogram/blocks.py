@@ -20,12 +20,14 @@ class Block:
     """Strain to image one trigger from.
 
     Attributes:
-        status: `OK`, `SHORT_BLOCK`, or what makes the trigger unusable.
+        status: `OK`, or what makes the trigger unusable.
         strain: Finite samples with room for the longest view; None if unusable.
+        flags: Remarks of it, as `join_flags` writes them.
     """
 
     status: Status
     strain: Strain | None = None
+    flags: str = ""
 
 
 def cut_block(source: StrainSource, gps: float, imaging: ImagingSettings) -> Block:
@@ -61,7 +63,7 @@ def _judge(strain: Strain, imaging: ImagingSettings) -> Block:
     if np.ptp(strain.values) == 0:
         return Block(Status.ZERO_PSD)
     short = strain.duration < imaging.block - 0.5 / strain.sample_rate
-    return Block(Status.SHORT_BLOCK if short else Status.OK, strain)
+    return Block(Status.OK, strain, "short_block" if short else "")
 
 
 def _span_with(source: StrainSource, gps: float) -> Span | None:

@@ -22,7 +22,7 @@ from glitchvae.spectrogram.blocks import Block, cut_block
 from glitchvae.spectrogram.canvas import Canvas, view_canvas
 from glitchvae.spectrogram.record import SpectrogramSet
 from glitchvae.spectrogram.settings import ImagingSettings
-from glitchvae.status import Status, worst
+from glitchvae.status import Status
 from glitchvae.store import digest
 from glitchvae.strain import Strain, StrainSource
 from glitchvae.triggers import Triggers
@@ -188,7 +188,8 @@ def _image_batch(
         frequency[rows], f_max[rows] = made.peak_frequency, made.f_max
         duration[rows] = strains[0].duration
         for row in rows:
-            status[row] = _judge(status[row], energy[row], made.f_max)
+            if not np.isfinite(energy[row]):  # `whiten` answers so where there is no noise
+                status[row] = Status.ZERO_PSD
     for row, value in enumerate(status):
         if not value.usable:
             images[row] = energy[row] = frequency[row] = q[row] = np.nan
@@ -205,6 +206,7 @@ def _image_batch(
         f_max=f_max,
         block_duration=duration,
         status=np.array(status, dtype=object),
+        flags=[block.flags if s.usable else "" for block, s in zip(blocks, status, strict=True)],
         label=batch.label,
         imaging=imaging.model_dump(mode="json"),
         sources=sources,
@@ -218,14 +220,6 @@ def _of_one_length(blocks: list[Block]) -> Iterator[tuple[list[int], list[Strain
             groups[len(block.strain.values)].append(row)
     for rows in groups.values():
         yield rows, [strain for row in rows if (strain := blocks[row].strain) is not None]
-
-
-def _judge(status: Status, peak_energy: float, f_max: float) -> Status:
-    """The status of an image made: `whiten` answers with NaN where there is no noise."""
-    if not np.isfinite(peak_energy):
-        return Status.ZERO_PSD
-    whole = f_max >= AXIS_FREQUENCIES[1]
-    return worst(status, Status.OK if whole else Status.FREQUENCY_TRUNCATED)
 
 
 def _filled(known: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[np.float32]:

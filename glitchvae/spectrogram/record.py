@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
-from glitchvae.status import Status
+from glitchvae.status import Status, renew_states
 from glitchvae.store import Record, attribute, column
 
 
@@ -30,6 +30,7 @@ class ImagedEvents(Record):
         f_max: (N,) highest frequency the image holds (Hz).
         block_duration: (N,) strain whitened and normalised together (s).
         status: (N,) `Status` values.
+        flags: (N,) remarks (`FLAGS`): sorted words between blanks, "" for none.
         label: (N,) class given by a person or a simulation.
         split: (N,) train, validation or test, where the source says it.
         imaging: The imaging settings, empty for images made elsewhere.
@@ -47,10 +48,25 @@ class ImagedEvents(Record):
     f_max: NDArray[np.float32] = column(np.float32)
     block_duration: NDArray[np.float32] = column(np.float32)
     status: NDArray[np.object_] = column(str)
+    flags: NDArray[np.object_] = column(str, optional=True)
     label: NDArray[np.object_] | None = column(str, optional=True)
     split: NDArray[np.object_] | None = column(str, optional=True)
     imaging: dict[str, Any] = attribute({})
     sources: dict[str, str] = attribute({})
+
+    schema_version: ClassVar[int] = 2  # 1 had remarks among the states, and no flags
+
+    def __post_init__(self) -> None:
+        if self.flags is None:
+            object.__setattr__(self, "flags", np.full(len(self.event_id), "", dtype=object))
+        super().__post_init__()
+
+    @classmethod
+    def renewed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """With states that became remarks moved to `flags`."""
+        if "status" not in values:
+            return values
+        return {**values, **renew_states(values["status"], values.get("flags"))}
 
     @property
     def usable(self) -> NDArray[np.bool_]:

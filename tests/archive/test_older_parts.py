@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glitchvae.archive import Archive, create_archive
@@ -64,3 +65,20 @@ def test_neighbours_and_thumbnails_bring_the_columns_along(tmp_path):
     assert found.event_id[0] == rows.event_id[0]
     assert found.code_stability[0] == rows.code_stability[0]
     assert list(archive.thumbnails(found).split) == ["test", "test"]
+
+
+def test_states_that_became_remarks(tmp_path):
+    """A part of schema version 1: remarks among the states, no flags."""
+    archive = create_archive(tmp_path / "archive")
+    archive.append(make_embeddings(4, 1e9))
+    (part,) = (tmp_path / "archive" / "parts").glob("*.parquet")
+    table = pq.read_table(part).drop_columns(["flags"])
+    old = pa.array(["outside_flag", "short_block", "frequency_truncated", "ok"])
+    table = table.set_column(table.column_names.index("status"), "status", old)
+    metadata = {**table.schema.metadata, b"schema_version": b"1"}
+    pq.write_table(table.replace_schema_metadata(metadata), part)
+    rows = Archive(tmp_path / "archive").embeddings()
+    assert list(rows.status) == ["ok"] * 4
+    assert list(rows.flags) == ["", "short_block", "", ""]
+    known = archive.known("H1", 1e9, 1e9 + 4, rows.model_digest, rows.imaging_digest)
+    assert list(known.values()) == [True] * 4

@@ -77,7 +77,7 @@ def test_times_of_the_user(embed, simulated_files, tmp_path):
     result = embed(simulated_files[0], *times, "--imaging", "light")
     assert result.exit_code == 0, result.output
     rows = Archive(tmp_path / "archive").embeddings()
-    assert list(rows.status) == ["frequency_truncated", "edge_of_segment"]
+    assert list(rows.status) == ["ok", "edge_of_segment"]
 
 
 def test_a_time_outside_the_data_is_named_and_leaves_no_row(embed, simulated_files, tmp_path):

@@ -42,7 +42,7 @@ def test_every_event_is_imaged_with_its_label_and_truth(imaged):
     assert list(images.event_id) == list(truth.event_id)
     assert np.array_equal(images.gps, truth.gps)
     assert set(images.split) == {"train"}
-    assert set(images.status) == {"frequency_truncated"}
+    assert set(images.status) == {"ok"}
     assert images.f_max == pytest.approx([1291] * 3, rel=0.01)
 
 

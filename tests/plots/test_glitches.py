@@ -68,7 +68,7 @@ def test_unusable_row_is_grey_with_its_status(glitches, tmp_path, saved):
 
 
 def test_rows_above_the_band_are_hatched(glitches, tmp_path, saved):
-    spectrograms = glitches(1, Status.FREQUENCY_TRUNCATED)
+    spectrograms = glitches(1)
     spectrograms.images[:, :, 105:] = np.nan  # the upper quarter
     plots.contact_sheet(spectrograms, ["x"], tmp_path / "sheet.png")
     axes = saved[0].axes[1]

@@ -11,7 +11,6 @@ from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.errors import InputError
 from glitchvae.progress import Progress
-from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.simulate import FAMILIES, strain_of
 from glitchvae.simulate.injection import add_at
 from glitchvae.simulate.noise import Asd, measured_asd
@@ -67,8 +66,8 @@ def measured_noise(strain: Strain) -> Asd:
 
 def _draw_block(
     sources: Sequence[StrainSource], imaging: ImagingSettings, rng: np.random.Generator
-) -> tuple[float, Strain, Status]:
-    """A time of the strain, the block around it and its status."""
+) -> tuple[float, Strain, str]:
+    """A time of the strain, the block around it and its remarks."""
     stretches = [(float(a), float(b)) for source in sources for a, b in source.segments]
     owners = [source for source in sources for _ in source.segments]
     lengths = np.array([end - start for start, end in stretches])
@@ -77,7 +76,7 @@ def _draw_block(
         gps = float(rng.uniform(*stretches[place]))
         block = cut_block(owners[place], gps, imaging)
         if block.strain is not None:
-            return gps, block.strain, block.status
+            return gps, block.strain, block.flags
     raise InputError(
         "no stretch of this strain can be imaged",
         expected=f"{imaging.min_block:g} s without gaps",
@@ -96,15 +95,13 @@ def _image(
     device: str,
 ) -> SpectrogramSet:
     """One injected event, as `embed` images what it finds."""
-    gps, strain, status = _draw_block(sources, imaging, rng)
+    gps, strain, flags = _draw_block(sources, imaging, rng)
     family, values = FAMILIES[label], strain.values.copy()
     parameters = {**family.draw(rng), "snr": snr}
     glitch = strain_of(family, parameters, strain.sample_rate, measured_noise(strain))
     add_at(values, round((gps - strain.start) * strain.sample_rate), glitch)
     made = image_strain([replace(strain, values=values)], [gps], imaging, device=device)
-    unknown, seen = np.full(1, np.nan), float(made.f_max)
-    if status == Status.OK and seen < AXIS_FREQUENCIES[1]:
-        status = Status.FREQUENCY_TRUNCATED
+    unknown = np.full(1, np.nan)
     return SpectrogramSet(
         images=made.views.astype(np.float16),
         event_id=np.array([f"injected-{number}"], object),
@@ -115,9 +112,10 @@ def _image(
         q=made.q,
         duration=unknown,
         bandwidth=unknown,
-        f_max=np.array([seen], np.float32),
+        f_max=np.array([made.f_max], np.float32),
         block_duration=np.array([strain.duration], np.float32),
-        status=np.array([status], object),
+        status=np.array([Status.OK], object),
+        flags=np.array([flags], object),
         label=np.array([label], object),
         imaging=imaging.model_dump(mode="json"),
     )
