@@ -31,6 +31,8 @@ from glitchvae.archive.layout import (
     part_files,
     write_marker,
 )
+from glitchvae.archive.ledger import Ledger
+from glitchvae.archive.live import LiveTime
 from glitchvae.archive.parts import events_between
 from glitchvae.archive.summary import Summary
 from glitchvae.archive.views import read_views
@@ -122,6 +124,22 @@ class Archive:
         """
         recover(self.path)
         return events_between(self.path, ifo, start, end, (model_digest, imaging_digest))
+
+    def ledger(self) -> Ledger:
+        """What was searched and embedded, what a killed job left included.
+
+        A file of it that cannot be read is named in a warning; what it tells is unknown.
+        """
+        self._recovered()
+        return Ledger(self.path)
+
+    def live_time(self, snr: float | None = None) -> LiveTime:
+        """Stretches that were searched at a threshold or a lower one, by detector.
+
+        Args:
+            snr: Threshold; None: the largest in the ledger, for which all of it counts.
+        """
+        return self.ledger().live(snr)
 
     def embeddings(self, *, model: str | None = None, ifo: str | None = None) -> Embeddings:
         """Every row of one model, in the order of time.
@@ -291,12 +309,15 @@ class Archive:
         with self._index() as connection:
             return _summarise(connection, self.path)
 
-    @contextmanager
-    def _index(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _recovered(self) -> None:
         try:
             recover(self.path)
         except StorageError as error:
             _LOG.info("what an interrupted job left is not shown: %s", error)
+
+    @contextmanager
+    def _index(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._recovered()
         with index(self.path) as connection:
             yield connection
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+from igwn_segments import segmentlist
 
 from glitchvae.archive.archive import Archive
+from glitchvae.archive.coverage import survey
 from glitchvae.archive.layout import time_span
+from glitchvae.archive.ledger import Search, joined
+from glitchvae.archive.notes import Notes, given_search, note_given
 from glitchvae.archive.parts import rows_between
 from glitchvae.embedding import (
     Embeddings,
@@ -36,11 +41,31 @@ class Filled:
         rows: Every glitch of the input, None where there is none.
         known: How many of them were there before.
         problems: Errors of files that could not be read to their end.
+        coverage: What is known now to have been searched of the input; None for images,
+            and for triggers without segments.
     """
 
     rows: Embeddings | None
     known: int
     problems: tuple[GlitchvaeError, ...] = ()
+    coverage: Covered | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Covered:
+    """What was searched of one input, now or before.
+
+    Attributes:
+        ifo: Detector.
+        snr: Threshold.
+        covered: Good samples.
+        searched: Where triggers were looked for.
+    """
+
+    ifo: str
+    snr: float
+    covered: segmentlist
+    searched: segmentlist
 
 
 def fill_from_strain(
@@ -53,6 +78,10 @@ def fill_from_strain(
 ) -> Filled:
     """Find, image, encode and store the glitches of strain; what is done is skipped.
 
+    Strain that was searched before is not searched again: its triggers come from the ledger.
+    The ledger is told of the rest. Triggers that are given are a search of the segments that
+    limit the source (`--segments`), and of nothing where there are none.
+
     A file that cannot be read, or that is gone, is a gap in the strain from then on.
 
     Raises:
@@ -61,17 +90,98 @@ def fill_from_strain(
     """
     problems: list[GlitchvaeError] = []
     source = source.with_gaps(problems.append)
-    chosen = None if triggers is None else select_triggers(triggers, source.ifo)
-    start, end = time_span(
-        [*source.whole.segments.extent(), *(() if chosen is None else chosen.gps.tolist())]
-    )
-    origin = (job.checkpoint.digest, digest(job.imaging.model_dump(mode="json")))
+    if triggers is None:
+        filled = _fill_searched(archive, source, job, problems, progress)
+    else:
+        filled = _fill_given(archive, source, triggers, job, progress)
+    return dataclasses.replace(filled, problems=tuple(problems))
+
+
+def _fill_searched(
+    archive: Archive,
+    source: StrainSource,
+    job: Job,
+    problems: list[GlitchvaeError],
+    progress: Progress | None,
+) -> Filled:
+    """The glitches that a search finds, or that one found before."""
+    if not source.segments:  # its limits leave nothing
+        return Filled(rows=None, known=0)
+    ledger, origin = archive.ledger(), _origin_of(job)
+    coverage = survey(source, ledger, job.snr, problems.append)
+    start, end = time_span(coverage.region.extent())
     todo = _Todo(archive.known(source.ifo, start, end, *origin))
+    with archive.writing({source.ifo: (start, end)}) as journal:
+        notes = Notes(journal, coverage, ledger, origin, problems)
+        for codes, images in embed_strain(
+            coverage.source,
+            None,
+            job,
+            choose=todo,
+            cells=coverage.cells(device=job.device),
+            finished=lambda cells: notes.add(cells, todo.coded),
+            progress=progress,
+        ):
+            journal.add(codes, images)
+            todo.done(codes)
+    rows = rows_between(archive.path, source.ifo, start, end, origin, todo.seen)
+    own = joined(coverage.own, coverage.todo)
+    rows = _within(rows, own)
+    seen = {e for e, gps in todo.times.items() if gps in own}
+    return Filled(
+        rows=rows,
+        known=len(seen & todo.known.keys()),
+        coverage=_covered(archive, coverage.search, own),
+    )
+
+
+def _fill_given(
+    archive: Archive,
+    source: StrainSource,
+    triggers: Triggers,
+    job: Job,
+    progress: Progress | None,
+) -> Filled:
+    """Triggers of somebody else's search."""
+    chosen, origin = select_triggers(triggers, source.ifo), _origin_of(job)
+    start, end = time_span([*source.whole.segments.extent(), *chosen.gps.tolist()])
+    todo = _Todo(archive.known(source.ifo, start, end, *origin))
+    told = given_search(source, triggers, job.configuration)
     with archive.writing({source.ifo: (start, end)}) as journal:
         for codes, images in embed_strain(source, chosen, job, choose=todo, progress=progress):
             journal.add(codes, images)
-    rows = rows_between(archive.path, source.ifo, start, end, origin, todo.seen)
-    return Filled(rows=rows, known=todo.known_before, problems=tuple(problems))
+            todo.done(codes)
+        if told is not None:
+            note_given(journal, source, chosen, told, origin, todo.coded)
+    return Filled(
+        rows=rows_between(archive.path, source.ifo, start, end, origin, todo.seen),
+        known=todo.known_before,
+        coverage=None if told is None else _covered(archive, told, joined(source.segments)),
+    )
+
+
+def _origin_of(job: Job) -> tuple[str, str]:
+    return job.checkpoint.digest, digest(job.imaging.model_dump(mode="json"))
+
+
+def _within(rows: Embeddings | None, time: segmentlist) -> Embeddings | None:
+    """The rows of some time, None where there are none."""
+    if rows is None:
+        return None
+    rows = rows.take(np.array([gps in time for gps in rows.gps], dtype=bool))
+    return rows if len(rows) else None
+
+
+def _covered(archive: Archive, search: Search, time: segmentlist) -> Covered:
+    """What the ledger says of some time after a job."""
+    (start, end), ledger = time_span(time.extent() if time else ()), archive.ledger()
+    files = ledger.files(search, start, end)
+    return Covered(
+        ifo=search.ifo,
+        snr=search.snr,
+        covered=joined(*(file.covered for file in files)) & time,
+        searched=joined(*(file.searched for file in files)) & time,
+    )
 
 
 def fill_from_images(
@@ -116,16 +226,31 @@ class _Todo:
 
     Attributes:
         known: Events that are there, and whether with a code.
-        seen: Every event that was asked about.
+        times: Every event that was asked about, and its time.
+        made: Events that were given a code by this job.
     """
 
     known: Mapping[str, bool]
-    seen: set[str] = field(default_factory=set)
+    times: dict[str, float] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
 
     def __call__(self, events: AnyEvents) -> AnyEvents:
-        self.seen.update(events.event_id)
+        self.times.update(zip(events.event_id.tolist(), events.gps.tolist(), strict=True))
         wanted = [not self.known.get(event, False) for event in events.event_id]
         return events.take(np.array(wanted, dtype=bool))
+
+    @property
+    def seen(self) -> set[str]:
+        """Every event that was asked about."""
+        return set(self.times)
+
+    def done(self, rows: Embeddings) -> None:
+        """Remember which events have a code now."""
+        self.made.update(rows.event_id[rows.usable])
+
+    def coded(self, event: str) -> bool:
+        """Whether an event has a code."""
+        return event in self.made or self.known.get(event, False)
 
     @property
     def known_before(self) -> int:

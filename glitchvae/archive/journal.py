@@ -27,6 +27,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from glitchvae.archive.layout import journals, name_part, parse_part, time_span
+from glitchvae.archive.ledger import FOLDER as LEDGER
+from glitchvae.archive.ledger import add_to_ledger, read_table, write_table
 from glitchvae.archive.parts import (
     coded,
     events_between,
@@ -73,6 +75,19 @@ class Journal:
             rows = embeddings.ifo == ifo
             images = None if spectrograms is None else spectrograms.take(rows)
             self._write(embeddings.take(rows), images)
+
+    def tell(self, name: str, table: pa.Table) -> None:
+        """Keep what was searched or embedded: it enters the ledger with the batches.
+
+        Args:
+            name: Of the file; the same name again replaces it.
+            table: Rows of a table of the ledger. Triggers that it tells of are in batches
+                that were added before.
+
+        Raises:
+            StorageError: the disk refused the write; what was told earlier is safe.
+        """
+        write_table(self._folder / LEDGER / f"{name}.parquet", table)
 
     def _write(self, embeddings: Embeddings, spectrograms: SpectrogramSet | None) -> None:
         # The codes come last: a piece counts once they are there.
@@ -147,7 +162,7 @@ def is_running(folder: Path) -> bool:
 
 
 def damage_of(folder: Path) -> dict[Path, ArchiveError]:
-    """The files of a journal that cannot be read, and why: codes and images of its batches."""
+    """The files of a journal that cannot be read, and why: codes, images, parts of the ledger."""
     damaged = {}
     for piece in _pieces(folder):
         views = _views_of(piece)
@@ -156,6 +171,11 @@ def damage_of(folder: Path) -> dict[Path, ArchiveError]:
                 read(path)
             except ArchiveError as error:
                 damaged[path] = error
+    for path in _told(folder):
+        try:
+            read_table(path)
+        except ArchiveError as error:
+            damaged[path] = error
     return damaged
 
 
@@ -190,6 +210,10 @@ def _publish(root: Path, folder: Path) -> list[ArchiveError]:
         spans = _read_spans(folder / _SPANS) if pieces else {}
         for group in _groups([piece for piece in pieces if piece not in damaged]):
             _publish_group(root, group, spans, damaged.keys())
+        told = [path for path in _told(folder) if path not in damaged]
+        # What was searched counts once all that was found there is stored.
+        if not damaged.keys() & set(pieces):
+            add_to_ledger(root, map(read_table, told))
     # The batches go first: without one, nobody asks for the rest of the journal.
     for piece in pieces:
         if not damaged.keys() & {piece, _views_of(piece)}:
@@ -203,6 +227,11 @@ def _publish(root: Path, folder: Path) -> list[ArchiveError]:
 def _pieces(folder: Path) -> list[Path]:
     """The codes of every batch, in the order of writing; images without codes do not count."""
     return [path for path in sorted(folder.glob("*.parquet")) if _VIEWS not in path.suffixes]
+
+
+def _told(folder: Path) -> list[Path]:
+    """What a job has told the ledger."""
+    return sorted((folder / LEDGER).glob("*.parquet"))
 
 
 def _read_codes(piece: Path) -> None:

@@ -1,8 +1,8 @@
 """Live time: what was searched, which rates and changes of a rate are relative to.
 
-An archive does not tell it. The name of a part spans the files of a job with the gaps
-between and inside them, also where the job was killed before its end, and files in which
-nothing was found leave no part. Whoever knows what was searched has to say so.
+The ledger of an archive tells it (`glitchvae.archive.ledger`). Archives of earlier versions
+have none, and of files of embeddings nobody can tell: live time is unknown there, unless
+somebody who knows it says so.
 """
 
 from __future__ import annotations
@@ -18,6 +18,19 @@ Live = Mapping[str, segmentlist]
 """Stretches that were searched, by detector."""
 
 DAYS_OF_A_MONTH = 30.0
+
+
+class LiveTime(dict[str, segmentlist]):
+    """Stretches that were searched, by detector, and the threshold that holds for all of them.
+
+    Attributes:
+        snr: Everything above this SNR was found there, NaN where unknown. Rates count events
+            of this SNR or more, as quieter ones were looked for in a part of the time alone.
+    """
+
+    def __init__(self, stretches: Live | None = None, *, snr: float = float("nan")) -> None:
+        super().__init__(stretches or {})
+        self.snr = snr
 
 
 def hours(live: Live, ifo: str) -> float:

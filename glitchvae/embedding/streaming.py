@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from glitchvae.embedding.encode import encode_spectrograms
 from glitchvae.embedding.job import Job
@@ -13,7 +13,7 @@ from glitchvae.progress import Progress
 from glitchvae.qtransform import Tiling
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet, make_spectrograms
 from glitchvae.strain import StrainSource
-from glitchvae.triggers import Triggers, scan_source
+from glitchvae.triggers import SearchedCell, Triggers, search_cells
 
 BATCH_SIZE = 16
 """Events imaged and encoded together: what an interruption can cost, and the memory held."""
@@ -34,6 +34,8 @@ def embed_strain(
     *,
     batch_size: int = BATCH_SIZE,
     choose: Callable[[Triggers], Triggers] = lambda batch: batch,
+    cells: Iterable[SearchedCell] | None = None,
+    finished: Callable[[Sequence[SearchedCell]], None] | None = None,
     progress: Progress | None = None,
 ) -> Walk:
     """Codes and images of the glitches in `source`, batch by batch in time order.
@@ -47,6 +49,9 @@ def embed_strain(
         job: How.
         batch_size: Events per batch.
         choose: Of each batch, the events that need work; it sees every event once.
+        cells: What was found in the strain, cell by cell, in place of a search.
+        finished: Told of cells all of whose events were yielded before, also of those
+            without any.
         progress: Called with the seconds searched, or the number of triggers dealt with.
 
     Yields:
@@ -55,13 +60,20 @@ def embed_strain(
     Raises:
         InputError: no trigger is of the source's detector.
     """
-    for batch in trigger_batches(
-        source, triggers, snr=job.snr, device=job.device, batch_size=batch_size, progress=progress
-    ):
+    report, told = progress or (lambda _: None), finished or (lambda _: None)
+    if triggers is None:
+        if cells is None:
+            cells = search_cells(source, snr=job.snr, device=job.device)
+        batches = _batches_of(cells, batch_size, report)
+    else:
+        batches = ((batch, []) for batch in _batches(source, triggers, batch_size, report))
+    for batch, done in batches:
         for images in make_spectrograms(
             source, choose(batch), job.imaging, device=job.device, batch_size=batch_size
         ):
             yield _encode(images, job), images
+        if done:
+            told(done)
 
 
 def embed_images(
@@ -119,9 +131,17 @@ def trigger_batches(
         InputError: no trigger is of the source's detector.
     """
     report = progress or (lambda _: None)
-    if triggers is None:
-        yield from _found(source, snr, device, batch_size, report)
+    if triggers is not None:
+        yield from _batches(source, triggers, batch_size, report)
         return
+    cells = search_cells(source, snr=snr, device=device)
+    yield from (batch for batch, _ in _batches_of(cells, batch_size, report) if len(batch))
+
+
+def _batches(
+    source: StrainSource, triggers: Triggers, batch_size: int, report: Progress
+) -> Iterator[Triggers]:
+    """Batches of triggers that were given."""
     chosen = select_triggers(triggers, source.ifo)
     for first in range(0, len(chosen), batch_size):
         batch = chosen.take(slice(first, first + batch_size))
@@ -156,16 +176,25 @@ def usable_band(source: StrainSource, imaging: ImagingSettings) -> tuple[float, 
     return tiling.band
 
 
-def _found(
-    source: StrainSource, snr: float, device: str, batch_size: int, report: Progress
-) -> Iterator[Triggers]:
+def _batches_of(
+    cells: Iterable[SearchedCell], batch_size: int, report: Progress
+) -> Iterator[tuple[Triggers, list[SearchedCell]]]:
+    """Full batches of triggers, each with the cells that have none left behind it."""
     waiting: list[Triggers] = []
-    for cell, triggers in scan_source(source, snr=snr, device=device):
-        waiting.append(triggers)
+    open_cells: list[SearchedCell] = []
+    for cell in cells:
+        waiting.append(cell.triggers)
+        open_cells.append(cell)
         while sum(map(len, waiting)) >= batch_size:
             joined = Triggers.join(waiting)
-            yield joined.take(slice(0, batch_size))
             waiting = [joined.take(slice(batch_size, None))]
-        report(round(cell[1] - cell[0]))
-    if sum(map(len, waiting)):
-        yield Triggers.join(waiting)
+            # The rest is of this cell; where there is none, the cell is done, too.
+            done = open_cells if not len(waiting[0]) else open_cells[:-1]
+            open_cells = open_cells[len(done) :]
+            yield joined.take(slice(0, batch_size)), done
+        if not sum(map(len, waiting)):
+            yield cell.triggers.take(slice(0, 0)), open_cells
+            waiting, open_cells = [], []
+        report(round(cell.span[1] - cell.span[0]))
+    if open_cells:
+        yield Triggers.join(waiting), open_cells

@@ -10,7 +10,9 @@ or when a search is taken up again.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from igwn_segments import segment, segmentlist
@@ -19,10 +21,16 @@ from glitchvae.errors import InputError
 from glitchvae.strain import Strain, StrainSource
 from glitchvae.triggers.clustering import TILE_SNR, cluster_tiles
 from glitchvae.triggers.record import Triggers, triggers_from
-from glitchvae.triggers.tiles import Threshold, Tiles, loud_tiles
+from glitchvae.triggers.tiles import Examined, Threshold, Tiles, examine
 
 SNR = 7.5
 """Gravity Spy's threshold."""
+
+FRANGE = (10.0, 2048.0)
+"""Hz that are searched, cut to what the sample rate allows."""
+
+QRANGE = (4.0, 64.0)
+"""Quality factors that are searched."""
 
 CELL = 60.0
 """Seconds of a cell; cells begin at multiples of this in GPS time."""
@@ -30,12 +38,31 @@ CELL = 60.0
 _LEAST_SNR = 2.0  # below it nearly every tile of noise is loud
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchedCell:
+    """What came of one cell.
+
+    Attributes:
+        span: The cell.
+        triggers: Those that peak in it, in the order of time.
+        covered: Its good samples: there, not NaN, not constant.
+        searched: Where triggers were looked for.
+        marks: Checksum of the samples from some whole GPS seconds on.
+    """
+
+    span: segment
+    triggers: Triggers
+    covered: segmentlist
+    searched: segmentlist
+    marks: Mapping[int, int]
+
+
 def find_triggers(
     strain: Strain,
     *,
     snr: float = SNR,
-    frange: tuple[float, float] = (10.0, 2048.0),
-    qrange: tuple[float, float] = (4.0, 64.0),
+    frange: tuple[float, float] = FRANGE,
+    qrange: tuple[float, float] = QRANGE,
     within: segmentlist | None = None,
     device: str = "cpu",
 ) -> Triggers:
@@ -79,7 +106,7 @@ def find_triggers(
         within=within,
         device=device,
     )
-    found = [triggers for _, triggers in cells]
+    found = [cell.triggers for cell in cells]
     return Triggers.join(found) if found else triggers_from({"gps": [], "ifo": []})
 
 
@@ -87,8 +114,8 @@ def scan_source(
     source: StrainSource,
     *,
     snr: float = SNR,
-    frange: tuple[float, float] = (10.0, 2048.0),
-    qrange: tuple[float, float] = (4.0, 64.0),
+    frange: tuple[float, float] = FRANGE,
+    qrange: tuple[float, float] = QRANGE,
     within: segmentlist | None = None,
     device: str = "cpu",
 ) -> Iterator[tuple[segment, Triggers]]:
@@ -106,6 +133,34 @@ def scan_source(
     Yields:
         A cell as a GPS segment, and the triggers that peak in it, in the order of time.
         Cells without strain are left out.
+
+    Raises:
+        InputError: as `find_triggers`, and what reading the strain raises.
+    """
+    cells = search_cells(
+        source, snr=snr, frange=frange, qrange=qrange, within=within, device=device
+    )
+    return ((cell.span, cell.triggers) for cell in cells)
+
+
+def search_cells(
+    source: StrainSource,
+    *,
+    snr: float = SNR,
+    frange: tuple[float, float] = FRANGE,
+    qrange: tuple[float, float] = QRANGE,
+    within: segmentlist | None = None,
+    device: str = "cpu",
+) -> Iterator[SearchedCell]:
+    """As `scan_source`, and what of each minute was good and searched, from the same pass.
+
+    Args:
+        source: Strain that is read as it is needed.
+        snr: Least SNR of an event's loudest tile.
+        frange: Frequencies in Hz.
+        qrange: Quality factors.
+        within: As of `scan_source`.
+        device: Where to compute.
 
     Raises:
         InputError: as `find_triggers`, and what reading the strain raises.
@@ -132,33 +187,50 @@ def _search(
     qrange: tuple[float, float],
     within: segmentlist | None,
     device: str,
-) -> Iterator[tuple[segment, Triggers]]:
+) -> Iterator[SearchedCell]:
     if not snr >= _LEAST_SNR:
         raise InputError("SNR threshold too low", expected=f"at least {_LEAST_SNR:g}", found=snr)
     floor = min(snr, TILE_SNR)
     threshold = Threshold(snr=floor, frange=frange, qrange=qrange, device=device)
-    settings = {"snr": snr, "frange": list(frange), "qrange": list(qrange)}
+    settings = {"snr": snr, **search_settings(frange, qrange)}
 
     @functools.lru_cache(maxsize=3)  # each cell is wanted by itself and by its neighbours
-    def tiles_of(cell: int) -> Tiles:
-        return loud_tiles(read, _span(cell), threshold)
+    def examined(cell: int) -> Examined:
+        return examine(read, span_of(cell), threshold)
 
-    for cell in _cells(segments, within):
-        tiles = Tiles.join([tiles_of(k) for k in (cell - 1, cell, cell + 1)])
+    for cell in cells_of(segments, within):
+        tiles = Tiles.join([examined(k).tiles for k in (cell - 1, cell, cell + 1)])
         events = cluster_tiles(tiles, floor=floor)
         events |= {"ifo": np.full(len(events["gps"]), ifo, dtype=object)}
-        wanted = (events["snr"] >= snr) & _inside(events["gps"], _span(cell), within)
-        yield (
-            _span(cell),
-            triggers_from({name: v[wanted] for name, v in events.items()}, search=settings),
+        wanted = (events["snr"] >= snr) & _inside(events["gps"], span_of(cell), within)
+        columns = {name: values[wanted] for name, values in events.items()}
+        own = examined(cell)
+        yield SearchedCell(
+            span=span_of(cell),
+            triggers=triggers_from(columns, search=settings),
+            covered=_of(own.covered, within),
+            searched=_of(own.searched, within),
+            marks=own.marks,
         )
 
 
-def _span(cell: int) -> segment:
+def search_settings(
+    frange: tuple[float, float] = FRANGE, qrange: tuple[float, float] = QRANGE
+) -> dict[str, Any]:
+    """The settings of a search other than its threshold, as records keep them."""
+    return {"frange": list(frange), "qrange": list(qrange)}
+
+
+def span_of(cell: int) -> segment:
+    """The GPS segment of a cell."""
     return segment(cell * CELL, (cell + 1) * CELL)
 
 
-def _cells(segments: segmentlist, within: segmentlist | None) -> list[int]:
+def _of(stretches: segmentlist, within: segmentlist | None) -> segmentlist:
+    return stretches if within is None else stretches & segmentlist(within).coalesce()
+
+
+def cells_of(segments: segmentlist, within: segmentlist | None = None) -> list[int]:
     """Numbers of the cells that hold strain to be searched."""
     wanted = segments if within is None else segments & segmentlist(within).coalesce()
     cells: set[int] = set()

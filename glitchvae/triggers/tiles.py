@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 import torch
-from igwn_segments import segment
+from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
 from glitchvae.qtransform import Plane, Tiling, tile_energies
@@ -30,6 +32,11 @@ MIN_BLOCK = 8.0
 CONSTANT = 1 / 16
 """Seconds of one and the same value that count as missing strain."""
 
+MARK = (8, 0.25)
+"""Seconds between two marks of strain, and how long the samples of one are."""
+
+_ON_GRID = 0.01  # samples by which a time may be off its sample: rounding of GPS times
+_ROUNDING = 1e-6  # seconds, the same
 _log = logging.getLogger(__name__)
 
 
@@ -100,6 +107,36 @@ class Threshold:
         return (self.snr**2 + 2) / (2 * np.log(2))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What came of one span of strain.
+
+    Attributes:
+        tiles: Loud tiles whose middle lies in the span, of all planes in the order of time.
+        covered: Good samples of the span: there, not NaN, not constant.
+        searched: The part of them in which tiles were looked for.
+        marks: Checksum of the samples from some whole GPS seconds on (see `mark_of`).
+    """
+
+    tiles: Tiles
+    covered: segmentlist
+    searched: segmentlist
+    marks: Mapping[int, int]
+
+
+def searchable(covered: segmentlist) -> segmentlist:
+    """What of good samples is searched: not the ends of a stretch, nor a short one.
+
+    Args:
+        covered: Good samples, in disjoint stretches in the order of time.
+    """
+    return segmentlist(
+        segment(start + EDGE, end - EDGE)
+        for start, end in covered
+        if end - start >= MIN_BLOCK - _ROUNDING
+    )
+
+
 def loud_tiles(
     read: Callable[[float, float], Strain], span: segment, threshold: Threshold
 ) -> Tiles:
@@ -114,14 +151,61 @@ def loud_tiles(
         Tiles of all planes in the order of time. They depend on the strain within
         `span` and about its length on either side of it.
     """
-    parts = [_of_block(block, keep, threshold) for block, keep in _blocks(read, span)]
-    return Tiles.join(parts)
+    return examine(read, span, threshold).tiles
+
+
+def examine(
+    read: Callable[[float, float], Strain], span: segment, threshold: Threshold
+) -> Examined:
+    """The loud tiles of a span, and what of it was good and searched.
+
+    Args:
+        read: Returns the strain between two GPS times, as far as there is any.
+        span: GPS segment.
+        threshold: What counts as loud.
+    """
+    strain, blocks = _blocks(read, span)
+    tiles, searched = [], segmentlist()
+    for block, keep in blocks:
+        found = _of_block(block, keep, threshold)
+        if found is not None:
+            tiles.append(found)
+            searched.append(keep)
+    return Examined(
+        tiles=Tiles.join(tiles),
+        covered=strain.finite_segments() & segmentlist([span]),
+        searched=searched,
+        marks=_marks(strain, span),
+    )
+
+
+def mark_of(strain: Strain, second: int) -> int | None:
+    """A checksum of the samples from a GPS second on, None where one of them is missing.
+
+    Files cut in different ways from the same data have the same marks.
+    """
+    rate = strain.sample_rate
+    first = math.ceil((second - strain.start) * rate - _ON_GRID)
+    last = first + round(MARK[1] * rate)
+    if first < 0 or last > len(strain):
+        return None
+    samples = strain.values[first:last]
+    if not np.isfinite(samples).all():
+        return None
+    return zlib.crc32(np.ascontiguousarray(samples, dtype="<f8").tobytes())
+
+
+def _marks(strain: Strain, span: segment) -> dict[int, int]:
+    every = MARK[0]
+    seconds = range(math.ceil(span[0] / every) * every, math.ceil(span[1]), every)
+    marks = {second: mark_of(strain, second) for second in seconds}
+    return {second: mark for second, mark in marks.items() if mark is not None}
 
 
 def _blocks(
     read: Callable[[float, float], Strain], span: segment
-) -> Iterator[tuple[Strain, segment]]:
-    """Blocks to transform, each with the part of `span` that it answers for.
+) -> tuple[Strain, list[tuple[Strain, segment]]]:
+    """Strain that holds the span, and blocks of it, each with the part that it answers for.
 
     A block is the span, its overlaps and its edges, moved to lie inside contiguous
     strain and shortened where the strain is shorter.
@@ -130,12 +214,18 @@ def _blocks(
     length = last - first
     strain = _without_constant(read(first, last))
     if len(strain) == round(length * strain.sample_rate) and np.isfinite(strain.values).all():
-        yield strain, span
-        return
+        return strain, [(strain, span)]
     strain = _without_constant(read(first - length, last + length))
+    return strain, list(_cut(strain, span, first, length))
+
+
+def _cut(
+    strain: Strain, span: segment, first: float, length: float
+) -> Iterator[tuple[Strain, segment]]:
+    """A block of each stretch without gaps that reaches into the span."""
     for start, end in strain.finite_segments():
         low, high = max(span[0], start + EDGE), min(span[1], end - EDGE)
-        if low < high and end - start < MIN_BLOCK:
+        if low < high and end - start < MIN_BLOCK - _ROUNDING:
             _log.info(
                 "%s: %.1f s from GPS %.1f on are too short to search",
                 strain.ifo,
@@ -159,7 +249,8 @@ def _without_constant(strain: Strain) -> Strain:
     return dataclasses.replace(strain, values=values)
 
 
-def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles:
+def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles | None:
+    """The loud tiles of a block, None where it cannot be whitened."""
     rate, edge = block.sample_rate, round(EDGE * block.sample_rate)
     values = torch.from_numpy(block.values)[None].to(threshold.device)
     whitened = whiten(values, rate, fduration=2 * EDGE)[:, edge:-edge]
@@ -170,7 +261,7 @@ def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles:
             block.duration,
             block.start,
         )
-        return Tiles.join([])
+        return None
     start, duration = block.start + EDGE, whitened.shape[-1] / rate
     tiling = Tiling(
         duration=duration, sample_rate=rate, qrange=threshold.qrange, frange=threshold.frange
