@@ -57,7 +57,9 @@ def reference(paths):
         ifo, start, step, good = good_samples(path)
         edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
         for first, last in edges.reshape(-1, 2):
-            stretches.setdefault((ifo, step), []).append((start + first * step, start + last * step))
+            stretches.setdefault((ifo, step), []).append(
+                (start + first * step, start + last * step)
+            )
     table = {}
     for (ifo, _), own in stretches.items():
         covered = searched = 0.0
