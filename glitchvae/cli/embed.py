@@ -31,17 +31,27 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("embed")
 @click.argument("inputs", nargs=-1, type=_PATH, metavar="INPUT...")
-@click.option("--triggers", type=_PATH, metavar="FILE", help="Embed these instead of searching.")
+@click.option(
+    "--triggers",
+    type=_PATH,
+    metavar="FILE",
+    help="Table of triggers to embed; strain is then not searched.",
+)
 @click.option(
     "--gps",
     type=GPS,
     multiple=True,
     metavar="T",
-    help="Embed this time instead of searching; repeatable.",
+    help="GPS time to embed; strain is then not searched. Repeatable.",
 )
-@click.option("--ifo", help="Detector, where the files do not say it.")
-@click.option("--channel", help="Channel, where the files hold several.")
-@click.option("--gwosc", nargs=3, metavar="IFO START END", help="Open data by name.")
+@click.option("--ifo", help="Detector of strain that does not say it.")
+@click.option("--channel", help="Channel of strain files that hold several.")
+@click.option(
+    "--gwosc",
+    nargs=3,
+    metavar="IFO START END",
+    help="Open data of a detector between two GPS times.",
+)
 @click.option(
     "--frametype",
     metavar="NAME",
@@ -57,16 +67,29 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Minimum SNR of triggers that are searched for.",
 )
-@click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
-@click.option("--imaging", default="gravity-spy", show_default=True, help="Or light: faster.")
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Model that encodes: a name or a folder.",
+)
+@click.option(
+    "--imaging",
+    default="gravity-spy",
+    show_default=True,
+    help="How strain becomes images: gravity-spy as the official ones, light faster.",
+)
 @click.option(
     "--uncertainty/--no-uncertainty",
     default=True,
     show_default=True,
-    help="How codes change with small changes of the images.",
+    help="Say of each row how its code changes with small changes of its image.",
 )
 @ARCHIVE
-@click.option("-o", "--output", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
+@click.option(
+    "-o", "--output", type=_PATH, help="Write the rows as .h5, .parquet, .csv or .ecsv too."
+)
 @click.option(
     "--contact-sheet", type=_PATH, metavar="PNG", help="Contact sheet of the 60 loudest glitches."
 )

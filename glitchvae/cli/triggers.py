@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     show_default="7.5 in strain, else all",
     help="Least signal-to-noise ratio of a trigger.",
 )
-@click.option("--ifo", help="Detector, where the files do not tell it.")
-@click.option("--channel", help="Channel, where a strain file holds several.")
+@click.option("--ifo", help="Detector of strain or triggers that do not say it.")
+@click.option("--channel", help="Channel of strain files that hold several.")
 @limits
 @click.pass_context
 def command(
