@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from igwn_segments import segmentlist
 from numpy.typing import ArrayLike, NDArray
 
 from glitchvae.api.strain import Events
@@ -17,7 +18,7 @@ from glitchvae.config import nearest, parse
 from glitchvae.discovery import Discovery, DiscoverySettings
 from glitchvae.discovery import discover as search
 from glitchvae.embedding import Embeddings
-from glitchvae.errors import InputError
+from glitchvae.errors import ArchiveError, InputError
 from glitchvae.progress import Progress, progress_of
 from glitchvae.report.discovering import DiscoveryRun, discover_in
 
@@ -98,6 +99,31 @@ class GlitchArchive:
         rows, distances = self.archive.nearest(query, k, model=model)
         return self._events(rows), distances
 
+    def live_time(self, ifo: str, snr: float | None = None) -> segmentlist:
+        """Stretches of GPS time in which glitches of a detector were looked for.
+
+        Args:
+            ifo: Detector.
+            snr: What was searched at this threshold or a lower one; by default at the
+                largest of the archive, which holds for all of it.
+
+        Returns:
+            Disjoint segments in the order of time; `abs` of it is the live time in seconds.
+
+        Raises:
+            ArchiveError: nothing tells that strain of this detector was searched so, as in
+                archives of versions before the ledger.
+        """
+        live = self.archive.live_time(snr)
+        if ifo not in live:
+            raise ArchiveError(
+                f"live time of {ifo} is unknown",
+                where=self.path,
+                found=f"searched: {', '.join(sorted(live)) or 'nothing that the ledger tells of'}",
+                remedy="`glitchvae embed` of its strain tells the archive what was searched.",
+            )
+        return live[ifo]
+
     def _events(self, rows: Embeddings) -> Events:
         return Events(rows, _load_images=lambda: self.archive.thumbnails(rows))
 
@@ -128,8 +154,8 @@ def discover(
             of anybody's, with `labels`.
         labels: (N,) known classes of codes, "" where unknown: the known classes are fitted to
             the labelled codes, and the others are looked at.
-        live: Stretches that were searched, by detector (`igwn_segments.segmentlist`); without
-            them there are no rates.
+        live: Stretches that were searched, by detector (`igwn_segments.segmentlist`); by
+            default what the archives' ledgers tell. Without either there are no rates.
         model: Whose codes, where an archive holds those of several; its folder, if moved.
         catalog: Your own catalogue; else that beside the archive.
         progress: Show a bar on stderr.

@@ -43,6 +43,7 @@ from glitchvae.embedding.tables import assemble
 from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
+from glitchvae.triggers.episodes import episodes
 
 TOLERANCE = 0.5
 """Seconds by which a time may miss the glitch that is meant: searches differ by up to 0.1 s in the
@@ -50,6 +51,7 @@ peak of a long glitch, and people round."""
 
 DEFAULT = "glitch-archive"
 VARIABLE = "GLITCHVAE_ARCHIVE"
+_EXTENT = ("gps", "duration")
 _LOG = logging.getLogger(__name__)
 _COLUMNS = [f.name for f in Embeddings.columns()]
 
@@ -470,20 +472,50 @@ def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
     times = connection.execute(
         "SELECT min(gps), max(gps) FROM embeddings WHERE NOT isnan(gps)"
     ).fetchone()
+    ledger = Ledger(root)
+    thresholds = {ifo: ledger.thresholds(ifo) for ifo in ledger.live()}
+    pairs = sorted((ifo, snr) for ifo, all_of in thresholds.items() for snr in all_of)
+    unlike = connection.execute(
+        "SELECT any_value(gps) AS gps, any_value(duration) AS duration, ifo FROM embeddings"
+        " GROUP BY ifo, event_id"
+    ).fetchnumpy()
+    columns = [np.ma.filled(unlike[name].astype(np.float64), np.nan) for name in _EXTENT]
+    numbers = episodes(*columns, np.asarray(unlike["ifo"], dtype=object))
     running = [is_running(folder) for folder in journals(root)]
     return Summary(
         path=root,
         parts=len(part_files(root)),
+        episodes=len(np.unique(numbers)),
         rows=sum(models.values()),
         models=models,
         ifos=counts("ifo"),
         classes=counts("class_name", "e.class_name <> ''"),
         statuses=counts("status"),
+        live={
+            (ifo, snr): (
+                float(abs(ledger.covered(snr)[ifo])),
+                float(abs(ledger.live(snr)[ifo])),
+            )
+            for ifo, snr in pairs
+        },
+        open=_open(ledger, names),
+        unread=len(ledger.problems),
         gps=None if times is None or times[0] is None else times,
         unfinished=sum(running),
         left=len(running) - sum(running),
         size=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
     )
+
+
+def _open(ledger: Ledger, names: dict[str, str]) -> dict[str, float]:
+    """Seconds that were searched and lack a code, by the names of models."""
+    return {
+        json.loads(names[model])["name"]: float(
+            sum(abs(own) for own in ledger.open((model, imaging)).values())
+        )
+        for model, imaging in ledger.origins
+        if model in names
+    }
 
 
 def _nearest_time(gps: NDArray[np.float64]) -> str:

@@ -5,6 +5,7 @@ archive.json        what this directory is, and the version of its layout
 parts/              one immutable Parquet file of embeddings per job: the truth
 parts/.running-*/   batches of a job that has not ended yet
 views/              the images of each part, under the part's name
+ledger/             what was searched and what was embedded, also where nothing was found
 labels.csv          what people said about events
 classes-*.parquet   classes that the rows of a model were given later
 archive.duckdb      index over all of it, which can be deleted at any time

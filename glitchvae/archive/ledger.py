@@ -437,6 +437,39 @@ class Ledger:
             snr=least,
         )
 
+    @cached_property
+    def origins(self) -> tuple[tuple[str, str], ...]:
+        """Digests of the model and of the imaging settings of everything that was embedded."""
+        columns = ["model_digest", "imaging_digest"]
+        found = {
+            (row["model_digest"], row["imaging_digest"])
+            for _, table in self._tables("embedded", columns)
+            for row in table.to_pylist()
+        }
+        return tuple(sorted(found))
+
+    def open(self, origin: tuple[str, str], snr: float | None = None) -> LiveTime:
+        """Where triggers were looked for and one has no code yet, or none was asked for.
+
+        Args:
+            origin: Digests of the model and of the imaging settings.
+            snr: As of `live`.
+        """
+        live, done = self.live(snr), self.embedded(origin, snr)
+        return LiveTime(
+            {ifo: stretches - done.get(ifo, segmentlist()) for ifo, stretches in live.items()},
+            snr=live.snr,
+        )
+
+    def triggers(self) -> set[str]:
+        """Every trigger that was found, by detector and identifier."""
+        found: set[str] = set()
+        for path, table in self._tables("searched", ["ifo", "triggers"]):
+            with reading(path, kind=ArchiveError, remedy=_REMEDY):
+                for row in table.to_pylist():
+                    found |= {f"{row['ifo']} {trigger['event_id']}" for trigger in row["triggers"]}
+        return found
+
     def files(self, search: Search, start: float, end: float) -> list[SearchedFile]:
         """Rows of searches of one kind, at its threshold or a lower one, in [start, end]."""
         where = [("ifo", "=", search.ifo), ("start", "<=", end), ("end", ">=", start)]

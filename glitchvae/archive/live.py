@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from igwn_segments import segmentlist
 from numpy.typing import NDArray
-from scipy import stats
 
 Live = Mapping[str, segmentlist]
 """Stretches that were searched, by detector."""
@@ -31,6 +30,19 @@ class LiveTime(dict[str, segmentlist]):
     def __init__(self, stretches: Live | None = None, *, snr: float = float("nan")) -> None:
         super().__init__(stretches or {})
         self.snr = snr
+
+    def joined(self, other: LiveTime) -> LiveTime:
+        """Both together, at the larger threshold."""
+        ifos = sorted({*self, *other})
+        return LiveTime(
+            {ifo: self.get(ifo, segmentlist()) | other.get(ifo, segmentlist()) for ifo in ifos},
+            snr=float(np.fmax(self.snr, other.snr)),
+        )
+
+
+def spell(seconds: float) -> str:
+    """A length of time for people: seconds under an hour, else hours."""
+    return f"{seconds:,.1f} s" if seconds < 3600 else f"{seconds / 3600:,.2f} h"
 
 
 def hours(live: Live, ifo: str) -> float:
@@ -67,6 +79,8 @@ def drift(gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live) -> flo
     a constant rate makes uniform (Kolmogorov-Smirnov). Events that come in bursts count
     as change.
     """
+    from scipy import stats  # slow, and live time alone needs none of it
+
     passed = np.concatenate(
         [[], *(_passed(gps[ifo == name], live[name]) for name in set(ifo) if name in live)]
     )

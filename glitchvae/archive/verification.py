@@ -13,6 +13,7 @@ from glitchvae.archive.classes import class_files, read_classes
 from glitchvae.archive.journal import damage_of, is_running
 from glitchvae.archive.labels import read_labels
 from glitchvae.archive.layout import journals, parse_part, part_files
+from glitchvae.archive.ledger import Ledger, ledger_files, read_table
 from glitchvae.archive.parts import (
     CONTENT_DIGEST,
     ContentDigest,
@@ -30,7 +31,7 @@ Key = tuple[str, str, bool, str, str]
 
 
 def problems(root: Path) -> Iterator[str]:
-    """Every problem of the parts, images, classes, labels and unfinished jobs of an archive."""
+    """Every problem of parts, images, classes, labels, ledger and unfinished jobs."""
     seen: dict[Key, str] = {}
     for path in part_files(root):
         try:
@@ -43,8 +44,27 @@ def problems(root: Path) -> Iterator[str]:
             read(path)
         except ArchiveError as error:
             yield str(error)
+    yield from _ledger_problems(root, {(key[0], key[1]) for key in seen})
     for folder in journals(root):
         yield from _journal_problems(folder)
+
+
+def _ledger_problems(root: Path, events: set[tuple[str, str]]) -> Iterator[str]:
+    sound = True
+    for path in ledger_files(root):
+        try:
+            read_table(path)
+        except ArchiveError as error:
+            sound = False
+            yield str(error)
+    if not sound:
+        return
+    there = {f"{ifo} {event}" for ifo, event in events}
+    if missing := Ledger(root).triggers() - there:
+        yield (
+            f"{root}: {len(missing)} triggers were found and have no row, such as {min(missing)};"
+            " embed the strain again"
+        )
 
 
 def _journal_problems(folder: Path) -> Iterator[str]:

@@ -35,7 +35,7 @@ _UNKNOWN = "unknown"
     "--live",
     multiple=True,
     metavar="[IFO=]FILE",
-    help="Segments that were searched; without them there are no rates.",
+    help="Segments that were searched, in place of what the archive's ledger tells.",
 )
 @click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
 @click.option("--method", help="How the search groups events at first: hdbscan (default) or gmm.")
@@ -58,8 +58,9 @@ def command(
     ($GLITCHVAE_ARCHIVE, else ./glitch-archive). Prints the candidates and writes a folder:
     a report to open in a browser, the events of each candidate, veto segments, and drafts
     for `glitchvae catalog propose`. Classes that you accepted are known and do not come
-    back. An archive does not tell how much strain was searched: rates, dead time and what
-    chance makes in a month are given with --live alone.
+    back. Rates, dead time and what chance makes in a month are relative to the time that was
+    searched: the ledger of the archive tells it, --live overrides it, and without either they
+    are not given.
     """
     from glitchvae.archive import archive_path
     from glitchvae.config import parse
@@ -78,7 +79,7 @@ def command(
             settings,
             model=model,
             catalog=catalog,
-            live=_live(live),
+            live=_live(live) if live else None,
             target=None if target is None else read_triggers(target),
             progress=report,
         )
@@ -86,13 +87,14 @@ def command(
     _print_candidates(run.discovery)
     _print_vetoes(run.vetoes)
     against = "all events of this run" if target is None else str(target)
-    origin = {"live_time": ", ".join(live) or "unknown", "vetoes_measured_against": against}
+    told = ", ".join(live) or ("the archive's ledger" if run.discovery.live else "unknown")
+    origin = {"live_time": told, "vetoes_measured_against": against}
     page = run.write_report(folder, replace=replace, origin=origin)
     click.echo(f"report: {page}")
 
 
 def _live(options: Sequence[str]) -> dict[str, segmentlist]:
-    """The segments that were named; an archive does not tell what was searched."""
+    """The segments that were named."""
     from glitchvae.strain.segments import read_segments
 
     found: dict[str, segmentlist] = {}

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from glitchvae.triggers import Triggers
 
 _PATH = click.Path(path_type=Path)
+_EXTENT = ("gps", "duration", "ifo")
+_COVERED = ("covered", "searched")
 
 
 @click.command("embed")
@@ -293,7 +295,38 @@ def _conclude(
             _draw(archive, rows, contact_sheet)
     total = sum(map(len, parts))
     plural = "" if total == 1 else "es"
-    click.echo(f"{total} glitch{plural}, {known} known before; archive: {archive.path}")
+    among = f" in {_episodes(parts):,} episodes" if total else ""
+    for line in _searched(filled):
+        click.echo(line)
+    click.echo(f"{total} glitch{plural}, {known} known before{among}; archive: {archive.path}")
+
+
+def _episodes(parts: list[Embeddings]) -> int:
+    """How many disturbances the glitches of all inputs are."""
+    import numpy as np
+
+    from glitchvae.triggers.episodes import episodes
+
+    columns = [np.concatenate([getattr(p, name) for p in parts]) for name in _EXTENT]
+    return len(np.unique(episodes(*columns)))
+
+
+def _searched(filled: list[Filled]) -> list[str]:
+    """Covered and searched time, a line for each detector and threshold."""
+    from glitchvae.archive.ledger import joined
+    from glitchvae.archive.live import spell
+
+    own = [part.coverage for part in filled if part.coverage is not None]
+    lines = []
+    for ifo, snr in sorted({(c.ifo, c.snr) for c in own}):
+        mine = [c for c in own if (c.ifo, c.snr) == (ifo, snr)]
+        covered, searched = (
+            float(abs(joined(*(getattr(c, name) for c in mine)))) for name in _COVERED
+        )
+        lines.append(
+            f"{ifo}: {spell(covered)} covered, {spell(searched)} searched above SNR {snr:g}"
+        )
+    return lines
 
 
 def _print_table(rows: Embeddings) -> None:

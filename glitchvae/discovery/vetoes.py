@@ -121,19 +121,20 @@ def write_segments(
     segments: Mapping[str, segmentlist],
     *,
     name: str,
-    live: Mapping[str, segmentlist] | None = None,
+    known: Mapping[str, segmentlist] | None = None,
 ) -> None:
     """Write segments as the suffix says: LIGO_LW, HDF5, or text of one detector.
 
-    Flags in LIGO_LW and HDF5 say when their state is known. That is the live time and the
-    segments themselves: gwpy drops the active time of a flag that is not known. Without live
-    time nothing is said of the time between the segments.
+    Flags in LIGO_LW and HDF5 say when their state is known. That is `known` and the segments
+    themselves: gwpy drops the active time of a flag that is not known. Without it nothing is
+    said of the time between the segments.
 
     Args:
         path: `.xml`, `.xml.gz`, `.h5`, `.hdf5` or `.txt` (start and end on each line).
         segments: Of each detector.
         name: Of the flag, which becomes `<ifo>:GLITCHVAE-<NAME>:1`.
-        live: Stretches that were searched, by detector, where they are known.
+        known: Time in which the flag would be active if there were a reason: what was
+            searched, by detector.
 
     Raises:
         InputError: another suffix, or text of several detectors, or an optional
@@ -145,9 +146,9 @@ def write_segments(
         if suffix in _TEXT:
             _write_text(temporary, segments, path)
         elif suffix in _HDF5:
-            _flags(segments, name, live).write(temporary, format="hdf5", overwrite=True)
+            _flags(segments, name, known).write(temporary, format="hdf5", overwrite=True)
         else:
-            _write_ligolw(temporary, _flags(segments, name, live), path)
+            _write_ligolw(temporary, _flags(segments, name, known), path)
 
 
 def _suffix(path: str | Path) -> str:
@@ -164,7 +165,7 @@ def _suffix(path: str | Path) -> str:
 
 
 def _flags(
-    segments: Mapping[str, segmentlist], name: str, live: Mapping[str, segmentlist] | None
+    segments: Mapping[str, segmentlist], name: str, known: Mapping[str, segmentlist] | None
 ) -> DataQualityDict:
     from gwpy.segments import DataQualityDict, DataQualityFlag
 
@@ -172,8 +173,8 @@ def _flags(
     flags = DataQualityDict()
     for ifo, active in sorted(segments.items()):
         flag = f"{ifo}:GLITCHVAE-{label}:1"
-        known = active | (live or {}).get(ifo, segmentlist())
-        flags[flag] = DataQualityFlag(flag, active=active, known=known, isgood=False)
+        told = active | (known or {}).get(ifo, segmentlist())
+        flags[flag] = DataQualityFlag(flag, active=active, known=told, isgood=False)
     return flags
 
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from glitchvae.archive import Gathered, checkpoint_of, gather
+from glitchvae.archive import Archive, Gathered, checkpoint_of, gather
 from glitchvae.archive.known_classes import KnownClasses, known_classes
-from glitchvae.archive.live import Live
+from glitchvae.archive.live import Live, LiveTime
 from glitchvae.classes.user import catalog_path, previous_decision
 from glitchvae.discovery import Candidate, Discovery, DiscoverySettings, discover
 from glitchvae.progress import Progress
@@ -104,7 +104,8 @@ def discover_in(
         settings: Options.
         model: Whose codes, where an archive holds those of several; its folder, if moved.
         catalog: The user's own catalogue; else that beside the first place.
-        live: Stretches that were searched, by detector; without them there are no rates.
+        live: Stretches that were searched, by detector; by default what the ledgers of the
+            archives tell. Without either there are no rates.
         target: Triggers to measure vetoes against.
         progress: Called with the steps just done, about `settings.bootstraps + 2` in all.
 
@@ -117,8 +118,20 @@ def discover_in(
     gathered = gather(paths, model=model and Path(model).name)
     own = catalog_path(catalog, paths[0])
     known = known_classes(checkpoint_of(gathered.events, model), own)
+    if live is None:
+        live = _live_time(gathered.archives)
     events = gathered.events
     if known.added:  # the model knows other classes now than when it made the codes
         events = dataclasses.replace(events, **known.prototypes.classify(events.mean)._asdict())
     found = discover(events, known.prototypes, settings, live=live, progress=progress)
     return DiscoveryRun(discovery=found, gathered=gathered, known=known, catalog=own, target=target)
+
+
+def _live_time(archives: Sequence[Archive]) -> LiveTime:
+    """What archives tell of the strain that was searched, at the largest of all thresholds."""
+    ledgers = [archive.ledger() for archive in archives]
+    largest = max((snr for ledger in ledgers for snr in ledger.thresholds()), default=None)
+    live = LiveTime()
+    for ledger in ledgers:
+        live = live.joined(ledger.live(largest))
+    return live

@@ -130,9 +130,11 @@ def _write_candidate(folder: Path, discovery: Discovery, candidate: Candidate) -
     for ifo, own in segments.items():
         write_segments(place / f"{candidate.name}-{ifo}.txt", {ifo: own}, name=candidate.name)
     if segments:
-        write_segments(place / f"{candidate.name}.h5", segments, name=candidate.name, live=live)
+        write_segments(place / f"{candidate.name}.h5", segments, name=candidate.name, known=live)
     if segments and importlib.util.find_spec("igwn_ligolw"):
-        write_segments(place / f"{candidate.name}.xml.gz", segments, name=candidate.name, live=live)
+        write_segments(
+            place / f"{candidate.name}.xml.gz", segments, name=candidate.name, known=live
+        )
         write_triggers(base.with_name(f"{base.name}.xml.gz"), _triggers(members))
     evidence = Evidence(
         model=discovery.model_digest,

@@ -42,7 +42,7 @@ SIGNATURES = {
     "resume=False, seed=0, device='auto', progress=False, **settings)",
 }
 METHODS = {
-    "GlitchArchive": {"events", "path", "similar"},
+    "GlitchArchive": {"events", "live_time", "path", "similar"},
     "Images": {"plot"},
     "Dataset": {
         "batches", "classes", "event_id", "factor_names", "factors", "gps", "images", "inputs",

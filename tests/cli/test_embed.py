@@ -479,3 +479,46 @@ def test_a_site_that_asks_for_a_token(embed, serve, direct, monkeypatch):
     assert result.exit_code == 1
     assert "the server asks for a token" in result.stderr
     assert "htgettoken" in result.stderr
+
+
+def test_a_flag_of_the_database_limits_the_search(
+    embed, simulated_files, tmp_path, serve, direct, monkeypatch, caplog
+):
+    start = start_of(simulated_files[0])
+    answer = {
+        "ifo": "H1",
+        "name": "SCIENCE",
+        "version": 1,
+        "known": [[start, start + 40]],
+        "active": [[start + 12, start + 32]],
+    }
+    with serve({"/dq/H1/SCIENCE/1": answer}) as (host, asked):
+        monkeypatch.setenv("DEFAULT_SEGMENT_SERVER", host)
+        options = ["--flag", "H1:SCIENCE:1", "--imaging", "light"]
+        result = embed(*simulated_files, *options)
+    assert result.exit_code == 0, result.output
+    assert len(asked) == 1
+    told = " ".join(result.stderr.split())
+    assert "20 s of strain (of 48 s; mask DATA, flag H1:SCIENCE:1)" in told
+    assert "flag H1:SCIENCE:1 is not known for 8 s of strain, not searched" in caplog.text
+    assert "L1: no flag given, all of its strain is searched" in caplog.text
+    rows = Archive(tmp_path / "archive").embeddings()
+    of_h1 = rows.gps[rows.ifo == "H1"]
+    assert ((of_h1 > start + 12) & (of_h1 < start + 32)).all()
+    assert (rows.ifo == "L1").any()
+
+
+@pytest.mark.data
+def test_strain_that_holds_nothing_gives_no_clean_events(embed, real_data, tmp_path, caplog):
+    """Twenty seconds of 1e-25 that the file calls good, then noise that rises for six."""
+    (path,) = (real_data / "strain/unlabelled").glob("V-V1_GW190720*")
+    start = start_of(path)
+    assert embed(path).exit_code == 0
+    rows = Archive(tmp_path / "archive").embeddings()
+    assert len(rows) < 5
+    assert (rows.gps > start + 21).all()
+    assert all("noise_step" in flags for flags in rows.flags)
+    assert f"no data from GPS {start:.1f} on for 20.3 s" in caplog.text
+    dead = embed(path, "--gps", start + 10, "--archive", tmp_path / "dead")
+    assert dead.exit_code == 0
+    assert list(Archive(tmp_path / "dead").embeddings().status) == ["zero_psd"]

@@ -93,7 +93,7 @@ def test_no_time_is_known_that_nobody_looked_at(tmp_path, segments, suffix):
     unknown = DataQualityFlag.read(path, name)
     assert unknown.known == segments["H1"]
     live = segmentlist([segment(1e9 + 1.0, 1e9 + 5.1), segment(1e9 + 70.0, 1e9 + 80.0)])
-    write_segments(path, segments, name="x", live={"H1": live, "V1": live})
+    write_segments(path, segments, name="x", known={"H1": live, "V1": live})
     told = DataQualityFlag.read(path, name)
     assert told.known == live | segments["H1"]
     for flag in (unknown, told):
