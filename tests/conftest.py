@@ -1,12 +1,17 @@
-"""Fixtures shared by all tests: real data, figures that were drawn, a fixed generator."""
+"""Fixtures shared by all tests: real data, figures that were drawn, a generator, a server."""
 
+import http.server
+import json
 import os
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 # Before torch is imported: a test that forks after torch has started threads would hang.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -115,3 +120,56 @@ def published_celeba(tmp_path):
     parts = [f"{name} {i // 2}" for i, name in enumerate(names)]
     (folder / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
     return folder
+
+
+class Cut(bytes):
+    """An answer of which the server sends only the first half."""
+
+
+@pytest.fixture
+def cut_short():
+    return Cut
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """A server on loopback: `with serve({path: JSON value or bytes}) as (host, asked):`.
+
+    For all else it answers with the status `missing`.
+    """
+
+    @contextmanager
+    def serving(answers, missing=404):
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.path)
+                answer = answers.get(urlsplit(self.path).path)
+                body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(missing if answer is None else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body[: len(body) // 2] if isinstance(answer, Cut) else body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    return serving
+
+
+@pytest.fixture
+def direct(monkeypatch):
+    """Requests to loopback pass by any proxy of the environment."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")

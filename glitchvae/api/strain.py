@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from igwn_segments import segmentlist
 from numpy.typing import NDArray
 
 from glitchvae.archive import Task, create_archive, image_tasks, strain_tasks
@@ -17,6 +18,7 @@ from glitchvae.classes.user import catalog_path
 from glitchvae.embedding import (
     Embeddings,
     Job,
+    limit_sources,
     open_inputs,
     read_triggers_for,
     triggers_at,
@@ -28,6 +30,7 @@ from glitchvae.resources import choose_device
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.spectrogram import make_spectrograms as image
 from glitchvae.strain import Strain, StrainSource, open_strain
+from glitchvae.strain.segments import DEFAULT_MASKS
 from glitchvae.triggers import Triggers
 from glitchvae.triggers import find_triggers as search
 from glitchvae.triggers.columns import triggers_from_table
@@ -131,6 +134,9 @@ def embed(
     data: Any,
     *,
     triggers: Any = None,
+    segments: Any = None,
+    flags: Sequence[str] = (),
+    masks: Sequence[str] = DEFAULT_MASKS,
     snr: float = 7.5,
     model: str | Path = "default",
     imaging: str = "gravity-spy",
@@ -149,6 +155,12 @@ def embed(
             or several of one or more detectors; `Images`.
         triggers: The glitches to embed, where not all above `snr` are wanted: GPS times, a
             gwpy `EventTable` or astropy `Table`, `Triggers`, or the path of a trigger file.
+        segments: Search only these: a file of segments or several (text, LIGO_LW, HDF5), a gwpy
+            `DataQualityFlag` or `DataQualityDict`, a `SegmentList` of the strain's only
+            detector, or segment lists by detector.
+        flags: Search only where these flags of the segment database are on
+            ("H1:DMT-ANALYSIS_READY:1").
+        masks: Search only where these masks of the files are set.
         snr: Minimum SNR of triggers.
         model: Name or folder.
         imaging: How strain becomes images: "gravity-spy" or "light".
@@ -174,7 +186,8 @@ def embed(
         uncertainty=uncertainty,
         device=choose_device(device),
     )
-    tasks, problems = _tasks(data, triggers, ifo, channel)
+    limited = _Limits(segments=segments, flags=flags, masks=masks, ifo=ifo)
+    tasks, problems = _tasks(data, triggers, limited, channel)
     if archive is None:
         return _in_memory(tasks, job, problems, progress)
     store = create_archive(archive)
@@ -192,6 +205,9 @@ def embed(
 def find_triggers(
     strain: Any,
     *,
+    segments: Any = None,
+    flags: Sequence[str] = (),
+    masks: Sequence[str] = DEFAULT_MASKS,
     snr: float = 7.5,
     ifo: str | None = None,
     channel: str | None = None,
@@ -201,6 +217,12 @@ def find_triggers(
 
     Args:
         strain: A gwpy `TimeSeries`, or the path of a strain file.
+        segments: Search only these: a file of segments or several (text, LIGO_LW, HDF5), a gwpy
+            `DataQualityFlag` or `DataQualityDict`, a `SegmentList` of the strain's only
+            detector, or segment lists by detector.
+        flags: Search only where these flags of the segment database are on
+            ("H1:DMT-ANALYSIS_READY:1").
+        masks: Search only where these masks of the files are set.
         snr: Minimum SNR of triggers.
         ifo: Detector of strain that does not say it.
         channel: Channel of a file that holds several.
@@ -212,8 +234,9 @@ def find_triggers(
     Raises:
         InputError: no strain, NaN alone, or no detector can be told.
     """
-    source = _source(strain, ifo, channel)
-    start, end = source.segments.extent()
+    limited = _Limits(segments=segments, flags=flags, masks=masks, ifo=ifo)
+    (source,) = limited.of([_source(strain, ifo, channel)])
+    start, end = source.whole.segments.extent()
     return search(source.read(float(start), float(end)), snr=snr, device=choose_device(device))
 
 
@@ -250,9 +273,10 @@ def make_spectrograms(
 
 
 def _tasks(
-    data: Any, triggers: Any, ifo: str | None, channel: str | None
+    data: Any, triggers: Any, limited: _Limits, channel: str | None
 ) -> tuple[list[Task], list[GlitchvaeError]]:
     """The work to do, and what cannot be used."""
+    ifo = limited.ifo
     tasks: list[Task] = []
     problems: list[GlitchvaeError] = []
     given = _listed(data)
@@ -277,6 +301,7 @@ def _tasks(
             if len(problems) == 1
             else InputError("no input can be used: " + "; ".join(map(str, problems)))
         )
+    sources = limited.of(sources)
     if triggers is None:
         return [*strain_tasks(sources), *sets, *tasks], problems
     if not sources:
@@ -285,6 +310,56 @@ def _tasks(
     if len(chosen) == 0:
         raise outside[0] if outside else InputError("no triggers given", expected="at least one")
     return [*strain_tasks(sources, chosen), *sets, *tasks], problems + outside
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Limits:
+    """What limits a search, in any form a user has it."""
+
+    segments: Any
+    flags: Sequence[str]
+    masks: Sequence[str]
+    ifo: str | None
+
+    def of(self, sources: Sequence[StrainSource]) -> list[StrainSource]:
+        """The sources within the limits."""
+        if isinstance(self.flags, str) or isinstance(self.masks, str):
+            raise InputError("a list of names is needed", where="flags and masks", found="a string")
+        return limit_sources(
+            sources,
+            segments=self._segments(sources),
+            flags=self.flags,
+            masks=self.masks,
+            ifo=self.ifo,
+        )
+
+    def _segments(
+        self, sources: Sequence[StrainSource]
+    ) -> Sequence[str | Path] | Mapping[str, segmentlist]:
+        given = self.segments
+        if given is None or isinstance(given, str | Path):
+            return [] if given is None else [given]
+        if hasattr(given, "active"):
+            given = {given.ifo or self.ifo: given}
+        if isinstance(given, Mapping):
+            found: dict[str, segmentlist] = {}
+            for key, value in given.items():
+                name = getattr(value, "ifo", None) or key
+                plain = segmentlist(getattr(value, "active", value))
+                found[name] = found.get(name, segmentlist()) | plain.coalesce()
+            return found
+        listed = list(given)
+        if listed and all(isinstance(item, str | Path) for item in listed):
+            return listed
+        detectors = {source.ifo for source in sources}
+        if len(detectors) != 1:
+            raise InputError(
+                "no detector is named",
+                where="segments",
+                expected="segments by detector",
+                found=f"one list for {' and '.join(sorted(detectors))}",
+            )
+        return {detectors.pop(): segmentlist(listed).coalesce()}
 
 
 def _listed(data: Any) -> list[Any]:

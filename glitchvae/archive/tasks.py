@@ -93,7 +93,11 @@ class StrainTask:
     def facts(self, job: Job) -> str:
         """Seconds of strain, glitches, and how much of the images' frequencies they can fill."""
         top, axis = usable_band(self.source, job.imaging)[1], AXIS_FREQUENCIES[1]
-        seconds = f"{float(abs(self.source.segments)):,.0f} s of strain"
+        covered, whole = (
+            f"{float(abs(s.segments)):,.0f} s" for s in (self.source, self.source.whole)
+        )
+        limits = f" (of {whole}; {', '.join(self.source.limits)})" if covered != whole else ""
+        seconds = f"{covered} of strain{limits}"
         work = (
             f"glitches to be found above SNR {job.snr:g}"
             if self.triggers is None
@@ -170,13 +174,15 @@ class ImagesTask:
 def strain_tasks(
     sources: Sequence[StrainSource], triggers: Triggers | None = None
 ) -> list[StrainTask]:
-    """A task for each source; those without any of the given triggers have none.
+    """A task for each source that there is work for.
+
+    That is strain to search, within what limits it, or some of the given triggers.
 
     Raises:
         InputError: none of the triggers is of a detector that there is strain of.
     """
     if triggers is None:
-        return [StrainTask(source=source) for source in sources]
+        return [StrainTask(source=source) for source in sources if source.segments]
     return [StrainTask(source=s, triggers=t) for s, t in assign_triggers(triggers, sources)]
 
 

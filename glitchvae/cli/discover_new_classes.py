@@ -95,7 +95,7 @@ def command(
 
 def _live(options: Sequence[str]) -> dict[str, segmentlist]:
     """The segments that were named."""
-    from glitchvae.discovery.vetoes import read_segments
+    from glitchvae.strain.segments import read_segments
 
     found: dict[str, segmentlist] = {}
     for option in options:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._catalog import say_catalog
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._gps import GPS
+from glitchvae.cli._limits import limits
 from glitchvae.cli._tables import print_table
 from glitchvae.errors import GlitchvaeError, InputError, StorageError
 from glitchvae.progress import progress_of
@@ -30,30 +33,65 @@ _COVERED = ("covered", "searched")
 
 @click.command("embed")
 @click.argument("inputs", nargs=-1, type=_PATH, metavar="INPUT...")
-@click.option("--triggers", type=_PATH, metavar="FILE", help="Embed these instead of searching.")
+@click.option(
+    "--triggers",
+    type=_PATH,
+    metavar="FILE",
+    help="Table of triggers to embed; strain is then not searched.",
+)
 @click.option(
     "--gps",
     type=GPS,
     multiple=True,
     metavar="T",
-    help="Embed this time instead of searching; repeatable.",
+    help="GPS time to embed; strain is then not searched. Repeatable.",
 )
-@click.option("--ifo", help="Detector, where the files do not say it.")
-@click.option("--channel", help="Channel, where the files hold several.")
-@click.option("--gwosc", nargs=3, metavar="IFO START END", help="Open data by name.")
-@click.option("--frametype", help="Find frames by gwdatafind; needs --ifo and --times.")
-@click.option("--times", nargs=2, type=float, metavar="START END", help="For --frametype.")
-@click.option("--snr", type=float, default=7.5, show_default=True, help="Of the search.")
-@click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
-@click.option("--imaging", default="gravity-spy", show_default=True, help="Or light: faster.")
+@click.option("--ifo", help="Detector of strain that does not say it.")
+@click.option("--channel", help="Channel of strain files that hold several.")
+@click.option(
+    "--gwosc",
+    nargs=3,
+    metavar="IFO START END",
+    help="Open data of a detector between two GPS times.",
+)
+@click.option(
+    "--frametype",
+    metavar="NAME",
+    help="Find frames of this type by gwdatafind; needs --ifo, --start and --end.",
+)
+@click.option("--start", type=GPS, metavar="T", help="Use strain from this GPS time on.")
+@click.option("--end", type=GPS, metavar="T", help="Use strain before this GPS time.")
+@limits
+@click.option(
+    "--snr",
+    type=float,
+    default=7.5,
+    show_default=True,
+    help="Minimum SNR of triggers that are searched for.",
+)
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Model that encodes: a name or a folder.",
+)
+@click.option(
+    "--imaging",
+    default="gravity-spy",
+    show_default=True,
+    help="How strain becomes images: gravity-spy as the official ones, light faster.",
+)
 @click.option(
     "--uncertainty/--no-uncertainty",
     default=True,
     show_default=True,
-    help="How codes change with small changes of the images.",
+    help="Say of each row how its code changes with small changes of its image.",
 )
 @ARCHIVE
-@click.option("-o", "--output", type=_PATH, help="Codes as .h5, .parquet, .csv or .ecsv too.")
+@click.option(
+    "-o", "--output", type=_PATH, help="Write the rows as .h5, .parquet, .csv or .ecsv too."
+)
 @click.option(
     "--probabilities", is_flag=True, help="Add a column p_CLASS to the output for every class."
 )
@@ -114,8 +152,10 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
     from glitchvae.archive.known_classes import job_of
     from glitchvae.classes.user import catalog_path
 
-    names = ("snr", "ifo", "channel", "gps", "frametype", "gwosc")
+    names = ("snr", "ifo", "channel", "gps", "frametype", "gwosc", "start", "end", "flags", "masks")
     given = {name: options[name] for name in names if options[name]}
+    if options["segments"]:
+        given["segments"] = [Path(option).name for option in options["segments"]]
     if options["triggers"]:
         given["triggers"] = options["triggers"].name
     job, known = job_of(
@@ -135,22 +175,50 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
 def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:
     """The work to do, and how many inputs cannot be used; each of those is reported."""
     from glitchvae.archive import image_tasks, strain_tasks
-    from glitchvae.embedding import open_inputs
+    from glitchvae.embedding import limit_sources, open_inputs
 
     inputs = open_inputs(options["inputs"], ifo=options["ifo"], channel=options["channel"])
-    sources = [*inputs.sources, *_found_sources(options)]
+    files, outside = _cut(inputs.sources, options["start"], options["end"])
+    sources = [*files, *_found_sources(options)]
     image_sets, damaged = image_tasks(inputs.image_sets)
-    problems = [*inputs.problems, *damaged]
+    problems = [*inputs.problems, *outside, *damaged]
     if not sources and not image_sets:
         raise _nothing(problems)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
+    sources = limit_sources(
+        sources,
+        segments=options["segments"],
+        flags=options["flags"],
+        masks=options["masks"],
+        ifo=options["ifo"],
+    )
     triggers, outside = _triggers(options, sources)
     for problem in outside:
         click.echo(str(problem), err=True)
     nowhere = triggers is not None and len(triggers) == 0 and outside
     strain = [] if nowhere else strain_tasks(sources, triggers)
     return [*strain, *image_sets], len(problems) + len(outside)
+
+
+def _cut(
+    sources: Sequence[StrainSource], start: float | None, end: float | None
+) -> tuple[list[StrainSource], list[GlitchvaeError]]:
+    """Strain between two times, and errors of files that have none then."""
+    begin, stop = start or -math.inf, end or math.inf
+    if not begin < stop:
+        raise click.UsageError(f"--start {begin:.15g} is not before --end {stop:.15g}.")
+    kept, problems = [], []
+    for source in sources:
+        first, last = map(float, source.segments.extent())
+        try:
+            inside = begin <= first and last <= stop
+            part = source if inside else source.crop(max(begin, first), min(stop, last))
+        except GlitchvaeError as error:
+            problems.append(error)
+        else:
+            kept.append(part)
+    return kept, problems
 
 
 def _nothing(problems: list[GlitchvaeError]) -> GlitchvaeError:
@@ -170,11 +238,10 @@ def _found_sources(options: dict[str, Any]) -> list[StrainSource]:
         ifo, start, end = options["gwosc"]
         sources.append(open_gwosc(ifo, _seconds(start), _seconds(end)))
     if options["frametype"]:
-        if not options["ifo"] or not options["times"]:
-            raise click.UsageError("--frametype needs --ifo and --times START END.")
-        sources.append(
-            find_strain(options["ifo"], options["frametype"], options["channel"], *options["times"])
-        )
+        given = [options[name] for name in ("ifo", "frametype", "channel", "start", "end")]
+        if None in (given[0], *given[3:]):
+            raise click.UsageError("--frametype needs --ifo, --start and --end.")
+        sources.append(find_strain(*given))
     return sources
 
 

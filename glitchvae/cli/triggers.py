@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from glitchvae.cli._limits import limits
 from glitchvae.errors import GlitchvaeError
 from glitchvae.progress import progress_of
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     show_default="7.5 in strain, else all",
     help="Least signal-to-noise ratio of a trigger.",
 )
-@click.option("--ifo", help="Detector, where the files do not tell it.")
-@click.option("--channel", help="Channel, where a strain file holds several.")
+@click.option("--ifo", help="Detector of strain or triggers that do not say it.")
+@click.option("--channel", help="Channel of strain files that hold several.")
+@limits
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -40,6 +42,7 @@ def command(
     snr: float | None,
     ifo: str | None,
     channel: str | None,
+    **limited: tuple[str, ...],
 ) -> None:
     """Find glitches in strain.
 
@@ -53,7 +56,11 @@ def command(
     strain, tables, problems = _told_apart(inputs)
     if strain and tables:
         raise click.UsageError(f"strain and other files mixed: {', '.join(map(str, inputs))}")
-    found, more = _search(strain, snr, ifo, channel) if strain else _convert(tables, snr, ifo)
+    if tables and (limited["segments"] or limited["flags"]):
+        raise click.UsageError("--segments and --flag limit a search of strain.")
+    found, more = (
+        _search(strain, snr, ifo, channel, limited) if strain else _convert(tables, snr, ifo)
+    )
     problems += more
     if not found:
         raise problems[0]
@@ -80,15 +87,20 @@ def _told_apart(inputs: tuple[Path, ...]) -> tuple[list[Path], list[Path], list[
 
 
 def _search(
-    paths: list[Path], snr: float | None, ifo: str | None, channel: str | None
+    paths: list[Path],
+    snr: float | None,
+    ifo: str | None,
+    channel: str | None,
+    limited: dict[str, tuple[str, ...]],
 ) -> tuple[list[Triggers], list[GlitchvaeError]]:
     """What is found in every file that can be used, and why others cannot."""
-    from glitchvae.embedding import open_inputs
+    from glitchvae.embedding import limit_sources, open_inputs
     from glitchvae.triggers import SNR, Triggers
 
     inputs = open_inputs(paths, ifo=ifo, channel=channel)
     problems, threshold = list(inputs.problems), SNR if snr is None else snr
-    found = [_search_one(s.with_gaps(problems.append), threshold) for s in inputs.sources]
+    sources = limit_sources(inputs.sources, **limited, ifo=ifo)
+    found = [_search_one(s.with_gaps(problems.append), threshold) for s in sources]
     return [Triggers.join(found).sorted()] if found else [], problems
 
 
@@ -97,13 +109,14 @@ def _search_one(source: StrainSource, snr: float) -> Triggers:
     from igwn_segments import segmentlist
 
     from glitchvae.triggers import Triggers, scan_source
+    from glitchvae.triggers.record import triggers_from
 
     found = []
     with progress_of(f"search {source.ifo}", round(abs(source.segments)), "s") as report:
         for cell, triggers in scan_source(source, snr=snr):
             found.append(triggers)
             report(round(abs(source.segments & segmentlist([cell]))))
-    return Triggers.join(found)
+    return Triggers.join(found) if found else triggers_from({"gps": [], "ifo": []})
 
 
 def _convert(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.sax import SAXException
 
 import numpy as np
 from igwn_segments import segment, segmentlist
@@ -152,31 +151,6 @@ def write_segments(
             _write_ligolw(temporary, _flags(segments, name, known), path)
 
 
-def read_segments(path: str | Path, *, ifo: str | None = None) -> dict[str, segmentlist]:
-    """Segments by detector, from LIGO_LW, HDF5 or text.
-
-    Args:
-        path: A file of flags (LIGO_LW or gwpy's HDF5), else text with two GPS times on
-            each line, as segment databases give them.
-        ifo: Detector, which text does not tell.
-
-    Raises:
-        InputError: the file cannot be read, holds no segment, or does not tell the detector.
-    """
-    if _suffix(path) in _TEXT:
-        return {_told(ifo, path): _read_text(path)}
-    flags = _read_flags(path)
-    found: dict[str, segmentlist] = {}
-    for label, flag in flags.items():
-        detector = _told(flag.ifo or ifo, f"{path}: {label}")
-        found[detector] = found.get(detector, segmentlist()) | _plain(flag.active)
-    if ifo is not None:
-        found = {name: found[name] for name in found if name == ifo}
-    if not any(map(len, found.values())):
-        raise InputError("holds no segments", where=path, found=sorted(flags), expected=ifo)
-    return found
-
-
 def _suffix(path: str | Path) -> str:
     name = Path(path).name.lower()
     known = (*_LIGOLW, *_HDF5, *_TEXT)
@@ -188,12 +162,6 @@ def _suffix(path: str | Path) -> str:
             expected=f"one of {', '.join(known)}",
         )
     return suffix
-
-
-def _told(ifo: str | None, where: object) -> str:
-    if ifo is None:
-        raise InputError("no detector is named", where=where, expected="such as H1")
-    return ifo
 
 
 def _flags(
@@ -238,40 +206,6 @@ def _write_text(temporary: Path, segments: Mapping[str, segmentlist], path: obje
     SegmentList(own).write(temporary, format="segwizard", coltype=_milliseconds)
 
 
-def _read_text(path: str | Path) -> segmentlist:
-    from gwpy.segments import SegmentList
-
-    try:
-        found = SegmentList.read(str(path), format="segwizard", gpstype=float, strict=False)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "cannot be read as segments",
-            where=path,
-            found=error,
-            expected="GPS start and end on each line",
-        ) from error
-    if not found:
-        raise InputError("holds no segments", where=path, expected="start and end on each line")
-    return _plain(found)
-
-
 def _milliseconds(time: float) -> Decimal:
     """A time that prints as it was rounded."""
     return Decimal(f"{time:.3f}")
-
-
-def _plain(segments: segmentlist) -> segmentlist:
-    """Joined segments whose ends are floats, whatever type of time a reader made."""
-    return segmentlist(segment(float(start), float(end)) for start, end in segments).coalesce()
-
-
-def _read_flags(path: str | Path) -> DataQualityDict:
-    from gwpy.segments import DataQualityDict
-
-    if not Path(path).is_file():
-        raise InputError("no such file", where=path)
-    kind = "hdf5" if _suffix(path) in _HDF5 else "ligolw"
-    try:
-        return DataQualityDict.read(path, format=kind)
-    except (OSError, ValueError, KeyError, TypeError, SAXException) as error:
-        raise InputError("cannot be read as segments", where=path, found=error) from error

@@ -2,6 +2,7 @@ from .encode import encode_spectrograms as encode_spectrograms
 from .encode import name_classes as name_classes
 from .inputs import Inputs as Inputs
 from .inputs import assign_triggers as assign_triggers
+from .inputs import limit_sources as limit_sources
 from .inputs import open_inputs as open_inputs
 from .inputs import read_triggers_for as read_triggers_for
 from .inputs import triggers_at as triggers_at
@@ -37,6 +38,7 @@ __all__ = [
     "embed_strain",
     "encode_spectrograms",
     "from_arrow",
+    "limit_sources",
     "name_classes",
     "open_inputs",
     "plan_embedding",

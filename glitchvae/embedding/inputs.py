@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from igwn_segments import segmentlist
 
 from glitchvae.dataset import is_image_set
 from glitchvae.errors import GlitchvaeError, InputError, reading
 from glitchvae.strain import StrainSource, Stretch, open_strain
+from glitchvae.strain.segments import (
+    DEFAULT_MASKS,
+    detector_of_flag,
+    masked,
+    query_flag,
+    read_segments,
+)
 from glitchvae.triggers import Triggers, at_times, read_triggers
 
 _LOG = logging.getLogger(__name__)
@@ -57,6 +65,99 @@ def open_inputs(
             problems.append(error)
     sources = [source for group in groups.values() for source in _join(group)]
     return Inputs(sources=tuple(sources), image_sets=tuple(image_sets), problems=tuple(problems))
+
+
+def limit_sources(
+    sources: Sequence[StrainSource],
+    *,
+    segments: Sequence[str | Path] | Mapping[str, segmentlist] = (),
+    flags: Sequence[str] = (),
+    masks: Sequence[str] = DEFAULT_MASKS,
+    ifo: str | None = None,
+) -> list[StrainSource]:
+    """The sources limited to a user's segments, flags of the database and files' own masks.
+
+    Limits add up; segment files of one detector are joined. A detector that none of the
+    segments or flags is of is not limited by them, with a warning. So are limits that
+    leave no strain: that source has no segments.
+
+    Args:
+        sources: Strain of one or several detectors.
+        segments: Files of segments, each as a path or as "IFO=path", or GPS segments by
+            detector.
+        flags: Names of flags, `IFO:NAME:VERSION`.
+        masks: Names of masks; see `glitchvae.strain.segments.masked`.
+        ifo: Detector of segment files that do not tell it; by default the only one of the strain.
+
+    Raises:
+        InputError: a file of segments, a flag or a mask cannot be used, or none of the
+            segments or flags is of a detector of the strain.
+    """
+    detectors = list(dict.fromkeys(source.ifo for source in sources))
+    sole = detectors[0] if len(detectors) == 1 else None
+    if isinstance(segments, Mapping):
+        chosen, names = dict(segments), dict.fromkeys(segments, "segments")
+    else:
+        chosen, names = _read_all(segments, ifo or sole)
+    owners = [detector_of_flag(flag) for flag in flags]
+    _require_detectors(detectors, list(chosen), "segments")
+    _require_detectors(detectors, owners, "flag")
+    limited = []
+    for source in sources:
+        part = masked(source, masks)
+        if source.ifo in chosen:
+            part = part.limited_to(chosen[source.ifo], names[source.ifo])
+        for owner, flag in zip(owners, flags, strict=True):
+            if owner == source.ifo:
+                part = _flagged(part, flag)
+        if not part.segments:
+            seconds, why = float(abs(source.segments)), ", ".join(part.limits)
+            _LOG.warning("%s: none of %g s of strain is left by %s", source.ifo, seconds, why)
+        limited.append(part)
+    return limited
+
+
+def _read_all(
+    options: Sequence[str | Path], ifo: str | None
+) -> tuple[dict[str, segmentlist], dict[str, str]]:
+    """Segments by detector, joined over files, and the names of those files."""
+    found: dict[str, segmentlist] = {}
+    files: dict[str, list[str]] = {}
+    for option in map(str, options):
+        told, equals, path = option.partition("=")
+        if not equals or Path(option).exists():
+            told, path = ifo, option
+        for detector, read in read_segments(path, ifo=told or None).items():
+            found[detector] = found.get(detector, segmentlist()) | read
+            files.setdefault(detector, []).append(Path(path).name)
+    return found, {detector: f"segments {', '.join(f)}" for detector, f in files.items()}
+
+
+def _require_detectors(detectors: Sequence[str], given: Sequence[str], what: str) -> None:
+    """That limits are of the detectors of the strain, with a warning where some are not."""
+    if not given or not detectors:
+        return
+    if not set(given) & set(detectors):
+        raise InputError(
+            f"no {what} of a detector of the strain",
+            expected=" or ".join(detectors),
+            found=", ".join(given),
+        )
+    for ifo in detectors:
+        if ifo not in given:
+            _LOG.warning("%s: no %s given, all of its strain is searched", ifo, what)
+    for ifo in dict.fromkeys(given):
+        if ifo not in detectors:
+            _LOG.warning("%s: %s given, but no strain", ifo, what)
+
+
+def _flagged(source: StrainSource, name: str) -> StrainSource:
+    """The source where a flag of the database is on, with a warning where that is not known."""
+    covered = source.whole.segments
+    flag = query_flag(name, *map(float, covered.extent()))
+    if unknown := float(abs(covered - flag.known)):
+        _LOG.warning("flag %s is not known for %g s of strain, not searched", name, unknown)
+    return source.limited_to(flag.active, f"flag {name}")
 
 
 def read_triggers_for(

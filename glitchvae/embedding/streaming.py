@@ -14,6 +14,7 @@ from glitchvae.qtransform import Tiling
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet, make_spectrograms
 from glitchvae.strain import StrainSource
 from glitchvae.triggers import SearchedCell, Triggers, search_cells
+from glitchvae.triggers.record import mark_bursts
 
 BATCH_SIZE = 16
 """Events imaged and encoded together: what an interruption can cost, and the memory held."""
@@ -161,7 +162,7 @@ def select_triggers(triggers: Triggers, ifo: str) -> Triggers:
         _LOG.warning("triggers left out, as the strain is of %s: %s", ifo, others)
     if len(chosen) == 0:
         raise InputError("no triggers given", expected=f"at least one of {ifo}")
-    return chosen
+    return mark_bursts(chosen)
 
 
 def usable_band(source: StrainSource, imaging: ImagingSettings) -> tuple[float, float]:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram.settings import ImagingSettings
-from glitchvae.status import Status
+from glitchvae.status import Status, join_flags
 from glitchvae.strain import Strain, StrainSource
+from glitchvae.strain.quality import remarks, without_dead
 
 Span = tuple[float, float]
 
@@ -34,8 +35,9 @@ def cut_block(source: StrainSource, gps: float, imaging: ImagingSettings) -> Blo
     """The strain around `gps` that `imaging` asks for, as nearly as the data allow.
 
     The block starts at the whole second nearest to `gps - block / 2`, as Gravity Spy's
-    does. Where this leaves contiguous finite data it is moved into them, and where they
-    are shorter than a block it is the whole seconds they have, not below `min_block`.
+    does. Where this leaves contiguous good data (finite, and not dead as
+    `glitchvae.strain.quality` has it) it is moved into them, and where they are shorter
+    than a block it is the whole seconds they have, not below `min_block`.
 
     Args:
         source: Strain of one detector.
@@ -49,10 +51,11 @@ def cut_block(source: StrainSource, gps: float, imaging: ImagingSettings) -> Blo
     if _whole_seconds(covered, step) < imaging.min_block:
         return Block(Status.GAP)
     strain = source.read(*_place(gps, imaging.block, covered, step))
-    if not np.isfinite(strain.values).all():
+    if not np.isfinite(without_dead(strain).values).all():
+        missing = not np.isfinite(strain.values).all()
         covered = _finite_span(source, gps, covered, imaging.block)
         if covered is None or _whole_seconds(covered, step) < imaging.min_block:
-            return Block(Status.NAN_IN_BLOCK)
+            return Block(Status.NAN_IN_BLOCK if missing else Status.ZERO_PSD)
         strain = source.read(*_place(gps, imaging.block, covered, step))
     if not _holds_views(covered, gps, step):
         return Block(Status.EDGE_OF_SEGMENT)
@@ -60,10 +63,9 @@ def cut_block(source: StrainSource, gps: float, imaging: ImagingSettings) -> Blo
 
 
 def _judge(strain: Strain, imaging: ImagingSettings) -> Block:
-    if np.ptp(strain.values) == 0:
-        return Block(Status.ZERO_PSD)
     short = strain.duration < imaging.block - 0.5 / strain.sample_rate
-    return Block(Status.OK, strain, "short_block" if short else "")
+    flags = join_flags([*remarks(strain), *(["short_block"] if short else [])])
+    return Block(Status.OK, strain, flags)
 
 
 def _span_with(source: StrainSource, gps: float) -> Span | None:
@@ -85,8 +87,8 @@ def _place(gps: float, block: float, span: Span, step: float) -> Span:
 
 
 def _finite_span(source: StrainSource, gps: float, covered: Span, block: float) -> Span | None:
-    """The stretch of finite samples around `gps`, as far as a block could reach."""
-    strain = source.read(max(gps - block, covered[0]), min(gps + block, covered[1]))
+    """The stretch of good samples around `gps`, as far as a block could reach."""
+    strain = without_dead(source.read(max(gps - block, covered[0]), min(gps + block, covered[1])))
     rate = strain.sample_rate
     run = _run_with(np.isfinite(strain.values), int((gps - strain.start) * rate))
     return None if run is None else (strain.start + run[0] / rate, strain.start + run[1] / rate)

@@ -22,7 +22,7 @@ from glitchvae.spectrogram.blocks import Block, cut_block
 from glitchvae.spectrogram.canvas import Canvas, view_canvas
 from glitchvae.spectrogram.record import SpectrogramSet
 from glitchvae.spectrogram.settings import ImagingSettings
-from glitchvae.status import Status
+from glitchvae.status import Status, join_flags
 from glitchvae.store import digest
 from glitchvae.strain import Strain, StrainSource
 from glitchvae.triggers import Triggers
@@ -206,7 +206,10 @@ def _image_batch(
         f_max=f_max,
         block_duration=duration,
         status=np.array(status, dtype=object),
-        flags=[block.flags if s.usable else "" for block, s in zip(blocks, status, strict=True)],
+        flags=[
+            join_flags([known, block.flags if s.usable else ""])
+            for known, block, s in zip(batch.flags, blocks, status, strict=True)
+        ],
         label=batch.label,
         imaging=imaging.model_dump(mode="json"),
         sources=sources,

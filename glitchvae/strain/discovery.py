@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlparse
+
+from igwn_segments import segment, segmentlist
 
 from glitchvae.errors import InputError
 from glitchvae.store import digest, replacing
@@ -19,6 +22,13 @@ GWOSC_HOST = "https://gwosc.org"
 GWOSC_RATES: tuple[int, ...] = (4096, 16384)
 """Sample rates in Hz that GWOSC publishes."""
 
+_SERVERS = ("GWDATAFIND_SERVER", "LIGO_DATAFIND_SERVER")
+_LOG = logging.getLogger(__name__)
+_REFUSALS = {
+    401: "the server asks for a token",
+    403: "the server refuses this token",
+}
+_SIGN_IN = "Get a SciToken with htgettoken, or a certificate, and try again."
 _TIMEOUT = 60.0  # seconds without a byte from the server
 
 
@@ -52,7 +62,7 @@ def open_gwosc(
             found=sample_rate,
         )
     folder = Path(cache) if cache is not None else cache_folder()
-    with _network_errors(host):
+    with network_errors(host):
         urls = _locate(ifo, start, end, host, sample_rate)
     files = [_download(url, folder / "gwosc") for url in urls]
     return open_strain(files, ifo=ifo).crop(start, end)
@@ -75,7 +85,8 @@ def find_strain(
         channel: Needed where the frames hold several.
         start: GPS seconds.
         end: GPS seconds.
-        host: The server; by default that of the environment (GWDATAFIND_SERVER).
+        host: The server; by default that of the environment (GWDATAFIND_SERVER). Times
+            for which it has no frames are warned of.
 
     Raises:
         InputError: no frames, or the server cannot be asked.
@@ -83,7 +94,13 @@ def find_strain(
     import gwdatafind
 
     _require_interval(start, end)
-    with _network_errors(host or "the gwdatafind server"):
+    host = host or next(filter(None, map(os.environ.get, _SERVERS)), None)
+    if host is None:
+        raise InputError(
+            "no gwdatafind server is named",
+            remedy=f"Set {_SERVERS[0]} to the server of your site, or give files.",
+        )
+    with network_errors(host):
         urls = gwdatafind.find_urls(
             ifo[0],
             frametype,
@@ -101,7 +118,10 @@ def find_strain(
             remedy="Check the frame type and the times.",
         )
     files = [Path(unquote(urlparse(url).path)) for url in urls]
-    return open_strain(files, ifo=ifo, channel=channel).crop(start, end)
+    source = open_strain(files, ifo=ifo, channel=channel).crop(start, end)
+    for gap in segmentlist([segment(start, end)]) - source.segments:
+        _LOG.warning("%s: no frames %s of %s in GPS %s to %s", host, frametype, ifo, *gap)
+    return source
 
 
 def cache_folder() -> Path:
@@ -151,7 +171,7 @@ def _download(url: str, folder: Path) -> Path:
     # inside `replacing`, for what requests raises is an OSError, yet not one of the disk
     with (
         replacing(path) as temporary,
-        _network_errors(url),
+        network_errors(url),
         requests.get(url, stream=True, timeout=_TIMEOUT) as response,
         temporary.open("wb") as stream,
     ):
@@ -161,19 +181,40 @@ def _download(url: str, folder: Path) -> Path:
 
 
 @contextmanager
-def _network_errors(host: str) -> Iterator[None]:
-    """What the clients raise, as one line that says what could not be reached."""
+def network_errors(
+    host: str, *, remedy: str = "Files already on disk can be given instead."
+) -> Iterator[None]:
+    """What the clients raise, as one line that says what could not be reached.
+
+    Args:
+        host: What is asked.
+        remedy: What the user can do where there is no answer.
+
+    Raises:
+        InputError: in place of what the clients raise.
+    """
     import requests
     import tenacity
+    from igwn_auth_utils import IgwnAuthError
 
     try:
         yield
     except (requests.ConnectionError, requests.Timeout, tenacity.RetryError) as error:
         raise InputError(
-            "no answer; is there a network?",
+            "no answer; is there a network?", where=host, found=_reason(error), remedy=remedy
+        ) from error
+    except IgwnAuthError as error:
+        raise InputError(
+            "no token to ask with", where=host, found=_reason(error), remedy=_SIGN_IN
+        ) from error
+    except requests.HTTPError as error:
+        code = error.response.status_code if error.response is not None else None
+        problem = _REFUSALS.get(code or 0, "the request failed")
+        raise InputError(
+            problem,
             where=host,
             found=_reason(error),
-            remedy="Files already on disk can be given instead.",
+            remedy=_SIGN_IN if code in (401, 403) else None,
         ) from error
     except (requests.RequestException, ValueError) as error:
         raise InputError("the request failed", where=host, found=_reason(error)) from error

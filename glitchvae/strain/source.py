@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ LOWEST_RATE = 512.0
 HIGHEST_RATE = 2.0**20
 """A sample rate in Hz above that of any channel: a damaged file asks for terabytes."""
 
+_LOG = logging.getLogger(__name__)
+_SAME = 1e-6  # of the largest sample: what writing as float32 changes
 _GRID_TOLERANCE = 0.05
 """Samples by which adjoining files may be off a common grid (float64 GPS: 0.004 at 16 kHz)."""
 
@@ -115,6 +118,7 @@ class StrainSource:
         flags: Data quality and injection masks, by name, where the files have them.
         limits: Names of what limits the time, such as "mask DATA".
         allowed: Time that the limits leave, None without limits.
+        told: Files that were found to differ from others where they overlap.
     """
 
     stretches: tuple[Stretch, ...]
@@ -122,6 +126,7 @@ class StrainSource:
     flags: Mapping[str, segmentlist]
     limits: tuple[str, ...] = ()
     allowed: segmentlist | None = None
+    told: set[Path] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def join(cls, stretches: Sequence[Stretch]) -> StrainSource:
@@ -191,7 +196,8 @@ class StrainSource:
         """The round((end - start) * sample_rate) samples from GPS `start` on.
 
         `start` is moved to the nearest sample. Samples that no file has are NaN; where
-        files overlap, the earliest that has a sample gives it. Files apart from each
+        files overlap, the earliest that has a sample gives it, and a later one that has
+        another there is warned of, once. Files apart from each
         other need no common grid: the first one in the slice sets it, and samples of
         the others go to the nearest place. Samples outside of the limits are NaN; an end
         of a limit is moved to the nearest sample.
@@ -205,7 +211,15 @@ class StrainSource:
         origin = (inside or self.stretches)[0].start
         first = round((start - origin) * rate)
         for stretch in inside:
-            _fill(values, stretch, round((stretch.start - origin) * rate) - first)
+            others = _fill(values, stretch, round((stretch.start - origin) * rate) - first)
+            if others is not None and stretch.path not in self.told:
+                self.told.add(stretch.path)
+                _LOG.warning(
+                    "%s: other samples than in another file of the same time, from GPS %.4f on;"
+                    " those of the file that starts first are used",
+                    stretch.path,
+                    origin + (first + others) / rate,
+                )
         begin = origin + first / rate
         if self.allowed is not None:
             values[~_inside(self.allowed, begin, len(values), rate)] = np.nan
@@ -283,15 +297,23 @@ class StrainSource:
         return dataclasses.replace(self, stretches=tuple(map(spared, self.stretches)))
 
 
-def _fill(values: NDArray[np.float64], stretch: Stretch, offset: int) -> None:
-    """Put samples of `stretch`, whose first has index `offset`, where `values` is NaN."""
+def _fill(values: NDArray[np.float64], stretch: Stretch, offset: int) -> int | None:
+    """Put samples of `stretch`, whose first has index `offset`, where `values` is NaN.
+
+    Returns:
+        The first index at which it has another sample than `values`, or None.
+    """
     lower, upper = max(offset, 0), min(offset + stretch.samples, len(values))
     if lower >= upper:
-        return
+        return None
     part = values[lower:upper]
-    missing = np.isnan(part)
-    if missing.any():
-        part[missing] = stretch.read(lower - offset, upper - offset)[missing]
+    there = np.isfinite(part)
+    read = stretch.read(lower - offset, upper - offset)
+    part[~there] = read[~there]
+    if not there.any():
+        return None
+    apart = np.abs(read - part) > _SAME * np.abs(part[there]).max()  # NaN is not apart
+    return lower + int(apart.argmax()) if apart.any() else None
 
 
 def _inside(allowed: segmentlist, begin: float, samples: int, rate: float) -> NDArray[np.bool_]:

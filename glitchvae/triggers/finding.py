@@ -20,7 +20,7 @@ from igwn_segments import segment, segmentlist
 from glitchvae.errors import InputError
 from glitchvae.strain import Strain, StrainSource
 from glitchvae.triggers.clustering import TILE_SNR, cluster_tiles
-from glitchvae.triggers.record import Triggers, triggers_from
+from glitchvae.triggers.record import Triggers, mark_bursts, triggers_from
 from glitchvae.triggers.tiles import Examined, Threshold, Tiles, examine
 
 SNR = 7.5
@@ -202,12 +202,12 @@ def _search(
         tiles = Tiles.join([examined(k).tiles for k in (cell - 1, cell, cell + 1)])
         events = cluster_tiles(tiles, floor=floor)
         events |= {"ifo": np.full(len(events["gps"]), ifo, dtype=object)}
-        wanted = (events["snr"] >= snr) & _inside(events["gps"], span_of(cell), within)
-        columns = {name: values[wanted] for name, values in events.items()}
+        loud = events["snr"] >= snr
+        found = triggers_from({name: v[loud] for name, v in events.items()}, search=settings)
         own = examined(cell)
         yield SearchedCell(
             span=span_of(cell),
-            triggers=triggers_from(columns, search=settings),
+            triggers=mark_bursts(found).take(_inside(found.gps, span_of(cell), within)),
             covered=_of(own.covered, within),
             searched=_of(own.searched, within),
             marks=own.marks,

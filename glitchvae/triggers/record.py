@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glitchvae.errors import InputError
+from glitchvae.status import add_flag
 from glitchvae.store import Record, attribute, column
+from glitchvae.strain.quality import in_burst
 
 MEASURES: tuple[str, ...] = (
     "snr",
@@ -39,6 +42,7 @@ class Triggers(Record):
         duration: Time that the event covers in seconds.
         bandwidth: Band that the event covers in Hz.
         label: Class given by the file, where it has one.
+        flags: Remarks (`glitchvae.status.FLAGS`), sorted words between blanks, "" for none.
         search: How the triggers were found or where they were read, for the record.
     """
 
@@ -54,7 +58,13 @@ class Triggers(Record):
     duration: NDArray[np.float32] = column("f4")
     bandwidth: NDArray[np.float32] = column("f4")
     label: NDArray[Any] | None = column(str, optional=True)
+    flags: NDArray[np.object_] = column(str, optional=True)
     search: dict[str, Any] = attribute({})
+
+    def __post_init__(self) -> None:
+        if self.flags is None:
+            object.__setattr__(self, "flags", np.full(len(self.event_id), "", dtype=object))
+        super().__post_init__()
 
     @property
     def ifos(self) -> dict[str, int]:
@@ -79,6 +89,12 @@ class Triggers(Record):
     def sorted(self) -> Self:
         """The rows in the order of time."""
         return self.take(np.argsort(self.gps, kind="stable"))
+
+
+def mark_bursts(triggers: Triggers) -> Triggers:
+    """The triggers of one detector, with the remark `burst` where there are too many a second."""
+    flags = add_flag(triggers.flags, in_burst(triggers.gps), "burst")
+    return dataclasses.replace(triggers, flags=flags)
 
 
 def at_times(gps: ArrayLike, ifo: str) -> Triggers:
@@ -126,6 +142,7 @@ def triggers_from(columns: dict[str, Any], *, search: dict[str, Any] | None = No
         ifo=columns["ifo"],
         **measures,
         label=columns.get("label"),
+        flags=columns.get("flags"),
         search=search or {},
     )
 

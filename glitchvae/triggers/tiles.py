@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import zlib
@@ -19,6 +18,7 @@ from glitchvae.qtransform import Plane, Tiling, tile_energies
 from glitchvae.qtransform.whitening import whiten
 from glitchvae.strain import Strain
 from glitchvae.strain.masks import runs
+from glitchvae.strain.quality import NOTHING, without_dead
 
 OVERLAP = 2.0
 """Seconds by which tiles are computed past the ends of the time asked for."""
@@ -29,8 +29,6 @@ EDGE = 1.0
 MIN_BLOCK = 8.0
 """Seconds of contiguous strain below which nothing is searched."""
 
-CONSTANT = 1 / 16
-"""Seconds of one and the same value that count as missing strain."""
 
 MARK = (8, 0.25)
 """Seconds between two marks of strain, and how long the samples of one are."""
@@ -212,10 +210,12 @@ def _blocks(
     """
     first, last = span[0] - OVERLAP - EDGE, span[1] + OVERLAP + EDGE
     length = last - first
-    strain = _without_constant(read(first, last))
+    strain = without_dead(read(first, last))
     if len(strain) == round(length * strain.sample_rate) and np.isfinite(strain.values).all():
         return strain, [(strain, span)]
-    strain = _without_constant(read(first - length, last + length))
+    given = read(first - length, last + length)
+    strain = without_dead(given)
+    _tell_dead(given, strain, span)
     return strain, list(_cut(strain, span, first, length))
 
 
@@ -237,16 +237,20 @@ def _cut(
             yield strain.crop(begin, min(begin + length, end)), segment(low, high)
 
 
-def _without_constant(strain: Strain) -> Strain:
-    """The same strain, its constant stretches missing: a detector or a channel was off."""
-    same = np.diff(strain.values, prepend=np.nan) == 0
-    stretches = [s for s in runs(same, start=0, step=1) if abs(s) > CONSTANT * strain.sample_rate]
-    if not stretches:
-        return strain
-    values = strain.values.copy()
-    for first, last in stretches:
-        values[int(first) - 1 : int(last)] = np.nan
-    return dataclasses.replace(strain, values=values)
+def _tell_dead(strain: Strain, alive: Strain, span: segment) -> None:
+    """Say where in the span strain begins to hold no data: files call it good."""
+    dead = np.isfinite(strain.values) & ~np.isfinite(alive.values)
+    if dead.any():
+        for start, end in runs(dead, start=strain.start, step=1 / strain.sample_rate):
+            if start in span:
+                _log.warning(
+                    "%s: no data from GPS %.1f on for %.1f s or more, not searched"
+                    " (one value, or below %g)",
+                    strain.ifo,
+                    start,
+                    end - start,
+                    NOTHING,
+                )
 
 
 def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles | None:

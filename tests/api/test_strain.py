@@ -1,8 +1,10 @@
 """Strain from Python: what people hold goes in, tables come out, by the road of the command."""
 
+import h5py
 import numpy as np
 import pytest
 from astropy.table import Table
+from gwpy.segments import DataQualityDict, DataQualityFlag, Segment, SegmentList
 from gwpy.table import EventTable
 from gwpy.timeseries import TimeSeries
 
@@ -70,6 +72,62 @@ def test_events_become_tables(series, model):
     assert list(table["gps"]) == list(frame["gps"]) == events.embeddings.gps.tolist()
     assert "mean" not in frame.columns
     assert set(frame["ifo"]) == {"H1"}
+
+
+@pytest.fixture(scope="module")
+def everything(path):
+    return find_triggers(path, device="cpu")
+
+
+@pytest.mark.parametrize("form", ["file", "files", "list", "mapping", "flag", "flags"])
+def test_segments_in_any_form_limit_the_search(path, series, everything, form, tmp_path):
+    span = (START + 0.0, float(everything.gps[-1]) - 2.0)
+    segments = SegmentList([Segment(*span)])
+    flag = DataQualityFlag("H1:SCIENCE:1", active=segments, known=segments)
+    (tmp_path / "live.txt").write_text(f"{span[0]} {span[1]}\n")
+    given = {
+        "file": tmp_path / "live.txt",
+        "files": [str(tmp_path / "live.txt")],
+        "list": segments,
+        "mapping": {"H1": segments},
+        "flag": flag,
+        "flags": DataQualityDict({"H1:SCIENCE:1": flag}),
+    }[form]
+    found = find_triggers(path, segments=given, device="cpu")
+    assert 0 < len(found) < len(everything)
+    assert (found.gps < span[1]).all()
+    from_memory = find_triggers(series, segments=given, device="cpu")
+    np.testing.assert_array_equal(from_memory.gps, found.gps)
+
+
+def test_limits_of_embed(path, model, everything, tmp_path):
+    """Masks apply by default; segments leave out what lies outside, and nothing may be left."""
+    end = float(everything.gps[-1]) - 2.0
+    copy = tmp_path / "H-H1_MASKED.hdf5"
+    copy.write_bytes(path.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        file["quality/simple/DQmask"][int(end - START) :] = 0
+    limited = embed(path, segments={"H1": [(START, end)]}, **options(model))
+    masked = embed(copy, **options(model))
+    assert 0 < len(limited) < len(everything)
+    np.testing.assert_array_equal(masked.embeddings.gps, limited.embeddings.gps)
+    assert len(embed(copy, masks=(), **options(model))) == len(everything)
+    assert len(embed(path, segments={"H1": [(5, 6)]}, **options(model))) == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"segments": {"L1": [(1, 2)]}}, "no segments of a detector of the strain"),
+        ({"segments": "absent.txt"}, "absent.txt"),
+        ({"flags": ["SCIENCE"]}, "no name of a flag"),
+        ({"flags": "H1:SCIENCE:1"}, "a list of names is needed"),
+        ({"masks": ["CBC_CAT9"]}, "no mask 'CBC_CAT9'"),
+    ],
+)
+def test_bad_limits_are_named(path, limits, said):
+    with pytest.raises(InputError, match=said):
+        find_triggers(path, device="cpu", **limits)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-CONSTANT, SHORTEST, EDGE = 1 / 16, 8.0, 1.0
+CONSTANT, NOTHING, SHORTEST, EDGE = 1 / 16, 5e-24, 8.0, 1.0
 
 OVERLAP = 5  # whole seconds that the halves share
 
@@ -36,7 +36,7 @@ def good_samples(path):
         mask = file["quality/simple/DQmask"][:]  # equal shares of the file; bit 0 is DATA
     share = np.arange(len(values)) * len(mask) // len(values)
     good = np.isfinite(values) & (mask[share] & 1 == 1)
-    return ifo, start, step, good & ~constant(values, step)
+    return ifo, start, step, good & ~constant(values, step) & ~faint(values, step)
 
 
 def constant(values, step):
@@ -47,6 +47,19 @@ def constant(values, step):
             if (i - first) * step >= CONSTANT + step / 2:
                 found[first:i] = True
             first = i
+    return found
+
+
+def faint(values, step):
+    """Samples of runs below `NOTHING` that last longer than `CONSTANT`: no detector is so quiet."""
+    found, first = np.zeros(len(values), bool), None
+    for i in range(len(values) + 1):
+        if i < len(values) and abs(values[i]) < NOTHING:
+            first = i if first is None else first
+        elif first is not None:
+            if (i - first) * step >= CONSTANT + step / 2:
+                found[first:i] = True
+            first = None
     return found
 
 

@@ -298,7 +298,15 @@ def test_a_file_that_vanishes(embed, three_files, tmp_path, monkeypatch, gone, w
         (["{strain}", "--device", "abacus"], "no device 'abacus'"),
         (["{strain}", "--triggers", "absent.csv"], "absent.csv"),
         (["{strain}", "--triggers", "absent.csv", "--gps", "5"], "exclude each other"),
-        (["--frametype", "H1_HOFT_C00"], "needs --ifo and --times"),
+        (["--frametype", "H1_HOFT_C00"], "needs --ifo, --start and --end"),
+        (["{strain}", "--start", "200", "--end", "100"], "--start 200 is not before --end 100"),
+        (["{strain}", "--end", "100"], "no strain at the time asked for"),
+        (["{strain}", "--segments", "absent.txt"], "absent.txt"),
+        (["{strain}", "--segments", "X9=absent.txt"], "unknown detector"),
+        (["{strain}", "--flag", "DMT-ANALYSIS_READY"], "no name of a flag"),
+        (["{strain}", "--flag", "V1:ITF_SCIENCE:1"], "no flag of a detector of the strain"),
+        (["{strain}", "--mask", "CBC_CAT9"], "no mask 'CBC_CAT9'"),
+        (["{strain}", "--mask", "none", "--mask", "DATA"], "'none' excludes other masks"),
         (["--gwosc", "H1", "now", "later"], "'now' is no GPS time"),
     ],
 )
@@ -422,3 +430,95 @@ def test_uncertainty_can_be_left_out(embed, simulated_files, tmp_path):
     assert np.isfinite(asked.code_stability[usable]).all()
     assert np.isnan(plain.view_agreement).all()
     np.testing.assert_array_equal(asked.latent_spread[usable], plain.latent_spread[usable])
+
+
+def test_segments_limit_the_search_and_no_picture(embed, simulated_files, tmp_path):
+    """Events near an edge of the segments are imaged from the strain beyond it."""
+    start = start_of(simulated_files[0])
+    assert embed(simulated_files[0], "--imaging", "light").exit_code == 0
+    every = Archive(tmp_path / "archive").embeddings()
+    (tmp_path / "live.txt").write_text(f"{start + 12} {start + 32}\n")
+    limits = ["--segments", tmp_path / "live.txt", "--archive", tmp_path / "limited"]
+    result = embed(simulated_files[0], "--imaging", "light", *limits)
+    assert result.exit_code == 0, result.output
+    assert "20 s of strain (of 48 s; mask DATA, segments live.txt)" in " ".join(
+        result.stderr.split()
+    )
+    rows = Archive(tmp_path / "limited").embeddings()
+    assert 0 < len(rows) < len(every)
+    assert ((rows.gps >= start + 13) & (rows.gps < start + 31)).all()
+    assert set(rows.block_duration) == set(every.block_duration)
+
+
+def test_strain_by_time_at_a_site(embed, simulated_files, tmp_path, serve, direct, monkeypatch):
+    start = int(start_of(simulated_files[0]))
+    path = f"/api/v1/gwf/H/H1_TEST/{start + 8},{start + 40}/file.json"
+    span = ["--start", start + 8, "--end", start + 40]
+    frames = tmp_path / f"H-H1_TEST-{start}-48.hdf5"
+    frames.symlink_to(simulated_files[0])
+    with serve({path: [f"file://localhost{frames}"]}) as (host, asked):
+        monkeypatch.setenv("GWDATAFIND_SERVER", host)
+        result = embed("--frametype", "H1_TEST", "--ifo", "H1", *span, "--imaging", "light")
+    assert result.exit_code == 0, result.output
+    assert asked == [path]
+    assert "H1, 1 file: 32 s of strain" in result.stderr
+    found = Archive(tmp_path / "archive").embeddings().gps
+    assert ((found > start + 8) & (found < start + 40)).all()
+    assert len(found)
+    # The same span of a file that is given.
+    cut = embed(simulated_files[0], *span, "--imaging", "light")
+    assert f"{len(found)} known before" in cut.stdout
+
+
+def test_a_site_that_asks_for_a_token(embed, serve, direct, monkeypatch):
+    with serve({}, missing=401) as (host, _):
+        monkeypatch.setenv("GWDATAFIND_SERVER", host)
+        result = embed(
+            *("--frametype", "H1_TEST", "--ifo", "H1", "--start", 1000000000, "--end", 1000000008)
+        )
+    assert result.exit_code == 1
+    assert "the server asks for a token" in result.stderr
+    assert "htgettoken" in result.stderr
+
+
+def test_a_flag_of_the_database_limits_the_search(
+    embed, simulated_files, tmp_path, serve, direct, monkeypatch, caplog
+):
+    start = start_of(simulated_files[0])
+    answer = {
+        "ifo": "H1",
+        "name": "SCIENCE",
+        "version": 1,
+        "known": [[start, start + 40]],
+        "active": [[start + 12, start + 32]],
+    }
+    with serve({"/dq/H1/SCIENCE/1": answer}) as (host, asked):
+        monkeypatch.setenv("DEFAULT_SEGMENT_SERVER", host)
+        options = ["--flag", "H1:SCIENCE:1", "--imaging", "light"]
+        result = embed(*simulated_files, *options)
+    assert result.exit_code == 0, result.output
+    assert len(asked) == 1
+    told = " ".join(result.stderr.split())
+    assert "20 s of strain (of 48 s; mask DATA, flag H1:SCIENCE:1)" in told
+    assert "flag H1:SCIENCE:1 is not known for 8 s of strain, not searched" in caplog.text
+    assert "L1: no flag given, all of its strain is searched" in caplog.text
+    rows = Archive(tmp_path / "archive").embeddings()
+    of_h1 = rows.gps[rows.ifo == "H1"]
+    assert ((of_h1 > start + 12) & (of_h1 < start + 32)).all()
+    assert (rows.ifo == "L1").any()
+
+
+@pytest.mark.data
+def test_strain_that_holds_nothing_gives_no_clean_events(embed, real_data, tmp_path, caplog):
+    """Twenty seconds of 1e-25 that the file calls good, then noise that rises for six."""
+    (path,) = (real_data / "strain/unlabelled").glob("V-V1_GW190720*")
+    start = start_of(path)
+    assert embed(path).exit_code == 0
+    rows = Archive(tmp_path / "archive").embeddings()
+    assert len(rows) < 5
+    assert (rows.gps > start + 21).all()
+    assert all("noise_step" in flags for flags in rows.flags)
+    assert f"no data from GPS {start:.1f} on for 20.3 s" in caplog.text
+    dead = embed(path, "--gps", start + 10, "--archive", tmp_path / "dead")
+    assert dead.exit_code == 0
+    assert list(Archive(tmp_path / "dead").embeddings().status) == ["zero_psd"]

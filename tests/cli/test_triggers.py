@@ -98,3 +98,39 @@ def test_a_damaged_file_among_good_ones(tmp_path, strain_file):
         assert result.exit_code == 1
         assert isinstance(result.exception, SystemExit)
         assert not (tmp_path / "none.csv").exists()
+
+
+def test_segments_limit_the_search(tmp_path, strain_file, caplog):
+    quiet, loud, none = (tmp_path / f"{name}.txt" for name in ("quiet", "loud", "none"))
+    quiet.write_text("1187008903 1187008920\n")
+    loud.write_text("1187008893 1187008905\n")
+    none.write_text("1000 2000\n")
+    for segments, count in [
+        ((quiet,), 0),
+        ((loud,), 1),
+        ((quiet, f"V1={loud}"), 1),
+        ((none,), 0),
+    ]:
+        options = [word for path in segments for word in ("--segments", path)]
+        result = run(strain_file, "-o", tmp_path / "found.csv", *options)
+        assert result.exit_code == 0, result.output
+        assert f"{count} triggers" in result.stdout
+    assert "V1: none of 40 s of strain is left by mask DATA, segments none.txt" in caplog.text
+
+
+def test_masks_limit_the_search(tmp_path, rng):
+    strain = write_strain(tmp_path, rng)
+    with h5py.File(strain, "r+") as file:
+        bits = file["quality/simple/DQmask"]
+        bits[10:25] = 0  # the burst is 17 s after the start
+    table = tmp_path / "found.csv"
+    assert "0 triggers" in run(strain, "-o", table).stdout
+    assert "1 triggers" in run(strain, "-o", table, "--mask", "none").stdout
+    assert "0 triggers" in run(strain, "-o", table, "--mask", "NO_CW_HW_INJ").stdout
+
+
+def test_segments_do_not_limit_a_conversion(tmp_path):
+    (tmp_path / "list.txt").write_text("1187008882.5\n")
+    result = run(tmp_path / "list.txt", "-o", tmp_path / "a.csv", "--segments", "x.txt")
+    assert result.exit_code == 2
+    assert "limit a search of strain" in result.output

@@ -10,12 +10,12 @@ from igwn_segments import segment, segmentlist
 
 from glitchvae.discovery.vetoes import (
     PADDING,
-    read_segments,
     score_veto,
     veto_segments,
     write_segments,
 )
 from glitchvae.errors import InputError
+from glitchvae.strain.segments import read_segments
 
 GPS = np.array([1e9, 1e9 + 0.1, 1e9 + 5.12345, np.nan])
 DURATION = np.array([0.2, np.nan, 0.01, 1.0])
@@ -113,35 +113,3 @@ def test_text_is_of_one_detector(tmp_path, segments):
     assert read_segments(path, ifo="H1") == {"H1": segments["H1"]}
     with pytest.raises(InputError, match="one detector"):
         write_segments(path, segments, name="x")
-
-
-def test_two_columns_are_read(tmp_path):
-    path = tmp_path / "live.txt"
-    path.write_text("# science\n10 20\n15.5 30\n")
-    assert read_segments(path, ifo="V1") == {"V1": segmentlist([segment(10.0, 30.0)])}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.h5", "text", "cannot be read as segments"),
-        ("a.xml", "text", "cannot be read as segments"),
-        ("a.txt", "ten twenty\n", "cannot be read as segments"),
-        ("a.txt", "# nothing\n", "holds no segments"),
-        ("a.csv", "1,2\n", "names no format of segments"),
-    ],
-)
-def test_a_bad_file_is_named(tmp_path, name, content, said):
-    path = tmp_path / name
-    path.write_text(content)
-    with pytest.raises(InputError, match=said) as caught:
-        read_segments(path, ifo="H1")
-    assert str(path) in str(caught.value)
-
-
-def test_text_without_a_detector_and_a_missing_file(tmp_path):
-    (tmp_path / "a.txt").write_text("1 2\n")
-    with pytest.raises(InputError, match="no detector is named"):
-        read_segments(tmp_path / "a.txt")
-    with pytest.raises(InputError, match="no such file"):
-        read_segments(tmp_path / "b.xml")

@@ -9,10 +9,10 @@ from gwpy.segments import DataQualityDict
 
 from glitchvae.classes.catalog import read_card
 from glitchvae.discovery.runs import read_run
-from glitchvae.discovery.vetoes import read_segments
 from glitchvae.embedding import read_embeddings
 from glitchvae.errors import InputError
 from glitchvae.report import score_vetoes, write_report
+from glitchvae.strain.segments import read_segments
 from glitchvae.triggers import Triggers, at_times, read_triggers
 
 

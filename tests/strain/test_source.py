@@ -1,3 +1,4 @@
+import logging
 import tracemalloc
 from pathlib import Path
 
@@ -324,3 +325,29 @@ def test_nothing_may_be_left(whole):
     limited = StrainSource.join([stretch(whole)]).limited_to(segmentlist(), "flag")
     assert limited.segments == segmentlist()
     assert not limited.read(START, START + 8).finite_segments()
+
+
+def test_files_that_differ_where_they_overlap_are_named_once(whole, caplog):
+    other = stretch(whole.crop(START + 4, START + 8), "other.h5")
+    values = whole.values[4096:].copy()
+    values[2000:] *= 1.001
+    changed = stretch(whole.crop(START + 4, START + 8), "changed.h5", load=lambda a, b: values[a:b])
+    one = stretch(whole, "one.h5")
+    with caplog.at_level(logging.WARNING):
+        same(StrainSource.join([one, other]).read(START, START + 8), whole)
+    assert not caplog.records
+    source = StrainSource.join([one, changed])
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            same(source.limited_to(spans((0, 8)), "x").read(START, START + 8), whole)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("changed.h5: other samples")
+    assert f"GPS {START + 4 + 2000 / RATE:.4f} on" in record.getMessage()
+
+
+def test_rounding_to_single_precision_is_no_other_content(whole, caplog):
+    rounded = whole.values.astype(np.float32).astype(np.float64)
+    other = stretch(whole, "single.h5", load=lambda a, b: rounded[a:b])
+    with caplog.at_level(logging.WARNING):
+        StrainSource.join([stretch(whole), other]).read(START, START + 8)
+    assert not caplog.records
