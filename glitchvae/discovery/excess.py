@@ -39,12 +39,14 @@ class Sample(NamedTuple):
         log_known: (N, K) log-densities there under the known classes.
         log_half: (N, K) the same under the first half of the known events; those of that
             half themselves are under the second.
+        episode: (N,) number of each one's episode (`triggers.episodes`).
     """
 
     codes: NDArray[np.float64]
     points: NDArray[np.float64]
     log_known: NDArray[np.float64]
     log_half: NDArray[np.float64]
+    episode: NDArray[np.int64]
 
     def take(self, rows: NDArray) -> Sample:
         """Some of the events."""

@@ -32,7 +32,7 @@ class Tested:
 
     Attributes:
         excess: The components.
-        counts: What the other half holds of each.
+        counts: Episodes of each that the other half holds.
         p_values: (J,) chance of as many.
     """
 
@@ -66,13 +66,17 @@ def find_and_count(
     settings: DiscoverySettings,
     rng: np.random.Generator,
 ) -> Tested:
-    """Look for components in a random half of the events, count them in the other.
+    """Look for components in a random half of the episodes, count them in the other.
+
+    The halves are drawn by episode: members of one disturbance are alike for that reason, and
+    would be found in one half and counted in the other.
 
     Known events are halved too. A hole among them draws a component; if they were counted as
     well, it would still be a hole, and a large archive would fill it with significance. Both
     sides of the count are under the densities of those that were looked at.
     """
-    looked = rng.random(len(archive.points)) < _PART
+    names, episode = np.unique(archive.episode, return_inverse=True)
+    looked = (rng.random(len(names)) < _PART)[episode]
     beside, counted = background.take(background.first), background.take(~background.first)
     archive = archive._replace(log_known=archive.log_half)
     half, fewest = archive.take(looked), max(3, settings.min_events // 2)

@@ -120,5 +120,12 @@ def discover_in(
     events = gathered.events
     if known.added:  # the model knows other classes now than when it made the codes
         events = dataclasses.replace(events, **known.prototypes.classify(events.mean)._asdict())
-    found = discover(events, known.prototypes, settings, live=live, progress=progress)
+    found = discover(
+        events,
+        known.prototypes,
+        settings,
+        live=live,
+        pictures=gathered.thumbnails if gathered.archives else None,
+        progress=progress,
+    )
     return DiscoveryRun(discovery=found, gathered=gathered, known=known, catalog=own, target=target)
