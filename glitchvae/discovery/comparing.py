@@ -67,9 +67,7 @@ class Known:
             density=KnownDensity.fit(reference, classes, seed=seed),
             half=half,
             background=Background(
-                sample=Sample(
-                    codes, reference.points, log_known, log_known, np.arange(len(codes))
-                ),
+                sample=Sample(codes, reference.points, log_known, log_known, np.arange(len(codes))),
                 owners=owners,
                 first=first,
             ),

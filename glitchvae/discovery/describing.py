@@ -77,9 +77,7 @@ def first_of_episodes(
     return rows[np.unique(episode[rows], return_index=True)[1]]
 
 
-def _rate_of(
-    ifo: str, gps: NDArray[np.float64], episode: NDArray[np.int64], live: Live
-) -> Rate:
+def _rate_of(ifo: str, gps: NDArray[np.float64], episode: NDArray[np.int64], live: Live) -> Rate:
     """Rate of the episodes of one detector; unknown where the time of any event is."""
     inside = in_live_time(gps, np.full(len(gps), ifo, dtype=object), live)
     time = hours(live, ifo) if np.isfinite(gps).all() else float("nan")

@@ -184,8 +184,10 @@ def _windows(times: NDArray[np.float64], length: float) -> int:
 
 
 def _episodes(numbers: NDArray[np.int64], fewest: int) -> Guard:
-    count = len(np.unique(numbers))
+    held = np.unique(numbers, return_counts=True)[1]
+    count, largest = len(held), int(held.max())
     said = f"The {len(numbers)} members are {count} episode{'' if count == 1 else 's'}"
+    said += f", {largest} of them one" if 1 < largest < len(numbers) else ""
     if count >= fewest:
         return Guard(name="episodes", value=count, sentence=f"{said}.")
     return Guard(

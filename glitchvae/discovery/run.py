@@ -100,9 +100,7 @@ def discover(
             live,
             pictures,
         ),
-        known=_known_classes(
-            embeddings, archive, rows, cluster, known.names, found, live, episode
-        ),
+        known=_known_classes(embeddings, archive, rows, cluster, known.names, found, live, episode),
         audit=audit_labels(archive.codes, labels, rows, settings.neighbours, rng),
         excluded=left_out(embeddings, rows),
         settings=settings,
@@ -126,6 +124,11 @@ def _from_medoid(points: NDArray[np.float64], own: NDArray[np.int64]) -> NDArray
     return own[np.argsort(np.linalg.norm(points[own] - medoid, axis=1), kind="stable")]
 
 
+def _one_of_each(own: NDArray[np.int64], episode: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first row of each episode, in the order of the rows."""
+    return own[np.sort(np.unique(episode[own], return_index=True)[1])]
+
+
 def _candidates(
     embeddings: Embeddings,
     prototypes: Prototypes,
@@ -140,7 +143,7 @@ def _candidates(
     episode: NDArray[np.int64],
 ) -> tuple[Candidate, ...]:
     centres = prototypes.centres @ prototypes.whitener
-    groups = [archive.codes[own] for own in members]
+    groups = [archive.codes[_one_of_each(own, archive.episode)] for own in members]
     names, month = _names(embeddings), months(live, set(embeddings.ifo))
     candidates = []
     for number, own in enumerate(members):

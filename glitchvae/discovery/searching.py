@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
-from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess
-from glitchvae.discovery.membership import MEMBER, redraw
+from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess, once
+from glitchvae.discovery.membership import MEMBER, redraw, without_disturbances
 from glitchvae.discovery.seeds import excess_rows, first_guess
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import Count, count_events, p_value
@@ -109,8 +109,9 @@ def search(
         for sample in (archive, background.sample)
     )
     groups, p_values = _surest_first(link(archive.points, new), tested.p_values[sure][left])
-    weights = background.weights(outside, inside)
-    membership = redraw(archive, background, weights, new @ groups)
+    weights = background.weights(outside, once(inside, archive.episode))
+    membership = redraw(archive, background, weights, once(new @ groups, archive.episode))
+    membership = without_disturbances(archive.codes, archive.episode, membership)
     kept = (membership > MEMBER).sum(axis=0) >= settings.min_events
     return SearchResult(
         excess=excess,

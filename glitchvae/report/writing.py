@@ -225,7 +225,17 @@ def _known(value: float) -> float | None:
 
 def _event_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
     events = discovery.embeddings
-    yield ("event_id", "gps", "ifo", "snr", "class_name", "candidate", "novelty", "status", "episode")
+    yield (
+        "event_id",
+        "gps",
+        "ifo",
+        "snr",
+        "class_name",
+        "candidate",
+        "novelty",
+        "status",
+        "episode",
+    )
     names = [*(c.name for c in discovery.candidates), ""]
     for row in range(len(events)):
         yield (
