@@ -115,5 +115,5 @@ def print_candidates(found: Discovery) -> None:
     print(*found.remarks, sep="\n")
     for c in found.candidates:
         nearest = c.nearest[0][0] if c.nearest else "nothing"
-        numbers = f"{len(c.members)} events, p-value {c.p_value:.2g}, near {nearest}"
-        print(f"{c.name}: {numbers}; {c.advice}")
+        numbers = f"{len(c.members)} events, {c.episodes} episodes, p-value {c.p_value:.2g}"
+        print(f"{c.name}: {c.verdict}; {numbers}, near {nearest}; {c.advice}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,20 +116,33 @@ def _print_candidates(discovery: Discovery) -> None:
     if not discovery.candidates:
         click.echo("no group that the known classes leave unexplained")
     _print_known([_candidate_line(candidate) for candidate in discovery.candidates])
+    for candidate in discovery.candidates:
+        click.echo(_candidate_text(candidate))
 
 
 def _candidate_line(c: Candidate) -> dict[str, str]:
-    rates = [f"{r.ifo} {r.per_hour:.3g}" for r in c.rates if r.count and math.isfinite(r.per_hour)]
     return {
         "candidate": c.name,
         "events": str(len(c.members)),
+        "episodes": str(c.episodes),
         "p-value": _known(c.p_value, ".2g"),
-        "by chance a month": _known(c.expected_per_month, ".2g"),
-        "stability": _known(c.stability, ".2f"),
-        "nearest class": f"{c.nearest[0][0]} ({c.nearest[0][1]:.2g})" if c.nearest else "",
-        "per hour": ", ".join(rates) or _UNKNOWN,
-        "advice": c.advice,
+        "by chance\na month": _known(c.expected_per_month, ".2g"),
+        "verdict": c.verdict,
     }
+
+
+def _candidate_text(c: Candidate) -> str:
+    """What the table has no room for, in lines of a terminal."""
+    rates = [f"{r.ifo} {r.per_hour:.3g}" for r in c.rates if r.count and math.isfinite(r.per_hour)]
+    parts = [f"{c.name}: {c.advice}"]
+    parts += [c.reason] if c.reason else []
+    if c.nearest:
+        parts.append(f"nearest class {c.nearest[0][0]} ({c.nearest[0][1]:.2g})")
+    if math.isfinite(c.stability):
+        parts.append(f"stability {c.stability:.2f}")
+    parts += [f"episodes an hour: {', '.join(rates)}"] if rates else []
+    text = "; ".join(part.rstrip(".") for part in parts)
+    return textwrap.fill(text, 80, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _reasons(excluded: Mapping[str, int]) -> str:

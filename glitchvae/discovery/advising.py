@@ -54,7 +54,8 @@ def advise(
 
     Args:
         number: Which of the groups.
-        groups: Whitened codes of the members of every group, the medoid first.
+        groups: Whitened codes of the members of every group, the medoid first: one of each
+            episode, so that one disturbance says no more than any other event.
         novelty_p: Of the members of this one.
         nearest: Known classes and distances.
         named: Class of each member and its probability, "" where it fits none.

@@ -21,6 +21,7 @@ from glitchvae.discovery.excess import Background, Sample
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
 from glitchvae.status import Status
+from glitchvae.triggers.episodes import episodes
 
 FEWEST_EVENTS = 20
 """Events with a code below which an archive says nothing about groups."""
@@ -66,18 +67,26 @@ class Known:
             density=KnownDensity.fit(reference, classes, seed=seed),
             half=half,
             background=Background(
-                sample=Sample(codes, reference.points, log_known, log_known),
+                sample=Sample(codes, reference.points, log_known, log_known, np.arange(len(codes))),
                 owners=owners,
                 first=first,
             ),
         )
 
-    def sample(self, codes: NDArray[np.floating]) -> Sample:
-        """Codes (N, Z) whitened, as points of the search, with their densities there."""
+    def sample(
+        self, codes: NDArray[np.floating], episode: NDArray[np.int64] | None = None
+    ) -> Sample:
+        """Codes as points of the search, with their densities there.
+
+        Args:
+            codes: (N, Z) not whitened.
+            episode: (N,) number of each one's episode; else each is one of its own.
+        """
         whitened = np.asarray(codes, dtype=np.float64) @ self.whitener
         points = whitened @ self.axes
         log_known, log_half = (density.log_density(points) for density in (self.density, self.half))
-        return Sample(whitened, points, log_known, log_half)
+        numbers = np.arange(len(points)) if episode is None else episode
+        return Sample(whitened, points, log_known, log_half, numbers)
 
 
 def _search_axes(codes: NDArray[np.float64], metric: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -116,6 +125,11 @@ def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[n
             remedy="The model or the images are at fault; look at some of the images.",
         )
     return rows
+
+
+def episodes_of(embeddings: Embeddings) -> NDArray[np.int64]:
+    """(N,) number of the episode of each event, among all events that are there."""
+    return episodes(embeddings.gps, embeddings.duration, embeddings.ifo)
 
 
 def left_out(embeddings: Embeddings, rows: NDArray[np.int64]) -> dict[str, int]:

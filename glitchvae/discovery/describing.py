@@ -21,6 +21,7 @@ _TAI_UTC_AT_EPOCH = 19.0
 class Description(TypedDict):
     """The fields that candidates and known classes share; see `Candidate`."""
 
+    episodes: int
     rates: tuple[Rate, ...]
     daily_profile: NDArray[np.int64]
     properties: PropertyRanges
@@ -29,34 +30,69 @@ class Description(TypedDict):
     drift: float
 
 
-def describe(embeddings: Embeddings, members: NDArray[np.int64], live: Live) -> Description:
-    """Describe the events in the rows `members`."""
-    gps, ifo = embeddings.gps[members], embeddings.ifo[members]
+def describe(
+    embeddings: Embeddings,
+    members: NDArray[np.int64],
+    episode: NDArray[np.int64],
+    live: Live,
+) -> Description:
+    """Describe the events in the rows `members`.
+
+    Args:
+        embeddings: N events.
+        members: Which of them.
+        episode: (N,) number of each event's episode. What is counted over time is episodes.
+        live: Stretches that were searched, by detector.
+    """
+    gps, ifo, number = embeddings.gps[members], embeddings.ifo[members], episode[members]
     known = np.isfinite(gps)
+    first = first_of_episodes(gps, number, known)
+    counted = first_of_episodes(gps, number, in_live_time(gps, ifo, live))
     return Description(
-        rates=tuple(_rate_of(name, gps[ifo == name], live) for name in sorted({*live, *ifo})),
-        daily_profile=daily_profile(gps[known]),
+        episodes=len(np.unique(number)),
+        rates=tuple(
+            _rate_of(name, gps[ifo == name], number[ifo == name], live)
+            for name in sorted({*live, *ifo})
+        ),
+        daily_profile=daily_profile(gps[first]),
         properties={name: _box(getattr(embeddings, name)[members]) for name in PROPERTIES},
         first_gps=float(gps[known].min()) if known.any() else float("nan"),
         last_gps=float(gps[known].max()) if known.any() else float("nan"),
-        drift=drift(gps[known], ifo[known], live),
+        drift=drift(gps[counted], ifo[counted], live),
     )
 
 
-def _rate_of(ifo: str, gps: NDArray[np.float64], live: Live) -> Rate:
-    """Rate of the events of one detector; unknown where the time of any of them is."""
+def first_of_episodes(
+    gps: NDArray[np.float64], episode: NDArray[np.int64], taken: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Rows of the first event of each episode, among those that are taken.
+
+    Args:
+        gps: (N,) times.
+        episode: (N,) number of each event's episode.
+        taken: (N,) which events may stand for theirs.
+    """
+    rows = np.flatnonzero(taken)
+    rows = rows[np.argsort(gps[rows], kind="stable")]
+    return rows[np.unique(episode[rows], return_index=True)[1]]
+
+
+def _rate_of(ifo: str, gps: NDArray[np.float64], episode: NDArray[np.int64], live: Live) -> Rate:
+    """Rate of the episodes of one detector; unknown where the time of any event is."""
     inside = in_live_time(gps, np.full(len(gps), ifo, dtype=object), live)
     time = hours(live, ifo) if np.isfinite(gps).all() else float("nan")
-    return rate(ifo, len(gps), int(inside.sum()), time)
+    counts = len(gps), len(np.unique(episode)), len(np.unique(episode[inside]))
+    return rate(ifo, *counts, time)
 
 
-def rate(ifo: str, count: int, inside: int, live_hours: float) -> Rate:
-    """Events per live hour with their exact interval; NaN where there is no live time.
+def rate(ifo: str, count: int, episodes: int, inside: int, live_hours: float) -> Rate:
+    """Episodes per live hour with their exact interval; NaN where there is no live time.
 
     Args:
         ifo: Detector.
         count: Events.
-        inside: Those that lie in live time.
+        episodes: Episodes that hold any of them.
+        inside: Those of the episodes with an event in live time.
         live_hours: Live time.
     """
     time = live_hours if live_hours > 0 else float("nan")
@@ -64,6 +100,7 @@ def rate(ifo: str, count: int, inside: int, live_hours: float) -> Rate:
     return Rate(
         ifo=ifo,
         count=count,
+        episodes=episodes,
         live_hours=live_hours,
         per_hour=inside / time,
         low=low / time,

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.sparse import csr_array
 from scipy.special import logsumexp, softmax
 
 from glitchvae.classes.novelty import Gaussian, class_shares, shrunk_gaussian
@@ -39,16 +40,24 @@ class Sample(NamedTuple):
         log_known: (N, K) log-densities there under the known classes.
         log_half: (N, K) the same under the first half of the known events; those of that
             half themselves are under the second.
+        episode: (N,) number of each one's episode (`triggers.episodes`).
     """
 
     codes: NDArray[np.float64]
     points: NDArray[np.float64]
     log_known: NDArray[np.float64]
     log_half: NDArray[np.float64]
+    episode: NDArray[np.int64]
 
     def take(self, rows: NDArray) -> Sample:
         """Some of the events."""
-        return Sample(*(column[rows] for column in self))
+        return Sample(
+            codes=self.codes[rows],
+            points=self.points[rows],
+            log_known=self.log_known[rows],
+            log_half=self.log_half[rows],
+            episode=self.episode[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +110,9 @@ class Excess:
 
     Attributes:
         components: A Gaussian for each.
-        events: (J,) archive events of each, known ones taken off.
-        class_events: (K,) archive events that each known class's density claims.
+        events: (J,) archive events of each, known ones taken off; those of one episode count
+            as one.
+        class_events: (K,) archive events that each known class's density claims, counted alike.
     """
 
     components: tuple[Gaussian, ...]
@@ -149,9 +159,9 @@ def fit_excess(
     members, claimed = start, np.zeros((len(own), start.shape[1]))
     left = np.arange(start.shape[1])
     for _ in range(rounds):
-        weights = background.weights(own, inside)
+        weights = background.weights(own, once(inside, archive.episode))
         components, events, kept = _settle(
-            _reached(archive, members, class_events),
+            _reached(archive, members, class_events, np.ones(len(members))),
             _reached(background.sample, claimed, class_events, weights),
             min_events,
         )
@@ -161,34 +171,67 @@ def fit_excess(
             np.split(excess.claims(sample), [len(events)], axis=1)
             for sample in (archive, background.sample)
         )
-        class_events = inside.sum(axis=0)
+        class_events = once(inside, archive.episode).sum(axis=0)
         if len(before) == len(events) and np.allclose(before, events, rtol=_SETTLED):
             break
     return excess, left
 
 
+def once(claims: NDArray[np.float64], episode: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N, J) claims of which those of one episode add up to 1 at most for each component.
+
+    What one disturbance brings is alike: it neither makes a component nor moves one more than
+    a single event does.
+
+    Args:
+        claims: (N, J) probability of each component for each event.
+        episode: (N,) number of each one's episode.
+    """
+    names, place = np.unique(episode, return_inverse=True)
+    if len(names) == len(place):
+        return claims
+    rows = np.arange(len(place))
+    together = csr_array((np.ones(len(place)), (place, rows)), (len(names), len(place))) @ claims
+    return claims / np.maximum(together, 1.0)[place]
+
+
 class _Reached(NamedTuple):
-    """Events that new components reach: codes, log-density of all known classes, memberships."""
+    """Events that new components reach.
+
+    Attributes:
+        points: In the space of the search.
+        log_known: Log-density of all known classes together.
+        members: Memberships.
+        weights: Archive events that each stands for.
+        episode: Number of each one's episode.
+    """
 
     points: NDArray[np.float64]
     log_known: NDArray[np.float64]
     members: NDArray[np.float64]
     weights: NDArray[np.float64]
+    episode: NDArray[np.int64]
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """(n, J) what each event counts for each component, an episode once at most."""
+        return self.weights[:, None] * once(self.members, self.episode)
 
 
 def _reached(
     sample: Sample,
     members: NDArray[np.float64],
     class_events: NDArray[np.float64],
-    weights: NDArray[np.float64] | None = None,
+    weights: NDArray[np.float64],
 ) -> _Reached:
     rows = np.flatnonzero(members.sum(axis=1) > _REACH)
     with np.errstate(divide="ignore"):
         log_known = np.asarray(
             logsumexp(sample.log_known[rows] + np.log(class_events), axis=1), dtype=np.float64
         )
-    weights = np.ones(len(rows)) if weights is None else weights[rows]
-    return _Reached(sample.points[rows], log_known, members[rows], weights)
+    return _Reached(
+        sample.points[rows], log_known, members[rows], weights[rows], sample.episode[rows]
+    )
 
 
 def _settle(
@@ -198,9 +241,13 @@ def _settle(
     components: tuple[Gaussian, ...] = ()
     events, numbers = np.zeros(0), np.arange(archive.members.shape[1])
     for _ in range(STEPS):
-        left = archive.members.sum(axis=0) - known.weights @ known.members
+        counts = archive.counts, known.counts
+        left = counts[0].sum(axis=0) - counts[1].sum(axis=0)
         kept = np.flatnonzero(left >= min_events)
-        components = tuple(_component(archive, known, int(j)) for j in kept)
+        components = tuple(
+            _component((archive.points, counts[0][:, j]), (known.points, counts[1][:, j]))
+            for j in kept
+        )
         before, events, numbers = events, left[kept], numbers[kept]
         archive, known = (_reassign(sample, components, events) for sample in (archive, known))
         if len(before) == len(events) and np.allclose(before, events, rtol=_SETTLED):
@@ -220,12 +267,18 @@ def _reassign(
     return sample._replace(members=parts[:, :-1])
 
 
-def _component(archive: _Reached, known: _Reached, j: int) -> Gaussian:
-    """Gaussian of the archive's members of component j less the known events in it."""
+def _component(
+    archive: tuple[NDArray[np.float64], NDArray[np.float64]],
+    known: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> Gaussian:
+    """Gaussian of the archive's members of a component less the known events in it.
+
+    Args:
+        archive: Points and what each counts.
+        known: The same of known events.
+    """
     (a, w), (b, v) = (
-        (sample.points[rows], (sample.weights * sample.members[:, j])[rows])
-        for sample in (archive, known)
-        for rows in [sample.members[:, j] > _REACH]
+        (points[counts > _REACH], counts[counts > _REACH]) for points, counts in (archive, known)
     )
     events = w.sum() - v.sum()
     mean = (w @ a - v @ b) / events

@@ -12,11 +12,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestNeighbors
 
 from glitchvae.discovery.excess import Background, Sample
 
 MEMBER = 2 / 3
 """Probability from which an event is a member of a candidate."""
+
+APART = 2.0
+"""Distance from the other episodes, in that of a typical one, at which a disturbance lies apart."""
 
 _PENALTY = 0.1  # inverse strength, for whitened codes
 _STEPS = 100
@@ -50,3 +54,39 @@ def redraw(
     new = model.classes_ >= classes
     found[:, model.classes_[new] - classes] = model.predict_proba(archive.codes)[:, new]
     return found
+
+
+def without_disturbances(
+    codes: NDArray[np.float64], episode: NDArray[np.int64], membership: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Memberships (N, G) in which disturbances that lie apart from a group are not part of it.
+
+    The events of one bad stretch of strain lie close together, and far from everything known. They
+    are too few to be a group, since they count once, and so fall to the group that is nearest. An
+    episode of several members leaves the group where they are farther from the members of other
+    episodes than is usual in it.
+
+    Args:
+        codes: (N, Z) whitened.
+        episode: (N,) number of each one's episode.
+        membership: (N, G) probabilities.
+    """
+    kept = membership.copy()
+    for g in range(membership.shape[1]):
+        own = np.flatnonzero(membership[:, g] > MEMBER)
+        names, place, held = np.unique(episode[own], return_inverse=True, return_counts=True)
+        if len(names) < 3 or held.max() < 2:
+            continue
+        away = _from_others(codes[own], place)
+        typical = np.array([np.median(away[place == n]) for n in range(len(names))])
+        apart = (held > 1) & (typical > APART * np.median(typical))
+        kept[own[apart[place]], g] = 0.0
+    return kept
+
+
+def _from_others(points: NDArray[np.float64], place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,) distance of each point from the nearest one of another episode."""
+    most = int(np.bincount(place).max()) + 1
+    search = NearestNeighbors(n_neighbors=min(most, len(points)), algorithm="brute").fit(points)
+    distance, near = search.kneighbors(points)
+    return np.where(place[near] == place[:, None], np.inf, distance).min(axis=1)

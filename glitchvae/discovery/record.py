@@ -9,8 +9,10 @@ import numpy as np
 from igwn_segments import segmentlist
 from numpy.typing import NDArray
 
+from glitchvae.discovery.guards import Guards
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.embedding import Embeddings
+from glitchvae.triggers.episodes import GAP, LONGEST
 
 PROPERTIES: tuple[str, ...] = ("snr", "peak_frequency", "q", "duration", "bandwidth")
 """Columns of the trigger that a group is described by."""
@@ -27,19 +29,21 @@ PropertyRanges = dict[str, tuple[float, float, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """Events of one detector over its live time.
+    """Episodes of one detector over its live time.
 
     Attributes:
         ifo: Detector.
         count: Events.
+        episodes: Episodes that hold any of them.
         live_hours: Hours that were searched, NaN where unknown.
-        per_hour: Events in live time per hour, NaN where it is unknown.
+        per_hour: Episodes in live time per hour, NaN where it is unknown.
         low: Lower end of the exact central 90 % Poisson interval (per hour).
         high: Upper end (per hour).
     """
 
     ifo: str
     count: int
+    episodes: int
     live_hours: float
     per_hour: float
     low: float
@@ -53,8 +57,9 @@ class EventGroup:
     Attributes:
         name: Of the group.
         members: Rows, the nearest to its middle first.
+        episodes: Episodes that hold any of them.
         rates: Of each detector.
-        daily_profile: (24,) events by hour of the day (UTC).
+        daily_profile: (24,) episodes by hour of the day (UTC).
         properties: What its triggers are like.
         first_gps: Time of the first event (s), NaN where times are unknown.
         last_gps: Time of the last one (s).
@@ -63,6 +68,7 @@ class EventGroup:
 
     name: str
     members: NDArray[np.int64]
+    episodes: int
     rates: tuple[Rate, ...]
     daily_profile: NDArray[np.int64]
     properties: PropertyRanges
@@ -91,8 +97,11 @@ class Candidate(EventGroup):
             that is unknown.
         nearest: Known classes and their distances, the nearest first.
         advice: "new class", "looks known: …" and "perhaps known: …" with what most members
-            are named, "sub-class of X", "merge with candidate-2" or "split".
+            are named, "sub-class of X", "merge with candidate-2" or "split"; "doubtful: …"
+            where a guard speaks against a new class.
         reason: Why, in a sentence.
+        verdict: The advice in a word or two; that of the guard where one speaks against it.
+        guards: What a person would look at before naming a class; see `guards`.
     """
 
     medoid: int
@@ -103,6 +112,8 @@ class Candidate(EventGroup):
     nearest: tuple[tuple[str, float], ...]
     advice: str
     reason: str
+    verdict: str
+    guards: Guards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +140,7 @@ class Discovery:
     Attributes:
         embeddings: The N events, as they were given.
         cluster: (N,) index into `candidates`, -1 for events of none.
+        episode: (N,) number of each event's episode.
         candidates: In the order of significance.
         known: Known classes that explain any event, the most frequent first.
         audit: Doubtful labels, the most doubtful first.
@@ -140,6 +152,7 @@ class Discovery:
 
     embeddings: Embeddings
     cluster: NDArray[np.int64]
+    episode: NDArray[np.int64]
     candidates: tuple[Candidate, ...]
     known: tuple[KnownClass, ...]
     audit: tuple[AuditRow, ...] = ()
@@ -158,6 +171,20 @@ class Discovery:
         """What readers have to know of the numbers, a clause each."""
         unknown = sorted({str(ifo) for ifo in self.embeddings.ifo} - set(self.live))
         if not unknown:
-            return (RELATIVE,)
+            return RELATIVE, self._counted
         whose = f" for {', '.join(name or 'no detector' for name in unknown)}" if self.live else ""
-        return RELATIVE, f"live time unknown{whose} (--live names the segments that were searched)"
+        told = f"live time unknown{whose} (--live names the segments that were searched)"
+        return RELATIVE, told, self._counted
+
+    @property
+    def _counted(self) -> str:
+        """What is counted."""
+        if not np.isfinite(self.embeddings.gps).any():
+            return "no times are known, and each event counts by itself"
+        snr = self.embeddings.snr[np.isfinite(self.embeddings.snr)]
+        least = f" at SNR >= {np.floor(10 * snr.min()) / 10:g}" if len(snr) else ""
+        return (
+            f"{len(self.episode):,} events{least} are {len(np.unique(self.episode)):,} episodes:"
+            f" those of one detector less than {GAP:g} s apart, {LONGEST:g} s at most;"
+            " rates, expected counts and p-values count episodes"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from glitchvae.classes.catalog import read_catalog
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.advising import advise, nearest_classes
 from glitchvae.discovery.audit import audit_labels
-from glitchvae.discovery.comparing import Known, comparable_rows, left_out
+from glitchvae.discovery.comparing import Known, comparable_rows, episodes_of, left_out
 from glitchvae.discovery.describing import describe
 from glitchvae.discovery.excess import Sample
+from glitchvae.discovery.guards import Pictures, guard, heed, verdict_of
 from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.record import Candidate, Discovery, KnownClass
 from glitchvae.discovery.searching import SearchResult, search
@@ -35,6 +37,7 @@ def discover(
     settings: DiscoverySettings | None = None,
     *,
     live: Live | None = None,
+    pictures: Pictures | None = None,
     progress: Progress | None = None,
 ) -> Discovery:
     """Groups of events that no known class explains.
@@ -45,6 +48,8 @@ def discover(
         prototypes: The known classes in the code space of that model.
         settings: Options.
         live: Stretches that were searched, by detector; without them there are no rates.
+        pictures: Where the images of the events are, such as `Archive.thumbnails`; without
+            them nobody can say whether they are saturated.
         progress: Called with the steps just done, about `settings.bootstraps + 2` in all.
 
     Raises:
@@ -56,7 +61,8 @@ def discover(
     report = progress or (lambda _: None)
     rows = comparable_rows(embeddings, prototypes)
     known = Known.of(prototypes, seed=settings.seed)
-    archive = known.sample(embeddings.mean[rows])
+    episode = episodes_of(embeddings)
+    archive = known.sample(embeddings.mean[rows], episode[rows])
     report(1)
     rng = np.random.default_rng(settings.seed)
     found = search(archive, known.background, settings, rng)
@@ -70,10 +76,27 @@ def discover(
     return Discovery(
         embeddings=embeddings,
         cluster=_spread(cluster, rows, len(embeddings), -1),
-        candidates=_candidates(
-            embeddings, prototypes, archive, rows, members, found, stable, settings, live
+        episode=episode,
+        candidates=_guarded(
+            embeddings,
+            episode,
+            _candidates(
+                embeddings,
+                prototypes,
+                archive,
+                rows,
+                members,
+                found,
+                stable,
+                settings,
+                live,
+                episode,
+            ),
+            settings,
+            live,
+            pictures,
         ),
-        known=_known_classes(embeddings, archive, rows, cluster, known.names, found, live),
+        known=_known_classes(embeddings, archive, rows, cluster, known.names, found, live, episode),
         audit=audit_labels(archive.codes, labels, rows, settings.neighbours, rng),
         excluded=left_out(embeddings, rows),
         settings=settings,
@@ -97,6 +120,11 @@ def _from_medoid(points: NDArray[np.float64], own: NDArray[np.int64]) -> NDArray
     return own[np.argsort(np.linalg.norm(points[own] - medoid, axis=1), kind="stable")]
 
 
+def _one_of_each(own: NDArray[np.int64], episode: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first row of each episode, in the order of the rows."""
+    return own[np.sort(np.unique(episode[own], return_index=True)[1])]
+
+
 def _candidates(
     embeddings: Embeddings,
     prototypes: Prototypes,
@@ -107,9 +135,10 @@ def _candidates(
     stable: NDArray[np.float64],
     settings: DiscoverySettings,
     live: Live,
+    episode: NDArray[np.int64],
 ) -> tuple[Candidate, ...]:
     centres = prototypes.centres @ prototypes.whitener
-    groups = [archive.codes[own] for own in members]
+    groups = [archive.codes[_one_of_each(own, archive.episode)] for own in members]
     names, month = _names(embeddings), months(live, set(embeddings.ifo))
     candidates = []
     for number, own in enumerate(members):
@@ -135,10 +164,38 @@ def _candidates(
                 nearest=nearest,
                 advice=advice,
                 reason=reason,
-                **describe(embeddings, rows[own], live),
+                verdict="",
+                guards=(),
+                **describe(embeddings, rows[own], episode, live),
             )
         )
     return tuple(candidates)
+
+
+def _guarded(
+    embeddings: Embeddings,
+    episode: NDArray[np.int64],
+    candidates: tuple[Candidate, ...],
+    settings: DiscoverySettings,
+    live: Live,
+    pictures: Pictures | None,
+) -> tuple[Candidate, ...]:
+    """The candidates with what the guards say, which also has the last word in the advice."""
+    looked_at = guard(
+        embeddings,
+        episode,
+        [c.members for c in candidates],
+        [c.advice for c in candidates],
+        live=live,
+        pictures=pictures,
+        min_events=settings.min_events,
+    )
+    told = []
+    for c, guards in zip(candidates, looked_at, strict=True):
+        advice, reason = heed(guards, c.advice, c.reason)
+        verdict = verdict_of(guards, advice)
+        told.append(replace(c, guards=guards, verdict=verdict, advice=advice, reason=reason))
+    return tuple(told)
 
 
 def _names(embeddings: Embeddings) -> NDArray[np.object_]:
@@ -155,6 +212,7 @@ def _known_classes(
     names: tuple[str, ...],
     found: SearchResult,
     live: Live,
+    episode: NDArray[np.int64],
 ) -> tuple[KnownClass, ...]:
     inside = found.excess.claims(archive)[:, len(found.excess.components) :]
     best = np.where(cluster < 0, inside.argmax(axis=1), -1)
@@ -163,7 +221,11 @@ def _known_classes(
         own = np.flatnonzero(best == k)
         own = own[np.argsort(-archive.log_known[own, k], kind="stable")]
         classes.append(
-            KnownClass(name=names[k], members=rows[own], **describe(embeddings, rows[own], live))
+            KnownClass(
+                name=names[k],
+                members=rows[own],
+                **describe(embeddings, rows[own], episode, live),
+            )
         )
     return tuple(sorted(classes, key=lambda known: -len(known.members)))
 

@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
-from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess
-from glitchvae.discovery.membership import MEMBER, redraw
+from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess, once
+from glitchvae.discovery.membership import MEMBER, redraw, without_disturbances
 from glitchvae.discovery.seeds import excess_rows, first_guess
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import Count, count_events, p_value
@@ -32,7 +32,7 @@ class Tested:
 
     Attributes:
         excess: The components.
-        counts: What the other half holds of each.
+        counts: Episodes of each that the other half holds.
         p_values: (J,) chance of as many.
     """
 
@@ -66,13 +66,17 @@ def find_and_count(
     settings: DiscoverySettings,
     rng: np.random.Generator,
 ) -> Tested:
-    """Look for components in a random half of the events, count them in the other.
+    """Look for components in a random half of the episodes, count them in the other.
+
+    The halves are drawn by episode: members of one disturbance are alike for that reason, and
+    would be found in one half and counted in the other.
 
     Known events are halved too. A hole among them draws a component; if they were counted as
     well, it would still be a hole, and a large archive would fill it with significance. Both
     sides of the count are under the densities of those that were looked at.
     """
-    looked = rng.random(len(archive.points)) < _PART
+    names, episode = np.unique(archive.episode, return_inverse=True)
+    looked = (rng.random(len(names)) < _PART)[episode]
     beside, counted = background.take(background.first), background.take(~background.first)
     archive = archive._replace(log_known=archive.log_half)
     half, fewest = archive.take(looked), max(3, settings.min_events // 2)
@@ -105,8 +109,9 @@ def search(
         for sample in (archive, background.sample)
     )
     groups, p_values = _surest_first(link(archive.points, new), tested.p_values[sure][left])
-    weights = background.weights(outside, inside)
-    membership = redraw(archive, background, weights, new @ groups)
+    weights = background.weights(outside, once(inside, archive.episode))
+    membership = redraw(archive, background, weights, once(new @ groups, archive.episode))
+    membership = without_disturbances(archive.codes, archive.episode, membership)
     kept = (membership > MEMBER).sum(axis=0) >= settings.min_events
     return SearchResult(
         excess=excess,

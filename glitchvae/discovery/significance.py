@@ -1,4 +1,4 @@
-"""p-values: groups are found in one half of an archive and counted in the other half.
+"""p-values: groups are found in one half of an archive's episodes and counted in the other half.
 
 A group that was found because events happened to lie close, or because known events happened
 to leave a hole, has no more events in the other half than known classes bring there: known
@@ -6,6 +6,9 @@ events are halved likewise. The count of the other half is compared with that of
 known events, which stand for more or fewer archive events each: the ratio of two Poisson
 counts (Przyborowski & Wilenski 1940), with weighted events as one count of equal relative
 error (Bohm & Zech 2014, "Statistics of weighted Poisson events", NIM A 748).
+
+Poisson counts are of things that happen independently of each other. So episodes are counted,
+on both sides: those with an event in the group, and those that known classes would put one there.
 """
 
 from __future__ import annotations
@@ -20,12 +23,12 @@ from glitchvae.discovery.excess import Background, Excess, Sample
 
 
 class Count(NamedTuple):
-    """Events of one group in the half that it was not found in.
+    """Episodes of one group in the half that it was not found in.
 
     Attributes:
-        seen: Archive events.
-        expected: Archive events that known classes bring.
-        unit: Archive events that one known event stands for there.
+        seen: Episodes of the archive with an event in it.
+        expected: Such episodes that known classes bring.
+        unit: Such episodes that one known event stands for there.
     """
 
     seen: int
@@ -38,9 +41,9 @@ def count_events(excess: Excess, archive: Sample, background: Background) -> lis
     new = len(excess.components)
     inside, outside = excess.claims(archive), excess.claims(background.sample)
     weights = background.weights(outside[:, new:], inside[:, new:])
-    shares = weights_of_classes(background, weights, inside.shape[1] - new)
     return [
-        _count(inside[:, j], inside[:, new:], outside[:, j], weights, shares) for j in range(new)
+        _count(archive.episode, inside[:, j], inside[:, new:], outside[:, j], weights, background)
+        for j in range(new)
     ]
 
 
@@ -53,20 +56,45 @@ def weights_of_classes(
 
 
 def _count(
+    episode: NDArray[np.int64],
     inside: NDArray[np.float64],
     known: NDArray[np.float64],
     outside: NDArray[np.float64],
     weights: NDArray[np.float64],
-    shares: NDArray[np.float64],
+    background: Background,
 ) -> Count:
+    shares = weights_of_classes(background, weights, known.shape[1])
     region, claimed = inside > 0.5, weights[outside > 0.5]
-    if claimed.sum() > 0:
-        unit = float((claimed**2).sum() / claimed.sum())
-    else:
+    seen = len(np.unique(episode[region]))
+    events = float(claimed.sum())
+    if events == 0:
         # No known event lies there: take the class that would have come nearest.
         parts = known[region].sum(axis=0)
         unit = float(parts @ shares / parts.sum()) if parts.sum() > 0 else float(shares.mean())
-    return Count(int(region.sum()), float(claimed.sum()), max(unit, 1e-6))
+        return Count(seen, 0.0, max(unit, 1e-6))
+    hits = np.bincount(background.owners[outside > 0.5], minlength=len(shares))
+    # Archive events that each class brings there, spread over the events that may be of it.
+    brought = shares * hits / np.maximum(known.sum(axis=0), 1e-12)
+    expected = min(expected_episodes(known @ brought, episode), events)
+    unit = float((claimed**2).sum() / events) * expected / events
+    return Count(seen, expected, max(unit, 1e-6))
+
+
+def expected_episodes(expected: NDArray[np.float64], episode: NDArray[np.int64]) -> float:
+    """Episodes with an event in a group, from the events that each event brings there.
+
+    Several events of one episode put it there once at most. That is a bound: where they are
+    not alike, fewer episodes are expected, and the p-value is on the safe side.
+
+    Args:
+        expected: (N,) events in the group that each archive event stands for.
+        episode: (N,) number of each one's episode.
+    """
+    names, place = np.unique(episode, return_inverse=True)
+    together = np.bincount(place, expected, len(names))
+    most = np.ones(len(names))
+    np.maximum.at(most, place, expected)
+    return float(np.minimum(together, most).sum())
 
 
 def p_value(count: Count) -> float:

@@ -27,12 +27,15 @@ def stabilities(
     """(G,) mean Jaccard index of each group over bootstrap resamples (Hennig 2007).
 
     A resample's components that lie mostly in a group count as that group together: where
-    it is cut in two, nothing is lost. NaN where no resample is asked for.
+    it is cut in two, nothing is lost. Episodes are drawn, each with all its events: a group
+    of one disturbance does not come back without it. NaN where no resample is asked for.
     """
     members = found.membership > MEMBER
+    names, episode = np.unique(archive.episode, return_inverse=True)
     scores = []
     for _ in range(settings.bootstraps if members.any() else 0):
-        drawn = np.unique(rng.integers(len(members), size=len(members)))
+        chosen = rng.integers(len(names), size=len(names))
+        drawn = np.flatnonzero(np.isin(episode, chosen))
         again = _groups_again(archive.take(drawn), background, found, drawn, settings)
         scores.append([_recovered(members[drawn, g], again) for g in range(members.shape[1])])
         progress(1)

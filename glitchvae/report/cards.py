@@ -11,6 +11,7 @@ from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
 from glitchvae.discovery import Candidate, Discovery, KnownClass, in_live_time
+from glitchvae.discovery.describing import first_of_episodes
 from glitchvae.discovery.vetoes import VetoScore
 from glitchvae.report.groups import Group
 from glitchvae.report.pictures import Pictures, draw_rows, montage, strip
@@ -132,7 +133,7 @@ def _profile(counts: NDArray[np.int64]) -> Bars | None:
 
 
 def _timelines(discovery: Discovery, groups: Sequence[Group]) -> dict[str, Bars]:
-    """Events per hour of live time over the whole of it; per bin where it is unknown."""
+    """Episodes per hour of live time over the whole of it; per bin where it is unknown."""
     gps, ifo = discovery.embeddings.gps, discovery.embeddings.ifo
     known = gps[np.isfinite(gps)]
     if len(known) < 2 or known.min() == known.max():
@@ -143,7 +144,8 @@ def _timelines(discovery: Discovery, groups: Sequence[Group]) -> dict[str, Bars]
     days = utc(edges[[0, -1]])
     bars = {}
     for group in groups:
-        counts = np.histogram(gps[group.rows[counted[group.rows]]], edges)[0]
+        own = first_of_episodes(gps[group.rows], discovery.episode[group.rows], counted[group.rows])
+        counts = np.histogram(gps[group.rows[own]], edges)[0]
         rates = (
             counts
             if hours is None

@@ -122,7 +122,14 @@ def discover_in(
         live = _live_time(gathered.archives)
     # Files keep the classes of their day.
     events = name_classes(gathered.events, known.prototypes)
-    found = discover(events, known.prototypes, settings, live=live, progress=progress)
+    found = discover(
+        events,
+        known.prototypes,
+        settings,
+        live=live,
+        pictures=gathered.thumbnails if gathered.archives else None,
+        progress=progress,
+    )
     return DiscoveryRun(discovery=found, gathered=gathered, known=known, catalog=own, target=target)
 
 

@@ -123,6 +123,7 @@ def _facts(discovery: Discovery) -> dict[str, Any]:
     hours = {ifo: float(abs(live)) / 3600 for ifo, live in sorted(discovery.live.items())}
     return {
         "events": len(events),
+        "episodes": len(np.unique(discovery.episode)),
         "coded": int(np.isfinite(events.mean).all(axis=1).sum()),
         "ifos": sorted({str(name) for name in events.ifo} - {""}),
         "span": [str(text)[:16] for text in utc(np.array([times.min(), times.max()]))]

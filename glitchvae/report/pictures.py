@@ -12,12 +12,9 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
+from glitchvae.discovery.guards import Pictures
 from glitchvae.embedding import Embeddings
 from glitchvae.shapes import ENERGY_CEILING
-from glitchvae.spectrogram import SpectrogramSet
-
-Pictures = Callable[[Embeddings], SpectrogramSet]
-"""Gives the images of some rows, NaN where there are none: `Archive.thumbnails`."""
 
 Draw = Callable[[NDArray[np.floating]], NDArray[np.uint8]]
 """Turns the views (4, F, T) of one glitch into colours (H, W, 3)."""

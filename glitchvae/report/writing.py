@@ -28,6 +28,7 @@ from glitchvae.classes.catalog import Evidence, write_card
 from glitchvae.classes.user import DRAFTS
 from glitchvae.discovery import PROPERTIES, Candidate, Discovery
 from glitchvae.discovery.decisions import draft_card
+from glitchvae.discovery.guards import NAMES as GUARDS
 from glitchvae.discovery.runs import writing_run
 from glitchvae.discovery.vetoes import VetoScore, score_veto, veto_segments, write_segments
 from glitchvae.embedding import Embeddings, write_embeddings
@@ -107,6 +108,7 @@ def summarise(discovery: Discovery, origin: Mapping[str, Any]) -> dict[str, Any]
         **origin,
         "settings": discovery.settings.model_dump(mode="json"),
         "events": len(events),
+        "episodes": len(np.unique(discovery.episode)),
         "codes_digest": digest("\n".join(events.event_id).encode() + codes),
         "excluded": dict(discovery.excluded),
         "remarks": list(discovery.remarks),
@@ -114,7 +116,13 @@ def summarise(discovery: Discovery, origin: Mapping[str, Any]) -> dict[str, Any]
             ifo: round(float(abs(s)) / 3600, 3) for ifo, s in sorted(discovery.live.items())
         },
         "candidates": [
-            {"name": c.name, "events": len(c.members), "advice": c.advice}
+            {
+                "name": c.name,
+                "events": len(c.members),
+                "episodes": c.episodes,
+                "verdict": c.verdict,
+                "advice": c.advice,
+            }
             for c in discovery.candidates
         ],
     }
@@ -172,6 +180,8 @@ def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
     yield (
         "name",
         "events",
+        "episodes",
+        "verdict",
         "p_value",
         "live_time",
         "expected_per_month",
@@ -184,6 +194,7 @@ def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
         "last_gps",
         "drift",
         "medoid",
+        *(name for name in GUARDS if name != "episodes"),
         *(f"median_{name}" for name in PROPERTIES),
     )
     for c in discovery.candidates:
@@ -191,6 +202,8 @@ def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
         yield (
             c.name,
             len(c.members),
+            c.episodes,
+            c.verdict,
             c.p_value,
             live or "unknown",
             _known(c.expected_per_month),
@@ -202,6 +215,7 @@ def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
             c.last_gps,
             _known(c.drift),
             discovery.embeddings.event_id[c.medoid],
+            *(one.value for one in c.guards if one.name != "episodes"),
             *(c.properties[name][1] if name in c.properties else "" for name in PROPERTIES),
         )
 
@@ -213,7 +227,17 @@ def _known(value: float) -> float | None:
 
 def _event_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
     events = discovery.embeddings
-    yield ("event_id", "gps", "ifo", "snr", "class_name", "candidate", "novelty_p", "status")
+    yield (
+        "event_id",
+        "gps",
+        "ifo",
+        "snr",
+        "class_name",
+        "candidate",
+        "novelty_p",
+        "status",
+        "episode",
+    )
     names = [*(c.name for c in discovery.candidates), ""]
     for row in range(len(events)):
         yield (
@@ -225,6 +249,7 @@ def _event_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
             names[discovery.cluster[row]],
             events.novelty_p[row],
             events.status[row],
+            discovery.episode[row],
         )
 
 

@@ -273,7 +273,9 @@ def main() -> None:
             wrong = trial(case, means, rng, known[case.name])
             done[case.name, means] += 1
             failed += [f"{case.name}: {wrong}"] * bool(wrong)
-            print(f"{number + 1}: {case.name}, {means}: {wrong or 'as undisturbed'}", file=sys.stderr)
+            print(
+                f"{number + 1}: {case.name}, {means}: {wrong or 'as undisturbed'}", file=sys.stderr
+            )
         os.chdir("/")
     print("| command | " + " | ".join(MEANS) + " |")
     print("|---" * (len(MEANS) + 1) + "|")

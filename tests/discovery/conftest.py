@@ -20,7 +20,7 @@ def draw(rng, counts):
 
 def sample_of(points, log_known):
     """Events whose codes are the points of the search."""
-    return Sample(points, points, log_known, log_known)
+    return Sample(points, points, log_known, log_known, np.arange(len(points)))
 
 
 def background_of(sample, owners):
@@ -39,7 +39,7 @@ def embeddings_of(codes, labels, rng, **changes):
         "snr": numbers[0],
         "peak_frequency": numbers[1],
         "q": numbers[2],
-        "duration": numbers[3],
+        "duration": numbers[3] / 100,
         "bandwidth": numbers[4],
         "mean": codes,
         "log_var": np.zeros_like(codes),

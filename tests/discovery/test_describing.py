@@ -20,9 +20,9 @@ def test_hours_are_those_of_astropy_over_leap_seconds(rng):
 
 
 def test_a_rate_without_live_time_is_unknown():
-    assert np.isnan(rate("H1", 3, 3, float("nan")).per_hour)
-    assert np.isnan(rate("H1", 3, 3, 0.0).low)
-    assert rate("H1", 5, 3, 6.0).per_hour == 0.5
+    assert np.isnan(rate("H1", 3, 3, 3, float("nan")).per_hour)
+    assert np.isnan(rate("H1", 3, 3, 3, 0.0).low)
+    assert rate("H1", 9, 5, 3, 6.0).per_hour == 0.5
 
 
 def test_a_rate_counts_what_lies_in_live_time(rng):
@@ -30,10 +30,10 @@ def test_a_rate_counts_what_lies_in_live_time(rng):
     gps = np.r_[START + np.linspace(0.0, 3600.0, 30), START + 5000.0 + np.arange(10)]
     events = embeddings_of(codes, labels, rng, gps=gps, ifo=np.full(40, "H1", object))
     live = {"H1": segmentlist([segment(START, START + 3600.0)])}
-    (found,) = describe(events, np.arange(40), live)["rates"]
+    (found,) = describe(events, np.arange(40), np.arange(40), live)["rates"]
     assert (found.count, found.per_hour) == (40, 30.0)
     gps[0] = np.nan
-    (found,) = describe(events, np.arange(40), live)["rates"]
+    (found,) = describe(events, np.arange(40), np.arange(40), live)["rates"]
     assert np.isnan(found.per_hour)
 
 
@@ -81,7 +81,10 @@ def test_a_box_leaves_out_what_is_unknown(rng):
     snr = np.linspace(8, 20, 40)
     snr[:20] = np.nan
     found = describe(
-        embeddings_of(codes, labels, rng, snr=snr, q=np.full(40, np.nan)), np.arange(40), {}
+        embeddings_of(codes, labels, rng, snr=snr, q=np.full(40, np.nan)),
+        np.arange(40),
+        np.arange(40),
+        {},
     )
     np.testing.assert_allclose(
         found["properties"]["snr"], np.quantile(snr[20:], (0.05, 0.5, 0.95)), rtol=1e-6
@@ -92,6 +95,33 @@ def test_a_box_leaves_out_what_is_unknown(rng):
 def test_events_without_times_are_described(rng):
     codes, labels = draw(rng, {"Blip": 40})
     nowhere = embeddings_of(codes, labels, rng, gps=np.full(40, np.nan))
-    found = describe(nowhere, np.arange(40), {})
+    found = describe(nowhere, np.arange(40), np.arange(40), {})
     assert np.isnan(found["first_gps"])
     assert found["daily_profile"].sum() == 0
+
+
+def test_what_is_counted_over_time_is_episodes(rng):
+    """Forty events: thirty in one disturbance, ten by themselves."""
+    codes, labels = draw(rng, {"Blip": 40})
+    gps = np.r_[START + np.linspace(0.0, 3.0, 30), START + 360.0 * np.arange(1, 11)]
+    events = embeddings_of(codes, labels, rng, gps=gps, ifo=np.full(40, "H1", object))
+    number = np.r_[np.zeros(30, int), np.arange(1, 11)]
+    live = {"H1": segmentlist([segment(START, START + 4 * 3600.0)])}
+    found = describe(events, np.arange(40), number, live)
+    (own,) = found["rates"]
+    assert (own.count, own.episodes, own.per_hour) == (40, 11, 11 / 4)
+    low, high = stats.chi2.ppf([0.05, 0.95], [22, 24]) / 2  # Garwood's exact interval of 11
+    np.testing.assert_allclose([own.low, own.high], [low / 4, high / 4], rtol=1e-6)
+    assert found["episodes"] == 11
+    assert found["daily_profile"].sum() == 11
+    expected = stats.kstest(np.r_[0.0, 360.0 * np.arange(1, 11)] / (4 * 3600.0), "uniform").pvalue
+    assert found["drift"] == pytest.approx(expected)
+
+
+def test_an_episode_counts_where_any_of_it_is_in_live_time(rng):
+    codes, labels = draw(rng, {"Blip": 3})
+    gps = START + np.array([-1.0, 1.0, 3600.0])
+    events = embeddings_of(codes, labels, rng, gps=gps, ifo=np.full(3, "L1", object))
+    live = {"L1": segmentlist([segment(START, START + 1800.0)])}
+    (own,) = describe(events, np.arange(3), np.array([0, 0, 1]), live)["rates"]
+    assert (own.episodes, own.per_hour) == (2, 2.0)

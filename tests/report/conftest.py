@@ -5,6 +5,7 @@ import pytest
 from igwn_segments import segment, segmentlist
 
 from glitchvae.discovery import PROPERTIES, AuditRow, Candidate, Discovery, KnownClass, Rate
+from glitchvae.discovery.guards import NAMES, Guard
 from glitchvae.embedding import Embeddings
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
@@ -44,10 +45,12 @@ def describe(events, rows, live):
     counts = {ifo: int(np.sum(events.ifo[rows] == ifo)) for ifo in ("H1", "L1")}
     hours = 55.6 if live else float("nan")
     return {
+        "episodes": len(rows),
         "rates": tuple(
             Rate(
                 ifo=i,
                 count=n,
+                episodes=n,
                 live_hours=hours,
                 per_hour=n / hours,
                 low=0.8 * n / hours,
@@ -82,6 +85,11 @@ def make_discovery(count=60, *, timed=True, searched=True, seed=1):
         nearest=(("Blip", 3.0), ("Tomte", 4.5)),
         advice="new class",
         reason="Nothing known lies near it.",
+        verdict="new class",
+        guards=tuple(
+            Guard(name=name, value=1.0, sentence=f"The {name} is as it should be.")
+            for name in NAMES
+        ),
         **describe(events, rows, live),
     )
     classes = [
@@ -92,6 +100,7 @@ def make_discovery(count=60, *, timed=True, searched=True, seed=1):
     return Discovery(
         embeddings=events,
         cluster=np.where(group == 3, 0, -1),
+        episode=np.arange(count),
         candidates=(candidate,),
         known=tuple(classes),
         audit=(AuditRow(row=3, label="Blip", suggested="Tomte", agreement=0.9),),

@@ -165,6 +165,7 @@ def test_what_is_unknown_is_not_listed(discovery):
     known = dataclasses.replace(
         discovery.known[0],
         members=discovery.known[0].members[:1],
+        episodes=1,
         properties=dict.fromkeys(discovery.known[0].properties, unknown),
     )
     page = render_report(
@@ -172,5 +173,5 @@ def test_what_is_unknown_is_not_listed(discovery):
     )
     text = " ".join("".join(Page(page).text).split())
     assert "60 glitches, 2019" in text
-    assert "1 event " in text
+    assert "1 event, 1 episode" in text
     assert "peak frequency" not in text

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery.comparing import Known
+from glitchvae.discovery.comparing import Known, episodes_of
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.searching import MOSTLY, find_and_count, search
@@ -200,6 +200,8 @@ def look_for_injections(
     truth = name_events(embeddings)
     old, names = _usable(embeddings, truth, known)
     new, _ = _usable(injected, injected.label, known)
+    # Injected one by one: no two of them are one disturbance, nor part of what was there.
+    new = new._replace(episode=len(embeddings) + np.arange(len(new.points)))
     other = names != name
     for population in (n for n in populations if n <= len(new.points)):
         added = zip(old.take(other), new.take(np.arange(population)), strict=True)
@@ -256,4 +258,4 @@ def _usable(
     embeddings: Embeddings, truth: NDArray[np.object_], known: Known
 ) -> tuple[Sample, NDArray[np.object_]]:
     rows = np.flatnonzero(np.isfinite(embeddings.mean).all(axis=1))
-    return known.sample(embeddings.mean[rows]), truth[rows]
+    return known.sample(embeddings.mean[rows], episodes_of(embeddings)[rows]), truth[rows]

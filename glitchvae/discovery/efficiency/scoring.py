@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery.comparing import Known, comparable_rows
+from glitchvae.discovery.comparing import Known, comparable_rows, episodes_of
 from glitchvae.discovery.efficiency.holding_out import Trial, look_for, without
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.embedding import Embeddings
@@ -81,7 +81,7 @@ def sweep(
         known = Known.of(rest, seed=settings.seed)
         rows = comparable_rows(embeddings, rest)
         archive, classes, snr = (
-            known.sample(embeddings.mean[rows]),
+            known.sample(embeddings.mean[rows], episodes_of(embeddings)[rows]),
             truth[rows],
             embeddings.snr[rows],
         )
