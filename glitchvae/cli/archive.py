@@ -8,7 +8,8 @@ import rich_click as click
 
 from glitchvae.cli._archive import ARCHIVE
 from glitchvae.cli._catalog import CATALOG
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._manners import note
+from glitchvae.cli._tables import Table, TableFile, print_table
 
 
 @click.group("archive")
@@ -20,24 +21,22 @@ def command() -> None:
 @ARCHIVE
 def info(archive: Path | None) -> None:
     """How many glitches, of which detectors, classes, states and models."""
-    from rich.table import Table
-
     from glitchvae.archive import Archive, archive_path
 
     summary = Archive(archive_path(archive)).info()
-    table = Table(show_header=False, box=None)
+    table = Table("key", "value", header=False)
     for name, value in summary.lines():
-        table.add_row(f"[bold]{name}[/bold]", value)
+        table.add_row(name, value)
     print_table(table)
 
 
 @command.command()
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("output", type=TableFile())
 @click.option("--model", metavar="NAME", help="Where the archive holds codes of several.")
 @click.option("--probabilities", is_flag=True, help="Add a column p_CLASS for every known class.")
 @ARCHIVE
 def export(output: Path, model: str | None, archive: Path | None, *, probabilities: bool) -> None:
-    """Write every row to OUT: .h5, .parquet, .csv or .ecsv."""
+    """Write every row to OUTPUT: .h5, .parquet, .csv or .ecsv; "-" is CSV on stdout."""
     from glitchvae.archive import Archive, archive_path
 
     store = Archive(archive_path(archive))
@@ -79,5 +78,5 @@ def verify(ctx: click.Context, archive: Path | None) -> None:
     for problem in store.verify():
         problems += 1
         click.echo(problem)
-    click.echo(f"{store.path}: {problems or 'no'} problem{'' if problems == 1 else 's'}", err=True)
+    note(f"{store.path}: {problems or 'no'} problem{'' if problems == 1 else 's'}")
     ctx.exit(1 if problems else 0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._catalog import CATALOG, say_catalog
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._tables import Table, print_table
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from glitchvae.report import Vetoes
 
 _PATH = click.Path(path_type=Path)
-_UNKNOWN = "unknown"
 
 
 @click.command("discover-new-classes")
@@ -120,13 +119,13 @@ def _print_candidates(discovery: Discovery) -> None:
         click.echo(_candidate_text(candidate))
 
 
-def _candidate_line(c: Candidate) -> dict[str, str]:
+def _candidate_line(c: Candidate) -> dict[str, Any]:
     return {
         "candidate": c.name,
-        "events": str(len(c.members)),
-        "episodes": str(c.episodes),
-        "p-value": _known(c.p_value, ".2g"),
-        "by chance\na month": _known(c.expected_per_month, ".2g"),
+        "events": len(c.members),
+        "episodes": c.episodes,
+        "p-value|.2g": c.p_value,
+        "chance a month|.2g": c.expected_per_month,
         "verdict": c.verdict,
     }
 
@@ -154,36 +153,30 @@ def _print_vetoes(vetoes: Vetoes) -> None:
     _print_known([_veto_line(name, score) for name, scores in vetoes.items() for score in scores])
 
 
-def _veto_line(name: str, s: VetoScore) -> dict[str, str]:
+def _veto_line(name: str, s: VetoScore) -> dict[str, Any]:
     """As hveto prints them: efficiency, dead time, use percentage."""
     return {
         "veto": name,
         "detector": s.ifo,
-        "segments": f"{s.segments:,}",
-        "seconds": f"{s.seconds:,.1f}",
-        "efficiency": _percent(s.efficiency),
-        "dead time": _percent(s.dead_time),
-        "efficiency / dead time": _known(s.ratio, ".3g"),
-        "used": _percent(s.use_percentage / 100),
+        "segments": s.segments,
+        "seconds|,.1f": s.seconds,
+        "efficiency|.3g": s.efficiency,
+        "dead time|.3g": s.dead_time,
+        "efficiency / dead time|.3g": s.ratio,
+        "used|.3g": s.use_percentage / 100,
     }
 
 
-def _print_known(lines: Sequence[Mapping[str, str]]) -> None:
+def _print_known(lines: Sequence[Mapping[str, Any]]) -> None:
     """A table without the columns in which nothing is known."""
-    from rich.table import Table
-
     if not lines:
         return
-    columns = [name for name in lines[0] if any(line[name] != _UNKNOWN for line in lines)]
+    columns = [name for name in lines[0] if any(_is_known(line[name]) for line in lines)]
     table = Table(*columns)
     for line in lines:
         table.add_row(*(line[name] for name in columns))
     print_table(table)
 
 
-def _known(value: float, style: str) -> str:
-    return _UNKNOWN if math.isnan(value) else format(value, style)
-
-
-def _percent(share: float) -> str:
-    return _UNKNOWN if math.isnan(share) else f"{100 * share:.3g} %"
+def _is_known(value: object) -> bool:
+    return not (isinstance(value, float) and math.isnan(value))

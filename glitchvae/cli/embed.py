@@ -16,7 +16,8 @@ from glitchvae.cli._catalog import say_catalog
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._gps import GPS
 from glitchvae.cli._limits import limits
-from glitchvae.cli._tables import print_table
+from glitchvae.cli._manners import exit_status, note, tell_problem
+from glitchvae.cli._tables import Table, TableFile, print_table
 from glitchvae.errors import GlitchvaeError, InputError, StorageError
 from glitchvae.progress import progress_of
 
@@ -90,7 +91,10 @@ _COVERED = ("covered", "searched")
 )
 @ARCHIVE
 @click.option(
-    "-o", "--output", type=_PATH, help="Write the rows as .h5, .parquet, .csv or .ecsv too."
+    "-o",
+    "--output",
+    type=TableFile(),
+    help="Write the rows as .h5, .parquet, .csv or .ecsv too; - is CSV on stdout."
 )
 @click.option(
     "--probabilities", is_flag=True, help="Add a column p_CLASS to the output for every class."
@@ -125,16 +129,18 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
         return
     job = _job(options, archive)
     tasks, problems = _tasks(options)
+    done = len(tasks)
     for task in tasks:
-        click.echo(task.facts(job), err=True)
+        note(task.facts(job))
     if only_plan and tasks:
         click.echo(str(functools.reduce(operator.add, [task.plan(job) for task in tasks])))
     elif tasks:
         store = create_archive(archive_path(archive))
         filled, failed = _run(tasks, store, job)
         problems += failed
+        done = len(filled)
         _conclude(filled, store, options)
-    ctx.exit(1 if problems else 0)
+    ctx.exit(exit_status(problems, done))
 
 
 def _check_outputs(output: Path | None, contact_sheet: Path | None) -> None:
@@ -185,7 +191,7 @@ def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:
     if not sources and not image_sets:
         raise _nothing(problems)
     for problem in problems:
-        click.echo(f"left out: {problem}", err=True)
+        tell_problem(problem)
     sources = limit_sources(
         sources,
         segments=options["segments"],
@@ -195,7 +201,7 @@ def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:
     )
     triggers, outside = _triggers(options, sources)
     for problem in outside:
-        click.echo(str(problem), err=True)
+        note(str(problem))
     nowhere = triggers is not None and len(triggers) == 0 and outside
     strain = [] if nowhere else strain_tasks(sources, triggers)
     return [*strain, *image_sets], len(problems) + len(outside)
@@ -279,12 +285,12 @@ def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], i
             filled.append(part)
             failed += len(part.problems)
             for problem in part.problems:
-                click.echo(f"not read to its end: {problem}", err=True)
+                tell_problem(problem, what="not read to its end")
         except StorageError:
             raise
         except GlitchvaeError as error:
             failed += 1
-            click.echo(f"{task.name}: {error}", err=True)
+            tell_problem(error, what=task.name)
     return filled, failed
 
 
@@ -365,20 +371,16 @@ def _print_table(rows: Embeddings) -> None:
     """How many glitches of each nearest class, by status."""
     from collections import Counter
 
-    from rich.table import Table
-
     from glitchvae.status import FLAGS, has_flag
 
     counts = Counter(zip(rows.class_name.tolist(), rows.status.tolist(), strict=True))
     classes = Counter(rows.class_name.tolist())
     statuses = Counter(rows.status.tolist())
-    table = Table("nearest class", "glitches", *statuses, show_footer=True)
-    footer = ("all", len(rows), *statuses.values())
-    for column, total in zip(table.columns, footer, strict=True):
-        column.footer = str(total)
+    table = Table("nearest class", "glitches", *statuses)
     for name, number in classes.most_common():
-        cells = (str(counts[name, status] or "") for status in statuses)
-        table.add_row(name or "(no image)", str(number), *cells)
+        cells = (counts[name, status] or None for status in statuses)
+        table.add_row(name or "(no image)", number, *cells)
+    table.footer = ("all", len(rows), *statuses.values())
     print_table(table)
     for word, meaning in FLAGS.items():
         if marked := int(has_flag(rows.flags, word).sum()):

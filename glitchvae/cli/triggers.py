@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from glitchvae.cli._limits import limits
+from glitchvae.cli._manners import exit_status, tell_problem
+from glitchvae.cli._tables import TableFile
 from glitchvae.errors import GlitchvaeError
 from glitchvae.progress import progress_of
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Table to write: .h5, .csv, .ecsv, .xml or .xml.gz.",
+    type=TableFile(),
+    help="Table to write: .h5, .csv, .ecsv, .xml or .xml.gz; - is CSV on stdout.",
 )
 @click.option(
     "--snr",
@@ -65,12 +67,12 @@ def command(
     if not found:
         raise problems[0]
     for problem in problems:
-        click.echo(f"left out: {problem}", err=True)
+        tell_problem(problem)
     found = Triggers.join(found)
     write_triggers(output, found)
     counts = ", ".join(f"{count} of {name}" for name, count in found.ifos.items())
     click.echo(f"{output}: {len(found)} triggers{f' ({counts})' if counts else ''}")
-    ctx.exit(1 if problems else 0)
+    ctx.exit(exit_status(len(problems), 1))
 
 
 def _told_apart(inputs: tuple[Path, ...]) -> tuple[list[Path], list[Path], list[GlitchvaeError]]:
