@@ -56,7 +56,6 @@ peak of a long glitch, and people round."""
 
 DEFAULT = "glitch-archive"
 VARIABLE = "GLITCHVAE_ARCHIVE"
-_EXTENT = ("gps", "duration")
 _LOG = logging.getLogger(__name__)
 _COLUMNS = [f.name for f in Embeddings.columns()]
 
@@ -573,8 +572,10 @@ def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
         "SELECT any_value(gps) AS gps, any_value(duration) AS duration, ifo FROM embeddings"
         " GROUP BY ifo, event_id"
     ).fetchnumpy()
-    columns = [np.ma.filled(unlike[name].astype(np.float64), np.nan) for name in _EXTENT]
-    numbers = episodes(*columns, np.asarray(unlike["ifo"], dtype=object))
+    gps, duration = (
+        np.ma.filled(unlike[name].astype(np.float64), np.nan) for name in ("gps", "duration")
+    )
+    numbers = episodes(gps, duration, np.asarray(unlike["ifo"], dtype=object))
     running = [is_running(folder) for folder in journals(root)]
     return Summary(
         path=root,

@@ -577,7 +577,8 @@ def _edges(column: pa.ChunkedArray) -> NDArray[np.float64]:
     if isinstance(flat, pa.ChunkedArray):
         flat = pa.concat_arrays(flat.chunks) if flat.num_chunks else pa.array([], flat.type)
     # By `to_numpy`, Arrow would import pandas first.
-    return np.stack([np.from_dlpack(flat.field(name)) for name in ("start", "end")], axis=1)
+    columns = [np.from_dlpack(flat.field(name)) for name in ("start", "end")]
+    return np.stack(columns, axis=1).astype(np.float64, copy=False)
 
 
 def _pairs(stretches: segmentlist) -> list[dict[str, float]]:

@@ -94,7 +94,7 @@ _COVERED = ("covered", "searched")
     "-o",
     "--output",
     type=TableFile(),
-    help="Write the rows as .h5, .parquet, .csv or .ecsv too; - is CSV on stdout."
+    help="Write the rows as .h5, .parquet, .csv or .ecsv too; - is CSV on stdout.",
 )
 @click.option(
     "--probabilities", is_flag=True, help="Add a column p_CLASS to the output for every class."

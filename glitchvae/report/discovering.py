@@ -8,12 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from glitchvae.archive import Archive, Gathered, checkpoint_of, gather
+import numpy as np
+
+from glitchvae.archive import Gathered, checkpoint_of, gather
 from glitchvae.archive.known_classes import KnownClasses, known_classes
+from glitchvae.archive.ledger import Ledger
 from glitchvae.archive.live import Live, LiveTime
 from glitchvae.classes.user import catalog_path, previous_decision
 from glitchvae.discovery import Candidate, Discovery, DiscoverySettings, discover
-from glitchvae.embedding import name_classes
+from glitchvae.embedding import Embeddings, name_classes
 from glitchvae.progress import Progress
 from glitchvae.report.writing import Vetoes, score_vetoes, write_report
 from glitchvae.triggers import Triggers
@@ -118,10 +121,12 @@ def discover_in(
     own = catalog_path(catalog, paths[0])
     gathered = gather(paths, model=model and Path(model).name, catalog=own)
     known = known_classes(checkpoint_of(gathered.events, model), own, gathered.archives)
-    if live is None:
-        live = _live_time(gathered.archives)
     # Files keep the classes of their day.
-    events = name_classes(gathered.events, known.prototypes)
+    events, excluded = name_classes(gathered.events, known.prototypes), {}
+    if live is None:
+        ledgers = [archive.ledger() for archive in gathered.archives]
+        live = _live_time(ledgers)
+        events, excluded = _above(events, ledgers)
     found = discover(
         events,
         known.prototypes,
@@ -130,14 +135,32 @@ def discover_in(
         pictures=gathered.thumbnails if gathered.archives else None,
         progress=progress,
     )
+    found = dataclasses.replace(found, excluded={**found.excluded, **excluded})
     return DiscoveryRun(discovery=found, gathered=gathered, known=known, catalog=own, target=target)
 
 
-def _live_time(archives: Sequence[Archive]) -> LiveTime:
+def _live_time(ledgers: Sequence[Ledger]) -> LiveTime:
     """What archives tell of the strain that was searched, at the largest of all thresholds."""
-    ledgers = [archive.ledger() for archive in archives]
-    largest = max((snr for ledger in ledgers for snr in ledger.thresholds()), default=None)
-    live = LiveTime()
+    largest, live = max(_thresholds(ledgers), default=None), LiveTime()
     for ledger in ledgers:
         live = live.joined(ledger.live(largest))
     return live
+
+
+def _above(events: Embeddings, ledgers: Sequence[Ledger]) -> tuple[Embeddings, dict[str, int]]:
+    """Events of at least the largest threshold, and how many are quieter.
+
+    Where strain was searched with several thresholds, quieter events were looked for in a
+    part of it alone: they would make rates, drift and expected counts wrong.
+    """
+    thresholds = _thresholds(ledgers)
+    if len(thresholds) < 2:
+        return events, {}
+    largest = max(thresholds)
+    quiet = events.snr < np.float32(largest)
+    reason = f"below SNR {largest:g}, from which all strain was searched"
+    return events.take(~quiet), {reason: int(quiet.sum())} if quiet.any() else {}
+
+
+def _thresholds(ledgers: Sequence[Ledger]) -> set[float]:
+    return {snr for ledger in ledgers for snr in ledger.thresholds()}

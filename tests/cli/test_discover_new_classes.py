@@ -6,8 +6,17 @@ import re
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from gwpy.segments import DataQualityFlag
+from igwn_segments import segment, segmentlist
 
 from glitchvae.archive import create_archive
+from glitchvae.archive.ledger import (
+    FileContent,
+    Search,
+    SearchedFile,
+    add_to_ledger,
+    table_of,
+)
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.cli import main
 from glitchvae.discovery import DiscoverySettings
@@ -99,7 +108,7 @@ def test_the_loop_from_archive_to_class(home, model, events):
     assert "a month" not in shown
 
 
-def test_an_archive_tells_no_live_time(home, model, events):
+def test_an_archive_without_a_ledger_tells_no_live_time(home, model, events):
     archive = create_archive("glitch-archive")
     spans = dict.fromkeys(("H1", "L1"), (START, START + 1e8))  # of files three years apart
     with archive.writing(spans) as journal:
@@ -114,6 +123,52 @@ def test_an_archive_tells_no_live_time(home, model, events):
     assert summary["live_time"] == "unknown"
     assert summary["live_hours"] == {}
     assert "p-values are relative to simulated glitches" in summary["remarks"][0]
+
+
+def searched(start, end, *, snr=7.5, ifo="H1"):
+    """A row of the ledger: strain that was searched as a whole."""
+    own = segmentlist([segment(start, end)])
+    return SearchedFile(
+        search=Search(ifo=ifo, snr=snr, settings={}, sample_rate=4096.0),
+        content=FileContent(path="strain.hdf5"),
+        extent=own[0],
+        examined=own,
+        covered=own,
+        searched=own,
+    ).row()
+
+
+def test_the_ledger_tells_live_time_and_known_time(home, model, events):
+    archive = create_archive("glitch-archive")
+    archive.append(events)
+    rows = [searched(START, START + 36000, ifo=ifo) for ifo in ("H1", "L1")]
+    add_to_ledger(archive.path, [("searched", table_of("searched", rows))])
+    result = discover("-o", "out", model=model)
+    assert result.exit_code == 0, result.output
+    summary = read_run(home / "out").summary
+    assert summary["live_hours"] == {"H1": 10.0, "L1": 10.0}
+    assert summary["live_time"] == "the archive's ledger"
+    assert "dead time" in result.output
+    (flag,) = (home / "out" / "vetoes").glob("candidate-1.h5")
+    known = DataQualityFlag.read(flag, "H1:GLITCHVAE-CANDIDATE_1:1").known
+    assert segment(START + 1, START + 35999) in known
+    (home / "h.txt").write_text(f"{START} {START + 3600}\n")
+    overridden = discover("-o", "own", "--live", "H1=h.txt", model=model)
+    assert overridden.exit_code == 0, overridden.output
+    assert read_run(home / "own").summary["live_hours"] == {"H1": 1.0}
+
+
+def test_mixed_thresholds_leave_out_what_was_not_looked_for_everywhere(home, model, events):
+    archive = create_archive("glitch-archive")
+    archive.append(events)
+    middle = float(np.median(events.snr))
+    rows = [searched(START, START + 9e3, snr=3.0), searched(START, START + 36e3, snr=middle)]
+    add_to_ledger(archive.path, [("searched", table_of("searched", rows))])
+    result = discover("-o", "out", model=model)
+    assert result.exit_code == 0, result.output
+    quiet = int((events.snr < np.float32(middle)).sum())
+    assert f"{quiet} below SNR" in result.output
+    assert read_run(home / "out").summary["live_hours"] == {"H1": 10.0}
 
 
 def test_a_turned_down_candidate_comes_back_with_a_note(home, model, events):
@@ -234,11 +289,11 @@ def test_real_scattered_light_is_not_advised_as_a_new_class(home, real_data):
     assert embedded.exit_code == 0, embedded.output
     result = run("discover-new-classes", "-o", "out", "--seed", 2)
     assert result.exit_code == 0, result.output
-    assert "live time unknown" in result.output
+    assert "live time unknown" not in result.output
     (candidate,) = read_run(home / "out").summary["candidates"]
     named = r"(looks|perhaps) known: \d+ of \d+ members are named Scattered_Light with probability"
     assert re.match(named, candidate["advice"])
-    assert not re.search(r"\d /h", (home / "out" / "report.html").read_text(encoding="utf-8"))
+    assert re.search(r"\d /h", (home / "out" / "report.html").read_text(encoding="utf-8"))
 
 
 def test_a_bad_option_is_located(home, events):
