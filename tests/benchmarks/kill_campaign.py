@@ -101,7 +101,7 @@ def run(command: tuple[str, ...], prepare: Callable[[], None] = lambda: None) ->
             signal.signal(signal.SIGINT, signal.default_int_handler)
             prepare()
             status = invoke(command)
-        except BaseException:
+        except Exception:  # noqa: BLE001 - the child ends here, whatever happened
             traceback.print_exc()
         finally:
             os._exit(status)
