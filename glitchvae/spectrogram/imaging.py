@@ -204,7 +204,10 @@ def _image_batch(
         f_max=f_max,
         block_duration=duration,
         status=np.array(status, dtype=object),
-        flags=[block.flags if s.usable else "" for block, s in zip(blocks, status, strict=True)],
+        flags=np.array(
+            [block.flags if s.usable else "" for block, s in zip(blocks, status, strict=True)],
+            dtype=object,
+        ),
         label=batch.label,
         imaging=imaging.model_dump(mode="json"),
         sources=sources,
