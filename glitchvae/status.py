@@ -68,7 +68,7 @@ def add_flag(flags: NDArray[np.object_], rows: ArrayLike, word: str) -> NDArray[
         raise KeyError(word)
     added = np.array(flags, dtype=object)
     chosen = np.arange(len(added))[np.asarray(rows)]
-    added[chosen] = [join_flags([flags[row], word]) for row in chosen]
+    added[chosen] = [join_flags([str(added[row]), word]) for row in chosen]
     return added
 
 

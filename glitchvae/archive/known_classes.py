@@ -66,7 +66,8 @@ def known_classes(
 
     def codes_of(events: Sequence[str]) -> NDArray[np.float32]:
         found = [archive.codes_of(events, model=checkpoint.digest) for archive in archives]
-        return np.concatenate([part for part in found if len(part)] or [np.empty((0, 0))])
+        blank = np.empty((0, 0), np.float32)
+        return np.concatenate([part for part in found if len(part)] or [blank])
 
     found = with_user_classes(
         checkpoint.prototypes, checkpoint.card.made, catalog, codes_of=codes_of

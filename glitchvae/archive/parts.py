@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -320,7 +319,11 @@ def _bytes(column: pa.ChunkedArray) -> bytes:
     if pa.types.is_string(array.type):
         return "".join(f"{len(text)}:{text}" for text in array.to_pylist()).encode()
     if pa.types.is_list(array.type):
-        return _bytes(pa.chunked_array([pc.binary_join(array, " ")]))
+        return _bytes(
+            pa.chunked_array(
+                [pa.array([" ".join(words) for words in array.to_pylist()], pa.string())]
+            )
+        )
     if pa.types.is_fixed_size_list(array.type):
         array = array.flatten()
     return np.ascontiguousarray(array.to_numpy(zero_copy_only=False)).tobytes()

@@ -56,7 +56,7 @@ def encode_anew(
         raise ArchiveError(
             "holds no event of another model to encode", where=archive.path, found=source or "none"
         )
-    lost, before, added = 0, 0, []
+    lost, before = 0, 0
     for path in parts:
         rows = read_part(path)
         span = time_span(rows.gps)
@@ -79,12 +79,10 @@ def encode_anew(
                     made, configuration={**own.configuration, "encoded_from": "pictures of 8 bits"}
                 )
                 journal.add(made, kept)
-                added.append(made)
                 report(len(own))
     if lost:
         _LOG.warning("%s: %d events have lost their picture and get no code", archive.path, lost)
-    found = Embeddings.join(added) if any(map(len, added)) else None
-    return Filled(rows=found, known=before)
+    return Filled(rows=archive.embeddings(model=target), known=before)
 
 
 def _sources(archive: Archive, source: str | None, target: str) -> list[Path]:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -266,7 +265,7 @@ def assemble(table: pa.Table, attributes: dict[str, Any], where: object = None) 
 def _values(column: pa.ChunkedArray) -> np.ndarray:
     """One number or text a row; a list of words becomes a text."""
     if pa.types.is_list(column.type):
-        column = pc.binary_join(column, " ")
+        return np.array([" ".join(words) for words in column.to_pylist()], dtype=object)
     return column.to_numpy()
 
 

@@ -206,10 +206,13 @@ def _image_batch(
         f_max=f_max,
         block_duration=duration,
         status=np.array(status, dtype=object),
-        flags=[
-            join_flags([known, block.flags if s.usable else ""])
-            for known, block, s in zip(batch.flags, blocks, status, strict=True)
-        ],
+        flags=np.array(
+            [
+                join_flags([known, block.flags if s.usable else ""])
+                for known, block, s in zip(batch.flags, blocks, status, strict=True)
+            ],
+            dtype=object,
+        ),
         label=batch.label,
         imaging=imaging.model_dump(mode="json"),
         sources=sources,
