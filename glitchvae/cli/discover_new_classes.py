@@ -111,7 +111,7 @@ def _print_candidates(discovery: Discovery) -> None:
     total = len(discovery.embeddings)
     click.echo(f"{total:,} glitches, {excluded:,} left out{_reasons(discovery.excluded)}")
     for remark in discovery.remarks:
-        click.echo(remark)
+        click.echo(textwrap.fill(remark, 80, break_on_hyphens=False))
     if not discovery.candidates:
         click.echo("no group that the known classes leave unexplained")
     _print_known([_candidate_line(candidate) for candidate in discovery.candidates])

@@ -49,6 +49,17 @@ class Sample(NamedTuple):
     log_half: NDArray[np.float64]
     episode: NDArray[np.int64]
 
+    @classmethod
+    def join(cls, one: Sample, other: Sample) -> Sample:
+        """The events of both."""
+        return cls(
+            codes=np.concatenate([one.codes, other.codes]),
+            points=np.concatenate([one.points, other.points]),
+            log_known=np.concatenate([one.log_known, other.log_known]),
+            log_half=np.concatenate([one.log_half, other.log_half]),
+            episode=np.concatenate([one.episode, other.episode]),
+        )
+
     def take(self, rows: NDArray) -> Sample:
         """Some of the events."""
         return Sample(

@@ -187,7 +187,7 @@ def _episodes(numbers: NDArray[np.int64], fewest: int) -> Guard:
     held = np.unique(numbers, return_counts=True)[1]
     count, largest = len(held), int(held.max())
     said = f"The {len(numbers)} members are {count} episode{'' if count == 1 else 's'}"
-    said += f", {largest} of them one" if 1 < largest < len(numbers) else ""
+    said += f"; the largest holds {largest}" if 1 < largest < len(numbers) else ""
     if count >= fewest:
         return Guard(name="episodes", value=count, sentence=f"{said}.")
     return Guard(
@@ -222,7 +222,7 @@ def _stretches(embeddings: Embeddings, rows: NDArray[np.int64], live: Live) -> G
             name="stretches",
             value=count,
             sentence=f"All members lie in one stretch of {_time(length)},"
-            f" {length / searched:.2g} of the live time.",
+            f" {100 * length / searched:.2g} % of the live time.",
             verdict="one file",
         )
     return Guard(
@@ -279,7 +279,7 @@ def _co_occurs(number: int, shared: Mapping[int, tuple[float, float]]) -> Guard:
     surer = [other for other in shared if other < number and shared[other][0] >= SHARED]
     other = min(surer) if surer else max(shared, key=lambda other: shared[other][0])
     share, apart = shared[other]
-    told = f"candidate-{other + 1} within {apart:.1f} s: {share:.0%}"
+    told = f"candidate-{other + 1} within {apart:.1f} s: {100 * share:.0f} %"
     return Guard(
         name="co_occurs",
         value=told,
@@ -302,7 +302,7 @@ def _ceiling(embeddings: Embeddings, rows: NDArray[np.int64], pictures: Pictures
     return Guard(
         name="ceiling",
         value=round(share, 4),
-        sentence=f"{share:.2g} of a typical picture is at the top of the colour scale.",
+        sentence=f"{100 * share:.2g} % of a typical picture lies at the top of the colour scale.",
         verdict="saturated" if share >= SATURATED else "",
     )
 
@@ -330,7 +330,7 @@ def _named(names: NDArray[np.object_], advice: str) -> Guard:
     head = advice.split(":")[0]
     return Guard(
         name="named",
-        value=f"{name} {count / len(names):.0%}",
+        value=f"{name} {100 * count / len(names):.0f} %",
         sentence=f"{count} of {len(names)} members are named {name}.",
         verdict=head if "known" in head else "",
     )

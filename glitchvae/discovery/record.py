@@ -184,7 +184,7 @@ class Discovery:
         snr = self.embeddings.snr[np.isfinite(self.embeddings.snr)]
         least = f" at SNR >= {np.floor(10 * snr.min()) / 10:g}" if len(snr) else ""
         return (
-            f"{len(self.episode):,} events{least} are {len(np.unique(self.episode)):,} episodes:"
-            f" those of one detector less than {GAP:g} s apart, {LONGEST:g} s at most;"
-            " rates, expected counts and p-values count episodes"
+            "rates, expected counts and p-values count episodes:"
+            f" {len(np.unique(self.episode)):,} of {len(self.episode):,} events{least}"
+            f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most)"
         )

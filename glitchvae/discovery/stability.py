@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from glitchvae.discovery.clustering import jaccard
 from glitchvae.discovery.excess import Background, Sample, fit_excess
-from glitchvae.discovery.membership import MEMBER
+from glitchvae.discovery.membership import MEMBER, without_disturbances
 from glitchvae.discovery.searching import MOSTLY, SearchResult
 from glitchvae.discovery.seeds import first_guess
 from glitchvae.discovery.settings import DiscoverySettings
@@ -56,7 +56,8 @@ def _groups_again(
         archive, rows, method=settings.method, min_events=fewest, seed=settings.seed
     )
     excess, left = fit_excess(archive, background, guess, min_events=fewest, rounds=_ROUNDS)
-    return excess.claims(archive)[:, : len(left)] > MOSTLY
+    claims = excess.claims(archive)[:, : len(left)]
+    return without_disturbances(archive.codes, archive.episode, claims) > MOSTLY
 
 
 def _recovered(group: NDArray[np.bool_], again: NDArray[np.bool_]) -> float:

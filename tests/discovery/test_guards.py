@@ -88,7 +88,7 @@ def test_few_episodes_are_no_class(rng):
     assert against(guards) == {"episodes": "few episodes"}
     (guards,) = guards_of(made(rng, np.r_[times, 9e4]))
     assert guards["episodes"].value == 5
-    assert guards["episodes"].sentence == "The 21 members are 5 episodes, 5 of them one."
+    assert guards["episodes"].sentence == "The 21 members are 5 episodes; the largest holds 5."
     assert against(guards) == {}
 
 
@@ -111,10 +111,10 @@ def test_a_candidate_inside_a_surer_one_is_no_other(rng):
     ]
     events = made(rng, times)
     first, second, third = guards_of(events, *np.split(np.arange(30), 3))
-    assert first["co_occurs"].value == "candidate-2 within 0.3 s: 100%"
+    assert first["co_occurs"].value == "candidate-2 within 0.3 s: 100 %"
     assert against(first) == against(third) == {}
     assert second["co_occurs"].sentence == (
-        "It co-occurs with candidate-1 within 0.3 s: 100% of its episodes."
+        "It co-occurs with candidate-1 within 0.3 s: 100 % of its episodes."
     )
     assert against(second) == {"co_occurs": "co-occurs"}
     assert third["co_occurs"].value == ""
@@ -140,7 +140,7 @@ def test_names_agree_with_the_advice(rng):
     events = made(rng, 1000.0 * np.arange(COUNT))
     advice = "looks known: 20 of 20 members are named Blip with probability > 0.9"
     (guards,) = guards_of(events, advice=advice)
-    assert guards["named"].value == "Blip 100%"
+    assert guards["named"].value == "Blip 100 %"
     assert against(guards) == {"named": "looks known"}
     told = tuple(guards.values())
     assert verdict_of(told, advice) == "looks known"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from glitchvae.discovery.membership import redraw
+from glitchvae.discovery.membership import redraw, without_disturbances
 from tests.discovery.conftest import background_of, sample_of
 
 
@@ -54,3 +54,15 @@ def test_groups_share_what_is_new(rng):
 def test_without_a_group_there_is_nothing_to_redraw(halves):
     archive, background, weights, _ = halves
     assert redraw(archive, background, weights, np.zeros((2000, 0))).shape == (2000, 0)
+
+
+def test_a_disturbance_that_lies_apart_is_no_member(rng):
+    """Thirty lone events, a pair among them, and ten of one episode far away."""
+    codes = np.concatenate([rng.normal(0.0, 1.0, (32, 3)), rng.normal(12.0, 0.1, (10, 3))])
+    episode = np.r_[np.arange(30), 0, 1, np.full(10, 99)]
+    membership = np.column_stack([np.full(42, 0.9), np.zeros(42)])
+    found = without_disturbances(codes, episode, membership)
+    assert (found[32:, 0] == 0).all()
+    np.testing.assert_array_equal(found[:32], membership[:32])
+    alone = without_disturbances(codes, np.arange(42), membership)
+    np.testing.assert_array_equal(alone, membership)

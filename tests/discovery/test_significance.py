@@ -7,9 +7,9 @@ from scipy import stats
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery import DiscoverySettings
 from glitchvae.discovery.comparing import MOST_AXES, Known
-from glitchvae.discovery.excess import Excess, fit_excess
+from glitchvae.discovery.excess import Excess, fit_excess, once
 from glitchvae.discovery.searching import find_and_count, link
-from glitchvae.discovery.significance import Count, p_value, uniform_p_value
+from glitchvae.discovery.significance import Count, expected_episodes, p_value, uniform_p_value
 from tests.discovery.conftest import MIDDLES, background_of, draw, sample_of
 
 
@@ -110,3 +110,41 @@ def test_the_search_keeps_the_axes_that_tell_classes_apart(rng):
     whole = (middles @ known.whitener) @ known.axes
     np.testing.assert_allclose(apart, whole + apart[0] - whole[0], atol=0.6)
     assert np.linalg.norm(apart[1] - apart[2]) > 3 * sample.points[owners == 0].std(axis=0).max()
+
+
+def test_an_episode_counts_once_for_each_component(rng):
+    claims = rng.random((6, 3))
+    episode = np.array([0, 1, 1, 1, 2, 3])
+    found = once(claims, episode)
+    np.testing.assert_array_equal(found[[0, 4, 5]], claims[[0, 4, 5]])
+    together = claims[1:4].sum(axis=0)
+    np.testing.assert_allclose(found[1:4].sum(axis=0), np.minimum(together, 1.0))
+    np.testing.assert_array_equal(once(claims, np.arange(6)), claims)
+
+
+def test_expected_episodes_are_events_until_they_share_one(rng):
+    expected = 0.2 * rng.random(40)
+    assert expected_episodes(expected, np.arange(40)) == pytest.approx(expected.sum())
+    assert expected_episodes(expected, np.arange(40) // 2) == pytest.approx(expected.sum())
+    assert expected_episodes(np.full(40, 0.5), np.arange(40) // 20) == 2.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_disturbances_of_known_events_make_no_component_sure(seed):
+    """Six disturbances of thirty events each, alike, in the tails of two known classes."""
+    rng = np.random.default_rng(seed)
+    known, owners = rng.normal(0, 1, (400, 4)), np.repeat([0, 1], 200)
+    known[owners == 1, 0] += 6
+    prototypes = Prototypes.fit(known, owners.astype(str).astype(object))
+    seen = rng.normal(0, 1, (400, 4)) + np.repeat([[0.0], [6.0]], 200, axis=0) * [1, 0, 0, 0]
+    middles = seen[:6] + np.array([0.0, 3.0, 0.0, 0.0])
+    bursts = np.repeat(middles, 30, axis=0) + rng.normal(0, 0.05, (180, 4))
+    codes = np.concatenate([seen, bursts])
+    space = Known.of(prototypes)
+    episode = np.r_[np.arange(400), 400 + np.repeat(np.arange(6), 30)]
+    together = space.sample(codes, episode)
+    tested = find_and_count(together, space.background, DiscoverySettings(), rng)
+    assert (tested.p_values * max(len(tested.p_values), 1) > 0.05).all()
+    # The test would see them if they were independent events.
+    apart = find_and_count(space.sample(codes), space.background, DiscoverySettings(), rng)
+    assert apart.p_values.min() * len(apart.p_values) < 0.01

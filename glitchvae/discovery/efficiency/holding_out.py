@@ -204,8 +204,7 @@ def look_for_injections(
     new = new._replace(episode=len(embeddings) + np.arange(len(new.points)))
     other = names != name
     for population in (n for n in populations if n <= len(new.points)):
-        added = zip(old.take(other), new.take(np.arange(population)), strict=True)
-        part = Sample(*map(np.concatenate, added))
+        part = Sample.join(old.take(other), new.take(np.arange(population)))
         mixed = np.concatenate([names[other], np.full(population, name, object)])
         yield look_for(part, mixed, known, [name], settings)[0]
 
