@@ -344,7 +344,7 @@ class _Limits:
         if isinstance(given, Mapping):
             found: dict[str, segmentlist] = {}
             for key, value in given.items():
-                name = getattr(value, "ifo", None) or key
+                name = str(getattr(value, "ifo", None) or key)
                 plain = segmentlist(getattr(value, "active", value))
                 found[name] = found.get(name, segmentlist()) | plain.coalesce()
             return found

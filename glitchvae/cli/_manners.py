@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click.exceptions import Exit
 
 from glitchvae.cli._tables import JSON_RESULT, TableFile
 from glitchvae.errors import GlitchvaeError, StorageError
@@ -106,7 +107,7 @@ def _behaved(command: click.Command) -> Any:
 
     @functools.wraps(callback)
     def behaved(*args: Any, **kwargs: Any) -> Any:
-        context = click.get_current_context()
+        context: Any = click.get_current_context()
         settings = context.meta.get(_SETTINGS, {})
         with _logging(settings):
             name = _on_stdout(command, kwargs)
@@ -139,7 +140,7 @@ def _as_csv(callback: Any, args: Any, kwargs: Any, name: str) -> Any:
                 click.echo(path.read_text(encoding="utf-8"), nl=False)
 
 
-def _as_json(callback: Any, args: Any, kwargs: Any, context: click.Context) -> Any:
+def _as_json(callback: Any, args: Any, kwargs: Any, context: Any) -> Any:
     """Run a command and write what it says as one document on stdout."""
     result: dict[str, Any] = {
         "command": context.command_path,
@@ -152,7 +153,7 @@ def _as_json(callback: Any, args: Any, kwargs: Any, context: click.Context) -> A
     try:
         with redirect_stdout(said):
             callback(*args, **kwargs)
-    except click.exceptions.Exit as ending:
+    except Exit as ending:
         status = ending.exit_code
     except GlitchvaeError as error:
         result["error"] = _described(error)

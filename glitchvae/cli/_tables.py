@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ def print_table(table: Table) -> None:
 
 def _columns_of(table: Table) -> str:
     """Columns side by side, two blanks apart, as wide as they need."""
-    lines: list[Sequence[str]] = [table.columns] * table.header + table.cells()
+    lines: list[tuple[str, ...]] = [table.columns] * table.header + table.cells()
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)] if lines else []
     rows = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
     return "\n".join([*[table.title] * bool(table.title), *rows])

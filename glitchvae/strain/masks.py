@@ -49,7 +49,9 @@ def bits_as_segments(
     }
 
 
-def runs(active: NDArray[np.integer], *, start: float, step: float) -> segmentlist:
+def runs(
+    active: NDArray[np.integer] | NDArray[np.bool_], *, start: float, step: float
+) -> segmentlist:
     """Segments over which `active` (T,) of zeros and ones is one."""
     edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
     times = (start + edges * step).reshape(-1, 2)

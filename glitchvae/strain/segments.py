@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 from igwn_segments import segment, segmentlist
@@ -96,7 +96,7 @@ def query_flag(name: str, start: float, end: float, *, host: str | None = None) 
     with network_errors(where, remedy="Give the segments as a file with --segments."):
         if not versioned and not query_versions(f"{ifo}:{rest}", host=host):
             raise InputError("the flag has no version", where=where)
-        found = query_segments(f"{ifo}:{rest}", math.floor(start), math.ceil(end), host=host)
+        found: Any = query_segments(f"{ifo}:{rest}", math.floor(start), math.ceil(end), host=host)
     return Flag(name=name, known=_plain(found["known"]), active=_plain(found["active"]))
 
 

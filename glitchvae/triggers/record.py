@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -142,7 +142,7 @@ def triggers_from(columns: dict[str, Any], *, search: dict[str, Any] | None = No
         ifo=columns["ifo"],
         **measures,
         label=columns.get("label"),
-        flags=columns.get("flags"),
+        flags=cast("NDArray[np.object_]", columns.get("flags")),
         search=search or {},
     )
 
