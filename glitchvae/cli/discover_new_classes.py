@@ -139,7 +139,7 @@ def _candidate_text(c: Candidate) -> str:
         parts.append(f"nearest class {c.nearest[0][0]} ({c.nearest[0][1]:.2g})")
     if math.isfinite(c.stability):
         parts.append(f"stability {c.stability:.2f}")
-    parts += [f"episodes an hour: {', '.join(rates)}"] if rates else []
+    parts += [f"episodes per hour: {', '.join(rates)}"] if rates else []
     text = "; ".join(part.rstrip(".") for part in parts)
     return textwrap.fill(text, 80, subsequent_indent="  ", break_on_hyphens=False)
 

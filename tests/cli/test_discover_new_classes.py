@@ -195,8 +195,8 @@ def test_segments_and_a_target_of_ones_own(home, model, events):
     assert card.summary["live_time"] == "H1=h.txt"
     assert card.summary["vetoes_measured_against"] == "target.csv"
     assert "live time unknown for L1" in result.output
-    for said in ("per hour", "dead time"):
-        assert said in result.output
+    for said in ("episodes per hour: H1", "dead time"):
+        assert said in " ".join(result.output.split())
     assert "a month" not in result.output
 
 
