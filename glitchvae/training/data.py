@@ -44,6 +44,8 @@ class TrainingData:
         digest: SHA-256 of all of the above that enters the training.
         resident: Whether `counts` moves to the device; else it stays where it is, mapped
             from a file, and each batch is copied from there. The batches are the same.
+        weights: (N,) relative chance of each event to be drawn for a batch; None where every
+            event is seen once an epoch.
     """
 
     counts: Tensor
@@ -54,6 +56,7 @@ class TrainingData:
     description: str
     digest: str
     resident: bool = True
+    weights: NDArray[np.float64] | None = None
 
     @classmethod
     def from_images(
@@ -126,7 +129,30 @@ class TrainingData:
             imaging=tuple(imaging.values()),
             description=" + ".join(part.description for part in parts),
             digest=joint_digest([part.digest for part in parts]),
+            weights=_joint_weights(parts),
         )
+
+    def weighted(self, weights: NDArray[np.floating]) -> TrainingData:
+        """The same data, its events drawn with other chances.
+
+        Args:
+            weights: (N,) relative chance of each event to be drawn; they need not add up to one.
+
+        Raises:
+            InputError: another number of weights than of events, or one that is not above zero.
+        """
+        wanted = np.asarray(weights, dtype=np.float64)
+        if wanted.shape != (len(self),) or not (np.isfinite(wanted) & (wanted > 0)).all():
+            worst = wanted[~(wanted > 0)][:1]
+            raise InputError(
+                "events cannot be drawn with these weights",
+                where=self.description or None,
+                expected=f"{len(self)} numbers above zero",
+                found=f"{worst[0]:g}" if len(worst) else f"an array of shape {wanted.shape}",
+                remedy="Leave out events that are not to be drawn, or put them in another split.",
+            )
+        digest = joint_digest([self.digest, digest_of(wanted)])
+        return replace(self, weights=wanted, digest=digest)
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -218,6 +244,15 @@ def count_energies(
     clipped = np.nan_to_num(energies, nan=0.0).clip(0.0, ENERGY_CEILING)
     computed = np.asarray(np.isfinite(energies).all(axis=(1, 3)))
     return np.rint(clipped / ENERGY_STEP).astype(np.uint8), computed
+
+
+def _joint_weights(parts: Sequence[TrainingData]) -> NDArray[np.float64] | None:
+    """Weights of several sets; an event of a set without weights has one."""
+    if all(part.weights is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.ones(len(part)) if part.weights is None else part.weights for part in parts]
+    )
 
 
 def digest_of(*arrays: NDArray) -> str:
