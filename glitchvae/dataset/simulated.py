@@ -169,9 +169,7 @@ def image_stretch(
     return _image(blocks, truth, stretch.split, imaging, device), truth
 
 
-def _simulate(
-    stretch: SimulatedStretch, imaging: ImagingSettings
-) -> tuple[list[Strain], Truth]:
+def _simulate(stretch: SimulatedStretch, imaging: ImagingSettings) -> tuple[list[Strain], Truth]:
     """The block of strain around each glitch, and what the glitches are."""
     if stretch.donor is not None:
         return _inject_into(stretch, stretch.donor, imaging)

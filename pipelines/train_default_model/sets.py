@@ -14,6 +14,7 @@ from glitchvae.dataset.simulated import (
     SPLITS,
     plan_stretches,
     simulate_dataset,
+    truth_path,
     write_dataset,
 )
 from glitchvae.recipes import find_files
@@ -41,8 +42,8 @@ class SetSettings(Settings):
     seed: int
     balance: str = "uniform"
     ifos: tuple[str, ...] = ("H1", "L1")
-    rates: dict[float, float] = dict(RATES)
-    splits: dict[str, float] = dict(SPLITS)
+    rates: dict[float, float] = Field(default_factory=lambda: dict(RATES))
+    splits: dict[str, float] = Field(default_factory=lambda: dict(SPLITS))
     real_noise: float = Field(default=0.0, ge=0, le=1)
     share: float | None = Field(default=None, gt=0)
 
@@ -65,9 +66,7 @@ def make_sets(
 ) -> list[Path]:
     """The simulated sets of some settings; those that are there are not made again."""
     paths = [folder / f"{each.imaging}-{each.seed}.h5" for each in sets]
-    missing = [
-        (each, path) for each, path in zip(sets, paths, strict=True) if not path.exists()
-    ]
+    missing = [(each, path) for each, path in zip(sets, paths, strict=True) if not path.exists()]
     wanted = any(each.real_noise for each, _ in missing)
     donors = read_donors(noise, config) if wanted else []
     for each, path in missing:
@@ -89,7 +88,7 @@ def read_donors(noise: NoiseSettings, config: Path) -> list[Donor]:
 
 
 def make_set(settings: SetSettings, path: Path, donors: Sequence[Donor], device: str) -> None:
-    """Simulate a set and write it."""
+    """Simulate a set and write it, and beside it what its events are."""
     print(f"simulating {settings.count} events: {path}", file=sys.stderr, flush=True)
     imaging = imaging_settings(settings.imaging)
     stretches = plan_stretches(
@@ -103,4 +102,5 @@ def make_set(settings: SetSettings, path: Path, donors: Sequence[Donor], device:
         real_noise=settings.real_noise,
         splits=settings.splits,
     )
-    write_dataset(path, simulate_dataset(stretches, imaging, device=device), settings.count)
+    parts = simulate_dataset(stretches, imaging, device=device)
+    write_dataset(path, parts, settings.count).write(truth_path(path))

@@ -35,5 +35,5 @@ def test_the_generator_alone_decides(rng):
 def test_too_few_folds_or_blocks_are_named(rng):
     with pytest.raises(ConfigError, match="at least 2"):
         fold_by_time_blocks(days(rng), rng, folds=1)
-    with pytest.raises(InputError, match="fewer blocks of time than folds.*at least 5; found 1"):
+    with pytest.raises(InputError, match=r"fewer blocks of time than folds.*at least 5; found 1"):
         fold_by_time_blocks(np.full(9, np.nan), rng)
