@@ -51,6 +51,8 @@ class Augmentation(Settings):
         other_noise: Share of events whose noise is replaced by that of one of the quietest
             events of the batch. The noise of an image is as good as a fingerprint: a model
             that is to tell events apart would look at nothing else.
+        noise_class: Class whose events lend their noise instead, those of them that have all
+            rows. The quietest events of a batch may well be faint glitches, and lend those.
         positive_pairs: Whether each event is shown twice, changed in two ways: for objectives that
             compare the two codes.
     """
@@ -64,22 +66,45 @@ class Augmentation(Settings):
     most_hidden: int = Field(default=1, ge=1)
     zoomed_views: float = Field(default=0.0, ge=0, le=1)
     other_noise: float = Field(default=0.0, ge=0, le=1)
+    noise_class: str = ""
     positive_pairs: bool = False
 
 
-def augmented(batch: Batch, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
-    """A batch whose input (and its positive, where wanted) is changed: see `Augmentation`."""
-    x = change(batch.x, augmentation, rng)
-    positive = change(batch.x, augmentation, rng) if augmentation.positive_pairs else None
+def augmented(
+    batch: Batch,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    *,
+    noise: Tensor | None = None,
+) -> Batch:
+    """A batch whose input (and its positive, where wanted) is changed: see `Augmentation`.
+
+    Args:
+        batch: Events as they are.
+        augmentation: What changes.
+        rng: Draws the changes.
+        noise: Input (L, views + 1, F, T) of events that lend their noise; those of the batch
+            unless given.
+    """
+    x = change(batch.x, augmentation, rng, noise=noise)
+    positive = None
+    if augmentation.positive_pairs:
+        positive = change(batch.x, augmentation, rng, noise=noise)
     return batch._replace(x=x, positive=positive)
 
 
-def change(x: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
+def change(
+    x: Tensor,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    *,
+    noise: Tensor | None = None,
+) -> Tensor:
     """Input (B, views + 1, F, T) with every event changed in its own way."""
     count, views = len(x), x.shape[1] - 1
     if augmentation.other_noise:
         noisy = rng.random(count) < augmentation.other_noise
-        x = replace_noise(x, _on(x, noisy), rng)
+        x = replace_noise(x, _on(x, noisy), rng, noise=noise)
     shifts = rng.uniform(-augmentation.time_shift, augmentation.time_shift, count)
     rows = _kept_rows(count, x.shape[2], augmentation, rng)
     gain, loudness = (
@@ -123,20 +148,24 @@ def amplify(x: Tensor, factor: Tensor) -> Tensor:
     return torch.cat([changed, x[:, -1:]], dim=1)
 
 
-def replace_noise(x: Tensor, chosen: Tensor, rng: np.random.Generator) -> Tensor:
-    """Input (B, views + 1, F, T) with the noise of chosen events (B,) taken from quiet ones.
+def replace_noise(
+    x: Tensor, chosen: Tensor, rng: np.random.Generator, *, noise: Tensor | None = None
+) -> Tensor:
+    """Input (B, views + 1, F, T) with the noise of chosen events (B,) taken from other ones.
 
-    Energies above `NOISE_ENERGY` stay; below, those of an event from the quietest eighth of
-    the batch stand, rolled by a random time. Events without their upper rows lend none.
+    Energies above `NOISE_ENERGY` stay; below, those of another event stand, rolled by a random
+    time. The lenders are `noise` (L, views + 1, F, T), with all rows, or else the quietest eighth
+    of the batch, of which events without their upper rows lend none.
     """
     views, band = x[:, :-1], x[:, -1:]
     excess = (views.square() - NOISE_ENERGY / ENERGY_CEILING).clamp_(min=0.0)
-    unlike_noise = excess.mean(dim=(1, 2, 3)) + (1 - band).mean(dim=(1, 2, 3))
-    quiet = unlike_noise.argsort()[: max(1, len(x) // 8)]
-    lenders = quiet[_on(x, rng.integers(0, len(quiet), len(x)))]
-    noise = views[lenders].roll(int(rng.integers(x.shape[-1])), dims=-1) * band
+    if noise is None:
+        unlike_noise = excess.mean(dim=(1, 2, 3)) + (1 - band).mean(dim=(1, 2, 3))
+        noise = x[unlike_noise.argsort()[: max(1, len(x) // 8)]]
+    lent = noise[_on(x, rng.integers(0, len(noise), len(x))), :-1]
+    lent = lent.roll(int(rng.integers(x.shape[-1])), dims=-1) * band
     keep = (excess > 0) | ~chosen[:, None, None, None]
-    return torch.cat([torch.where(keep, views, noise), band], dim=1)
+    return torch.cat([torch.where(keep, views, lent), band], dim=1)
 
 
 def shift_time(x: Tensor, seconds: np.ndarray) -> Tensor:

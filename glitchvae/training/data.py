@@ -28,6 +28,7 @@ LEFT_OUT = "left out"
 """Split of events that are there and that no training is to see."""
 
 _CHUNK = 256
+_LENDERS = 16  # events whose noise a batch gets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,8 +222,37 @@ class TrainingData:
     def training_batch(
         self, rows: Tensor, augmentation: Augmentation, rng: np.random.Generator
     ) -> Batch:
-        """Some events with small random changes."""
-        return augmented(self.batch(rows), augmentation, rng)
+        """Some events with small random changes.
+
+        Raises:
+            InputError: noise is to be lent by a class of which no training event has all rows.
+        """
+        noise = None
+        if augmentation.other_noise and augmentation.noise_class:
+            lenders = self._lenders(augmentation.noise_class)
+            drawn = lenders[rng.integers(0, len(lenders), _LENDERS)]
+            noise = self.batch(torch.from_numpy(drawn).to(self.computed.device)).x
+        return augmented(self.batch(rows), augmentation, rng, noise=noise)
+
+    def _lenders(self, name: str) -> NDArray[np.int64]:
+        if name not in self._whole_events:
+            raise InputError(
+                f"no event of class {name!r} lends its noise",
+                where=self.description or None,
+                expected="training events of that class with all rows",
+                found=", ".join(sorted(self._whole_events)) or "no labelled event with all rows",
+                remedy="Set noise_class of [augmentation] to a class of quiet events.",
+            )
+        return self._whole_events[name]
+
+    @cached_property
+    def _whole_events(self) -> dict[str, NDArray[np.int64]]:
+        """Training events with all rows, by class."""
+        whole = self.computed.all(dim=1).numpy(force=True)
+        rows = self.rows("train", "")
+        rows = rows[whole[rows]]
+        labels = self.labels[rows].astype(str)
+        return {name: rows[labels == name] for name in np.unique(labels).tolist() if name}
 
 
 def reduced_energies(images: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.floating]:

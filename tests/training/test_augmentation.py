@@ -194,6 +194,17 @@ def test_noise_is_that_of_a_quiet_event_and_the_glitch_stays(rng):
     assert not lent[4]
 
 
+def test_noise_can_be_lent_by_events_from_elsewhere(rng):
+    x, _ = prepare(torch.from_numpy(rng.uniform(0, 2.9, (6, 4, 20, 24)).astype(np.float32)))
+    x[2, :, 15:] = 0
+    noise = torch.full((3, 5, 20, 24), 0.2)
+    seen = replace_noise(x, torch.arange(6) != 4, np.random.default_rng(1), noise=noise)
+    assert torch.equal(seen[4], x[4])
+    assert (seen[0, :-1] == 0.2).all()
+    assert (seen[2, :-1, 15:] == 0).all()
+    assert (seen[2, :-1, :15] == 0.2).all()
+
+
 def test_twins_are_the_same_events_changed_in_two_ways(batch):
     seen = changed(batch, positive_pairs=True, band_limit=1)
     rng = np.random.default_rng(0)
