@@ -73,15 +73,27 @@ def info(source: Path, taxonomy: str | None) -> None:
     show_default=True,
     help="Of the file to write.",
 )
+@click.option(
+    "--from-view",
+    type=float,
+    metavar="SECONDS",
+    help="Duration of the view that all others are cut out of: 4, for sets that were published "
+    "as one view. The short views come out blurred.",
+)
 @METADATA
 @TAXONOMY
 def convert(
-    source: Path, output: Path, layout: str, metadata: Path | None, taxonomy: str | None
+    source: Path,
+    output: Path,
+    layout: str,
+    from_view: float | None,
+    metadata: Path | None,
+    taxonomy: str | None,
 ) -> None:
     """Write SET in another layout; --metadata adds what its pictures do not say."""
     from glitchvae.dataset import write_gravity_spy
 
-    spectrograms = _read(source, metadata, taxonomy)
+    spectrograms = _read(source, metadata, taxonomy, from_view=from_view)
     if layout == "own":
         spectrograms.write(output)
         without_image = 0
@@ -200,13 +212,20 @@ def split(
         _warn_of_parted_blocks(spectrograms.gps, names, block)
 
 
-def _read(source: Path, metadata: Path | None, taxonomy: str | None) -> SpectrogramSet:
+def _read(
+    source: Path,
+    metadata: Path | None,
+    taxonomy: str | None,
+    *,
+    from_view: float | None = None,
+) -> SpectrogramSet:
     """A set with the names of the catalogue, and what a table knows of its events."""
     from glitchvae.classes.catalog import read_catalog
     from glitchvae.dataset import add_metadata, name_classes, read_images
     from glitchvae.triggers import read_triggers
 
-    spectrograms = name_classes(read_images(source), read_catalog(), taxonomy=taxonomy)
+    images = read_images(source, from_view=from_view)
+    spectrograms = name_classes(images, read_catalog(), taxonomy=taxonomy)
     if metadata is None:
         return spectrograms
     return add_metadata(spectrograms, read_triggers(metadata))

@@ -39,6 +39,15 @@ if TYPE_CHECKING:
     metavar="GB",
     help="Images beyond this are mapped from disk; half of the memory unless given.",
 )
+@click.option(
+    "--share",
+    "shares",
+    type=float,
+    multiple=True,
+    metavar="SHARE",
+    help="Share of the events of a batch that come from a DATASET, relative to the others: given "
+    "once for each, in their order. Without, every event is seen once an epoch.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN.")
 @click.option("--changed-data", is_flag=True, help="Resume although the data are others.")
 @click.option(
@@ -69,6 +78,7 @@ def command(
     datasets: tuple[Path, ...],
     config: Path | None,
     limit: float | None,
+    shares: tuple[float, ...],
     resume: bool,
     changed_data: bool,
     axes: tuple[str, ...],
@@ -93,7 +103,7 @@ def command(
         raise click.UsageError("Missing option '-o' / '--output' (only --plan goes without).")
     settings, members = _settings(run, resume, config, changes, axes)
     target = choose_device(device)
-    data = _read(datasets, settings, limit, target, run)
+    data = _read(datasets, settings, limit, target, run, shares)
     _say_plan(data, settings, target, members=len(members) or 1, asked=only_plan)
     if only_plan or run is None:
         _say_unfinished(settings, members)
@@ -125,6 +135,7 @@ def _read(
     limit: float | None,
     device: str,
     run: Path | None,
+    shares: tuple[float, ...],
 ) -> TrainingData:
     """The sets as bytes at the model's size, in memory where they fit, else beside the run."""
     from glitchvae.training import read_training_data, resident_limit
@@ -132,7 +143,9 @@ def _read(
     most = resident_limit(device) if limit is None else int(limit * 1e9)
     _, rows, columns = settings.image_shape
     folder = None if run is None else run.parent
-    return read_training_data(paths, shape=(rows, columns), limit=most, folder=folder)
+    return read_training_data(
+        paths, shape=(rows, columns), limit=most, folder=folder, shares=shares
+    )
 
 
 def _settings(

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from glitchvae.dataset.assembling import PictureEvent, Pixels, assemble
+from glitchvae.dataset.zooming import only_from
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet, energy_to_pixel
@@ -45,11 +46,14 @@ def is_gravity_spy(path: str | Path) -> bool:
         return any(_views_in(group) for _, _, _, group in _walk(file))
 
 
-def stream_gravity_spy(path: str | Path, *, size: int = 256) -> Iterator[SpectrogramSet]:
+def stream_gravity_spy(
+    path: str | Path, *, size: int = 256, from_view: float | None = None
+) -> Iterator[SpectrogramSet]:
     """A published training set in the energy domain, `size` events at a time.
 
     Events that `write_gravity_spy` wrote bring back their times and measures; the
-    published files know only label and split.
+    published files know only label and split. Where `from_view` names the longest view,
+    the others are cut out of it.
 
     Raises:
         InputError: not HDF5, or no event in it.
@@ -63,7 +67,7 @@ def stream_gravity_spy(path: str | Path, *, size: int = 256) -> Iterator[Spectro
                 found=sorted(file),
                 expected="groups /<label>/<split>/<id> with views 0.5.png, 1.0.png, …",
             )
-        events = (_read_event(label, split, name, group) for label, split, name, group in entries)
+        events = (_read_event(*entry, from_view) for entry in entries)
         yield from assemble(events, size, where=path, sources={Path(path).name: digest(path)})
 
 
@@ -127,8 +131,11 @@ def _is_event(group: h5py.Group) -> bool:
     return not any(isinstance(item, h5py.Group) for item in group.values())
 
 
-def _read_event(label: str, split: str, name: str, group: h5py.Group) -> PictureEvent:
+def _read_event(
+    label: str, split: str, name: str, group: h5py.Group, from_view: float | None
+) -> PictureEvent:
     views = {_VIEW_NAMES[view]: _read_view(group, view) for view in _views_in(group)}
+    views = views if from_view is None else only_from(views, from_view)
     known: dict[str, Any] = {key: group.attrs[key] for key in _KNOWN if key in group.attrs}
     return PictureEvent(event_id=name, label=label, split=split, views=views, known=known)
 

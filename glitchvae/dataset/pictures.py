@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from glitchvae.dataset.assembling import SPLITS, PictureEvent, Pixels, assemble
+from glitchvae.dataset.zooming import only_from
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet
@@ -39,11 +40,14 @@ def is_picture_folder(path: str | Path) -> bool:
     return folder.is_dir() and any(_NAME.search(p.name) for p in folder.rglob("*.png"))
 
 
-def stream_pictures(path: str | Path, *, size: int = 256) -> Iterator[SpectrogramSet]:
+def stream_pictures(
+    path: str | Path, *, size: int = 256, from_view: float | None = None
+) -> Iterator[SpectrogramSet]:
     """A folder of pictures in the energy domain, `size` events at a time.
 
     The parent folder is the label; a folder `train`, `validation` or `test` above or
-    below the label is the split.
+    below the label is the split. Where `from_view` names the longest view, the others are
+    cut out of its picture before that is reduced.
 
     Raises:
         InputError: no picture in the folder.
@@ -57,7 +61,7 @@ def stream_pictures(path: str | Path, *, size: int = 256) -> Iterator[Spectrogra
             expected="<label>/<ifo>_<id>_spectrogram_<duration>.png",
         )
     yield from assemble(
-        (_read_event(folder, *key, files) for key, files in events.items()),
+        (_read_event(folder, *key, files, from_view) for key, files in events.items()),
         size,
         where=folder,
         sources=_sources(folder, events.values()),
@@ -85,6 +89,11 @@ def read_picture(path: str | Path) -> Pixels:
     Raises:
         InputError: no picture, or one of a size that Gravity Spy does not make.
     """
+    return reduce_picture(_read_luminance(path))
+
+
+def _read_luminance(path: str | Path) -> Pixels:
+    """The part of a picture that the classifier keeps, in grey values (466, 566)."""
     try:
         with Image.open(path) as picture:
             rgb = np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
@@ -92,7 +101,7 @@ def read_picture(path: str | Path) -> Pixels:
         raise InputError("no such file", where=path) from error
     except (UnidentifiedImageError, OSError) as error:
         raise InputError("not a readable picture", where=path, found=error) from error
-    return reduce_picture(_cut(rgb @ np.array(LUMINANCE_WEIGHTS), path))
+    return _cut(rgb @ np.array(LUMINANCE_WEIGHTS), path)
 
 
 def _cut(luminance: Pixels, path: object) -> Pixels:
@@ -113,7 +122,12 @@ def _cut(luminance: Pixels, path: object) -> Pixels:
 
 
 def _read_event(
-    folder: Path, parent: Path, ifo: str, name: str, files: dict[float, Path]
+    folder: Path,
+    parent: Path,
+    ifo: str,
+    name: str,
+    files: dict[float, Path],
+    from_view: float | None,
 ) -> PictureEvent:
     names = [part for part in parent.relative_to(folder).parts if part not in SPLITS]
     splits = [part for part in parent.relative_to(folder).parts if part in SPLITS]
@@ -121,14 +135,22 @@ def _read_event(
         event_id=name,
         label=names[-1] if names else folder.name,
         split=splits[-1] if splits else "",
-        views={view: _read_or_none(files[view]) for view in VIEWS if view in files},
+        views=_read_views(files, from_view),
         known={"ifo": ifo},
     )
 
 
+def _read_views(files: Mapping[float, Path], from_view: float | None) -> dict[float, Pixels | None]:
+    if from_view is not None:
+        files = {from_view: files[from_view]} if from_view in files else {}
+    found = {view: _read_or_none(files[view]) for view in VIEWS if view in files}
+    whole = found if from_view is None else only_from(found, from_view)
+    return {v: None if x is None else reduce_picture(x) for v, x in whole.items()}
+
+
 def _read_or_none(path: Path) -> Pixels | None:
     try:
-        return read_picture(path)
+        return _read_luminance(path)
     except InputError:
         return None
 

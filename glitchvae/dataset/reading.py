@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glitchvae.dataset.assembling import join_parts
 from glitchvae.dataset.official import count_gravity_spy, is_gravity_spy, stream_gravity_spy
 from glitchvae.dataset.pictures import count_pictures, is_picture_folder, stream_pictures
+from glitchvae.dataset.zooming import check_view, zoom_energies
 from glitchvae.errors import InputError
 from glitchvae.spectrogram import SpectrogramSet, damaged
 from glitchvae.status import Status
@@ -32,29 +33,39 @@ def is_image_set(path: str | Path) -> bool:
     return schema_of(path) == SpectrogramSet.schema or is_gravity_spy(path)
 
 
-def read_images(path: str | Path) -> SpectrogramSet:
+def read_images(path: str | Path, *, from_view: float | None = None) -> SpectrogramSet:
     """An own Spectrogram set, a Gravity Spy training set or a folder of its pictures.
+
+    Args:
+        path: A file or a folder.
+        from_view: Duration of the longest view (s): every other view is cut out of it, and
+            those of the set are not looked at. None takes the views that there are.
 
     Raises:
         InputError: it is none of them, or it is damaged.
+        ConfigError: a view that is not the longest.
     """
-    return join_parts(stream_images(path))
+    return join_parts(stream_images(path, from_view=from_view))
 
 
-def stream_images(path: str | Path, *, size: int = 256) -> Iterator[SpectrogramSet]:
+def stream_images(
+    path: str | Path, *, size: int = 256, from_view: float | None = None
+) -> Iterator[SpectrogramSet]:
     """The same as `read_images`, `size` events at a time, for sets beyond the memory.
 
     The `left_out` of each part counts what was left out of that part.
 
     Raises:
         InputError: it is no set of images, or it is damaged.
+        ConfigError: a view that is not the longest.
     """
+    check_view(from_view)
     path = Path(path)
     if path.is_dir():
-        return stream_pictures(path, size=size)
+        return stream_pictures(path, size=size, from_view=from_view)
     if _is_own(path):
-        return _stream_own(path, size)
-    return stream_gravity_spy(path, size=size)
+        return _stream_own(path, size, from_view)
+    return stream_gravity_spy(path, size=size, from_view=from_view)
 
 
 def count_images(path: str | Path) -> int:
@@ -90,13 +101,15 @@ def _rows_of_own(path: Path) -> int:
         return len(names) if isinstance(names, h5py.Dataset) else 0
 
 
-def _stream_own(path: Path, size: int) -> Iterator[SpectrogramSet]:
+def _stream_own(path: Path, size: int, from_view: float | None) -> Iterator[SpectrogramSet]:
     """Parts of an own set; one of none at all is a part, too, so that the rest is known."""
     total = 0
     for start in range(0, max(_rows_of_own(path), 1), size):
         part = SpectrogramSet.read(path, rows=slice(start, start + size))
         bad = part.usable & damaged(part.images)
         total += int(bad.sum())
+        if from_view is not None:
+            part = dataclasses.replace(part, images=zoom_energies(part.images, from_view))
         yield _without_damaged(part, bad, first=start == 0)
     if total:
         _LOG.warning("%s: %s %d", path, Status.BAD_PIXELS.value, total)

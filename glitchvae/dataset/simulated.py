@@ -3,7 +3,8 @@
 Glitches are injected into stretches of noise, several to a stretch and far enough apart
 that no image sees two of them. A stretch is one block of time: all of it goes to one
 split. Some stretches are sampled at a lower rate, so that a model meets images whose
-upper rows are missing.
+upper rows are missing. The noise of a stretch is simulated, or that of a real detector
+(`glitchvae.dataset.donors`); then each glitch stands in a copy of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -22,11 +23,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glitchvae.dataset.donors import Donor, choose_donor, cut_around, draw_centre, lend_noise
 from glitchvae.errors import InputError
 from glitchvae.progress import Progress
 from glitchvae.simulate import FAMILIES, Truth, draw_labels, inject
-from glitchvae.simulate.noise import Unsteadiness, asd
-from glitchvae.simulate.strain import START
+from glitchvae.simulate.noise import Unsteadiness, asd, measured_asd
+from glitchvae.simulate.strain import START, add_glitch
+from glitchvae.simulate.truth import truth_of
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.spectrogram.imaging import image_strain, tile_snr
 from glitchvae.status import Status
@@ -61,6 +64,7 @@ class SimulatedStretch:
         ifo: Detector.
         labels: Class of each glitch.
         split: Split of all of them.
+        donor: Real strain whose noise it has; None for simulated noise.
     """
 
     number: int
@@ -69,6 +73,7 @@ class SimulatedStretch:
     ifo: str
     labels: tuple[str, ...]
     split: str
+    donor: Donor | None = None
 
 
 def plan_stretches(
@@ -79,6 +84,9 @@ def plan_stretches(
     ifos: Sequence[str] = ("H1", "L1"),
     sample_rate: float = 8192.0,
     rates: Mapping[float, float] = RATES,
+    donors: Sequence[Donor] = (),
+    real_noise: float = 0.0,
+    splits: Mapping[str, float] = SPLITS,
 ) -> list[SimulatedStretch]:
     """Distribute `count` events over stretches.
 
@@ -90,10 +98,20 @@ def plan_stretches(
         sample_rate: Of the events that are not made at a lower rate (Hz).
         rates: Lower rates and their shares; a class that a rate cannot show is made at
             the full one.
+        donors: Real strain that lends its noise.
+        real_noise: Share of the stretches that have noise of theirs; in a split that no
+            donor belongs to, all noise is simulated.
+        splits: Shares of the stretches that go to train, validation and test.
 
     Raises:
-        InputError: no events, no detectors, no such balance.
+        InputError: no events, no detectors, no such balance, or real noise without a donor.
     """
+    if real_noise and not donors:
+        raise InputError(
+            "real noise needs strain that lends it",
+            expected="at least one donor",
+            found=f"a share of {real_noise:g} and none",
+        )
     if count < 1 or not ifos:
         raise InputError(
             "nothing to simulate",
@@ -108,17 +126,24 @@ def plan_stretches(
         for rate, labels in groups.items()
         for first in range(0, len(labels), PER_STRETCH)
     ]
-    splits = rng.choice(list(SPLITS), len(parts), p=list(SPLITS.values()))
+    split = rng.choice(list(splits), len(parts), p=list(splits.values()))
+    lenders = [
+        choose_donor(donors, name, rng) if real_noise and rng.random() < real_noise else None
+        for name in map(str, split)
+    ]
     return [
         SimulatedStretch(
             number=i,
             seed=child,
             sample_rate=rate,
-            ifo=ifos[i % len(ifos)],
+            ifo=ifos[i % len(ifos)] if donor is None else donor.strain.ifo,
             labels=labels,
-            split=str(splits[i]),
+            split=str(split[i]),
+            donor=donor,
         )
-        for i, ((rate, labels), child) in enumerate(zip(parts, root.spawn(len(parts)), strict=True))
+        for i, ((rate, labels), donor, child) in enumerate(
+            zip(parts, lenders, root.spawn(len(parts)), strict=True)
+        )
     ]
 
 
@@ -139,16 +164,19 @@ def image_stretch(
     stretch: SimulatedStretch, imaging: ImagingSettings, *, device: str = "cpu"
 ) -> tuple[SpectrogramSet, Truth]:
     """Simulate one stretch and image every glitch in it, in order of time."""
-    strain, truth = _simulate(stretch, imaging)
-    return _image(strain, truth, stretch.split, imaging, device), truth
+    blocks, truth = _simulate(stretch, imaging)
+    return _image(blocks, truth, stretch.split, imaging, device), truth
 
 
-def _simulate(stretch: SimulatedStretch, imaging: ImagingSettings) -> tuple[Strain, Truth]:
+def _simulate(stretch: SimulatedStretch, imaging: ImagingSettings) -> tuple[list[Strain], Truth]:
+    """The block of strain around each glitch, and what the glitches are."""
+    if stretch.donor is not None:
+        return _inject_into(stretch, stretch.donor, imaging)
     rng = np.random.default_rng(stretch.seed)
     count = len(stretch.labels)
     jitter = rng.uniform(-0.5, 0.5, count)
     times = imaging.block / 2 + 1.0 + SPACING * np.arange(count) + jitter
-    return inject(
+    strain, truth = inject(
         times,
         stretch.labels,
         duration=float(np.ceil(times[-1] + imaging.block / 2 + 1.0)),
@@ -160,14 +188,40 @@ def _simulate(stretch: SimulatedStretch, imaging: ImagingSettings) -> tuple[Stra
         unsteadiness=Unsteadiness(),
         simulation={"stretches": PER_STRETCH, "spacing": SPACING},
     )
+    starts = np.round(truth.gps - imaging.block / 2)
+    return [strain.crop(start, start + imaging.block) for start in starts], truth
+
+
+def _inject_into(
+    stretch: SimulatedStretch, donor: Donor, imaging: ImagingSettings
+) -> tuple[list[Strain], Truth]:
+    """Each glitch in its own copy of a donor's strain, at a time when that is quiet.
+
+    The events get times of their own, as those of other stretches do; the time of the noise
+    stands among the parameters.
+    """
+    rng = np.random.default_rng(stretch.seed)
+    noise = lend_noise(donor, stretch.sample_rate, rng)
+    curve = measured_asd(noise.values, noise.sample_rate)
+    blocks, rows = [], []
+    for place, label in enumerate(stretch.labels):
+        centre = draw_centre(donor, rng)
+        block = cut_around(noise, centre, imaging.block)
+        sample = round((centre - block.start) * block.sample_rate)
+        row = add_glitch(block.values, sample, label, block.sample_rate, curve, rng)
+        gps = START + APART * stretch.number + SPACING * place
+        row["parameters"] = {**row["parameters"], "noise_gps": round(centre, 4)}
+        rows.append({"gps": gps, **row})
+        blocks.append(replace(block, start=gps - sample / block.sample_rate))
+    simulation = {"stretches": PER_STRETCH, "spacing": SPACING, "curve": "measured"}
+    return blocks, truth_of(donor.strain.ifo, rows, simulation)
 
 
 def _image(
-    strain: Strain, truth: Truth, split: str, imaging: ImagingSettings, device: str
+    blocks: list[Strain], truth: Truth, split: str, imaging: ImagingSettings, device: str
 ) -> SpectrogramSet:
-    starts = np.round(truth.gps - imaging.block / 2)
-    blocks = [strain.crop(start, start + imaging.block) for start in starts]
     made = image_strain(blocks, truth.gps, imaging, device=device)
+    short = blocks[0].duration < imaging.block - 0.5 / blocks[0].sample_rate
     return SpectrogramSet(
         images=made.views.astype(np.float16),
         event_id=truth.event_id,
@@ -179,8 +233,9 @@ def _image(
         duration=truth.duration,
         bandwidth=truth.bandwidth,
         f_max=_repeated(made.f_max, len(truth)),
-        block_duration=_repeated(imaging.block, len(truth)),
+        block_duration=_repeated(blocks[0].duration, len(truth)),
         status=np.full(len(truth), Status.OK, object),
+        flags=np.full(len(truth), "short_block" if short else "", object),
         label=truth.label,
         split=np.full(len(truth), split, dtype=object),
         imaging=imaging.model_dump(mode="json"),
@@ -201,8 +256,8 @@ def simulate_dataset(
     """
     helpers = 0 if torch.device(device).type == "cpu" else os.cpu_count() or 1
     made = ahead(partial(_simulate, imaging=imaging), stretches, helpers)
-    for stretch, (strain, truth) in zip(stretches, made, strict=True):
-        yield _image(strain, truth, stretch.split, imaging, device), truth
+    for stretch, (blocks, truth) in zip(stretches, made, strict=True):
+        yield _image(blocks, truth, stretch.split, imaging, device), truth
 
 
 def truth_path(path: str | Path) -> Path:

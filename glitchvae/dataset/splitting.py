@@ -63,6 +63,49 @@ def split_by_time_blocks(
     return split_of_block[member]
 
 
+def fold_by_time_blocks(
+    gps: NDArray[np.float64], rng: np.random.Generator, *, folds: int = 5, block: float = DAY
+) -> NDArray[np.int64]:
+    """Number of the fold of each event: whole blocks of time together, folds of like size.
+
+    Blocks are dealt from the largest to the smallest, each to the fold with the fewest events,
+    after a shuffle that decides among blocks of one size. Events without a time are one block.
+
+    Args:
+        gps: (N,) times (s); NaN where not known.
+        rng: Decides which blocks go where.
+        folds: How many, at least two.
+        block: Length of a block (s).
+
+    Returns:
+        (N,) from 0 to folds - 1.
+
+    Raises:
+        ConfigError: fewer than two folds.
+        InputError: fewer blocks than folds.
+    """
+    if folds < 2:
+        raise ConfigError("too few folds", expected="at least 2", found=folds)
+    blocks, member, counts = np.unique(
+        np.floor(gps / block), return_inverse=True, return_counts=True
+    )
+    if len(blocks) < folds:
+        raise InputError(
+            "fewer blocks of time than folds",
+            where="column gps",
+            expected=f"at least {folds}",
+            found=len(blocks),
+            remedy="Ask for fewer folds, or for shorter blocks.",
+        )
+    shuffled = rng.permutation(len(blocks))
+    order = shuffled[np.argsort(-counts[shuffled], kind="stable")]
+    sizes, fold_of_block = np.zeros(folds, dtype=np.int64), np.empty(len(blocks), dtype=np.int64)
+    for each in order:
+        fold_of_block[each] = sizes.argmin()
+        sizes[fold_of_block[each]] += counts[each]
+    return fold_of_block[member]
+
+
 def split_at_random(
     count: int, rng: np.random.Generator, *, fractions: Fractions = (0.7, 0.15, 0.15)
 ) -> NDArray[Any]:

@@ -92,19 +92,38 @@ def inject(
     rows = []
     for time, label in zip(times, labels, strict=True):
         sample = round(time * sample_rate)
-        parameters = FAMILIES[label].draw(rng)
-        glitch = strain_of(FAMILIES[label], parameters, sample_rate, curve)
-        add_at(values, sample, glitch)
-        rows.append(
-            {
-                "gps": start + sample / sample_rate,
-                "label": label,
-                "parameters": parameters,
-                **_measures(glitch, sample_rate, curve),
-            }
-        )
+        row = add_glitch(values, sample, label, sample_rate, curve, rng)
+        rows.append({"gps": start + sample / sample_rate, **row})
     strain = Strain(values=values, start=start, sample_rate=sample_rate, ifo=ifo)
     return strain, truth_of(ifo, rows, {**simulation, "curve": curve.name})
+
+
+def add_glitch(
+    values: NDArray[np.float64],
+    sample: int,
+    label: str,
+    sample_rate: float,
+    curve: Asd,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Draw a glitch of a class and add it to strain (T,) in place, its time zero at `sample`.
+
+    Args:
+        values: Strain; what sticks out is cut.
+        sample: Index of the event.
+        label: Its class.
+        sample_rate: Hz.
+        curve: Density of the noise, in which the glitch has the SNR of its parameters.
+        rng: Draws the parameters.
+
+    Returns:
+        Label, parameters and measures of the glitch, as `truth_of` wants them beside a time.
+    """
+    parameters = FAMILIES[label].draw(rng)
+    glitch = strain_of(FAMILIES[label], parameters, sample_rate, curve)
+    add_at(values, sample, glitch)
+    measures = _measures(glitch, sample_rate, curve)
+    return {"label": label, "parameters": parameters, **measures}
 
 
 def _measures(glitch: Glitch, sample_rate: float, curve: Asd) -> dict[str, float]:

@@ -104,6 +104,29 @@ def reduce_picture(luminance: NDArray[np.floating]) -> NDArray[np.float32]:
     return (down @ luminance @ across.T).astype(np.float32)
 
 
+@lru_cache(maxsize=32)
+def zoom_weights(source: float, target: float, width: int) -> NDArray[np.float32]:
+    """What each column of a view takes from the columns of a longer one that shows its middle.
+
+    Gravity Spy draws all views of an event with one Q and one colour scale, so that the
+    shorter are the middle of the longer, sharper drawn.
+
+    Args:
+        source: Duration of the longer view (s).
+        target: Duration of the shorter view (s).
+        width: Columns of either.
+
+    Returns:
+        (width, width) weights of linear interpolation: ``target = source_view @ weights``.
+    """
+    span = CROP[1].stop - CROP[1].start
+    places = (np.arange(width) + 0.5) / width * span + CROP[1].start
+    times = ((places - _LEFT) / _WIDTH - 0.5) * target
+    there = ((times / source + 0.5) * _WIDTH + _LEFT - CROP[1].start) / span * width - 0.5
+    distance = np.abs(np.arange(width)[:, None] - there)
+    return np.maximum(0.0, 1.0 - distance).astype(np.float32)
+
+
 def row_frequencies() -> NDArray[np.float64]:
     """(F,) frequency at the centre of each row of an image in Hz, ascending."""
     centres = CROP[0].start + _centres(CROP[0].stop - CROP[0].start, IMAGE_SHAPE[0])

@@ -28,6 +28,7 @@ LEFT_OUT = "left out"
 """Split of events that are there and that no training is to see."""
 
 _CHUNK = 256
+_LENDERS = 16  # events whose noise a batch gets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,8 @@ class TrainingData:
         digest: SHA-256 of all of the above that enters the training.
         resident: Whether `counts` moves to the device; else it stays where it is, mapped
             from a file, and each batch is copied from there. The batches are the same.
+        weights: (N,) relative chance of each event to be drawn for a batch; None where every
+            event is seen once an epoch.
     """
 
     counts: Tensor
@@ -54,6 +57,7 @@ class TrainingData:
     description: str
     digest: str
     resident: bool = True
+    weights: NDArray[np.float64] | None = None
 
     @classmethod
     def from_images(
@@ -126,7 +130,30 @@ class TrainingData:
             imaging=tuple(imaging.values()),
             description=" + ".join(part.description for part in parts),
             digest=joint_digest([part.digest for part in parts]),
+            weights=_joint_weights(parts),
         )
+
+    def weighted(self, weights: NDArray[np.floating]) -> TrainingData:
+        """The same data, its events drawn with other chances.
+
+        Args:
+            weights: (N,) relative chance of each event to be drawn; they need not add up to one.
+
+        Raises:
+            InputError: another number of weights than of events, or one that is not above zero.
+        """
+        wanted = np.asarray(weights, dtype=np.float64)
+        if wanted.shape != (len(self),) or not (np.isfinite(wanted) & (wanted > 0)).all():
+            worst = wanted[~(wanted > 0)][:1]
+            raise InputError(
+                "events cannot be drawn with these weights",
+                where=self.description or None,
+                expected=f"{len(self)} numbers above zero",
+                found=f"{worst[0]:g}" if len(worst) else f"an array of shape {wanted.shape}",
+                remedy="Leave out events that are not to be drawn, or put them in another split.",
+            )
+        digest = joint_digest([self.digest, digest_of(wanted)])
+        return replace(self, weights=wanted, digest=digest)
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -195,8 +222,37 @@ class TrainingData:
     def training_batch(
         self, rows: Tensor, augmentation: Augmentation, rng: np.random.Generator
     ) -> Batch:
-        """Some events with small random changes."""
-        return augmented(self.batch(rows), augmentation, rng)
+        """Some events with small random changes.
+
+        Raises:
+            InputError: noise is to be lent by a class of which no training event has all rows.
+        """
+        noise = None
+        if augmentation.other_noise and augmentation.noise_class:
+            lenders = self._lenders(augmentation.noise_class)
+            drawn = lenders[rng.integers(0, len(lenders), _LENDERS)]
+            noise = self.batch(torch.from_numpy(drawn).to(self.computed.device)).x
+        return augmented(self.batch(rows), augmentation, rng, noise=noise)
+
+    def _lenders(self, name: str) -> NDArray[np.int64]:
+        if name not in self._whole_events:
+            raise InputError(
+                f"no event of class {name!r} lends its noise",
+                where=self.description or None,
+                expected="training events of that class with all rows",
+                found=", ".join(sorted(self._whole_events)) or "no labelled event with all rows",
+                remedy="Set noise_class of [augmentation] to a class of quiet events.",
+            )
+        return self._whole_events[name]
+
+    @cached_property
+    def _whole_events(self) -> dict[str, NDArray[np.int64]]:
+        """Training events with all rows, by class."""
+        whole = self.computed.all(dim=1).numpy(force=True)
+        rows = self.rows("train", "")
+        rows = rows[whole[rows]]
+        labels = self.labels[rows].astype(str)
+        return {name: rows[labels == name] for name in np.unique(labels).tolist() if name}
 
 
 def reduced_energies(images: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.floating]:
@@ -218,6 +274,15 @@ def count_energies(
     clipped = np.nan_to_num(energies, nan=0.0).clip(0.0, ENERGY_CEILING)
     computed = np.asarray(np.isfinite(energies).all(axis=(1, 3)))
     return np.rint(clipped / ENERGY_STEP).astype(np.uint8), computed
+
+
+def _joint_weights(parts: Sequence[TrainingData]) -> NDArray[np.float64] | None:
+    """Weights of several sets; an event of a set without weights has one."""
+    if all(part.weights is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.ones(len(part)) if part.weights is None else part.weights for part in parts]
+    )
 
 
 def digest_of(*arrays: NDArray) -> str:

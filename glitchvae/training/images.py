@@ -30,6 +30,11 @@ class TrainingImages(Protocol):
         ...
 
     @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """(N,) relative chance of each event to be drawn; None where all are as likely."""
+        ...
+
+    @property
     def imaging(self) -> tuple[dict[str, Any], ...]:
         """The settings that glitches were imaged with; none for pictures."""
         ...

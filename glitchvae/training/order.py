@@ -52,6 +52,39 @@ class DataOrder:
         return self._epoch[1][place * self.batch_size : (place + 1) * self.batch_size]
 
 
+class WeightedOrder:
+    """Events step by step, each step a draw of its own: some are drawn more often than others.
+
+    Args:
+        rows: The events there are.
+        weights: (rows,) relative chance of each to be the next; an event is in a batch once.
+        batch_size: Events of a step.
+        seed: Of the draws.
+        stream: Key of the random stream.
+        device: Where the indices are wanted.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        batch_size: int,
+        *,
+        seed: int,
+        stream: int,
+        device: torch.device,
+    ) -> None:
+        self.rows, self.chances = rows, weights / weights.sum()
+        self.batch_size = min(batch_size, len(rows))
+        self.seed, self.stream, self.device = seed, stream, device
+
+    def __call__(self, step: int) -> Tensor:
+        """Events of the step after `step` others (B,)."""
+        rng = np.random.default_rng((self.seed, self.stream, step))
+        drawn = rng.choice(self.rows, self.batch_size, replace=False, p=self.chances)
+        return torch.from_numpy(drawn).to(self.device)
+
+
 def draw_seed(*key: int) -> int:
     """A seed for torch from seeds, the key of a stream and a step."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -37,6 +37,7 @@ class PictureData:
         digest: SHA-256 of pixels, shape, labels and split.
         imaging: Nothing: pictures are not imaged from strain.
         resident: True: all pictures move to the device.
+        weights: None: all pictures are drawn as often.
     """
 
     pixels: Tensor
@@ -48,6 +49,7 @@ class PictureData:
     digest: str
     imaging: tuple[dict[str, Any], ...] = ()
     resident: bool = True
+    weights: None = None
 
     @classmethod
     def from_images(

@@ -50,6 +50,7 @@ def read_training_data(
     shape: tuple[int, int] = IMAGE_SHAPE,
     limit: int | None = None,
     folder: str | Path | None = None,
+    shares: Sequence[float | None] = (),
 ) -> TrainingData:
     """The usable events of sets of any layout, one set after the other.
 
@@ -60,11 +61,15 @@ def read_training_data(
         limit: Bytes that may be resident; more goes to a file that is mapped and that
             the system removes with the process. None: `resident_limit()`.
         folder: Where that file is made; the system's temporary folder unless given.
+        shares: Of the training events of a batch, how many come from each set, in their order
+            and relative to each other. Without, every event is seen once an epoch.
 
     Raises:
-        InputError: no set, a damaged one, or one without a usable event.
+        InputError: no set, a damaged one, or one without a usable event; shares that are not
+            above zero or not one for each set.
         StorageError: no room for the file.
     """
+    _check_shares(paths, shares)
     most = sum(count_images(path) for path in paths)
     size = (most, len(VIEWS), *shape)
     resident = math.prod(size) <= (resident_limit() if limit is None else limit)
@@ -75,7 +80,7 @@ def read_training_data(
         sets.append(_fill(path, counts[first:], computed[first:]))
         first += len(sets[-1][0])
     labels, splits, imaging, digests = zip(*sets, strict=True)
-    return TrainingData(
+    data = TrainingData(
         counts=torch.from_numpy(counts[:first]),
         computed=torch.from_numpy(computed[:first]),
         labels=np.concatenate(labels),
@@ -85,6 +90,38 @@ def read_training_data(
         digest=joint_digest(digests),
         resident=resident,
     )
+    given = [share for share in shares if share is not None]
+    return data.weighted(_weights_of(splits, given)) if given else data
+
+
+def _check_shares(paths: Sequence[str | Path], shares: Sequence[float | None]) -> None:
+    given = [share for share in shares if share is not None]
+    if not given:
+        return
+    if len(given) != len(paths):
+        raise InputError(
+            "a share for some sets and not for others",
+            expected=f"{len(paths)} shares, in the order of the sets, or none",
+            found=len(given),
+        )
+    for path, share in zip(paths, given, strict=True):
+        if not (math.isfinite(share) and share > 0):
+            raise InputError(
+                "no share of a batch",
+                where=path,
+                expected="a number above zero",
+                found=share,
+                remedy="Leave out a set that is not to be trained on.",
+            )
+
+
+def _weights_of(
+    splits: Sequence[NDArray[np.object_]], shares: Sequence[float]
+) -> NDArray[np.float64]:
+    """Weight of each event: the share of its set over the training events of that set."""
+    sizes = [max(int(np.isin(split.astype(str), ("train", "")).sum()), 1) for split in splits]
+    weights = [share / size for share, size in zip(shares, sizes, strict=True)]
+    return np.repeat(weights, [len(split) for split in splits])
 
 
 def _allocate(

@@ -19,7 +19,7 @@ from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import ALONE, Ranks
 from glitchvae.training.log import kl_columns
-from glitchvae.training.order import DataOrder, draw_seed
+from glitchvae.training.order import DataOrder, WeightedOrder, draw_seed
 from glitchvae.training.step import DiscriminatorStep, Step, StepResult, captured
 
 MOST_DIMENSIONS = 256
@@ -202,8 +202,8 @@ class Batches:
     ) -> None:
         self.data, self.config, self.device, self.ranks = data, config, device, ranks
         self.rows = rows
-        self._order = data_order(rows, config, order.ORDER, device)
-        self._other = data_order(rows, config, order.OTHER_ORDER, device)
+        self._order = data_order(data, rows, config, order.ORDER, device)
+        self._other = data_order(data, rows, config, order.OTHER_ORDER, device)
 
     def __call__(self, step: int) -> Batch:
         """The batch of the step after `step` others."""
@@ -260,10 +260,17 @@ class WeightTable:
 
 
 def data_order(
-    rows: np.ndarray, config: TrainingConfig, stream: int, device: torch.device
-) -> DataOrder:
+    data: TrainingImages,
+    rows: np.ndarray,
+    config: TrainingConfig,
+    stream: int,
+    device: torch.device,
+) -> DataOrder | WeightedOrder:
     """The order in which a run sees its events, or draws its second batches."""
-    return DataOrder(rows, config.batch_size, seed=config.seed, stream=stream, device=device)
+    options: Any = {"seed": config.seed, "stream": stream, "device": device}
+    if data.weights is None:
+        return DataOrder(rows, config.batch_size, **options)
+    return WeightedOrder(rows, data.weights[rows], config.batch_size, **options)
 
 
 def training_rows(data: TrainingImages) -> np.ndarray:

@@ -221,3 +221,14 @@ def test_real_events_convert_to_the_published_layout_and_back(real_data, tmp_pat
     first, again = read_images(source), read_images(tmp_path / "a.h5")
     assert list(again.event_id) == list(first.event_id)
     assert np.allclose(again.images, first.images, atol=0.02)
+
+
+def test_a_set_of_one_view_is_converted_to_all_four(tmp_path):
+    path = tmp_path / "single.h5"
+    with h5py.File(path, "w") as file:
+        file["Blip/train/event/4.0.png"] = np.full((1, *IMAGE_SHAPE), 0.4)
+    assert run("convert", path, "--from-view", 4, "-o", tmp_path / "all.h5").exit_code == 0
+    assert list(read_images(tmp_path / "all.h5").status) == ["ok"]
+    text = one_line(run("convert", path, "--from-view", 0.5, "-o", tmp_path / "none.h5"))
+    assert "expected 4 s, the longest view; found 0.5 s" in text
+    assert not (tmp_path / "none.h5").exists()

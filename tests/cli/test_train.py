@@ -137,6 +137,15 @@ def test_a_run_is_resumed_with_its_own_settings(files):
     assert load_checkpoint(files / "run").card.latent_size == 2
 
 
+def test_shares_of_sets_are_taken_and_checked(files):
+    both = [str(files / "set.h5"), "--share", "3", "--share", "1"]
+    result = run(files, *both, "-o", str(files / "run"))
+    assert result.exit_code == 0, result.output
+    refused = run(files, *both[:3], "-o", str(files / "other"))
+    assert refused.exit_code == 1
+    assert "2 shares, in the order of the sets, or none; found 1" in unboxed(refused.output)
+
+
 def test_an_earlier_run_is_kept(files):
     out = str(files / "run")
     assert run(files, "-o", out).exit_code == 0

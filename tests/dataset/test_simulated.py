@@ -1,9 +1,13 @@
 """Sets of simulated images: labels, splits and truth belong together, bytes repeat."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
+from igwn_segments import segment, segmentlist
 
+from glitchvae.dataset.donors import Donor
 from glitchvae.dataset.simulated import (
     PER_STRETCH,
     SPLITS,
@@ -14,7 +18,7 @@ from glitchvae.dataset.simulated import (
     write_dataset,
 )
 from glitchvae.errors import InputError
-from glitchvae.simulate import FAMILIES
+from glitchvae.simulate import FAMILIES, simulate_strain
 from glitchvae.spectrogram import IMAGING, SpectrogramSet
 
 LIGHT = IMAGING["light"]
@@ -126,3 +130,73 @@ def test_progress_counts_events(tmp_path):
     plan = [stretch("Blip"), stretch("Blip", "Tomte", seed=2)]
     write_dataset(tmp_path / "a.h5", simulate_dataset(plan, LIGHT), 3, progress=seen.append)
     assert seen == [1, 2]
+
+
+@pytest.fixture(scope="module")
+def donors():
+    """Two minutes of real-looking noise of two days, quiet but for the edges."""
+    found = []
+    for day in range(40):
+        start = 86400.0 * (14000 + day)
+        strain, _ = simulate_strain(30.0, "L1", day, sample_rate=1024.0, glitches=0, start=start)
+        centres = segmentlist([segment(start + 4, start + 26)])
+        found.append(Donor(name=f"L1-{day}.hdf5", strain=strain, centres=centres))
+    return found
+
+
+def test_glitches_stand_in_the_noise_of_a_donor(donors):
+    donor = donors[0]
+    plan = replace(stretch("Blip", "No_Glitch", "Scattered_Light"), donor=donor)
+    images, truth = image_stretch(plan, LIGHT)
+    assert list(images.label) == ["Blip", "No_Glitch", "Scattered_Light"]
+    assert set(images.ifo) == {"L1"}
+    assert len(set(images.event_id)) == 3
+    loud = truth.snr > 5
+    assert np.all(np.abs(np.log(images.snr[loud] / truth.snr[loud])) < 0.5)
+    assert np.nanmean(images.images[1].astype(float)) < 3
+    for row in range(3):
+        assert truth.parameters_of(row)["noise_gps"] in donor.centres[0]
+    again, _ = image_stretch(plan, LIGHT)
+    np.testing.assert_array_equal(images.images, again.images)
+
+
+def test_the_same_glitch_is_injected_again_and_again_into_clean_noise(donors):
+    """Glitches of one stretch stand in copies: a loud one leaves nothing for the next."""
+    plan = replace(stretch("Extremely_Loud", "No_Glitch", "No_Glitch"), donor=donors[0])
+    images, _ = image_stretch(plan, LIGHT)
+    assert np.nanmax(images.images[1:].astype(float)) < 25
+
+
+def test_a_block_that_a_donor_cannot_fill_is_marked_short(donors):
+    imaging = LIGHT.model_copy(update={"block": 64.0, "min_block": 16.0})
+    images, _ = image_stretch(replace(stretch("Tomte"), donor=donors[0]), imaging)
+    assert list(images.block_duration) == [28.0]
+    assert list(images.status) == ["short_block"]
+
+
+def test_stretches_take_noise_of_their_own_split_in_the_share_asked_for(donors):
+    plan = plan_stretches(1600, 3, donors=donors, real_noise=0.4)
+    lent = [part for part in plan if part.donor is not None]
+    assert len(lent) / len(plan) == pytest.approx(0.4, abs=0.1)
+    assert all(part.donor.split == part.split for part in lent)
+    assert {part.ifo for part in lent} == {"L1"}
+    assert len({part.donor.name for part in lent}) > 10
+
+
+def test_without_real_noise_a_plan_is_the_one_it_was(donors):
+    before, after = plan_stretches(80, 3), plan_stretches(80, 3, donors=donors)
+    for one, other in zip(before, after, strict=True):
+        assert (one.labels, one.split, one.ifo) == (other.labels, other.split, other.ifo)
+        assert one.seed.generate_state(2).tolist() == other.seed.generate_state(2).tolist()
+
+
+def test_splits_have_the_shares_asked_for():
+    plan = plan_stretches(4000, 3, splits={"train": 0.9, "validation": 0.1})
+    shares = {name: np.mean([part.split == name for part in plan]) for name in SPLITS}
+    assert shares["train"] == pytest.approx(0.9, abs=0.05)
+    assert shares["test"] == 0
+
+
+def test_real_noise_needs_a_donor():
+    with pytest.raises(InputError, match="at least one donor"):
+        plan_stretches(8, 1, real_noise=0.5)

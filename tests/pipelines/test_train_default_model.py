@@ -3,10 +3,15 @@
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 
+import pytest
+import tomli_w
+
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import read_toml
-from glitchvae.recipes import find_recipe, run_recipe
+from glitchvae.recipes import find_recipe, load_main, run_recipe
+from glitchvae.simulate import Truth, simulate_strain
 from glitchvae.spectrogram import imaging_settings
+from glitchvae.strain import write_gwosc
 from glitchvae.training import changed_config
 
 
@@ -35,6 +40,66 @@ def test_the_shipped_settings_are_valid():
     assert training.augmentation.positive_pairs
     for each in values["sets"]:
         imaging_settings(each["imaging"])
+
+
+def test_the_settings_for_hours_are_valid():
+    recipe = find_recipe("train_default_model")
+    values = read_toml(recipe.place / "simulated.toml")
+    sets = load_main(recipe).__globals__["SetSettings"]
+    wanted = [sets.model_validate(each) for each in values["sets"]]
+    assert sum(each.share for each in wanted) == pytest.approx(1)
+    assert len({(each.imaging, each.seed) for each in wanted}) == len(wanted)
+    for each in wanted:
+        assert 1 - sum(each.rates.values()) > 0.3
+        assert sum(each.splits.values()) == pytest.approx(1)
+        imaging_settings(each.imaging)
+    training = changed_config(values["training"], {})
+    assert training.augmentation.zoomed_views >= 0.3
+    assert training.augmentation.most_hidden == 3
+
+
+def test_real_noise_goes_into_the_sets_and_labelled_files_lend_none(tmp_path, capsys):
+    for name in ("lent", "labelled"):
+        strain, _ = simulate_strain(48.0, "L1", 3, sample_rate=1024.0, glitches=0)
+        write_gwosc(tmp_path / f"{name}.hdf5", strain)
+    (tmp_path / "labels.csv").write_text("file,gps\nlabelled.hdf5,1\n")
+    recipe = find_recipe("train_default_model")
+    config = tmp_path / "noise.toml"
+    tomli_w.dump(
+        {
+            "noise": {
+                "files": [str(tmp_path / "*.hdf5")],
+                "labels": [str(tmp_path / "labels.csv")],
+            },
+            "sets": [
+                {
+                    "imaging": "light",
+                    "count": 16,
+                    "seed": seed,
+                    "real_noise": 1.0,
+                    "share": share,
+                    "rates": {"1024": 0.99},
+                }
+                for seed, share in ((1, 0.75), (2, 0.25))
+            ],
+            "training": {
+                "steps": 3,
+                "batch_size": 4,
+                "objective": {"name": "labelled"},
+                "model": {"image_shape": [70, 85], "widths": [4, 8], "hidden": 8},
+                "augmentation": {"positive_pairs": True, "zoomed_views": 0.5},
+            },
+        },
+        config.open("wb"),
+    )
+    run_recipe(recipe, tmp_path / "run", config=config)
+    assert "1 donors with" in capsys.readouterr().err
+    truth = Truth.read(tmp_path / "run" / "sets" / "light-1_truth.h5")
+    lent = ["noise_gps" in truth.parameters_of(row) for row in range(len(truth))]
+    assert any(lent)
+    card = load_checkpoint(tmp_path / "run" / "model").card
+    assert card.data.description == "light-1.h5 + light-2.h5"
+    assert card.objective["name"] == "labelled"
 
 
 def test_a_class_can_be_kept_from_the_model(tmp_path):

@@ -16,6 +16,7 @@ from glitchvae.training.augmentation import (
     dim,
     replace_noise,
     shift_time,
+    zoom,
 )
 
 STILL = Augmentation(time_shift=0, band_limit=0, gain=(1, 1))
@@ -108,6 +109,75 @@ def test_one_view_of_some_events_is_missing(batch):
     assert torch.equal(seen.x[:, -1], batch.x[:, -1])
 
 
+def missing_views(x):
+    return (x[:, :-1].flatten(2) == 0).all(dim=2)
+
+
+def test_any_set_of_views_is_missing_and_one_stays(energies):
+    x, valid = prepare(energies.repeat(50, 1, 1, 1))
+    seen = changed(Batch(x, x[:, :-1], valid), hidden_view=0.5, most_hidden=3)
+    missing = missing_views(seen.x)
+    assert missing.any(dim=1).float().mean() == pytest.approx(0.5, abs=0.05)
+    sets = {tuple(row) for row in missing[missing.any(dim=1)].int().tolist()}
+    assert len(sets) == 2**4 - 2
+    alone = (missing.sum(dim=1) == 3).float().mean()
+    assert alone == pytest.approx(0.5 * 4 / 14, abs=0.04)
+    assert torch.equal(seen.x[:, -1], x[:, -1])
+
+
+def test_no_more_views_are_missing_than_asked_for(energies):
+    x, valid = prepare(energies.repeat(20, 1, 1, 1))
+    most = [
+        int(
+            missing_views(changed(Batch(x, x[:, :-1], valid), hidden_view=1, most_hidden=n).x)
+            .sum(dim=1)
+            .max()
+        )
+        for n in (1, 2, 3, 9)
+    ]
+    assert most == [1, 2, 3, 3]
+
+
+def event_at(seconds, width=170):
+    """An event of 40 ms at a time, in all views, as `prepare` would make it."""
+    x = torch.ones(1, len(VIEWS) + 1, 2, width)
+    for view, span in enumerate(VIEWS):
+        times = ((torch.arange(width) + 0.5) / width - 0.5) * span
+        x[0, view] = torch.exp(-0.5 * ((times - seconds) / 0.04) ** 2)
+    return x
+
+
+@pytest.mark.parametrize("source", [1, 2, 3])
+def test_zoomed_views_show_an_event_in_its_place(source):
+    x = event_at(0.05)
+    zoomed = zoom(x, np.array([source]))
+    assert torch.equal(zoomed[:, source:], x[:, source:])
+    assert (zoomed[:, :source] - x[:, :source]).abs().max() < 0.15
+    assert not torch.equal(zoomed[:, :source], x[:, :source])
+
+
+def test_views_are_zoomed_of_the_share_asked_for_and_the_target_stays(rng):
+    x = torch.from_numpy(rng.random((400, 5, 4, 24)).astype(np.float32))
+    batch = Batch(x, x[:, :-1], torch.ones(400, 1, 4, 1, dtype=torch.bool))
+    seen = changed(batch, zoomed_views=0.3)
+    assert torch.equal(seen.target, batch.target)
+    zoomed = (seen.x != x).flatten(2).any(dim=2)
+    assert zoomed[:, 0].float().mean() == pytest.approx(0.3, abs=0.07)
+    assert zoomed[:, 1].float().mean() == pytest.approx(0.2, abs=0.07)
+    assert zoomed[:, 2].float().mean() == pytest.approx(0.1, abs=0.06)
+    assert not zoomed[:, 3:].any()
+
+
+def test_new_changes_that_are_off_draw_nothing(batch):
+    """The stream of random numbers is that of a run without them."""
+    plain = {"time_shift": 0.05, "hidden_view": 0.5, "band_limit": 0.5}
+    first, second = np.random.default_rng(0), np.random.default_rng(0)
+    settings = STILL.model_copy(update=plain)
+    change(batch.x, settings, first)
+    change(batch.x, settings.model_copy(update={"most_hidden": 3}), second)
+    assert first.random() == second.random()
+
+
 def test_noise_is_that_of_a_quiet_event_and_the_glitch_stays(rng):
     energies = torch.from_numpy(rng.uniform(0, 2.9, (16, 4, 20, 24)).astype(np.float32))
     energies[1:, :, 6] = 20.0
@@ -122,6 +192,17 @@ def test_noise_is_that_of_a_quiet_event_and_the_glitch_stays(rng):
     lent = [torch.equal(other, x[event, :-1, 7:].sort(dim=-1).values) for event in range(16)]
     assert sum(lent) == 1
     assert not lent[4]
+
+
+def test_noise_can_be_lent_by_events_from_elsewhere(rng):
+    x, _ = prepare(torch.from_numpy(rng.uniform(0, 2.9, (6, 4, 20, 24)).astype(np.float32)))
+    x[2, :, 15:] = 0
+    noise = torch.full((3, 5, 20, 24), 0.2)
+    seen = replace_noise(x, torch.arange(6) != 4, np.random.default_rng(1), noise=noise)
+    assert torch.equal(seen[4], x[4])
+    assert (seen[0, :-1] == 0.2).all()
+    assert (seen[2, :-1, 15:] == 0).all()
+    assert (seen[2, :-1, :15] == 0.2).all()
 
 
 def test_twins_are_the_same_events_changed_in_two_ways(batch):

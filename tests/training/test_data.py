@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from glitchvae.errors import InputError
+from glitchvae.shapes import ENERGY_CEILING
 from glitchvae.training import Augmentation, TrainingData
 
 
@@ -105,3 +106,27 @@ def test_real_images_fit_into_bytes(real_data):
     found = data.images(slice(None)).numpy()
     np.testing.assert_allclose(found, spectrograms.images.astype(np.float32), atol=0.06)
     assert set(data.labels) == set(spectrograms.label)
+
+
+def test_noise_is_lent_by_whole_training_events_of_a_class(rng):
+    """Each event has one energy: what a picture of it holds says where its noise is from."""
+    levels = np.linspace(0.1, 2.5, 12)
+    images = np.tile(levels[:, None, None, None], (1, 4, 20, 24))
+    images[5, :, 15:] = np.nan
+    labels = np.array(["No_Glitch"] * 6 + ["Blip"] * 6, dtype=object)
+    split = np.array(["train"] * 4 + ["test", "train"] + ["train"] * 6, dtype=object)
+    data = TrainingData.from_images(images, labels=labels, split=split)
+    settings = Augmentation(
+        time_shift=0, band_limit=0, gain=(1, 1), other_noise=1, noise_class="No_Glitch"
+    )
+    batch = data.training_batch(torch.arange(6, 12), settings, np.random.default_rng(0))
+    seen = batch.x[:, :-1].square().mean(dim=(1, 2, 3)).numpy() * ENERGY_CEILING
+    lenders = np.abs(seen[:, None] - levels).argmin(axis=1)
+    assert set(lenders) <= {0, 1, 2, 3}
+    assert len(set(lenders)) > 1
+
+
+def test_a_class_that_lends_no_noise_is_named(data):
+    settings = Augmentation(other_noise=0.5, noise_class="No_Glitch")
+    with pytest.raises(InputError, match=r"'No_Glitch' lends its noise.*found Blip, Line"):
+        data.training_batch(torch.arange(4), settings, np.random.default_rng(0))

@@ -4,14 +4,21 @@ import numpy as np
 import pytest
 import torch
 
+from glitchvae.checkpoint import load_checkpoint
 from glitchvae.dataset import read_images, write_gravity_spy
 from glitchvae.errors import InputError, StorageError
 from glitchvae.models import GlitchVAESettings, prepare, reduce, restore
 from glitchvae.objectives import Annealed
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.training import TrainingConfig, TrainingData, read_training_data, resident_limit
-from glitchvae.training.trainer import Trainer
+from glitchvae.training import (
+    TrainingConfig,
+    TrainingData,
+    read_training_data,
+    resident_limit,
+    train,
+)
+from glitchvae.training.trainer import Trainer, data_order, training_rows
 
 
 def some_set(rng, prefix, count=10, **changes):
@@ -112,3 +119,77 @@ def test_a_disk_that_is_too_small_is_said_before(paths, tmp_path, monkeypatch):
 
 def test_half_of_the_memory_may_be_taken():
     assert 1e8 < resident_limit() < 1e15
+
+
+def drawn_from_first(data, steps=700):
+    config = TrainingConfig(batch_size=1)
+    order = data_order(data, training_rows(data), config, 0, torch.device("cpu"))
+    return np.mean([row < 9 for step in range(steps) for row in order(step).tolist()])
+
+
+def test_sets_have_their_shares_of_a_batch(paths):
+    data = read_training_data(paths, shape=(20, 24), shares=[3, 1])
+    assert drawn_from_first(data) == pytest.approx(0.75, abs=0.05)
+    assert drawn_from_first(read_training_data(paths, shape=(20, 24))) == pytest.approx(0.5)
+
+
+def test_shares_are_part_of_the_digest_and_of_nothing_else(paths):
+    plain = read_training_data(paths, shape=(20, 24))
+    none = read_training_data(paths, shape=(20, 24), shares=[None, None])
+    weighted = [read_training_data(paths, shape=(20, 24), shares=s) for s in ([3, 1], [1, 3])]
+    assert plain.digest == none.digest
+    assert none.weights is None
+    assert len({plain.digest, *(data.digest for data in weighted)}) == 3
+    assert all(torch.equal(data.counts, plain.counts) for data in weighted)
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ([1.0], "2 shares, in the order of the sets, or none; found 1"),
+        ([1.0, None], "found 1"),
+        ([1.0, 0.0], r"b\.h5: no share of a batch; expected a number above zero; found 0"),
+        ([-1.0, 1.0], r"a\.h5.*found -1"),
+        ([np.nan, 1.0], r"a\.h5.*found nan"),
+    ],
+)
+def test_bad_shares_name_their_set(paths, shares, message):
+    with pytest.raises(InputError, match=message):
+        read_training_data(paths, shares=shares)
+
+
+def test_events_have_weights_of_their_own(paths):
+    data = read_training_data(paths[:1], shape=(20, 24))
+    weights = np.full(len(data), 1e-9)
+    weights[3] = 1.0
+    config = TrainingConfig(batch_size=1)
+    heavy = data.weighted(weights)
+    order = data_order(heavy, training_rows(heavy), config, 0, torch.device("cpu"))
+    assert {int(order(step)[0]) for step in range(30)} == {3}
+
+
+@pytest.mark.parametrize("weights", [np.ones(2), np.zeros(9), np.full(9, -1.0), np.full(9, np.nan)])
+def test_weights_that_are_none_are_refused(paths, weights):
+    data = read_training_data(paths[:1], shape=(20, 24))
+    with pytest.raises(InputError, match="9 numbers above zero"):
+        data.weighted(weights)
+
+
+def test_joined_sets_keep_their_weights(paths):
+    first, second = (read_training_data([path], shape=(20, 24)) for path in paths)
+    joined = TrainingData.join([first.weighted(np.full(len(first), 2.0)), second])
+    assert joined.weights is not None
+    assert joined.weights.tolist() == [2.0] * len(first) + [1.0] * len(second)
+    assert TrainingData.join([first, second]).weights is None
+
+
+def test_a_run_with_shares_resumes_to_the_same_weights(paths, tmp_path, stop_after):
+    data = read_training_data(paths, shape=(20, 24), shares=[3, 1])
+    model = GlitchVAESettings(image_shape=(20, 24), widths=(4, 8), hidden=16, latent_size=3)
+    config = TrainingConfig(steps=12, batch_size=4, save_every=4, model=model)
+    train(data, config, tmp_path / "whole")
+    with pytest.raises(stop_after.killed):
+        train(data, config, tmp_path / "parts", progress=stop_after(6, None))
+    train(data, config, tmp_path / "parts", resume=True)
+    digests = [load_checkpoint(tmp_path / name).card.weights_digest for name in ("whole", "parts")]
+    assert digests[0] == digests[1]

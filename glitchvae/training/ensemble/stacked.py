@@ -20,7 +20,7 @@ from glitchvae.training import order
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.ensemble.matrix import with_matrix_products
 from glitchvae.training.images import TrainingImages
-from glitchvae.training.order import DataOrder, draw_seed
+from glitchvae.training.order import DataOrder, WeightedOrder, draw_seed
 from glitchvae.training.step import DiscriminatorStep, Step, StepResult, captured
 from glitchvae.training.trainer import (
     Pending,
@@ -98,7 +98,7 @@ class StackedEnsemble:
         rows = training_rows(data)
         self._population = len(rows)
         self._orders = [
-            [data_order(rows, config, stream, device) for config in configs]
+            [data_order(data, rows, config, stream, device) for config in configs]
             for stream in (order.ORDER, order.OTHER_ORDER)
         ]
         self._seeds = [config.seed for config in configs]
@@ -174,7 +174,7 @@ class StackedEnsemble:
             images["other"] = self._draw(self._orders[1], order.OTHER_AUGMENTATION).x
         return {name: value.unflatten(0, (len(self.configs), -1)) for name, value in images.items()}
 
-    def _draw(self, orders: list[DataOrder], stream: int) -> Batch:
+    def _draw(self, orders: list[DataOrder | WeightedOrder], stream: int) -> Batch:
         rows = torch.cat([one(self.step) for one in orders])
         rng = np.random.default_rng((*self._seeds, stream, self.step))
         return self.data.training_batch(rows, self.config.augmentation, rng)
