@@ -100,7 +100,7 @@ def live_time(source: StrainSource) -> segmentlist:
 
 def classes(rows: Embeddings, live: segmentlist) -> dict[str, str]:
     """The class of each event in live time, or its status in brackets where it has no code."""
-    columns = zip(rows.event_id, rows.gps, rows.class_name, rows.status, strict=True)
+    columns = zip(rows.event_id, rows.gps, rows.class_or_label, rows.status, strict=True)
     return {
         event: name if Status(status).usable else f"({status})"
         for event, gps, name, status in columns

@@ -136,7 +136,7 @@ def _heads(connection: duckdb.DuckDBPyConnection, root: Path) -> dict[str, Found
         name = json.loads(text)["name"]
         heads[model] = find_head(root, model, name)
         if heads[model] is None:
-            _LOG.info(
+            _LOG.warning(
                 "%s: the head of model %s (%s) is not here: its events keep the class they were"
                 " given when they were embedded; `glitchvae embed` with --model brings it",
                 root,

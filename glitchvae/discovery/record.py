@@ -171,14 +171,21 @@ class Discovery:
         """What readers have to know of the numbers, a clause each."""
         unknown = sorted({str(ifo) for ifo in self.embeddings.ifo} - set(self.live))
         if not unknown:
-            return RELATIVE, self._counted
+            return RELATIVE, *self._counted
         whose = f" for {', '.join(name or 'no detector' for name in unknown)}" if self.live else ""
         told = f"live time unknown{whose} (--live names the segments that were searched)"
-        return RELATIVE, told, self._counted
+        return RELATIVE, told, *self._counted
 
     @property
-    def _counted(self) -> str:
-        """What is counted."""
+    def _counted(self) -> tuple[str, ...]:
+        """What is counted, and under which name."""
+        labels = self.embeddings.label
+        labelled = 0 if labels is None else int((labels != "").sum())
+        by_label = (f"{labelled:,} labelled events count for their label, not their class",)
+        return self._episodes, *by_label * bool(labelled)
+
+    @property
+    def _episodes(self) -> str:
         if not np.isfinite(self.embeddings.gps).any():
             return "no times are known, and each event counts by itself"
         snr = self.embeddings.snr[np.isfinite(self.embeddings.snr)]

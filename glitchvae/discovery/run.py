@@ -96,7 +96,9 @@ def discover(
             live,
             pictures,
         ),
-        known=_known_classes(embeddings, archive, rows, cluster, known.names, found, live, episode),
+        known=_known_classes(
+            embeddings, archive, rows, cluster, known.names, labels, found, live, episode
+        ),
         audit=audit_labels(archive.codes, labels, rows, settings.neighbours, rng),
         excluded=left_out(embeddings, rows),
         settings=settings,
@@ -210,12 +212,16 @@ def _known_classes(
     rows: NDArray[np.int64],
     cluster: NDArray[np.int64],
     names: tuple[str, ...],
+    labels: NDArray[np.object_],
     found: SearchResult,
     live: Live,
     episode: NDArray[np.int64],
 ) -> tuple[KnownClass, ...]:
+    """The events that known classes explain; a person's label goes before what codes say."""
     inside = found.excess.claims(archive)[:, len(found.excess.components) :]
     best = np.where(cluster < 0, inside.argmax(axis=1), -1)
+    for k, name in enumerate(names):
+        best[(cluster < 0) & (labels == name)] = k
     classes = []
     for k in np.unique(best[best >= 0]):
         own = np.flatnonzero(best == k)

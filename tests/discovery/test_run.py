@@ -47,6 +47,19 @@ def test_the_result_fits_together(found, with_new):
     assert np.median(novelty) < 0.01 < np.median(found.embeddings.novelty_p)
 
 
+def test_an_event_counts_for_its_label(with_new, prototypes, found):
+    tomte = next(group for group in found.known if group.name == "Tomte")
+    row = tomte.members[0]
+    labels = np.full(len(with_new), "", object)
+    labels[row] = "Whistle"
+    again = discover(dataclasses.replace(with_new, label=labels), prototypes, QUICK, live=LIVE)
+    groups = {group.name: group.members for group in again.known}
+    assert row in groups["Whistle"]
+    assert row not in groups["Tomte"]
+    assert len(groups["Tomte"]) > 10
+    assert "1 labelled events count for their label" in again.remarks[-1]
+
+
 def test_rates_are_those_of_the_live_time(found):
     candidate = found.candidates[0]
     assert [rate.ifo for rate in candidate.rates] == ["H1", "L1"]
