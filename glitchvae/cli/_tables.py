@@ -33,7 +33,8 @@ class Table:
     """
 
     def __init__(self, *columns: str, title: str = "", header: bool = True) -> None:
-        names, formats = zip(*(name.partition("|")[::2] for name in columns), strict=True)
+        parts = [re.fullmatch(r"(.*?)(?:\|([^| ]+))?", name, re.DOTALL) for name in columns]
+        names, formats = zip(*(part.groups("") for part in parts if part), strict=True)
         self.columns: tuple[str, ...] = names
         self.title = title
         self.header = header

@@ -226,7 +226,9 @@ def _print(rows: list[tuple[str, tuple[float, float], Trial]]) -> None:
     for test, band, trial in rows:
         population = 0 if test in ("one", "pair") else trial.members
         groups.setdefault((test, band, population), []).append(trial)
-    shares = Table("test", "SNR", "events", "detected", "of", "share|.2f", "low|.2f", "high|.2f")
+    shares = Table(
+        "test", "SNR", "events", "detected", "of", "share|.2f", "90 % from|.2f", "to|.2f"
+    )
     for (test, band, population), trials in groups.items():
         found = efficiency_of(band, population, trials)
         low, high = found.interval

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from glitchvae.cli._manners import note, tell_problem
+from glitchvae.cli._manners import exit_status, note, tell_problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,10 +111,13 @@ def convert(
 )
 @OUTPUT
 @TAXONOMY
-def merge(sources: tuple[Path, ...], output: Path, taxonomy: str | None) -> None:
+@click.pass_context
+def merge(
+    ctx: click.Context, sources: tuple[Path, ...], output: Path, taxonomy: str | None
+) -> None:
     """Join several sets of the same imaging settings; an identifier occurs once.
 
-    A file that cannot be read is named, counted and left out. Sets of different imaging
+    A file that cannot be read is named, counted and left out; the exit status is then 1. Sets of different imaging
     settings are refused: `glitchvae train` takes them side by side instead.
     """
     from glitchvae.dataset import merge_sets
@@ -134,6 +137,7 @@ def merge(sources: tuple[Path, ...], output: Path, taxonomy: str | None) -> None
     merged.write(output)
     click.echo(f"{output}: {len(merged)} events of {len(sets)} sets")
     _report(merged.left_out)
+    ctx.exit(exit_status(unreadable, len(sets)))
 
 
 @command.command()

@@ -76,7 +76,7 @@ def test_verify_damaged(archive):
 @pytest.mark.parametrize("command", [["info"], ["verify"], ["export", "x.csv"]])
 def test_no_archive(tmp_path, command):
     result = CliRunner().invoke(main, ["archive", *command, "--archive", str(tmp_path / "absent")])
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "not an archive" in result.output
 
 
@@ -100,12 +100,12 @@ def test_label_by_a_class_of_ones_own(archive, tmp_path):
     )
     own, members = tmp_path / "glitch-catalog", rows.take(np.arange(3))
     review.write_draft(own / "candidates", draft_card("Pearls", members, evidence), members)
-    assert run("label", "event1", "Pearls", archive=archive).exit_code == 1  # not decided yet
+    assert run("label", "event1", "Pearls", archive=archive).exit_code == 3  # not decided yet
     review.accept(own, "Pearls", review.decide("accepted", "A. Name"))
     assert run("label", "event1", "pearls", archive=archive).stdout == "event1: Pearls\n"
     review.retire(own, "Pearls", review.decide("retired", "A. Name"))
     result = run("label", "event2", "Pearls", archive=archive)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "Pearls is retired" in result.stderr
     assert list(archive.embeddings().label[:3]) == ["", "Pearls", ""]
 
@@ -119,6 +119,6 @@ def test_label_by_a_class_of_ones_own(archive, tmp_path):
 )
 def test_label_what_is_not_there(archive, arguments, message):
     result = run("label", *arguments, archive=archive)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert message in result.stderr
     assert not (archive.path / "labels.csv").exists()

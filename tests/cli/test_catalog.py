@@ -30,7 +30,7 @@ def test_show_tells_what_is_known(name):
 
 def test_show_of_an_unknown_class_is_one_line():
     result = run("show", "Tomtee")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "did you mean" in result.output
     assert "Traceback" not in result.output
 
@@ -40,5 +40,5 @@ def test_validate(tmp_path):
     folder = shutil.copytree(shipped("catalog"), tmp_path / "catalog")
     (folder / "classes" / "blip.toml").write_text("key = 1", encoding="utf-8")
     result = run("validate", "--folder", folder)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "blip.toml" in result.output

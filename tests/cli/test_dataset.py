@@ -42,7 +42,7 @@ def own(tmp_path):
     return path
 
 
-def one_line(result, exit_code=1):
+def one_line(result, exit_code=3):
     assert result.exit_code == exit_code, result.output
     assert "Traceback" not in result.output
     return " ".join(result.output.split())
@@ -105,8 +105,8 @@ def test_merging_leaves_out_what_is_repeated_or_unreadable_and_goes_on(own, tmp_
     broken.write_bytes(own.read_bytes()[:4000])
     some_set(2, event_id=["event0", "new"]).write(tmp_path / "more.h5")
     result = run("merge", own, broken, tmp_path / "more.h5", "-o", tmp_path / "all.h5")
-    assert result.exit_code == 0, result.output
-    assert f"Left out: {broken}" in result.output
+    assert result.exit_code == 1, result.output
+    assert f"left out: {broken}" in result.output
     assert "truncated" in result.output
     assert "duplicate_id 1, unreadable_set 1" in result.output
     merged = SpectrogramSet.read(tmp_path / "all.h5")

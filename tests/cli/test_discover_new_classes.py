@@ -205,7 +205,7 @@ def test_nothing_is_replaced_unasked(home, model, events):
     (home / "out").mkdir()
     (home / "out" / "thesis.tex").touch()
     result = discover("codes.h5", "-o", "out", model=model)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "no complete run" in result.output
 
 
@@ -237,7 +237,7 @@ def test_codes_with_nan_are_counted_and_left_out(home, model, events):
 def test_what_cannot_be_used_is_one_line(home, model, events, change, said):
     change(events).write("codes.h5")
     result = discover("codes.h5", "-o", "out", model=model)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert said in result.output
     assert "Traceback" not in result.output
     assert not (home / "out").exists()
@@ -246,7 +246,7 @@ def test_what_cannot_be_used_is_one_line(home, model, events, change, said):
 def test_a_model_that_is_gone_is_named(home, events):
     events.write("codes.h5")
     result = run("discover-new-classes", "codes.h5")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "the model of these codes, tiny (" in result.output
     assert "--model" in result.output
 
@@ -256,14 +256,14 @@ def test_models_are_not_mixed(home, model, events):
     other = dataclasses.replace(events, model={"name": "other", "digest": "b" * 64})
     other.write("two.h5")
     result = discover("one.h5", "two.h5", model=model)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "tiny (" in result.output
     assert "other (bbbbbbbbbbbb)" in result.output
     archive = create_archive("glitch-archive")
     archive.append(events)
     archive.append(other)
     result = run("discover-new-classes")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "several models" in result.output
 
 
@@ -271,7 +271,7 @@ def test_no_archive_and_an_empty_one(home, model):
     assert "not an archive" in discover(model=model).output
     create_archive("glitch-archive")
     result = discover(model=model)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "holds no glitch yet" in result.output
 
 
@@ -299,5 +299,5 @@ def test_real_scattered_light_is_not_advised_as_a_new_class(home, real_data):
 def test_a_bad_option_is_located(home, events):
     events.write("codes.h5")
     result = run("discover-new-classes", "codes.h5", "--method", "magic")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "method" in result.output

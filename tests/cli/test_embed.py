@@ -83,7 +83,7 @@ def test_times_of_the_user(embed, simulated_files, tmp_path):
 def test_a_time_outside_the_data_is_named_and_leaves_no_row(embed, simulated_files, tmp_path):
     start = start_of(simulated_files[0])
     alone = embed(simulated_files[0], "--gps", 5)
-    assert alone.exit_code == 1
+    assert alone.exit_code == 3
     assert "GPS 5.0: no strain at this time" in alone.stderr
     assert f"the nearest strain is of H1, GPS {start} to {start + 48}" in alone.stderr
     assert not (tmp_path / "archive").exists()
@@ -312,7 +312,7 @@ def test_a_file_that_vanishes(embed, three_files, tmp_path, monkeypatch, gone, w
 )
 def test_bad_options_are_one_sentence(embed, simulated_files, arguments, message):
     result = embed(*[a.format(strain=simulated_files[0]) for a in arguments])
-    assert result.exit_code in (1, 2)
+    assert result.exit_code in (2, 3)
     assert message in result.output
     assert "Traceback" not in result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -321,7 +321,7 @@ def test_bad_options_are_one_sentence(embed, simulated_files, arguments, message
 def test_triggers_of_another_detector(embed, simulated_files, tmp_path):
     (tmp_path / "triggers.csv").write_text("time,ifo\n1000.0,V1\n")
     result = embed(simulated_files[0], "--triggers", tmp_path / "triggers.csv")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "expected H1" in result.output
     assert "found V1" in result.output
 
@@ -329,7 +329,7 @@ def test_triggers_of_another_detector(embed, simulated_files, tmp_path):
 def test_empty_trigger_file(embed, simulated_files, tmp_path):
     (tmp_path / "triggers.csv").write_text("")
     result = embed(simulated_files[0], "--triggers", tmp_path / "triggers.csv")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "triggers.csv" in result.output
 
 
@@ -342,7 +342,7 @@ def test_full_disk(embed, simulated_files, tmp_path, monkeypatch):
 
     monkeypatch.setattr("glitchvae.store._flush", full)
     result = embed(simulated_files[0], "--gps", start + 30)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "No space left on device" in result.output
     monkeypatch.undo()
     assert len(Archive(tmp_path / "archive").embeddings()) == 1
@@ -476,7 +476,7 @@ def test_a_site_that_asks_for_a_token(embed, serve, direct, monkeypatch):
         result = embed(
             *("--frametype", "H1_TEST", "--ifo", "H1", "--start", 1000000000, "--end", 1000000008)
         )
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "the server asks for a token" in result.stderr
     assert "htgettoken" in result.stderr
 

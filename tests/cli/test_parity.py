@@ -38,10 +38,10 @@ def test_a_missed_bar_is_exit_status_1(strain, monkeypatch):
 @pytest.mark.data
 def test_problems_are_one_line(strain):
     unknown = run(strain, "--gps", "1126259462.4", "--imaging", "lite")
-    assert unknown.exit_code == 1
+    assert unknown.exit_code == 3
     assert "did you mean 'light'" in unknown.output
     outside = run(strain, "--gps", "5")
-    assert outside.exit_code == 1
+    assert outside.exit_code == 3
     assert "outside_data" in outside.output
 
 

@@ -70,7 +70,7 @@ def test_codes_are_probed_without_images(images, tmp_path, tiny_model):
     assert "codes, linear probe" in result.stdout
     assert "pixels" not in result.stdout
     network = run(tmp_path, tmp_path / "codes.parquet", "--block", 3600, "--cnn")
-    assert network.exit_code == 1
+    assert network.exit_code == 3
     assert "--cnn: a network learns from images" in network.stderr
 
 
@@ -85,5 +85,5 @@ def test_what_holds_no_label_is_refused(images, tmp_path, tiny_model):
     codes = encode_spectrograms(images, load_checkpoint(tiny_model))
     write_embeddings(tmp_path / "bare.h5", codes.take(slice(0, 0)))
     result = run(tmp_path, tmp_path / "bare.h5")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "bare.h5: no labelled event to probe" in result.stderr

@@ -27,24 +27,24 @@ def test_copy_then_run_the_copy(tmp_path, monkeypatch):
     assert result.stdout.splitlines() == [f"{tmp_path / 'census.toml'} results True"]
     assert result.stderr.startswith("Rehearsal (--tiny)")
     again = run("copy", "census", "-o", tmp_path)
-    assert again.exit_code == 1
+    assert again.exit_code == 3
     assert "already exists" in again.output
 
 
 def test_settings_are_changed_on_the_command_line(tmp_path):
     result = run("run", "census", "--set", "fils=[]", "-o", tmp_path / "out", "--tiny")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert f"{tmp_path / 'out' / 'census.toml'}: unknown key 'fils'" in result.output
 
 
 def test_unknown_recipe_names_the_nearest():
     result = run("run", "cencus")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "did you mean 'census'" in result.output
 
 
 def test_a_problem_of_the_recipe_is_told_without_a_traceback(tmp_path):
     (tmp_path / "census.toml").write_text("fils = []", encoding="utf-8")
     result = run("run", "census", "--config", tmp_path / "census.toml", "-o", tmp_path / "out")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "did you mean 'files'" in result.output

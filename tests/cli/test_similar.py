@@ -43,7 +43,7 @@ def similar(archive, *arguments):
 def test_neighbours_come_nearest_first(archive, query):
     result = similar(archive, *query, "-k", 3)
     assert result.exit_code == 0, result.output
-    shown = [line.split("│")[2].strip() for line in result.stdout.splitlines() if "event" in line]
+    shown = [line.split()[1] for line in result.stdout.splitlines() if "event" in line]
     expected, _ = archive.nearest("event2", 3)
     assert shown == list(expected.event_id)
     assert "event2" not in shown
@@ -52,7 +52,7 @@ def test_neighbours_come_nearest_first(archive, query):
 def test_the_glitch_that_is_meant_by_a_time_is_said(archive):
     result = similar(archive, "--gps", 1002.4, "-k", 1)
     assert result.exit_code == 0, result.output
-    assert result.stderr.startswith("like event2 of H1, GPS 1002.0000")
+    assert "like event2 of H1, GPS 1002.0000" in result.stderr
 
 
 def test_a_lonely_glitch(images, tiny_model, tmp_path):
@@ -95,7 +95,7 @@ def test_contact_sheet(archive, tmp_path):
 )
 def test_bad_questions(archive, arguments, message):
     result = similar(archive, *arguments)
-    assert result.exit_code in (1, 2)
+    assert result.exit_code in (2, 3)
     assert message in result.output
 
 
@@ -103,7 +103,7 @@ def test_image_and_archive_of_different_models(archive, images, tmp_path, save_u
     save_untrained(tmp_path / "other", latent_size=6, seed=9)
     images.take([0]).write(tmp_path / "image.h5")
     result = similar(archive, "--image", tmp_path / "image.h5", "--model", tmp_path / "other")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "no codes of model" in result.output
 
 
@@ -130,5 +130,5 @@ def test_all_writes_the_neighbours_of_every_glitch(archive, tmp_path, suffix):
 def test_all_needs_a_table_to_write(archive, tmp_path):
     assert "-o FILE" in similar(archive, "--all").output
     result = similar(archive, "--all", "-o", tmp_path / "graph.png")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert ".csv or .parquet" in result.output

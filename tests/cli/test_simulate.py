@@ -62,7 +62,7 @@ def test_dataset_writes_images_and_truth(tmp_path):
 )
 def test_a_bad_argument_is_one_line_and_leaves_no_file(tmp_path, arguments, message):
     result = run(*arguments, "-o", tmp_path / "out.h5")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert message in " ".join(result.output.split())
     assert "Traceback" not in result.output
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from glitchvae.cli._tables import Table, print_table
 
 def a_table():
     table = Table("class", "SNR (max)|.1f", "glitches", "share", title="All of it")
+    assert Table("log p(x | z)", "log p(x | z)|.2f").columns == ("log p(x | z)",) * 2
     table.add_row("Tomte", np.float32(12.345), 1234, 0.123456)
     table.add_row("Blip [H1]", math.nan, np.int64(2))
     table.footer = ("all", None, 1236)

@@ -91,7 +91,7 @@ def test_an_objective_for_hierarchies_trains_one(files, objective, on):
 def test_one_layer_is_not_trained_under_the_name_of_a_hierarchy(files):
     (files / "run.toml").write_text(SETTINGS.replace("[model]", '[model]\narchitecture = "glitch"'))
     result = run(files, "--objective", "seatbelt", "-o", str(files / "run"))
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "With one layer the objective is tc" in unboxed(result.stderr)
     assert not (files / "run").exists()
 
@@ -122,7 +122,7 @@ def test_changed_data_are_taken_when_asked_for(files, rng):
     whole = SpectrogramSet.read(files / "set.h5")
     whole.take(slice(0, 6)).write(files / "set.h5")
     refused = run(files, "--resume", "--steps", "5", "-o", out)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 3
     assert "--changed-data" in unboxed(refused.stderr)
     assert run(files, "--resume", "--steps", "5", "--changed-data", "-o", out).exit_code == 0
 
@@ -142,7 +142,7 @@ def test_shares_of_sets_are_taken_and_checked(files):
     result = run(files, *both, "-o", str(files / "run"))
     assert result.exit_code == 0, result.output
     refused = run(files, *both[:3], "-o", str(files / "other"))
-    assert refused.exit_code == 1
+    assert refused.exit_code == 3
     assert "2 shares, in the order of the sets, or none; found 1" in unboxed(refused.output)
 
 
@@ -150,7 +150,7 @@ def test_an_earlier_run_is_kept(files):
     out = str(files / "run")
     assert run(files, "-o", out).exit_code == 0
     again = run(files, "-o", out)
-    assert again.exit_code == 1
+    assert again.exit_code == 3
     assert "holds a run already" in unboxed(again.stderr)
 
 
@@ -174,12 +174,12 @@ def test_a_stop_exits_with_130(files, monkeypatch):
 def test_bad_options_are_one_line(files, arguments, message):
     out = ["-o", str(files / "run")] if arguments else []
     result = run(files, *arguments, *out)
-    assert result.exit_code in (1, 2)
+    assert result.exit_code in (2, 3)
     assert message in unboxed(result.stderr)
     assert "Traceback" not in result.output
 
 
 def test_a_file_that_holds_no_images_is_named(files):
     result = CliRunner().invoke(main, ["train", str(files / "run.toml"), "-o", str(files / "r")])
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "run.toml" in unboxed(result.stderr)

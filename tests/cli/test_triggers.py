@@ -95,7 +95,7 @@ def test_a_damaged_file_among_good_ones(tmp_path, strain_file):
         assert f"left out: {bad}: " in result.stderr
         assert len(read_triggers(table)) == 1
         result = run(bad, "-o", tmp_path / "none.csv", "--ifo", "V1")
-        assert result.exit_code == 1
+        assert result.exit_code == 3
         assert isinstance(result.exception, SystemExit)
         assert not (tmp_path / "none.csv").exists()
 

@@ -98,18 +98,18 @@ def test_a_model_of_unknown_pictures_is_refused(chairs_model, images, command):
     card = chairs_model / "card.toml"
     card.write_text(card.read_text().replace("parametric chairs, drawn, 1/2 size", "my pictures"))
     result = validate(command, "--model", chairs_model)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "the card does not tell which pictures the model was trained on" in result.stderr
     assert "found my pictures" in result.stderr
     result = validate(command, "--model", chairs_model, "--images", images)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "a model of pictures, not of glitches" in result.stderr
 
 
 @pytest.mark.parametrize("option", [("--data", "x.npz"), ("--set", "chairs")])
 def test_pictures_for_a_model_of_glitches_are_refused(tiny_model, images, option):
     result = validate("noise", "--model", tiny_model, "--images", images, *option)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "a model of glitches; expected images of glitches; found pictures" in result.stderr
 
 
@@ -125,6 +125,6 @@ def test_pictures_for_a_model_of_glitches_are_refused(tiny_model, images, option
 def test_bad_questions_are_answered_in_one_line(arguments, message, tiny_model, images):
     given = arguments if "--model" in arguments else (*arguments, "--model", tiny_model)
     result = validate(*given, *(() if message == "--images" else ("--images", images)))
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert message in result.output
     assert "Traceback" not in result.output

@@ -171,7 +171,7 @@ def test_a_block_that_a_donor_cannot_fill_is_marked_short(donors):
     imaging = LIGHT.model_copy(update={"block": 64.0, "min_block": 16.0})
     images, _ = image_stretch(replace(stretch("Tomte"), donor=donors[0]), imaging)
     assert list(images.block_duration) == [28.0]
-    assert list(images.status) == ["short_block"]
+    assert (list(images.status), list(images.flags)) == (["ok"], ["short_block"])
 
 
 def test_stretches_take_noise_of_their_own_split_in_the_share_asked_for(donors):
