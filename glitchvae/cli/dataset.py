@@ -117,8 +117,8 @@ def merge(
 ) -> None:
     """Join several sets of the same imaging settings; an identifier occurs once.
 
-    A file that cannot be read is named, counted and left out; the exit status is then 1. Sets of different imaging
-    settings are refused: `glitchvae train` takes them side by side instead.
+    A file that cannot be read is named, counted and left out; the exit status is then 1.
+    Sets of different imaging settings are refused: `glitchvae train` takes them side by side.
     """
     from glitchvae.dataset import merge_sets
     from glitchvae.errors import InputError
