@@ -110,16 +110,22 @@ def write_marker(root: Path) -> None:
     """
     if root.exists() and not root.is_dir():
         raise ArchiveError("not a directory", where=root, remedy="Choose another place.")
-    if root.is_dir() and any(root.iterdir()):
+    # A marker that a killed process began to write is nothing of anybody's.
+    there = [] if not root.is_dir() else [p.name for p in root.iterdir() if not _is_begun(p.name)]
+    if there:
         raise ArchiveError(
             "holds files already and is no archive",
             where=root,
             expected=f"an archive ({MARKER}), an empty directory or a new name",
-            found=sorted(p.name for p in root.iterdir())[:5],
+            found=sorted(there)[:5],
         )
     content = {"schema": _SCHEMA, "version": LAYOUT_VERSION, "glitchvae_version": __version__}
     with replacing(root / MARKER) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _is_begun(name: str) -> bool:
+    return name.startswith(f".{MARKER}.") and name.endswith(".part")
 
 
 def check_marker(root: Path) -> None:

@@ -622,6 +622,10 @@ class TestOpening:
         with pytest.raises(ArchiveError, match=r"not an archive.*no such directory"):
             Archive(tmp_path / "absent")
 
+    def test_killed_while_it_was_made(self, tmp_path):
+        (tmp_path / ".archive.json.k2j4.part").touch()
+        assert create_archive(tmp_path).path == tmp_path
+
     def test_another_directory(self, tmp_path):
         (tmp_path / "thesis.tex").touch()
         with pytest.raises(ArchiveError, match=r"holds files already.*thesis\.tex"):
