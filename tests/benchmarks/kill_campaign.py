@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 
+MIDDLE = "1187008640"  # GPS time of the second of two files
 WRITES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
 MEANS = ("instant", "SIGKILL", "SIGTERM", "SIGINT", "full disk")
 
@@ -48,11 +49,13 @@ class Case:
         name: Of the trials.
         before: Commands that make the archive it begins with.
         command: What is killed, and given again.
+        prepare: Done in the folder before it.
     """
 
     name: str
     before: tuple[tuple[str, ...], ...]
     command: tuple[str, ...]
+    prepare: Callable[[], None] = lambda: None
 
 
 def cases(folder: Path) -> tuple[Case, ...]:
@@ -62,14 +65,39 @@ def cases(folder: Path) -> tuple[Case, ...]:
     first = ("embed", strain[0], *how, "--archive", "A")
     second = ("embed", *strain, *how, "--archive", "A")
     other = ("embed", strain[1], *how, "--archive", "B")
-    labels = folder / "labels.csv"
     return (
         Case("embed", (), first),
         Case("embed more", (first,), second),
         Case("merge", (first, other), ("archive", "merge", "A", "B")),
-        Case("label", (first,), ("archive", "label", str(labels), "--archive", "A")),
+        Case("label", (first,), ("archive", "label", "labels.csv", "--archive", "A"), write_labels),
+        Case(
+            "remove", (second,), ("archive", "remove", "--until", MIDDLE, "--yes", "--archive", "A")
+        ),
+        Case("encode anew", (first,), ("embed", "A", "--model", "other"), write_model),
         Case("discover", (first,), ("discover-new-classes", "A", "-o", "D", "--replace")),
     )
+
+
+def write_labels() -> None:
+    """Labels of half of the events."""
+    from glitchvae.archive import Archive
+
+    events = Archive("A").embeddings().event_id[::2]
+    lines = ["event_id,label", *(f"{event},Tomte" for event in events)]
+    Path("labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_model() -> None:
+    """Another model: the shipped one with other weights."""
+    import torch
+
+    from glitchvae.checkpoint import load_checkpoint, save_checkpoint
+
+    found = load_checkpoint("default")
+    with torch.no_grad():
+        for weight in found.model.parameters():
+            weight.mul_(1.02)
+    save_checkpoint(Path("other"), found.model, found.card, found.prototypes)
 
 
 def simulate(folder: Path) -> list[Path]:
@@ -230,6 +258,7 @@ def learn(case: Case, folder: Path) -> dict[str, Any]:
     for command in case.before:
         if status := run(command):
             raise SystemExit(f"{' '.join(command)} ended with {status}\n{said()}")
+    case.prepare()
     shutil.copytree(start, work)
     os.chdir(work)
     changes = work / ".changes"
