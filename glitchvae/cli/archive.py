@@ -124,22 +124,22 @@ def label(
     elif len(what) == 2:
         for event, name in store.label({what[0]: what[1]}, reviewer=by).items():
             click.echo(f"{event}: {name}")
-    else:
-        _label_table(ctx, store, Path(what[0]), by, skip_bad=skip_bad)
+    status = 0
+    for path in what if len(what) == 1 else ():
+        status = _label_table(store, Path(path), by, skip_bad=skip_bad)
     store.refresh_classes()
+    ctx.exit(status)
 
 
-def _label_table(
-    ctx: click.Context, store: Archive, path: Path, reviewer: str, *, skip_bad: bool
-) -> None:
+def _label_table(store: Archive, path: Path, reviewer: str, *, skip_bad: bool) -> int:
+    """Label by a table; the exit status."""
     kept, problems = store.label_table(path, reviewer=reviewer, skip_bad=skip_bad)
     for problem in problems:
         tell_problem(problem)
     click.echo(f"{len(kept)} label{'' if len(kept) == 1 else 's'} kept")
     if problems and not kept and not skip_bad:
         note("nothing is kept while a row is wrong; --skip-bad keeps the others")
-    if problems:
-        ctx.exit(exit_status(len(problems), len(kept)))
+    return exit_status(len(problems), len(kept))
 
 
 @command.command()

@@ -223,8 +223,8 @@ def utc_of(gps: np.ndarray) -> np.ndarray:
     dates = np.full(len(gps), "", dtype=object)
     known = are_times(gps) & (gps < _LATEST)
     if known.any():
-        times = Time(gps[known], format="gps", precision=3).utc
-        dates[known] = np.asarray(times.to_value("isot")).astype(object)
+        times: Any = Time(gps[known], format="gps", precision=3)
+        dates[known] = times.utc.isot.astype(object)
     return dates
 
 

@@ -18,9 +18,10 @@ SIGNATURES = {
     "Images": "(spectrograms)",
     "discover": "(data, labels=None, *, live=None, model=None, catalog=None, progress=False, "
     "**settings)",
-    "embed": "(data, *, triggers=None, snr=7.5, model='default', imaging='gravity-spy', "
-    "archive=None, ifo=None, channel=None, uncertainty=True, device='auto', progress=False)",
-    "find_triggers": "(strain, *, snr=7.5, ifo=None, channel=None, device='auto')",
+    "embed": "(data, *, triggers=None, segments=None, flags=(), masks=('DATA',), snr=7.5, "
+    "model='default', imaging='gravity-spy', archive=None, ifo=None, channel=None, uncertainty=True, device='auto', progress=False)",
+    "find_triggers": "(strain, *, segments=None, flags=(), masks=('DATA',), snr=7.5, ifo=None, "
+    "channel=None, device='auto')",
     "make_spectrograms": "(strain, triggers, *, imaging='gravity-spy', ifo=None, channel=None, "
     "device='auto')",
     "open_archive": "(path=None)",
@@ -42,7 +43,7 @@ SIGNATURES = {
     "resume=False, seed=0, device='auto', progress=False, **settings)",
 }
 METHODS = {
-    "GlitchArchive": {"events", "live_time", "path", "similar"},
+    "GlitchArchive": {"events", "label", "live_time", "merge", "path", "remove", "similar"},
     "Images": {"plot"},
     "Dataset": {
         "batches", "classes", "event_id", "factor_names", "factors", "gps", "images", "inputs",
