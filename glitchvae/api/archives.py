@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from glitchvae.api.strain import Events
 from glitchvae.archive import Archive, archive_path
+from glitchvae.archive.labels import label_table, login
 from glitchvae.archive.live import Live
+from glitchvae.archive.merging import Merged, check_sources, merge_archive
+from glitchvae.archive.removing import Removal
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.config import nearest, parse
+from glitchvae.config import parse
 from glitchvae.discovery import Discovery, DiscoverySettings
 from glitchvae.discovery import discover as search
 from glitchvae.embedding import Embeddings, name_classes
@@ -47,9 +51,10 @@ class GlitchArchive:
         *,
         ifo: str | None = None,
         class_name: str | None = None,
-        start: float | None = None,
-        end: float | None = None,
+        since: float | None = None,
+        until: float | None = None,
         snr: float | None = None,
+        where: str | None = None,
         model: str | None = None,
     ) -> Events:
         """Its glitches in the order of time.
@@ -57,30 +62,111 @@ class GlitchArchive:
         Args:
             ifo: Of this detector.
             class_name: Named this class.
-            start: From this GPS time on.
-            end: Before this GPS time.
+            since: From this GPS time on.
+            until: Before this GPS time.
             snr: Minimum SNR.
+            where: A condition in SQL on the columns of `Events.to_table` and `p_<class>`, such
+                as "snr > 10 AND label = ''"; a number that is not known is NULL.
             model: Whose codes, where the archive holds those of several.
 
         Raises:
             ArchiveError: it is empty, or holds several models and none is named.
-            InputError: no glitch of that class, and another class is spelt alike.
+            InputError: no glitch of that class, or `where` is no condition.
         """
-        rows = self.archive.embeddings(model=model, ifo=ifo)
-        wanted = np.ones(len(rows), dtype=bool)
-        if class_name is not None:
-            names = sorted(set(rows.class_name) - {""})
-            hint = nearest(class_name, names) if names else ""
-            if class_name not in names and hint:
-                raise InputError(f"no glitch named {class_name!r}{hint}", where=self.path)
-            wanted &= rows.class_name == class_name
-        if start is not None:
-            wanted &= rows.gps >= start
-        if end is not None:
-            wanted &= rows.gps < end
-        if snr is not None:
-            wanted &= rows.snr >= snr
-        return self._events(rows.take(wanted))
+        rows = self.archive.select(
+            model=model,
+            ifo=ifo,
+            class_name=class_name,
+            since=since,
+            until=until,
+            snr=snr,
+            where=where,
+        )
+        return self._events(rows)
+
+    def label(
+        self, labels: Any, *, reviewer: str | None = None, skip_bad: bool = False
+    ) -> dict[str, str]:
+        """Keep what people say about glitches; the last word on each counts.
+
+        Args:
+            labels: A class for each identifier: a dict, the path of a table (CSV, ECSV, Parquet),
+                or a table (astropy, gwpy or pandas) with the columns event_id and label, or
+                Gravity Spy's gravityspy_id and ml_label.
+            reviewer: Who says it; by default your login.
+            skip_bad: Keep the rows of a table that are right where others are not.
+
+        Returns:
+            The labels that are kept, by the names of the classes.
+
+        Raises:
+            ArchiveError: no such glitch; nothing is kept.
+            CatalogError: no such class; nothing is kept.
+            InputError: rows of a table are wrong, all of which are named; nothing is kept.
+        """
+        by = login() if reviewer is None else reviewer
+        if isinstance(labels, Mapping):
+            return self.archive.label(labels, reviewer=by)
+        table = labels if isinstance(labels, str | Path) else label_table(_columns_of(labels))
+        kept, problems = self.archive.label_table(table, reviewer=by, skip_bad=skip_bad)
+        if problems and not skip_bad:
+            raise InputError(
+                "labels that cannot be kept", found="; ".join(map(str, problems)), remedy=_SKIP
+            )
+        return kept
+
+    def merge(self, *others: str | Path | GlitchArchive) -> tuple[Merged, ...]:
+        """Bring everything of other archives into this one; they are not changed.
+
+        Glitches, pictures, searched time, labels, heads of models and the decisions of the
+        catalogues beside them. What is here already is passed over.
+
+        Returns:
+            What came of each.
+
+        Raises:
+            ArchiveError: one of them is no archive, is this one, or is damaged; nothing is merged.
+        """
+        paths = [
+            other.path if isinstance(other, GlitchArchive) else Path(other) for other in others
+        ]
+        chosen, problems = check_sources(self.path, paths)
+        if problems:
+            raise problems[0]
+        return tuple(merge_archive(self.archive, path) for path in chosen)
+
+    def remove(
+        self,
+        *,
+        model: str | None = None,
+        ids: Iterable[str] | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        ifo: str | None = None,
+        dry_run: bool = False,
+    ) -> Removal:
+        """Remove glitches with their pictures: of a model, of some time, or single ones.
+
+        With time goes what was searched there, so that rates stay right. Labels stay.
+
+        Args:
+            model: Of this one; each glitch has to have a code and a picture of another one.
+            ids: These.
+            since: From this GPS time on.
+            until: Before this GPS time.
+            ifo: Of this detector alone, with a time.
+            dry_run: Tell what would go, and change nothing.
+
+        Returns:
+            What went.
+
+        Raises:
+            ArchiveError: nothing of it is here, or a model cannot be done without.
+            InputError: not one of the three ways.
+        """
+        return self.archive.remove(
+            model=model, ids=ids, since=since, until=until, ifo=ifo, dry_run=dry_run
+        )
 
     def similar(
         self, to: str | float | ArrayLike, k: int = 20, *, model: str | None = None
@@ -126,6 +212,19 @@ class GlitchArchive:
 
     def _events(self, rows: Embeddings) -> Events:
         return Events(rows, _load_images=lambda: self.archive.thumbnails(rows))
+
+
+_SKIP = "Correct them, or keep the others with skip_bad=True."
+
+
+def _columns_of(table: Any) -> dict[str, list[str]]:
+    """The columns of a table in memory as text."""
+    names = getattr(table, "colnames", None)
+    if names is None:
+        names = getattr(table, "columns", None)
+    if names is None:
+        raise InputError("no labels", expected="a dict, a table or a path", found=type(table))
+    return {str(name): ["" if v is None else str(v) for v in table[name]] for name in names}
 
 
 def open_archive(path: str | Path | None = None) -> GlitchArchive:

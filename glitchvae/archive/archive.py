@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,12 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.archive import verification
+from glitchvae.archive.choosing import choose
 from glitchvae.archive.classes import KEYS as CLASS_KEYS
 from glitchvae.archive.classes import attach_classes, codes_of_events, grown_head
+from glitchvae.archive.exporting import export_rows
 from glitchvae.archive.heads import MODELS, code_digests, find_head, keep_head
 from glitchvae.archive.index import index
 from glitchvae.archive.journal import Journal, Spans, alone, is_running, recover, writing
-from glitchvae.archive.labels import write_labels
+from glitchvae.archive.labels import (
+    Label,
+    LabelTable,
+    all_labels,
+    check_labels,
+    now,
+    read_label_table,
+    write_labels,
+)
 from glitchvae.archive.layout import (
     check_marker,
     journals,
@@ -35,14 +46,15 @@ from glitchvae.archive.layout import (
 )
 from glitchvae.archive.ledger import Ledger
 from glitchvae.archive.live import LiveTime
-from glitchvae.archive.parts import DERIVED, events_between, read_header
+from glitchvae.archive.parts import DERIVED, events_between
+from glitchvae.archive.removing import Choice, Removal, check_superseded, preview, remove
 from glitchvae.archive.summary import Summary
 from glitchvae.archive.views import read_views
 from glitchvae.classes.catalog import Catalog, read_catalog
 from glitchvae.classes.user import catalog_path
-from glitchvae.embedding import UNCERTAINTIES, Embeddings, write_embeddings
+from glitchvae.embedding import UNCERTAINTIES, Embeddings
 from glitchvae.embedding.tables import assemble
-from glitchvae.errors import ArchiveError, StorageError
+from glitchvae.errors import ArchiveError, InputError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.triggers.episodes import episodes
@@ -248,12 +260,15 @@ class Archive:
         with self._index() as connection:
             _choose_model(connection, self.path, digest)
 
-    def label(self, labels: Mapping[str, str], *, catalog: Catalog | None = None) -> dict[str, str]:
+    def label(
+        self, labels: Mapping[str, str], *, catalog: Catalog | None = None, reviewer: str = ""
+    ) -> dict[str, str]:
         """Keep what people say about events; the last word on an event counts.
 
         Args:
             labels: A class for each event, in any spelling that the catalogue knows.
-            catalog: Its classes may be named; by default those that are shipped.
+            catalog: Its classes may be named; by default those that are shipped and the user's.
+            reviewer: Who says it.
 
         Returns:
             The labels as they are kept: by the names of the classes.
@@ -263,17 +278,83 @@ class Archive:
             CatalogError: no such class, or a retired one; nothing is kept.
             StorageError: the disk refused the write; earlier labels are untouched.
         """
-        known = read_catalog() if catalog is None else catalog
+        known = self.catalogue() if catalog is None else catalog
         names = {event: known.in_use(name).name for event, name in labels.items()}
+        there = self.has(names)
         with self._index() as connection:
-            query = "SELECT event_id FROM embeddings WHERE event_id IN (SELECT unnest(?))"
-            there = {row[0] for row in connection.execute(query, [list(names)]).fetchall()}
             for event in names:
                 if event not in there:
                     raise _no_event(connection, self.path, event)
-        with alone(self.path):
-            write_labels(self.path, names)
+        self._keep_labels(names, reviewer)
         return names
+
+    def label_table(
+        self, table: str | Path | LabelTable, *, reviewer: str = "", skip_bad: bool = False
+    ) -> tuple[dict[str, str], list[InputError]]:
+        """Keep the labels of a table of identifiers and classes (`labels.read_label_table`).
+
+        Args:
+            table: The path of one, or one that was read.
+            reviewer: Who says it.
+            skip_bad: Keep the rows that are right where others are not; else nothing is kept.
+
+        Returns:
+            The labels that are kept, and what is wrong with the other rows.
+
+        Raises:
+            InputError: the file cannot be read, or has no such columns.
+            StorageError: the disk refused the write; earlier labels are untouched.
+        """
+        table = table if isinstance(table, LabelTable) else read_label_table(table)
+        there = self.has([event for _, event, _ in table.rows])
+        good, problems = check_labels(table, there, self.catalogue())
+        if problems and not skip_bad:
+            return {}, problems
+        self._keep_labels(good, reviewer)
+        return good, problems
+
+    def unlabel(self, events: Sequence[str], *, reviewer: str = "") -> dict[str, str]:
+        """Take labels of people back; those that came with the rows stay.
+
+        Returns:
+            The labels that were taken back, by event.
+
+        Raises:
+            ArchiveError: nobody labelled one of them; nothing is changed.
+        """
+        with alone(self.path):
+            known = all_labels(self.path)
+            taken = {event: known[event].label for event in events if event in known}
+            for event in events:
+                if not taken.get(event):
+                    raise ArchiveError(f"nobody labelled {event!r}", where=self.path)
+            stamp = now()
+            write_labels(
+                self.path,
+                {event: Label(label="", reviewer=reviewer, date=stamp) for event in taken},
+            )
+        return taken
+
+    def has(self, events: Iterable[str]) -> set[str]:
+        """Those of some events that are here."""
+        query = "SELECT event_id FROM embeddings WHERE event_id IN (SELECT unnest(?))"
+        with self._index() as connection:
+            return {row[0] for row in connection.execute(query, [list(events)]).fetchall()}
+
+    def catalogue(self) -> Catalog:
+        """The classes that are shipped, and the user's own.
+
+        Raises:
+            CatalogError: a card is wrong.
+        """
+        return read_catalog(own=self.own_catalog)
+
+    def _keep_labels(self, names: Mapping[str, str], reviewer: str) -> None:
+        if not names:
+            return
+        said = {"reviewer": " ".join(reviewer.split()), "date": now()}
+        with alone(self.path):
+            write_labels(self.path, {e: Label(label=name, **said) for e, name in names.items()})
 
     def keep_model(self, checkpoint: Checkpoint) -> None:
         """Keep what names the codes of a model, so that a copy of the archive is whole.
@@ -291,42 +372,71 @@ class Archive:
         with self._index() as connection:
             attach_classes(connection, self.path, self.own_catalog)
 
-    def remove(self, *, model: str) -> int:
-        """Remove the rows of one model, with their pictures; labels stay.
+    def remove(
+        self,
+        *,
+        model: str | None = None,
+        ids: Iterable[str] | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        ifo: str | None = None,
+        dry_run: bool = False,
+    ) -> Removal:
+        """Remove the rows of one model, of some events, or of some time; labels stay.
+
+        With time goes what was searched there, so that rates stay right: embedded again, its
+        strain is searched again. With single events their triggers go from the ledger, and the
+        searched time stays.
 
         Args:
-            model: By name or by the first digits of its digest.
+            model: Rows of this one, by name or by the first digits of its digest.
+            ids: Rows of these events.
+            since: Rows from this GPS time on.
+            until: Rows before this GPS time.
+            ifo: Of this detector alone, with a time.
+            dry_run: Tell what would go, and change nothing.
 
         Returns:
-            How many rows went.
+            What went.
 
         Raises:
-            ArchiveError: no such model, several are meant, or an event would lose its picture.
-            StorageError: the disk refused.
+            ArchiveError: nothing of it is here; or, of a model, it is the only one, several are
+                meant, or an event would lose its only code or picture.
+            InputError: not one of the three ways, or no time between `since` and `until`.
+            StorageError: the disk refused; the same again finishes it.
         """
+        span = since is not None or until is not None
+        if (model is not None) + (ids is not None) + span != 1 or (ifo is not None and not span):
+            raise InputError(
+                "nothing says what to remove",
+                expected="one of a model, identifiers, and a time (with or without a detector)",
+            )
+        chosen = Choice(
+            model=None if model is None else self._superseded(model),
+            ids=None if ids is None else frozenset(ids),
+            since=-math.inf if since is None else float(since),
+            until=math.inf if until is None else float(until),
+            ifo=ifo,
+        )
+        if span and not chosen.since < chosen.until:
+            raise InputError("no time to remove", expected="since < until", found=(since, until))
+        self._recovered()
+        removal = preview(self.path, chosen)
+        if not removal.rows and not removal.live:
+            raise ArchiveError("holds nothing of what to remove", where=self.path)
+        if not dry_run:
+            with alone(self.path):
+                remove(self.path, chosen)
+                if chosen.model is not None:
+                    shutil.rmtree(self.path / MODELS / chosen.model, ignore_errors=True)
+        return removal
+
+    def _superseded(self, model: str) -> str:
+        """The digest of a model without which no event loses its only code or picture."""
         with self._index() as connection:
             chosen = _choose_model(connection, self.path, model)
-            names = connection.execute(
-                "SELECT name FROM files WHERE model_digest = ?", [chosen["digest"]]
-            ).fetchall()
-            others = connection.execute(
-                "SELECT count(*) FROM files WHERE model_digest <> ?", [chosen["digest"]]
-            ).fetchone()
-            if others is None or others[0] == 0:
-                raise ArchiveError(
-                    f"{model} is the only model here",
-                    where=self.path,
-                    remedy="Encode with another one first: `glitchvae embed ARCHIVE --model NEW`.",
-                )
-        rows = 0
-        with alone(self.path):
-            for (name,) in names:
-                rows += read_header(self.path / "parts" / name).rows
-                # The codes go first: pictures without codes are named by `verify`, not lost.
-                (self.path / "parts" / name).unlink(missing_ok=True)
-                (self.path / "views" / name).unlink(missing_ok=True)
-            shutil.rmtree(self.path / MODELS / chosen["digest"], ignore_errors=True)
-        return rows
+            check_superseded(connection, self.path, chosen["digest"], model)
+        return chosen["digest"]
 
     def codes_are_of(self, model_digest: str, code_digest: str) -> bool:
         """Whether codes that name one digest are those of a model of today."""
@@ -343,18 +453,53 @@ class Archive:
             return codes_of_events(connection, model, events)
 
     def export(
-        self, path: str | Path, *, model: str | None = None, probabilities: bool = False
+        self,
+        path: str | Path,
+        *,
+        model: str | None = None,
+        probabilities: bool = False,
+        columns: Sequence[str] = (),
+        codes: bool = True,
+        gravity_spy: bool = False,
+        **chosen: Any,
     ) -> int:
-        """Write every row of one model as HDF5, Parquet, CSV or ECSV; returns their number.
+        """Write rows of one model as HDF5, Parquet, CSV or ECSV; returns their number.
 
         Args:
             path: The suffix names the format.
             model: Which model, where the archive holds those of several.
-            probabilities: With a column for each class.
+            probabilities: With a column `p_<class>` for each class.
+            columns: These alone, in this order (CSV, ECSV or Parquet).
+            codes: Whether CSV and ECSV hold the codes; HDF5 and Parquet always do.
+            gravity_spy: As Gravity Spy's own table (`exporting.gravity_spy_table`).
+            chosen: Which rows, as `choosing.choose` takes them: ifo, class_name, since, until,
+                snr, where.
+
+        Raises:
+            InputError: another suffix, an unknown column, or no condition.
+        """
+        rows = self.select(model=model, **chosen)
+        export_rows(
+            path,
+            rows,
+            self.probabilities,
+            self.path,
+            probabilities=probabilities,
+            columns=columns,
+            codes=codes,
+            gravity_spy=gravity_spy,
+        )
+        return len(rows)
+
+    def select(self, *, model: str | None = None, **chosen: Any) -> Embeddings:
+        """Rows of one model, in the order of time, chosen as `choosing.choose` does.
+
+        Raises:
+            ArchiveError: it is empty, or holds several models and none is named.
+            InputError: no glitch of that class, or no condition.
         """
         rows = self.embeddings(model=model)
-        write_embeddings(path, rows, self.probabilities(rows) if probabilities else None)
-        return len(rows)
+        return choose(rows, catalog=self.own_catalog, probabilities=self.probabilities, **chosen)
 
     def probabilities(self, rows: Embeddings) -> dict[str, NDArray[np.float64]]:
         """Probability (N,) of every known class for rows of one model, by name.

@@ -17,11 +17,12 @@ from glitchvae.archive.ledger import Ledger, ledger_files, read_table
 from glitchvae.archive.parts import (
     CONTENT_DIGEST,
     ContentDigest,
+    PartHeader,
     read_header,
     read_rows,
     rows_of,
 )
-from glitchvae.archive.views import read_views
+from glitchvae.archive.views import read_packed, read_views
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import ArchiveError
 from glitchvae.status import Status
@@ -47,6 +48,26 @@ def problems(root: Path) -> Iterator[str]:
     yield from _ledger_problems(root, {(key[0], key[1]) for key in seen})
     for folder in journals(root):
         yield from _journal_problems(folder)
+
+
+def damage(root: Path) -> Iterator[str]:
+    """Everything of an archive that cannot be read, or is not what was written."""
+    for path in part_files(root):
+        try:
+            yield from _content_problems(path, read_header(path), read_rows(path))
+            if (views := root / "views" / path.name).exists():
+                for _ in read_packed(views):
+                    pass
+        except ArchiveError as error:
+            yield str(error)
+    yield from head_problems(root)
+    for read, path in [(read_labels, root), *((read_table, p) for p in ledger_files(root))]:
+        try:
+            read(path)
+        except ArchiveError as error:
+            yield str(error)
+    for folder in journals(root):
+        yield from map(str, damage_of(folder).values())
 
 
 def _ledger_problems(root: Path, events: set[tuple[str, str]]) -> Iterator[str]:
@@ -80,15 +101,20 @@ def _journal_problems(folder: Path) -> Iterator[str]:
 def _part_problems(root: Path, path: Path, seen: dict[Key, str]) -> Iterator[str]:
     header = read_header(path)
     table = read_rows(path)
+    yield from _content_problems(path, header, table)
+    rows = rows_of(table, path)
+    yield from _name_problems(path, rows)
+    yield from _row_problems(path, rows)
+    yield from _duplicates(path, rows, seen)
+    yield from _view_problems(root / "views" / path.name, rows)
+
+
+def _content_problems(path: Path, header: PartHeader, table: pa.Table) -> Iterator[str]:
     if header.metadata.get(CONTENT_DIGEST) != _content_digest(table):
         yield f"{path}: content was changed after it was written; restore it from a copy"
     rows = rows_of(table, path)
     if (rows.model_digest, rows.imaging_digest) != header.origin:
         yield f"{path}: digests of model or imaging do not fit the attributes"
-    yield from _name_problems(path, rows)
-    yield from _row_problems(path, rows)
-    yield from _duplicates(path, rows, seen)
-    yield from _view_problems(root / "views" / path.name, rows)
 
 
 def _content_digest(table: pa.Table) -> str:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import rich_click as click
 
+from glitchvae.cli._archive import ARCHIVE
+from glitchvae.cli._catalog import CATALOG
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -49,6 +52,27 @@ def sheet(
     shown = len(spectrograms)
     found = f"{total} glitches" if shown == total else f"{shown} loudest of {total} glitches"
     contact_sheet(spectrograms, captions, output, title=title or f"{source.name}: {found}")
+    click.echo(output)
+
+
+@command.command()
+@click.argument("event_id", metavar="ID")
+@OUT
+@click.option("--model", metavar="NAME", help="Where the archive holds codes of several.")
+@CATALOG
+@ARCHIVE
+def glitch(
+    event_id: str, output: Path, model: str | None, catalog: Path | None, archive: Path | None
+) -> None:
+    """The four views of the glitch ID of an archive, with axes of time and frequency."""
+    from glitchvae.archive import Archive, archive_path
+    from glitchvae.plots import glitch_picture, headlines_of
+
+    store = Archive(archive_path(archive), catalog)
+    rows = store.get(event_id, model=model).take([0])
+    title, subtitle = headlines_of(rows, 0)
+    picture = store.thumbnails(rows).images[0]
+    glitch_picture(picture, output, title=title, subtitle=subtitle, status=str(rows.status[0]))
     click.echo(output)
 
 

@@ -1,9 +1,10 @@
 """Embeddings as Parquet, CSV and ECSV tables, and the choice between them by suffix.
 
 Parquet holds codes as fixed-size lists of float32 and the record's attributes as
-JSON in the schema's metadata; HDF5 is the record's own form. ECSV and CSV are for
-other tools: one column per latent dimension (`mean_0`, `log_var_0`, ...). CSV has
-no place for attributes, so the model is repeated in two columns.
+JSON in the schema's metadata; HDF5 is the record's own form. ECSV and CSV are for people
+and other tools: what people read comes first, the codes last, one column per latent dimension
+(`mean_0`, `log_var_0`, ...), or not at all. CSV has no place for attributes, so the model is
+repeated in two columns.
 """
 
 from __future__ import annotations
@@ -22,18 +23,43 @@ from glitchvae import __version__
 from glitchvae.embedding.record import Embeddings
 from glitchvae.errors import InputError
 from glitchvae.store import replacing
+from glitchvae.triggers.record import are_times
 
 CODES = ("mean", "log_var")
 FLAGS = "flags"
 """A list of words in Parquet, sorted words between blanks elsewhere."""
 
 
+UTC = "utc"
+"""The column of tables for people that gives the time of a row as a date."""
+
+_LATEST = 1e10  # GPS seconds: what lies beyond is no date
+
+_PEOPLE_FIRST = (
+    "event_id",
+    "gps",
+    UTC,
+    "ifo",
+    "snr",
+    "peak_frequency",
+    "class_name",
+    "class_probability",
+    "label",
+    "novelty_p",
+    FLAGS,
+    "status",
+)
+
 Probabilities = Mapping[str, np.ndarray]
 """Probability (N,) of each class, by its name."""
 
 
 def write_embeddings(
-    path: str | Path, embeddings: Embeddings, probabilities: Probabilities | None = None
+    path: str | Path,
+    embeddings: Embeddings,
+    probabilities: Probabilities | None = None,
+    *,
+    codes: bool = True,
 ) -> None:
     """Write in the format the suffix names: .h5, .hdf5, .parquet, .csv or .ecsv.
 
@@ -41,12 +67,59 @@ def write_embeddings(
         path: Where to.
         embeddings: N rows.
         probabilities: A column `p_<class>` more for each; readers of embeddings pass over them.
+        codes: Whether CSV and ECSV hold the codes, without which they cannot be read back as
+            embeddings; the other formats always do.
 
     Raises:
         InputError: another suffix.
         StorageError: the disk refused the write; an earlier file is untouched.
     """
-    _format(path)[1](path, embeddings, {f"p_{k}": v for k, v in (probabilities or {}).items()})
+    more = {f"p_{k}": v for k, v in (probabilities or {}).items()}
+    suffix = _format(path)
+    if suffix in _PLAIN:
+        write_plain(path, flat_table(embeddings, more, codes=codes), _metadata(embeddings))
+    elif suffix == ".parquet":
+        write_parquet(path, embeddings, more)
+    else:
+        embeddings.write(path, {name: np.asarray(v, np.float32) for name, v in more.items()})
+
+
+def write_plain(
+    path: str | Path, table: pa.Table, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a table of numbers and text: .csv, .ecsv or .parquet.
+
+    Args:
+        path: Where to.
+        table: One number or text a cell.
+        metadata: What an ECSV file says of the table as a whole.
+
+    Raises:
+        InputError: another suffix.
+        StorageError: the disk refused the write; an earlier file is untouched.
+    """
+    suffix = _suffix(path)
+    if suffix not in (*_PLAIN, ".parquet"):
+        raise InputError(
+            "the suffix names no format of plain tables",
+            where=path,
+            expected=f"one of {', '.join((*_PLAIN, '.parquet'))}",
+            found=suffix or "no suffix",
+        )
+    with replacing(path) as temporary:
+        if suffix == ".csv":
+            pyarrow.csv.write_csv(table, temporary)
+        elif suffix == ".parquet":
+            pq.write_table(table, temporary, compression="zstd")
+        else:
+            _as_ecsv(table, temporary, dict(metadata or {}))
+
+
+def _as_ecsv(table: pa.Table, path: Path, metadata: dict[str, str]) -> None:
+    from astropy.table import Table
+
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    Table(columns, meta=metadata).write(path, format="ascii.ecsv", overwrite=True)
 
 
 def read_embeddings(path: str | Path) -> Embeddings:
@@ -55,7 +128,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
     Raises:
         InputError: no such file, another suffix, a damaged file, a missing column.
     """
-    return _format(path)[0](path)
+    return _READERS[_format(path)](path)
 
 
 def to_arrow(embeddings: Embeddings) -> pa.Table:
@@ -120,25 +193,39 @@ def check_metadata(metadata: dict[str, str], where: object) -> None:
         )
 
 
-def flat_table(embeddings: Embeddings) -> pa.Table:
-    """One scalar per column: what spreadsheets and astronomical tables can hold."""
-    columns: dict[str, Any] = {}
-    for field in Embeddings.columns():
-        value = getattr(embeddings, field.name)
-        if field.name in CODES:
-            columns |= {f"{field.name}_{i}": value[:, i] for i in range(embeddings.size)}
-        elif value is not None:
-            columns[field.name] = pa.array(value)
-    return pa.table(columns)
+def flat_table(
+    embeddings: Embeddings, more: Probabilities | None = None, *, codes: bool = True
+) -> pa.Table:
+    """One scalar per column, what people read first: for spreadsheets and astronomical tables.
+
+    Args:
+        embeddings: N rows.
+        more: Further columns (N,), which come before the codes.
+        codes: With a column for each latent dimension, at the end.
+    """
+    found: dict[str, Any] = {**embeddings.scalars(), UTC: utc_of(embeddings.gps)}
+    columns = {name: found[name] for name in (*_PEOPLE_FIRST, *found) if name in found}
+    columns |= {
+        f"model_{key}": np.full(len(embeddings), embeddings.model.get(key, ""), dtype=object)
+        for key in ("name", "digest")
+    }
+    columns |= {name: np.asarray(v, np.float32) for name, v in (more or {}).items()}
+    for field in CODES if codes else ():
+        value = getattr(embeddings, field)
+        columns |= {f"{field}_{i}": value[:, i] for i in range(embeddings.size)}
+    return pa.table({name: _arrow_column(value) for name, value in columns.items()})
 
 
-def _write_csv(path: str | Path, embeddings: Embeddings, more: Probabilities) -> None:
-    table = _with(flat_table(embeddings), more)
-    for key in ("name", "digest"):
-        value = embeddings.model.get(key, "")
-        table = table.append_column(f"model_{key}", pa.array([value] * len(table), pa.string()))
-    with replacing(path) as temporary:
-        pyarrow.csv.write_csv(table, temporary)
+def utc_of(gps: np.ndarray) -> np.ndarray:
+    """(N,) dates (UTC, ISO 8601, to the millisecond) of GPS times, "" where there is none."""
+    from astropy.time import Time
+
+    dates = np.full(len(gps), "", dtype=object)
+    known = are_times(gps) & (gps < _LATEST)
+    if known.any():
+        times: Any = Time(gps[known], format="gps", precision=3)
+        dates[known] = times.utc.isot.astype(object)
+    return dates
 
 
 def _read_csv(path: str | Path) -> Embeddings:
@@ -154,16 +241,6 @@ def _read_csv(path: str | Path) -> Embeddings:
         if len(table) and f"model_{key}" in table.column_names
     }
     return assemble(table, {"model": model}, path)
-
-
-def _write_ecsv(path: str | Path, embeddings: Embeddings, more: Probabilities) -> None:
-    from astropy.table import Table
-
-    flat = _with(flat_table(embeddings), more)
-    columns = {name: flat[name].to_numpy() for name in flat.column_names}
-    table = Table(columns, meta=_metadata(embeddings))
-    with replacing(path) as temporary:
-        table.write(temporary, format="ascii.ecsv", overwrite=True)
 
 
 def _read_ecsv(path: str | Path) -> Embeddings:
@@ -183,31 +260,31 @@ def _read_hdf5(path: str | Path) -> Embeddings:
     return Embeddings.read(path)
 
 
-def _write_hdf5(path: str | Path, embeddings: Embeddings, more: Probabilities) -> None:
-    embeddings.write(path, {name: np.asarray(v, np.float32) for name, v in more.items()})
-
-
-_Reader = Callable[[str | Path], Embeddings]
-_Writer = Callable[[str | Path, Embeddings, Probabilities], None]
-_FORMATS: dict[str, tuple[_Reader, _Writer]] = {
-    ".h5": (_read_hdf5, _write_hdf5),
-    ".hdf5": (_read_hdf5, _write_hdf5),
-    ".parquet": (read_parquet, write_parquet),
-    ".csv": (_read_csv, _write_csv),
-    ".ecsv": (_read_ecsv, _write_ecsv),
+_READERS: dict[str, Callable[[str | Path], Embeddings]] = {
+    ".h5": _read_hdf5,
+    ".hdf5": _read_hdf5,
+    ".parquet": read_parquet,
+    ".csv": _read_csv,
+    ".ecsv": _read_ecsv,
 }
+_PLAIN = (".csv", ".ecsv")
 
 
-def _format(path: str | Path) -> tuple[_Reader, _Writer]:
-    suffix = Path(path).suffix.lower()
-    if suffix not in _FORMATS:
+def _suffix(path: str | Path) -> str:
+    return Path(path).suffix.lower()
+
+
+def _format(path: str | Path) -> str:
+    """The suffix, of a format of embeddings."""
+    suffix = _suffix(path)
+    if suffix not in _READERS:
         raise InputError(
             "the suffix names no format of embeddings",
             where=path,
-            expected=f"one of {', '.join(_FORMATS)}",
+            expected=f"one of {', '.join(_READERS)}",
             found=suffix or "no suffix",
         )
-    return _FORMATS[suffix]
+    return suffix
 
 
 def check_output(path: str | Path) -> None:
@@ -285,7 +362,8 @@ def _codes(table: pa.Table, name: str, where: object) -> np.ndarray:
 
 
 def _missing(name: str, table: pa.Table, where: object) -> InputError:
-    return InputError(f"no column {name!r}", where=where, found=table.column_names)
+    remedy = "Export it with --codes, or as .h5 or .parquet." if name in CODES else None
+    return InputError(f"no column {name!r}", where=where, found=table.column_names, remedy=remedy)
 
 
 def _text_columns() -> list[str]:

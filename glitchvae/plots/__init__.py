@@ -1,8 +1,13 @@
 """Pictures of glitches, trainings and scores."""
 
-from glitchvae.plots.captions import caption, captions_of, class_names, loudest
+from glitchvae.plots.captions import caption, captions_of, class_names, headlines_of, loudest
 from glitchvae.plots.curves import Curve, curves, picture_grid
-from glitchvae.plots.glitches import EVENTS_PER_SHEET, contact_sheet, reconstructions
+from glitchvae.plots.glitches import (
+    EVENTS_PER_SHEET,
+    contact_sheet,
+    glitch_picture,
+    reconstructions,
+)
 from glitchvae.plots.scores import confusion_matrix, marginals
 from glitchvae.plots.training import (
     kl_per_dimension,
@@ -21,6 +26,8 @@ __all__ = [
     "confusion_matrix",
     "contact_sheet",
     "curves",
+    "glitch_picture",
+    "headlines_of",
     "kl_per_dimension",
     "layer_kl",
     "loudest",

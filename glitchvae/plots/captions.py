@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glitchvae.embedding.tables import utc_of
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.status import Status
 
@@ -54,6 +55,30 @@ def captions_of(record: Embeddings | SpectrogramSet) -> list[str]:
         )
         for row in range(len(record))
     ]
+
+
+def headlines_of(rows: Embeddings, row: int) -> tuple[str, str]:
+    """What a glitch is called, and which one it is: title and subtitle of a picture of its own."""
+    named, certainty = str(rows.class_name[row]), float(rows.class_probability[row])
+    label = "" if rows.label is None else str(rows.label[row])
+    snr, frequency, gps = (
+        float(values[row]) for values in (rows.snr, rows.peak_frequency, rows.gps)
+    )
+    title = [
+        (named if math.isnan(certainty) else f"{named} {certainty:.0%}") if named else "no class",
+        f"labelled {label}" if label else "",
+        str(rows.ifo[row]),
+        "" if math.isnan(snr) else f"SNR {snr:.1f}",
+        "" if math.isnan(frequency) else f"{frequency:.0f} Hz",
+    ]
+    date = str(utc_of(rows.gps[[row]])[0])
+    subtitle = [
+        str(rows.event_id[row]),
+        f"{date.replace('T', ' ')} UTC" if date else "",
+        "" if math.isnan(gps) else f"GPS {gps:.4f}",
+        str(rows.flags[row]),
+    ]
+    return "  ·  ".join(filter(None, title)), "  ·  ".join(filter(None, subtitle))
 
 
 def class_names(record: Embeddings | SpectrogramSet) -> NDArray[np.object_]:

@@ -117,6 +117,76 @@ def contact_sheet(
 
 
 @page.own_style
+def glitch_picture(
+    views: NDArray[Any],
+    path: str | Path | None,
+    *,
+    title: str,
+    subtitle: str = "",
+    status: str = Status.OK,
+) -> Figure:
+    """Draw the four views of one glitch with axes of time and frequency; write it as PNG.
+
+    Colours and hatching are those of `contact_sheet`. Time is counted from the trigger.
+
+    Args:
+        views: (4, F, T) normalised energy, NaN where it was not computed.
+        path: Where the PNG goes; None writes none.
+        title: Headline.
+        subtitle: Smaller, below it.
+        status: Why there is no picture, where there is none.
+
+    Raises:
+        StorageError: the disk refused the write.
+    """
+    figure = Figure(figsize=(13.0, 4.2), dpi=120, facecolor=page.PAPER)
+    figure.text(0.06, 0.945, title, fontsize=13, fontweight="bold", color=page.INK, va="center")
+    figure.text(0.06, 0.875, subtitle, fontsize=9, color=page.FAINT, va="center")
+    grid = figure.add_gridspec(
+        1,
+        5,
+        width_ratios=(1, 1, 1, 1, 0.05),
+        wspace=0.09,
+        left=0.06,
+        right=0.94,
+        top=0.8,
+        bottom=0.15,
+    )
+    low, high = _octaves()
+    drawn = bool(Status(status).usable and np.isfinite(views).any())
+    for number, (view, seconds) in enumerate(zip(views, VIEWS, strict=True)):
+        axes = figure.add_subplot(grid[0, number])
+        extent = (-seconds / 2, seconds / 2, low, high)
+        if drawn:
+            _draw_view(axes, np.asarray(view, dtype=float), extent)
+        else:
+            _draw_blank(axes, extent)
+        axes.set(xlim=extent[:2], ylim=(low, high))
+        axes.set_xticks(np.array([-0.4, -0.2, 0, 0.2, 0.4]) * seconds)
+        axes.set_yticks(np.log2(_FREQUENCIES), [str(f) for f in _FREQUENCIES] if not number else [])
+        axes.tick_params(labelsize=8, length=3, colors=page.INK, width=0.6)
+        axes.spines[:].set_linewidth(0.6)
+        if not number:
+            axes.set_ylabel("Frequency (Hz)", fontsize=9, color=page.INK)
+        axes.set_xlabel("Time from the trigger (s)", fontsize=9, color=page.INK)
+        axes.set_title(f"{seconds:g} s", fontsize=9, color=page.INK, pad=4)
+    bar = figure.colorbar(
+        ScalarMappable(_COLOURS, "viridis"),
+        cax=figure.add_subplot(grid[0, 4]),
+        ticks=(0, 5, 10, 15, 20, ENERGY_CEILING),
+    )
+    bar.set_label("Normalised energy", fontsize=9, color=page.INK)
+    bar.ax.tick_params(labelsize=8, length=3, colors=page.INK, width=0.6)
+    bar.outline.set_linewidth(0.6)
+    if not drawn:
+        reason = "no picture is kept" if Status(status).usable else status.replace("_", " ")
+        figure.text(0.5, 0.47, reason, fontsize=12, ha="center", va="center", color=page.INK)
+    if path is not None:
+        page.save(figure, path)
+    return figure
+
+
+@page.own_style
 def reconstructions(
     originals: NDArray[Any], rebuilt: NDArray[Any], captions: Sequence[str], path: str | Path
 ) -> None:
@@ -203,7 +273,7 @@ def _draw_glitch(axes: Axes, views: NDArray[Any], status: str) -> None:
 
 
 def _draw_view(
-    axes: Axes, view: NDArray[Any], extent: tuple[float, float, float, float], label: str
+    axes: Axes, view: NDArray[Any], extent: tuple[float, float, float, float], label: str = ""
 ) -> None:
     left, right, low, high = extent
     axes.imshow(

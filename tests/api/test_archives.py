@@ -1,10 +1,12 @@
 """Archives and discovery from Python."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from glitchvae.api.archives import discover, open_archive
 from glitchvae.archive import create_archive
+from glitchvae.archive.choosing import rows_where
 from glitchvae.errors import ArchiveError, ConfigError, InputError
 from tests.discovery.conftest import START, embeddings_of
 
@@ -22,7 +24,7 @@ def test_events_are_chosen_by_what_they_are(archive):
     every = archive.events().embeddings
     assert len(every) == 30
     middle = float(np.median(every.gps))
-    assert len(archive.events(start=middle)) + len(archive.events(end=middle)) == 30
+    assert len(archive.events(since=middle)) + len(archive.events(until=middle)) == 30
     for name in ("Blip", "Tomte"):
         found = archive.events(class_name=name).embeddings.class_name
         assert found.tolist() == [n for n in every.class_name if n == name]
@@ -30,6 +32,47 @@ def test_events_are_chosen_by_what_they_are(archive):
         archive.events(class_name="Tomtee")
     assert len(archive.events(ifo="K1")) == 0
     assert every.gps.min() >= START
+
+
+def test_a_condition_chooses(archive):
+    rows = archive.events().embeddings
+    found = archive.events(where="snr > 15 AND class_name = 'Tomte'", ifo="H1").embeddings
+    wanted = (rows.snr > 15) & (rows.class_name == "Tomte") & (rows.ifo == "H1")
+    assert list(found.event_id) == list(rows.event_id[wanted])
+    unknown = rows.snr.copy()
+    unknown[:3] = np.nan
+    assert rows_where({"snr": unknown}, "snr > 0").sum() == 27  # NaN is no large number
+    with pytest.raises(InputError, match="no condition"):
+        archive.events(where="loudness > 3")
+
+
+def test_labels_from_a_table_in_memory(archive):
+    from astropy.table import Table
+
+    events = archive.events().embeddings.event_id
+    table = Table([list(events[:2]), ["koi fish", "Blip"]], names=("event_id", "label"))
+    kept = archive.label(table, reviewer="A")
+    assert kept == {events[0]: "Koi_Fish", events[1]: "Blip"}
+    frame = pd.DataFrame({"gravityspy_id": events[:3], "ml_label": [None, "Tomte", "Whistle"]})
+    assert archive.label(frame) == {events[1]: "Tomte", events[2]: "Whistle"}
+    assert archive.label({events[0]: "Blip"}) == {events[0]: "Blip"}
+    labels = archive.events(where="label <> ''").embeddings.label
+    assert list(labels) == ["Blip", "Tomte", "Whistle"]
+    with pytest.raises(InputError, match="row 1: no class 'Bilp'"):
+        archive.label(pd.DataFrame({"event_id": events[:1], "label": ["Bilp"]}))
+
+
+def test_merge_and_remove(archive, tmp_path):
+    other = open_archive(create_archive(tmp_path / "other").path)
+    (told,) = other.merge(archive)
+    assert told.rows == len(other.events()) == 30
+    with pytest.raises(ArchiveError, match="with itself"):
+        other.merge(other.path)
+    gone = other.events().embeddings.event_id[:4]
+    assert other.remove(ids=gone, dry_run=True).rows == 4
+    assert len(other.events()) == 30
+    other.remove(ids=gone)
+    assert len(other.events()) == 26
 
 
 def test_the_nearest_is_the_nearest(archive):

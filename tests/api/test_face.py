@@ -44,7 +44,7 @@ SIGNATURES = {
     "resume=False, seed=0, device='auto', progress=False, **settings)",
 }
 METHODS = {
-    "GlitchArchive": {"events", "live_time", "path", "similar"},
+    "GlitchArchive": {"events", "label", "live_time", "merge", "path", "remove", "similar"},
     "Images": {"plot"},
     "Dataset": {
         "batches", "classes", "event_id", "factor_names", "factors", "gps", "images", "inputs",

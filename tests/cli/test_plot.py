@@ -7,9 +7,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from glitchvae.archive import create_archive
+from glitchvae.archive import Archive, create_archive
 from glitchvae.cli import main
 from glitchvae.embedding import Embeddings
+from glitchvae.plots import headlines_of
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 
@@ -72,6 +73,23 @@ def test_sheet_of_a_class_is_smaller_than_that_of_all(source, tmp_path):
         result = run(source, "-o", tmp_path / f"{name}.png", *options)
         assert result.exit_code == 0, result.output
     assert height(tmp_path / "tomte.png") < height(tmp_path / "all.png")
+
+
+def test_a_glitch_of_an_archive_is_drawn_and_named(archive, tmp_path):
+    def glitch(*arguments):
+        command = ["plot", "glitch", *arguments, "--archive", str(archive)]
+        return CliRunner(env={"COLUMNS": "300"}).invoke(main, command)
+
+    result = glitch("b", "-o", str(tmp_path / "b.png"))
+    assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "b.png") as picture:
+        picture.verify()
+    title, subtitle = headlines_of(Archive(archive).get("b"), 0)
+    assert title.split("  ·  ")[:4] == ["Tomte", "labelled Tomte", "H1", "SNR 9.0"]
+    assert subtitle.startswith("b  ·  2018-01-14 21:19:43.000 UTC  ·  GPS 1200000001.0000")
+    result = glitch("bb", "-o", str(tmp_path / "bb.png"))
+    assert result.exit_code == 3
+    assert "no event 'bb'" in result.output
 
 
 def test_no_glitch_of_the_class_is_one_line(source, tmp_path):

@@ -103,6 +103,39 @@ def test_colours_are_viridis_of_energy_with_frequency_upwards(glitches, tmp_path
     assert len(rows_dark) == pytest.approx(len(rows_bright), abs=4)
 
 
+def test_one_glitch_has_axes_of_time_and_frequency(glitches, tmp_path):
+    events = glitches(1)
+    figure = plots.glitch_picture(
+        events.images[0], tmp_path / "one.png", title="Blip 93 %", subtitle="H1-1"
+    )
+    views, bar = figure.axes[:4], figure.axes[4]
+    for axes, seconds in zip(views, VIEWS, strict=True):
+        assert axes.get_xlim() == (-seconds / 2, seconds / 2)
+        assert axes.get_xlabel() == "Time from the trigger (s)"
+        (image,) = axes.get_images()
+        assert image.get_extent()[:2] == [-seconds / 2, seconds / 2]
+        low, high = axes.get_ylim()
+        centres = np.log2(row_frequencies())
+        assert low < centres[0] < centres[-1] < high
+    assert views[0].get_ylabel() == "Frequency (Hz)"
+    shown = dict(zip(views[0].get_yticks(), views[0].get_yticklabels(), strict=True))
+    assert all(2**tick == float(label.get_text()) for tick, label in shown.items())
+    assert bar.get_ylabel() == "Normalised energy"
+    assert {"Blip 93 %", "H1-1"} <= {text.get_text() for text in figure.texts}
+    with Image.open(tmp_path / "one.png") as picture:
+        picture.verify()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(Status.GAP, "gap"), (Status.OK, "no picture is kept")]
+)
+def test_one_glitch_without_a_picture_says_why(status, said):
+    nothing = np.full((len(VIEWS), *IMAGE_SHAPE), np.nan)
+    figure = plots.glitch_picture(nothing, None, title="x", status=status)
+    assert not [image for axes in figure.axes[:4] for image in axes.get_images()]
+    assert said in {text.get_text() for text in figure.texts}
+
+
 def test_reconstructions_stand_beside_their_originals(glitches, tmp_path, saved):
     images = glitches(3).images
     plots.reconstructions(images, images / 2, ["a", "b", "c"], tmp_path / "page.png")
