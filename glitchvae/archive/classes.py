@@ -164,11 +164,11 @@ def _kept(path: Path, key: dict[str, str]) -> pa.Table | None:
     if not path.exists():
         return None
     try:
-        with path.open("rb") as stream:
-            found = pq.read_schema(stream).metadata or {}
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            found = file.schema_arrow.metadata or {}
             if {name: found.get(name.encode(), b"").decode() for name in key} != key:
                 return None
-            table = pq.read_table(stream, page_checksum_verification=True)
+            table = file.read()  # by `read_table`, Arrow would import pandas
         table.validate(full=True)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         _LOG.warning("%s is made again: %s", path, error)

@@ -19,7 +19,6 @@ one. What stands in a file that cannot be read is unknown, and is named.
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +30,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
@@ -384,12 +382,8 @@ class _ByThreshold(dict[str, dict[tuple[str, float], NDArray[np.float64]]]):
     def __missing__(self, column: str) -> dict[tuple[str, float], NDArray[np.float64]]:
         found: dict[tuple[str, float], list[NDArray[np.float64]]] = {}
         for _, table in self._ledger._tables("searched", ["ifo", "snr", column]):
-            keys = table.select(["ifo", "snr"]).group_by(["ifo", "snr"]).aggregate([])
-            for ifo, snr in zip(keys["ifo"].to_pylist(), keys["snr"].to_pylist(), strict=True):
-                own = table
-                if len(keys) > 1:
-                    own = table.filter((pc.field("ifo") == ifo) & (pc.field("snr") == snr))
-                found.setdefault((ifo, snr), []).append(_edges(own[column]))
+            for key, edges in _edges_by(table, ("ifo", "snr"), column):
+                found.setdefault(key, []).append(edges)
         self[column] = {
             key: coalesce(np.concatenate(edges)) for key, edges in sorted(found.items())
         }
@@ -451,13 +445,12 @@ class Ledger:
             snr: As of `live`.
         """
         least = self._threshold(snr)
-        columns = ["ifo", "snr", "model_digest", "imaging_digest", "embedded"]
+        keys = ("ifo", "snr", "model_digest", "imaging_digest")
         edges: dict[str, list[NDArray[np.float64]]] = {}
-        for _, table in self._tables("embedded", columns):
-            for row in table.to_pylist():
-                if (row["model_digest"], row["imaging_digest"]) == origin and row["snr"] <= least:
-                    found = np.array([(s["start"], s["end"]) for s in row["embedded"]])
-                    edges.setdefault(row["ifo"], []).append(found.reshape(-1, 2))
+        for _, table in self._tables("embedded", [*keys, "embedded"]):
+            for (ifo, threshold, *own), found in _edges_by(table, keys, "embedded"):
+                if tuple(own) == origin and threshold <= least:
+                    edges.setdefault(ifo, []).append(found)
         return LiveTime(
             {ifo: _segments(coalesce(np.concatenate(own))) for ifo, own in edges.items()},
             snr=least,
@@ -468,9 +461,9 @@ class Ledger:
         """Digests of the model and of the imaging settings of everything that was embedded."""
         columns = ["model_digest", "imaging_digest"]
         found = {
-            (row["model_digest"], row["imaging_digest"])
+            pair
             for _, table in self._tables("embedded", columns)
-            for row in table.to_pylist()
+            for pair in zip(*(table[name].to_pylist() for name in columns), strict=True)
         }
         return tuple(sorted(found))
 
@@ -566,7 +559,27 @@ def joined(*stretches: segmentlist) -> segmentlist:
 
 
 def _segments(edges: NDArray[np.float64]) -> segmentlist:
-    return segmentlist(itertools.starmap(segment, edges.tolist()))
+    return segmentlist(map(segment, edges[:, 0].tolist(), edges[:, 1].tolist()))
+
+
+def _edges_by(
+    table: pa.Table, keys: Sequence[str], column: str
+) -> Iterator[tuple[tuple[Any, ...], NDArray[np.float64]]]:
+    """The stretches (S, 2) of all rows that share their values of `keys`."""
+    # By Arrow's own filters and groups, it would import pandas first.
+    numbers: dict[tuple[Any, ...], int] = {}
+    values = zip(*(table[key].to_pylist() for key in keys), strict=True)
+    kinds = np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
+    edges = _edges(table[column])
+    owners = np.repeat(kinds, _lengths(table[column]))
+    for value, number in numbers.items():
+        yield value, edges if len(numbers) == 1 else edges[owners == number]
+
+
+def _lengths(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """(N,) how many stretches each row of a column of lists has."""
+    parts = [np.diff(np.from_dlpack(chunk.offsets)) for chunk in column.chunks]
+    return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64, copy=False)
 
 
 def _edges(column: pa.ChunkedArray) -> NDArray[np.float64]:
