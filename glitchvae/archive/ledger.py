@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -218,6 +218,14 @@ class SearchedFile:
         )
 
 
+class Near(NamedTuple):
+    """A detector and a time, of which rows are asked for."""
+
+    ifo: str
+    start: float
+    end: float
+
+
 def embedded_row(search: Search, origin: tuple[str, str], stretches: segmentlist) -> dict[str, Any]:
     """A row of `embedded`.
 
@@ -249,14 +257,14 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def read_table(
-    path: Path, columns: list[str] | None = None, *, where: list[Any] | None = None
+    path: Path, columns: list[str] | None = None, *, near: Near | None = None
 ) -> tuple[str, pa.Table]:
     """One file of the ledger.
 
     Args:
         path: The file.
         columns: These alone.
-        where: Rows that fit these filters of `pyarrow.parquet` alone.
+        near: Rows of this detector and time alone; of `searched`.
 
     Returns:
         Which table it is part of, "searched" or "embedded", and its rows.
@@ -269,9 +277,8 @@ def read_table(
         with pq.ParquetFile(path) as file:
             name = _kind(file.schema_arrow, path)
             kept = None if columns is None else [c for c in columns if c in SCHEMAS[name].names]
-            table = None if where else file.read(kept, use_threads=False)
-        if table is None:
-            table = pq.read_table(path, columns=kept, filters=where, use_threads=False)
+            groups = range(file.num_row_groups) if near is None else _groups_near(file, near)
+            table = file.read_row_groups(groups, kept, use_threads=False)
         table.validate(full=columns is None)
         if any(table[c].null_count for c in table.column_names):
             raise ArchiveError(problem, where=path, found="rows with missing values")
@@ -279,7 +286,31 @@ def read_table(
             edges = _edges(table[column])
             if not (np.isfinite(edges).all() and (edges[:, 0] <= edges[:, 1]).all()):
                 raise ArchiveError(problem, where=path, found=f"{column} that is no time")
-        return name, table
+        return name, table if near is None else _rows_near(table, near)
+
+
+def _groups_near(file: pq.ParquetFile, near: Near) -> list[int]:
+    """The groups of rows that may hold some of a detector and time, by their statistics."""
+    columns = {file.schema.column(i).path: i for i in range(len(file.schema))}
+    found = []
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        told = [group.column(columns[name]).statistics for name in ("ifo", "start", "end")]
+        if any(one is None or not one.has_min_max for one in told) or (
+            told[0].min <= near.ifo <= told[0].max
+            and told[1].min <= near.end
+            and near.start <= told[2].max
+        ):
+            found.append(number)
+    return found
+
+
+def _rows_near(table: pa.Table, near: Near) -> pa.Table:
+    # By Arrow's own filters, it would import pandas first.
+    start, end = (_numbers(table[name]) for name in ("start", "end"))
+    own = np.array([ifo == near.ifo for ifo in table["ifo"].to_pylist()], dtype=bool)
+    rows = np.flatnonzero(own & (start <= near.end) & (end >= near.start)).tolist()
+    return pa.concat_tables([table.slice(0, 0), *(table.slice(row, 1) for row in rows)])
 
 
 def _kind(schema: pa.Schema, path: Path) -> str:
@@ -491,9 +522,8 @@ class Ledger:
 
     def files(self, search: Search, start: float, end: float) -> list[SearchedFile]:
         """Rows of searches of one kind, at its threshold or a lower one, in [start, end]."""
-        where = [("ifo", "=", search.ifo), ("start", "<=", end), ("end", ">=", start)]
         found = []
-        for path, table in self._tables("searched", None, where):
+        for path, table in self._tables("searched", None, Near(search.ifo, start, end)):
             try:
                 with reading(path, kind=ArchiveError, remedy=_REMEDY):
                     rows = filter(search.includes, table.to_pylist())
@@ -521,13 +551,13 @@ class Ledger:
         return _ByThreshold(self)
 
     def _tables(
-        self, name: str, columns: list[str] | None, where: list[Any] | None = None
+        self, name: str, columns: list[str] | None, near: Near | None = None
     ) -> Iterator[tuple[Path, pa.Table]]:
         for path in ledger_files(self.root):
             if not path.name.startswith(f"{name}-"):
                 continue
             try:
-                kind, table = read_table(path, columns, where=where)
+                kind, table = read_table(path, columns, near=near)
             except ArchiveError as error:
                 _LOG.warning("left out: %s", error)
                 continue
@@ -576,6 +606,11 @@ def _edges_by(
         yield value, edges if len(numbers) == 1 else edges[owners == number]
 
 
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """(N,) a column of numbers; by `to_numpy`, Arrow would import pandas first."""
+    return np.concatenate([np.empty(0), *(np.from_dlpack(chunk) for chunk in column.chunks)])
+
+
 def _lengths(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """(N,) how many stretches each row of a column of lists has."""
     parts = [np.diff(np.from_dlpack(chunk.offsets)) for chunk in column.chunks]
@@ -589,7 +624,6 @@ def _edges(column: pa.ChunkedArray) -> NDArray[np.float64]:
     ).combine_chunks()
     if isinstance(flat, pa.ChunkedArray):
         flat = pa.concat_arrays(flat.chunks) if flat.num_chunks else pa.array([], flat.type)
-    # By `to_numpy`, Arrow would import pandas first.
     columns = [np.from_dlpack(flat.field(name)) for name in ("start", "end")]
     return np.stack(columns, axis=1).astype(np.float64, copy=False)
 

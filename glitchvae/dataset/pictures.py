@@ -18,8 +18,6 @@ from glitchvae.dataset.assembling import SPLITS, PictureEvent, Pixels, assemble
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.spectrogram.canvas import CROP, PICTURE, reduce_picture
-from glitchvae.spectrogram.pixels import LUMINANCE_WEIGHTS
 from glitchvae.store import digest
 
 _NAME = re.compile(
@@ -92,10 +90,15 @@ def read_picture(path: str | Path) -> Pixels:
         raise InputError("no such file", where=path) from error
     except (UnidentifiedImageError, OSError) as error:
         raise InputError("not a readable picture", where=path, found=error) from error
+    from glitchvae.spectrogram.canvas import reduce_picture  # these import torch
+    from glitchvae.spectrogram.pixels import LUMINANCE_WEIGHTS
+
     return reduce_picture(_cut(rgb @ np.array(LUMINANCE_WEIGHTS), path))
 
 
 def _cut(luminance: Pixels, path: object) -> Pixels:
+    from glitchvae.spectrogram.canvas import CROP, PICTURE
+
     if luminance.shape == PICTURE:
         return luminance[CROP]
     if luminance.shape == RECROPPED:
