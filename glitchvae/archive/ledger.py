@@ -464,6 +464,14 @@ class Ledger:
         """
         return self._union("searched", snr)
 
+    def seconds(self, snr: float) -> dict[str, tuple[float, float]]:
+        """Seconds covered and searched at a threshold or a lower one, by detector."""
+        covered, searched = (self._coalesced(name, snr) for name in ("covered", "searched"))
+        return {
+            ifo: (float(np.diff(covered[ifo]).sum()), float(np.diff(edges).sum()))
+            for ifo, edges in searched.items()
+        }
+
     def covered(self, snr: float | None = None) -> LiveTime:
         """Good samples among what was looked at, at a threshold or a lower one."""
         return self._union("covered", snr)
@@ -537,14 +545,19 @@ class Ledger:
 
     def _union(self, column: str, snr: float | None) -> LiveTime:
         least = self._threshold(snr)
+        stretches = self._coalesced(column, least)
+        return LiveTime({ifo: _segments(edges) for ifo, edges in stretches.items()}, snr=least)
+
+    def _coalesced(self, column: str, snr: float) -> dict[str, NDArray[np.float64]]:
+        """Disjoint stretches (S, 2) of a column at a threshold or a lower one, by detector."""
         chosen: dict[str, list[NDArray[np.float64]]] = {}
         for (ifo, threshold), edges in self._by_threshold[column].items():
-            if threshold <= least:
+            if threshold <= snr:
                 chosen.setdefault(ifo, []).append(edges)
-        return LiveTime(
-            {ifo: _segments(coalesce(np.concatenate(own))) for ifo, own in chosen.items()},
-            snr=least,
-        )
+        return {
+            ifo: own[0] if len(own) == 1 else coalesce(np.concatenate(own))
+            for ifo, own in chosen.items()
+        }
 
     @cached_property
     def _by_threshold(self) -> _ByThreshold:
