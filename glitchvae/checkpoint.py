@@ -2,24 +2,23 @@
 
 A checkpoint is a folder of `weights.safetensors`, `card.toml` and, where class labels
 were known, `prototypes.safetensors`. Nothing in it is pickled, so that a checkpoint from
-anywhere can be opened without running its code.
+anywhere can be opened without running its code. The network is made when it is first asked
+for, and torch is imported then: who needs card or classes alone need not wait for it.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import tomli_w
-import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from torch import Tensor, nn
 
 from glitchvae.classes.catalog import read_catalog
 from glitchvae.classes.model_card import (
@@ -41,41 +40,42 @@ from glitchvae.classes.model_card import (
 )
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError, ModelError
-from glitchvae.models import (
-    USER,
-    Model,
-    UserVAE,
-    UserVAESettings,
-    architecture_of,
-    build,
-    enlarge,
-    prepare,
-    restore,
-    scale_to_unit,
-    takes_views,
-    wrap_vae,
-)
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.store import digest, replacing
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from glitchvae.models import Model, UserVAE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A model ready to encode, in evaluation mode on its device.
+    """A model ready to encode.
 
     Attributes:
-        model: The network.
+        read: Returns the network, in evaluation mode on its device, the same at every call.
         card: What it is.
         prototypes: The classes it knows, with the bands of the catalogue.
         digest: Of what decides codes; the head may change under it.
         path: Its folder.
     """
 
-    model: Model[Any]
+    read: Callable[[], Model[Any]]
     card: ModelCard
     prototypes: Prototypes | None
     digest: str
     path: Path
+
+    @cached_property
+    def model(self) -> Model[Any]:
+        """The network.
+
+        Raises:
+            ModelError: card and weights do not fit.
+        """
+        return self.read()
 
     @property
     def head_digest(self) -> str:
@@ -93,6 +93,8 @@ class Checkpoint:
         Raises:
             ModelError: the model does not take the four views of `prepare`.
         """
+        from glitchvae.models import takes_views
+
         if not takes_views(self.model):
             raise ModelError(
                 "a model of pictures, not of glitches",
@@ -129,6 +131,10 @@ def save_checkpoint(
     Returns:
         The card as written: architecture, settings and digests are those of `model`.
     """
+    import safetensors.torch
+
+    from glitchvae.models import architecture_of
+
     folder = Path(folder)
     weights = {
         name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
@@ -158,6 +164,7 @@ def load_checkpoint(
     device: str | torch.device = "cpu",
     *,
     network: nn.Module | None = None,
+    at_once: bool = True,
 ) -> Checkpoint:
     """Open a checkpoint: the name of a shipped one, or a folder.
 
@@ -166,6 +173,7 @@ def load_checkpoint(
         device: Where the model goes.
         network: Takes the weights of a checkpoint of a network of the user's own
             (`models.user`), which no other checkpoint needs.
+        at_once: Make the network now, and not when it is first asked for.
 
     Raises:
         ModelError: missing, of another format version, pickled, damaged, or its parts
@@ -173,12 +181,15 @@ def load_checkpoint(
     """
     folder = find_model(name_or_folder)
     card = read_card(folder)
-    model = _read_model(folder, card, network)
+    check_digest(folder / WEIGHTS, card.weights_digest)
+    read = cache(lambda: _read_model(folder, card, network).to(device).eval())
+    if at_once:
+        read()
     prototypes = read_prototypes(folder, card)
     if prototypes is not None:
         prototypes = prototypes.in_catalog(read_catalog())
     return Checkpoint(
-        model=model.to(device).eval(),
+        read=read,
         card=card,
         prototypes=prototypes,
         digest=card.code_digest,
@@ -186,7 +197,6 @@ def load_checkpoint(
     )
 
 
-@torch.inference_mode()
 def reconstruct(
     checkpoint: Checkpoint, images: NDArray[np.floating], *, batch_size: int = 64
 ) -> NDArray[np.float32]:
@@ -203,17 +213,21 @@ def reconstruct(
     Raises:
         ModelError: a model of pictures.
     """
+    import torch
+
+    from glitchvae.models import prepare
+
     checkpoint.require_views()
     device = next(checkpoint.model.parameters()).device
     parts = []
-    for batch in torch.from_numpy(np.asarray(images)).split(batch_size):
-        x, _ = prepare(batch.to(device))
-        codes = checkpoint.model.encode(x).mean
-        parts.append(_decoded(checkpoint.model, codes, (batch.shape[-2], batch.shape[-1])))
+    with torch.inference_mode():
+        for batch in torch.from_numpy(np.asarray(images)).split(batch_size):
+            x, _ = prepare(batch.to(device))
+            codes = checkpoint.model.encode(x).mean
+            parts.append(_decoded(checkpoint.model, codes, (batch.shape[-2], batch.shape[-1])))
     return np.concatenate(parts) if parts else np.empty(np.shape(images), dtype=np.float32)
 
 
-@torch.inference_mode()
 def decode(
     checkpoint: Checkpoint, codes: NDArray[np.floating], *, batch_size: int = 64
 ) -> NDArray[np.float32]:
@@ -231,6 +245,8 @@ def decode(
     Raises:
         InputError: codes of another size.
     """
+    import torch
+
     codes, model = np.asarray(codes), checkpoint.model
     size = sum(model.layers)
     if codes.ndim != 2 or codes.shape[1] != size:
@@ -242,12 +258,15 @@ def decode(
         )
     device = next(model.parameters()).device
     batches = torch.as_tensor(codes, dtype=torch.float32).split(batch_size)
-    parts = [_decoded(model, batch.to(device), IMAGE_SHAPE) for batch in batches]
+    with torch.inference_mode():
+        parts = [_decoded(model, batch.to(device), IMAGE_SHAPE) for batch in batches]
     return np.concatenate(parts)
 
 
 def _decoded(model: Model[Any], codes: Tensor, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Energies with this many pixels, or pictures in [0, 1]."""
+    from glitchvae.models import enlarge, restore, scale_to_unit, takes_views
+
     mean: Tensor = model.decode(codes).mean
     if takes_views(model):
         return enlarge(restore(mean), shape).cpu().numpy()
@@ -256,6 +275,10 @@ def _decoded(model: Model[Any], codes: Tensor, shape: tuple[int, int]) -> NDArra
 
 def _fill(network: nn.Module, card: ModelCard) -> UserVAE:
     """A copy of the user's network, if it is like the one on the card."""
+    import torch
+
+    from glitchvae.models import UserVAESettings, wrap_vae
+
     settings = UserVAESettings.model_validate(card.model)
     channels, rows, columns = settings.image_shape
     example = torch.zeros(2, channels + settings.takes_views, rows, columns)
@@ -266,7 +289,10 @@ def _fill(network: nn.Module, card: ModelCard) -> UserVAE:
 
 
 def _read_model(folder: Path, card: ModelCard, network: nn.Module | None) -> Model[Any]:
-    check_digest(folder / WEIGHTS, card.weights_digest)
+    import safetensors.torch
+
+    from glitchvae.models import USER, build
+
     if network is not None and card.architecture != USER:
         raise ModelError(
             "a model that needs no network to be given",

@@ -6,6 +6,9 @@ checkout has them at its top level. `data/` always lives inside the package.
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from glitchvae.errors import ConfigError, InputError
@@ -51,9 +54,11 @@ def choose_device(name: object = "auto") -> str:
     Raises:
         ConfigError: no such device here.
     """
+    asked = str(name)
+    if asked == "cpu" or (asked == "auto" and not _may_find_gpu()):
+        return "cpu"
     import torch
 
-    asked = str(name)
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -68,3 +73,27 @@ def choose_device(name: object = "auto") -> str:
             f"no device {asked!r} here", expected="auto, cpu, or cuda where torch finds one"
         )
     return asked
+
+
+def _may_find_gpu() -> bool:
+    """Whether torch may find a GPU, told without the second that importing it takes.
+
+    A build without CUDA and ROCm finds none, nor does one for CUDA where the driver is missing.
+    """
+    found = find_spec("torch")
+    if "torch" in sys.modules or found is None or found.origin is None:
+        return True
+    build = spec_from_file_location("torch_version", Path(found.origin).with_name("version.py"))
+    if build is None or build.loader is None:
+        return True
+    version = module_from_spec(build)
+    build.loader.exec_module(version)
+    if version.hip is not None or sys.platform != "linux":
+        return True
+    if version.cuda is None:
+        return False
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True

@@ -526,7 +526,7 @@ class Archive:
     def info(self) -> Summary:
         """What the archive holds."""
         with self._index() as connection:
-            attach_classes(connection, self.path, self.own_catalog)
+            attach_classes(connection, self.path, self.own_catalog, ["class_name"])
             return _summarise(connection, self.path)
 
     def _recovered(self) -> None:
@@ -711,33 +711,24 @@ def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
         "SELECT min(gps), max(gps) FROM embeddings WHERE NOT isnan(gps)"
     ).fetchone()
     ledger = Ledger(root)
-    thresholds = {ifo: ledger.thresholds(ifo) for ifo in ledger.live()}
-    pairs = sorted((ifo, snr) for ifo, all_of in thresholds.items() for snr in all_of)
-    unlike = connection.execute(
-        "SELECT any_value(gps) AS gps, any_value(duration) AS duration, ifo FROM embeddings"
-        " GROUP BY ifo, event_id"
-    ).fetchnumpy()
-    gps, duration = (
-        np.ma.filled(unlike[name].astype(np.float64), np.nan) for name in ("gps", "duration")
-    )
-    numbers = episodes(gps, duration, np.asarray(unlike["ifo"], dtype=object))
+    live = {
+        (ifo, snr): ledger.seconds(snr)[ifo]
+        for snr in ledger.thresholds()
+        for ifo in ledger.seconds(snr)
+        if snr in ledger.thresholds(ifo)
+    }
+    ifos = counts("ifo")
     running = [is_running(folder) for folder in journals(root)]
     return Summary(
         path=root,
         parts=len(part_files(root)),
-        episodes=len(np.unique(numbers)),
+        episodes=sum(_episodes(connection, ifo) for ifo in ifos),
         rows=sum(models.values()),
         models=models,
-        ifos=counts("ifo"),
+        ifos=ifos,
         classes=counts("class_name", "class_name <> ''", "classes"),
         statuses=counts("status"),
-        live={
-            (ifo, snr): (
-                float(abs(ledger.covered(snr)[ifo])),
-                float(abs(ledger.live(snr)[ifo])),
-            )
-            for ifo, snr in pairs
-        },
+        live=dict(sorted(live.items())),
         open=_open(ledger, names),
         unread=len(ledger.problems),
         gps=None if times is None or times[0] is None else times,
@@ -745,6 +736,23 @@ def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
         left=len(running) - sum(running),
         size=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
     )
+
+
+def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
+    """How many disturbances the events of a detector are of, whatever model encoded them."""
+    query = "SELECT gps, duration FROM embeddings WHERE ifo = ?"
+    origins = connection.execute(
+        "SELECT count(*) FROM (SELECT DISTINCT model_digest, imaging_digest FROM embeddings)"
+    ).fetchone()
+    if origins != (1,):
+        query = (
+            "SELECT any_value(gps) AS gps, any_value(duration) AS duration FROM embeddings"
+            " WHERE ifo = ? GROUP BY event_id"
+        )
+    found = connection.execute(query, [ifo]).fetchnumpy()
+    columns = [np.ma.filled(found[n].astype(np.float64), np.nan) for n in ("gps", "duration")]
+    numbers = episodes(*columns, np.full(len(columns[0]), ifo))
+    return int(numbers.max(initial=-1)) + 1
 
 
 def _open(ledger: Ledger, names: dict[str, str]) -> dict[str, float]:

@@ -47,13 +47,19 @@ CodesOf = Callable[[Sequence[str]], NDArray[np.float32]]
 """Codes (M, Z) of those of some events that have one."""
 
 
-def attach_classes(connection: duckdb.DuckDBPyConnection, root: Path, catalog: Path) -> None:
+def attach_classes(
+    connection: duckdb.DuckDBPyConnection,
+    root: Path,
+    catalog: Path,
+    columns: list[str] | None = None,
+) -> None:
     """Give an index the table `classes`: what its rows are called now.
 
     Args:
         connection: To the index, up to date.
         root: The archive.
         catalog: The user's own catalogue; there may be none.
+        columns: What is asked for; None: everything.
 
     Raises:
         CatalogError: the catalogue is damaged.
@@ -68,7 +74,7 @@ def attach_classes(connection: duckdb.DuckDBPyConnection, root: Path, catalog: P
         "labels": digest(root / LABELS) if (root / LABELS).exists() else "",
     }
     path = root / CLASSES
-    table = _kept(path, key)
+    table = _kept(path, key, columns)
     if table is None:
         table = _derived(connection, heads, catalog).replace_schema_metadata(key)
         try:
@@ -159,21 +165,23 @@ def _catalog_key(own: Path) -> str:
     return digest({path.name: digest(path) for path in files if path.is_file()})
 
 
-def _kept(path: Path, key: dict[str, str]) -> pa.Table | None:
+def _kept(path: Path, key: dict[str, str], columns: list[str] | None) -> pa.Table | None:
     """The table that was kept, if it was made with the same codes, heads and catalogue."""
     if not path.exists():
         return None
     try:
-        with path.open("rb") as stream:
-            found = pq.read_schema(stream).metadata or {}
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            found = file.schema_arrow.metadata or {}
             if {name: found.get(name.encode(), b"").decode() for name in key} != key:
                 return None
-            table = pq.read_table(stream, page_checksum_verification=True)
+            if not file.schema_arrow.equals(_SCHEMA):
+                return None
+            table = file.read(columns)  # by `read_table`, Arrow would import pandas
         table.validate(full=True)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         _LOG.warning("%s is made again: %s", path, error)
         return None
-    return table if table.schema.equals(_SCHEMA) else None
+    return table
 
 
 def _derived(

@@ -111,7 +111,7 @@ def job_of(
     """
     there = archive is not None and (archive / MARKER).is_file()
     archives = [Archive(archive)] if archive is not None and there else []
-    known = known_classes(load_checkpoint(model, device), catalog, archives)
+    known = known_classes(load_checkpoint(model, device, at_once=False), catalog, archives)
     added = {"catalogue": list(known.added)} if known.added else {}
     job = Job(
         checkpoint=known.checkpoint,

@@ -19,7 +19,6 @@ one. What stands in a file that cannot be read is unknown, and is named.
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,11 +26,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
@@ -220,6 +218,14 @@ class SearchedFile:
         )
 
 
+class Near(NamedTuple):
+    """A detector and a time, of which rows are asked for."""
+
+    ifo: str
+    start: float
+    end: float
+
+
 def embedded_row(search: Search, origin: tuple[str, str], stretches: segmentlist) -> dict[str, Any]:
     """A row of `embedded`.
 
@@ -251,14 +257,14 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def read_table(
-    path: Path, columns: list[str] | None = None, *, where: list[Any] | None = None
+    path: Path, columns: list[str] | None = None, *, near: Near | None = None
 ) -> tuple[str, pa.Table]:
     """One file of the ledger.
 
     Args:
         path: The file.
         columns: These alone.
-        where: Rows that fit these filters of `pyarrow.parquet` alone.
+        near: Rows of this detector and time alone; of `searched`.
 
     Returns:
         Which table it is part of, "searched" or "embedded", and its rows.
@@ -271,9 +277,8 @@ def read_table(
         with pq.ParquetFile(path) as file:
             name = _kind(file.schema_arrow, path)
             kept = None if columns is None else [c for c in columns if c in SCHEMAS[name].names]
-            table = None if where else file.read(kept, use_threads=False)
-        if table is None:
-            table = pq.read_table(path, columns=kept, filters=where, use_threads=False)
+            groups = range(file.num_row_groups) if near is None else _groups_near(file, near)
+            table = file.read_row_groups(groups, kept, use_threads=False)
         table.validate(full=columns is None)
         if any(table[c].null_count for c in table.column_names):
             raise ArchiveError(problem, where=path, found="rows with missing values")
@@ -281,7 +286,31 @@ def read_table(
             edges = _edges(table[column])
             if not (np.isfinite(edges).all() and (edges[:, 0] <= edges[:, 1]).all()):
                 raise ArchiveError(problem, where=path, found=f"{column} that is no time")
-        return name, table
+        return name, table if near is None else _rows_near(table, near)
+
+
+def _groups_near(file: pq.ParquetFile, near: Near) -> list[int]:
+    """The groups of rows that may hold some of a detector and time, by their statistics."""
+    columns = {file.schema.column(i).path: i for i in range(len(file.schema))}
+    found = []
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        told = [group.column(columns[name]).statistics for name in ("ifo", "start", "end")]
+        if any(one is None or not one.has_min_max for one in told) or (
+            told[0].min <= near.ifo <= told[0].max
+            and told[1].min <= near.end
+            and near.start <= told[2].max
+        ):
+            found.append(number)
+    return found
+
+
+def _rows_near(table: pa.Table, near: Near) -> pa.Table:
+    # By Arrow's own filters, it would import pandas first.
+    start, end = (_numbers(table[name]) for name in ("start", "end"))
+    own = np.array([ifo == near.ifo for ifo in table["ifo"].to_pylist()], dtype=bool)
+    rows = np.flatnonzero(own & (start <= near.end) & (end >= near.start)).tolist()
+    return pa.concat_tables([table.slice(0, 0), *(table.slice(row, 1) for row in rows)])
 
 
 def _kind(schema: pa.Schema, path: Path) -> str:
@@ -384,12 +413,8 @@ class _ByThreshold(dict[str, dict[tuple[str, float], NDArray[np.float64]]]):
     def __missing__(self, column: str) -> dict[tuple[str, float], NDArray[np.float64]]:
         found: dict[tuple[str, float], list[NDArray[np.float64]]] = {}
         for _, table in self._ledger._tables("searched", ["ifo", "snr", column]):
-            keys = table.select(["ifo", "snr"]).group_by(["ifo", "snr"]).aggregate([])
-            for ifo, snr in zip(keys["ifo"].to_pylist(), keys["snr"].to_pylist(), strict=True):
-                own = table
-                if len(keys) > 1:
-                    own = table.filter((pc.field("ifo") == ifo) & (pc.field("snr") == snr))
-                found.setdefault((ifo, snr), []).append(_edges(own[column]))
+            for key, edges in _edges_by(table, ("ifo", "snr"), column):
+                found.setdefault(key, []).append(edges)
         self[column] = {
             key: coalesce(np.concatenate(edges)) for key, edges in sorted(found.items())
         }
@@ -439,6 +464,14 @@ class Ledger:
         """
         return self._union("searched", snr)
 
+    def seconds(self, snr: float) -> dict[str, tuple[float, float]]:
+        """Seconds covered and searched at a threshold or a lower one, by detector."""
+        covered, searched = (self._coalesced(name, snr) for name in ("covered", "searched"))
+        return {
+            ifo: (float(np.diff(covered[ifo]).sum()), float(np.diff(edges).sum()))
+            for ifo, edges in searched.items()
+        }
+
     def covered(self, snr: float | None = None) -> LiveTime:
         """Good samples among what was looked at, at a threshold or a lower one."""
         return self._union("covered", snr)
@@ -451,13 +484,12 @@ class Ledger:
             snr: As of `live`.
         """
         least = self._threshold(snr)
-        columns = ["ifo", "snr", "model_digest", "imaging_digest", "embedded"]
+        keys = ("ifo", "snr", "model_digest", "imaging_digest")
         edges: dict[str, list[NDArray[np.float64]]] = {}
-        for _, table in self._tables("embedded", columns):
-            for row in table.to_pylist():
-                if (row["model_digest"], row["imaging_digest"]) == origin and row["snr"] <= least:
-                    found = np.array([(s["start"], s["end"]) for s in row["embedded"]])
-                    edges.setdefault(row["ifo"], []).append(found.reshape(-1, 2))
+        for _, table in self._tables("embedded", [*keys, "embedded"]):
+            for (ifo, threshold, *own), found in _edges_by(table, keys, "embedded"):
+                if tuple(own) == origin and threshold <= least:
+                    edges.setdefault(ifo, []).append(found)
         return LiveTime(
             {ifo: _segments(coalesce(np.concatenate(own))) for ifo, own in edges.items()},
             snr=least,
@@ -468,9 +500,9 @@ class Ledger:
         """Digests of the model and of the imaging settings of everything that was embedded."""
         columns = ["model_digest", "imaging_digest"]
         found = {
-            (row["model_digest"], row["imaging_digest"])
+            pair
             for _, table in self._tables("embedded", columns)
-            for row in table.to_pylist()
+            for pair in zip(*(table[name].to_pylist() for name in columns), strict=True)
         }
         return tuple(sorted(found))
 
@@ -498,9 +530,8 @@ class Ledger:
 
     def files(self, search: Search, start: float, end: float) -> list[SearchedFile]:
         """Rows of searches of one kind, at its threshold or a lower one, in [start, end]."""
-        where = [("ifo", "=", search.ifo), ("start", "<=", end), ("end", ">=", start)]
         found = []
-        for path, table in self._tables("searched", None, where):
+        for path, table in self._tables("searched", None, Near(search.ifo, start, end)):
             try:
                 with reading(path, kind=ArchiveError, remedy=_REMEDY):
                     rows = filter(search.includes, table.to_pylist())
@@ -514,27 +545,32 @@ class Ledger:
 
     def _union(self, column: str, snr: float | None) -> LiveTime:
         least = self._threshold(snr)
+        stretches = self._coalesced(column, least)
+        return LiveTime({ifo: _segments(edges) for ifo, edges in stretches.items()}, snr=least)
+
+    def _coalesced(self, column: str, snr: float) -> dict[str, NDArray[np.float64]]:
+        """Disjoint stretches (S, 2) of a column at a threshold or a lower one, by detector."""
         chosen: dict[str, list[NDArray[np.float64]]] = {}
         for (ifo, threshold), edges in self._by_threshold[column].items():
-            if threshold <= least:
+            if threshold <= snr:
                 chosen.setdefault(ifo, []).append(edges)
-        return LiveTime(
-            {ifo: _segments(coalesce(np.concatenate(own))) for ifo, own in chosen.items()},
-            snr=least,
-        )
+        return {
+            ifo: own[0] if len(own) == 1 else coalesce(np.concatenate(own))
+            for ifo, own in chosen.items()
+        }
 
     @cached_property
     def _by_threshold(self) -> _ByThreshold:
         return _ByThreshold(self)
 
     def _tables(
-        self, name: str, columns: list[str] | None, where: list[Any] | None = None
+        self, name: str, columns: list[str] | None, near: Near | None = None
     ) -> Iterator[tuple[Path, pa.Table]]:
         for path in ledger_files(self.root):
             if not path.name.startswith(f"{name}-"):
                 continue
             try:
-                kind, table = read_table(path, columns, where=where)
+                kind, table = read_table(path, columns, near=near)
             except ArchiveError as error:
                 _LOG.warning("left out: %s", error)
                 continue
@@ -566,7 +602,32 @@ def joined(*stretches: segmentlist) -> segmentlist:
 
 
 def _segments(edges: NDArray[np.float64]) -> segmentlist:
-    return segmentlist(itertools.starmap(segment, edges.tolist()))
+    return segmentlist(map(segment, edges[:, 0].tolist(), edges[:, 1].tolist()))
+
+
+def _edges_by(
+    table: pa.Table, keys: Sequence[str], column: str
+) -> Iterator[tuple[tuple[Any, ...], NDArray[np.float64]]]:
+    """The stretches (S, 2) of all rows that share their values of `keys`."""
+    # By Arrow's own filters and groups, it would import pandas first.
+    numbers: dict[tuple[Any, ...], int] = {}
+    values = zip(*(table[key].to_pylist() for key in keys), strict=True)
+    kinds = np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
+    edges = _edges(table[column])
+    owners = np.repeat(kinds, _lengths(table[column]))
+    for value, number in numbers.items():
+        yield value, edges if len(numbers) == 1 else edges[owners == number]
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """(N,) a column of numbers; by `to_numpy`, Arrow would import pandas first."""
+    return np.concatenate([np.empty(0), *(np.from_dlpack(chunk) for chunk in column.chunks)])
+
+
+def _lengths(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """(N,) how many stretches each row of a column of lists has."""
+    parts = [np.diff(np.from_dlpack(chunk.offsets)) for chunk in column.chunks]
+    return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64, copy=False)
 
 
 def _edges(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -576,7 +637,6 @@ def _edges(column: pa.ChunkedArray) -> NDArray[np.float64]:
     ).combine_chunks()
     if isinstance(flat, pa.ChunkedArray):
         flat = pa.concat_arrays(flat.chunks) if flat.num_chunks else pa.array([], flat.type)
-    # By `to_numpy`, Arrow would import pandas first.
     columns = [np.from_dlpack(flat.field(name)) for name in ("start", "end")]
     return np.stack(columns, axis=1).astype(np.float64, copy=False)
 

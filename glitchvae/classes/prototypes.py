@@ -8,7 +8,7 @@ says nothing about the detector of tomorrow. Where held-out events are named bet
 the classes are told apart by a learnt metric instead of that covariance (Mensink et al. 2013,
 "Distance-based image classification", section 3.2: nearest class mean metric learning).
 
-What only fitting needs is imported when something is fitted: reading an archive needs none of it.
+What only fitting or naming needs is imported then: reading an archive needs none of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from scipy.special import log_softmax, logsumexp
 
 from glitchvae.classes.catalog import Catalog
 from glitchvae.errors import InputError, ModelError
@@ -329,6 +328,8 @@ class Prototypes:
 
     def _scores(self, codes: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         """Log-density per class up to a constant (N, K), and the nearest distance (N,)."""
+        from scipy.special import logsumexp
+
         whitened = _squared_distances(codes @ self.whitener, self.centres @ self.whitener)
         slopes, offsets, own = self.discriminants
         each = codes @ slopes + offsets
@@ -339,6 +340,8 @@ class Prototypes:
 
     def _shares(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities (N, K) of scores (N, K)."""
+        from scipy.special import log_softmax
+
         return np.exp(log_softmax(scores / self.temperature, axis=1))
 
     def _with_learnt_metric(
@@ -486,4 +489,6 @@ def _temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float
 
 
 def _cross_entropy(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    from scipy.special import log_softmax
+
     return float(-log_softmax(scores, axis=1)[np.arange(len(truth)), truth].mean())

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.shapes import AXIS_FREQUENCIES, IMAGE_SHAPE, VIEWS
-from glitchvae.spectrogram import SpectrogramSet, pixel_to_energy
-from glitchvae.spectrogram.canvas import row_frequencies
+from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.status import Status
 
 _LOG = logging.getLogger(__name__)
@@ -124,6 +123,8 @@ def _is_picture(pixels: Pixels | None) -> bool:
 
 
 def _energies(event: PictureEvent) -> NDArray[np.float32]:
+    from glitchvae.spectrogram import pixel_to_energy, row_frequencies  # these import torch
+
     pictures = np.stack([np.asarray(event.views[view], dtype=np.float32) for view in VIEWS])
     energies = pixel_to_energy(pictures)[..., ::-1, :].copy()
     energies[..., row_frequencies() > _f_max(event), :] = np.nan

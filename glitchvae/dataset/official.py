@@ -23,7 +23,7 @@ from glitchvae.dataset.assembling import PictureEvent, Pixels, assemble
 from glitchvae.dataset.zooming import only_from
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
-from glitchvae.spectrogram import SpectrogramSet, energy_to_pixel
+from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.store import digest, opened, replacing
 
 _VIEW_NAMES = {f"{view:.1f}.png": view for view in VIEWS}
@@ -173,6 +173,8 @@ def _group_names(chosen: SpectrogramSet, seen: set[str]) -> list[str]:
 
 
 def _write_event(file: h5py.File, name: str, chosen: SpectrogramSet, row: int) -> None:
+    from glitchvae.spectrogram import energy_to_pixel  # imports torch
+
     group = file.create_group(name)
     for key in _KNOWN:
         group.attrs[key] = getattr(chosen, key)[row]

@@ -19,8 +19,6 @@ from glitchvae.dataset.zooming import only_from
 from glitchvae.errors import InputError
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.spectrogram.canvas import CROP, PICTURE, reduce_picture
-from glitchvae.spectrogram.pixels import LUMINANCE_WEIGHTS
 from glitchvae.store import digest
 
 _NAME = re.compile(
@@ -89,6 +87,8 @@ def read_picture(path: str | Path) -> Pixels:
     Raises:
         InputError: no picture, or one of a size that Gravity Spy does not make.
     """
+    from glitchvae.spectrogram.canvas import reduce_picture  # imports torch
+
     return reduce_picture(_read_luminance(path))
 
 
@@ -101,10 +101,14 @@ def _read_luminance(path: str | Path) -> Pixels:
         raise InputError("no such file", where=path) from error
     except (UnidentifiedImageError, OSError) as error:
         raise InputError("not a readable picture", where=path, found=error) from error
+    from glitchvae.spectrogram.pixels import LUMINANCE_WEIGHTS  # imports torch
+
     return _cut(rgb @ np.array(LUMINANCE_WEIGHTS), path)
 
 
 def _cut(luminance: Pixels, path: object) -> Pixels:
+    from glitchvae.spectrogram.canvas import CROP, PICTURE
+
     if luminance.shape == PICTURE:
         return luminance[CROP]
     if luminance.shape == RECROPPED:

@@ -1,5 +1,4 @@
 from .encode import encode_spectrograms as encode_spectrograms
-from .encode import name_classes as name_classes
 from .inputs import Inputs as Inputs
 from .inputs import assign_triggers as assign_triggers
 from .inputs import limit_sources as limit_sources
@@ -12,6 +11,7 @@ from .plan import plan_embedding as plan_embedding
 from .plan import plan_encoding as plan_encoding
 from .record import UNCERTAINTIES as UNCERTAINTIES
 from .record import Embeddings as Embeddings
+from .record import name_classes as name_classes
 from .streaming import Walk as Walk
 from .streaming import embed_images as embed_images
 from .streaming import embed_strain as embed_strain

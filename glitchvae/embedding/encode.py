@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,10 @@ import torch
 from torch import Tensor
 
 from glitchvae.checkpoint import Checkpoint
-from glitchvae.classes.prototypes import Prototypes
-from glitchvae.embedding.record import UNCERTAINTIES, Embeddings
+from glitchvae.embedding.record import UNCERTAINTIES, Embeddings, name_classes
 from glitchvae.embedding.uncertainty import code_stability, latent_spread, view_agreement
 from glitchvae.models import Model, prepare
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.status import join_flags
 
 _FOUND = ("mean", "log_var", *UNCERTAINTIES)
 
@@ -64,24 +61,6 @@ def encode_spectrograms(
         configuration=configuration or {},
     )
     return rows if checkpoint.prototypes is None else name_classes(rows, checkpoint.prototypes)
-
-
-def name_classes(rows: Embeddings, prototypes: Prototypes) -> Embeddings:
-    """Rows with the classes and the novelty that prototypes give their codes.
-
-    Args:
-        rows: N events with the codes of the prototypes' model.
-        prototypes: Known classes, with the bands of their catalogue.
-    """
-    found = prototypes.classify(rows.mean, rows.f_max)
-    stored = [" ".join(set(text.split()) - {"extrapolated"}) for text in rows.flags]
-    return dataclasses.replace(
-        rows,
-        class_name=found.class_name,
-        class_probability=found.class_probability,
-        novelty_p=found.novelty_p,
-        flags=[join_flags(pair) for pair in zip(stored, found.flags, strict=True)],
-    )
 
 
 def _encode(

@@ -14,9 +14,8 @@ import numpy as np
 from igwn_segments import segment, segmentlist
 
 from glitchvae.checkpoint import Checkpoint
-from glitchvae.embedding.encode import encode_spectrograms
 from glitchvae.embedding.streaming import BATCH_SIZE, select_triggers
-from glitchvae.spectrogram import ImagingSettings, SpectrogramSet, make_spectrograms
+from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.strain import StrainSource
 from glitchvae.triggers import Triggers, scan_source
 from glitchvae.triggers.finding import CELL
@@ -122,6 +121,8 @@ def plan_encoding(
     uncertainty: bool = False,
 ) -> Plan:
     """What encoding a set of images will take, from one batch of them."""
+    from glitchvae.embedding.encode import encode_spectrograms
+
     trial = spectrograms.take(slice(0, BATCH_SIZE))
     elapsed = _elapsed(
         encode_spectrograms, trial, checkpoint, device=device, uncertainty=uncertainty
@@ -190,6 +191,9 @@ def _imaging_trial(
     uncertainty: bool,
 ) -> tuple[float, float]:
     """Seconds of work before the first event, and for each; a second run is without the first."""
+    from glitchvae.embedding.encode import encode_spectrograms
+    from glitchvae.spectrogram import make_spectrograms
+
     if len(triggers) == 0:
         start, end = max(source.segments, key=abs)
         times = np.linspace(float(start), float(end), BATCH_SIZE + 2)[1:-1]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.spectrogram import ImagedEvents
+from glitchvae.status import join_flags
 from glitchvae.store import attribute, column, digest
+
+if TYPE_CHECKING:
+    from glitchvae.classes.prototypes import Prototypes
 
 UNCERTAINTIES = ("latent_spread", "view_agreement", "code_stability")
 """Columns that say how far a code can be relied on."""
@@ -110,3 +114,21 @@ class Embeddings(ImagedEvents):
     def imaging_digest(self) -> str:
         """Digest of the imaging settings: images made alike share it."""
         return digest(self.imaging)
+
+
+def name_classes(rows: Embeddings, prototypes: Prototypes) -> Embeddings:
+    """Rows with the classes and the novelty that prototypes give their codes.
+
+    Args:
+        rows: N events with the codes of the prototypes' model.
+        prototypes: Known classes, with the bands of their catalogue.
+    """
+    found = prototypes.classify(rows.mean, rows.f_max)
+    stored = [" ".join(set(text.split()) - {"extrapolated"}) for text in rows.flags]
+    return dataclasses.replace(
+        rows,
+        class_name=found.class_name,
+        class_probability=found.class_probability,
+        novelty_p=found.novelty_p,
+        flags=[join_flags(pair) for pair in zip(stored, found.flags, strict=True)],
+    )

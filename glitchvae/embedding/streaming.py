@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from glitchvae.embedding.encode import encode_spectrograms
 from glitchvae.embedding.job import Job
 from glitchvae.embedding.record import Embeddings
 from glitchvae.errors import InputError
 from glitchvae.progress import Progress
-from glitchvae.qtransform import Tiling
-from glitchvae.spectrogram import ImagingSettings, SpectrogramSet, make_spectrograms
+from glitchvae.qtransform import usable_band as band_of
+from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.strain import StrainSource
 from glitchvae.triggers import SearchedCell, Triggers, search_cells
 from glitchvae.triggers.record import mark_bursts
@@ -69,12 +68,19 @@ def embed_strain(
     else:
         batches = ((batch, []) for batch in _batches(source, triggers, batch_size, report))
     for batch, done in batches:
-        for images in make_spectrograms(
-            source, choose(batch), job.imaging, device=job.device, batch_size=batch_size
-        ):
-            yield _encode(images, job), images
+        if len(chosen := choose(batch)):
+            yield from _image_and_encode(source, chosen, job, batch_size)
         if done:
             told(done)
+
+
+def _image_and_encode(source: StrainSource, triggers: Triggers, job: Job, batch_size: int) -> Walk:
+    from glitchvae.spectrogram import make_spectrograms  # imports torch
+
+    for images in make_spectrograms(
+        source, triggers, job.imaging, device=job.device, batch_size=batch_size
+    ):
+        yield _encode(images, job), images
 
 
 def embed_images(
@@ -105,6 +111,8 @@ def embed_images(
 
 
 def _encode(images: SpectrogramSet, job: Job) -> Embeddings:
+    from glitchvae.embedding.encode import encode_spectrograms  # imports torch
+
     return encode_spectrograms(
         images,
         job.checkpoint,
@@ -167,14 +175,12 @@ def select_triggers(triggers: Triggers, ifo: str) -> Triggers:
 
 def usable_band(source: StrainSource, imaging: ImagingSettings) -> tuple[float, float]:
     """Frequencies in Hz that images of this strain can hold, given its sample rate."""
-    tiling = Tiling(
-        duration=imaging.min_block,
-        sample_rate=min(source.sample_rate, imaging.sample_rate),
+    return band_of(
+        min(source.sample_rate, imaging.sample_rate),
         qrange=imaging.qrange,
         frange=imaging.frange,
         mismatch=imaging.mismatch,
     )
-    return tiling.band
 
 
 def _batches_of(

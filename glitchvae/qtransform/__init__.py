@@ -5,9 +5,6 @@ Chatterji et al. 2004 (Class. Quantum Grav. 21, S1809) define the transform;
 tile: `scan` is `TimeSeries.q_transform` for many events at once.
 """
 
-from glitchvae.qtransform.energies import tile_energies
-from glitchvae.qtransform.frozen import FrozenScan
-from glitchvae.qtransform.scan import Grid, Scan, scan
-from glitchvae.qtransform.tiling import Plane, Tiling, usable_band
+import lazy_loader
 
-__all__ = ["FrozenScan", "Grid", "Plane", "Scan", "Tiling", "scan", "tile_energies", "usable_band"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -23,7 +23,7 @@ from glitchvae.qtransform.energies import (
     row_groups,
     row_medians,
 )
-from glitchvae.qtransform.scan import Grid, frequency_spline, scan
+from glitchvae.qtransform.scanning import Grid, frequency_spline, scan
 from glitchvae.qtransform.splines import evaluate_spline, spline_coefficients
 from glitchvae.qtransform.tiling import Tiling
 

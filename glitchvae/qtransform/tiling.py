@@ -99,7 +99,7 @@ def usable_band(
         )
     if frange[0] <= 0:
         raise InputError("unusable frequency range", expected="a low end above 0 Hz", found=frange)
-    lowest_q = float(_gwpy_tiling(1.0, sample_rate, qrange, (0.0, math.inf), mismatch).qs.min())
+    lowest_q = _lowest_q(qrange, mismatch)
     highest = min(frange[1], sample_rate / 2 / (1 + math.sqrt(11) / lowest_q))
     if highest <= frange[0]:
         raise InputError(
@@ -108,6 +108,16 @@ def usable_band(
             remedy="Use strain of a higher sample rate.",
         )
     return frange[0], highest
+
+
+def _lowest_q(qrange: tuple[float, float], mismatch: float) -> float:
+    """Q of the first plane: those of `QTiling` lie evenly in log Q, half a step off both ends.
+
+    Asking gwpy would import it, for which whoever asks for the band alone would wait a second.
+    """
+    length = math.log(qrange[1] / qrange[0]) / 2**0.5
+    planes = max(math.ceil(length / (2 * (mismatch / 3) ** 0.5)), 1)
+    return qrange[0] * math.exp(2**0.5 * (length / planes) * 0.5)
 
 
 @lru_cache(maxsize=8)

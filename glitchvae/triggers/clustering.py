@@ -25,7 +25,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import find_peaks, peak_prominences
 
 from glitchvae.triggers.tiles import Tiles
 
@@ -112,6 +111,8 @@ def _envelope(cluster: Tiles, *, floor: float) -> tuple[float, NDArray[np.float6
 
 def _events(envelope: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Maxima that are events, and the lowest point between each two of them."""
+    from scipy.signal import find_peaks, peak_prominences  # slow, and only a search needs it
+
     padded = np.log(np.pad(envelope, 1, constant_values=envelope.min()))
     peaks, _ = find_peaks(padded)
     reach = 2 * int(REACH / STEP) + 1

@@ -1,4 +1,7 @@
-"""Loud tiles: where the Q-transform of whitened strain stands out of its noise."""
+"""Loud tiles: where the Q-transform of whitened strain stands out of its noise.
+
+torch is imported when a block is searched: telling what is left to search needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,20 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
-from glitchvae.qtransform import Plane, Tiling, tile_energies
-from glitchvae.qtransform.whitening import whiten
 from glitchvae.strain import Strain
 from glitchvae.strain.masks import runs
 from glitchvae.strain.quality import NOTHING, without_dead
+
+if TYPE_CHECKING:
+    import torch
+
+    from glitchvae.qtransform import Plane
 
 OVERLAP = 2.0
 """Seconds by which tiles are computed past the ends of the time asked for."""
@@ -255,6 +260,11 @@ def _tell_dead(strain: Strain, alive: Strain, span: segment) -> None:
 
 def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles | None:
     """The loud tiles of a block, None where it cannot be whitened."""
+    import torch
+
+    from glitchvae.qtransform import Tiling, tile_energies
+    from glitchvae.qtransform.whitening import whiten
+
     rate, edge = block.sample_rate, round(EDGE * block.sample_rate)
     values = torch.from_numpy(block.values)[None].to(threshold.device)
     whitened = whiten(values, rate, fduration=2 * EDGE)[:, edge:-edge]
@@ -286,6 +296,8 @@ def _of_plane(plane: Plane, rows: list[torch.Tensor], start: float, least: float
 
     All rows are looked at together: on a GPU each look waits for what was asked of it before.
     """
+    import torch
+
     energies = torch.cat(rows, dim=1)[0]
     loud = torch.nonzero((energies > least) & torch.isfinite(energies)).ravel()
     place, energy = loud.cpu().numpy(), energies[loud].double().cpu().numpy()

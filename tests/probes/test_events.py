@@ -30,7 +30,7 @@ def checkpoint():
         seed=1,
         data=DataCard(digest=""),
     )
-    return Checkpoint(model=model, card=card, prototypes=None, digest="d", path=Path("tiny"))
+    return Checkpoint(read=lambda: model, card=card, prototypes=None, digest="d", path=Path("tiny"))
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def checkpoint(images, tmp_path_factory) -> Checkpoint:
         data=DataCard(digest=""),
     )
     return Checkpoint(
-        model=model,
+        read=lambda: model,
         card=card,
         prototypes=prototypes,
         digest="x",
