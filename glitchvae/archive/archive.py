@@ -750,8 +750,10 @@ def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
             " WHERE ifo = ? GROUP BY event_id"
         )
     found = connection.execute(query, [ifo]).fetchnumpy()
-    columns = [np.ma.filled(found[n].astype(np.float64), np.nan) for n in ("gps", "duration")]
-    numbers = episodes(*columns, np.full(len(columns[0]), ifo))
+    gps, duration = (
+        np.ma.filled(found[n].astype(np.float64), np.nan) for n in ("gps", "duration")
+    )
+    numbers = episodes(gps, duration, np.full(len(gps), ifo))
     return int(numbers.max(initial=-1)) + 1
 
 

@@ -147,6 +147,8 @@ def _read_event(
 def _read_views(files: Mapping[float, Path], from_view: float | None) -> dict[float, Pixels | None]:
     if from_view is not None:
         files = {from_view: files[from_view]} if from_view in files else {}
+    from glitchvae.spectrogram.canvas import reduce_picture  # imports torch
+
     found = {view: _read_or_none(files[view]) for view in VIEWS if view in files}
     whole = found if from_view is None else only_from(found, from_view)
     return {v: None if x is None else reduce_picture(x) for v, x in whole.items()}
