@@ -19,7 +19,8 @@ SIGNATURES = {
     "discover": "(data, labels=None, *, live=None, model=None, catalog=None, progress=False, "
     "**settings)",
     "embed": "(data, *, triggers=None, segments=None, flags=(), masks=('DATA',), snr=7.5, "
-    "model='default', imaging='gravity-spy', archive=None, ifo=None, channel=None, uncertainty=True, device='auto', progress=False)",
+    "model='default', imaging='gravity-spy', archive=None, ifo=None, channel=None, "
+    "uncertainty=True, device='auto', progress=False)",
     "find_triggers": "(strain, *, segments=None, flags=(), masks=('DATA',), snr=7.5, ifo=None, "
     "channel=None, device='auto')",
     "make_spectrograms": "(strain, triggers, *, imaging='gravity-spy', ifo=None, channel=None, "

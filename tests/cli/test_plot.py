@@ -94,7 +94,7 @@ def test_a_glitch_of_an_archive_is_drawn_and_named(archive, tmp_path):
 
 def test_no_glitch_of_the_class_is_one_line(source, tmp_path):
     result = run(source, "-o", tmp_path / "sheet.png", "--class", "Whistle")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "no glitch to draw" in result.output
     assert not (tmp_path / "sheet.png").exists()
 
@@ -102,13 +102,13 @@ def test_no_glitch_of_the_class_is_one_line(source, tmp_path):
 def test_a_set_without_labels_has_no_class(spectrograms, tmp_path):
     dataclasses.replace(spectrograms, label=None).write(tmp_path / "set.h5")
     assert run(tmp_path / "set.h5", "-o", tmp_path / "a.png").exit_code == 0
-    assert run(tmp_path / "set.h5", "-o", tmp_path / "b.png", "--class", "Blip").exit_code == 1
+    assert run(tmp_path / "set.h5", "-o", tmp_path / "b.png", "--class", "Blip").exit_code == 3
 
 
 def test_another_file_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no images")
     result = run(tmp_path / "notes.txt", "-o", tmp_path / "sheet.png")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "notes.txt" in result.output
 
 
@@ -139,5 +139,5 @@ def test_no_event_of_a_split_is_said(tiny_model, spectrograms, tmp_path):
         tmp_path / "page.png",
     ]
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "found split test" in result.stderr
