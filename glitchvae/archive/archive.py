@@ -750,9 +750,7 @@ def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
             " WHERE ifo = ? GROUP BY event_id"
         )
     found = connection.execute(query, [ifo]).fetchnumpy()
-    gps, duration = (
-        np.ma.filled(found[n].astype(np.float64), np.nan) for n in ("gps", "duration")
-    )
+    gps, duration = (np.ma.filled(found[n].astype(np.float64), np.nan) for n in ("gps", "duration"))
     numbers = episodes(gps, duration, np.full(len(gps), ifo))
     return int(numbers.max(initial=-1)) + 1
 

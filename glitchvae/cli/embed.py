@@ -299,7 +299,8 @@ def _encode_anew(options: dict[str, Any], archive: Path | None, *, only_plan: bo
     from glitchvae.archive import Archive
     from glitchvae.archive.reencoding import count_events, encode_anew
 
-    search = ("triggers", "gps", "gwosc", "frametype", "times", "ifo", "channel")
+    search = ("triggers", "gps", "gwosc", "frametype", "start", "end", "ifo", "channel")
+    search += ("segments", "flags")
     if len(options["inputs"]) > 1 or any(options[name] for name in search) or archive is not None:
         raise click.UsageError(
             "An archive is encoded alone: without other inputs, --archive, or options of a search."

@@ -348,6 +348,26 @@ def test_full_disk(embed, simulated_files, tmp_path, monkeypatch):
     assert len(Archive(tmp_path / "archive").embeddings()) == 1
 
 
+def test_an_archive_is_encoded_anew(embed, simulated_files, tmp_path, save_untrained):
+    gps = start_of(simulated_files[0]) + 20.0
+    assert embed(simulated_files[0], "--gps", gps).exit_code == 0
+    archive = tmp_path / "archive"
+    codes = np.random.default_rng(5).normal(size=(60, 5))
+    labels = np.array(["Blip", "Whistle", "Tomte"] * 20, dtype=object)
+    other = save_untrained(tmp_path / "other", codes, labels, latent_size=5, seed=7)
+
+    def anew(*options):
+        return CliRunner().invoke(main, ["embed", *map(str, [archive, "--model", other, *options])])
+
+    assert "1 rows of other models" in anew("--plan").stdout
+    result = anew()
+    assert result.exit_code == 0, result.output
+    assert "1 glitch, 0 known before" in result.stdout
+    assert Archive(archive).embeddings(model="other").mean.shape == (1, 5)
+    assert "1 known before" in anew().stdout
+    assert anew("--gps", gps).exit_code == 2
+
+
 def test_ctrl_c_keeps_what_was_finished(embed, simulated_files, tmp_path, monkeypatch):
     from glitchvae.embedding import encode
 
