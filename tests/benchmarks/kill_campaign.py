@@ -184,22 +184,19 @@ def content(archive: Path) -> dict[str, str]:
     """What readers see of an archive, by digests: rows with pictures, labels, live time."""
     from glitchvae.archive import Archive
 
-    store = Archive(archive)
-    rows = store.embeddings()
-    order = np.argsort(rows.event_id.astype(str))
-    rows = rows.take(order)
-    pictures = np.ascontiguousarray(store.thumbnails(rows).images)
-    cells = {
-        event: hashlib.sha256(pictures[n].tobytes() + rows.mean[n].tobytes()).hexdigest()
-        for n, event in enumerate(rows.event_id)
-    }
-    for name in ("class_name", "status", "label"):
-        values = getattr(rows, name)
-        cells[name] = "" if values is None else "|".join(map(str, values))
-    ledger = getattr(store, "ledger", None)
-    if ledger is not None:
-        live = ledger().live(7.5)
-        cells["live"] = str({ifo: [(float(a), float(b)) for a, b in s] for ifo, s in live.items()})
+    store, cells = Archive(archive), {}
+    for model in sorted(store.info().models):
+        rows = store.embeddings(model=model.split()[0])
+        rows = rows.take(np.argsort(rows.event_id.astype(str)))
+        pictures = np.ascontiguousarray(store.thumbnails(rows).images)
+        for n, event in enumerate(rows.event_id):
+            seen = pictures[n].tobytes() + rows.mean[n].tobytes()
+            cells[f"{model} {event}"] = hashlib.sha256(seen).hexdigest()
+        for name in ("class_name", "status", "flags", "label"):
+            values = getattr(rows, name)
+            cells[f"{model} {name}"] = "" if values is None else "|".join(map(str, values))
+    live = store.ledger().live(7.5)
+    cells["live"] = str({ifo: [(float(a), float(b)) for a, b in s] for ifo, s in live.items()})
     return cells
 
 
@@ -220,7 +217,8 @@ def trial(case: Case, means: str, rng: np.random.Generator, known: dict[str, Any
         ):
             if (Path("A") / "archive.json").exists() and (status := run(question)):
                 return f"{' '.join(question[:2])} ended with {status} after {means} ({ended})"
-        if status := run(case.command):
+        status = run(case.command)
+        if status not in (0, 3):  # 3: the command had been done, and nothing is left to do
             return f"given again it ended with {status}, after {means} ({ended})"
         if wrong := differences(content(Path("A")), known["content"]):
             return f"{len(wrong)} cells differ after {means} ({ended}): {', '.join(wrong[:3])}"
