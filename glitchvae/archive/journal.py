@@ -48,7 +48,7 @@ from glitchvae.store import digest, replacing
 
 _LOG = logging.getLogger(__name__)
 _VIEWS = ".views"
-_SPANS = "spans.json"
+SPANS = "spans.json"
 _REMEDY = "Nothing of it is deleted; `glitchvae archive verify` names what is wrong with it."
 
 Spans = dict[str, tuple[float, float]]
@@ -95,7 +95,7 @@ class Journal:
         self._count += 1
         piece = self._folder / f"{self._count:08d}.parquet"
         if spectrograms is not None:
-            with replacing(_views_of(piece)) as temporary:
+            with replacing(views_of(piece)) as temporary:
                 pq.write_table(pack_views(spectrograms), temporary, compression="zstd")
         with replacing(piece) as temporary:
             pq.write_table(part_table(embeddings), temporary, compression="zstd")
@@ -119,7 +119,7 @@ def writing(root: Path, spans: Spans | None = None) -> Iterator[Journal]:
     folder = root / "parts" / f".running-{uuid.uuid4().hex[:12]}"
     lock = FileLock(folder / "lock")
     with alone(root):
-        with replacing(folder / _SPANS) as temporary:
+        with replacing(folder / SPANS) as temporary:
             temporary.write_text(json.dumps(spans or {}), encoding="utf-8")
         lock.acquire()
     with lock:
@@ -166,7 +166,7 @@ def damage_of(folder: Path) -> dict[Path, ArchiveError]:
     """The files of a journal that cannot be read, and why: codes, images, parts of the ledger."""
     damaged = {}
     for piece in _pieces(folder):
-        views = _views_of(piece)
+        views = views_of(piece)
         for path, read in ((piece, _read_codes), (views, _read_views)):
             try:
                 read(path)
@@ -208,7 +208,7 @@ def _publish(root: Path, folder: Path) -> list[ArchiveError]:
     """
     with reading(folder, "its batches cannot be published", kind=ArchiveError, remedy=_REMEDY):
         pieces, damaged = _pieces(folder), damage_of(folder)
-        spans = _read_spans(folder / _SPANS) if pieces else {}
+        spans = _read_spans(folder / SPANS) if pieces else {}
         for group in _groups([piece for piece in pieces if piece not in damaged]):
             _publish_group(root, group, spans, damaged.keys())
         told = [path for path in _told(folder) if path not in damaged]
@@ -217,9 +217,9 @@ def _publish(root: Path, folder: Path) -> list[ArchiveError]:
             add_to_ledger(root, map(read_table, told))
     # The batches go first: without one, nobody asks for the rest of the journal.
     for piece in pieces:
-        if not damaged.keys() & {piece, _views_of(piece)}:
+        if not damaged.keys() & {piece, views_of(piece)}:
             piece.unlink()
-            _views_of(piece).unlink(missing_ok=True)
+            views_of(piece).unlink(missing_ok=True)
     if not damaged:
         shutil.rmtree(folder, ignore_errors=True)
     return list(damaged.values())
@@ -304,9 +304,9 @@ def _write_views(
 ) -> None:
     """The images of the rows that are kept, one row group per batch."""
     readable = {
-        piece: _views_of(piece)
+        piece: views_of(piece)
         for piece in pieces
-        if _views_of(piece).exists() and _views_of(piece) not in damaged
+        if views_of(piece).exists() and views_of(piece) not in damaged
     }
     if not readable:
         return
@@ -321,5 +321,6 @@ def _write_views(
                     writer.write_table(select_views(packed, events.to_pylist()))
 
 
-def _views_of(piece: Path) -> Path:
+def views_of(piece: Path) -> Path:
+    """The images of a batch."""
     return piece.with_suffix(f"{_VIEWS}.parquet")

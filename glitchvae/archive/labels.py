@@ -236,6 +236,7 @@ def _read(root: Path) -> pa.Table:
 
 def _columns(path: Path) -> dict[str, list[str]]:
     """The columns of a table as text, by their names in the file."""
+    _check_file(path)
     kind = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
     if kind.lower() == ".parquet":
         with reading(path), path.open("rb") as stream:
@@ -274,7 +275,13 @@ def _of_ecsv(text: str, path: Path) -> dict[str, list[str]]:
         return {name: [str(value) for value in table[name]] for name in table.colnames}
 
 
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError("no such file", where=path, expected="a table or a list")
+
+
 def _text(path: Path) -> str:
+    _check_file(path)
     with reading(path):
         content = path.read_bytes()
         content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content

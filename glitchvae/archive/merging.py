@@ -2,8 +2,9 @@
 
 Sources are read and never changed. A source that is damaged anywhere is left out as a whole:
 its ledger would tell of strain whose glitches are lost. What is in the target already is passed
-over, so that a merge can be repeated, and goes on where it was killed: every file appears
-complete under its name, pictures before codes, codes before the ledger that tells of them.
+over, so that a merge can be repeated, and goes on where it was killed. Parts come in as what an
+interrupted job left: whoever opens the archive publishes that. The ledger comes after the rows
+that it tells of.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +24,7 @@ import pyarrow.parquet as pq
 
 from glitchvae.archive.archive import Archive
 from glitchvae.archive.heads import MODELS
-from glitchvae.archive.journal import alone, is_running, recover
+from glitchvae.archive.journal import SPANS, alone, is_running, recover, views_of
 from glitchvae.archive.labels import Label, all_labels, newest, write_labels
 from glitchvae.archive.layout import journals, name_part, parse_part, part_files, time_span
 from glitchvae.archive.ledger import add_to_ledger, ledger_files, read_table
@@ -32,11 +34,9 @@ from glitchvae.archive.parts import (
     fresh_rows,
     read_header,
     read_rows,
-    write_rows,
+    some_rows,
 )
 from glitchvae.archive.verification import damage
-from glitchvae.archive.views import SCHEMA as VIEWS_SCHEMA
-from glitchvae.archive.views import read_packed, select_views
 from glitchvae.classes.catalog import ClassCard, read_card, read_catalog
 from glitchvae.classes.model_card import CARD, copy_head
 from glitchvae.classes.user import CLASSES, DEFAULT, DRAFTS
@@ -45,7 +45,7 @@ from glitchvae.progress import Progress
 from glitchvae.store import digest, replacing
 
 _LOG = logging.getLogger(__name__)
-_JOURNAL = ".running-"
+_JOURNAL, _COPY, _PIECE = ".running-", ".copy-", "00000001.parquet"
 
 
 @dataclass(kw_only=True)
@@ -128,8 +128,8 @@ def merge_archive(target: Archive, source: Path, progress: Progress | None = Non
     with alone(root):
         _merge_heads(root, source, told)
     for path in part_files(source):
-        with alone(root):
-            _merge_part(root, path, source, told)
+        _merge_part(root, path, source, told)
+        recover(root)
         report(told.rows + told.known)
     for folder in journals(source):
         _merge_journal(root, folder, told)
@@ -159,56 +159,53 @@ def _merge_heads(root: Path, source: Path, told: Merged) -> None:
 
 
 def _merge_part(root: Path, path: Path, source: Path, told: Merged) -> None:
-    """The rows of one part that are not there yet; one that has a code if either has one."""
+    """One part, as what an interrupted job left: it is published as that, after a kill too."""
     header, keys = read_header(path), read_rows(path, ["event_id", "gps", "ifo", "status"])
     if not len(keys):
         return
-    name = parse_part(path.name) or name_part(keys["ifo"][0].as_py(), *time_span(keys["gps"]))
-    # By the name of the part: a detector's letters are what every row of it is found by.
-    known = events_between(root, name.ifo, name.gps, name.gps + name.duration, header.origin)
+    ifo = keys["ifo"][0].as_py()
+    name = parse_part(path.name) or name_part(ifo, *time_span(keys["gps"].to_numpy()))
+    span = name.gps, name.gps + name.duration
+    known = events_between(root, name.ifo, *span, header.origin)
     fresh = fresh_rows(keys["event_id"].to_pylist(), coded(keys), known)
     told.rows += int(fresh.sum())
     told.known += int((~fresh).sum())
     if not fresh.any():
         return
-    target = str(name)
-    if (root / "parts" / target).exists():
-        content = digest(digest(path).encode() + fresh.tobytes())
-        target = str(type(name)(**{**vars(name), "suffix": content[:8]}))
-    events = keys["event_id"].filter(pa.array(fresh)).to_pylist()
-    _copy_views(root / "views" / target, source / "views" / path.name, events)
-    with replacing(root / "parts" / target) as temporary:
-        if fresh.all():
-            shutil.copyfile(path, temporary)
-        else:
-            write_rows(temporary, read_rows(path), fresh)
-
-
-def _copy_views(target: Path, path: Path, events: list[str]) -> None:
-    if not path.exists():
-        return
-    with (
-        replacing(target) as temporary,
-        pq.ParquetWriter(temporary, VIEWS_SCHEMA, compression="zstd") as writer,
-    ):
-        for packed in read_packed(path):
-            writer.write_table(select_views(packed, events))
+    with _left_behind(root, digest(path)[:12]) as folder:
+        if (views := source / "views" / path.name).exists():
+            shutil.copyfile(views, views_of(folder / _PIECE))
+        rows = some_rows(read_rows(path), fresh)
+        pq.write_table(rows, folder / _PIECE, compression="zstd")
+        times = {} if span == (0, 0) else {ifo: span}
+        (folder / SPANS).write_text(json.dumps(times), encoding="utf-8")
 
 
 def _merge_journal(root: Path, folder: Path, told: Merged) -> None:
-    """What an interrupted job left, as a job that was interrupted here; it becomes a part."""
+    """What an interrupted job left, as a job that was interrupted here."""
     # Asking for a lock would make one, in an archive that is not changed.
     if (folder / "lock").exists() and is_running(folder):
         told.left += 1
         return
-    target = root / "parts" / folder.name
-    copy = root / "parts" / f".copy-{folder.name.removeprefix(_JOURNAL)}"
+    with _left_behind(root, folder.name.removeprefix(_JOURNAL)) as copy:
+        ignored = shutil.ignore_patterns("lock")
+        shutil.copytree(folder, copy, ignore=ignored, dirs_exist_ok=True)
+
+
+@contextmanager
+def _left_behind(root: Path, name: str) -> Iterator[Path]:
+    """A folder that becomes the journal of an interrupted job when it is complete."""
     with alone(root):
+        for stale in (root / "parts").glob(f"{_COPY}*"):
+            shutil.rmtree(stale)
+        copy = root / "parts" / f"{_COPY}{name}"
+        copy.mkdir()
+        yield copy
+        target = root / "parts" / f"{_JOURNAL}{name}"
         if target.exists():
-            return
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("lock"))
-        copy.rename(target)
+            shutil.rmtree(copy)
+        else:
+            copy.rename(target)
 
 
 def _merge_ledger(root: Path, source: Path, told: Merged) -> None:

@@ -292,17 +292,16 @@ def write_part(path: Path, tables: Iterable[pa.Table]) -> None:
         writer.add_key_value_metadata({CONTENT_DIGEST: content.hexdigest()})
 
 
-def write_rows(path: Path, table: pa.Table, kept: NDArray[np.bool_]) -> None:
-    """Write some rows of a part as a part of their own.
+def some_rows(table: pa.Table, kept: NDArray[np.bool_]) -> pa.Table:
+    """Some rows of a part, without the digest of its content.
 
     Args:
-        path: Where to.
         table: All rows, as `read_rows` reads them.
         kept: (N,) which of them.
     """
     metadata = dict(table.schema.metadata or {})
     metadata.pop(CONTENT_DIGEST.encode(), None)
-    write_part(path, [table.filter(pa.array(kept)).replace_schema_metadata(metadata)])
+    return table.filter(pa.array(kept)).replace_schema_metadata(metadata)
 
 
 def _chain(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:

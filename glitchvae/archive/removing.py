@@ -32,7 +32,7 @@ from glitchvae.archive.ledger import (
     table_of,
     write_table,
 )
-from glitchvae.archive.parts import read_header, read_rows, write_rows
+from glitchvae.archive.parts import read_header, read_rows, some_rows, write_part
 from glitchvae.archive.views import SCHEMA as VIEWS_SCHEMA
 from glitchvae.archive.views import read_packed, select_views
 from glitchvae.errors import ArchiveError, reading
@@ -218,7 +218,7 @@ def remove(root: Path, choice: Choice) -> None:
     for path, _, gone in _touched(root, choice):
         table = read_rows(path)
         with replacing(path) as temporary:
-            write_rows(temporary, table, ~gone)
+            write_part(temporary, [some_rows(table, ~gone)])
     for path in part_files(root):
         _tidy(root, path)
 
