@@ -96,6 +96,7 @@ _COVERED = ("covered", "searched")
     type=TableFile(),
     help="Write the rows as .h5, .parquet, .csv or .ecsv too; - is CSV on stdout.",
 )
+@click.option("--codes", is_flag=True, help="Write the codes into CSV and ECSV too.")
 @click.option(
     "--probabilities", is_flag=True, help="Add a column p_CLASS to the output for every class."
 )
@@ -329,7 +330,7 @@ def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -
         _print_table(rows)
         if output is not None:
             shares = archive.probabilities(rows) if options["probabilities"] else None
-            write_embeddings(output, rows, shares)
+            write_embeddings(output, rows, shares, codes=options["codes"])
         if contact_sheet is not None:
             _draw(archive, rows, contact_sheet)
     total = sum(map(len, parts))
