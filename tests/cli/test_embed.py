@@ -55,12 +55,16 @@ def test_finds_and_stores(embed, simulated_files, tmp_path):
 def test_twice_adds_nothing(embed, simulated_files, tmp_path):
     first = embed(simulated_files[0])
     files = {p.name for p in (tmp_path / "archive" / "parts").glob("*.parquet")}
-    again = embed(simulated_files[0], "-o", tmp_path / "codes.csv")
+    again = embed(simulated_files[0], "-o", tmp_path / "codes.csv", "--codes")
     assert first.exit_code == again.exit_code == 0
     assert {p.name for p in (tmp_path / "archive" / "parts").glob("*.parquet")} == files
     count = len(Archive(tmp_path / "archive").embeddings())
     assert f"{count} glitches, {count} known before" in again.stdout
     assert len(read_embeddings(tmp_path / "codes.csv")) == count
+    assert embed(simulated_files[0], "-o", tmp_path / "people.csv").exit_code == 0
+    header = (tmp_path / "people.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header.startswith("event_id,gps,")
+    assert "mean" not in header
 
 
 def test_several_detectors_at_once(embed, simulated_files, tmp_path):
