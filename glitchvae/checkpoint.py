@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors
 import tomli_w
 from numpy.typing import NDArray
 from pydantic import ValidationError

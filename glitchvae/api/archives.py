@@ -66,14 +66,12 @@ class GlitchArchive:
             ArchiveError: it is empty, or holds several models and none is named.
             InputError: no glitch of that class, and another class is spelt alike.
         """
-        rows = self.archive.embeddings(model=model, ifo=ifo)
+        rows = self.archive.embeddings(model=model, ifo=ifo, class_name=class_name)
         wanted = np.ones(len(rows), dtype=bool)
-        if class_name is not None:
-            names = sorted(set(rows.class_name) - {""})
-            hint = nearest(class_name, names) if names else ""
-            if class_name not in names and hint:
+        if class_name is not None and not len(rows):
+            names = sorted(set(self.archive.embeddings(model=model, ifo=ifo).class_name) - {""})
+            if hint := nearest(class_name, names) if names else "":
                 raise InputError(f"no glitch named {class_name!r}{hint}", where=self.path)
-            wanted &= rows.class_name == class_name
         if start is not None:
             wanted &= rows.gps >= start
         if end is not None:

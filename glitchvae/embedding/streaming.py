@@ -74,9 +74,7 @@ def embed_strain(
             told(done)
 
 
-def _image_and_encode(
-    source: StrainSource, triggers: Triggers, job: Job, batch_size: int
-) -> Walk:
+def _image_and_encode(source: StrainSource, triggers: Triggers, job: Job, batch_size: int) -> Walk:
     from glitchvae.spectrogram import make_spectrograms  # imports torch
 
     for images in make_spectrograms(

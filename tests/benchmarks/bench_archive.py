@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_archive.py [--rows 1000000] [--without-index] [--keep FOLDER]
 
 The archive has 250 parts of two detectors, codes of 64 dimensions made by a model with 20
-classes, and a ledger of 100,000 files with a gap in each. Times are of processors (user and system),
-the best of several; a process of its own answers each question, so that its peak memory is told by
+classes, and a ledger of 100,000 files with a gap in each. Times are of processors (user and
+system), the best of several; a process of its own answers each question, so that its peak memory is told by
 the operating system. With `--without-index` the same is asked of the parts alone, as on a place
 that cannot be written.
 """
@@ -33,11 +33,11 @@ IMAGING = {"name": "bench"}
 
 def make_model(folder: Path) -> str:
     """A head of 20 classes in 64 dimensions, kept as a model's folder; the digest of its codes."""
+    import tomli_w
+
     from glitchvae.classes.model_card import CARD, PROTOTYPES, DataCard, ModelCard
     from glitchvae.classes.prototypes import Prototypes
     from glitchvae.store import digest
-
-    import tomli_w
 
     rng = np.random.default_rng(0)
     centres = rng.normal(scale=3.0, size=(CLASSES, SIZE))
@@ -168,7 +168,7 @@ def answer(question: str, root: Path, times: int, *, indexed: bool) -> dict[str,
     code = np.random.default_rng(7).normal(size=SIZE).astype(np.float32)
     questions = {
         "info": lambda: Archive(root).info(),
-        "events of one class and detector": lambda: Archive(root).select(
+        "events of one class and detector": lambda: Archive(root).embeddings(
             ifo="H1", class_name="Class_07"
         ),
         "neighbours": lambda: archive.nearest(code, NEIGHBOURS),

@@ -67,14 +67,20 @@ def checkpoint(event, tmp_path_factory) -> Checkpoint:
         data=DataCard(digest=""),
     )
     empty = Checkpoint(
-        read=lambda: model, card=card, prototypes=None, digest="x", path=tmp_path_factory.mktemp("model")
+        read=lambda: model,
+        card=card,
+        prototypes=None,
+        digest="x",
+        path=tmp_path_factory.mktemp("model"),
     )
     blocks = [burst(60, snr, seed) for snr in (0, 40) for seed in range(1, 13)]
     _tell_apart(model, event, torch.cat(blocks), torch.tensor([-1.0] * 12 + [1.0] * 12))
     codes = encode_blocks(empty, event, torch.cat(blocks)).numpy()
     labels = np.repeat(np.array(["Quiet", "Burst"], dtype=object), 12)
     prototypes = Prototypes.fit(codes, labels, held_out=(codes, labels))
-    return Checkpoint(read=lambda: model, card=card, prototypes=prototypes, digest="x", path=empty.path)
+    return Checkpoint(
+        read=lambda: model, card=card, prototypes=prototypes, digest="x", path=empty.path
+    )
 
 
 def test_the_class_changes_with_less_than_a_burst_of_that_class(checkpoint, event):
