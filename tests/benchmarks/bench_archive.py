@@ -4,9 +4,9 @@
 
 The archive has 250 parts of two detectors, codes of 64 dimensions made by a model with 20
 classes, and a ledger of 100,000 files with a gap in each. Times are of processors (user and
-system), the best of several; a process of its own answers each question, so that its peak memory is told by
-the operating system. With `--without-index` the same is asked of the parts alone, as on a place
-that cannot be written.
+system), the best of several; a process of its own answers each question, so that the operating
+system tells its peak memory. With `--without-index` the same is asked of the parts alone, as on
+a place that cannot be written.
 """
 
 from __future__ import annotations
