@@ -547,15 +547,11 @@ def _read_codes(
         params=[model["digest"]],
     ).to_arrow_table()
     # By `to_numpy`, Arrow would import pandas first.
-    numbers, codes = (
-        [np.from_dlpack(chunk) for chunk in column]
-        for column in (
-            table["number"].chunks,
-            [chunk.flatten() for chunk in table["mean"].chunks],
-        )
-    )
-    mean = np.concatenate([np.empty(0, np.float32), *codes]).reshape(-1, model["size"])
-    return np.concatenate([np.empty(0, np.int64), *numbers]), Codes.of(mean)
+    numbers = [np.from_dlpack(chunk) for chunk in table["number"].chunks]
+    codes = [np.from_dlpack(chunk.flatten()) for chunk in table["mean"].chunks]
+    mean = np.concatenate([np.empty(0, np.float32), *codes], dtype=np.float32)
+    rows = np.concatenate([np.empty(0, np.int64), *numbers], dtype=np.int64)
+    return rows, Codes.of(mean.reshape(-1, model["size"]))
 
 
 def _fetch(
@@ -667,8 +663,10 @@ def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
             " WHERE ifo = ? GROUP BY event_id"
         )
     found = connection.execute(query, [ifo]).fetchnumpy()
-    columns = [np.ma.filled(found[n].astype(np.float64), np.nan) for n in ("gps", "duration")]
-    numbers = episodes(*columns, np.full(len(columns[0]), ifo))
+    gps, duration = (
+        np.ma.filled(found[name].astype(np.float64), np.nan) for name in ("gps", "duration")
+    )
+    numbers = episodes(gps, duration, np.full(len(gps), ifo))
     return int(numbers.max(initial=-1)) + 1
 
 

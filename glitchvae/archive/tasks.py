@@ -112,8 +112,8 @@ class StrainTask:
     def plan(self, job: Job, archive: Path | None = None) -> Plan:
         """From a trial on the strain; what the ledger knows is not searched again."""
         left = None
-        there = archive is not None and (archive / MARKER).is_file()
-        if there and self.triggers is None and self.source.segments:
+        searching = self.triggers is None and self.source.segments
+        if searching and archive is not None and (archive / MARKER).is_file():
             left = left_to_do(Archive(archive), self.source, job)
         return plan_embedding(
             self.source,
