@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from glitchvae.archive import verification
 from glitchvae.archive.choosing import choose
 from glitchvae.archive.classes import KEYS as CLASS_KEYS
-from glitchvae.archive.classes import attach_classes, codes_of_events, grown_head
+from glitchvae.archive.classes import attach_classes, classes_now, codes_of_events, grown_head
 from glitchvae.archive.exporting import export_rows
 from glitchvae.archive.heads import MODELS, code_digests, find_head, keep_head
 from glitchvae.archive.index import index
@@ -46,6 +46,7 @@ from glitchvae.archive.layout import (
 )
 from glitchvae.archive.ledger import Ledger
 from glitchvae.archive.live import LiveTime
+from glitchvae.archive.neighbours import Codes
 from glitchvae.archive.parts import DERIVED, events_between
 from glitchvae.archive.removing import Choice, Removal, check_superseded, preview, remove
 from glitchvae.archive.summary import Summary
@@ -115,6 +116,7 @@ class Archive:
 
     path: Path
     catalog: Path | None = None
+    _opened: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
@@ -163,14 +165,22 @@ class Archive:
         """
         return self.ledger().live(snr)
 
-    def embeddings(self, *, model: str | None = None, ifo: str | None = None) -> Embeddings:
+    def embeddings(
+        self, *, model: str | None = None, ifo: str | None = None, class_name: str | None = None
+    ) -> Embeddings:
         """Every row of one model, in the order of time.
+
+        Args:
+            model: Which model, where the archive holds several.
+            ifo: Of this detector alone.
+            class_name: Of this class alone, as it is named now.
 
         Raises:
             ArchiveError: it is empty, or holds several models and none is named.
         """
-        where = "TRUE" if ifo is None else "e.ifo = ?"
-        return self._select(model, where, [] if ifo is None else [ifo])
+        asked = {"e.ifo = ?": ifo, "c.class_name = ?": class_name}
+        chosen = {where: value for where, value in asked.items() if value is not None}
+        return self._select(model, " AND ".join(["TRUE", *chosen]), list(chosen.values()))
 
     def get(self, event_id: str, *, model: str | None = None) -> Embeddings:
         """The rows of one event.
@@ -567,17 +577,31 @@ class Archive:
                     expected=f"({chosen['size']},)",
                     found=code.shape,
                 )
-            attach_classes(connection, self.path, self.own_catalog)
-            distance = f"array_distance(e.mean::FLOAT[{chosen['size']}], ?::FLOAT[{len(code)}])"
-            rows = _fetch(
-                connection,
-                chosen,
-                "NOT isnan(e.mean[1]) AND e.event_id IS DISTINCT FROM ?",
-                [itself, code.tolist()],
-                f"{distance}, e.event_id",
-                k,
-            )
-        return rows, np.linalg.norm(rows.mean.astype(np.float64) - code, axis=1)
+            numbers, codes = self._codes(connection, chosen)
+            # The event itself, once for each imaging, may be among the nearest.
+            own = 0 if itself is None else _rows_of_event(connection, chosen, itself)
+            found = numbers[codes.near(code, k + own)]
+            rows = _fetch(connection, chosen, "TRUE", [], "e.gps", None, numbers=found.tolist())
+        rows = classes_now(
+            self.path, rows, self.own_catalog, partial(self.codes_of, model=chosen["digest"])
+        )
+        rows = rows.take(rows.event_id != itself) if itself is not None else rows
+        distances = np.linalg.norm(rows.mean.astype(np.float64) - code, axis=1)
+        order = np.lexsort((rows.event_id.astype(str), distances))[:k]
+        return rows.take(order), distances[order]
+
+    def _codes(
+        self, connection: duckdb.DuckDBPyConnection, model: dict[str, Any]
+    ) -> tuple[NDArray[np.int64], Codes]:
+        """Every code of a model, and the number of its row; kept until the archive changes."""
+        # Numbers of rows hold for one index, which may be made anew from the same parts.
+        key = connection.execute(
+            "SELECT ?, made, (SELECT hash(list(f ORDER BY f.name)) FROM files f) FROM about",
+            [model["digest"]],
+        ).fetchall()
+        if self._opened.get("key") != key:
+            self._opened.update(key=key, codes=_read_codes(connection, model))
+        return self._opened["codes"]
 
     def _code(self, row: Embeddings) -> NDArray[np.float32]:
         if not np.isfinite(row.mean[0]).all():
@@ -651,6 +675,30 @@ def is_called(model: dict[str, Any], wanted: str) -> bool:
     )
 
 
+def _rows_of_event(
+    connection: duckdb.DuckDBPyConnection, model: dict[str, Any], event_id: str
+) -> int:
+    query = "SELECT count(*) FROM embeddings WHERE model_digest = ? AND event_id = ?"
+    return connection.execute(query, [model["digest"], event_id]).fetchall()[0][0]
+
+
+def _read_codes(
+    connection: duckdb.DuckDBPyConnection, model: dict[str, Any]
+) -> tuple[NDArray[np.int64], Codes]:
+    """Number of its row and code of everything a model encoded."""
+    table = connection.sql(
+        f"SELECT rowid AS number, mean::FLOAT[{model['size']}] AS mean FROM embeddings"  # noqa: S608
+        " WHERE model_digest = ? AND NOT isnan(mean[1])",
+        params=[model["digest"]],
+    ).to_arrow_table()
+    # By `to_numpy`, Arrow would import pandas first.
+    numbers = [np.from_dlpack(chunk) for chunk in table["number"].chunks]
+    codes = [np.from_dlpack(chunk.flatten()) for chunk in table["mean"].chunks]
+    mean = np.concatenate([np.empty(0, np.float32), *codes], dtype=np.float32)
+    rows = np.concatenate([np.empty(0, np.int64), *numbers], dtype=np.int64)
+    return rows, Codes.of(mean.reshape(-1, model["size"]))
+
+
 def _fetch(
     connection: duckdb.DuckDBPyConnection,
     model: dict[str, Any],
@@ -658,27 +706,37 @@ def _fetch(
     values: Sequence[Any],
     order: str,
     limit: int | None,
+    *,
+    numbers: list[int] | None = None,
 ) -> Embeddings:
+    """Rows of a model, named by the table of classes; or those of some numbers, not named."""
+    named, source = numbers is None, "embeddings"
+    if numbers is not None:
+        source = "(SELECT * FROM embeddings WHERE rowid IN (SELECT unnest(?)))"
+        values = [numbers, model["digest"], *values]
+    else:
+        values = [model["digest"], *values]
+    flags = "list_concat(e.flags, c.flags)" if named else "e.flags"
     size = model["size"]
     special = {
         "mean": f"e.mean::FLOAT[{size}] AS mean",
         "log_var": f"e.log_var::FLOAT[{size}] AS log_var",
         "label": "coalesce(l.label, e.label, '') AS label",
         "split": "coalesce(e.split, '') AS split",
-        **{name: f"c.{name}" for name in DERIVED},
-        "flags": "list_sort(list_distinct(list_concat(e.flags, c.flags))) AS flags",
+        **({name: f"c.{name}" for name in DERIVED} if named else {}),
+        "flags": f"list_sort(list_distinct({flags})) AS flags",
         # Parts of earlier versions have none of these.
         **{name: f"coalesce(e.{name}, 'nan'::FLOAT) AS {name}" for name in UNCERTAINTIES},
     }
     same = " AND ".join(f"c.{key} = e.{key}" for key in CLASS_KEYS)
     columns = ", ".join(special.get(name, f"e.{name}") for name in _COLUMNS)
     table = connection.sql(
-        f"SELECT {columns} FROM embeddings e"  # noqa: S608
+        f"SELECT {columns} FROM {source} e"  # noqa: S608
         " LEFT JOIN (SELECT DISTINCT event_id, label FROM labels) l ON l.event_id = e.event_id"
-        f" JOIN classes c ON {same}"
-        f" WHERE e.model_digest = ? AND {where} ORDER BY {order}"
+        + (f" JOIN classes c ON {same}" if named else "")
+        + f" WHERE e.model_digest = ? AND {where} ORDER BY {order}"
         + ("" if limit is None else f" LIMIT {int(limit)}"),
-        params=[model["digest"], *values],
+        params=values,
     ).to_arrow_table()
     imaging = connection.execute(
         "SELECT DISTINCT imaging FROM files WHERE model_digest = ?", [model["digest"]]
@@ -743,8 +801,8 @@ def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
     query = "SELECT gps, duration FROM embeddings WHERE ifo = ?"
     origins = connection.execute(
         "SELECT count(*) FROM (SELECT DISTINCT model_digest, imaging_digest FROM embeddings)"
-    ).fetchone()
-    if origins != (1,):
+    ).fetchall()
+    if origins != [(1,)]:
         query = (
             "SELECT any_value(gps) AS gps, any_value(duration) AS duration FROM embeddings"
             " WHERE ifo = ? GROUP BY event_id"

@@ -19,6 +19,7 @@ from glitchvae.archive.parts import rows_between
 from glitchvae.embedding import (
     Embeddings,
     Job,
+    Left,
     embed_images,
     embed_strain,
     select_triggers,
@@ -133,6 +134,21 @@ def _fill_searched(
         rows=rows,
         known=len(seen & todo.known.keys()),
         coverage=_covered(archive, coverage.search, own),
+    )
+
+
+def left_to_do(archive: Archive, source: StrainSource, job: Job) -> Left:
+    """What of strain is yet to be searched, and which glitches are known or wait for a code."""
+    coverage = survey(source.with_gaps(lambda _: None), archive.ledger(), job.snr, lambda _: None)
+    found = coverage.triggers
+    if found is None:
+        return Left(time=coverage.todo)
+    start, end = time_span(coverage.region.extent())
+    todo = _Todo(archive.known(source.ifo, start, end, *_origin_of(job)))
+    return Left(
+        time=coverage.todo,
+        waiting=todo(found),
+        known=sum(todo.coded(event) for event in found.event_id),
     )
 
 

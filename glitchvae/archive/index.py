@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,12 +28,12 @@ from glitchvae.store import digest
 
 INDEX = "archive.duckdb"
 STORAGE_VERSION = "v1.0.0"  # the oldest layout of DuckDB 1.x: any later DuckDB reads it
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 _PATIENCE = 2.0  # seconds to wait for another process's short write
 _LOG = logging.getLogger(__name__)
 
 _TABLES = """
-CREATE TABLE about (version INTEGER);
+CREATE TABLE about (version INTEGER, made VARCHAR);
 CREATE TABLE files (
     name VARCHAR, signature VARCHAR, model_digest VARCHAR, imaging_digest VARCHAR,
     size INTEGER, model VARCHAR, imaging VARCHAR, content VARCHAR
@@ -176,7 +177,7 @@ def _begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
     for (table,) in connection.execute("SHOW TABLES").fetchall():
         connection.execute(f'DROP TABLE "{table}"')
     connection.execute(_TABLES)
-    connection.execute("INSERT INTO about VALUES (?)", [INDEX_VERSION])
+    connection.execute("INSERT INTO about VALUES (?, ?)", [INDEX_VERSION, uuid.uuid4().hex])
 
 
 def _ingest_file(

@@ -621,8 +621,8 @@ def _edges_by(
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """(N,) a column of numbers; by `to_numpy`, Arrow would import pandas first."""
-    parts = [np.asarray(np.from_dlpack(chunk), dtype=np.float64) for chunk in column.chunks]
-    return np.concatenate([np.empty(0), *parts])
+    parts = [np.from_dlpack(chunk) for chunk in column.chunks]
+    return np.concatenate([np.empty(0), *parts], dtype=np.float64)
 
 
 def _lengths(column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -1,18 +1,16 @@
-"""The nearest neighbours of every code, as a table.
+"""The nearest neighbours of one code, or of every code as a table.
 
-Exact, by scikit-learn's brute force: an index would lose recall. A single question is
-answered by the archive itself (`Archive.nearest`).
+Exact, by brute force: an index would lose recall.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
@@ -21,6 +19,41 @@ from glitchvae.store import replacing
 
 _BLOCK = 4096
 """Codes between two reports of progress."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes in memory, to be asked for the neighbours of one after the other.
+
+    Attributes:
+        mean: (N, Z) float32, all finite.
+        squares: (N,) their squared norms.
+    """
+
+    mean: NDArray[np.float32]
+    squares: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, mean: NDArray[np.float32]) -> Codes:
+        """Those of an array (N, Z)."""
+        return cls(mean, np.einsum("ij,ij->i", mean, mean))
+
+    def near(self, code: NDArray[np.floating], k: int) -> NDArray[np.int64]:
+        """Rows that the k nearest of a code (Z,) are among; few more than k.
+
+        One product in float32 bounds every distance; whoever computes those of the rows that
+        are left exactly has the same k as from all.
+        """
+        if k >= len(self.mean):
+            return np.arange(len(self.mean))
+        query = np.asarray(code, dtype=np.float32)
+        length = np.float32(query @ query)
+        apart = self.squares - 2 * (self.mean @ query) + length
+        # Sums of Z products are off by Z roundings of their terms' sizes at most.
+        rounding = 2 * (self.mean.shape[1] + 3) * np.finfo(np.float32).eps
+        off = rounding * (self.squares + length)
+        reach = np.partition(apart + off, k - 1)[k - 1]
+        return np.flatnonzero(apart - off <= reach)
 
 
 class Graph(NamedTuple):
@@ -89,6 +122,9 @@ def write_graph(path: str | Path, graph: Graph, event_id: NDArray[np.object_]) -
         InputError: another suffix.
         StorageError: the disk refused the write.
     """
+    import pyarrow.csv
+    import pyarrow.parquet
+
     path = Path(path)
     if path.suffix not in {".csv", ".parquet"}:
         raise InputError("unknown kind of table", where=path, expected=".csv or .parquet")

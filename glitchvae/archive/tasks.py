@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from glitchvae.archive.archive import Archive
-from glitchvae.archive.filling import Filled, fill_from_images, fill_from_strain
+from glitchvae.archive.filling import Filled, fill_from_images, fill_from_strain, left_to_do
+from glitchvae.archive.layout import MARKER
 from glitchvae.dataset import read_images
 from glitchvae.embedding import (
     Job,
@@ -54,8 +55,8 @@ class Task(Protocol):
         """What can be said of it without any work, in one line."""
         ...
 
-    def plan(self, job: Job) -> Plan:
-        """What it will take, from a trial."""
+    def plan(self, job: Job, archive: Path | None = None) -> Plan:
+        """What it will take, from a trial, less what an archive holds already."""
         ...
 
     def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
@@ -108,8 +109,12 @@ class StrainTask:
             f" {min(top, axis):.0f} Hz of {axis:.0f} Hz"
         )
 
-    def plan(self, job: Job) -> Plan:
-        """From a trial on the strain."""
+    def plan(self, job: Job, archive: Path | None = None) -> Plan:
+        """From a trial on the strain; what the ledger knows is not searched again."""
+        left = None
+        searching = self.triggers is None and self.source.segments
+        if searching and archive is not None and (archive / MARKER).is_file():
+            left = left_to_do(Archive(archive), self.source, job)
         return plan_embedding(
             self.source,
             self.triggers,
@@ -118,6 +123,7 @@ class StrainTask:
             snr=job.snr,
             device=job.device,
             uncertainty=job.uncertainty,
+            left=left,
         )
 
     def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
@@ -156,7 +162,7 @@ class ImagesTask:
         """Number of images."""
         return f"{self.name}: {len(self.spectrograms):,} images"
 
-    def plan(self, job: Job) -> Plan:
+    def plan(self, job: Job, archive: Path | None = None) -> Plan:
         """From one batch."""
         return plan_encoding(
             self.spectrograms, job.checkpoint, device=job.device, uncertainty=job.uncertainty

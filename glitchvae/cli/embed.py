@@ -134,7 +134,8 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
     for task in tasks:
         note(task.facts(job))
     if only_plan and tasks:
-        click.echo(str(functools.reduce(operator.add, [task.plan(job) for task in tasks])))
+        plans = [task.plan(job, archive_path(archive)) for task in tasks]
+        click.echo(str(functools.reduce(operator.add, plans)))
     elif tasks:
         store = create_archive(archive_path(archive))
         filled, failed = _run(tasks, store, job)

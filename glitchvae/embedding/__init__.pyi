@@ -6,6 +6,7 @@ from .inputs import open_inputs as open_inputs
 from .inputs import read_triggers_for as read_triggers_for
 from .inputs import triggers_at as triggers_at
 from .job import Job as Job
+from .plan import Left as Left
 from .plan import Plan as Plan
 from .plan import plan_embedding as plan_embedding
 from .plan import plan_encoding as plan_encoding
@@ -30,6 +31,7 @@ __all__ = [
     "Embeddings",
     "Inputs",
     "Job",
+    "Left",
     "Plan",
     "Walk",
     "assign_triggers",

@@ -29,6 +29,21 @@ _MINUTES = 2  # searched at each of them
 
 
 @dataclass(frozen=True, kw_only=True)
+class Left:
+    """What is left to do of strain that an archive knows in part.
+
+    Attributes:
+        time: Yet to be searched.
+        waiting: Glitches that were found before and have no code; None: none.
+        known: How many have one.
+    """
+
+    time: segmentlist
+    waiting: Triggers | None = None
+    known: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a run will take.
 
@@ -38,6 +53,7 @@ class Plan:
         expected: How many glitches are counted on.
         estimated_seconds: Wall clock, scaled from the trial.
         memory: Peak resident memory in bytes; it does not grow with the data.
+        known: How many glitches more are done already.
     """
 
     seconds: float
@@ -45,6 +61,7 @@ class Plan:
     expected: float
     estimated_seconds: float
     memory: int
+    known: int = 0
 
     def __add__(self, other: Plan) -> Plan:
         """Both, one after the other."""
@@ -55,6 +72,7 @@ class Plan:
             expected=self.expected + other.expected,
             estimated_seconds=self.estimated_seconds + other.estimated_seconds,
             memory=max(self.memory, other.memory),
+            known=self.known + other.known,
         )
 
     def __str__(self) -> str:
@@ -65,6 +83,8 @@ class Plan:
             if self.triggers is None
             else f"{self.triggers:,} glitch{plural}"
         )
+        if self.known:
+            triggers += f", {self.known:,} known before"
         strain = f"{self.seconds:,.0f} s of strain, " if self.seconds else ""
         return (
             f"{strain}{triggers}: about"
@@ -82,6 +102,7 @@ def plan_embedding(
     snr: float = 7.5,
     device: str = "cpu",
     uncertainty: bool = False,
+    left: Left | None = None,
 ) -> Plan:
     """What `embed_strain` will take with the same arguments.
 
@@ -90,14 +111,30 @@ def plan_embedding(
     which the minutes searched give the rate; memory scales with neither, so that its peak
     in the trial is its peak in the run.
 
+    `left` tells what an archive knows already, where nothing else is to be done.
+
     Raises:
         InputError: no trigger is of the source's detector.
     """
     seconds = float(abs(source.segments))
-    search = 0.0
+    search, waiting = 0.0, 0
+    if left is not None:
+        seconds, waiting = float(abs(left.time)), len(left.waiting or ())
+        if not left.time:
+            triggers = left.waiting
+    if left is not None and not left.time and not waiting:
+        return Plan(
+            seconds=0.0,
+            triggers=0,
+            expected=0.0,
+            estimated_seconds=0.0,
+            memory=peak_memory(),
+            known=left.known,
+        )
     if triggers is None:
-        trial, rate, speed = _search_trial(source, snr, device)
-        search, expected = speed * seconds, rate * seconds
+        within = source.segments if left is None else left.time
+        trial, rate, speed = _search_trial(source, within, snr, device)
+        search, expected = speed * seconds, rate * seconds + waiting
     else:
         trial = select_triggers(triggers, source.ifo)
         expected = float(len(trial))
@@ -110,6 +147,7 @@ def plan_embedding(
         expected=expected,
         estimated_seconds=search + start + per_event * expected,
         memory=peak_memory(),
+        known=0 if left is None else left.known,
     )
 
 
@@ -142,9 +180,11 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _search_trial(source: StrainSource, snr: float, device: str) -> tuple[Triggers, float, float]:
+def _search_trial(
+    source: StrainSource, left: segmentlist, snr: float, device: str
+) -> tuple[Triggers, float, float]:
     """Glitches of some minutes, their rate (1/s), and seconds of work per second of strain."""
-    within = trial_places(source.segments)
+    within = trial_places(left)
     begin = time.perf_counter()
     found = [triggers for _, triggers in scan_source(source, snr=snr, within=within, device=device)]
     elapsed = time.perf_counter() - begin
@@ -152,7 +192,7 @@ def _search_trial(source: StrainSource, snr: float, device: str) -> tuple[Trigge
     # The neighbours of a cell are transformed for its sake; in a whole run each is only once.
     reach = segmentlist([segment(a - CELL, b + CELL) for a, b in within]).coalesce()
     searched, transformed = (float(abs(source.segments & times)) for times in (within, reach))
-    if searched < float(abs(source.segments)):
+    if searched < float(abs(left)):
         # A minute of what is usual beside what was seen: few minutes may hold no glitch at all.
         rate = (len(triggers) + CELL * ASSUMED_RATE) / (searched + CELL)
     else:

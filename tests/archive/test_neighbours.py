@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glitchvae.archive import neighbours
-from glitchvae.archive.neighbours import neighbour_graph
+from glitchvae.archive.neighbours import Codes, neighbour_graph
 from glitchvae.errors import InputError
 
 
@@ -66,3 +66,21 @@ def test_codes_that_are_equal_find_each_other_and_never_themselves(seed, count, 
 def test_no_code_at_all_is_named():
     with pytest.raises(InputError, match="none with a code"):
         neighbour_graph(np.full((3, 2), np.nan), 1)
+
+
+@pytest.mark.parametrize("offset", [0.0, 30.0, 3000.0])
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 80), k=st.integers(1, 90))
+@settings(max_examples=30, deadline=None)
+def test_the_nearest_are_among_the_rows_that_rounding_leaves(seed, count, k, offset):
+    """Far from zero float32 cannot tell distances apart: more rows are left, never fewer."""
+    rng = np.random.default_rng(seed)
+    codes = (offset + rng.integers(0, 4, size=(count, 6)) / 4).astype(np.float32)
+    query = (offset + rng.normal(size=6)).astype(np.float32)
+    exact = np.linalg.norm(codes.astype(np.float64) - query, axis=1)
+    left = Codes.of(codes).near(query, k)
+    assert np.array_equal(np.sort(exact[left])[:k], np.sort(exact)[:k])
+
+
+def test_of_many_codes_few_rows_are_left(rng):
+    codes = rng.normal(size=(5000, 16)).astype(np.float32)
+    assert len(Codes.of(codes).near(codes[0], 20)) <= 25

@@ -4,9 +4,9 @@
 
 The archive has 250 parts of two detectors, codes of 64 dimensions made by a model with 20
 classes, and a ledger of 100,000 files with a gap in each. Times are of processors (user and
-system), the best of several; a process of its own answers each question, so that its peak
-memory is told by the operating system. With `--without-index` the same is asked of the parts
-alone, as on a place that cannot be written.
+system), the best of several; a process of its own answers each question, so that the operating
+system tells its peak memory. With `--without-index` the same is asked of the parts alone, as on
+a place that cannot be written.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def answer(question: str, root: Path, times: int, *, indexed: bool) -> dict[str,
     code = np.random.default_rng(7).normal(size=SIZE).astype(np.float32)
     questions = {
         "info": lambda: Archive(root).info(),
-        "events of one class and detector": lambda: Archive(root).select(
+        "events of one class and detector": lambda: Archive(root).embeddings(
             ifo="H1", class_name="Class_07"
         ),
         "neighbours": lambda: archive.nearest(code, NEIGHBOURS),

@@ -1,5 +1,8 @@
 """`glitchvae archive`: info, export, label, merge, remove, verify."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +45,18 @@ def run(*arguments, archive):
     return CliRunner().invoke(
         main, ["archive", *map(str, arguments), "--archive", str(archive.path)]
     )
+
+
+def test_info_imports_nothing_slow(archive):
+    archive.info()  # classes are derived once, for which scipy is needed
+    slow = ("torch", "sklearn", "scipy", "gwpy", "pandas", "matplotlib", "astropy")
+    code = (
+        "import sys\nfrom glitchvae.cli import main\n"
+        f"try:\n    main(['archive', 'info', '--archive', {str(archive.path)!r}])\n"
+        f"except SystemExit:\n    pass\nprint('LOADED', [m for m in {slow!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "LOADED []" in done.stdout, done.stdout + done.stderr
 
 
 def test_info(archive):

@@ -5,6 +5,8 @@ import dataclasses
 import multiprocessing
 import os
 import re
+import subprocess
+import sys
 import time
 from collections import Counter
 
@@ -546,3 +548,28 @@ def test_strain_that_holds_nothing_gives_no_clean_events(embed, real_data, tmp_p
     dead = embed(path, "--gps", start + 10, "--archive", tmp_path / "dead")
     assert dead.exit_code == 0
     assert list(Archive(tmp_path / "dead").embeddings().status) == ["zero_psd"]
+
+
+def test_a_plan_counts_what_is_known_and_a_repetition_imports_nothing_slow(
+    embed, simulated_files, tiny_model, tmp_path
+):
+    found = embed(simulated_files[0], "--imaging", "light", "--no-uncertainty")
+    assert found.exit_code == 0, found.output
+    again = ["--imaging", "light", "--no-uncertainty"]
+    planned = embed(simulated_files[0], *again, "--plan").stdout
+    number = int(found.stdout.splitlines()[-1].split()[0])
+    assert planned.startswith(f"0 glitches, {number} known before: about 1 s")
+    # With other images nothing is searched again, but everything is imaged.
+    other = embed(simulated_files[0], "--no-uncertainty", "--plan").stdout
+    assert other.startswith(f"{number} glitches: about")
+    slow = ("torch", "gwpy", "sklearn", "matplotlib", "astropy")
+    options = ["--model", str(tiny_model), "--archive", str(tmp_path / "archive"), *again]
+    options += ["--device", "cpu"]
+    code = (
+        "import sys\nfrom glitchvae.cli import main\n"
+        f"try:\n    main(['embed', {str(simulated_files[0])!r}, *{options!r}])\n"
+        f"except SystemExit:\n    pass\nprint('LOADED', [m for m in {slow!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert f"{number} glitch" in done.stdout, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED []"
