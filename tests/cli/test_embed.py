@@ -351,10 +351,10 @@ def test_full_disk(embed, simulated_files, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_keeps_what_was_finished(embed, simulated_files, tmp_path, monkeypatch):
-    from glitchvae.embedding import streaming
+    from glitchvae.embedding import encode
 
     times = start_of(simulated_files[0]) + np.arange(8.0, 28.0)
-    real, calls = streaming.encode_spectrograms, []
+    real, calls = encode.encode_spectrograms, []
 
     def interrupted(*args, **options):
         calls.append(1)
@@ -362,7 +362,7 @@ def test_ctrl_c_keeps_what_was_finished(embed, simulated_files, tmp_path, monkey
             raise KeyboardInterrupt
         return real(*args, **options)
 
-    monkeypatch.setattr(streaming, "encode_spectrograms", interrupted)
+    monkeypatch.setattr(encode, "encode_spectrograms", interrupted)
     gps = [word for t in times for word in ("--gps", t)]
     result = embed(simulated_files[0], *gps)
     assert result.exit_code == 130
