@@ -15,8 +15,6 @@ import numpy as np
 from glitchvae.dataset.assembling import Pixels
 from glitchvae.errors import ConfigError
 from glitchvae.shapes import VIEWS
-from glitchvae.spectrogram import energy_to_pixel, pixel_to_energy
-from glitchvae.spectrogram.canvas import zoom_weights
 
 
 def check_view(view: float | None) -> None:
@@ -43,6 +41,8 @@ def zoom_views(pixels: Pixels, view: float) -> dict[float, Pixels]:
     Returns:
         Views of the same shape; the longest is as it was.
     """
+    from glitchvae.spectrogram.canvas import zoom_weights  # imports torch
+
     width = pixels.shape[-1]
     shorter = {each: pixels @ zoom_weights(view, each, width) for each in VIEWS if each != view}
     return {**shorter, view: pixels}
@@ -63,6 +63,8 @@ def zoom_energies(images: np.ndarray, view: float) -> np.ndarray:
 
     Rows that were not computed stay NaN.
     """
+    from glitchvae.spectrogram import energy_to_pixel, pixel_to_energy  # imports torch
+
     pixels = energy_to_pixel(images[:, VIEWS.index(view)].astype(np.float32))
     views = zoom_views(np.nan_to_num(pixels), view)
     energies = pixel_to_energy(np.stack([views[each] for each in VIEWS], axis=1))
