@@ -336,7 +336,8 @@ def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -
             _draw(archive, rows, contact_sheet)
     total = sum(map(len, parts))
     plural = "" if total == 1 else "es"
-    among = f" in {_episodes(parts):,} episodes" if total else ""
+    number = _episodes(parts) if total else 0
+    among = f" in {number:,} episode{'' if number == 1 else 's'}" if total else ""
     for line in _searched(filled):
         click.echo(line)
     click.echo(f"{total} glitch{plural}, {known} known before{among}; archive: {archive.path}")
