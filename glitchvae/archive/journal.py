@@ -13,9 +13,11 @@ and the other journals, become parts.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
+import sys
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -185,6 +187,7 @@ def alone(root: Path) -> Iterator[None]:
     """Hold the lock under which journals begin and end, parts appear and labels change."""
     try:
         (root / "parts").mkdir(parents=True, exist_ok=True)
+        _require_locks(root)
         with FileLock(root / "parts" / ".publish.lock"):
             yield
     except OSError as error:
@@ -194,6 +197,33 @@ def alone(root: Path) -> Iterator[None]:
             found=error.strerror or error,
             remedy="Free some space or choose another place; what was finished is kept.",
         ) from error
+
+
+def _require_locks(root: Path) -> None:
+    """Refuse a place where a lock would outlive the process that holds it.
+
+    Without locks of the operating system, filelock makes do with a file that is there or
+    not: a killed process would leave it, and nobody could write any more.
+
+    Raises:
+        StorageError: no locks here.
+    """
+    if sys.platform == "win32":  # whose locks end with their process in any case
+        return
+    import fcntl
+
+    with (root / "parts" / ".publish.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                return  # another process holds it
+            raise StorageError(
+                "this file system has no locks, which protect an archive from two writers",
+                where=root,
+                found=error.strerror,
+                remedy="Keep it where flock works: a local disk, NFS 4, Lustre with -o flock.",
+            ) from error
 
 
 def _publish(root: Path, folder: Path) -> list[ArchiveError]:

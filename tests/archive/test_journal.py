@@ -12,7 +12,7 @@ import pytest
 from glitchvae.archive import Archive, create_archive
 from glitchvae.archive.layout import journals
 from glitchvae.embedding import Embeddings
-from glitchvae.errors import ArchiveError
+from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
 
@@ -426,3 +426,23 @@ def test_archives_that_could_not_be_opened(real_data, tmp_path):
             path.chmod(0o755)
         assert Archive(root).info().rows == len(Archive(root).embeddings()) > 0
         list(Archive(root).verify())
+
+
+def test_a_place_without_locks_is_refused(tmp_path, monkeypatch):
+    import errno
+    import fcntl
+    import os
+
+    from glitchvae.archive import create_archive, journal
+
+    store = create_archive(tmp_path / "archive")
+
+    def missing(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    with pytest.raises(StorageError, match="no locks"), journal.alone(store.path):
+        pass
+    monkeypatch.undo()
+    with journal.alone(store.path):
+        pass
