@@ -114,6 +114,8 @@ def code_digests(root: Path) -> dict[str, str]:
 def head_problems(root: Path) -> Iterator[str]:
     """What is wrong with the heads that an archive keeps, one sentence each."""
     for folder in sorted((root / MODELS).glob("*")):
+        if not (folder / CARD).exists():
+            continue  # the card comes last: a killed job began it, and the next one finishes it
         try:
             card = read_head(folder).card
         except GlitchvaeError as error:

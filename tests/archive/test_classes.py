@@ -319,3 +319,14 @@ def test_codes_that_an_earlier_version_named_are_those_of_the_model(archive, ima
     assert said(archive.embeddings()) == truth
     assert said(archive.embeddings(model=card.older_digest[:12])) == truth
     assert fill_from_images(archive, images, job(models["one"], archive)).known == COUNT
+
+
+def test_a_head_that_a_killed_job_began_is_no_problem(tmp_path):
+    from glitchvae.archive.heads import MODELS, head_problems
+
+    folder = tmp_path / MODELS / ("a" * 64)
+    folder.mkdir(parents=True)
+    (folder / "prototypes.safetensors").touch()
+    assert list(head_problems(tmp_path)) == []
+    (folder / "card.toml").write_text("no card", encoding="utf-8")
+    assert len(list(head_problems(tmp_path))) == 1
