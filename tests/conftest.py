@@ -18,11 +18,12 @@ import pytest
 import torch
 from PIL import Image
 
-from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.checkpoint import save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.plots import page
 from glitchvae.validation.images import faces
+from tests.cards import blank_card
 from tests.emulated_cuda import emulated_cuda
 
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -44,15 +45,7 @@ def save_untrained():
     def save(folder, codes=None, labels=None, *, latent_size=3, seed=0):
         torch.manual_seed(seed)
         model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=latent_size))
-        card = ModelCard(
-            architecture="",
-            model={},
-            latent_size=0,
-            objective={},
-            steps=0,
-            seed=seed,
-            data=DataCard(digest=""),
-        )
+        card = blank_card(seed=seed)
         prototypes = None if codes is None else Prototypes.fit(codes, labels)
         save_checkpoint(folder, model, card, prototypes)
         return folder

@@ -7,20 +7,13 @@ import torch
 from torch.distributions import kl_divergence
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from glitchvae.checkpoint import DataCard, ModelCard, load_checkpoint, save_checkpoint
+from glitchvae.checkpoint import load_checkpoint, save_checkpoint
 from glitchvae.models import architecture_of, build, read_model
+from tests.cards import blank_card
 
 from .conftest import FAMILY, pictures, targets
 
-CARD = ModelCard(
-    architecture="",
-    model={},
-    latent_size=0,
-    objective={},
-    steps=0,
-    seed=0,
-    data=DataCard(digest="0" * 64),
-)
+CARD = blank_card(data="0" * 64)
 
 
 def loss(model, x):

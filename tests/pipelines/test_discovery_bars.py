@@ -6,22 +6,15 @@ from io import StringIO
 
 import pytest
 
-from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.checkpoint import save_checkpoint
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.recipes import find_recipe, run_recipe
+from tests.cards import blank_card
 
 
 @pytest.mark.slow
 def test_a_rehearsal_writes_every_table(tmp_path):
-    card = ModelCard(
-        architecture="",
-        model={},
-        latent_size=0,
-        objective={},
-        steps=0,
-        seed=0,
-        data=DataCard(digest="0" * 64),
-    )
+    card = blank_card(data="0" * 64)
     model = GlitchVAE(GlitchVAESettings(widths=(4,), hidden=8, latent_size=3))
     save_checkpoint(tmp_path / "model", model, card)
     recipe = find_recipe("discovery_bars")

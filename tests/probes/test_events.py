@@ -8,28 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
+from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding import encode_spectrograms
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
 from glitchvae.probes import ProbeSet, encode_events, join_events, read_codes
 from glitchvae.probes.events import pool_images, small_images
 from glitchvae.spectrogram import SpectrogramSet
+from tests.cards import blank_card
 
 
 @pytest.fixture(scope="module")
 def checkpoint():
     torch.manual_seed(1)
     model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=6)).eval()
-    card = ModelCard(
-        architecture="glitch",
-        model={},
-        latent_size=6,
-        objective={},
-        steps=0,
-        seed=1,
-        data=DataCard(digest=""),
-    )
+    card = blank_card("glitch", latent_size=6, seed=1)
     return Checkpoint(read=lambda: model, card=card, prototypes=None, digest="d", path=Path("tiny"))
 
 

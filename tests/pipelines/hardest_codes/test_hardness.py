@@ -13,12 +13,13 @@ from glitchvae_recipe_hardest_codes.hardness import (
     measure_hardness,
 )
 
-from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
+from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.validation.robustness.boundaries import ClassScores
 from glitchvae.validation.robustness.corruption_test import compare_codes
+from tests.cards import blank_card
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +40,7 @@ def checkpoint(images, tmp_path_factory) -> Checkpoint:
     codes = encode_images(model, images)
     labels = np.repeat(np.array(["dark", "light"], dtype=object), 6)
     prototypes = Prototypes.fit(codes, labels, held_out=(codes, labels))
-    card = ModelCard(
-        architecture="glitch",
-        model={},
-        latent_size=4,
-        objective={},
-        steps=0,
-        seed=0,
-        data=DataCard(digest=""),
-    )
+    card = blank_card("glitch", latent_size=4)
     return Checkpoint(
         read=lambda: model,
         card=card,

@@ -10,13 +10,14 @@ import tomli_w
 import torch
 from glitchvae_recipe_hardest_codes.hardness import encode_images
 
-from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.checkpoint import save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
 from glitchvae.probes import pool_images
 from glitchvae.recipes import find_recipe, run_recipe
 from glitchvae.spectrogram import SpectrogramSet
+from tests.cards import blank_card
 
 MODEL = GlitchVAESettings(image_shape=(14, 17), widths=(4, 8), hidden=16, latent_size=4)
 
@@ -42,15 +43,7 @@ def study(tmp_path_factory):
         **{name: np.full(60, 10.0) for name in names},
     )
     made.write(folder / "set.h5")
-    card = ModelCard(
-        architecture="glitch",
-        model={},
-        latent_size=4,
-        objective={},
-        steps=0,
-        seed=0,
-        data=DataCard(digest=""),
-    )
+    card = blank_card("glitch", latent_size=4)
     x, _ = prepare(torch.from_numpy(pool_images(made.images, 10)))
     for seed, name in enumerate(("VAE-0", "beta-VAE-0")):
         torch.manual_seed(seed)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from glitchvae.checkpoint import Checkpoint, DataCard, ModelCard
+from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError, ModelError
 from glitchvae.models import GlitchVAE, GlitchVAESettings, prepare
@@ -21,6 +21,7 @@ from glitchvae.validation.robustness.strain_attacks import (
     perturbed,
 )
 from glitchvae.validation.robustness.whitened_events import WhitenedEvent, encode_blocks
+from tests.cards import blank_card
 
 RATE, DURATION = 512.0, 8.0
 TIMES = np.arange(int(RATE * DURATION)) / RATE
@@ -57,15 +58,7 @@ def checkpoint(event, tmp_path_factory) -> Checkpoint:
     """A model whose classes are noise without and with a loud burst."""
     torch.manual_seed(0)
     model = GlitchVAE(GlitchVAESettings(widths=(4, 8, 8, 8), hidden=16, latent_size=4)).eval()
-    card = ModelCard(
-        architecture="glitch",
-        model={},
-        latent_size=4,
-        objective={},
-        steps=0,
-        seed=0,
-        data=DataCard(digest=""),
-    )
+    card = blank_card("glitch", latent_size=4)
     empty = Checkpoint(
         read=lambda: model,
         card=card,
