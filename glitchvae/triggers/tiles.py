@@ -140,27 +140,12 @@ def searchable(covered: segmentlist) -> segmentlist:
     )
 
 
-def loud_tiles(
-    read: Callable[[float, float], Strain], span: segment, threshold: Threshold
-) -> Tiles:
-    """Tiles whose middle lies in `span` and whose SNR is above the threshold.
-
-    Args:
-        read: Returns the strain between two GPS times, as far as there is any.
-        span: GPS segment.
-        threshold: What counts as loud.
-
-    Returns:
-        Tiles of all planes in the order of time. They depend on the strain within
-        `span` and about its length on either side of it.
-    """
-    return examine(read, span, threshold).tiles
-
-
 def examine(
     read: Callable[[float, float], Strain], span: segment, threshold: Threshold
 ) -> Examined:
     """The loud tiles of a span, and what of it was good and searched.
+
+    They depend on the strain within the span and about its length on either side of it.
 
     Args:
         read: Returns the strain between two GPS times, as far as there is any.

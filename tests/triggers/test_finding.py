@@ -14,7 +14,7 @@ from glitchvae.errors import InputError
 from glitchvae.qtransform import Tiling
 from glitchvae.strain import Strain, StrainSource, open_strain, write_gwosc
 from glitchvae.triggers import Triggers, find_triggers, scan_source
-from glitchvae.triggers.tiles import Threshold, loud_tiles
+from glitchvae.triggers.tiles import Threshold, examine
 
 RATE = 1024.0
 START = 1187008842.0  # 18 s before a cell begins
@@ -96,7 +96,7 @@ def test_loud_tiles_of_noise_are_as_many_as_the_exponential_law_says(rng):
     threshold = Threshold(snr=3.0, frange=WHOLE[0], qrange=WHOLE[1], device="cpu")
     tiling = Tiling(duration=64.0, sample_rate=RATE)
     number = sum(plane.tiles.sum() for plane in tiling.planes) * 60 / 64
-    loud = len(loud_tiles(strain.crop, span, threshold))
+    loud = len(examine(strain.crop, span, threshold).tiles)
     assert loud / number == pytest.approx(np.exp(-(3.0**2 + 2) / 2), rel=0.15)
 
 
@@ -107,7 +107,7 @@ def test_loudest_tile_is_gwpys(rng):
     )
     expected, _ = q_scan(series.crop(START + 1, START + 65), qrange=(4, 64), frange=(10, 300))
     threshold = Threshold(snr=5.0, frange=(10.0, 300.0), qrange=(4.0, 64.0), device="cpu")
-    tiles = loud_tiles(strain.crop, segment(START + 3, START + 63), threshold)
+    tiles = examine(strain.crop, segment(START + 3, START + 63), threshold).tiles
     peak = tiles.take([int(np.argmax(tiles.snr))])
     assert peak.q[0] == expected.plane.q
     assert peak.frequency[0] == expected.peak["frequency"]
