@@ -9,7 +9,7 @@ from igwn_segments import segment, segmentlist
 
 from glitchvae.cli import main
 from glitchvae.strain import open_strain
-from glitchvae.triggers import Triggers, scan_source
+from glitchvae.triggers import Triggers, search_cells
 
 PAGE = Path(__file__).parents[1] / "docs" / "quickstart.md"
 
@@ -34,5 +34,5 @@ def test_the_glitch_looked_for_is_in_the_archive_just_made(tmp_path, monkeypatch
     gps = float(similar[similar.index("--gps") + 1])
     source = open_strain(simulate[simulate.index("-o") + 1])
     minute = segmentlist([segment(gps - 1, gps + 1)])
-    found = Triggers.join([triggers for _, triggers in scan_source(source, within=minute)])
+    found = Triggers.join([cell.triggers for cell in search_cells(source, within=minute)])
     assert min(abs(found.gps - gps)) < 0.05

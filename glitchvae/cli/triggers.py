@@ -110,14 +110,14 @@ def _search_one(source: StrainSource, snr: float) -> Triggers:
     """Search the strain of one detector minute by minute, with a bar on stderr."""
     from igwn_segments import segmentlist
 
-    from glitchvae.triggers import Triggers, scan_source
+    from glitchvae.triggers import Triggers, search_cells
     from glitchvae.triggers.record import triggers_from
 
     found = []
     with progress_of(f"search {source.ifo}", round(abs(source.segments)), "s") as report:
-        for cell, triggers in scan_source(source, snr=snr):
-            found.append(triggers)
-            report(round(abs(source.segments & segmentlist([cell]))))
+        for cell in search_cells(source, snr=snr):
+            found.append(cell.triggers)
+            report(round(abs(source.segments & segmentlist([cell.span]))))
     return Triggers.join(found) if found else triggers_from({"gps": [], "ifo": []})
 
 

@@ -17,7 +17,7 @@ from glitchvae.checkpoint import Checkpoint
 from glitchvae.embedding.streaming import BATCH_SIZE, select_triggers
 from glitchvae.spectrogram import ImagingSettings, SpectrogramSet
 from glitchvae.strain import StrainSource
-from glitchvae.triggers import Triggers, scan_source
+from glitchvae.triggers import Triggers, search_cells
 from glitchvae.triggers.finding import CELL
 from glitchvae.triggers.record import triggers_from
 
@@ -186,7 +186,7 @@ def _search_trial(
     """Glitches of some minutes, their rate (1/s), and seconds of work per second of strain."""
     within = trial_places(left)
     begin = time.perf_counter()
-    found = [triggers for _, triggers in scan_source(source, snr=snr, within=within, device=device)]
+    found = [cell.triggers for cell in search_cells(source, snr=snr, within=within, device=device)]
     elapsed = time.perf_counter() - begin
     triggers = Triggers.join(found)
     # The neighbours of a cell are transformed for its sake; in a whole run each is only once.

@@ -1,7 +1,6 @@
 from .finding import SNR as SNR
 from .finding import SearchedCell as SearchedCell
 from .finding import find_triggers as find_triggers
-from .finding import scan_source as scan_source
 from .finding import search_cells as search_cells
 from .reading import read_triggers as read_triggers
 from .record import Triggers as Triggers
@@ -17,7 +16,6 @@ __all__ = [
     "check_suffix",
     "find_triggers",
     "read_triggers",
-    "scan_source",
     "search_cells",
     "write_triggers",
 ]

@@ -110,7 +110,7 @@ def find_triggers(
     return Triggers.join(found) if found else triggers_from({"gps": [], "ifo": []})
 
 
-def scan_source(
+def search_cells(
     source: StrainSource,
     *,
     snr: float = SNR,
@@ -118,8 +118,10 @@ def scan_source(
     qrange: tuple[float, float] = QRANGE,
     within: segmentlist | None = None,
     device: str = "cpu",
-) -> Iterator[tuple[segment, Triggers]]:
+) -> Iterator[SearchedCell]:
     """The triggers of `find_triggers`, minute by minute, in constant memory.
+
+    What of each minute was good and searched comes from the same pass.
 
     Args:
         source: Strain that is read as it is needed.
@@ -131,36 +133,7 @@ def scan_source(
         device: Where to compute.
 
     Yields:
-        A cell as a GPS segment, and the triggers that peak in it, in the order of time.
-        Cells without strain are left out.
-
-    Raises:
-        InputError: as `find_triggers`, and what reading the strain raises.
-    """
-    cells = search_cells(
-        source, snr=snr, frange=frange, qrange=qrange, within=within, device=device
-    )
-    return ((cell.span, cell.triggers) for cell in cells)
-
-
-def search_cells(
-    source: StrainSource,
-    *,
-    snr: float = SNR,
-    frange: tuple[float, float] = FRANGE,
-    qrange: tuple[float, float] = QRANGE,
-    within: segmentlist | None = None,
-    device: str = "cpu",
-) -> Iterator[SearchedCell]:
-    """As `scan_source`, and what of each minute was good and searched, from the same pass.
-
-    Args:
-        source: Strain that is read as it is needed.
-        snr: Least SNR of an event's loudest tile.
-        frange: Frequencies in Hz.
-        qrange: Quality factors.
-        within: As of `scan_source`.
-        device: Where to compute.
+        The cells in the order of time; those without strain are left out.
 
     Raises:
         InputError: as `find_triggers`, and what reading the strain raises.

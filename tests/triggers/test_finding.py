@@ -13,7 +13,7 @@ from igwn_segments import segment, segmentlist
 from glitchvae.errors import InputError
 from glitchvae.qtransform import Tiling
 from glitchvae.strain import Strain, StrainSource, open_strain, write_gwosc
-from glitchvae.triggers import Triggers, find_triggers, scan_source
+from glitchvae.triggers import Triggers, find_triggers, search_cells
 from glitchvae.triggers.tiles import Threshold, examine
 
 RATE = 1024.0
@@ -188,20 +188,20 @@ def source(rng, tmp_path):
 
 def test_pieces_give_what_the_whole_gives(source):
     whole = find_triggers(source.read(*source.segments.extent()))
-    cells = list(scan_source(source))
+    cells = list(search_cells(source))
     assert len(whole) == 25
-    assert [i for _, part in cells for i in part.event_id] == whole.event_id.tolist()
-    for cell, part in cells:
-        assert all(cell[0] <= gps < cell[1] for gps in part.gps)
+    assert [i for cell in cells for i in cell.triggers.event_id] == whole.event_id.tolist()
+    for cell in cells:
+        assert all(cell.span[0] <= gps < cell.span[1] for gps in cell.triggers.gps)
 
 
 def test_a_search_is_taken_up_where_it_stopped(source):
-    cells = list(scan_source(source))
-    rest = segmentlist([segment(cells[2][0][0], source.segments.extent()[1])])
-    resumed = list(scan_source(source, within=rest))
-    assert [cell for cell, _ in resumed] == [cell for cell, _ in cells[2:]]
-    for (_, again), (_, before) in zip(resumed, cells[2:], strict=True):
-        assert again.event_id.tolist() == before.event_id.tolist()
+    cells = list(search_cells(source))
+    rest = segmentlist([segment(cells[2].span[0], source.segments.extent()[1])])
+    resumed = list(search_cells(source, within=rest))
+    assert [cell.span for cell in resumed] == [cell.span for cell in cells[2:]]
+    for again, before in zip(resumed, cells[2:], strict=True):
+        assert again.triggers.event_id.tolist() == before.triggers.event_id.tolist()
 
 
 def test_within_keeps_what_peaks_inside(source):
@@ -248,5 +248,5 @@ def test_a_limited_source_is_searched_within_its_limits_alone(rng):
     source = StrainSource.of(strain).limited_to(
         segmentlist([segment(START + 40, START + 80)]), "segments made-up"
     )
-    found = Triggers.join([triggers for _, triggers in scan_source(source)])
+    found = Triggers.join([cell.triggers for cell in search_cells(source)])
     assert found.gps == pytest.approx([START + 60], abs=0.05)
