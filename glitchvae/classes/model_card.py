@@ -35,8 +35,43 @@ class DataCard(Settings):
     events: int = Field(default=0, ge=0)
 
 
+class RealSetCard(Settings):
+    """Real events that a model learnt from.
+
+    Attributes:
+        name: Of the file.
+        origin: Where it is from.
+        licence: Under which it was published.
+        citation: What to cite.
+        digest: SHA-256 of the file.
+        share: Of the events of a batch.
+        ids: Of its events that took part.
+    """
+
+    name: str
+    origin: str = ""
+    licence: str = "none stated"
+    citation: str = ""
+    digest: str
+    share: float
+    ids: tuple[str, ...]
+
+
+class FigureCard(Settings):
+    """A figure on real events that the model it is of had not seen, with a 90 % interval."""
+
+    what: str
+    measure: str
+    value: float
+    lowest: float
+    highest: float
+
+
 class ModelCard(Settings):
     """What a checkpoint holds and where it comes from.
+
+    `started_from` is the digest of the weights that training began with, `looked_at` says which
+    real events were seen while settings were chosen.
 
     `shortfalls` says in sentences what the training fell short of: a schedule that was not
     finished, a target that was missed, a code that says nothing.
@@ -53,6 +88,10 @@ class ModelCard(Settings):
     training: dict[str, Any] = Field(default_factory=dict)
     data: DataCard
     figures: dict[str, float] = Field(default_factory=dict)
+    started_from: str = ""
+    looked_at: str = ""
+    real_sets: tuple[RealSetCard, ...] = ()
+    real_figures: tuple[FigureCard, ...] = ()
     shortfalls: tuple[str, ...] = ()
     glitchvae_version: str = __version__
     weights_digest: str = ""

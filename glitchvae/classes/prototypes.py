@@ -7,6 +7,8 @@ mixtures") with equal weight for every class: how often a class occurs in the tr
 says nothing about the detector of tomorrow. Where held-out events are named better by it,
 the classes are told apart by a learnt metric instead of that covariance (Mensink et al. 2013,
 "Distance-based image classification", section 3.2: nearest class mean metric learning).
+Where real labels are few beside many simulated ones, a linear head that weighs them may name
+instead (`with_linear`); distances, and with them novelty, stay those of the centres.
 
 What only fitting or naming needs is imported then: reading an archive needs none of it.
 """
@@ -37,7 +39,7 @@ REFERENCE_EVENTS = 400
 
 _QUANTILES = 1001
 _ARRAYS = ("centres", "owners", "whitener", "temperature", "known_distances")
-_OPTIONAL = ("metric", "reference", "reference_owners")
+_OPTIONAL = ("metric", "reference", "reference_owners", "slopes", "offsets")
 
 
 ENOUGH_REAL = 100
@@ -106,6 +108,8 @@ class Prototypes:
         reference: (R, Z) codes of some known events, held-out ones first; None where the
             file keeps none.
         reference_owners: (R,) index into `names` of each one's class.
+        slopes: (Z, K) of a linear head that names instead of the metric; None: there is none.
+        offsets: (K,) of that head.
         bands: Lowest and highest frequency (Hz) of classes, by the catalogue: no part of the
             file. A class is not named where an image ends below its band.
     """
@@ -119,6 +123,8 @@ class Prototypes:
     metric: NDArray[np.float64] | None = None
     reference: NDArray[np.float32] | None = None
     reference_owners: NDArray[np.int64] | None = None
+    slopes: NDArray[np.float64] | None = None
+    offsets: NDArray[np.float64] | None = None
     background_events_real: int = 0
     bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -134,6 +140,9 @@ class Prototypes:
         With y = code @ metric, -|y - c|^2 / 2 is y . c - |c|^2 / 2 but for |y|^2 / 2, which
         all centres share (Hastie, Tibshirani & Friedman 2009, equation 4.10).
         """
+        if self.slopes is not None and self.offsets is not None:
+            own = np.eye(len(self.names), dtype=bool)
+            return Discriminants(slopes=self.slopes, offsets=self.offsets, own=own)
         centres = self.centres @ self.class_metric
         own = self.owners == np.arange(len(self.names))[:, None]
         shares = np.log(own.sum(axis=1))[self.owners]
@@ -229,6 +238,40 @@ class Prototypes:
         """The same classes with the bands that their cards give."""
         return replace(self, bands=catalog.bands(self.names))
 
+    def with_linear(
+        self, slopes: NDArray[np.floating], offsets: NDArray[np.floating], temperature: float
+    ) -> Self:
+        """The same classes named by `softmax((codes @ slopes + offsets) / temperature)`.
+
+        Centres, distances and the known events kept for others stay.
+
+        Args:
+            slopes: (Z, K), a column for each of `names`.
+            offsets: (K,).
+            temperature: Above zero.
+
+        Raises:
+            InputError: another size, a number that is not finite, or a temperature that is not
+                above zero.
+        """
+        slopes = np.ascontiguousarray(slopes, dtype=np.float64)
+        offsets = np.ascontiguousarray(offsets, dtype=np.float64)
+        expected = (self.centres.shape[1], len(self.names)), (len(self.names),)
+        if (slopes.shape, offsets.shape) != expected:
+            raise InputError(
+                "a linear head of another size",
+                found=(slopes.shape, offsets.shape),
+                expected=f"slopes {expected[0]}, offsets {expected[1]}",
+            )
+        finite = np.isfinite(slopes).all() and np.isfinite(offsets).all()
+        if not (finite and np.isfinite(temperature) and temperature > 0):
+            raise InputError(
+                "a linear head that is no head",
+                expected="finite numbers and a temperature above 0",
+                found=f"temperature {temperature}, all finite: {finite}",
+            )
+        return replace(self, slopes=slopes, offsets=offsets, temperature=float(temperature))
+
     def with_background(self, codes: NDArray[np.floating]) -> Self:
         """The same classes with novelty measured against real background events.
 
@@ -246,14 +289,30 @@ class Prototypes:
                 expected=f"(N, {self.centres.shape[1]})",
             )
         own, _ = _labelled(own, np.full(len(own), "background", dtype=object))
-        distances = _kept_distances(self._scores(own)[1])
-        return replace(self, known_distances=distances, background_events_real=len(own))
+        return self.with_background_distances(self.distances(own))
+
+    def distances(self, codes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N,) distance of codes (N, Z) to the nearest centre, which novelty is a rank of."""
+        return self._scores(np.asarray(codes, dtype=np.float64))[1]
+
+    def with_background_distances(self, distances: NDArray[np.floating]) -> Self:
+        """The same classes with novelty measured against distances of real background events.
+
+        Distances are of whitened codes: those of a model that was trained alike, but for
+        the events they are of, stand for what this one would give had it not seen them.
+
+        Args:
+            distances: (N,) finite, as `distances` gives them.
+        """
+        kept = _kept_distances(np.asarray(distances, dtype=np.float64))
+        return replace(self, known_distances=kept, background_events_real=len(distances))
 
     def with_class(self, name: str, codes: NDArray[np.floating], *, seed: int = 0) -> Self:
         """The same classes and one more; one that is there already grows by these codes.
 
         Covariance, temperature and known distances stay as they are: they were measured on
-        held-out events, of which a class of a few dozen has none to spare.
+        held-out events, of which a class of a few dozen has none to spare. A linear head gets
+        a column for the class; the odds among the others stay.
 
         Args:
             name: Class.
@@ -278,6 +337,9 @@ class Prototypes:
         grown = replace(
             self, names=names, owners=owners, centres=np.concatenate([self.centres, centres])
         )
+        if self.slopes is not None and self.offsets is not None:
+            slopes, offsets = self._one_more(name, names, own, (self.slopes, self.offsets))
+            grown = replace(grown, slopes=slopes, offsets=offsets)
         if self.reference is None or self.reference_owners is None:
             return grown
         kept = np.random.default_rng(seed).permutation(own)[:REFERENCE_EVENTS].astype(np.float32)
@@ -286,6 +348,30 @@ class Prototypes:
             reference=np.concatenate([self.reference, kept]),
             reference_owners=np.concatenate([moved[self.reference_owners], np.full(len(kept), k)]),
         )
+
+    def _one_more(
+        self,
+        name: str,
+        names: tuple[str, ...],
+        own: NDArray[np.float64],
+        linear: tuple[NDArray[np.float64], NDArray[np.float64]],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Slopes and offsets of a linear head that knows one more class, or that class anew."""
+        from glitchvae.classes.linear import one_more_class
+
+        known, owners = self.centres, self.owners
+        if self.reference is not None and self.reference_owners is not None:
+            known, owners = self.reference.astype(np.float64), self.reference_owners
+        old = [self.names.index(each) for each in names if each != name]
+        other = np.isin(owners, old)
+        if name in self.names:
+            own = np.concatenate([own, known[~other]])
+        weights = 1.0 / np.bincount(owners)[owners[other]]
+        slopes, offsets = linear[0][:, old], linear[1][old]
+        head = slopes, offsets, self.temperature
+        slope, offset = one_more_class(own, known[other], weights, head)
+        k = names.index(name)
+        return np.insert(slopes, k, slope, axis=1), np.insert(offsets, k, offset)
 
     def save(self, path: str | Path) -> None:
         """Write as safetensors; the class names are JSON in its header."""

@@ -8,7 +8,6 @@ by a head that saw none of it; the simulated ones are in no fold and teach all h
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import nearest
 from glitchvae.errors import InputError
 
@@ -69,13 +69,23 @@ class LinearHead:
         """(N, K) probabilities of all classes; rows add up to one."""
         return np.exp(self.log_probabilities(codes))
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of names and numbers: two heads of one digest say the same of every code."""
-        total = hashlib.sha256("\0".join(self.names).encode())
-        for values in (self.centre, self.scale, self.slopes, self.offsets, self.temperature):
-            total.update(np.ascontiguousarray(values, dtype=np.float64).tobytes())
-        return total.hexdigest()
+    def tempered(self, temperature: float) -> LinearHead:
+        """The same head with another divisor of its scores."""
+        return replace(self, temperature=temperature)
+
+    def names_for(self, prototypes: Prototypes) -> Prototypes:
+        """Prototypes of the same classes, whose names this head gives from now on.
+
+        Raises:
+            InputError: they are of other classes or codes of another size.
+        """
+        if prototypes.names != self.names:
+            differ = sorted({*prototypes.names} ^ {*self.names})
+            raise InputError(
+                "a head of other classes", where=", ".join(differ), expected=prototypes.names
+            )
+        slopes = self.slopes / self.scale[:, None]
+        return prototypes.with_linear(slopes, self.offsets - self.centre @ slopes, self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

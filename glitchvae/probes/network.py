@@ -161,14 +161,34 @@ def by_network(
 
 @torch.inference_mode()
 def encode_data(
-    checkpoint: Checkpoint, data: TrainingImages, *, batch_size: int = 256
+    checkpoint: Checkpoint,
+    data: TrainingImages,
+    *,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+    batch_size: int = 256,
 ) -> NDArray[np.float32]:
-    """(N, Z) posterior means of images of any size that the model takes."""
-    model = checkpoint.model
+    """(N, Z) posterior means of images of any size that the model takes.
+
+    Args:
+        checkpoint: The model.
+        data: N images.
+        augmentation: Small changes of the images, drawn anew for each; None: as they are.
+        seed: Of the changes.
+        batch_size: Images at once.
+    """
+    model, rng = checkpoint.model, np.random.default_rng(seed)
     device = next(model.parameters()).device
-    parts = torch.arange(len(data)).split(batch_size)
-    batches = (in_range(data.batch(part.to(device)), model) for part in parts)
-    return torch.cat([model.encode(batch.x).mean.cpu() for batch in batches]).numpy()
+    codes = []
+    for part in torch.arange(len(data)).split(batch_size):
+        rows = part.to(device)
+        batch = (
+            data.batch(rows)
+            if augmentation is None
+            else data.training_batch(rows, augmentation, rng)
+        )
+        codes.append(model.encode(in_range(batch, model).x).mean.cpu())
+    return torch.cat(codes).numpy()
 
 
 def reduced_pixels(data: TrainingData, *, batch_size: int = 256) -> NDArray[np.float32]:

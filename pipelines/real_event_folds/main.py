@@ -1,47 +1,24 @@
-"""Read, fine-tune fold by fold, name, score."""
+"""Read, fine-tune fold by fold, name, score, and ship a model of all events."""
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from glitchvae.checkpoint import Checkpoint, load_checkpoint
-from glitchvae.config import Settings, parse, read_toml
+from glitchvae.checkpoint import load_checkpoint
+from glitchvae.config import parse, read_toml
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
-from glitchvae.probes import brier_score, log_loss
-from glitchvae.recipes import Row, find_files, plain, show
+from glitchvae.recipes import find_files, show
 from glitchvae.spectrogram import IMAGING
-from glitchvae.statistics import binomial_interval
 from glitchvae.store import write_rows
-from glitchvae.training import (
-    TrainingConfig,
-    TrainingData,
-    changed_config,
-    read_training_data,
-    train,
-)
+from glitchvae.training import changed_config, read_training_data, train
 
-from .naming import Named, name_by_pixels, name_fold, some_of
-from .real_events import RealEvents, RealSettings, read_real_events
-
-ALL = -1
-"""The fold of a model that sees every event."""
-
-
-class FoldSettings(Settings):
-    """Keys of `real_event_folds.toml`."""
-
-    model: str
-    simulated: tuple[str, ...]
-    real: tuple[RealSettings, ...] = Field(min_length=1)
-    folds: int = Field(default=5, ge=2)
-    block: float = Field(default=86400.0, gt=0)
-    seed: int = 0
-    head_events: int = Field(default=6000, ge=1)
-    training: dict[str, Any]
-    device: str = "cpu"
+from .naming import name_by_pixels
+from .real_events import ALL, RealSettings, read_real_events
+from .scoring import score, score_novelty
+from .shipping import ship
+from .shots import name_by_shots
+from .study import FoldSettings, Study
+from .teaching import choose_teachers
 
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
@@ -57,96 +34,40 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         settings.real, config, folds=settings.folds, block=settings.block, seed=settings.seed
     )
     simulated = read_training_data(find_files(settings.simulated, config), shape=(rows, columns))
-    named = [name_by_codes(settings, training, start, simulated, real, out)]
-    pixels = real.data((rows, columns), ALL)
-    named += name_by_pixels(pixels, real, named[0].names, seed=settings.seed)
-    fine_tune(training, start, simulated, real, out, ALL, settings.device)
+    teachers = choose_teachers(
+        simulated,
+        training.augmentation,
+        count=settings.head_events,
+        copies=settings.copies,
+        seed=settings.seed,
+    )
+    study = Study(settings, training, start, simulated, real, teachers, out)
+    folds = [study.name_fold(fold) for fold in np.unique(real.fold).tolist()]
+    named = study.gather(folds)
+    named += name_by_pixels(real, named[0].names, seed=settings.seed)
+    distances = np.full(len(real.label), np.nan)
+    for each in folds:
+        distances[each.rows] = each.distances
     write_rows(
         out / "named.csv",
-        ("event_id", "source", "fold", "label", *(each.method for each in named)),
+        ("event_id", "source", "fold", "label", "distance", *(each.column for each in named)),
         zip(
             real.images.event_id,
             real.source,
             real.fold.tolist(),
             real.label,
+            distances.tolist(),
             *(each.said for each in named),
             strict=True,
         ),
     )
-    bars = [show(row) for each in named for row in score(each, real)]
+    bars = [show(row) for row in score(named, real)]
+    bars += [show(row) for row in score_novelty(folds, real)]
+    bars += [show(row) for row in name_by_shots(start, teachers, real, seed=settings.seed)]
     write_rows(out / "bars.csv", ("what", "measure", "value", "lowest", "highest"), bars)
-
-
-def name_by_codes(
-    settings: FoldSettings,
-    training: TrainingConfig,
-    start: Checkpoint,
-    simulated: TrainingData,
-    real: RealEvents,
-    out: Path,
-) -> Named:
-    """Every real event named by an encoder and a head that saw nothing of its fold."""
-    rows, columns = training.image_shape[-2:]
-    teachers = some_of(simulated, settings.head_events, settings.seed)
-    names = tuple(sorted({*teachers.labels, *real.label}))
-    probabilities = np.zeros((len(real.label), len(names)))
-    for fold in np.unique(real.fold).tolist():
-        tuned = fine_tune(training, start, simulated, real, out, fold, settings.device)
-        data = real.data((rows, columns), fold)
-        own = real.fold == fold
-        probabilities[own] = name_fold(tuned, teachers, data, real, fold, names)
-    return Named(method="codes", names=names, probabilities=probabilities)
-
-
-def fine_tune(
-    training: TrainingConfig,
-    start: Checkpoint,
-    simulated: TrainingData,
-    real: RealEvents,
-    out: Path,
-    fold: int,
-    device: str,
-) -> Checkpoint:
-    """The model after a few minutes with the real events of all other folds."""
-    folder = out / ("all" if fold == ALL else f"fold-{fold}")
-    if not (folder / "card.toml").exists():
-        print(f"fine-tuning: {folder}", file=sys.stderr, flush=True)
-        rows, columns = training.image_shape[-2:]
-        data = TrainingData.join([simulated, real.data((rows, columns), fold)])
-        data = data.weighted(weights_of(simulated, real))
-        resume = (folder / "resume").exists()
-        train(data, training, folder, network=start.model, resume=resume, device=device)
-    return load_checkpoint(folder)
-
-
-def weights_of(simulated: TrainingData, real: RealEvents) -> np.ndarray:
-    """Shares of a batch: those of the real files, and what they leave to the simulated ones."""
-    taught = max(len(simulated.rows("train", "")), 1)
-    rest = 1 - real.share.sum()
-    # Events that nobody learns from are in no training split: any weight does for them.
-    own = np.where(real.taught, real.share, 1.0)
-    return np.concatenate([np.full(len(simulated), rest / taught), own])
-
-
-def score(named: Named, real: RealEvents) -> list[Row]:
-    """Accuracy by file and class with exact 90 % intervals, log-loss and Brier score by file."""
-    rows: list[Row] = []
-    right = named.said == real.label
-    for source in dict.fromkeys(real.source):
-        own = real.source == source
-        what = f"{named.method}, {source}"
-        rows.append(_share(what, "accuracy", right[own]))
-        classes = np.unique(real.label[own].astype(str))
-        rows += [_share(what, name, right[own & (real.label == name)]) for name in classes]
-        given = named.probabilities[own], real.label[own], named.names
-        rows.append(plain(what, "log-loss", log_loss(*given)))
-        rows.append(plain(what, "Brier score", brier_score(*given)))
-    return rows
-
-
-def _share(what: str, measure: str, right: np.ndarray) -> Row:
-    low, high = binomial_interval(int(right.sum()), len(right))
-    return what, measure, float(right.mean()), float(low), float(high)
+    whole = study.fine_tune(ALL)
+    lesson = study.lesson(whole, ALL)
+    ship(whole, lesson, folds, named[0], settings, real, bars, start, config)
 
 
 def rehearsal(settings: FoldSettings, out: Path) -> FoldSettings:

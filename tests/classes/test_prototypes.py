@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
 
 from glitchvae.classes.prototypes import (
     EVENTS_PER_CENTRE,
@@ -313,3 +314,70 @@ def test_discriminants_are_the_log_densities_of_a_gaussian_mixture(rng):
     density = np.stack([multivariate_normal(c, covariance).pdf(codes) for c in centres], axis=1)
     first, second = density[:, owners == 0].mean(axis=1), density[:, owners == 1].mean(axis=1)
     np.testing.assert_allclose(gained, np.log(first / second), rtol=1e-9)
+
+
+@pytest.fixture
+def linear(prototypes, rng) -> Prototypes:
+    """Three classes named by a multinomial logistic regression."""
+    codes, labels = events(rng, count=200)
+    model = LogisticRegression(C=1.0).fit(codes, labels.astype(str))
+    assert model.classes_.tolist() == list(prototypes.names)
+    return prototypes.with_linear(model.coef_.T, model.intercept_, 1.5)
+
+
+def test_a_linear_head_names_and_distances_stay(prototypes, linear, rng, tmp_path):
+    codes, _ = events(rng, spread=3.0)
+    found, before = linear.classify(codes), prototypes.classify(codes)
+    softmax = np.exp((codes @ linear.slopes + linear.offsets) / 1.5)
+    expected = softmax / softmax.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.probabilities, expected, rtol=1e-9)
+    np.testing.assert_array_equal(found.novelty_p, before.novelty_p)
+    linear.save(tmp_path / "head.safetensors")
+    again = Prototypes.load(tmp_path / "head.safetensors").classify(codes)
+    np.testing.assert_array_equal(again.probabilities, found.probabilities)
+
+
+def test_a_class_added_to_a_linear_head_leaves_the_odds_of_the_others(linear, rng):
+    new = rng.normal((6, 6, 0), 1.0, (60, 3))
+    grown = linear.with_class("Novel", new[:40])
+    codes, labels = events(rng)
+    found, before = grown.classify(codes), linear.classify(codes)
+    assert np.mean(found.class_name == labels) > 0.95
+    assert np.mean(grown.classify(new[40:]).class_name == "Novel") > 0.9
+    kept = [grown.names.index(name) for name in linear.names]
+    odds = found.probabilities[:, kept] / found.probabilities[:, kept].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(odds, before.probabilities, rtol=1e-6, atol=1e-12)
+
+
+def test_a_class_of_a_linear_head_grows(linear, rng):
+    far = rng.normal((0, 0, 9), 1.0, (60, 3))
+    grown = linear.with_class("Blip", far[:40])
+    assert grown.names == linear.names
+    assert np.mean(grown.classify(far[40:]).class_name == "Blip") > 0.9
+    codes, labels = events(rng)
+    assert np.mean(grown.classify(codes).class_name == labels) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("slopes", "offsets", "temperature"),
+    [
+        (np.zeros((3, 2)), np.zeros(3), 1.0),
+        (np.zeros((3, 3)), np.zeros(2), 1.0),
+        (np.full((3, 3), np.nan), np.zeros(3), 1.0),
+        (np.zeros((3, 3)), np.zeros(3), 0.0),
+    ],
+)
+def test_a_linear_head_that_does_not_fit_is_refused(prototypes, slopes, offsets, temperature):
+    with pytest.raises(InputError, match="linear head"):
+        prototypes.with_linear(slopes, offsets, temperature)
+
+
+def test_novelty_against_distances_is_novelty_against_their_codes(prototypes, rng):
+    codes, _ = events(rng, spread=2.0, count=50)
+    by_codes = prototypes.with_background(codes)
+    by_distance = prototypes.with_background_distances(prototypes.distances(codes))
+    probe, _ = events(rng, spread=4.0)
+    np.testing.assert_array_equal(
+        by_codes.classify(probe).novelty_p, by_distance.classify(probe).novelty_p
+    )
+    assert by_distance.background_events_real == 150

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as peer_log_loss
 
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import InputError
 from glitchvae.probes.heads import (
     IN_NO_FOLD,
@@ -137,16 +138,14 @@ def test_a_temperature_undoes_what_was_overstated(rng):
     np.testing.assert_allclose(tempered(overstated, 2.5), truth, atol=1e-9)
 
 
-def test_a_digest_is_of_all_that_a_head_says(rng):
-    codes, labels = events(rng, 20)
-    head = fit_head(codes, labels)
-    assert head.digest == fit_head(codes, labels).digest
-    others = [
-        replace(head, temperature=2.0),
-        replace(head, names=("A", "B", "C")),
-        replace(head, offsets=head.offsets + 1),
-    ]
-    assert len({head.digest, *(other.digest for other in others)}) == 4
+def test_a_head_names_for_prototypes_as_it_does_alone(rng):
+    codes, labels = events(rng, 40)
+    head = replace(fit_head(codes, labels), temperature=1.7)
+    prototypes = head.names_for(Prototypes.fit(codes, labels))
+    found = prototypes.classify(codes).probabilities
+    np.testing.assert_allclose(found, head.probabilities(codes), rtol=1e-9)
+    with pytest.raises(InputError, match="Whistle: a head of other classes"):
+        head.names_for(Prototypes.fit(codes[:80], labels[:80]))
 
 
 def test_bad_input_is_named(rng):

@@ -1,16 +1,21 @@
 """Fine-tuning by fold: rehearsed, resumed, and blind to the fold that is named."""
 
 import csv
+import dataclasses
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import read_toml
-from glitchvae.recipes import find_recipe, load_main, run_recipe
-from glitchvae.training import changed_config
+from glitchvae.recipes import find_recipe, load_main, load_recipe, run_recipe
+from glitchvae.shapes import VIEWS
+from glitchvae.store import digest
+from glitchvae.training import Augmentation, changed_config, read_training_data
 
 
 def rehearse(folder):
@@ -36,7 +41,7 @@ def test_every_event_is_named_once_by_every_method(rehearsed):
     assert len({row["event_id"] for row in rows}) == len(rows) == 48
     assert {row["fold"] for row in rows} == {"0", "1"}
     methods = [name for name in rows[0] if name.startswith(("codes", "pixels"))]
-    assert len(methods) == 4
+    assert len(methods) == 4 * 6  # codes and three of pixels; true, zoomed, four views alone
     assert all(row[name] for row in rows for name in methods)
 
 
@@ -44,12 +49,41 @@ def test_bars_are_those_of_the_names(rehearsed):
     folder, _, _ = rehearsed
     rows = rows_of(folder / "named.csv")
     bars = {(row["what"], row["measure"]): row for row in rows_of(folder / "bars.csv")}
-    for method in ("codes", "pixels, nearest neighbour"):
+    for method in ("codes, true views", "pixels, nearest neighbour, 2 s alone"):
         bar = bars[f"{method}, real.h5", "accuracy"]
         share = np.mean([row[method] == row["label"] for row in rows])
         assert float(bar["value"]) == pytest.approx(share)
         assert float(bar["lowest"]) <= share <= float(bar["highest"])
         assert float(bars[f"{method}, real.h5", "log-loss"]["value"]) > 0
+    ahead = float(
+        bars["codes against the best pixels, true views, real.h5", "points ahead"]["value"]
+    )
+    ours = [row["codes, true views"] == row["label"] for row in rows]
+    theirs = [
+        np.mean([row[f"{method}, true views"] == row["label"] for row in rows])
+        for method in (
+            "pixels, nearest neighbour",
+            "pixels, logistic regression",
+            "pixels, 32 components",
+        )
+    ]
+    assert ahead == pytest.approx(100 * (np.mean(ours) - max(theirs)))
+
+
+def test_the_shipped_head_has_a_real_background_and_a_card_of_its_sets(rehearsed):
+    folder, _, _ = rehearsed
+    shipped = load_checkpoint(folder / "all")
+    rows = rows_of(folder / "named.csv")
+    assert shipped.prototypes.background_events_real == 48
+    distances = sorted(float(row["distance"]) for row in rows)
+    np.testing.assert_allclose(shipped.prototypes.known_distances, distances)
+    assert shipped.prototypes.slopes.shape == (4, len(shipped.prototypes.names))
+    (real,) = shipped.card.real_sets
+    assert set(real.ids) == {row["event_id"] for row in rows}
+    assert real.digest == digest(folder / "real.h5")
+    assert shipped.card.started_from == load_checkpoint(folder / "start").card.weights_digest
+    measures = {figure.measure for figure in shipped.card.real_figures}
+    assert {"accuracy", "log-loss", "Brier score"} <= measures
 
 
 def test_each_fold_has_a_model_of_its_own_that_did_not_see_it(rehearsed):
@@ -91,7 +125,7 @@ def test_a_file_without_a_share_is_named_and_teaches_nobody(rehearsed, tmp_path)
     whole = load_checkpoint(folder / "all").card.data.events
     assert load_checkpoint(tmp_path / "out" / "all").card.data.events == whole
     # The same picture in both files is in one fold: its neighbour may not give it away.
-    right = [row["pixels, nearest neighbour"] == row["label"] for row in rows]
+    right = [row["pixels, nearest neighbour, true views"] == row["label"] for row in rows]
     assert right[:48] == right[48:]
 
 
@@ -102,3 +136,44 @@ def test_the_shipped_settings_are_valid():
     assert sum(each.share for each in settings.real) < 1
     training = changed_config(dict(settings.training), {})
     assert training.augmentation.zoomed_views >= 0.3
+
+
+def test_variations_keep_what_they_name(rehearsed):
+    module = import_module(load_recipe(find_recipe("real_event_folds")).__name__ + ".real_events")
+    settings = module.RealSettings(events=str(rehearsed[0] / "real.h5"), share=0.3)
+    real = module.read_real_events([settings], Path(), folds=2, block=512.0, seed=0)
+    found = dict(real.variations())
+    true = found["true views"]
+    assert list(found) == ["true views", "zoomed views", *(f"{v:g} s alone" for v in VIEWS)]
+    for number, view in enumerate(VIEWS):
+        alone = found[f"{view:g} s alone"]
+        np.testing.assert_array_equal(alone[:, number], true[:, number])
+        others = np.delete(alone, number, axis=1)
+        np.testing.assert_array_equal(np.isnan(others), np.isnan(np.delete(true, number, axis=1)))
+        assert np.nansum(np.abs(others)) == 0
+    zoomed = found["zoomed views"]
+    np.testing.assert_allclose(zoomed[:, -1], true[:, -1], atol=0.06)
+
+
+def test_few_real_events_of_a_class_name_the_others(rehearsed):
+    package = load_recipe(find_recipe("real_event_folds")).__name__
+    shots, events, teaching = (
+        import_module(f"{package}.{name}") for name in ("shots", "real_events", "teaching")
+    )
+    folder = rehearsed[0]
+    settings = events.RealSettings(events=str(folder / "real.h5"), share=0.3)
+    real = events.read_real_events([settings], Path(), folds=2, block=512.0, seed=0)
+    # Two made-up classes: one is bright below the middle, the other above it.
+    label = np.where(np.arange(48) % 2 == 0, "Blip", "Whistle").astype(object)
+    images = np.zeros_like(real.images.images)
+    images[label == "Blip", :, :70] = 20.0
+    images[label == "Whistle", :, 70:] = 20.0
+    real = dataclasses.replace(
+        real, images=dataclasses.replace(real.images, images=images, label=label)
+    )
+    simulated = read_training_data([folder / "simulated.h5"], shape=(35, 42))
+    teachers = teaching.choose_teachers(simulated, Augmentation(), count=40, copies=0, seed=0)
+    start = load_checkpoint(folder / "start")
+    found = list(shots.name_by_shots(start, teachers, real, seed=0, sizes=(2,), draws=3))
+    assert [row[1] for row in found] == ["accuracy", "Blip", "Whistle"] * 3
+    assert all(row[2:] == (1.0, 1.0, 1.0) for row in found if row[0].startswith("pixels"))
