@@ -142,7 +142,7 @@ def _draw_doves(rng: np.random.Generator) -> Parameters:
         loudness = 1.0 if i == 0 else rng.uniform(0.4, 0.9)
         time = i * around(rng, spacing, 0.05)
         rows.append((time, start, end, log_uniform(rng, 0.22, 0.4), loudness))
-    snr = max(trigger["snr"] * float(rng.uniform(0.1, 0.3)), 5.0)
+    snr = max(trigger["snr"] * float(rng.uniform(0.1, 0.3)), 5.5)
     return {"snr": snr, **_sweeps(rng, [r for r in rows if abs(r[0]) < 2.5])}
 
 

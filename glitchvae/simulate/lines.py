@@ -140,7 +140,7 @@ def _draw_whistle(rng: np.random.Generator) -> Parameters:
     trigger = distribution("triggers", "Whistle").draw(rng)
     offset = trigger["peak_frequency"] * float(rng.choice([1.0, -1.0, 0.05], p=[0.3, 0.25, 0.45]))
     return {
-        "snr": max(trigger["snr"] * float(rng.uniform(0.5, 0.8)), 5.0),
+        "snr": max(trigger["snr"] * float(rng.uniform(0.55, 0.85)), 6.0),
         "offset": offset,
         "slope": float(rng.normal(0.0, 1000.0))
         if abs(offset) > 100
