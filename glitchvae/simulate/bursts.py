@@ -89,19 +89,22 @@ def _draw_low_burst(rng: np.random.Generator) -> Parameters:
 
 
 def _draw_light_modulation(rng: np.random.Generator) -> Parameters:
-    """Spikes to some hundred Hz on top of rumble at 10 to 25 Hz, over seconds."""
+    """Spikes to some hundred Hz that sink into rumble at 10 to 25 Hz, over seconds.
+
+    Few spikes are as loud as the one that triggered: most are fainter by far.
+    """
     trigger = distribution("triggers", "Light_Modulation").draw(rng)
     rows: list[Sweep] = []
-    for time in (0.0, *rng.uniform(-2.4, 2.4, int(rng.integers(2, 7)))):
+    for time in (0.0, *rng.uniform(-2.4, 2.4, int(rng.integers(1, 5)))):
         spike = log_uniform(rng, 50.0, 200.0)
-        loudness = 1.0 if time == 0.0 else rng.uniform(0.2, 0.9)
+        loudness = 1.0 if time == 0.0 else log_uniform(rng, 0.15, 0.9)
         rows.append((time, spike, spike, 1.4 / spike, loudness))
-        rows.append((time + 0.03, 0.6 * spike, 0.25 * spike, 0.1, rng.uniform(0.3, 0.8) * loudness))
-    for _ in range(int(rng.integers(3, 9))):
+        tail = log_uniform(rng, 0.1, 0.25)
+        rows.append((time + tail / 2, 0.6 * spike, 13.0, tail, rng.uniform(0.3, 1.0) * loudness))
+    for _ in range(int(rng.integers(2, 7))):
         low = log_uniform(rng, 10.5, 20.0)
-        rows.append(
-            (rng.normal(0, 1.2), 1.5 * low, low, log_uniform(rng, 0.1, 0.4), rng.uniform(0.2, 0.9))
-        )
+        loudness = log_uniform(rng, 0.1, 0.9)
+        rows.append((rng.normal(0, 1.2), 1.5 * low, low, log_uniform(rng, 0.1, 0.4), loudness))
     return {"snr": trigger["snr"], **_sweeps(rng, rows)}
 
 
@@ -130,7 +133,7 @@ def _draw_doves(rng: np.random.Generator) -> Parameters:
     energies are divided by: the SNR that is left is a part of the one reported.
     """
     trigger = distribution("triggers", "Paired_Doves").draw(rng)
-    low, high = log_uniform(rng, 18.0, 34.0), log_uniform(rng, 70.0, 120.0)
+    low, high = log_uniform(rng, 14.0, 28.0), log_uniform(rng, 70.0, 120.0)
     spacing = log_uniform(rng, 0.8, 1.4)
     falling = bool(rng.random() < 0.5)
     rows: list[Sweep] = []
@@ -139,7 +142,7 @@ def _draw_doves(rng: np.random.Generator) -> Parameters:
         loudness = 1.0 if i == 0 else rng.uniform(0.4, 0.9)
         time = i * around(rng, spacing, 0.05)
         rows.append((time, start, end, log_uniform(rng, 0.22, 0.4), loudness))
-    snr = max(trigger["snr"] * float(rng.uniform(0.15, 0.6)), 7.5)
+    snr = max(trigger["snr"] * float(rng.uniform(0.1, 0.3)), 5.5)
     return {"snr": snr, **_sweeps(rng, [r for r in rows if abs(r[0]) < 2.5])}
 
 

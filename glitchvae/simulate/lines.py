@@ -132,19 +132,23 @@ def _compressor(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _draw_whistle(rng: np.random.Generator) -> Parameters:
-    """The offset and curvature cover U shapes, V shapes and inner arches."""
+    """The offset and curvature cover U shapes, V shapes and inner arches.
+
+    The reported SNR is of a search that goes on above 2 kHz, where the beat does too: the
+    loudest tile of a picture has a part of it, and the whole arc is faint.
+    """
     trigger = distribution("triggers", "Whistle").draw(rng)
     offset = trigger["peak_frequency"] * float(rng.choice([1.0, -1.0, 0.05], p=[0.3, 0.25, 0.45]))
     return {
-        "snr": trigger["snr"],
+        "snr": max(trigger["snr"] * float(rng.uniform(0.55, 0.85)), 6.0),
         "offset": offset,
         "slope": float(rng.normal(0.0, 1000.0))
         if abs(offset) > 100
-        else log_uniform(rng, 5e3, 3e4),
+        else log_uniform(rng, 8e3, 6e4),
         "curvature": log_uniform(rng, 5e3, 3e5),
         "corner": log_uniform(rng, 100.0, 300.0),
         "repeat": float(rng.uniform(0.4, 2.5)) if rng.random() < 0.4 else 0.0,
-        "repeat_amplitude": float(rng.uniform(0.3, 0.7)),
+        "repeat_amplitude": float(rng.uniform(0.4, 1.0)),
         "phase": any_phase(rng),
     }
 

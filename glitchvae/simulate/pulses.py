@@ -51,11 +51,13 @@ def _draw_low_frequency_blip(rng: np.random.Generator) -> Parameters:
     return _draw_short("Blip_Low_Frequency", rng)
 
 
-def _draw_fins(rng: np.random.Generator, count: int, reach: float, strongest: float) -> Parameters:
-    """Echoes of a loud pulse through narrow resonances between 14 and 70 Hz."""
+def _draw_fins(
+    rng: np.random.Generator, count: int, reach: float, strongest: float, highest: float
+) -> Parameters:
+    """Echoes of a loud pulse through narrow resonances from 14 Hz up to `highest`."""
     return {
         "fin_times": [float(t) for t in rng.normal(0.0, reach, count)],
-        "fin_frequencies": [log_uniform(rng, 14.0, 70.0) for _ in range(count)],
+        "fin_frequencies": [log_uniform(rng, 14.0, highest) for _ in range(count)],
         "fin_bandwidths": [log_uniform(rng, 2.0, 8.0) for _ in range(count)],
         "fin_phases": [any_phase(rng) for _ in range(count)],
         "fin_amplitudes": [log_uniform(rng, 0.05, 1.0) * strongest for _ in range(count)],
@@ -83,9 +85,32 @@ def _fins(
 
 
 def _draw_koi_fish(rng: np.random.Generator) -> Parameters:
+    """A head near 20 Hz, a tail to some hundred Hz, faint fins, often other pulses near by.
+
+    Fits with a spectrum narrower than `gbw` = 1 or a centre above 40 Hz describe the loudest
+    part of a glitch and have neither head nor tail.
+    """
     snr = distribution("triggers", "Koi_Fish").draw(rng)["snr"]
     shape = distribution("short_glitches", "Koi_Fish").draw(rng)
-    return {**shape, "snr": snr, **_draw_fins(rng, int(rng.integers(4, 10)), 0.06, 1.0)}
+    others = int(rng.integers(1, 5)) if rng.random() < 0.35 else 0
+    return {
+        "f0": min(shape["f0"], 40.0),
+        "gbw": min(shape["gbw"], 1.0),
+        "phase": shape["phase"],
+        "snr": snr,
+        **_draw_fins(rng, int(rng.integers(1, 5)), 0.05, 0.5, 30.0),
+        "times": [0.0, *(float(rng.uniform(-0.9, 0.9)) for _ in range(others))],
+        "amplitudes": [1.0, *(log_uniform(rng, 0.03, 0.4) for _ in range(others))],
+    }
+
+
+def _koi_fish(parameters: Parameters, sample_rate: float) -> Waveform:
+    """The pulses, the one at time zero with fins."""
+    times, fish = _pulse_with_fins(parameters, sample_rate)
+    shape = (parameters["f0"], parameters["gbw"], parameters["phase"])
+    rows = zip(parameters["times"][1:], parameters["amplitudes"][1:], strict=True)
+    others = [amplitude * log_normal_pulse(times, *shape, at) for at, amplitude in rows]
+    return times, np.sum([fish, *others], axis=0)
 
 
 def _pulse_with_fins(parameters: Parameters, sample_rate: float) -> Waveform:
@@ -98,18 +123,20 @@ def _draw_extremely_loud(rng: np.random.Generator) -> Parameters:
     """SNR as reported, and for two in five no more than 400.
 
     Pictures made before 2018 divide by a row's mean, which the glitch itself raises; they
-    show the same tree as a glitch of that SNR shows today.
+    show the same tree as a glitch of that SNR shows today. The spectrum is broader than a
+    Koi_Fish's: half of the reported bandwidths exceed 5 kHz, and the trunk of the tree reaches
+    the top of the picture.
     """
     snr = distribution("triggers", "Extremely_Loud").draw(rng)["snr"]
     if rng.random() < 0.4:
-        snr = log_uniform(rng, 32.0, 400.0)
+        snr = log_uniform(rng, 60.0, 400.0)
     shape = {
         "snr": snr,
-        "f0": log_uniform(rng, 10.0, 70.0),
-        "gbw": log_uniform(rng, 0.5, 2.0),
+        "f0": log_uniform(rng, 15.0, 80.0),
+        "gbw": log_uniform(rng, 0.25, 0.7),
         "phase": any_phase(rng),
     }
-    return {**shape, **_draw_fins(rng, int(rng.integers(8, 20)), 0.16, 1.5)}
+    return {**shape, **_draw_fins(rng, int(rng.integers(5, 16)), 0.12, 1.0, 60.0)}
 
 
 def _draw_train(
@@ -192,15 +219,15 @@ BLIP_LOW_FREQUENCY = Family(
 )
 KOI_FISH = Family(
     label="Koi_Fish",
-    description="A loud pulse with a log-normal spectrum and fins: oscillations around it.",
-    source=_FITS,
+    description="A loud, broad pulse with fins below it and fainter pulses within a second.",
+    source=f"{_FITS}; Zevin et al., arXiv:1611.04596",
     frame="strain",
     draw_shape=_draw_koi_fish,
-    shape=_pulse_with_fins,
+    shape=_koi_fish,
 )
 EXTREMELY_LOUD = Family(
     label="Extremely_Loud",
-    description="A broad pulse of SNR beyond 100 among many strong low oscillations.",
+    description="A pulse up to 2 kHz, mostly of SNR beyond 100, among strong low oscillations.",
     source=_TRIGGERS,
     frame="strain",
     draw_shape=_draw_extremely_loud,

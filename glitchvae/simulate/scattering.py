@@ -46,14 +46,20 @@ def _sinusoid(motion: float, peak: float, times: NDArray[np.float64]) -> NDArray
 
 
 def _draw_scattered(rng: np.random.Generator) -> Parameters:
-    """The arch seen best may be any bounce up to the fourth; its neighbours are fainter."""
+    """The arch that triggered is any bounce up to the fourth; up to two more stand above it.
+
+    Each bounce loses a part of the light, while the noise falls steeply towards higher
+    frequencies: an arch above, of a tenth of the strain, may be as bright. The motion is
+    that of the microseism; its slow end is that of earthquakes.
+    """
     trigger = distribution("triggers", "Scattered_Light").draw(rng)
-    best = int(rng.choice([1, 2, 3, 4], p=[0.3, 0.3, 0.25, 0.15]))
-    amplitudes = [log_uniform(rng, 0.05, 0.4) for _ in range(best + int(rng.integers(0, 2)))]
-    amplitudes[best - 1] = 1.0
+    best = int(rng.choice([1, 2, 3, 4], p=[0.3, 0.35, 0.25, 0.1]))
+    more = int(rng.integers(0, 3))
+    kept = log_uniform(rng, 0.05, 0.4)
+    amplitudes = [around(rng, kept ** (i + 1 - best), 0.4) for i in range(best + more)]
     return {
-        "snr": trigger["snr"],
-        "slow_motion": log_uniform(rng, 0.05, 0.2),
+        "snr": around(rng, 1.7 * trigger["snr"], 0.4),
+        "slow_motion": log_uniform(rng, 0.08, 0.22),
         "slow_peak": trigger["peak_frequency"] / best,
         "fast_motion": 1.0,
         "fast_peak": 0.0,
@@ -71,20 +77,25 @@ def _scattered(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _draw_fast(rng: np.random.Generator) -> Parameters:
-    """Arches twice per period of an anthropogenic motion, each of its own strength."""
+    """Arches twice per period of an anthropogenic motion, each of its own strength.
+
+    They come in groups, half a period of the microseism apart: what is shaken is fastest then.
+    """
     motion = around(rng, float(rng.choice([1.2, 1.6, 2.0])), 0.08)
     arches = 2 * int(2.5 * 2 * motion) + 1
     centre = arches // 2
-    fade = log_uniform(rng, 0.3, 1.5) * 2 * motion
-    strengths = [
-        log_uniform(rng, 0.1, 0.9) * float(np.exp(-0.5 * ((i - centre) / fade) ** 2))
-        for i in range(arches)
-    ]
+    group, wide = log_uniform(rng, 1.5, 4.0), log_uniform(rng, 0.25, 0.8)
+    strengths = []
+    for i in range(arches):
+        time = (i - centre) / (2 * motion)
+        to_group = time - group * round(time / group)
+        strength = log_uniform(rng, 0.4, 1.2) * np.exp(-0.5 * (to_group / wide) ** 2)
+        strengths.append(float(strength))
     strengths[centre] = 1.0
     return {
-        "snr": around(rng, 15.0, 0.6),
+        "snr": around(rng, 20.0, 0.5),
         "slow_motion": log_uniform(rng, 0.1, 0.2),
-        "slow_peak": log_uniform(rng, 2.0, 10.0),
+        "slow_peak": log_uniform(rng, 1.0, 6.0),
         "fast_motion": motion,
         "fast_peak": log_uniform(rng, 20.0, 50.0),
         "amplitudes": [1.0],

@@ -176,6 +176,70 @@ def test_scattered_light_has_the_fringe_frequency_of_its_surface():
     assert np.median(measured) == pytest.approx(40.0, rel=0.02)
 
 
+def whitened_snr(glitch, low, high, curve=CURVE.background):
+    """Matched-filter SNR of what lies between two frequencies (Hz)."""
+    spectrum = np.fft.rfft(glitch.strain) / RATE
+    frequencies = np.fft.rfftfreq(len(glitch.strain), 1 / RATE)
+    inside = (frequencies >= low) & (frequencies < high)
+    density = np.abs(spectrum[inside] / curve(frequencies[inside])) ** 2
+    return np.sqrt(4 * density.sum() * RATE / len(glitch.strain))
+
+
+def test_a_koi_fish_has_its_head_below_100_hz_and_a_faint_tail_above_300_hz():
+    glitches = [glitch for _, glitch in events("Koi_Fish", 40)]
+    whole = np.array([whitened_snr(g, 10, 4000) for g in glitches])
+    head = np.array([whitened_snr(g, 10, 100) for g in glitches])
+    tail = np.array([whitened_snr(g, 300, 1000) for g in glitches])
+    assert np.mean(head > 0.6 * whole) > 0.8
+    assert np.median(tail / whole) == pytest.approx(0.1, abs=0.07)
+    assert np.mean(tail > 4.0) > 0.7  # above what noise alone shows
+
+
+def test_an_extremely_loud_glitch_is_loud_above_500_hz():
+    glitches = [glitch for _, glitch in events("Extremely_Loud", 40)]
+    above = np.array([whitened_snr(g, 500, 2048) for g in glitches])
+    assert np.mean(above > 10) > 0.9
+    assert np.median([g.tile.snr for g in glitches]) > 200
+
+
+def test_fast_arches_are_half_a_period_of_the_motion_apart():
+    parameters = {
+        "slow_motion": 0.15,
+        "slow_peak": 0.0,
+        "fast_motion": 1.6,
+        "fast_peak": 40.0,
+        "amplitudes": [1.0],
+        "strengths": [1.0] * 17,
+    }
+    times, wave = FAMILIES["Fast_Scattering"].waveform(parameters, 1024.0)
+    band = signal.butter(4, (32, 44), "bandpass", fs=1024.0, output="sos")
+    power = signal.sosfiltfilt(band, wave) ** 2
+    smooth = signal.sosfiltfilt(signal.butter(2, 5, fs=1024.0, output="sos"), power)
+    peaks, _ = signal.find_peaks(smooth, height=smooth.max() / 2)
+    inner = times[peaks][np.abs(times[peaks]) < 2.3]
+    assert len(inner) >= 13
+    assert np.diff(inner) == pytest.approx(1 / (2 * 1.6), abs=0.02)
+
+
+def test_most_scattered_light_shows_several_arches_at_multiples_of_the_first():
+    shown = []
+    for parameters, glitch in events("Scattered_Light", 40):
+        first = parameters["slow_peak"]
+        bands = [first * n for n in range(1, 7) if first * n > 12]
+        snr = [whitened_snr(glitch, 0.8 * f, 1.05 * f) for f in bands]
+        between = [whitened_snr(glitch, 1.05 * f, 1.05 * f + 1) for f in bands]
+        shown.append(sum(a > 8 and a > 2 * b for a, b in zip(snr, between, strict=True)))
+    assert np.mean(np.array(shown) >= 2) > 0.5
+
+
+def test_most_whistles_and_doves_are_too_faint_to_saturate_a_picture_by_far():
+    """Real ones peak at an energy of 15 to 25, SNR 5 to 7; the colour scale ends at 25.5."""
+    for label in ("Whistle", "Paired_Doves"):
+        snr = np.array([parameters["snr"] for parameters, _ in events(label, 60)])
+        assert 5 <= np.median(snr) < 8.5
+        assert snr.min() > 4.5  # what No_Glitch may have
+
+
 @pytest.mark.parametrize("bounces", [2, 3])
 def test_each_bounce_multiplies_the_fringe_frequency(bounces):
     times = np.arange(0, RATE) / RATE
