@@ -14,8 +14,18 @@ from .sets import NoiseSettings, SetSettings, make_sets
 
 
 class DefaultModelSettings(Settings):
-    """Keys of `train_default_model.toml`."""
+    """Keys of `train_default_model.toml`.
 
+    Attributes:
+        like: Name of a file of this recipe whose settings hold wherever these have none.
+        sets: Simulated sets.
+        noise: Real strain that lends them its noise.
+        without: Classes that the model is never to see.
+        training: Keys of `glitchvae train --config`.
+        device: To train on.
+    """
+
+    like: str = ""
     sets: tuple[SetSettings, ...] = Field(min_length=1)
     noise: NoiseSettings = NoiseSettings()
     without: tuple[str, ...] = ()
@@ -25,7 +35,10 @@ class DefaultModelSettings(Settings):
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
     """Make the sets, then train."""
-    settings = parse(DefaultModelSettings, read_toml(config), where=config)
+    values = read_toml(config)
+    if other := values.get("like"):
+        values = {**read_toml(Path(__file__).parent / other), **values}
+    settings = parse(DefaultModelSettings, values, where=config)
     training = changed_config(dict(settings.training), {}, where=config)
     if tiny:
         settings, training = rehearsal(settings, training)

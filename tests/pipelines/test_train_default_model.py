@@ -8,6 +8,7 @@ import tomli_w
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import read_toml
+from glitchvae.models import architecture_of, build
 from glitchvae.recipes import find_recipe, load_main, run_recipe
 from glitchvae.simulate import Truth, simulate_strain
 from glitchvae.spectrogram import imaging_settings
@@ -56,6 +57,20 @@ def test_the_settings_for_hours_are_valid():
     training = changed_config(values["training"], {})
     assert training.augmentation.zoomed_views >= 0.3
     assert training.augmentation.most_hidden == 3
+
+
+@pytest.mark.parametrize(("name", "layers"), [("annealed", [64]), ("seatbelt", [48, 16])])
+def test_the_models_of_the_papers_are_trained_on_the_same_sets(name, layers, tmp_path):
+    recipe = find_recipe("train_default_model")
+    values = read_toml(recipe.place / f"{name}.toml")
+    training = changed_config(values["training"], {})
+    assert training.objective.model_dump()["name"] == name
+    assert list(build(architecture_of(training.model), training.model).layers) == layers
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        run_recipe(recipe, tmp_path, config=recipe.place / f"{name}.toml", tiny=True)
+    checkpoint = load_checkpoint(tmp_path / "model")
+    assert checkpoint.card.objective["name"] == name
+    assert checkpoint.card.latent_size == sum(layers)
 
 
 def test_real_noise_goes_into_the_sets_and_labelled_files_lend_none(tmp_path, capsys):
