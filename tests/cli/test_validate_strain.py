@@ -45,9 +45,9 @@ def short(monkeypatch):
 def test_an_attack_prints_a_line_an_event(glitch, tmp_path):
     path, gps = glitch
     out = tmp_path / "attacks.h5"
-    result = validate(path, "--gps", gps, "--gps", gps, "--to", "Koi_Fish", "-o", out)
+    result = validate(path, "--gps", gps, "--gps", gps, "--to", "Blip", "-o", out)
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("-> Koi_Fish") == 2
+    assert result.stdout.count("-> Blip") == 2
     (both,) = StrainAttacks.read(out).events()
     assert len(both) == 4
     least = both.smallest
