@@ -3,10 +3,10 @@
     python rebuild_real_sets.py MODEL OUT --training-set trainingsetv1d1.h5
     python rebuild_real_sets.py MODEL OUT --pictures FOLDER --table gravityspy.csv
 
-MODEL names a shipped model or a folder; its card lists the events. O1 and O2 events are in the Gravity
-Spy training set, told by their identifiers. O3 events are published as pictures of 4 s; a Gravity Spy
-table with the times of the same identifiers tells which ones they are. The sets written into OUT are
-`events` for the recipe `real_event_folds`.
+MODEL names a shipped model or a folder; its card lists the events. O1 and O2 events are in the
+Gravity Spy training set, told by their identifiers. O3 events are published as pictures of 4 s;
+a Gravity Spy table with the times of the same identifiers tells which ones they are. The sets
+written into OUT are `events` for the recipe `real_event_folds`.
 """
 
 import argparse
