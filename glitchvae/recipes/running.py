@@ -179,6 +179,21 @@ def change_settings(config: Path, changes: Iterable[str], copy: Path) -> Path:
     return copy
 
 
+def read_settings(config: Path, place: Path) -> dict[str, Any]:
+    """The settings of a file, laid over those of the file of its recipe that it is `like`.
+
+    Args:
+        config: The file.
+        place: Folder of the recipe.
+
+    Raises:
+        ConfigError: one of the files is not there or no TOML.
+    """
+    values = read_toml(config)
+    other = values.pop("like", None)
+    return values if other is None else {**read_settings(place / other, place), **values}
+
+
 def _parse_change(change: str) -> dict[str, Any]:
     try:
         return tomllib.loads(change)

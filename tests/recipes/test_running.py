@@ -7,7 +7,7 @@ import pytest
 
 from glitchvae.config import read_toml
 from glitchvae.errors import ConfigError, InputError
-from glitchvae.recipes import copy_recipe, find_recipe, list_recipes, run_recipe
+from glitchvae.recipes import copy_recipe, find_recipe, list_recipes, read_settings, run_recipe
 from glitchvae.resources import shipped
 
 PROGRAM = '''"""Write what it was given.
@@ -159,3 +159,14 @@ def test_every_shipped_recipe_describes_itself_and_uses_public_imports():
             imports = [line for line in lines if "import" in line.split()[:3:2]]
             imports = [line for line in imports if "__future__" not in line]
             assert not [line for line in imports if "._" in line or " _" in line], path
+
+
+def test_settings_are_laid_over_those_they_are_like(tmp_path):
+    (tmp_path / "first.toml").write_text('count = 1\n[training]\nsteps = 5\nname = "a"\n')
+    (tmp_path / "second.toml").write_text('like = "first.toml"\n[training]\nsteps = 7\n')
+    (tmp_path / "third.toml").write_text('like = "second.toml"\ncount = 3\n')
+    found = read_settings(tmp_path / "third.toml", tmp_path)
+    assert found == {"count": 3, "training": {"steps": 7}}
+    with pytest.raises(ConfigError, match=r"gone\.toml"):
+        (tmp_path / "lost.toml").write_text('like = "gone.toml"\n')
+        read_settings(tmp_path / "lost.toml", tmp_path)
