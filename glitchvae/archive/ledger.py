@@ -46,6 +46,9 @@ VERSION = 1
 TOUCH = 1e-5
 """Seconds under which two stretches are contiguous: rounding of GPS times in float64."""
 
+SLIVER = 1e-3
+"""Seconds that are not worth a search or a row: times of triggers are whole milliseconds."""
+
 _LOG = logging.getLogger(__name__)
 _MANY = 24  # small files, above which they become one
 _LARGE = 20_000  # rows of a file that stays as it is
