@@ -531,6 +531,15 @@ class Ledger:
                     found |= {f"{row['ifo']} {trigger['event_id']}" for trigger in row["triggers"]}
         return found
 
+    def central_frequencies(self) -> dict[str, float]:
+        """Of the triggers that a search of strain found, by identifier (Hz)."""
+        return {
+            trigger["event_id"]: trigger["central_frequency"]
+            for _, table in self._tables("searched", ["triggers"])
+            for triggers in table["triggers"].to_pylist()
+            for trigger in triggers
+        }
+
     def files(self, search: Search, start: float, end: float) -> list[SearchedFile]:
         """Rows of searches of one kind, at its threshold or a lower one, in [start, end]."""
         found = []
