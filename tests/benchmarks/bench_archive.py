@@ -35,9 +35,10 @@ def make_model(folder: Path) -> str:
     """A head of 20 classes in 64 dimensions, kept as a model's folder; the digest of its codes."""
     import tomli_w
 
-    from glitchvae.classes.model_card import CARD, PROTOTYPES, DataCard, ModelCard
+    from glitchvae.classes.model_card import CARD, PROTOTYPES
     from glitchvae.classes.prototypes import Prototypes
     from glitchvae.store import digest
+    from tests.cards import blank_card
 
     rng = np.random.default_rng(0)
     centres = rng.normal(scale=3.0, size=(CLASSES, SIZE))
@@ -46,17 +47,11 @@ def make_model(folder: Path) -> str:
     names = np.array([f"Class_{k:02}" for k in range(CLASSES)], dtype=object)
     folder.mkdir(parents=True)
     Prototypes.fit(codes, names[owners]).save(folder / PROTOTYPES)
-    card = ModelCard(
-        architecture="glitch",
-        model={},
-        latent_size=SIZE,
-        objective={},
-        steps=0,
-        seed=0,
-        data=DataCard(digest=""),
-        weights_digest="0" * 64,
-        prototypes_digest=digest(folder / PROTOTYPES),
-    )
+    digests = {
+        "weights_digest": "0" * 64,
+        "prototypes_digest": digest(folder / PROTOTYPES),
+    }
+    card = blank_card("glitch", latent_size=SIZE).model_copy(update=digests)
     (folder / CARD).write_bytes(tomli_w.dumps(card.model_dump(mode="json")).encode())
     return card.code_digest
 
