@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from bokeh.document import Document
 
-from glitchvae.archive import Archive, create_archive, fill_from_images, gather
+from glitchvae.archive import Archive, classes, create_archive, fill_from_images, gather
 from glitchvae.archive.classes import CLASSES
 from glitchvae.archive.known_classes import job_of, known_classes
 from glitchvae.archive.parts import rows_between
@@ -233,6 +233,15 @@ def test_a_catalogue_that_changes_is_seen_at_once(archive):
     (archive.own_catalog / "classes" / "bad.toml").write_text("key = 3")
     with pytest.raises(CatalogError, match=r"bad\.toml"):
         archive.embeddings()
+
+
+def test_codes_that_pass_in_blocks_get_the_same_classes(archive, images, models, monkeypatch):
+    """With rows of another model between, so that some blocks hold none of a model."""
+    fill_from_images(archive, images, job(models["two"], archive))
+    truth = {name: said(archive.embeddings(model=name)) for name in ("one", "two")}
+    (archive.path / CLASSES).unlink()
+    monkeypatch.setattr(classes, "_BLOCK", 7)
+    assert {name: said(archive.embeddings(model=name)) for name in ("one", "two")} == truth
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing", None])
