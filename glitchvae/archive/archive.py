@@ -244,10 +244,19 @@ class Archive:
         return self._neighbours(np.asarray(query, dtype=np.float32), k, model, None)
 
     def thumbnails(self, embeddings: Embeddings) -> SpectrogramSet:
-        """The images of some rows, NaN where the archive keeps none."""
+        """The images of some rows, NaN where the archive keeps none that can be read.
+
+        A file of images that is damaged is named in a warning.
+        """
         images = np.full((len(embeddings), len(VIEWS), *IMAGE_SHAPE), np.nan, np.float16)
         for path, rows in parts_of_rows(self.path, embeddings):
-            found = read_views(self.path / "views" / path.name, embeddings.event_id[rows].tolist())
+            try:
+                found = read_views(
+                    self.path / "views" / path.name, embeddings.event_id[rows].tolist()
+                )
+            except ArchiveError as error:
+                _LOG.warning("without its pictures: %s", error)
+                continue
             for row in rows:
                 images[row] = found.get(embeddings.event_id[row], images[row])
         return SpectrogramSet(
