@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from glitchvae.archive.archive import Archive, is_called
+from glitchvae.archive.archive import Archive
 from glitchvae.archive.filling import Filled
 from glitchvae.archive.layout import part_files, time_span
 from glitchvae.archive.parts import fresh_rows, read_header, read_part
+from glitchvae.archive.queries import is_called
 from glitchvae.archive.views import read_views
 from glitchvae.embedding import Embeddings, Job, encode_spectrograms
 from glitchvae.errors import ArchiveError

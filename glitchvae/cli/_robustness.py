@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
 def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """The model, and the images: those it was trained on, or a set of images of glitches."""
     options = (
-        click.option("--model", "model", default="default", show_default=True, metavar="NAME|DIR"),
+        click.option("--model", default="default", show_default=True, metavar="NAME|DIR"),
         click.option(
             "--images",
             type=_PATH,
