@@ -220,9 +220,7 @@ def test_so_many_seeds_decide_four_in_five_studies(rng, value, spread, within, o
     """Made-up studies of that size, judged as claims are."""
     pattern = np.array([-1.0, 1.0, -1.0, 1.0])
     seeds = value + spread * pattern * np.sqrt(3 / 4)
-    given = Difference(
-        value=value, interval=(0, 0), seeds=tuple(seeds), of_events=(of_events, 39)
-    )
+    given = Difference(value=value, interval=(0, 0), seeds=tuple(seeds), of_events=(of_events, 39))
     needed = seeds_to_decide(given, within=within)
     assert needed is not None
 

@@ -233,7 +233,15 @@ def _table(lines: Sequence[RankedMethod]) -> tuple[tuple[str, ...], list[tuple]]
 def ranking_markdown(lines: Sequence[RankedMethod], order: Sequence[Claim] = ()) -> str:
     """The table of methods, what trainings fell short of, and claims of an order."""
     figures = _figures(lines)
-    header = ("method", "accuracy", "macro F1", "accuracy by seed", *figures, "published", "verdict")
+    header = (
+        "method",
+        "accuracy",
+        "macro F1",
+        "accuracy by seed",
+        *figures,
+        "published",
+        "verdict",
+    )
     rows = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     rows += [f"| {' | '.join(_cells(one, figures))} |" for one in lines]
     note = (

@@ -25,6 +25,8 @@ from .table2 import (
     Result,
     StudySettings,
     done_in,
+    enter,
+    failure_of,
     groups_of,
     is_done,
     points_of,
@@ -34,9 +36,11 @@ from .table2 import (
 )
 from .verdicts import (
     Line,
+    Rank,
     judge_claims,
     kl_over_training,
     published_values,
+    ranks,
     summarise,
 )
 
@@ -57,16 +61,27 @@ def run_study(
         settings: How much is done.
         data: dSprites, as large as the models' images will be.
         out: Folder of the study; a study that was stopped goes on there.
-        published: Values to compare with, by row and metric.
+        published: Values to compare with in place of the paper's, by row and metric.
         device: Where to train.
         progress: Told of updates, `settings.models * settings.steps` in all.
-        report: Told of every model that is done, with how long the rest will take.
+        report: Told of every model that is done, with how long the rest will take, and of
+            those that failed.
+
+    Raises:
+        InputError: the folder holds a study of other settings, or a published value is of no
+            row or metric.
     """
+    published_values(settings.rows(), published)
+    enter(settings, out)
     pictures, points = data.to_training().to(device), points_of(settings, data)
     new, begin = 0, time.monotonic()
     for cells in groups_of(settings, out):
         train_cells(cells, settings, pictures, out, device=device, progress=progress)
-        missing = [cell for cell in cells if not is_done(cell, out)]
+        failed = {cell: failure_of(cell, out) for cell in cells}
+        for cell, why in failed.items():
+            if why:
+                report(f"set aside: {_named([cell])}: {why}")
+        missing = [cell for cell in cells if not (is_done(cell, out) or failed[cell])]
         for cell in missing:
             score_cell(cell, settings, points, out, device=device)
         new += len(missing)
@@ -95,7 +110,15 @@ def write_results(
     cells = dict.fromkeys(result.cell for result in results)
     short = {cell: read_card(cell.folder(out)).shortfalls for cell in cells}
     claims = judge_claims(results, out, short)
-    write_rows(out / "table2.csv", Line._fields, summarise(of_rows, values, short))
+    table = summarise(of_rows, values, short, reduced=bool(settings.reductions()))
+    write_rows(out / "table2.csv", Line._fields, table.lines)
+    write_rows(out / "ranks.csv", Rank._fields, ranks(table.compared))
+    failed = [cell for cells in groups_of(settings, out) for cell in cells if failure_of(cell, out)]
+    write_rows(
+        out / "failed.csv",
+        ("row", "seed", "failure"),
+        [(cell.row.name, cell.seed, failure_of(cell, out)) for cell in failed],
+    )
     with replacing(out / "claims.md") as temporary:
         temporary.write_text(claims_markdown(claims), encoding="utf-8")
     write_rows(
@@ -157,4 +180,5 @@ def draw_losses(results: list[Result], out: Path) -> None:
             if score.metric == name:
                 by_value = by_objective.setdefault(row.objective, {})
                 by_value.setdefault(row.value, []).append(score.value)
-        figures.losses(by_objective, label, out / f"{name}.png")
+        if by_objective:
+            figures.losses(by_objective, label, out / f"{name}.png")

@@ -48,7 +48,9 @@ def test_an_order_is_a_table_of_claims(study, rng):
     order = check_order(truth, entries, [("good", "bad"), ("bad", "good")])
     text = ranking_markdown(rank(truth, entries), order)
     lines = text.splitlines()
-    assert lines[0] == ("| method | accuracy | macro F1 | accuracy by seed | rate | published | verdict |")
+    assert lines[0] == (
+        "| method | accuracy | macro F1 | accuracy by seed | rate | published | verdict |"
+    )
     assert lines[2].endswith("| 12.5 | 0.8000 | not consistent |")
     assert lines[3].endswith("|  | not stated |  |")
     first, second = lines[-2:]

@@ -23,6 +23,7 @@ def score_checkpoint(
     data: FactorData,
     *,
     sampled: bool = False,
+    exact_dci: bool = False,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = lambda _: None,
@@ -33,6 +34,7 @@ def score_checkpoint(
         path: Folder of the model.
         data: Reduced to the size of the model's images where that divides theirs.
         sampled: Whether codes drawn from the posteriors are scored, too.
+        exact_dci: Whether DCI is measured by exact boosted trees, too.
         seed: Of every draw.
         device: Where to encode.
         progress: Told of the metrics that are done.
@@ -48,6 +50,7 @@ def score_checkpoint(
         data.factors,
         data.names,
         log_var=codes.log_var if sampled else None,
+        exact_dci=exact_dci,
         protocol=Protocol().scaled_to(len(data)),
         seed=seed,
         progress=progress,
