@@ -156,7 +156,7 @@ def measure_robustness(
         strengths: Penalty weights lambda.
         scales: Standard deviations of the noise.
         goal: Of the attacks.
-        layers: Attacked latent layers; None is all.
+        layers: Attacked latent layers; None is those that the likelihood is on.
         evaluations: Most of the goal for each attack.
         seed: Of pairs and noise, so that models compare on the same ones.
 

@@ -29,11 +29,12 @@ class NoiseCurve(Record):
     """Log-likelihood of clean images under the codes of noisy ones.
 
     Attributes:
-        scale: Standard deviation of the noise, in units of a pixel's range.
+        scale: Standard deviation of the noise, in units of the data.
         log_likelihood: Mean over images and draws of log p(x | z*), z* the code of x + noise,
             in nats.
         error: Standard error of that mean over images.
         images: Number of images.
+        clipped: Whether noisy pixels were cut to the range of the data.
     """
 
     schema: ClassVar[str] = "noise-curve"
@@ -42,6 +43,7 @@ class NoiseCurve(Record):
     log_likelihood: NDArray[Any] = column("f8")
     error: NDArray[Any] = column("f8")
     images: int = attribute(0)
+    clipped: bool = attribute(False)
 
 
 class WeightNorms(NamedTuple):
@@ -76,11 +78,13 @@ def noise_curve(
     generator: torch.Generator,
     *,
     draws: int = 4,
+    clip: bool = False,
     batch_size: int = 256,
 ) -> NoiseCurve:
     """Code noisy images and ask how likely the clean ones are under those codes.
 
-    Codes are posterior means; noise is normal, and pixels are cut to their range.
+    Codes are posterior means; noise is normal. As in the paper (section 5.3, figure 8) noisy
+    pixels may leave the range of the data.
 
     Args:
         model: In evaluation mode.
@@ -88,7 +92,44 @@ def noise_curve(
         scales: Standard deviations of the noise.
         generator: Of the noise, the same for every scale but for its size.
         draws: Of noise for each image.
+        clip: Cut noisy pixels to the range of the data.
         batch_size: Images in memory at a time.
+
+    Raises:
+        InputError: no image, pixels out of range, or a negative scale.
+    """
+    values = noisy_log_likelihoods(
+        model, images, scales, generator, draws=draws, clip=clip, batch_size=batch_size
+    )
+    return curve_of(values, scales, clip=clip)
+
+
+def curve_of(
+    values: NDArray[np.float64], scales: Sequence[float], *, clip: bool = False
+) -> NoiseCurve:
+    """Means over images of log-likelihoods (scales, images)."""
+    count = values.shape[1]
+    return NoiseCurve(
+        scale=np.asarray(scales),
+        log_likelihood=values.mean(axis=1),
+        error=values.std(axis=1, ddof=min(1, count - 1)) / np.sqrt(count),
+        images=count,
+        clipped=clip,
+    )
+
+
+@torch.no_grad()
+def noisy_log_likelihoods(
+    model: Model,
+    images: Tensor,
+    scales: Sequence[float],
+    generator: torch.Generator,
+    *,
+    draws: int = 4,
+    clip: bool = False,
+    batch_size: int = 256,
+) -> NDArray[np.float64]:
+    """(scales, N) log p(x | z*) of every image in nats, mean over draws; as `noise_curve`.
 
     Raises:
         InputError: no image, pixels out of range, or a negative scale.
@@ -101,18 +142,13 @@ def noise_curve(
     for row, scale in enumerate(scales):
         for one in noise:
             found = [
-                _log_likelihood(model, clean, scale * change, channels)
+                _log_likelihood(model, clean, scale * change, channels, clip=clip)
                 for clean, change in zip(
                     images.split(batch_size), one.split(batch_size), strict=True
                 )
             ]
             values[row] += torch.cat(found).double().cpu().numpy() / draws
-    return NoiseCurve(
-        scale=np.asarray(scales),
-        log_likelihood=values.mean(axis=1),
-        error=values.std(axis=1, ddof=min(1, len(images) - 1)) / np.sqrt(len(images)),
-        images=len(images),
-    )
+    return values
 
 
 def weight_norms(model: Model) -> WeightNorms:
@@ -179,11 +215,13 @@ def _checked_channels(model: Model, images: Tensor) -> int:
     return channels
 
 
-def _log_likelihood(model: Model, clean: Tensor, change: Tensor, channels: int) -> Tensor:
+def _log_likelihood(
+    model: Model, clean: Tensor, change: Tensor, channels: int, *, clip: bool
+) -> Tensor:
     """(B,) of clean images under the codes of changed ones."""
     low, high = model.likelihood.data_range
-    exist = existing(clean, channels)
-    noisy = (clean[:, :channels] + change * exist).clamp(low, high)
+    noisy = clean[:, :channels] + change * existing(clean, channels)
+    noisy = noisy.clamp(low, high) if clip else noisy
     z = model.infer(torch.cat([noisy, clean[:, channels:]], dim=1), sample=False).z
     return _pixels_log_likelihood(model, z, clean, channels)
 

@@ -7,7 +7,12 @@ from torch.distributions import Normal, kl_divergence
 
 from glitchvae.errors import InputError
 from glitchvae.models import build
-from glitchvae.validation.robustness.noise import evidence, noise_curve, weight_norms
+from glitchvae.validation.robustness.noise import (
+    evidence,
+    noise_curve,
+    noisy_log_likelihoods,
+    weight_norms,
+)
 
 PICTURES = {"network": "reference", "image_shape": (1, 16, 16)}
 
@@ -46,6 +51,33 @@ def test_noise_that_no_code_feels_changes_nothing(images):
         deaf.encoder[-1].weight.zero_()
     curve = noise_curve(deaf, images, [0.0, 0.5, 2.0], torch.Generator().manual_seed(0))
     np.testing.assert_allclose(curve.log_likelihood, curve.log_likelihood[0])
+
+
+def test_noise_leaves_the_range_of_the_data_unless_it_is_cut(model, images):
+    """The definition, with the same draws."""
+    noise = torch.randn(2, *images.shape, generator=torch.Generator().manual_seed(4))
+    for clip in (False, True):
+        noisy = images + 0.7 * noise
+        assert noisy.min() < 0
+        assert noisy.max() > 1
+        noisy = noisy.clamp(0, 1) if clip else noisy
+        with torch.no_grad():
+            each = [model.decode(model.encode(x).mean).log_prob(images) for x in noisy]
+        expected = float(torch.stack(each).flatten(2).sum(2).mean())
+        generator = torch.Generator().manual_seed(4)
+        curve = noise_curve(model, images, [0.7], generator, draws=2, clip=clip)
+        assert curve.log_likelihood[0] == pytest.approx(expected, rel=1e-5)
+        assert curve.clipped == clip
+
+
+def test_a_curve_is_the_mean_of_its_images(model, images):
+    every, curve = (
+        of(model, images, [0.0, 0.4], torch.Generator().manual_seed(1), draws=3)
+        for of in (noisy_log_likelihoods, noise_curve)
+    )
+    assert every.shape == (2, 6)
+    np.testing.assert_allclose(every.mean(axis=1), curve.log_likelihood)
+    np.testing.assert_allclose(every.std(axis=1, ddof=1) / 6**0.5, curve.error)
 
 
 def test_curves_do_not_depend_on_the_size_of_batches(model, images):
