@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from glitchvae.errors import InputError
+from glitchvae.models.latents import Latents
 from glitchvae.models.likelihood import check_range
 from glitchvae.models.model import Model
 from glitchvae.store import Record, attribute, column
@@ -62,12 +63,14 @@ class Elbo(NamedTuple):
         reconstruction: -log p(x | z).
         rates: KL divergence of every layer, bottom up: of the last in closed form, of those
             below by the draw, which alone is unbiased (`Latents.log_ratios`).
+        units: KL of every unit of every layer, bottom up; those of a layer add up to its rate.
     """
 
     elbo: float
     error: float
     reconstruction: float
     rates: tuple[float, ...]
+    units: tuple[tuple[float, ...], ...] = ()
 
 
 @torch.no_grad()
@@ -182,18 +185,26 @@ def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int =
         torch.manual_seed(seed)
         for part in images.split(batch_size):
             latents = model.infer(part)
-            top = kl_divergence(latents.posteriors[-1], latents.priors[-1]).sum(dim=1)
-            rates.append(torch.stack([*latents.log_ratios[:-1], top], dim=1))
+            rates.append(torch.cat(_kl_of_units(latents), dim=1))
             log_likelihood = _pixels_log_likelihood(model, latents.z, part, channels)
             reconstruction.append(-log_likelihood)
-    distortion, rate = (torch.cat(parts).double() for parts in (reconstruction, rates))
-    elbo = -distortion - rate.sum(dim=1)
+    distortion, kl = (torch.cat(parts).double() for parts in (reconstruction, rates))
+    elbo = -distortion - kl.sum(dim=1)
+    units = tuple(tuple(layer.tolist()) for layer in kl.mean(dim=0).split(model.layers))
     return Elbo(
         float(elbo.mean()),
         float(elbo.std() / len(elbo) ** 0.5) if len(elbo) > 1 else 0.0,
         float(distortion.mean()),
-        tuple(rate.mean(dim=0).tolist()),
+        tuple(map(sum, units)),
+        units,
     )
+
+
+def _kl_of_units(latents: Latents) -> list[Tensor]:
+    """(B, Z_i) of every layer: the last in closed form, those below at their draws."""
+    layers = list(zip(latents.posteriors, latents.priors, latents.samples, strict=True))
+    parts = [q.log_prob(z) - p.log_prob(z) for q, p, z in layers[:-1]]
+    return [*parts, kl_divergence(*layers[-1][:2])]
 
 
 _HALVES = {

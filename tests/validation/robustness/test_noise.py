@@ -112,6 +112,19 @@ def test_every_layer_of_a_hierarchy_has_a_rate(hierarchy, images):
     assert min(found.rates) > 0
 
 
+def test_the_kl_of_units_is_that_of_the_draws_and_adds_up(hierarchy, images):
+    found = evidence(hierarchy, images, seed=3)
+    assert [len(layer) for layer in found.units] == [4, 2]
+    assert [sum(layer) for layer in found.units] == pytest.approx(found.rates)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        latents = hierarchy.infer(images)
+        top = kl_divergence(latents.posteriors[1], Normal(0.0, 1.0)).mean(0)
+    lower = float(latents.log_ratios[0].mean())
+    assert found.units[1] == pytest.approx(top.tolist(), rel=1e-5)
+    assert found.rates[0] == pytest.approx(lower, rel=1e-4)
+
+
 def test_the_seed_of_others_is_left_alone(model, images):
     torch.manual_seed(9)
     expected = torch.rand(1)
