@@ -9,6 +9,7 @@ from pydantic import Field
 
 from glitchvae.config import Settings, read_config
 from glitchvae.progress import progress_of
+from glitchvae.recipes.settings import settings_in
 from glitchvae.statistics import claims_markdown
 from glitchvae.validation.disentanglement import Protocol
 from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
@@ -16,7 +17,7 @@ from glitchvae.validation.images.factors import FactorData
 
 from .budget import measure_cost, within_budget
 from .study import run_study
-from .table2 import StudySettings, describe, settings_of
+from .table2 import StudySettings, describe
 from .verdicts import published_values
 
 TINY = {
@@ -83,7 +84,7 @@ def begun_in(out: Path, study: StudySettings) -> StudySettings | None:
 
     Measured anew, the cost would give other updates, and no model could go on.
     """
-    known = settings_of(out)
+    known = settings_in(out, StudySettings)
     if known is None:
         return None
     tell(f"goes on with what it was begun with: {known.seeds} seeds, {known.steps:,} updates")

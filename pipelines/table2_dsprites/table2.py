@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import tomli_w
 from pydantic import Field, field_validator
 
 from glitchvae.checkpoint import load_checkpoint, read_card
-from glitchvae.config import Settings, nearest, read_config
-from glitchvae.errors import DivergenceError, InputError
+from glitchvae.config import Settings, nearest
+from glitchvae.errors import DivergenceError
 from glitchvae.models import Model
 from glitchvae.objectives import read_objective
 from glitchvae.progress import Progress
+from glitchvae.recipes import settings as recipes
 from glitchvae.store import replacing, write_rows
 from glitchvae.training import PictureData, TrainingConfig, train, train_ensemble
 from glitchvae.validation.disentanglement import Protocol, Score, measure
@@ -41,9 +41,6 @@ REFERENCE_STEPS = 300_000
 SCORES = "scores.csv"
 FAILED = "failed.txt"
 """In the folder of a model whose loss diverged: why. Without the file it is tried again."""
-
-SETTINGS = "settings.toml"
-"""In the folder of a study: what it was begun with."""
 
 _FREE = ("seeds", "objectives", "ensembles", "partners", "kept")
 """Settings in which a study that goes on may differ."""
@@ -215,9 +212,6 @@ def enter(settings: StudySettings, out: Path) -> None:
         InputError: models in it were trained or scored otherwise.
         StorageError: the disk refused the write.
     """
-    known = settings_of(out)
-    if known is not None:
-        _refuse_others(out / SETTINGS, settings.model_dump(), known.model_dump(), _FREE)
     for cell in chain.from_iterable(groups_of(settings, out)):
         folder = cell.folder(out)
         if is_done(cell, out):
@@ -235,31 +229,8 @@ def enter(settings: StudySettings, out: Path) -> None:
                 "batch_size": card.training.get("batch_size"),
                 "learning_rate": card.training.get("learning_rate"),
             }
-            _refuse_others(folder, now, then)
-    if known is None:
-        out.mkdir(parents=True, exist_ok=True)
-        with replacing(out / SETTINGS) as temporary:
-            temporary.write_bytes(tomli_w.dumps(settings.model_dump(mode="json")).encode())
-
-
-def settings_of(out: Path) -> StudySettings | None:
-    """What the study in a folder was begun with; None where it does not say."""
-    path = out / SETTINGS
-    return read_config(StudySettings, path) if path.exists() else None
-
-
-def _refuse_others(
-    where: Path, now: dict[str, Any], then: dict[str, Any], free: Collection[str] = ()
-) -> None:
-    changed = [key for key in now if key not in free and now[key] != then.get(key)]
-    if changed:
-        raise InputError(
-            f"a study of other settings: {', '.join(changed)}",
-            where=where,
-            expected={key: now[key] for key in changed},
-            found={key: then.get(key) for key in changed},
-            remedy="Choose another folder with -o, or the settings this study was begun with.",
-        )
+            recipes.refuse_others(folder, now, then)
+    recipes.enter(out, settings, free=_FREE)
 
 
 class Cell(NamedTuple):

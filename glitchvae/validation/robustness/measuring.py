@@ -111,7 +111,7 @@ class Robustness:
         """The values of `COLUMNS`.
 
         Rates of the layers stand in one, bottom up; so do those of units, layers apart by a
-        bar, and the divergence left of attacks on single layers.
+        bar, and -log p of the targets after attacks on single layers.
         """
         hit, output = self.attacks, self.output
         return (
@@ -131,7 +131,7 @@ class Robustness:
             self.delta_output,
             float("nan") if output is None else output.target_distortion.mean(),
             " ".join(
-                f"{layer}:{each.mean_relative_divergence.mean():.5f}"
+                f"{layer}:{each.target_distortion.mean():.2f}"
                 for layer, each in self.by_layer.items()
             ),
         )
