@@ -88,7 +88,7 @@ def _norms(table: Mapping[str, Any], studies: Mapping[str, Study]) -> Iterator[B
                 place = WeightNorms._fields.index(half)
                 yield Beside(
                     "Table D.1" if kind == "tc-dlgm" else "Table 1",
-                    f"{_name(kind, depth)} on {data}: change of the norm of the {half}, beta 1 to 10",
+                    f"{_name(kind, depth)} on {data}: norm of the {half} from beta 1 to 10",
                     "%",
                     _comparison(
                         published,

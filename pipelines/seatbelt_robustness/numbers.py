@@ -94,8 +94,8 @@ def read_numbers(folder: Path) -> tuple[dict[Cell, Numbers], dict[Cell, tuple[st
         pairs = _rows(folder / PAIRS) if (folder / PAIRS).exists() else []
         by_cell: dict[Cell, list[dict[str, str]]] = {}
         for row in pairs:
-            by_cell.setdefault(_cell(row), []).append(row)
-        found = {_cell(row): _numbers(row, by_cell.get(_cell(row), [])) for row in rows}
+            by_cell.setdefault(cell_of(row), []).append(row)
+        found = {cell_of(row): _numbers(row, by_cell.get(cell_of(row), [])) for row in rows}
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             "no table of a study of robustness",
@@ -103,7 +103,7 @@ def read_numbers(folder: Path) -> tuple[dict[Cell, Numbers], dict[Cell, tuple[st
             expected=f"columns {', '.join(Cell._fields)}, elbo, ...",
             found=error,
         ) from error
-    short = {_cell(row): row.get("shortfalls") or "" for row in rows}
+    short = {cell_of(row): row.get("shortfalls") or "" for row in rows}
     return found, {cell: tuple(filter(None, said.split("; "))) for cell, said in short.items()}
 
 
@@ -112,7 +112,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _cell(row: Mapping[str, str]) -> Cell:
+def cell_of(row: Mapping[str, str]) -> Cell:
+    """The model of a row."""
     return Cell(row["kind"], int(row["layers"]), float(row["beta"]), int(row["seed"]))
 
 

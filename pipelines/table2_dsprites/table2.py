@@ -42,7 +42,7 @@ SCORES = "scores.csv"
 FAILED = "failed.txt"
 """In the folder of a model whose loss diverged: why. Without the file it is tried again."""
 
-_FREE = ("seeds", "objectives", "ensembles", "partners", "kept")
+_FREE = ("seeds", "objectives", "ensembles", "partners", "kept", "figure2")
 """Settings in which a study that goes on may differ."""
 
 LOGGED = 400
@@ -99,6 +99,10 @@ ROWS = tuple(
 300,000 steps."""
 
 
+FIGURE_2 = Row(objective="annealed", parameter="beta0", value=100, ramp=_THIRD)
+"""The paper's figure 2: beta from 100 to 1. It is no row of the table."""
+
+
 class StudySettings(Settings):
     """How much of the study is done.
 
@@ -116,6 +120,7 @@ class StudySettings(Settings):
         ensembles: Whether all seeds of a row are trained in one step, which a GPU is faster at.
         partners: Whether each annealed model is followed by a Bottleneck model at its rate.
         changes: Settings of objectives, by name, that are not those of the reference study.
+        figure2: Whether the annealed model of the paper's figure 2 is trained, too.
         exact_dci: Whether DCI is measured by scikit-learn's exact boosted trees as well, the
             learner of the published column: nine minutes a model with the whole protocol.
         protocol: Sizes of the metrics' samples.
@@ -134,6 +139,7 @@ class StudySettings(Settings):
     ensembles: bool = False
     partners: bool = False
     changes: dict[str, dict[str, float]] = Field(default_factory=dict)
+    figure2: bool = True
     exact_dci: bool = True
     protocol: Protocol = Protocol()
 
@@ -155,11 +161,13 @@ class StudySettings(Settings):
 
     def rows(self) -> tuple[Row, ...]:
         """The rows of the study."""
-        return tuple(r for r in ROWS if not self.objectives or r.objective in self.objectives)
+        chosen = [r for r in ROWS if not self.objectives or r.objective in self.objectives]
+        annealed = any(r.objective == "annealed" for r in chosen)
+        return (*chosen, FIGURE_2) if self.figure2 and annealed else tuple(chosen)
 
     def models_of(self, row: Row) -> int:
         """Models of one seed that a row stands for: one, or two where it has a partner."""
-        return 2 if self.partners and row.objective == "annealed" else 1
+        return 2 if self.partners and row.objective == "annealed" and row != FIGURE_2 else 1
 
     def reductions(self) -> tuple[str, ...]:
         """What is not as in the reference study; no value can then be compared, ranks can."""

@@ -27,7 +27,7 @@ from glitchvae.statistics import (
 from glitchvae.training.log import dimension_kl, read_log
 from glitchvae.validation.disentanglement import Score
 
-from .table2 import Cell, Result, Row
+from .table2 import FIGURE_2, Cell, Result, Row
 
 PUBLISHED = Path(__file__).with_name("published.toml")
 """The values of the paper's Table 2."""
@@ -43,6 +43,8 @@ OPEN = 0.5
 
 EQUIVALENT = 0.1
 """Difference of a metric that counts as none (both one-sided tests at 5 %)."""
+
+LEMMA = "than the annealed models of its seed"
 
 BESIDE = "than Bottleneck at matched rate (nats)"
 """What the claims compare annealed models with."""
@@ -87,6 +89,9 @@ class Line(NamedTuple):
 
 Shortfalls = Mapping[Cell, Sequence[str]]
 """What the training of a model fell short of, as its card says; models without may be absent."""
+
+Values = Mapping[tuple[Cell, str], float]
+"""Numbers by model and metric."""
 
 Published = Mapping[tuple[str, str], float]
 """Published values by row and metric."""
@@ -247,15 +252,26 @@ def _rank(metric: str, compared: Mapping[tuple[str, str], Comparison], rows: Seq
 
 
 def judge_claims(
-    results: Sequence[Result], out: Path, shortfalls: Shortfalls | None = None
+    results: Sequence[Result],
+    orders: Mapping[Cell, float],
+    shortfalls: Shortfalls | None = None,
 ) -> tuple[Claim, ...]:
-    """What the paper says of the annealed beta-VAE, of the models in the folder `out`.
+    """What the paper says of the annealed beta-VAE.
 
     A claim that involves a model whose training fell short cannot be judged. All annealed
     models are involved, also those that have no partner or opened no dimension because they
     collapsed: to leave them out would be to choose those that did well.
+
+    Args:
+        results: Of the cells that are done, partners included.
+        orders: `order_of_opening` of annealed models; NaN, or none, where it is not known.
+        shortfalls: Of their trainings.
     """
-    values = {(cell, score.metric): score.value for cell, score in results if _of_means(score)}
+    values = {
+        (cell, score.metric): score.value
+        for cell, score in results
+        if _of_means(score) and cell.row != FIGURE_2
+    }
     pairs, short = match_by_rate(values), shortfalls or {}
     cells = list(dict.fromkeys(cell for cell, _ in values))
     annealed = [cell for cell in cells if cell.row.objective == "annealed"]
@@ -278,10 +294,48 @@ def judge_claims(
         ),
         Claim(
             text="with annealing, dimensions open in the order of the KL they end with",
-            found=over_seeds(_orders(annealed, out)),
+            found=over_seeds(
+                [
+                    (cell.seed, orders[cell])
+                    for cell in annealed
+                    if np.isfinite(_known(cell, orders))
+                ]
+            ),
             fell_short=ours,
         ),
+        Claim(
+            text=f"no Bottleneck model has a higher ELBO {LEMMA} (nats)",
+            found=over_seeds(above_the_line(values)),
+            fell_short=_names([*annealed, *_bottleneck(cells)], short),
+        ),
     )
+
+
+def _known(cell: Cell, orders: Mapping[Cell, float]) -> float:
+    return orders.get(cell, float("nan"))
+
+
+def _bottleneck(cells: Iterable[Cell]) -> list[Cell]:
+    return [cell for cell in cells if cell.row.objective == "bottleneck"]
+
+
+def above_the_line(values: Values) -> list[tuple[int, float]]:
+    """How far the best Bottleneck model of a seed lies above the best annealed one's line.
+
+    In the plane of rate and distortion models of one ELBO lie on a line of slope -1. The line
+    of the ELBO's optimum touches the rate-distortion curve, and all other points of the curve
+    lie above it: what is trained to another rate pays for it (paper, figure 1 left).
+    """
+    cells = [cell for cell, metric in values if metric == "elbo"]
+    best: dict[tuple[str, int], float] = {}
+    for cell in cells:
+        key = cell.row.objective, cell.seed
+        best[key] = max(best.get(key, -np.inf), values[cell, "elbo"])
+    return [
+        (seed, best["annealed", seed] - best["bottleneck", seed])
+        for objective, seed in best
+        if objective == "annealed" and ("bottleneck", seed) in best
+    ]
 
 
 def _names(cells: Iterable[Cell], short: Shortfalls) -> tuple[str, ...]:
@@ -289,17 +343,8 @@ def _names(cells: Iterable[Cell], short: Shortfalls) -> tuple[str, ...]:
     return tuple(f"{cell.row.name} (seed {cell.seed})" for cell in cells if short.get(cell))
 
 
-def _orders(annealed: Sequence[Cell], out: Path) -> list[tuple[int, float]]:
-    """Rank correlation of the models that opened enough dimensions, each with its seed."""
-    found = [(cell.seed, order_of_opening(cell.folder(out))) for cell in annealed]
-    return [(seed, value) for seed, value in found if np.isfinite(value)]
-
-
 def _of_means(score: Score) -> bool:
     return score.representation in ("mean", "")
-
-
-Values = Mapping[tuple[Cell, str], float]
 
 
 def match_by_rate(values: Values) -> list[tuple[Cell, Cell]]:

@@ -24,6 +24,7 @@ from glitchvae_recipe_table2_dsprites.table2 import (
 )
 from glitchvae_recipe_table2_dsprites.verdicts import (
     METRICS,
+    above_the_line,
     judge_claims,
     match_by_rate,
     openings,
@@ -51,9 +52,11 @@ SETTINGS = StudySettings(
     kept=10,
     objectives=("annealed",),
     partners=True,
+    figure2=False,
     protocol=Protocol(train=60, test=40, batch=4, rounds=1, groups=4, refits=0),
 )
 BY_NAME = {row.name: row for row in ROWS}
+NO_ORDERS: dict[Cell, float] = {}
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +136,9 @@ def test_a_study_writes_tables_codes_and_figures(study):
     codes = parquet.read_table(out / "codes.parquet")
     assert codes.num_rows == 3 * 10
     assert {"row", "seed", "size", "x", "y", "z_1", "z_2", "z_3"} == set(codes.column_names)
-    for name in ("elbo", "reconstruction", "kl", "traversals-annealed-5"):
+    for name in ("rd", "elbo", "reconstruction", "kl", "traversals-annealed-5"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert (out / "claims.md").read_text(encoding="utf-8").count("\n") == 2 + 5
+    assert (out / "claims.md").read_text(encoding="utf-8").count("\n") == 2 + 6
     with (out / "shortfalls.csv").open() as file:
         short = {(x["row"], x["shortfall"].split(":")[0]) for x in csv.DictReader(file)}
     assert ("annealed-5", "collapsed") in short or ("annealed-5", "the code is not used") in short
@@ -418,48 +421,39 @@ def models(seeds, advantage, rate=10.0, spread=0.0):
             yield result(name, seed, "dci_disentanglement", 0.2 + 0.01 * seed)
 
 
-def verdicts(results, tmp_path):
+def verdicts(results):
     rows = [r for r in results if r.cell.row.objective == "bottleneck" or r.score.metric]
-    return [c.verdict for c in judge_claims(rows, tmp_path)[:4]]
+    return [c.verdict for c in judge_claims(rows, NO_ORDERS)[:4]]
 
 
-def test_claims_hold_fail_or_cannot_be_judged(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: float("nan")
-    )
+def test_claims_hold_fail_or_cannot_be_judged():
     unknown = "cannot be judged"
     better = list(models(5, 3.0, spread=0.1))
-    assert verdicts(better, tmp_path) == ["confirmed"] * 4
+    assert verdicts(better) == ["confirmed"] * 4
     worse = list(models(5, -3.0, spread=0.1))
-    assert verdicts(worse, tmp_path)[:2] == ["contradicted"] * 2
-    assert verdicts(list(models(2, 3.0)), tmp_path) == [unknown] * 4
+    assert verdicts(worse)[:2] == ["contradicted"] * 2
+    assert verdicts(list(models(2, 3.0))) == [unknown] * 4
     apart = [r for r in better if r.cell.row.objective == "annealed"]
     apart += [r for r in models(5, 0.0, rate=30.0) if r.cell.row.objective == "bottleneck"]
-    assert verdicts(apart, tmp_path) == [unknown] * 4
+    assert verdicts(apart) == [unknown] * 4
 
 
-def test_a_claim_about_a_training_that_fell_short_cannot_be_judged(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: 0.9 + run
-    )
-    monkeypatch.setattr(Cell, "folder", lambda cell, out: 0.01 * cell.seed)
+def test_a_claim_about_a_training_that_fell_short_cannot_be_judged():
     better = list(models(5, 3.0, spread=0.1))
-    assert [claim.verdict for claim in judge_claims(better, tmp_path)] == ["confirmed"] * 5
-    for name, withheld in (("annealed-25", 5), ("bottleneck-25", 4), ("beta-4", 0)):
+    orders = {cell: 0.9 + 0.01 * cell.seed for cell, _ in better}
+    assert [claim.verdict for claim in judge_claims(better, orders)] == ["confirmed"] * 6
+    for name, withheld in (("annealed-25", 6), ("bottleneck-25", 5), ("beta-4", 0)):
         short = {Cell(BY_NAME[name], 2): ("collapsed",)}
-        found = judge_claims(better, tmp_path, short)
+        found = judge_claims(better, orders, short)
         assert [c.verdict for c in found].count("cannot be judged") == withheld
         assert sum(f"{name} (seed 2)" in c.fell_short for c in found) == withheld
 
 
-def test_an_annealed_model_that_collapsed_counts_though_it_has_no_partner(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: float("nan")
-    )
+def test_an_annealed_model_that_collapsed_counts_though_it_has_no_partner():
     lost = Cell(BY_NAME["annealed-5"], 0)
     results = [*models(5, 3.0, spread=0.1), result("annealed-5", 0, "rate", 0.0, "")]
-    assert judge_claims(results, tmp_path)[0].verdict == "confirmed"
-    assert judge_claims(results, tmp_path, {lost: ("collapsed",)})[0].verdict == "cannot be judged"
+    assert judge_claims(results, NO_ORDERS)[0].verdict == "confirmed"
+    assert judge_claims(results, NO_ORDERS, {lost: ("collapsed",)})[0].verdict == "cannot be judged"
 
 
 def test_a_row_with_a_training_that_fell_short_is_not_compared_with_published_values():
@@ -470,18 +464,15 @@ def test_a_row_with_a_training_that_fell_short_is_not_compared_with_published_va
     assert line.fell_short == 1
 
 
-def test_models_of_one_seed_count_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "glitchvae_recipe_table2_dsprites.verdicts.order_of_opening", lambda run: float("nan")
-    )
+def test_models_of_one_seed_count_once():
     twice = list(models(5, 3.0, spread=0.1))
     twice += [
         Result(Cell(BY_NAME[cell.row.name.replace("25", "5")], cell.seed), score)
         for cell, score in twice
     ]
-    once = judge_claims(list(models(5, 3.0, spread=0.1)), tmp_path)[0]
+    once = judge_claims(list(models(5, 3.0, spread=0.1)), NO_ORDERS)[0]
     assert len(twice) == 2 * len(list(models(5, 3.0)))
-    assert judge_claims(twice, tmp_path)[0] == once
+    assert judge_claims(twice, NO_ORDERS)[0] == once
     assert len(once.found.seeds) == 5
 
 
@@ -497,6 +488,36 @@ def test_a_partner_is_matched_before_a_model_with_a_nearer_rate():
     values[Cell(partner, 0), "rate"] = 2.0  # it missed the rate
     ((_, theirs),) = match_by_rate(values)
     assert theirs.row.name == "bottleneck-25"
+
+
+def test_the_line_of_the_elbo_is_of_the_best_models_of_a_seed():
+    values = {
+        (Cell(BY_NAME[name], seed), "elbo"): value
+        for name, seed, value in (
+            ("annealed-5", 0, -45.0),
+            ("annealed-50", 0, -40.0),
+            ("bottleneck-5", 0, -50.0),
+            ("bottleneck-25", 0, -43.0),
+            ("annealed-5", 1, -41.0),
+            ("bottleneck-5", 1, -40.5),
+            ("annealed-5", 2, -41.0),
+            ("beta-4", 2, -10.0),
+        )
+    }
+    assert above_the_line(values) == [(0, 3.0), (1, -0.5)]
+
+
+def test_figure_2_has_a_model_of_its_own_that_is_no_row():
+    settings = SETTINGS.model_copy(update={"figure2": True})
+    *rows, last = settings.rows()
+    assert tuple(rows) == SETTINGS.rows()
+    config = settings.config(last, 0, (1, 64, 64)).objective
+    assert (config.beta0, config.iteration_threshold) == (100, 1)  # a third of four updates
+    assert settings.models == SETTINGS.models + 1  # it has no partner
+    assert not any(row.objective == "annealed" for row in StudySettings(objectives=("tc",)).rows())
+    results = list(models(5, 3.0, spread=0.1))
+    more = [*results, *(Result(Cell(last, c.seed), s._replace(value=9e9)) for c, s in results)]
+    assert judge_claims(more, NO_ORDERS) == judge_claims(results, NO_ORDERS)
 
 
 def test_models_are_matched_by_rate_within_a_seed():
