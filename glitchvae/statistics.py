@@ -370,10 +370,10 @@ def by_chance(comparisons: Sequence[Comparison]) -> str:
     if not judged:
         return (
             f"None of {len(comparisons)} values is judged. Were all of them judged, about "
-            f"{(1 - CONFIDENCE) * len(comparisons):.0f} would not be consistent by chance alone."
+            f"{(1 - CONFIDENCE) * len(comparisons):.2g} would not be consistent by chance alone."
         )
     return (
-        f"{apart} of {len(judged)} judged values are not consistent; about {expected:.0f} would "
+        f"{apart} of {len(judged)} judged values are not consistent; about {expected:.2g} would "
         f"not be by chance alone, were all of them perfect replications ({len(comparisons)} "
         "values in all). Values of one model are no independent evidence."
     )

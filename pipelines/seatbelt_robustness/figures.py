@@ -225,7 +225,8 @@ def unit_map(units: Mapping[str, Sequence[Sequence[float]]], path: str | Path) -
     """
     page.check_lengths(path, models=len(units))
     depth = max(map(len, units.values()))
-    figure = Figure(figsize=(2.4 + 2 * depth, 0.9 + 0.24 * len(units)), dpi=120)
+    size = 3.2 + 2 * depth, 0.9 + 0.24 * len(units)
+    figure = Figure(figsize=size, dpi=120, facecolor=page.PAPER, layout="constrained")
     panels = figure.subplots(1, depth, squeeze=False)[0]
     brightest = max(max(layer) for layers in units.values() for layer in layers)
     for place, axes in enumerate(panels):

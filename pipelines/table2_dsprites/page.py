@@ -11,7 +11,7 @@ import numpy as np
 
 from glitchvae.errors import InputError
 from glitchvae.recipes.settings import SETTINGS, settings_in
-from glitchvae.statistics import by_chance, claims_markdown
+from glitchvae.statistics import Claim, by_chance, claims_markdown
 from glitchvae.store import replacing
 from glitchvae.validation.disentanglement import Score
 
@@ -54,6 +54,18 @@ NOT_STATED = (
     "with 12,600 models that its grid is from (Locatello et al. 2019)."
 )
 
+SAID_OF_FIGURES = (
+    (
+        "1 left",
+        "points of Bottleneck models with C = R_m, gamma = 1, on the RD curve",
+        "no Bottleneck",
+    ),
+    ("1 centre", "annealed has a better ELBO", "a higher elbo"),
+    ("1 right", "annealed has a better reconstruction error", "less reconstruction loss"),
+    ("2", "with beta from 100 to 1 dimensions open one after the other", "dimensions open"),
+)
+"""Figures of the paper whose values are not in its text, what it says of them, and our claim."""
+
 PAPER_FIGURES = {
     "rd": "Figure 1, left: distortion against rate; lines have the ELBO of an annealed model",
     "elbo": "Figure 1, centre: ELBO against strength (the paper's values are points of a plot)",
@@ -90,6 +102,7 @@ def write_page(folder: Path, path: Path, *, command: str = "make results") -> Pa
         _beside(table),
         _ranks(ranks(table.compared)),
         "## Claims\n\n" + claims_markdown(claims),
+        _said(claims),
         _losses(table.lines),
         _named("Trainings that fell short", folder / SHORT, "shortfall"),
         _named("Set aside, as the loss was no number any more", folder / FAILED, "failure"),
@@ -208,6 +221,22 @@ def _ranks(found: Sequence[Rank]) -> str:
         f"| {one.metric} | {'' if np.isnan(one.value) else f'{one.value:+.2f}'} | "
         f"{one.low:+.2f} to {one.high:+.2f} | {one.rows} | {one.n} | {one.verdict} |"
         for one in found
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _said(claims: Sequence[Claim]) -> str:
+    """What the text says of figures, with the verdict of the claim that it is here."""
+    lines = ["## The paper's figures", "", "Their values are points of plots, not in the text.", ""]
+    lines += ["| figure | what the text says | verdict |", "|---|---|---|"]
+    for figure, said, words in SAID_OF_FIGURES:
+        (verdict,) = {claim.verdict for claim in claims if words in claim.text}
+        lines.append(f"| {figure} | {said} | {verdict} |")
+    lines += [
+        "| 3 | originals, reconstructions, traversals of 10 dimensions, dead ones grey; which "
+        "model is not stated | shown below |",
+        "| 4 | 3D Chairs, annealed with beta0 = 50, traversals in [-2, 2] | shown in "
+        "[validation](../validation.md#chairs) of parametric chairs |",
     ]
     return "\n".join([*lines, ""])
 
