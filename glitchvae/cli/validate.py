@@ -54,6 +54,13 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             "a hierarchy of layers of 48, 24, 12 and 6 dimensions.",
         ),
         click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="A setting of the objective of --train, such as beta0=50; again for more.",
+        ),
+        click.option(
             "--steps",
             type=click.IntRange(min=1),
             default=10_000,

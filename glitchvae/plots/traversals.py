@@ -22,7 +22,10 @@ from glitchvae.validation.disentanglement.scoring import fitted
 from glitchvae.validation.images.factors import FactorData
 
 CARRIES = 0.1
-"""Nats of KL below which a dimension is not shown."""
+"""Nats of KL below which a dimension is dead."""
+
+MOST = 16
+"""Of more dimensions, such as those of a hierarchy, dead ones are left out."""
 
 PLACES = tuple(np.linspace(-2.0, 2.0, 9))
 """What a latent variable is set to, in standard deviations of the prior."""
@@ -108,6 +111,8 @@ def draw_factor_traversals(run: str | Path, data: FactorData, path: str | Path) 
     named = name_dimensions(codes, points.factors, points.names)
     kl = explain(model, images).kl
     order = [int(d) for d in np.argsort(-kl)]
+    if len(order) > MOST:
+        order = [d for d in order if kl[d] >= CARRIES] or order[:1]
     names = [
         f"{named[d][0]} {named[d][1]:.0%}, {kl[d]:.1f} nats" if kl[d] >= CARRIES else "dead"
         for d in order
