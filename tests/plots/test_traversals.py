@@ -9,7 +9,7 @@ from glitchvae import plots
 from glitchvae.checkpoint import save_checkpoint
 from glitchvae.errors import InputError
 from glitchvae.models import build
-from glitchvae.plots import traversals
+from glitchvae.plots.traversals import PLACES, draw_factor_traversals
 from glitchvae.validation.images.factors import FactorData
 from tests.cards import blank_card
 
@@ -85,15 +85,15 @@ def test_images_reconstructions_and_dead_dimensions_in_grey(tmp_path, saved):
         head.weight.zero_()
         head.bias.copy_(torch.tensor([2.0, 0.0, 0.0, 0.0]))  # means 2 and 0, variances 1
     save_checkpoint(tmp_path / "run", model.eval(), blank_card())
-    traversals.draw_factor_traversals(tmp_path / "run", data, tmp_path / "t.png")
+    draw_factor_traversals(tmp_path / "run", data, tmp_path / "t.png")
     axes = saved[0].axes
-    names = [a.get_ylabel() for a in axes[:: len(traversals.PLACES)]]
+    names = [a.get_ylabel() for a in axes[:: len(PLACES)]]
     assert names == ["images", "reconstructions", " 0%, 2.0 nats", "dead"]
     shown = [np.asarray(a.images[0].get_array()) for a in axes]
     np.testing.assert_allclose(shown[0], pixels[0, 0] / 255, atol=1e-6)
     with torch.inference_mode():
         z = torch.tensor([[2.0, 0.0], [2.0, -2.0]])
         drawn, dead = model.decode(z).mean.numpy()[:, 0]
-    places = len(traversals.PLACES)
+    places = len(PLACES)
     np.testing.assert_allclose(shown[places], drawn, atol=1e-5)
     np.testing.assert_allclose(shown[3 * places], 0.5 + (dead - 0.5) / 3, atol=1e-5)
