@@ -6,7 +6,8 @@ analysis with subclasses (Hastie & Tibshirani 1996, "Discriminant analysis by Ga
 mixtures") with equal weight for every class: how often a class occurs in the training set
 says nothing about the detector of tomorrow. Where held-out events are named better by it,
 the classes are told apart by a learnt metric instead of that covariance (Mensink et al. 2013,
-"Distance-based image classification", section 3.2: nearest class mean metric learning).
+"Distance-based image classification", section 3.2: nearest class mean metric learning). Where
+real labels taught a linear head, its functions tell the classes apart; novelty stays by centres.
 
 What only fitting or naming needs is imported then: reading an archive needs none of it.
 """
@@ -14,7 +15,7 @@ What only fitting or naming needs is imported then: reading an archive needs non
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -37,7 +38,7 @@ REFERENCE_EVENTS = 400
 
 _QUANTILES = 1001
 _ARRAYS = ("centres", "owners", "whitener", "temperature", "known_distances")
-_OPTIONAL = ("metric", "reference", "reference_owners")
+_OPTIONAL = ("metric", "reference", "reference_owners", "slopes", "offsets", "function_owners")
 
 
 ENOUGH_REAL = 100
@@ -71,15 +72,15 @@ class Classes(NamedTuple):
 
 
 class Discriminants(NamedTuple):
-    """Scores of the classes as linear functions of a code, one for each centre.
+    """Scores of the classes as linear functions of a code, one for each centre or class.
 
     A class scores the logarithm of the sum of `exp(code @ slopes + offsets)` over its own
-    centres. That is its log-density but for a term that all classes of a code share.
+    functions. That is its log-density but for a term that all classes of a code share.
 
     Attributes:
         slopes: (Z, P).
         offsets: (P,).
-        own: (K, P) which centres are those of each class.
+        own: (K, P) which functions are those of each class.
     """
 
     slopes: NDArray[np.float64]
@@ -102,6 +103,10 @@ class Prototypes:
         temperature: Divisor of the class scores, fitted on held-out events.
         known_distances: Sorted distances of held-out events to the nearest centre; of very
             many events quantiles, which count as so many events.
+        slopes: (Z, F) of linear functions that tell the classes apart in place of centres; None
+            where centres do.
+        offsets: (F,) of the same functions.
+        function_owners: (F,) index into `names` of each one's class.
         background_events_real: How many of those events were found in real strain.
         reference: (R, Z) codes of some known events, held-out ones first; None where the
             file keeps none.
@@ -117,6 +122,9 @@ class Prototypes:
     temperature: float
     known_distances: NDArray[np.float64]
     metric: NDArray[np.float64] | None = None
+    slopes: NDArray[np.float64] | None = None
+    offsets: NDArray[np.float64] | None = None
+    function_owners: NDArray[np.int64] | None = None
     reference: NDArray[np.float32] | None = None
     reference_owners: NDArray[np.int64] | None = None
     background_events_real: int = 0
@@ -134,6 +142,13 @@ class Prototypes:
         With y = code @ metric, -|y - c|^2 / 2 is y . c - |c|^2 / 2 but for |y|^2 / 2, which
         all centres share (Hastie, Tibshirani & Friedman 2009, equation 4.10).
         """
+        if self.slopes is None or self.offsets is None or self.function_owners is None:
+            return self._discriminants_of_centres
+        own = self.function_owners == np.arange(len(self.names))[:, None]
+        return Discriminants(slopes=self.slopes, offsets=self.offsets, own=own)
+
+    @property
+    def _discriminants_of_centres(self) -> Discriminants:
         centres = self.centres @ self.class_metric
         own = self.owners == np.arange(len(self.names))[:, None]
         shares = np.log(own.sum(axis=1))[self.owners]
@@ -229,6 +244,35 @@ class Prototypes:
         """The same classes with the bands that their cards give."""
         return replace(self, bands=catalog.bands(self.names))
 
+    def with_functions(
+        self, names: Sequence[str], slopes: NDArray[np.floating], offsets: NDArray[np.floating]
+    ) -> Self:
+        """The same classes, told apart by linear functions of a code instead of by centres.
+
+        Args:
+            names: (K,) of the functions: those of `self.names`, each once.
+            slopes: (Z, K).
+            offsets: (K,). `softmax(codes @ slopes + offsets)` are the probabilities.
+
+        Raises:
+            InputError: other classes, or functions of codes of another size.
+        """
+        size = (self.centres.shape[1], len(self.names))
+        if sorted(names) != list(self.names) or np.shape(slopes) != size:
+            raise InputError(
+                "functions of other classes or codes",
+                where="head",
+                expected=f"{size[1]} classes, slopes {size}",
+                found=f"{len(names)} classes, slopes {np.shape(slopes)}",
+            )
+        # Scores are divided by the temperature, which was fitted to those of the centres.
+        return replace(
+            self,
+            slopes=np.asarray(slopes, dtype=np.float64) * self.temperature,
+            offsets=np.asarray(offsets, dtype=np.float64) * self.temperature,
+            function_owners=np.searchsorted(self.names, list(names)).astype(np.int64),
+        )
+
     def with_background(self, codes: NDArray[np.floating]) -> Self:
         """The same classes with novelty measured against real background events.
 
@@ -253,7 +297,9 @@ class Prototypes:
         """The same classes and one more; one that is there already grows by these codes.
 
         Covariance, temperature and known distances stay as they are: they were measured on
-        held-out events, of which a class of a few dozen has none to spare.
+        held-out events, of which a class of a few dozen has none to spare. Where linear functions
+        tell the classes apart, each new centre gets one: that of the class its events were
+        taken for, plus what centres say of the odds between the two.
 
         Args:
             name: Class.
@@ -278,6 +324,8 @@ class Prototypes:
         grown = replace(
             self, names=names, owners=owners, centres=np.concatenate([self.centres, centres])
         )
+        if self.function_owners is not None:
+            grown = grown._with_functions_of(centres, k, self, moved)
         if self.reference is None or self.reference_owners is None:
             return grown
         kept = np.random.default_rng(seed).permutation(own)[:REFERENCE_EVENTS].astype(np.float32)
@@ -285,6 +333,39 @@ class Prototypes:
             grown,
             reference=np.concatenate([self.reference, kept]),
             reference_owners=np.concatenate([moved[self.reference_owners], np.full(len(kept), k)]),
+        )
+
+    def _with_functions_of(
+        self, centres: NDArray[np.float64], k: int, before: Prototypes, moved: NDArray[np.intp]
+    ) -> Self:
+        """With a function for each of the last centres, which are of class k.
+
+        Args:
+            centres: (C, Z) the last of `self.centres`.
+            k: Their class.
+            before: The classes without them.
+            moved: (K,) index now of each class of before.
+        """
+        known = before.discriminants
+        by_centres = self._discriminants_of_centres
+        taken = (centres @ known.slopes + known.offsets).argmax(axis=1)
+        # Of the class it was taken for, the centre that lies nearest.
+        owners = moved[known.own.argmax(axis=0)]
+        scores = centres @ by_centres.slopes + by_centres.offsets
+        others = self.owners[: len(self.owners) - len(centres)] == owners[taken][:, None]
+        nearest = np.where(others, scores[:, : others.shape[1]], -np.inf).argmax(axis=1)
+        new = np.arange(len(self.owners) - len(centres), len(self.owners))
+        odds = by_centres.slopes[:, new] - by_centres.slopes[:, nearest]
+        return replace(
+            self,
+            slopes=np.hstack([known.slopes, known.slopes[:, taken] + odds]),
+            offsets=np.concatenate(
+                [
+                    known.offsets,
+                    known.offsets[taken] + by_centres.offsets[new] - by_centres.offsets[nearest],
+                ]
+            ),
+            function_owners=np.concatenate([owners, np.full(len(centres), k)]),
         )
 
     def save(self, path: str | Path) -> None:

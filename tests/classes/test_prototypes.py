@@ -313,3 +313,43 @@ def test_discriminants_are_the_log_densities_of_a_gaussian_mixture(rng):
     density = np.stack([multivariate_normal(c, covariance).pdf(codes) for c in centres], axis=1)
     first, second = density[:, owners == 0].mean(axis=1), density[:, owners == 1].mean(axis=1)
     np.testing.assert_allclose(gained, np.log(first / second), rtol=1e-9)
+
+
+def linear_head(codes, labels):
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression().fit(codes, labels.astype(str))
+
+
+def test_linear_functions_give_the_probabilities_of_their_head(prototypes, rng, tmp_path):
+    codes, labels = events(rng, spread=2.5)
+    head = linear_head(codes, labels)
+    taught = prototypes.with_functions(head.classes_.tolist(), head.coef_.T, head.intercept_)
+    taught.save(tmp_path / "p.safetensors")
+    for each in (taught, Prototypes.load(tmp_path / "p.safetensors")):
+        np.testing.assert_allclose(
+            each.probabilities(codes), head.predict_proba(codes), atol=1e-9
+        )
+    np.testing.assert_array_equal(
+        taught.classify(codes).novelty_p, prototypes.classify(codes).novelty_p
+    )
+
+
+def test_linear_functions_of_other_classes_are_refused(prototypes):
+    with pytest.raises(InputError, match=r"expected 3 classes, slopes \(3, 3\)"):
+        prototypes.with_functions(["Blip", "Tomte"], np.zeros((3, 2)), np.zeros(2))
+    with pytest.raises(InputError, match="functions of other classes"):
+        prototypes.with_functions(["Blip", "Tomte", "Comb"], np.zeros((3, 3)), np.zeros(3))
+
+
+@pytest.mark.parametrize("name", ["Ripple", "Blip"])
+def test_a_class_is_added_or_grows_beside_linear_functions(name, rng):
+    codes, labels = events(rng, 60)
+    head = linear_head(codes, labels)
+    prototypes = Prototypes.fit(codes, labels)
+    taught = prototypes.with_functions(head.classes_.tolist(), head.coef_.T, head.intercept_)
+    new = rng.normal((-8, 14, 0), 1.0, (90, 3))
+    grown = taught.with_class(name, new).with_class("Comb", rng.normal((0, 0, 15), 1.0, (30, 3)))
+    assert set(grown.classify(new).class_name) == {name}
+    assert np.mean(grown.classify(codes).class_name == taught.classify(codes).class_name) > 0.98
+    assert set(grown.classify(rng.normal((0, 0, 15), 1.0, (30, 3))).class_name) == {"Comb"}
