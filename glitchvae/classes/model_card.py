@@ -39,7 +39,8 @@ class ModelCard(Settings):
     """What a checkpoint holds and where it comes from.
 
     `shortfalls` says in sentences what the training fell short of: a schedule that was not
-    finished, a target that was missed, a code that says nothing.
+    finished, a target that was missed, a code that says nothing. `adapted` is of a model that
+    went on from another: which, on what, and the figures of both (`glitchvae adapt`).
     """
 
     format_version: int = FORMAT_VERSION
@@ -54,6 +55,7 @@ class ModelCard(Settings):
     data: DataCard
     figures: dict[str, float] = Field(default_factory=dict)
     shortfalls: tuple[str, ...] = ()
+    adapted: dict[str, Any] = Field(default_factory=dict)
     glitchvae_version: str = __version__
     weights_digest: str = ""
     prototypes_digest: str = ""

@@ -327,9 +327,7 @@ def test_linear_functions_give_the_probabilities_of_their_head(prototypes, rng, 
     taught = prototypes.with_functions(head.classes_.tolist(), head.coef_.T, head.intercept_)
     taught.save(tmp_path / "p.safetensors")
     for each in (taught, Prototypes.load(tmp_path / "p.safetensors")):
-        np.testing.assert_allclose(
-            each.probabilities(codes), head.predict_proba(codes), atol=1e-9
-        )
+        np.testing.assert_allclose(each.probabilities(codes), head.predict_proba(codes), atol=1e-9)
     np.testing.assert_array_equal(
         taught.classify(codes).novelty_p, prototypes.classify(codes).novelty_p
     )
