@@ -25,7 +25,6 @@ from glitchvae.adapting.replay import (
 )
 from glitchvae.adapting.settings import (
     FEWEST_EVENTS,
-    LARGEST_FALL,
     AdaptSettings,
     training_config,
 )
@@ -171,6 +170,7 @@ def adapt_model(
         held,
         events,
         None if head.chosen is None else (head.chosen.probabilities, head.chosen.head.names),
+        largest_fall=settings.largest_fall,
         seed=settings.seed,
     )
     made = work / "model"
@@ -382,7 +382,8 @@ def _refusal(comparison: Comparison, target: Path, made: Path) -> ModelError:
     return ModelError(
         "the adapted model is refused: it names simulated glitches worse than before",
         where=target,
-        expected=f"a fall of accuracy by at most {100 * LARGEST_FALL:g} points on the hold-out",
+        expected="a fall of accuracy on the hold-out by at most "
+        f"{100 * comparison.largest_fall:g} points",
         found=f"{100 * comparison.fall:.1f} points, exact paired p = {comparison.fall_p:.2g}",
         remedy=f"Nothing was replaced; the refused model lies in {made}. Try fewer steps or a "
         "smaller share of the archive's events, and look at its labels.",

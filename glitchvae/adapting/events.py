@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from glitchvae.adapting.settings import AdaptSettings
 from glitchvae.archive import Archive
 from glitchvae.archive.labels import LabelTable, check_labels, read_label_table
+from glitchvae.archive.layout import part_files
+from glitchvae.archive.views import read_packed, select_views, unpack_views
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.dataset import fold_by_time_blocks
 from glitchvae.embedding import Embeddings
@@ -21,6 +23,7 @@ from glitchvae.progress import Progress
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.training import TrainingData
+from glitchvae.training.data import reduced_energies
 
 FOLDS = 4
 """One of so many groups of whole blocks of time is held out of the training of the weights."""
@@ -164,12 +167,11 @@ def read_archive(
     rows, taught = rows.take(chosen), taught[chosen]
     shape = image_shape(checkpoint)
     parts, kept = [], []
-    for first in range(0, len(rows), _CHUNK):
-        own = np.arange(first, min(first + _CHUNK, len(rows)))
-        pictures = archive.thumbnails(rows.take(own))
-        whole = _whole(pictures.images)
+    for own, images in _pictures(archive, rows):
+        whole = _whole(images)
         if whole.any():
-            parts.append(TrainingData.from_spectrograms(pictures.take(whole), shape=shape))
+            pictures = reduced_energies(images[whole], shape)
+            parts.append(TrainingData.from_images(pictures, imaging=rows.imaging))
         kept.append(own[whole])
         progress(len(own))
     there = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
@@ -224,6 +226,24 @@ def image_shape(checkpoint: Checkpoint) -> tuple[int, int]:
     settings = checkpoint.model.settings
     rows, columns = getattr(settings, "glitch", settings).image_shape[-2:]
     return int(rows), int(columns)
+
+
+def _pictures(
+    archive: Archive, rows: Embeddings
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+    """Rows and their pictures (n, views, F, T), each file of the archive read once."""
+    row_of = {event: row for row, event in enumerate(rows.event_id)}
+    for path in part_files(archive.path):
+        views = archive.path / "views" / path.name
+        for packed in read_packed(views) if views.exists() else ():
+            wanted = [event for event in packed["event_id"].to_pylist() if event in row_of]
+            for first in range(0, len(wanted), _CHUNK):
+                own = wanted[first : first + _CHUNK]
+                found = unpack_views(select_views(packed, own))
+                chosen = [event for event in own if event in row_of]
+                if chosen:
+                    places = [row_of.pop(event) for event in chosen]
+                    yield np.array(places), np.stack([found[event] for event in chosen])
 
 
 def _first_of_each(events: NDArray[np.object_]) -> NDArray[np.bool_]:

@@ -49,6 +49,7 @@ class AdaptSettings(Settings):
         most_events: Events of the archive that are used at most, at random; labelled ones first.
         batch_size: Events of an update.
         learning_rate: At the first update; it falls linearly to zero.
+        largest_fall: Accuracy on the hold-out that may be lost; a model that loses more is refused.
         save_every: Updates between two writes of the state that a killed run goes on from.
         seed: Of all that is drawn.
     """
@@ -62,6 +63,7 @@ class AdaptSettings(Settings):
     most_events: int = Field(default=20_000, ge=FEWEST_EVENTS)
     batch_size: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=3e-4, gt=0)
+    largest_fall: float = Field(default=LARGEST_FALL, ge=0, le=1)
     save_every: int = Field(default=50, ge=1)
     seed: int = Field(default=0, ge=0)
 

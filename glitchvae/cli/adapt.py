@@ -13,7 +13,6 @@ from glitchvae.cli._tables import Table, print_table
 
 if TYPE_CHECKING:
     from glitchvae.adapting import Comparison
-    from glitchvae.statistics import Estimate
 
 _PATH = click.Path(path_type=Path)
 
@@ -109,18 +108,9 @@ def _print(comparison: Comparison) -> None:
     """The figures before and after, with their intervals."""
     table = Table("events", "measure", "before", "after")
     for line in comparison.lines:
-        table.add_row(line.events, line.measure, _cell(line.before), _cell(line.after))
+        table.add_row(*line.cells())
     print_table(table)
     click.echo(
         f"simulated hold-out: accuracy {-100 * comparison.fall:+.1f} points,"
         f" exact paired p of a fall {comparison.fall_p:.2g}"
     )
-
-
-def _cell(value: Estimate) -> str:
-    """A figure with its interval, where it has one."""
-    if value.value != value.value:  # noqa: PLR0124 - NaN
-        return ""
-    if value.low != value.low:  # noqa: PLR0124
-        return f"{value.value:.3g}"
-    return f"{value.value:.3f} ({value.low:.3f}-{value.high:.3f})"
