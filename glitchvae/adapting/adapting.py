@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from glitchvae.adapting.comparing import Comparison, compare
 from glitchvae.adapting.events import Events, Labels, model_of, read_archive, read_sets
-from glitchvae.adapting.head import Known, NewHead, carry_over, fit_new_head, known_events
+from glitchvae.adapting.head import (
+    Known,
+    NewHead,
+    Unlabelled,
+    carry_over,
+    fit_new_head,
+    known_events,
+)
 from glitchvae.adapting.replay import (
     quiet_pictures,
     simulated_sets,
@@ -153,16 +160,26 @@ def adapt_model(
     else:
         teachers = Known(codes=known.codes[:0], labels=known.labels[:0])
     taught = events.label != ""
+    # Names teach a linear head alone, and novelty is measured by centres: where the weights stay,
+    # events may do both.
+    without = ~taught & (~events.held_out if trains else True)
+    said = prototypes.classify(before[1][without], events.f_max[without])
     head = fit_new_head(
         prototypes,
         known,
         teachers,
         Known(codes=after[1][taught].astype(np.float64), labels=events.label[taught]),
         events.gps[taught],
+        Unlabelled(
+            codes=after[1][without].astype(np.float64),
+            names=said.class_name,
+            probability=said.class_probability,
+        ),
         after[1][events.held_out & ~taught],
         same_codes=tuned is start,
         seed=settings.seed,
     )
+    note(f"the names of {head.self_taught:,} events without a label are sure enough to teach")
     note(_what_background(head, events))
     comparison = compare(
         (prototypes, *before),
@@ -354,6 +371,7 @@ def _write(
         "events": len(events),
         "held_out": int(events.held_out.sum()),
         "labels": dict(zip(names.tolist(), counts.tolist(), strict=True)),
+        "self_taught": head.self_taught,
         "background": head.background,
         "settings": settings.model_dump(mode="json", exclude_none=True),
         "notes": list(notes),

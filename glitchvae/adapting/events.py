@@ -90,6 +90,8 @@ def model_of(archive: Archive, model: str | Path | None, device: str) -> Checkpo
     try:
         archive.require_model(checkpoint.digest)
     except ArchiveError as error:
+        if error.found is None:  # it holds no glitch at all
+            raise
         raise ArchiveError(
             f"an archive of another model than {str(model)!r}",
             where=archive.path,

@@ -181,7 +181,7 @@ def environment() -> Environment:
 
 def text_of(name: str) -> str:
     """A file beside the templates."""
-    return (resources.files("glitchvae.report") / "templates" / name).readtext_of(encoding="utf-8")
+    return (resources.files("glitchvae.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _figures(value: float, unit: str = "") -> str:

@@ -79,7 +79,7 @@ def start_model(tmp_path_factory):
     import torch
 
     torch.manual_seed(3)
-    settings = GlitchVAESettings(image_shape=(20, 24), widths=(4, 8), hidden=16, latent_size=6)
+    settings = GlitchVAESettings(image_shape=(20, 24), widths=(4, 8), hidden=64, latent_size=24)
     model, folder = GlitchVAE(settings), tmp_path_factory.mktemp("models") / "start"
     save_checkpoint(folder, model, blank_card(seed=3))
     rng = np.random.default_rng(11)
@@ -106,7 +106,7 @@ def truth():
 @pytest.fixture(scope="session")
 def pictures(truth):
     """Fainter than the simulated ones, and nobody labelled them."""
-    made = make_set(truth, np.random.default_rng(6), strength=5.0)
+    made = make_set(truth, np.random.default_rng(6), strength=7.0)
     return SpectrogramSet(**{**vars(made), "label": None})
 
 

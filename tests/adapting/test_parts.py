@@ -7,7 +7,7 @@ from scipy import stats
 from glitchvae.adapting import AdaptSettings
 from glitchvae.adapting.comparing import paired_fall
 from glitchvae.adapting.events import Events, folds_of
-from glitchvae.adapting.head import Known, carry_over, fit_new_head
+from glitchvae.adapting.head import Known, Unlabelled, carry_over, fit_new_head
 from glitchvae.adapting.replay import quiet_pictures, simulated_sets, training_data
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.dataset import read_images
@@ -126,26 +126,64 @@ def test_a_head_learns_real_labels_and_is_not_surer_than_it_may_be(rng):
     start = Prototypes.fit(codes, labels)
     real, names = classes(rng, REAL, 6, 0.5)
     nothing = Known(codes=codes[:0], labels=labels[:0])
+    asked, truth = classes(rng, REAL, 100, 0.5)
     head = fit_new_head(
         start,
         Known(codes=codes, labels=labels),
         nothing,
         Known(codes=real, labels=names),
         np.arange(len(names)) * 86400.0,
+        unlabelled(start, asked[:0]),
         rng.normal(size=(120, 3)),
         same_codes=True,
         seed=0,
     )
-    asked, truth = classes(rng, REAL, 100, 0.5)
     before = np.mean(start.classify(asked).class_name == truth)
     found = head.prototypes.classify(asked)
     assert before < 0.75
     assert np.mean(found.class_name == truth) > 0.95
     assert head.background == head.prototypes.background_events_real == 120
     # All twelve are named rightly by fold; that is no reason for any certainty.
-    assert head.chosen.head.temperature > 0.5
+    between = head.prototypes.classify(np.array([[4.8, 2.0, 0.0]]))
+    assert between.class_probability[0] < 0.999
     simulated = head.prototypes.classify(codes)
     assert np.mean(simulated.class_name == labels) > 0.93
+
+
+def unlabelled(head, codes):
+    said = head.classify(codes)
+    return Unlabelled(codes=codes, names=said.class_name, probability=said.class_probability)
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_sure_names_of_events_without_a_label_teach(count, rng):
+    """A detector whose classes lie aside: most are named rightly, and these teach the others."""
+    aside = {name: np.array(mean) * 0.7 + (0, 0, 2.5) for name, mean in MEANS.items()}
+    codes, labels = classes(rng, MEANS, 150)
+    start = Prototypes.fit(codes, labels)
+    every, truth = classes(rng, aside, 120, 1.2)
+    real = np.concatenate([np.flatnonzero(truth == name)[:count] for name in MEANS]).astype(int)
+    rest = np.setdiff1d(np.arange(len(truth)), real)
+    nothing = Known(codes=codes[:0], labels=labels[:0])
+    head = fit_new_head(
+        start,
+        Known(codes=codes, labels=labels),
+        nothing,
+        Known(codes=every[real], labels=truth[real]),
+        np.arange(len(real)) * 86400.0,
+        unlabelled(start, every[rest]),
+        every[rest],
+        same_codes=True,
+        seed=0,
+    )
+    was, now = (
+        np.mean(h.classify(every[rest]).class_name == truth[rest]) for h in (start, head.prototypes)
+    )
+    assert head.self_taught > 200
+    assert now > was
+    np.testing.assert_array_equal(
+        head.prototypes.classify(codes[:20]).class_name == labels[:20], True
+    )
 
 
 def test_too_small_a_background_leaves_the_one_of_before(rng):
@@ -153,9 +191,18 @@ def test_too_small_a_background_leaves_the_one_of_before(rng):
     start = Prototypes.fit(codes, labels)
     known, empty = Known(codes=codes, labels=labels), Known(codes=codes[:0], labels=labels[:0])
     head = fit_new_head(
-        start, known, empty, empty, np.empty(0), codes[:99], same_codes=True, seed=0
+        start,
+        known,
+        empty,
+        empty,
+        np.empty(0),
+        unlabelled(start, codes[:0]),
+        codes[:99],
+        same_codes=True,
+        seed=0,
     )
-    assert head.background == 0
+    assert head.background == head.self_taught == 0
+    assert head.prototypes.slopes is None
     np.testing.assert_array_equal(head.prototypes.known_distances, start.known_distances)
 
 
