@@ -154,8 +154,10 @@ def save_checkpoint(
             "prototypes_digest": digest(folder / PROTOTYPES) if prototypes is not None else "",
         }
     )
+    # Earlier versions know no `adapted`: they go on to read the cards of other models.
+    told = card.model_dump(mode="json", exclude=None if card.adapted else {"adapted"})
     with replacing(folder / CARD) as temporary:
-        temporary.write_bytes(tomli_w.dumps(card.model_dump(mode="json")).encode())
+        temporary.write_bytes(tomli_w.dumps(told).encode())
     return card
 
 

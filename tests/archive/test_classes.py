@@ -333,6 +333,14 @@ def test_another_model_encodes_the_pictures_and_everything_else_stays(archive, i
         archive.remove(model="two")
 
 
+def test_another_head_of_the_same_codes_names_the_archive_anew(archive, models):
+    before = archive.embeddings()
+    filled = encode_anew(archive, job(models["other-head"], archive))
+    assert filled.known == len(filled.rows) == COUNT
+    assert "Whistle" in set(archive.embeddings().class_name) - set(before.class_name)
+    np.testing.assert_array_equal(archive.embeddings().mean, before.mean)
+
+
 def test_rows_of_a_part_are_named_as_those_of_the_archive(archive):
     rows = archive.embeddings(ifo="H1")
     origin = (rows.model_digest, rows.imaging_digest)

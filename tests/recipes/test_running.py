@@ -51,16 +51,19 @@ def test_other_settings_can_be_given(folder, tmp_path):
 def test_settings_can_be_changed_one_by_one(folder, tmp_path):
     before = "a = 1\n\n[study]\nsteps = 5\nseeds = 3\n"
     (folder / "echo.toml").write_text(before, encoding="utf-8")
-    changes = ("a=2.5", 'study.name = "x"', "study.seeds=1")
+    changes = ("a=2.5", 'study.name = "x"', "study.seeds=1", "study.data=../sets/v1d1.h5")
     run_recipe(find_recipe("echo", folder), tmp_path / "out", changes=changes)
     held = read_toml(tmp_path / "out" / "echo.toml")
-    assert held == {"a": 2.5, "study": {"steps": 5, "seeds": 1, "name": "x"}}
+    assert held == {
+        "a": 2.5,
+        "study": {"steps": 5, "seeds": 1, "name": "x", "data": "../sets/v1d1.h5"},
+    }
     assert (folder / "echo.toml").read_text() == before
     given = (tmp_path / "out" / "result.txt").read_text().removesuffix(" False")
     assert tomllib.loads(given) == held
 
 
-@pytest.mark.parametrize("change", ["budget", "device=cpu", "=3"])
+@pytest.mark.parametrize("change", ["budget", "budget=1 2", "a b=cpu", "=3"])
 def test_a_change_that_cannot_be_read_is_refused(folder, tmp_path, change):
     with pytest.raises(ConfigError, match=f"^{change}: cannot be read; expected KEY=VALUE"):
         run_recipe(find_recipe("echo", folder), tmp_path / "out", changes=(change,))
