@@ -105,7 +105,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
             found = probed(each, name, splits[name], settings)
             probes.write_report(folder / where, found, each, {**about, "model": where})
             outcomes.append(found)
-        rows += compared(name, *outcomes, events)
+        rows += compared(name, outcomes[0], outcomes[1], events)
     write_rows(out / "comparison.csv", HEADER, rows)
     for split, method, count, before, now, gain, low, high in rows:
         print(

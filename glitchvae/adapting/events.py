@@ -263,4 +263,5 @@ def _draw(labelled: NDArray[np.bool_], most: int, rng: np.random.Generator) -> N
 
 def _whole(images: NDArray[np.floating]) -> NDArray[np.bool_]:
     """(N,) whether each view of a picture (N, views, F, T) was computed and shows anything."""
-    return (np.nan_to_num(images, nan=0.0) > 0).any(axis=(2, 3)).all(axis=1)
+    shown: NDArray[np.bool_] = np.nan_to_num(images, nan=0.0) > 0
+    return np.asarray(shown.reshape(*shown.shape[:2], -1).any(axis=-1).all(axis=-1))

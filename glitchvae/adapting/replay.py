@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,7 +122,7 @@ def quiet_pictures(
     """
     asked = np.sort(rng.permutation(len(events))[:_ASKED])
     energies = events.images(torch.from_numpy(asked)).numpy()
-    computed = np.isfinite(energies).all(axis=(1, 3))
+    computed = np.asarray(np.isfinite(energies).all(axis=(1, 3)))
     energies = np.nan_to_num(energies, nan=0.0)
     loud = np.stack([_loud(picture) for picture in energies])
     order = np.argsort(loud.mean(axis=(1, 2, 3)), kind="stable")[:count]
@@ -149,9 +150,11 @@ def _loud(picture: NDArray[np.floating]) -> NDArray[np.bool_]:
     Single ones are noise: one in eight exceeds the energy by chance.
     """
     loud = picture > NOISE_ENERGY
-    groups, _ = ndimage.label(loud, structure=_BESIDE)
+    labelled: Any = ndimage.label(loud, structure=_BESIDE)
+    groups = np.asarray(labelled[0])
     sizes = np.bincount(groups.ravel())
-    return ndimage.binary_dilation((sizes[groups] > _BY_CHANCE) & loud, structure=_BESIDE)
+    touching = (sizes[groups] > _BY_CHANCE) & loud
+    return np.asarray(ndimage.binary_dilation(touching, structure=_BESIDE), dtype=bool)
 
 
 _BESIDE = np.zeros((3, 3, 3), dtype=bool)

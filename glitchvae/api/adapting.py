@@ -15,11 +15,12 @@ from glitchvae.adapting import AdaptSettings, Comparison, adapt_model
 from glitchvae.api.archives import GlitchArchive, columns_of
 from glitchvae.api.arrays import as_path
 from glitchvae.api.models import Model
-from glitchvae.api.tables import data_frame, text_table
+from glitchvae.api.tables import text_table
 from glitchvae.archive import Archive
 from glitchvae.archive.labels import label_table
 from glitchvae.config import parse
 from glitchvae.resources import choose_device
+from glitchvae.store import data_frame
 
 if TYPE_CHECKING:
     import pandas as pd

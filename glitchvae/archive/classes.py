@@ -227,7 +227,8 @@ def _classified(
     rows: pa.ChunkedArray,
 ) -> dict[str, pa.Array]:
     """What a head says of a model's rows, in the order of their numbers; codes pass in blocks."""
-    wanted = np.concatenate([np.empty(0, np.int64), *map(np.from_dlpack, rows.chunks)])
+    numbers = [np.asarray(np.from_dlpack(chunk), np.int64) for chunk in rows.chunks]
+    wanted = np.concatenate([np.empty(0, np.int64), *numbers])
     place = np.full(int(wanted.max(initial=-1)) + 1, -1)
     place[wanted] = np.arange(len(wanted))
     names, flags = np.full((2, len(wanted)), "", dtype=object)
@@ -239,10 +240,10 @@ def _classified(
             " WHERE model_digest = ? AND rowid >= ? AND rowid < ?",
             params=[model, first, first + _BLOCK],
         ).to_arrow_table()
-        numbers, f_max, mean = (column.combine_chunks() for column in block.columns)
-        own = place[np.from_dlpack(numbers)]
-        codes = np.from_dlpack(mean.flatten()).reshape(len(own), size)
-        found = prototypes.classify(codes, np.from_dlpack(f_max))
+        row, f_max, mean = (column.combine_chunks() for column in block.columns)
+        own = place[np.asarray(np.from_dlpack(row), np.int64)]
+        codes = np.asarray(np.from_dlpack(mean.flatten()), np.float32).reshape(len(own), size)
+        found = prototypes.classify(codes, np.asarray(np.from_dlpack(f_max), np.float32))
         names[own], flags[own] = found.class_name, found.flags
         probability[own], novelty_p[own] = found.class_probability, found.novelty_p
     told = [words.setdefault(text, text.split()) for text in flags]

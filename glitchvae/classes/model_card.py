@@ -23,6 +23,9 @@ from glitchvae.store import digest, replacing
 
 FORMAT_VERSION = 1
 WEIGHTS, CARD, PROTOTYPES = "weights.safetensors", "card.toml", "prototypes.safetensors"
+LATER = ("adapted", "started_from", "looked_at", "real_sets", "real_figures")
+"""Entries of a card that earlier versions do not know; those that say nothing are left out."""
+
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 

@@ -116,13 +116,13 @@ def _doubts(
     found: NDArray[np.float64], labels: NDArray[np.object_], names: Sequence[str]
 ) -> tuple[Doubt, ...]:
     said = found.argmax(axis=1)
-    own = np.searchsorted(names, labels.astype(str))
+    own = np.searchsorted(list(names), labels.astype(str))
     rows = np.flatnonzero(said != own)
     doubts = [
         Doubt(
             row=int(row),
             label=str(labels[row]),
-            suggested=names[said[row]],
+            suggested=str(names[int(said[row])]),
             of_label=float(found[row, own[row]]),
             of_suggested=float(found[row, said[row]]),
         )
