@@ -61,6 +61,8 @@ class Measured(Protocol):
     @property
     def loglik_drop(self) -> float: ...  # noqa: D102
     @property
+    def mig_top(self) -> float: ...  # noqa: D102
+    @property
     def by_layer(self) -> Mapping[int, NDArray[np.floating]]: ...  # noqa: D102
 
 

@@ -235,11 +235,13 @@ def unit_map(units: Mapping[str, Sequence[Sequence[float]]], path: str | Path) -
         for row, layers in zip(table, units.values(), strict=True):
             if place < len(layers):
                 row[: len(layers[place])] = sorted(layers[place], reverse=True)
-        image = axes.imshow(table, aspect="auto", cmap="Blues", vmin=0, vmax=max(brightest, 1e-6))
+        axes.imshow(table, aspect="auto", cmap="Blues", vmin=0, vmax=max(brightest, 1e-6))
         axes.set_title(f"z{place + 1}", fontsize=8)
         axes.set_xlabel("unit, by KL", fontsize=7)
         axes.set_yticks(range(len(units)), list(units) if place == 0 else [""] * len(units))
-    figure.colorbar(image, ax=panels.tolist(), label="KL of a unit (nats)", shrink=0.8)
+    figure.colorbar(
+        panels[0].images[0], ax=panels.tolist(), label="KL of a unit (nats)", shrink=0.8
+    )
     for axes in figure.axes:
         axes.tick_params(labelsize=7)
     page.save(figure, path)
