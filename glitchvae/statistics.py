@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -389,7 +389,8 @@ def rank_agreement(ours: ArrayLike, published: ArrayLike) -> Estimate:
     ours, published = np.asarray(ours, np.float64), np.asarray(published, np.float64)
     if len(ours) < 4 or np.ptp(ours) == 0 or np.ptp(published) == 0:
         return Estimate(float("nan"), -1.0, 1.0)
-    value = float(stats.spearmanr(ours, published)[0])
+    found: Any = stats.spearmanr(ours, published)
+    value = float(found.statistic)
     reach = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
     reach *= ((1 + value**2 / 2) / (len(ours) - 3)) ** 0.5
     z = np.arctanh(np.clip(value, -1 + 1e-15, 1 - 1e-15))
