@@ -112,6 +112,8 @@ def test_labels_are_audited_with_pictures(images, tmp_path, tiny_model):
     arguments = ("--audit", "--block", 3600, "--archive", archive.path, "-o", tmp_path / "two")
     result = run(tmp_path, tmp_path / "codes.h5", *arguments)
     assert result.exit_code == 0, result.output
+    rows = (tmp_path / "two" / "audit.csv").read_text().splitlines()[1:]
+    assert any("e0" in row.split(",") for row in rows)
     assert (tmp_path / "two" / "audit.html").read_text().count("data:image/webp") == len(rows)
 
 
