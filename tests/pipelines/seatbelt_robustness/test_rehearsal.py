@@ -69,7 +69,8 @@ def test_a_rehearsal_leaves_models_tables_figures_and_claims(tmp_path):
 def test_settings_that_make_no_study_are_refused_before_it(tmp_path, key, value, message):
     recipe = find_recipe("seatbelt_robustness")
     lines = recipe.config.read_text().splitlines()
-    changed = [f"{key} = {value}" if line.startswith(f"{key} =") else line for line in lines]
+    kept = [line for line in lines if not line.startswith(f"{key} =")]
+    changed = [f"{key} = {value}", *kept]
     (tmp_path / "mine.toml").write_text("\n".join(changed))
     with pytest.raises(GlitchvaeError, match=message):
         run_recipe(recipe, tmp_path, config=tmp_path / "mine.toml")
