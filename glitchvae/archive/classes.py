@@ -227,7 +227,9 @@ def _classified(
     rows: pa.ChunkedArray,
 ) -> dict[str, pa.Array]:
     """What a head says of a model's rows, in the order of their numbers; codes pass in blocks."""
-    wanted = np.concatenate([np.empty(0, np.int64), *map(np.from_dlpack, rows.chunks)])
+    wanted = np.concatenate(
+        [np.empty(0, np.int64), *map(np.from_dlpack, rows.chunks)], dtype=np.int64
+    )
     place = np.full(int(wanted.max(initial=-1)) + 1, -1)
     place[wanted] = np.arange(len(wanted))
     names, flags = np.full((2, len(wanted)), "", dtype=object)
@@ -240,9 +242,9 @@ def _classified(
             params=[model, first, first + _BLOCK],
         ).to_arrow_table()
         numbers, f_max, mean = (column.combine_chunks() for column in block.columns)
-        own = place[np.from_dlpack(numbers)]
-        codes = np.from_dlpack(mean.flatten()).reshape(len(own), size)
-        found = prototypes.classify(codes, np.from_dlpack(f_max))
+        own = place[np.asarray(np.from_dlpack(numbers), np.int64)]
+        codes = np.asarray(np.from_dlpack(mean.flatten()), np.float32).reshape(len(own), size)
+        found = prototypes.classify(codes, np.asarray(np.from_dlpack(f_max), np.float32))
         names[own], flags[own] = found.class_name, found.flags
         probability[own], novelty_p[own] = found.class_probability, found.novelty_p
     told = [words.setdefault(text, text.split()) for text in flags]
