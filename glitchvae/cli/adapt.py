@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,5 +115,5 @@ def _print(comparison: Comparison) -> None:
         f"simulated hold-out: accuracy {-100 * comparison.fall:+.1f} points,"
         f" exact paired p of a fall {comparison.fall_p:.2g}"
     )
-    if comparison.gain_p == comparison.gain_p:  # noqa: PLR0124 - NaN where no label is a test
+    if not math.isnan(comparison.gain_p):  # NaN where no label is a test
         click.echo(f"labels that did not teach: exact paired p of a gain {comparison.gain_p:.2g}")
