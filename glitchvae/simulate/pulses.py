@@ -85,20 +85,26 @@ def _fins(
 
 
 def _draw_koi_fish(rng: np.random.Generator) -> Parameters:
-    """A head near 20 Hz, a tail to some hundred Hz, faint fins, often other pulses near by.
+    """A head near 20 Hz, a tail, faint fins, often other pulses near by.
 
     Fits with a spectrum narrower than `gbw` = 1 or a centre above 40 Hz describe the loudest
-    part of a glitch and have neither head nor tail.
+    part of a glitch and have neither head nor tail. The tail of every second real one (O3) goes
+    on to the top of the picture, over a wide head: no fit of one narrow spectrum says so.
     """
     snr = distribution("triggers", "Koi_Fish").draw(rng)["snr"]
     shape = distribution("short_glitches", "Koi_Fish").draw(rng)
     others = int(rng.integers(1, 5)) if rng.random() < 0.35 else 0
+    f0, gbw = min(shape["f0"], 40.0), min(shape["gbw"], 1.0)
+    fins = _draw_fins(rng, int(rng.integers(1, 5)), 0.05, 0.5, 30.0)
+    if rng.random() < 0.5:
+        f0, gbw = min(f0, 25.0), log_uniform(rng, 0.4, 0.9)
+        fins = _draw_fins(rng, int(rng.integers(2, 7)), 0.08, 1.0, 30.0)
     return {
-        "f0": min(shape["f0"], 40.0),
-        "gbw": min(shape["gbw"], 1.0),
+        "f0": f0,
+        "gbw": gbw,
         "phase": shape["phase"],
         "snr": snr,
-        **_draw_fins(rng, int(rng.integers(1, 5)), 0.05, 0.5, 30.0),
+        **fins,
         "times": [0.0, *(float(rng.uniform(-0.9, 0.9)) for _ in range(others))],
         "amplitudes": [1.0, *(log_uniform(rng, 0.03, 0.4) for _ in range(others))],
     }
@@ -120,23 +126,24 @@ def _pulse_with_fins(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _draw_extremely_loud(rng: np.random.Generator) -> Parameters:
-    """SNR as reported, and for two in five no more than 400.
+    """SNR as reported, or for one in four between 100 and 400 with many oscillations.
 
     Pictures made before 2018 divide by a row's mean, which the glitch itself raises; they
-    show the same tree as a glitch of that SNR shows today. The spectrum is broader than a
+    show the same tree as a glitch of that SNR shows today. Fainter ones with few oscillations
+    are in pictures of today Koi_Fish, so that none are made. The spectrum is broader than a
     Koi_Fish's: half of the reported bandwidths exceed 5 kHz, and the trunk of the tree reaches
     the top of the picture.
     """
-    snr = distribution("triggers", "Extremely_Loud").draw(rng)["snr"]
-    if rng.random() < 0.4:
-        snr = log_uniform(rng, 60.0, 400.0)
+    snr, fewest = max(distribution("triggers", "Extremely_Loud").draw(rng)["snr"], 400.0), 5
+    if rng.random() < 0.25:
+        snr, fewest = log_uniform(rng, 100.0, 400.0), 8
     shape = {
         "snr": snr,
         "f0": log_uniform(rng, 15.0, 80.0),
         "gbw": log_uniform(rng, 0.25, 0.7),
         "phase": any_phase(rng),
     }
-    return {**shape, **_draw_fins(rng, int(rng.integers(5, 16)), 0.12, 1.0, 60.0)}
+    return {**shape, **_draw_fins(rng, int(rng.integers(fewest, 16)), 0.12, 1.0, 60.0)}
 
 
 def _draw_train(

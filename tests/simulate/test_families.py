@@ -195,6 +195,16 @@ def test_a_koi_fish_has_its_head_below_100_hz_and_a_faint_tail_above_300_hz():
     assert np.mean(tail > 4.0) > 0.7  # above what noise alone shows
 
 
+def test_the_tails_of_half_the_koi_fish_reach_the_top_of_a_picture():
+    glitches = [glitch for _, glitch in events("Koi_Fish", 60)]
+    top = np.array([whitened_snr(g, 1000, 2048) for g in glitches])
+    assert 0.25 < np.mean(top > 4.0) < 0.75
+
+
+def test_no_extremely_loud_glitch_is_as_faint_as_most_koi_fish():
+    assert min(glitch.tile.snr for _, glitch in events("Extremely_Loud", 60)) > 95
+
+
 def test_an_extremely_loud_glitch_is_loud_above_500_hz():
     glitches = [glitch for _, glitch in events("Extremely_Loud", 40)]
     above = np.array([whitened_snr(g, 500, 2048) for g in glitches])
