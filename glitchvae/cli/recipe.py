@@ -41,8 +41,8 @@ def copy(name: str, output: Path) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of results.  [NAME]")
 @click.option(
     "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Settings other than the recipe's own.",
+    metavar="FILE",
+    help="Settings other than the recipe's own: a file, or the name of another that it ships.",
 )
 @click.option(
     "--set",
@@ -58,7 +58,7 @@ def copy(name: str, output: Path) -> None:
     "figure is marked as no result.",
 )
 def run(
-    name: str, output: Path | None, config: Path | None, changes: tuple[str, ...], tiny: bool
+    name: str, output: Path | None, config: str | None, changes: tuple[str, ...], tiny: bool
 ) -> None:
     """Run the recipe NAME: a shipped one, or the path of a copy's program."""
     from glitchvae.recipes import find_recipe, run_recipe

@@ -75,6 +75,25 @@ class Recipe:
             return (self.place, self.config)
         return tuple(sorted(p for s in ("*.py", "*.toml") for p in self.place.glob(s)))
 
+    def find_settings(self, name: str | Path) -> Path:
+        """The settings file of that path, or that a study ships under that name.
+
+        Raises:
+            ConfigError: there is neither.
+        """
+        path = Path(name)
+        if path.is_file():
+            return path
+        own = {each.name: each for each in self.files if each.suffix == ".toml"}
+        if str(name) not in own:
+            raise ConfigError(
+                "there are no such settings",
+                where=path,
+                expected=f"a file, or a name that {self.name} ships: {', '.join(own)}",
+                found="no file",
+            )
+        return own[str(name)]
+
     @property
     def summary(self) -> str:
         """First line of the program's docstring, read without running it."""
@@ -142,7 +161,7 @@ def run_recipe(
     Args:
         recipe: What to run.
         out: Where its results go; made if it is not there.
-        config: Settings other than its own.
+        config: Settings other than its own: a file, or the name of another that it ships.
         changes: Settings to change in them, see `change_settings`; the settings that then
             hold are written into `out`.
         tiny: A rehearsal on simulated data, about a minute on one core. Its folder holds
@@ -150,10 +169,11 @@ def run_recipe(
 
     Raises:
         InputError: the program has no `main`, or rehearsals and real runs would be mixed.
-        ConfigError: a change that is no line of TOML.
+        ConfigError: no such settings, or a change that is no line of TOML.
         GlitchvaeError: whatever the recipe raises.
     """
-    main, out, config = load_main(recipe), Path(out), Path(config or recipe.config)
+    main, out = load_main(recipe), Path(out)
+    config = recipe.find_settings(config or recipe.config)
     check_folder(out, tiny=tiny)
     with rehearsing(out) if tiny else nullcontext():
         if tiny:

@@ -48,3 +48,10 @@ def test_a_problem_of_the_recipe_is_told_without_a_traceback(tmp_path):
     result = run("run", "census", "--config", tmp_path / "census.toml", "-o", tmp_path / "out")
     assert result.exit_code == 3
     assert "did you mean 'files'" in result.output
+
+
+def test_settings_that_are_nowhere_are_told_beside_those_that_are_shipped(tmp_path):
+    result = run("run", "train_default_model", "--config", "anealed.toml", "-o", tmp_path)
+    assert result.exit_code == 3
+    assert "annealed.toml" in result.output
+    assert "Traceback" not in result.output

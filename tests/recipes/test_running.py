@@ -173,3 +173,12 @@ def test_settings_are_laid_over_those_they_are_like(tmp_path):
     with pytest.raises(ConfigError, match=r"gone\.toml"):
         (tmp_path / "lost.toml").write_text('like = "gone.toml"\n')
         read_settings(tmp_path / "lost.toml", tmp_path)
+
+
+def test_settings_are_a_file_or_a_name_that_the_recipe_ships(tmp_path):
+    recipe, own = find_recipe("train_default_model"), tmp_path / "own.toml"
+    own.write_text("", encoding="utf-8")
+    assert recipe.find_settings(own) == own
+    assert recipe.find_settings("annealed.toml") == recipe.place / "annealed.toml"
+    with pytest.raises(ConfigError, match=r"other\.toml.*annealed\.toml"):
+        recipe.find_settings("other.toml")
