@@ -9,6 +9,7 @@ import torch
 
 from glitchvae import resources
 from glitchvae.checkpoint import load_checkpoint, reconstruct
+from glitchvae.dataset import is_locked
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset
 from glitchvae.embedding import Job, embed_strain, encode_spectrograms
 from glitchvae.models import prepare
@@ -43,8 +44,17 @@ def test_it_is_small():
 
 
 def test_its_card_says_where_it_comes_from(checkpoint):
-    assert checkpoint.card.objective["name"] == "consistent"
+    assert checkpoint.card.objective["name"] == "labelled"
     assert {each["name"] for each in checkpoint.card.imaging} == {"gravity-spy", "light"}
+
+
+def test_its_card_names_each_real_event_that_taught_it_and_none_that_is_locked(checkpoint):
+    published, o3 = checkpoint.card.real_sets
+    assert len(published.ids) == 81
+    times = np.array([float(name.split("-")[1]) for name in o3.ids])
+    assert len(times) > 200
+    assert not is_locked(times).any()
+    assert {each.measure for each in checkpoint.card.real_figures} >= {"accuracy", "Whistle"}
 
 
 def test_codes_are_the_same_again(checkpoint, unseen):
