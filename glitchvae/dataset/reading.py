@@ -16,6 +16,7 @@ from glitchvae.dataset.official import count_gravity_spy, is_gravity_spy, stream
 from glitchvae.dataset.pictures import count_pictures, is_picture_folder, stream_pictures
 from glitchvae.dataset.zooming import check_view, zoom_energies
 from glitchvae.errors import InputError
+from glitchvae.guard import read_apart
 from glitchvae.spectrogram import SpectrogramSet, damaged
 from glitchvae.status import Status
 from glitchvae.store import opened, schema_of
@@ -28,7 +29,11 @@ def is_image_set(path: str | Path) -> bool:
     path = Path(path)
     if path.is_dir():
         return is_picture_folder(path)
-    if not path.is_file() or not h5py.is_hdf5(path):
+    return path.is_file() and path.stat().st_size > 0 and read_apart(_is_image_file, path)
+
+
+def _is_image_file(path: Path) -> bool:
+    if not h5py.is_hdf5(path):
         return False
     return schema_of(path) == SpectrogramSet.schema or is_gravity_spy(path)
 
@@ -96,6 +101,10 @@ def _is_own(path: Path) -> bool:
 
 
 def _rows_of_own(path: Path) -> int:
+    return read_apart(_count_ids, path)
+
+
+def _count_ids(path: Path) -> int:
     with opened(path) as file:
         names = file.get("event_id")
         return len(names) if isinstance(names, h5py.Dataset) else 0
