@@ -40,10 +40,36 @@ class GlitchvaeError(Exception):
     def _sentence(self) -> str:
         text = self.problem if self.where is None else f"{self.where}: {self.problem}"
         if self.expected is not None:
-            text += f"; expected {self.expected}"
+            text += f"; expected {_shortened(self.expected)}"
         if self.found is not None:
-            text += f"; found {self.found}"
-        return f"{text}. {self.remedy}" if self.remedy else text
+            text += f"; found {_shortened(self.found)}"
+        return printable(f"{text}. {self.remedy}" if self.remedy else text)
+
+
+_MOST_FOUND = 1000  # characters of what was found
+
+
+def _shortened(value: object) -> str:
+    text = str(value).strip()
+    return text if len(text) <= _MOST_FOUND else f"{text[:_MOST_FOUND]}…"
+
+
+def printable(text: str) -> str:
+    """One line that a terminal shows as it is.
+
+    Names and values of files from outside may hold control characters, with which a terminal
+    can be made to show something else; those are escaped, and line ends become blanks.
+    """
+    if text.isprintable():
+        return text
+    line = " ".join(part for piece in text.splitlines() if (part := piece.strip()))
+    return "".join(c if c.isprintable() else _escaped(c) for c in line)
+
+
+def _escaped(character: str) -> str:
+    if character.isspace():
+        return " "
+    return character.encode("unicode_escape").decode()
 
 
 def how_to_install(extra: str) -> str:

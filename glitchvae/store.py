@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import h5py
 import numpy as np
-from h5py import h5l
 
 from glitchvae import __version__
 from glitchvae.errors import InputError, StorageError, reading
@@ -84,7 +83,7 @@ class Record:
             object.__setattr__(self, field.name, array)
             lengths[field.name] = len(array)
         if len(set(lengths.values())) > 1:
-            raise InputError("columns differ in length", where=type(self).__name__, found=lengths)
+            raise InputError(f"columns of {type(self).__name__} differ in length", found=lengths)
 
     @classmethod
     def columns(cls) -> list[dataclasses.Field[Any]]:
@@ -242,7 +241,8 @@ class _Large:
 
 def _read_rows(path: Path, name: str, rows: slice) -> np.ndarray:
     with opened(path) as file:
-        return np.asarray(file[name][rows])
+        dataset: Any = file[name]
+        return np.asarray(dataset[rows])
 
 
 def _as_column(value: Any, dtype: type | str) -> np.ndarray:
@@ -380,6 +380,7 @@ def opened(path: str | Path, *, checked: bool = False) -> Iterator[h5py.File]:
 
 def _require_own_links(file: h5py.File, path: Path) -> None:
     """That no link leads out of the file: it would open what its reader may read."""
+    from h5py import h5l  # type: ignore[attr-defined]
 
     def look(name: bytes, info: Any) -> bytes | None:
         return name if info.type not in (h5l.TYPE_HARD, h5l.TYPE_SOFT) else None

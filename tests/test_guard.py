@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -148,7 +149,7 @@ def test_nothing_is_left_where_the_process_was_killed(path):
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        cwd=os.getcwd(),
+        cwd=Path.cwd(),
     )
     assert done.returncode == -signal.SIGKILL
     left = [int(word) for word in done.stdout.split()]
@@ -162,8 +163,7 @@ def test_nothing_is_left_where_the_process_was_killed(path):
 
 def alive(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 

@@ -94,7 +94,8 @@ def _read_all(path: Path, names: list[_Names], from_view: float | None) -> Itera
 
 def _read_events(path: Path, names: list[_Names]) -> list[PictureEvent]:
     with opened(path, checked=True) as file:
-        return [_read_event(*name, file["/".join(name)], path) for name in names]
+        groups: list[Any] = [file["/".join(name)] for name in names]
+        return [_read_event(*n, group, path) for n, group in zip(names, groups, strict=True)]
 
 
 def count_gravity_spy(path: str | Path) -> int:
@@ -169,8 +170,9 @@ def _read_event(label: str, split: str, name: str, group: h5py.Group, path: Path
 
 def _read_view(group: h5py.Group, name: str, path: Path) -> Pixels | None:
     try:
-        require_storage(group[name], path)
-        pixels = np.squeeze(np.asarray(group[name]))
+        item: Any = group[name]
+        require_storage(item, path)
+        pixels = np.squeeze(np.asarray(item))
     except OSError:  # a damaged chunk: this view is lost, the others are not
         return None
     return pixels if np.issubdtype(pixels.dtype, np.floating) else None

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from glitchvae import __version__
 from glitchvae.embedding.record import Embeddings
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, reading
 from glitchvae.guard import needs, read_apart
 from glitchvae.store import replacing
 from glitchvae.triggers.record import are_times
@@ -130,7 +130,8 @@ def read_embeddings(path: str | Path) -> Embeddings:
         InputError: no such file, another suffix, a damaged file, a missing column.
     """
     suffix = _format(path)
-    return Embeddings.read(path) if suffix in _HDF5 else read_apart(_READERS[suffix], path)
+    with reading(path):
+        return Embeddings.read(path) if suffix in _HDF5 else read_apart(_READERS[suffix], path)
 
 
 def to_arrow(embeddings: Embeddings) -> pa.Table:

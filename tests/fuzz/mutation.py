@@ -21,14 +21,33 @@ import tomli_w
 
 Generator = np.random.Generator
 
-_INTEGERS = (0, 1, 2, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63, 2**64 - 1)
+_INTEGERS = (
+    0,
+    1,
+    2,
+    127,
+    128,
+    255,
+    2**15,
+    2**16 - 1,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**40,
+    2**63,
+    2**64 - 1,
+)
 _WORDS = (
     "", " ", "nan", "inf", "-1", "0", "1e400", "1e-320", "x", "\0", "\ud7ff", "İ", "None", "true",
-    '"', '"x"', "'", ",", ",,,,", ";", "<", "<a>", "&lol;", "\\", "\t", "\x1b[2J", "9" * 400, "a" * 140_000,
-    "[" * 3000, "{", "1000000000000000000000", "0x10", "-0.0", "/etc/passwd", "../..", "%s%n", "\u202e",
+    '"', '"x"', "'", ",", ",,,,", ";", "<", "<a>", "&lol;", "\\", "\t",
+    "\x1b[2J", "9" * 400, "a" * 140_000,
+    "[" * 3000, "{", "1000000000000000000000", "0x10", "-0.0", "/etc/passwd", "../..", "%s%n",
+    "\u202e",
 )  # fmt: skip
+_TYPES = ("i1", "f2", "c16", "S3", "u8")
 _SIGNATURES = (
-    b"TREE", b"SNOD", b"HEAP", b"OHDR", b"OCHK", b"FRHP", b"FHDB", b"FHIB", b"BTHD", b"BTLF", b"BTIN",
+    b"TREE", b"SNOD", b"HEAP", b"OHDR", b"OCHK", b"FRHP", b"FHDB", b"FHIB", b"BTHD", b"BTLF",
+    b"BTIN",
     b"GCOL", b"FSHD", b"\x89HDF", b"PAR1", b"IGWD", b"root", b"IHDR", b"IDAT",
 )  # fmt: skip
 
@@ -167,13 +186,13 @@ def _replace(file: h5py.File, name: str, rng: Generator) -> None:
     large = (int(rng.choice([2**24, 2**31, 2**40, 2**62])),)
     ways: list[Callable[[], Any]] = [
         lambda: file.create_dataset(name, data=_value(file, rng)),
-        lambda: file.create_dataset(name, shape=shape, dtype=str(rng.choice(["i1", "f2", "c16", "S3", "u8"]))),
+        lambda: file.create_dataset(name, shape=shape, dtype=_TYPES[rng.integers(5)]),
         lambda: file.create_dataset(name, shape=large, dtype="f8", chunks=(1024,)),
-        lambda: file.create_dataset(name, shape=(2**27,), dtype="f8", chunks=(2**27,), compression="gzip"),
+        lambda: file.create_dataset(name, shape=(2**27,), dtype="f8", chunks=(2**27,)),
         lambda: file.create_dataset(name, shape=(1000, *shape[1:]), dtype="f4", chunks=True),
         lambda: file.create_dataset(name, shape=shape[:1], dtype=h5py.string_dtype()),
         lambda: file.create_dataset(name, shape=shape[:1], dtype=h5py.vlen_dtype("i4")),
-        lambda: file.create_dataset(name, data=[b"\xff\xff"] * int(shape[0] if shape[0] < 1000 else 3)),
+        lambda: file.create_dataset(name, data=[b"\xff\xff"] * min(int(shape[0]), 9)),
         lambda: file.create_dataset(name, shape=(8,), dtype="u1", external=[("/etc/passwd", 0, 8)]),
         lambda: file.create_dataset(name, data=np.full(shape, np.nan)),
         lambda: file.create_dataset(name, data=np.full(shape, np.inf)),
@@ -282,7 +301,8 @@ def _tree_damage(
         places = list(_places(values))
         holder, key = places[rng.integers(len(places))]
         choices = [
-            None, True, -1, 2**63 - 1, 1e308, float("nan"), float("inf"), "", "x" * 10_000, [], {}, [[[]]],
+            None, True, -1, 2**63 - 1, 1e308, float("nan"), float("inf"), "", "x" * 10_000, [], {},
+            [[[]]],
             [1, "a"], {"a": 1}, _WORDS[rng.integers(len(_WORDS))],
         ]  # fmt: skip
         if rng.random() < 0.2:

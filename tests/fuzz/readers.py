@@ -94,6 +94,16 @@ def read_archive(path: Path) -> None:
         raise problem
 
 
+def read_table(path: Path) -> None:
+    """Embeddings, as commands that take a file of them read it."""
+    read_embeddings(path)
+
+
+def read_trigger_file(path: Path) -> None:
+    """Triggers, as `embed --triggers` reads them."""
+    _ = read_triggers(path).ifos
+
+
 def _strain(path: Path) -> None:
     rng = np.random.default_rng(1)
     values = np.round(1e-21 * rng.standard_normal(8 * RATE), 23)
@@ -242,43 +252,41 @@ READERS = {
         "bytes", "H1_a_spectrogram_1.0.png", _picture, lambda p: read_picture(p).sum() and None
     ),
     "triggers": Reader(
-        "hdf5", "H1.h5", lambda p: write_triggers(p, _triggers()), lambda p: _read(p)
+        "hdf5", "H1.h5", lambda p: write_triggers(p, _triggers()), read_trigger_file
     ),
-    "omicron": Reader("hdf5", "K1_omicron.hdf5", _omicron, lambda p: _read(p)),
-    "root": Reader("bytes", "K1.root", _root, lambda p: _read(p)),
-    "csv": Reader("text", "H1.csv", lambda p: write_triggers(p, _triggers()), lambda p: _read(p)),
-    "ecsv": Reader(
-        "text", "H1.ecsv", lambda p: write_triggers(p, _triggers()), lambda p: _read(p)
-    ),
+    "omicron": Reader("hdf5", "K1_omicron.hdf5", _omicron, read_trigger_file),
+    "root": Reader("bytes", "K1.root", _root, read_trigger_file),
+    "csv": Reader("text", "H1.csv", lambda p: write_triggers(p, _triggers()), read_trigger_file),
+    "ecsv": Reader("text", "H1.ecsv", lambda p: write_triggers(p, _triggers()), read_trigger_file),
     "ligolw": Reader(
-        "text", "H1-OMICRON.xml", lambda p: write_triggers(p, _triggers()), lambda p: _read(p)
+        "text", "H1-OMICRON.xml", lambda p: write_triggers(p, _triggers()), read_trigger_file
     ),
     "gzip": Reader(
-        "bytes", "H1.xml.gz", lambda p: write_triggers(p, _triggers()), lambda p: _read(p)
+        "bytes", "H1.xml.gz", lambda p: write_triggers(p, _triggers()), read_trigger_file
     ),
     "embeddings": Reader(
         "hdf5",
         "emb.h5",
         lambda p: write_embeddings(p, _embeddings()),
-        lambda p: read_embeddings(p) and None,
+        read_table,
     ),
     "embeddings parquet": Reader(
         "parquet",
         "emb.parquet",
         lambda p: write_embeddings(p, _embeddings()),
-        lambda p: read_embeddings(p) and None,
+        read_table,
     ),
     "embeddings csv": Reader(
         "text",
         "emb.csv",
         lambda p: write_embeddings(p, _embeddings()),
-        lambda p: read_embeddings(p) and None,
+        read_table,
     ),
     "embeddings ecsv": Reader(
         "text",
         "emb.ecsv",
         lambda p: write_embeddings(p, _embeddings()),
-        lambda p: read_embeddings(p) and None,
+        read_table,
     ),
     "segments": Reader(
         "text",
@@ -319,8 +327,3 @@ READERS = {
     ),
     "archive": Reader("folder", "archive", _archive, read_archive),
 }
-
-
-def _read(path: Path) -> None:
-    triggers = read_triggers(path)
-    _ = triggers.ifos

@@ -173,7 +173,7 @@ def outcome(reader: Reader, path: Path) -> tuple[str, str]:
         if not said.isprintable() or len(said) > 4000:
             return "sentence", f"is no sentence: {said[:300]!r}"
         return "refused", said
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         places = [f for f in traceback.extract_tb(error.__traceback__) if "glitchvae" in f.filename]
         last = places[-1] if places else None
         place = f"{Path(last.filename).name}:{last.lineno}" if last else "?"
