@@ -329,8 +329,13 @@ def schema_of(path: str | Path) -> str | None:
 
 def _schema_of(path: Path) -> str | None:
     with opened(path) as file:
-        name = file.attrs.get("schema")
-        return None if name is None else str(name)
+        return schema_in(file)
+
+
+def schema_in(file: h5py.File) -> str | None:
+    """The schema name stored in an open file, or None where there is none."""
+    name = file.attrs.get("schema")
+    return None if name is None else str(name)
 
 
 def _check_schema(file: h5py.File, path: object, schema: str, version: int) -> None:

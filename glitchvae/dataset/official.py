@@ -51,7 +51,12 @@ def is_gravity_spy(path: str | Path) -> bool:
 
 def _is_gravity_spy(path: Path) -> bool:
     with opened(path) as file:
-        return any(_views_in(group) for _, _, _, group in _walk(file))
+        return holds_events(file)
+
+
+def holds_events(file: h5py.File) -> bool:
+    """Whether an open file has that layout."""
+    return any(_views_in(group) for _, _, _, group in _walk(file))
 
 
 def stream_gravity_spy(
@@ -148,8 +153,9 @@ def _walk(file: h5py.File) -> Iterator[tuple[str, str, str, h5py.Group]]:
 
 
 def _groups(group: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
-    for name, item in group.items():
-        if isinstance(item, h5py.Group):
+    for name in group:
+        if group.get(name, getclass=True) is h5py.Group:  # opens no dataset
+            item: Any = group[name]
             yield name, item
 
 

@@ -12,14 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.dataset.assembling import join_parts
-from glitchvae.dataset.official import count_gravity_spy, is_gravity_spy, stream_gravity_spy
+from glitchvae.dataset.official import (
+    count_gravity_spy,
+    holds_events,
+    is_gravity_spy,
+    stream_gravity_spy,
+)
 from glitchvae.dataset.pictures import count_pictures, is_picture_folder, stream_pictures
 from glitchvae.dataset.zooming import check_view, zoom_energies
 from glitchvae.errors import InputError
 from glitchvae.guard import read_apart
 from glitchvae.spectrogram import SpectrogramSet, damaged
 from glitchvae.status import Status
-from glitchvae.store import opened, schema_of
+from glitchvae.store import opened, schema_in, schema_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +40,8 @@ def is_image_set(path: str | Path) -> bool:
 def _is_image_file(path: Path) -> bool:
     if not h5py.is_hdf5(path):
         return False
-    return schema_of(path) == SpectrogramSet.schema or is_gravity_spy(path)
+    with opened(path) as file:
+        return schema_in(file) == SpectrogramSet.schema or holds_events(file)
 
 
 def read_images(path: str | Path, *, from_view: float | None = None) -> SpectrogramSet:
