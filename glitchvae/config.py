@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from glitchvae.errors import ConfigError, InputError, reading
+from glitchvae.errors import ConfigError, InputError, reading, shortened
 from glitchvae.guard import read_bytes
 
 _LARGEST = 2**22  # bytes of a configuration or a card
@@ -66,7 +66,9 @@ def _describe(model: type[BaseModel], item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown key {key!r}{nearest(str(item['loc'][-1]), _keys(model, item['loc'][:-1]))}"
-    problem = f"{item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
+    problem = (
+        f"{item['msg'].removeprefix('Value error, ')} (found {shortened(repr(item['input']))})"
+    )
     return f"{key}: {problem}" if key else problem
 
 

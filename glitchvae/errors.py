@@ -40,16 +40,17 @@ class GlitchvaeError(Exception):
     def _sentence(self) -> str:
         text = self.problem if self.where is None else f"{self.where}: {self.problem}"
         if self.expected is not None:
-            text += f"; expected {_shortened(self.expected)}"
+            text += f"; expected {shortened(self.expected)}"
         if self.found is not None:
-            text += f"; found {_shortened(self.found)}"
+            text += f"; found {shortened(self.found)}"
         return printable(f"{text}. {self.remedy}" if self.remedy else text)
 
 
 _MOST_FOUND = 1000  # characters of what was found
 
 
-def _shortened(value: object) -> str:
+def shortened(value: object) -> str:
+    """A value from outside as text that is not too long for a message."""
     text = str(value).strip()
     return text if len(text) <= _MOST_FOUND else f"{text[:_MOST_FOUND]}…"
 

@@ -37,7 +37,8 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -51,6 +52,7 @@ LARGEST_TEXT = 2**28
 """Bytes of a table or list in text, unpacked: some three million triggers."""
 
 _GZIP = b"\x1f\x8b"
+_PIECE = 2**20  # bytes unpacked at a time
 _SECONDS = 2.0
 _SECONDS_A_BYTE = 1e-6
 """Processor time that a file may take: five times what the slowest reader was seen to need."""
@@ -139,13 +141,14 @@ def read_bytes(path: str | Path, *, most: int = LARGEST_TEXT) -> bytes:
     Raises:
         InputError: no regular file, a damaged gzip file, or a larger one.
     """
-    require_file(path)
+    size = require_file(path).size
     try:
         with Path(path).open("rb") as stream:
-            content = stream.read(most + 1)
+            content = stream.read(min(size, most) + 1)
         if content.startswith(_GZIP):
             with gzip.open(path) as unpacked:
-                content = unpacked.read(most + 1)
+                pieces = iter(partial(unpacked.read, _PIECE), b"")
+                content = b"".join(islice(pieces, most // _PIECE + 1))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError("damaged gzip file", where=path, found=error) from error
     except OSError as error:

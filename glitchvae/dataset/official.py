@@ -153,7 +153,7 @@ def _walk(file: h5py.File) -> Iterator[tuple[str, str, str, h5py.Group]]:
 
 
 def _groups(group: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
-    for name in group:
+    for name in map(str, group):
         if group.get(name, getclass=True) is h5py.Group:  # opens no dataset
             item: Any = group[name]
             yield name, item

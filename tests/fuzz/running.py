@@ -140,7 +140,9 @@ def _count(block: Block, name: str, seed: int, told: dict[str, Any]) -> None:
 
 
 def _read_all(name: str, good: Path, seeds: range, answer: Any) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = mapped + MEMORY  # libraries map more than they use
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.disable()
     null = os.open(os.devnull, os.O_WRONLY)
