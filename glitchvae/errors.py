@@ -6,8 +6,9 @@ prints it as one line. Any other exception that reaches the user is a bug.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 
 class GlitchvaeError(Exception):
@@ -36,6 +37,14 @@ class GlitchvaeError(Exception):
         self.found = found
         self.remedy = remedy
         super().__init__(self._sentence())
+
+    @classmethod
+    def listing(cls, problems: Iterable[object]) -> Self:
+        """One error that tells several problems, a line each."""
+        error = cls("several problems")
+        error.problem = "\n".join(printable(str(problem)) for problem in problems)
+        error.args = (error.problem,)
+        return error
 
     def _sentence(self) -> str:
         text = self.problem if self.where is None else f"{self.where}: {self.problem}"
@@ -98,6 +107,10 @@ class CatalogError(GlitchvaeError):
 
 class ModelError(GlitchvaeError):
     """A checkpoint is missing, damaged, or does not fit the data."""
+
+
+class DivergenceError(ModelError):
+    """A training whose loss is no number any more."""
 
 
 class ArchiveError(GlitchvaeError):

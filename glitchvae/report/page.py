@@ -58,7 +58,7 @@ def render_report(
     plane_of = _draw_map(discovery, groups, rows, pictures)
     script, division = components(plane_of["figure"]) if plane_of else ("", "")
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             discovery=discovery,
@@ -72,8 +72,8 @@ def render_report(
             map_script=script,
             map_division=division,
             bokeh=Resources("inline", components=["bokeh"]).render_js(),
-            style=_text("style.css"),
-            behaviour=_text("report.js"),
+            style=text_of("style.css"),
+            behaviour=text_of("report.js"),
             card=json.loads(json.dumps(dict(card or {}), default=str)),
             properties=_PROPERTIES,
         )
@@ -166,7 +166,8 @@ def _controls(discovery: Discovery, rows: Any, plane: Mapping[str, Any]) -> dict
     }
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates of pages, with filters for numbers."""
     environment = Environment(
         loader=PackageLoader("glitchvae.report", "templates"),
         autoescape=True,
@@ -178,7 +179,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """A file beside the templates."""
     return (resources.files("glitchvae.report") / "templates" / name).read_text(encoding="utf-8")
 
 

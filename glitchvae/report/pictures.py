@@ -68,7 +68,7 @@ def draw_rows(
         images = pictures(embeddings.take(part)).images
         for row, views in zip(part.tolist(), images, strict=True):
             if np.isfinite(views).any():
-                found[row] = _data_uri(draw(np.asarray(views, dtype=np.float32)), quality)
+                found[row] = data_uri(draw(np.asarray(views, dtype=np.float32)), quality)
     return found
 
 
@@ -98,7 +98,8 @@ def _halve(view: NDArray[np.floating]) -> NDArray[np.floating]:
     return view.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
 
 
-def _data_uri(colours: NDArray[np.uint8], quality: int) -> str:
+def data_uri(colours: NDArray[np.uint8], quality: int) -> str:
+    """A picture (H, W, 3) as the address of an image inside a page."""
     stream = BytesIO()
     Image.fromarray(colours).save(stream, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
