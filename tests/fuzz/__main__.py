@@ -7,6 +7,7 @@ The same command goes on where an earlier one was stopped. Exit status 1 if ther
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,9 @@ from tempfile import TemporaryDirectory
 
 from tests.fuzz.readers import READERS
 from tests.fuzz.running import (
+    BLOCK,
     HANG,
+    SHORT_BLOCK,
     blocks,
     make_good,
     make_input,
@@ -47,10 +50,12 @@ def main() -> int:
             print(path, *outcome(READERS[name], path))
             return 0
         done = read_log(options.log) if options.log else []
+        # In a short time every reader has its turn.
+        size = BLOCK if math.isinf(options.minutes) or options.log else SHORT_BLOCK
         known = {(b.reader, b.first, b.count) for b in done}
         wanted = [
             b
-            for b in blocks(options.inputs, options.seed)
+            for b in blocks(options.inputs, options.seed, size=size)
             if b not in known and (not options.reader or b[0] in options.reader)
         ]
         until = time.monotonic() + 60 * options.minutes
@@ -58,9 +63,9 @@ def main() -> int:
         def run(block: tuple[str, int, int]) -> None:
             if time.monotonic() < until:
                 name, first, count = block
-                found = run_block(name, good[name], first, count, hang=options.hang)
+                found = run_block(name, good[name], first, count, hang=options.hang, until=until)
                 done.append(found)
-                if options.log:
+                if options.log and found.count == count:
                     write_log(options.log, found)
 
         with ThreadPoolExecutor(options.jobs) as pool:

@@ -27,7 +27,7 @@ from tests.fuzz.readers import READERS, Reader
 
 MEMORY = 4 * 2**30
 HANG = 20.0  # seconds
-BLOCK = 50  # inputs of one child
+BLOCK, SHORT_BLOCK = 50, 5  # inputs of one child
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -95,14 +95,31 @@ def make_good(folder: Path) -> dict[str, Path]:
     return made
 
 
-def run_block(name: str, good: Path, first: int, count: int, *, hang: float = HANG) -> Block:
-    """Read the inputs of `count` seeds; one that ends its child is a finding, the rest go on."""
+def run_block(
+    name: str,
+    good: Path,
+    first: int,
+    count: int,
+    *,
+    hang: float = HANG,
+    until: float = float("inf"),
+) -> Block:
+    """Read the inputs of `count` seeds; one that ends its child is a finding, the rest go on.
+
+    Args:
+        name: Of the reader.
+        good: A good file of it.
+        first: First seed.
+        count: How many seeds.
+        hang: Seconds of one input that are a finding.
+        until: When to begin no other input, by the monotonic clock; the block then counts fewer.
+    """
     block, begun = Block(name, first, count), time.monotonic()
     done = 0
-    while done < count:
+    while done < count and time.monotonic() < until:
         receiving, sending = _FORK.Pipe(duplex=False)
         seeds = range(first + done, first + count)
-        child = _FORK.Process(target=_read_all, args=(name, good, seeds, sending))
+        child = _FORK.Process(target=_read_all, args=(name, good, seeds, sending, until))
         child.start()
         sending.close()
         ended = "closed"
@@ -120,12 +137,14 @@ def run_block(name: str, good: Path, first: int, count: int, *, hang: float = HA
             os.kill(child.pid, signal.SIGKILL)
         child.join()
         receiving.close()
-        if done < count:
+        over = time.monotonic() > until and ended != "hang" and child.exitcode == 0
+        if done < count and not over:
             kind = "hang" if ended == "hang" or child.exitcode == -signal.SIGALRM else "crash"
             block.findings.append(
                 Finding(name, first + done, kind, f"child ended with {child.exitcode}")
             )
             done += 1
+    block.count = done
     block.seconds = time.monotonic() - begun
     return block
 
@@ -139,7 +158,7 @@ def _count(block: Block, name: str, seed: int, told: dict[str, Any]) -> None:
         block.findings.append(Finding(name, seed, told["kind"], told["what"]))
 
 
-def _read_all(name: str, good: Path, seeds: range, answer: Any) -> None:
+def _read_all(name: str, good: Path, seeds: range, answer: Any, until: float) -> None:
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = mapped + MEMORY  # libraries map more than they use
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -150,6 +169,8 @@ def _read_all(name: str, good: Path, seeds: range, answer: Any) -> None:
     os.dup2(null, 2)
     reader = READERS[name]
     for seed in seeds:
+        if time.monotonic() > until:
+            break
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
             path = make_input(reader, good, seed, Path(folder))
             begun = time.monotonic()
@@ -185,13 +206,13 @@ def outcome(reader: Reader, path: Path) -> tuple[str, str]:
     return "read", ""
 
 
-def blocks(inputs: int, seed: int) -> Iterator[tuple[str, int, int]]:
+def blocks(inputs: int, seed: int, *, size: int = BLOCK) -> Iterator[tuple[str, int, int]]:
     """Reader, first seed and number of inputs of each block, the readers in turn."""
     names = list(READERS)
     number = 0
     while inputs > 0:
-        count = min(BLOCK, inputs)
-        yield names[number % len(names)], seed * 10**9 + number * BLOCK, count
+        count = min(size, inputs)
+        yield names[number % len(names)], seed * 10**9 + number * size, count
         inputs -= count
         number += 1
 

@@ -69,6 +69,13 @@ def test_refusals_are_no_findings(tmp_path, monkeypatch):
     assert "4 inputs of 1 readers" in running.summary([block])
 
 
+def test_a_block_ends_when_its_time_is_over(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"content")
+    monkeypatch.setitem(READERS, "it", Reader("bytes", "a", lambda _: None, refuse))
+    block = run_block("it", tmp_path / "a", 0, 4, until=0.0)
+    assert (block.count, block.refused, block.findings) == (0, 0, [])
+
+
 def test_blocks_are_every_input_once():
     found = list(blocks(1234, 2))
     seeds = [first + n for _, first, count in found for n in range(count)]
