@@ -183,7 +183,7 @@ def read_apart(
     if _Reader.serving:
         return function(path, *args, **kwargs)
     seconds = _SECONDS + found.size * _SECONDS_A_BYTE
-    return _readers(os.getpid()).call(_Call(function, path, args, kwargs, seconds))
+    return _readers(os.getpid()).call(_Call(function, path, args, kwargs, seconds, _folder()))
 
 
 def needs(*modules: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -196,12 +196,20 @@ def needs(*modules: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return mark
 
 
+def _folder() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was deleted: nothing relative can be named
+        return os.sep
+
+
 class _Call(NamedTuple):
     function: Callable[..., Any]
     path: Path
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     seconds: float  # of processor time
+    folder: str  # that relative paths begin from
 
     @property
     def patience(self) -> float:
@@ -578,6 +586,7 @@ def _result(call: _Call) -> tuple[tuple[str, Any], bool]:
     """Value or error of a call, and whether a library failed, so that it may be spoilt."""
     try:
         with reading(call.path):
+            os.chdir(call.folder)
             return ("value", call.function(call.path, *call.args, **call.kwargs)), False
     except GlitchvaeError as error:
         parts = {

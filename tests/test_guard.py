@@ -4,6 +4,7 @@ import gzip
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,6 +112,17 @@ def test_a_killed_server_is_replaced(path):
     reader = guard._readers(os.getpid())._reader
     reader.close()  # as the kernel does where the machine runs out of memory
     guard._readers(os.getpid())._reader = None
+    assert read_apart(guarded.size, path) == 7
+
+
+def test_paths_begin_from_the_folder_of_the_call(path, tmp_path, monkeypatch):
+    for name, content in {"a": b"1", "b": b"22"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(content)
+        monkeypatch.chdir(tmp_path / name)
+        assert read_apart(guarded.size, Path("file")) == len(content)
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(tmp_path / "b")
     assert read_apart(guarded.size, path) == 7
 
 
