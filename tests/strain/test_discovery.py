@@ -125,7 +125,7 @@ def test_downloads_come_by_https_alone(gwosc, tmp_path):
 
 
 def test_a_server_that_sends_too_much_leaves_no_file(gwosc, tmp_path, monkeypatch):
-    host, _, answers = gwosc
+    host = gwosc[0]
     monkeypatch.setattr(discovery, "_CHUNK", 1000)
     monkeypatch.setattr(discovery, "_LARGEST_FILE", 10_000)
     with pytest.raises(InputError, match=rf"{NAME}: the server sends too much"):
