@@ -9,7 +9,10 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from glitchvae.errors import ConfigError
+from glitchvae.errors import ConfigError, InputError, reading, shortened
+from glitchvae.guard import read_bytes
+
+_LARGEST = 2**22  # bytes of a configuration or a card
 
 
 class Settings(BaseModel):
@@ -29,11 +32,13 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError("cannot be read", where=path, found=error.strerror) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = read_bytes(path, most=_LARGEST).decode("utf-8")
+    except InputError as error:
+        raise ConfigError(error.problem, where=path, found=error.found) from error
+    except UnicodeDecodeError as error:
         raise ConfigError("not valid TOML", where=path, found=error) from error
+    with reading(path, "not valid TOML", kind=ConfigError, remedy=None):
+        return tomllib.loads(text)
 
 
 def parse(model: type[S], values: dict[str, Any], *, where: object = None) -> S:
@@ -61,7 +66,9 @@ def _describe(model: type[BaseModel], item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown key {key!r}{nearest(str(item['loc'][-1]), _keys(model, item['loc'][:-1]))}"
-    problem = f"{item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
+    problem = (
+        f"{item['msg'].removeprefix('Value error, ')} (found {shortened(repr(item['input']))})"
+    )
     return f"{key}: {problem}" if key else problem
 
 

@@ -6,8 +6,9 @@ prints it as one line. Any other exception that reaches the user is a bug.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 
 class GlitchvaeError(Exception):
@@ -37,13 +38,48 @@ class GlitchvaeError(Exception):
         self.remedy = remedy
         super().__init__(self._sentence())
 
+    @classmethod
+    def listing(cls, problems: Iterable[object]) -> Self:
+        """One error that tells several problems, a line each."""
+        error = cls("several problems")
+        error.problem = "\n".join(printable(str(problem)) for problem in problems)
+        error.args = (error.problem,)
+        return error
+
     def _sentence(self) -> str:
         text = self.problem if self.where is None else f"{self.where}: {self.problem}"
         if self.expected is not None:
-            text += f"; expected {self.expected}"
+            text += f"; expected {shortened(self.expected)}"
         if self.found is not None:
-            text += f"; found {self.found}"
-        return f"{text}. {self.remedy}" if self.remedy else text
+            text += f"; found {shortened(self.found)}"
+        return printable(f"{text}. {self.remedy}" if self.remedy else text)
+
+
+_MOST_FOUND = 1000  # characters of what was found
+
+
+def shortened(value: object) -> str:
+    """A value from outside as text that is not too long for a message."""
+    text = str(value).strip()
+    return text if len(text) <= _MOST_FOUND else f"{text[:_MOST_FOUND]}…"
+
+
+def printable(text: str) -> str:
+    """One line that a terminal shows as it is.
+
+    Names and values of files from outside may hold control characters, with which a terminal
+    can be made to show something else; those are escaped, and line ends become blanks.
+    """
+    if text.isprintable():
+        return text
+    line = " ".join(part for piece in text.splitlines() if (part := piece.strip()))
+    return "".join(c if c.isprintable() else _escaped(c) for c in line)
+
+
+def _escaped(character: str) -> str:
+    if character.isspace():
+        return " "
+    return character.encode("unicode_escape").decode()
 
 
 def how_to_install(extra: str) -> str:

@@ -12,6 +12,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,8 @@ import h5py
 import numpy as np
 
 from glitchvae import __version__
-from glitchvae.errors import InputError, StorageError
+from glitchvae.errors import InputError, StorageError, reading
+from glitchvae.guard import read_apart, require_file
 
 if TYPE_CHECKING:
     from gwpy.table import EventTable
@@ -31,6 +33,16 @@ if TYPE_CHECKING:
 
 _KIND = "glitchvae"
 _REQUIRED: Any = dataclasses.MISSING
+
+_LARGEST_CHUNK = 2**29
+"""Bytes: of a compressed dataset, whose chunks are unpacked whole whatever is wanted of them."""
+_BEST_COMPRESSION = 1100
+"""Times that any filter makes data smaller; deflate reaches 1032 on zeros."""
+_UNSTORED = 2**24
+"""Bytes that a dataset may have before it has to be stored, as fill values are not."""
+_AT_ONCE = 2**28
+"""Bytes of a column above which it is read in pieces."""
+_PIECE = 2**26  # bytes
 
 
 def column(dtype: type | str, *, optional: bool = False, compress: bool = False) -> Any:
@@ -71,7 +83,7 @@ class Record:
             object.__setattr__(self, field.name, array)
             lengths[field.name] = len(array)
         if len(set(lengths.values())) > 1:
-            raise InputError("columns differ in length", where=type(self).__name__, found=lengths)
+            raise InputError(f"columns of {type(self).__name__} differ in length", found=lengths)
 
     @classmethod
     def columns(cls) -> list[dataclasses.Field[Any]]:
@@ -170,22 +182,61 @@ class Record:
         Raises:
             InputError: not HDF5, another schema, a newer version, a missing column.
         """
-        with opened(path) as file:
-            _check_schema(file, path, cls.schema, cls.schema_version)
-            values: dict[str, Any] = {}
-            for f in cls.attributes():
-                if f.name in file.attrs:
-                    values[f.name] = json.loads(str(file.attrs[f.name]))
-            for name in (*(f.name for f in cls.columns()), *cls.older_columns):
-                if name in file:
-                    values[name] = _read_column(file, path, name, rows)
+        names = [f.name for f in cls.attributes()]
+        columns = [*(f.name for f in cls.columns()), *cls.older_columns]
+        wanted = (cls.schema, cls.schema_version)
+        values, there = read_apart(_read_record, path, wanted, names, columns, rows)
+        with reading(path):
+            for name, value in values.items():
+                if isinstance(value, _Large):
+                    values[name] = value.read(path)
             values = cls.renewed(values)
             for f in cls.columns():
                 if f.name not in values and f.default is not None:
-                    raise InputError(
-                        f"no dataset {f.name!r}", where=path, found=sorted(file.keys())
-                    )
+                    raise InputError(f"no dataset {f.name!r}", where=path, found=there)
             return cls(**values)
+
+
+def _read_record(
+    path: Path, schema: tuple[str, int], attributes: list[str], columns: list[str], rows: slice
+) -> tuple[dict[str, Any], list[str]]:
+    """Attributes and columns that are there, and the names of all datasets."""
+    with opened(path) as file:
+        _check_schema(file, path, *schema)
+        values: dict[str, Any] = {}
+        for name in attributes:
+            if name in file.attrs:
+                values[name] = json.loads(str(file.attrs[name]))
+        for name in columns:
+            if name in file:
+                values[name] = _read_column(file, path, name, rows)
+        return values, sorted(file.keys())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Large:
+    """A column that is too large to be handed over at once."""
+
+    name: str
+    first: int  # row of the file
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def read(self, path: str | Path) -> np.ndarray:
+        """All of it."""
+        values = np.empty(self.shape, self.dtype)
+        step = max(1, _PIECE // max(1, values[:1].nbytes))
+        for start in range(0, len(values), step):
+            end = min(start + step, len(values))
+            rows = slice(self.first + start, self.first + end)
+            values[start:end] = read_apart(_read_rows, path, self.name, rows)
+        return values
+
+
+def _read_rows(path: Path, name: str, rows: slice) -> np.ndarray:
+    with opened(path) as file:
+        dataset: Any = file[name]
+        return np.asarray(dataset[rows])
 
 
 def _as_column(value: Any, dtype: type | str) -> np.ndarray:
@@ -210,12 +261,19 @@ def _write_column(file: h5py.File, name: str, value: np.ndarray, *, compress: bo
         file.create_dataset(name, data=value)
 
 
-def _read_column(file: h5py.File, path: object, name: str, rows: slice) -> np.ndarray:
+def _read_column(file: h5py.File, path: object, name: str, rows: slice) -> np.ndarray | _Large:
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
         raise InputError(f"{name!r} is a group", where=path, expected="a dataset")
+    if not rows.start:  # that of later rows is the same dataset
+        require_storage(dataset, path)
+    text = h5py.check_string_dtype(dataset.dtype) is not None
+    if not text and dataset.ndim and dataset.dtype.kind != "O":
+        first, end, _ = slice(rows.start, rows.stop).indices(len(dataset))
+        shape = (max(0, end - first), *dataset.shape[1:])
+        if math.prod(shape) * dataset.dtype.itemsize > _AT_ONCE:
+            return _Large(name, first, shape, dataset.dtype)
     try:
-        text = h5py.check_string_dtype(dataset.dtype) is not None
         value = dataset.asstr()[rows] if text else dataset[rows]
     except OSError as error:
         raise InputError(
@@ -227,11 +285,51 @@ def _read_column(file: h5py.File, path: object, name: str, rows: slice) -> np.nd
     return np.asarray(value)
 
 
+def require_storage(dataset: h5py.Dataset, path: object) -> None:
+    """That a dataset lies in its file, and is not larger than what is stored can be.
+
+    Raises:
+        InputError: it is virtual or in other files, has chunks that are too large to unpack
+            for a part of it, or declares more than is there.
+    """
+    place = f"{path}, {dataset.name}"
+    plan = dataset.id.get_create_plist()
+    if dataset.is_virtual or plan.get_external_count():
+        raise InputError("what it holds lies in other files", where=place, expected="one file")
+    whole = int(dataset.size or 0) * dataset.dtype.itemsize
+    chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize if dataset.chunks else 0
+    if chunk > _LARGEST_CHUNK:
+        raise InputError(
+            "chunks are too large",
+            where=place,
+            expected=f"at most {_LARGEST_CHUNK:,} bytes",
+            found=f"{chunk:,}",
+        )
+    if whole > _UNSTORED:
+        stored = dataset.id.get_storage_size()
+        if whole > stored * _BEST_COMPRESSION:
+            raise InputError(
+                "declares more than the file can hold",
+                where=place,
+                expected=f"at most {stored * _BEST_COMPRESSION:,} bytes of {stored:,} stored",
+                found=f"{whole:,}",
+            )
+
+
 def schema_of(path: str | Path) -> str | None:
     """The schema name stored in an HDF5 file, or None where there is none."""
+    return read_apart(_schema_of, path)
+
+
+def _schema_of(path: Path) -> str | None:
     with opened(path) as file:
-        name = file.attrs.get("schema")
-        return None if name is None else str(name)
+        return schema_in(file)
+
+
+def schema_in(file: h5py.File) -> str | None:
+    """The schema name stored in an open file, or None where there is none."""
+    name = file.attrs.get("schema")
+    return None if name is None else str(name)
 
 
 def _check_schema(file: h5py.File, path: object, schema: str, version: int) -> None:
@@ -250,11 +348,20 @@ def _check_schema(file: h5py.File, path: object, schema: str, version: int) -> N
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[h5py.File]:
-    """An HDF5 file open for reading, with errors that name it."""
+def opened(path: str | Path, *, checked: bool = False) -> Iterator[h5py.File]:
+    """An HDF5 file open for reading, with errors that name it.
+
+    Files from outside are opened by a function that `guard.read_apart` calls.
+
+    Args:
+        path: A regular file.
+        checked: Its links were looked at when it was opened before.
+
+    Raises:
+        InputError: no regular file, not HDF5, or one that leads to other files.
+    """
     path = Path(path)
-    if not path.exists():
-        raise InputError("no such file", where=path)
+    require_file(path)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -265,12 +372,25 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
             remedy="It may be truncated or of another format; fetch it again.",
         ) from error
     with file:
+        if not checked:
+            _require_own_links(file, path)
         yield file
 
 
+def _require_own_links(file: h5py.File, path: Path) -> None:
+    """That no link leads out of the file: it would open what its reader may read."""
+    from h5py import h5l  # type: ignore[attr-defined]
+
+    def look(name: bytes, info: Any) -> bytes | None:
+        return name if info.type not in (h5l.TYPE_HARD, h5l.TYPE_SOFT) else None
+
+    if (name := file.id.links.visit(look, info=True)) is not None:
+        raise InputError(
+            "a link leads out of the file", where=f"{path}, {name.decode(errors='replace')}"
+        )
+
+
 def _first_bytes(path: Path) -> str:
-    if path.is_dir():
-        return "a directory"
     with path.open("rb") as stream:
         head = stream.read(8)
     return f"{path.stat().st_size} bytes starting with {head!r}"

@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
+from glitchvae import guard
 from glitchvae.checkpoint import save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import GlitchVAE, GlitchVAESettings
@@ -63,6 +64,12 @@ def cuda(request):
         yield torch.device("cuda", 0)
     else:
         pytest.skip("no CUDA device")
+
+
+@pytest.fixture
+def read_here(monkeypatch):
+    """Files are read in this process, where what a test patches is patched."""
+    monkeypatch.setattr(guard._Reader, "serving", True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import glitchvae
 PACKAGE = Path(glitchvae.__file__).parent
 ROWS = (
     {"errors", "shapes", "status"},
+    {"guard"},
     {"store", "config", "resources", "threads", "progress", "precision", "statistics"},
     {"classes"},
     {"strain", "qtransform"},

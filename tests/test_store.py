@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -56,6 +56,7 @@ def test_round_trip_keeps_values_types_and_attributes(tmp_path, n):
     assert schema_of(tmp_path / "s.h5") == "test/sightings"
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.float64, st.integers(0, 20), elements=st.floats(allow_nan=True)))
 def test_any_floats_survive(tmp_path_factory, gps):
     path = tmp_path_factory.mktemp("r") / "s.h5"

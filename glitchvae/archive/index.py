@@ -56,10 +56,25 @@ _KEYS = ("ifo", "event_id", "model_digest", "imaging_digest")
 
 @contextmanager
 def index(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to an index of every readable part, for the length of the block."""
+    """A connection to an index of every readable part, for the length of the block.
+
+    Raises:
+        ArchiveError: the index is damaged where nothing but the rows in question shows it, or
+            a query asks for more memory than there is.
+    """
     connection = _up_to_date(root) or _in_memory(root)
     try:
         yield connection
+    except duckdb.Error as error:
+        words = str(error).strip().partition("\n")[0].rstrip(".")
+        if _is_damaged(error) and _removed(root):
+            raise ArchiveError(
+                "the index is damaged and was removed",
+                where=root / INDEX,
+                found=words,
+                remedy="Run it again; the index is made anew from the parts.",
+            ) from error
+        raise ArchiveError("cannot be queried", where=root, found=words) from error
     finally:
         connection.close()
 
@@ -73,11 +88,11 @@ def _up_to_date(root: Path) -> duckdb.DuckDBPyConnection | None:
         except duckdb.Error as error:
             if _is_damaged(error) and _removed(root):
                 # Everything in it is in the parts, so that a damaged index is no loss.
-                _LOG.warning("the index is made again: %s", error)
+                _LOG.warning("the index is made again: %s", str(error))
             elif _is_taken(error) and time.monotonic() < deadline:
                 time.sleep(0.05)
             else:
-                _LOG.info("reading the parts, not the index: %s", error)
+                _LOG.info("reading the parts, not the index: %s", str(error))
                 return None
 
 
@@ -87,7 +102,8 @@ def _is_taken(error: duckdb.Error) -> bool:
 
 def _is_damaged(error: duckdb.Error) -> bool:
     broken = (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
-    return isinstance(error, broken) or "not a valid DuckDB" in str(error)
+    said = str(error)
+    return isinstance(error, broken) or "not a valid DuckDB" in said or "Corrupt database" in said
 
 
 def _removed(root: Path) -> bool:
@@ -104,8 +120,12 @@ def _read(root: Path) -> duckdb.DuckDBPyConnection | None:
     if not (root / INDEX).exists():
         return None
     connection = _attach(root, "READ_ONLY")
-    if _version(connection) == INDEX_VERSION and _indexed(connection) == _present(root):
-        return connection
+    try:
+        if _version(connection) == INDEX_VERSION and _indexed(connection) == _present(root):
+            return connection
+    except duckdb.Error:
+        connection.close()
+        raise
     connection.close()
     return None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import getpass
-import gzip
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 
 from glitchvae.classes.catalog import Catalog
 from glitchvae.errors import ArchiveError, CatalogError, InputError, reading
+from glitchvae.guard import needs, read_apart, read_bytes
 from glitchvae.store import replacing
 from glitchvae.triggers.columns import ALIASES
 
@@ -236,19 +236,12 @@ def _read(root: Path) -> pa.Table:
 
 def _columns(path: Path) -> dict[str, list[str]]:
     """The columns of a table as text, by their names in the file."""
-    _check_file(path)
     kind = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
     if kind.lower() == ".parquet":
-        with reading(path), path.open("rb") as stream:
-            table = pq.read_table(stream)
-            return {
-                name: ["" if v is None else str(v) for v in table[name].to_pylist()]
-                for name in table.column_names
-                if not pa.types.is_nested(table[name].type)
-            }
+        return read_apart(_of_parquet, path)
     text = _text(path)
     if text.startswith("# %ECSV"):
-        return _of_ecsv(text, path)
+        return read_apart(_of_ecsv, path)
     try:
         rows = list(csv.reader(io.StringIO(text), strict=True))
     except csv.Error as error:
@@ -267,25 +260,28 @@ def _columns(path: Path) -> dict[str, list[str]]:
     return {name: [row[n] for row in body] for n, name in enumerate(header)}
 
 
-def _of_ecsv(text: str, path: Path) -> dict[str, list[str]]:
+def _of_parquet(path: Path) -> dict[str, list[str]]:
+    with path.open("rb") as stream:
+        table = pq.read_table(stream)
+    return {
+        name: ["" if v is None else str(v) for v in table[name].to_pylist()]
+        for name in table.column_names
+        if not pa.types.is_nested(table[name].type)
+    }
+
+
+@needs("astropy.table", "astropy.io.ascii")
+def _of_ecsv(path: Path) -> dict[str, list[str]]:
     from astropy.table import Table
 
     with reading(path, "not a readable ECSV table"):
-        table = Table.read(text, format="ascii.ecsv", fill_values=[])
+        table = Table.read(_text(path), format="ascii.ecsv", fill_values=[])
         return {name: [str(value) for value in table[name]] for name in table.colnames}
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise InputError("no such file", where=path, expected="a table or a list")
-
-
 def _text(path: Path) -> str:
-    _check_file(path)
     with reading(path):
-        content = path.read_bytes()
-        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-        return content.decode("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
 
 
 def _column(columns: Mapping[str, list[str]], ours: str, path: object) -> list[str]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glitchvae import __version__
-from glitchvae.errors import ArchiveError
+from glitchvae.errors import ArchiveError, reading
 from glitchvae.store import replacing
 
 LAYOUT_VERSION = 1
@@ -149,7 +149,9 @@ def check_marker(root: Path) -> None:
         raise ArchiveError("damaged", where=marker, expected="JSON", found=error) from error
     if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
         raise ArchiveError("not an archive", where=marker, expected=_SCHEMA, found=content)
-    if int(content.get("version", 0)) > LAYOUT_VERSION:
+    with reading(marker, "damaged", kind=ArchiveError, remedy=None):
+        version = int(content.get("version", 0))
+    if version > LAYOUT_VERSION:
         raise ArchiveError(
             "written by a newer glitchvae",
             where=root,

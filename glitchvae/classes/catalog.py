@@ -232,7 +232,7 @@ def read_catalog(folder: str | Path | None = None, *, own: str | Path | None = N
     """
     catalog, problems = _read(folder, own)
     if catalog is None or problems:
-        raise CatalogError("\n".join(str(problem) for problem in problems))
+        raise CatalogError.listing(problems)
     return catalog
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from glitchvae.classes.catalog import Catalog
-from glitchvae.errors import InputError, ModelError
+from glitchvae.errors import InputError, ModelError, reading
 from glitchvae.status import add_flag
 from glitchvae.store import replacing
 
@@ -392,12 +392,14 @@ class Prototypes:
         Raises:
             ModelError: damaged, or of another format version.
         """
-        try:
-            with safetensors.safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, safetensors.SafetensorError) as error:
-            raise ModelError("prototypes cannot be read", where=path, found=error) from error
+        with reading(path, "prototypes cannot be read", kind=ModelError):
+            return cls._load(Path(path))
+
+    @classmethod
+    def _load(cls, path: Path) -> Self:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         version = metadata.get("format_version")
         if version != str(FORMAT_VERSION) or set(arrays) - set(_OPTIONAL) != set(_ARRAYS):
             raise ModelError(

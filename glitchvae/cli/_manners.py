@@ -22,7 +22,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from glitchvae.cli._tables import JSON_RESULT, TableFile
-from glitchvae.errors import GlitchvaeError, StorageError
+from glitchvae.errors import GlitchvaeError, StorageError, printable
 
 SOME_FAILED, NOTHING_DONE, INTERRUPTED = 1, 3, 130
 _SETTINGS = "glitchvae.manners"
@@ -45,14 +45,15 @@ def note(text: object) -> None:
     """Tell people something that is no result, on stderr; `-q` leaves it out."""
     context = click.get_current_context(silent=True)
     if context is None or not context.meta.get(_SETTINGS, {}).get("quiet"):
-        click.echo(text, err=True)
-    _logged(str(text), logging.INFO)
+        click.echo(printable(str(text)), err=True)
+    _logged(printable(str(text)), logging.INFO)
 
 
 def tell_problem(problem: object, *, what: str = "left out") -> None:
     """Name an input that could not be used, on stderr and in `--json`."""
-    click.echo(f"{what}: {problem}", err=True)
-    _logged(f"{what}: {problem}", logging.ERROR)
+    told = printable(f"{what}: {problem}")
+    click.echo(told, err=True)
+    _logged(told, logging.ERROR)
     context = click.get_current_context(silent=True)
     result = None if context is None else context.meta.get(JSON_RESULT)
     if result is not None:
@@ -196,7 +197,7 @@ def _logging(settings: dict[str, Any]) -> Iterator[None]:
     level = logging.WARNING if not verbose else logging.INFO if verbose == 1 else logging.DEBUG
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel(logging.ERROR if settings.get("quiet") else level)
-    shown.setFormatter(logging.Formatter("%(message)s"))
+    shown.setFormatter(_Printable("%(message)s"))
     handlers: list[logging.Handler] = [shown, *_file_handlers(settings.get("log_file"), level)]
     before, progress_before = _LOG.level, _PROGRESS.level
     _LOG.setLevel(min(handler.level for handler in handlers))
@@ -213,6 +214,14 @@ def _logging(settings: dict[str, Any]) -> Iterator[None]:
         for handler in handlers:
             _LOG.removeHandler(handler)
             handler.close()
+
+
+class _Printable(logging.Formatter):
+    """A line that a terminal shows as it is, whatever a file has put in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = super().format(record)
+        return told if record.exc_info else printable(told)
 
 
 def _file_handlers(path: Path | None, level: int) -> list[logging.Handler]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import rich_click as click
 
+from glitchvae.errors import printable
+
 JSON_RESULT = "glitchvae.json"
 """Where a context keeps what `--json` writes at the end; absent without it."""
 
@@ -104,7 +106,7 @@ def _shown(value: Any, form: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
+        return printable(str(value))  # names come from files of strangers
     if form:
         return format(value, form)
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ import numpy as np
 from glitchvae.dataset.assembling import PictureEvent, Pixels, assemble
 from glitchvae.dataset.zooming import only_from
 from glitchvae.errors import InputError
+from glitchvae.guard import read_apart
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.store import digest, opened, replacing
+from glitchvae.store import digest, opened, replacing, require_storage
 
+_Names = tuple[str, str, str]
+_AT_ONCE = 32  # events that are handed over together: 24 MB
 _VIEW_NAMES = {f"{view:.1f}.png": view for view in VIEWS}
 _KNOWN = (
     "gps",
@@ -42,8 +46,17 @@ _KNOWN = (
 
 def is_gravity_spy(path: str | Path) -> bool:
     """Whether an HDF5 file has the layout of the published training sets."""
+    return read_apart(_is_gravity_spy, path)
+
+
+def _is_gravity_spy(path: Path) -> bool:
     with opened(path) as file:
-        return any(_views_in(group) for _, _, _, group in _walk(file))
+        return holds_events(file)
+
+
+def holds_events(file: h5py.File) -> bool:
+    """Whether an open file has that layout."""
+    return any(_views_in(group) for _, _, _, group in _walk(file))
 
 
 def stream_gravity_spy(
@@ -58,21 +71,44 @@ def stream_gravity_spy(
     Raises:
         InputError: not HDF5, or no event in it.
     """
+    names = read_apart(_event_names, path)
+    events = _read_all(Path(path), names, from_view)
+    yield from assemble(events, size, where=path, sources={Path(path).name: digest(path)})
+
+
+def _event_names(path: Path) -> list[_Names]:
+    """Label, split and identifier of every event."""
     with opened(path) as file:
-        entries = [entry for entry in _walk(file) if _is_event(entry[3])]
-        if not entries:
+        names = [entry[:3] for entry in _walk(file) if _is_event(entry[3])]
+        if not names:
             raise InputError(
                 "no event in it",
                 where=path,
                 found=sorted(file),
                 expected="groups /<label>/<split>/<id> with views 0.5.png, 1.0.png, …",
             )
-        events = (_read_event(*entry, from_view) for entry in entries)
-        yield from assemble(events, size, where=path, sources={Path(path).name: digest(path)})
+        return names
+
+
+def _read_all(path: Path, names: list[_Names], from_view: float | None) -> Iterator[PictureEvent]:
+    for first in range(0, len(names), _AT_ONCE):
+        for event in read_apart(_read_events, path, names[first : first + _AT_ONCE]):
+            views = event.views
+            yield event if from_view is None else replace(event, views=only_from(views, from_view))
+
+
+def _read_events(path: Path, names: list[_Names]) -> list[PictureEvent]:
+    with opened(path, checked=True) as file:
+        groups: list[Any] = [file["/".join(name)] for name in names]
+        return [_read_event(*n, group, path) for n, group in zip(names, groups, strict=True)]
 
 
 def count_gravity_spy(path: str | Path) -> int:
     """How many events a published training set has at most."""
+    return read_apart(_count, path)
+
+
+def _count(path: Path) -> int:
     with opened(path) as file:
         return sum(1 for _ in _walk(file))
 
@@ -117,8 +153,9 @@ def _walk(file: h5py.File) -> Iterator[tuple[str, str, str, h5py.Group]]:
 
 
 def _groups(group: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
-    for name, item in group.items():
-        if isinstance(item, h5py.Group):
+    for name in map(str, group):
+        if group.get(name, getclass=True) is h5py.Group:  # opens no dataset
+            item: Any = group[name]
             yield name, item
 
 
@@ -131,18 +168,17 @@ def _is_event(group: h5py.Group) -> bool:
     return not any(isinstance(item, h5py.Group) for item in group.values())
 
 
-def _read_event(
-    label: str, split: str, name: str, group: h5py.Group, from_view: float | None
-) -> PictureEvent:
-    views = {_VIEW_NAMES[view]: _read_view(group, view) for view in _views_in(group)}
-    views = views if from_view is None else only_from(views, from_view)
+def _read_event(label: str, split: str, name: str, group: h5py.Group, path: Path) -> PictureEvent:
+    views = {_VIEW_NAMES[view]: _read_view(group, view, path) for view in _views_in(group)}
     known: dict[str, Any] = {key: group.attrs[key] for key in _KNOWN if key in group.attrs}
     return PictureEvent(event_id=name, label=label, split=split, views=views, known=known)
 
 
-def _read_view(group: h5py.Group, name: str) -> Pixels | None:
+def _read_view(group: h5py.Group, name: str, path: Path) -> Pixels | None:
     try:
-        pixels = np.squeeze(np.asarray(group[name]))
+        item: Any = group[name]
+        require_storage(item, path)
+        pixels = np.squeeze(np.asarray(item))
     except OSError:  # a damaged chunk: this view is lost, the others are not
         return None
     return pixels if np.issubdtype(pixels.dtype, np.floating) else None

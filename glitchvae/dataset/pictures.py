@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from glitchvae.dataset.assembling import SPLITS, PictureEvent, Pixels, assemble
 from glitchvae.dataset.zooming import only_from
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, reading
+from glitchvae.guard import require_file
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.store import digest
@@ -94,35 +95,40 @@ def read_picture(path: str | Path) -> Pixels:
 
 def _read_luminance(path: str | Path) -> Pixels:
     """The part of a picture that the classifier keeps, in grey values (466, 566)."""
-    try:
-        with Image.open(path) as picture:
-            rgb = np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=path) from error
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError("not a readable picture", where=path, found=error) from error
+    require_file(path)
+    with (
+        reading(path, "not a readable picture"),
+        Image.open(path, formats=("PNG",)) as picture,
+    ):
+        _require_size((picture.height, picture.width), path)  # before it is unpacked
+        rgb = np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
     from glitchvae.spectrogram.pixels import LUMINANCE_WEIGHTS  # imports torch
 
-    return _cut(rgb @ np.array(LUMINANCE_WEIGHTS), path)
+    return _cut(rgb @ np.array(LUMINANCE_WEIGHTS))
 
 
-def _cut(luminance: Pixels, path: object) -> Pixels:
+def _cut(luminance: Pixels) -> Pixels:
     from glitchvae.spectrogram.canvas import CROP, PICTURE
 
     if luminance.shape == PICTURE:
         return luminance[CROP]
-    if luminance.shape == RECROPPED:
-        top, left = _RECROPPED_ORIGIN
-        rows, columns = CROP
-        return luminance[rows.start - top : rows.stop - top, columns.start - left :][
-            :, : columns.stop - columns.start
-        ]
-    raise InputError(
-        "picture of another size",
-        where=path,
-        expected=f"{PICTURE[1]}x{PICTURE[0]} or {RECROPPED[1]}x{RECROPPED[0]}",
-        found=f"{luminance.shape[1]}x{luminance.shape[0]}",
-    )
+    top, left = _RECROPPED_ORIGIN
+    rows, columns = CROP
+    return luminance[rows.start - top : rows.stop - top, columns.start - left :][
+        :, : columns.stop - columns.start
+    ]
+
+
+def _require_size(size: tuple[int, int], path: object) -> None:
+    from glitchvae.spectrogram.canvas import PICTURE
+
+    if size not in (PICTURE, RECROPPED):
+        raise InputError(
+            "picture of another size",
+            where=path,
+            expected=f"{PICTURE[1]}x{PICTURE[0]} or {RECROPPED[1]}x{RECROPPED[0]}",
+            found=f"{size[1]}x{size[0]}",
+        )
 
 
 def _read_event(

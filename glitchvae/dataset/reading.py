@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.dataset.assembling import join_parts
-from glitchvae.dataset.official import count_gravity_spy, is_gravity_spy, stream_gravity_spy
+from glitchvae.dataset.official import (
+    count_gravity_spy,
+    holds_events,
+    is_gravity_spy,
+    stream_gravity_spy,
+)
 from glitchvae.dataset.pictures import count_pictures, is_picture_folder, stream_pictures
 from glitchvae.dataset.zooming import check_view, zoom_energies
 from glitchvae.errors import InputError
+from glitchvae.guard import read_apart
 from glitchvae.spectrogram import SpectrogramSet, damaged
 from glitchvae.status import Status
-from glitchvae.store import opened, schema_of
+from glitchvae.store import opened, schema_in, schema_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,9 +34,14 @@ def is_image_set(path: str | Path) -> bool:
     path = Path(path)
     if path.is_dir():
         return is_picture_folder(path)
-    if not path.is_file() or not h5py.is_hdf5(path):
+    return path.is_file() and path.stat().st_size > 0 and read_apart(_is_image_file, path)
+
+
+def _is_image_file(path: Path) -> bool:
+    if not h5py.is_hdf5(path):
         return False
-    return schema_of(path) == SpectrogramSet.schema or is_gravity_spy(path)
+    with opened(path) as file:
+        return schema_in(file) == SpectrogramSet.schema or holds_events(file)
 
 
 def read_images(
@@ -111,6 +122,10 @@ def _is_own(path: Path) -> bool:
 
 
 def _rows_of_own(path: Path) -> int:
+    return read_apart(_count_ids, path)
+
+
+def _count_ids(path: Path) -> int:
     with opened(path) as file:
         names = file.get("event_id")
         return len(names) if isinstance(names, h5py.Dataset) else 0

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from glitchvae import __version__
 from glitchvae.embedding.record import Embeddings
-from glitchvae.errors import InputError
+from glitchvae.errors import InputError, reading
+from glitchvae.guard import needs, read_apart
 from glitchvae.store import replacing
 from glitchvae.triggers.record import are_times
 
@@ -128,7 +129,9 @@ def read_embeddings(path: str | Path) -> Embeddings:
     Raises:
         InputError: no such file, another suffix, a damaged file, a missing column.
     """
-    return _READERS[_format(path)](path)
+    suffix = _format(path)
+    with reading(path):
+        return Embeddings.read(path) if suffix in _HDF5 else read_apart(_READERS[suffix], path)
 
 
 def to_arrow(embeddings: Embeddings) -> pa.Table:
@@ -243,6 +246,7 @@ def _read_csv(path: str | Path) -> Embeddings:
     return assemble(table, {"model": model}, path)
 
 
+@needs("astropy.table", "astropy.io.ascii")
 def _read_ecsv(path: str | Path) -> Embeddings:
     from astropy.table import Table
 
@@ -256,13 +260,8 @@ def _read_ecsv(path: str | Path) -> Embeddings:
     return assemble(pa.table(columns), _attributes(metadata), path)
 
 
-def _read_hdf5(path: str | Path) -> Embeddings:
-    return Embeddings.read(path)
-
-
-_READERS: dict[str, Callable[[str | Path], Embeddings]] = {
-    ".h5": _read_hdf5,
-    ".hdf5": _read_hdf5,
+_HDF5 = (".h5", ".hdf5")
+_READERS: dict[str, Callable[[Path], Embeddings]] = {
     ".parquet": read_parquet,
     ".csv": _read_csv,
     ".ecsv": _read_ecsv,
@@ -277,11 +276,11 @@ def _suffix(path: str | Path) -> str:
 def _format(path: str | Path) -> str:
     """The suffix, of a format of embeddings."""
     suffix = _suffix(path)
-    if suffix not in _READERS:
+    if suffix not in (*_HDF5, *_READERS):
         raise InputError(
             "the suffix names no format of embeddings",
             where=path,
-            expected=f"one of {', '.join(_READERS)}",
+            expected=f"one of {', '.join((*_HDF5, *_READERS))}",
             found=suffix or "no suffix",
         )
     return suffix

@@ -30,6 +30,10 @@ _REFUSALS = {
 }
 _SIGN_IN = "Get a SciToken with htgettoken, or a certificate, and try again."
 _TIMEOUT = 60.0  # seconds without a byte from the server
+_LARGEST_FILE = 2**30  # bytes; 4096 s at 16384 Hz are half of it
+_LARGEST_ANSWER = 100  # files of one request, 4.7 days of strain
+_CHUNK = 2**20  # bytes written at a time
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def open_gwosc(
@@ -52,7 +56,8 @@ def open_gwosc(
         cache: Where downloads are kept; by default `cache_folder()`.
 
     Raises:
-        InputError: nothing was recorded or released then, or the server cannot be reached.
+        InputError: nothing was recorded or released then, the server cannot be reached, it is
+            not asked by https, or it sends more than a file of strain has.
     """
     _require_interval(start, end)
     if sample_rate not in GWOSC_RATES:
@@ -62,8 +67,17 @@ def open_gwosc(
             found=sample_rate,
         )
     folder = Path(cache) if cache is not None else cache_folder()
+    _require_https(host)
     with network_errors(host):
         urls = _locate(ifo, start, end, host, sample_rate)
+    if len(urls) > _LARGEST_ANSWER:
+        raise InputError(
+            "too much for one download",
+            where=host,
+            expected=f"at most {_LARGEST_ANSWER} files",
+            found=f"{len(urls):,} files in GPS {start} to {end}",
+            remedy="Ask for shorter spans, one after the other.",
+        )
     files = [_download(url, folder / "gwosc") for url in urls]
     return open_strain(files, ifo=ifo).crop(start, end)
 
@@ -164,6 +178,7 @@ def _download(url: str, folder: Path) -> Path:
     """The file at `url`, fetched unless it was before."""
     import requests
 
+    _require_https(url)
     name = PurePosixPath(urlparse(url).path).name
     path = folder / digest(url.encode())[:16] / name  # releases differ under the same name
     if path.exists():
@@ -176,8 +191,23 @@ def _download(url: str, folder: Path) -> Path:
         temporary.open("wb") as stream,
     ):
         response.raise_for_status()
-        stream.writelines(response.iter_content(chunk_size=1 << 20))
+        _require_https(response.url)  # it may have been sent on
+        for received, chunk in enumerate(response.iter_content(chunk_size=_CHUNK)):
+            if received * _CHUNK >= _LARGEST_FILE:
+                raise InputError(
+                    "the server sends too much",
+                    where=url,
+                    expected=f"at most {_LARGEST_FILE:,} bytes",
+                )
+            stream.write(chunk)
     return path
+
+
+def _require_https(url: str) -> None:
+    """Strain comes from the server that is named, and nobody on the way changes it."""
+    parts = urlparse(url)
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        raise InputError("not an address to download from", where=url, expected="https://…")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from igwn_segments import segmentlist
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError, how_to_install
+from glitchvae.guard import needs, read_apart
 from glitchvae.strain.masks import DQ_BITS, INJECTION_BITS, bits_as_segments
 from glitchvae.strain.naming import choose_channel, detector, require_strain_unit
 from glitchvae.strain.source import Stretch
@@ -55,13 +56,20 @@ def open_gwf(
         InputError: no frame library, a damaged file, no such channel, wrong unit.
     """
     _require_complete(path)
+    name, there, spans = read_apart(_look, path, channel)
+    return [_stretch(path, name, there, a, b, ifo, read) for a, b in spans]
+
+
+@needs("gwpy.timeseries", "gwpy.io.gwf", "lalframe")
+def _look(path: Path, channel: str | None) -> tuple[str, list[str], list[tuple[float, float]]]:
+    """The channel of the strain, all channels, and the time of each run of frames."""
     with _frame_errors(path):
         from gwpy.io.gwf import data_segments, get_channel_names
 
         there = get_channel_names(str(path))
         name = choose_channel(path, there, channel)
         spans = data_segments([str(path)], name)
-    return [_stretch(path, name, there, float(a), float(b), ifo, read) for a, b in spans]
+    return name, list(there), [(float(a), float(b)) for a, b in spans]
 
 
 def _stretch(
@@ -110,16 +118,19 @@ def _load(
 
 
 def _read(path: Path, name: str, start: float, end: float) -> Series:
+    return Series(*read_apart(_read_series, path, name, start, end))
+
+
+@needs("gwpy.timeseries", "gwpy.io.gwf", "lalframe")
+def _read_series(
+    path: Path, name: str, start: float, end: float
+) -> tuple[NDArray[Any], float, float, str]:
     with _frame_errors(path):
         from gwpy.timeseries import TimeSeries
 
         series: Any = TimeSeries.read(str(path), name, start=start, end=end, format="gwf")
-    return Series(
-        values=series.value,
-        start=float(series.t0.value),
-        sample_rate=float(series.sample_rate.to_value("Hz")),
-        unit=str(series.unit),
-    )
+    rate = float(series.sample_rate.to_value("Hz"))
+    return np.asarray(series.value), float(series.t0.value), rate, str(series.unit)
 
 
 def _require_complete(path: Path) -> None:

@@ -18,7 +18,8 @@ from igwn_segments import segmentlist
 from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
-from glitchvae.store import opened
+from glitchvae.guard import Identity, read_apart, require_file
+from glitchvae.store import opened, require_storage
 from glitchvae.strain.masks import bits_as_segments
 from glitchvae.strain.naming import choose_channel, detector, require_strain_unit
 from glitchvae.strain.source import Stretch
@@ -28,6 +29,9 @@ _MASKS = (
     ("quality/simple/DQmask", "quality/simple/DQShortnames"),
     ("quality/injections/Injmask", "quality/injections/InjShortnames"),
 )
+_DEEPEST = 16  # groups within groups
+_MOST_BITS = 64
+"""Names of a mask: each is one bit of its entries."""
 
 
 def open_hdf5(path: Path, *, ifo: str | None, channel: str | None) -> Stretch:
@@ -36,9 +40,37 @@ def open_hdf5(path: Path, *, ifo: str | None, channel: str | None) -> Stretch:
     Raises:
         InputError: not HDF5, no strain in it (what there is, is named), wrong unit.
     """
+    seen = require_file(path)
+    name, told = read_apart(_describe, path, ifo, channel)
+    return Stretch(path=path, load=partial(_load, path, name, seen), **told)
+
+
+def holds_strain(path: Path) -> bool:
+    """Whether a file is HDF5 and holds strain in one of the two layouts."""
+    return read_apart(_holds_strain, path)
+
+
+def _holds_strain(path: Path) -> bool:
+    if not h5py.is_hdf5(path):
+        return False
+    with opened(path) as file:
+        return _GWOSC_STRAIN in file or bool(_gwpy_series(file))
+
+
+def _describe(path: Path, ifo: str | None, channel: str | None) -> tuple[str, dict[str, Any]]:
+    """The dataset of the strain, and what `Stretch` says of it."""
+    if not h5py.is_hdf5(path):
+        with path.open("rb") as stream:
+            head = stream.read(8)
+        raise InputError(
+            "not a strain file",
+            where=path,
+            expected="HDF5 or GWF",
+            found=f"a file starting {head!r}",
+        )
     with opened(path) as file:
         if _GWOSC_STRAIN in file:
-            return _gwosc_stretch(file, path, ifo, channel)
+            return _GWOSC_STRAIN, _gwosc_stretch(file, path, ifo, channel)
         series = _gwpy_series(file)
         if not series:
             raise InputError(
@@ -50,13 +82,9 @@ def open_hdf5(path: Path, *, ifo: str | None, channel: str | None) -> Stretch:
         return _gwpy_stretch(file, path, series, ifo, channel)
 
 
-def holds_strain(path: Path) -> bool:
-    """Whether an HDF5 file holds strain in one of the two layouts."""
-    with opened(path) as file:
-        return _GWOSC_STRAIN in file or bool(_gwpy_series(file))
-
-
-def _gwosc_stretch(file: h5py.File, path: Path, ifo: str | None, channel: str | None) -> Stretch:
+def _gwosc_stretch(
+    file: h5py.File, path: Path, ifo: str | None, channel: str | None
+) -> dict[str, Any]:
     dataset = _dataset(file, path, _GWOSC_STRAIN)
     told = text(file["meta/Detector"]) if "meta/Detector" in file else None
     found = detector(path, asked=ifo, told=told, names=())
@@ -66,16 +94,14 @@ def _gwosc_stretch(file: h5py.File, path: Path, ifo: str | None, channel: str | 
     require_strain_unit(path, _GWOSC_STRAIN, text(dataset.attrs.get("Yunits", "")))
     start = _number(dataset, path, "Xstart")  # GPSstart is whole seconds and may lag behind
     step = _number(dataset, path, "Xspacing")
-    return Stretch(
-        path=path,
-        start=start,
-        samples=len(dataset),
-        sample_rate=as_rate(step),
-        ifo=found,
-        channel=name,
-        load=partial(_load, path, _GWOSC_STRAIN),
-        flags=_masks(file, path, start),
-    )
+    return {
+        "start": start,
+        "samples": len(dataset),
+        "sample_rate": as_rate(step),
+        "ifo": found,
+        "channel": name,
+        "flags": _masks(file, path, start, len(dataset)),
+    }
 
 
 def _gwpy_series(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -91,6 +117,8 @@ def _walk(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, item in group.items():
         yield prefix + name, item
         if isinstance(item, h5py.Group):
+            if prefix.count("/") > _DEEPEST:
+                raise InputError("groups lead back to themselves", found=f"{prefix[:40]}…")
             yield from _walk(item, f"{prefix}{name}/")
 
 
@@ -100,7 +128,7 @@ def _gwpy_stretch(
     series: dict[str, h5py.Dataset],
     ifo: str | None,
     channel: str | None,
-) -> Stretch:
+) -> tuple[str, dict[str, Any]]:
     by_channel = {_gwpy_channel(item): name for name, item in series.items()}
     name = by_channel.get(channel) or choose_channel(path, sorted(series), channel)
     dataset = _dataset(file, path, name)
@@ -108,15 +136,13 @@ def _gwpy_stretch(
     labels = [label for label in (told, text(dataset.attrs.get("name", "")), name) if label]
     require_strain_unit(path, name, text(dataset.attrs.get("unit", "")))
     _require_seconds(dataset, path)
-    return Stretch(
-        path=path,
-        start=_number(dataset, path, "x0"),
-        samples=len(dataset),
-        sample_rate=as_rate(_number(dataset, path, "dx")),
-        channel=told,
-        ifo=detector(path, asked=ifo, told=None, names=labels),
-        load=partial(_load, path, name),
-    )
+    return name, {
+        "start": _number(dataset, path, "x0"),
+        "samples": len(dataset),
+        "sample_rate": as_rate(_number(dataset, path, "dx")),
+        "channel": told,
+        "ifo": detector(path, asked=ifo, told=None, names=labels),
+    }
 
 
 def _gwpy_channel(dataset: h5py.Dataset) -> str | None:
@@ -147,6 +173,7 @@ def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
             expected="one axis of real numbers",
             found=f"shape {item.shape}, {item.dtype}",
         )
+    require_storage(item, path)
     return item
 
 
@@ -183,8 +210,8 @@ def as_rate(step: float) -> float:
     return float(round(rate)) if math.isclose(rate, round(rate), rel_tol=1e-6) else rate
 
 
-def _masks(file: h5py.File, path: Path, start: float) -> dict[str, segmentlist]:
-    """Data quality and injection masks by name.
+def _masks(file: h5py.File, path: Path, start: float, samples: int) -> dict[str, segmentlist]:
+    """Data quality and injection masks by name, of strain of so many samples.
 
     Masks without attributes are taken as official ones are: one entry per second,
     from the first sample on.
@@ -194,16 +221,36 @@ def _masks(file: h5py.File, path: Path, start: float) -> dict[str, segmentlist]:
         if mask_name not in file or names_name not in file:
             continue
         mask = _dataset(file, path, mask_name)
+        if 0 < samples < len(mask):
+            raise InputError(
+                f"{mask_name} is longer than the strain",
+                where=path,
+                expected=f"at most {samples:,} entries",
+                found=f"{len(mask):,}",
+            )
         begin = _number(mask, path, "Xstart") if "Xstart" in mask.attrs else start
         step = _number(mask, path, "Xspacing") if "Xspacing" in mask.attrs else 1.0
         shortnames: Any = file[names_name]
+        if shortnames.size is None or shortnames.size > _MOST_BITS:
+            raise InputError(
+                f"{names_name} are not the names of bits",
+                where=path,
+                expected=f"at most {_MOST_BITS} names",
+                found=f"shape {shortnames.shape}",
+            )
         names = [text(name) for name in np.ravel(shortnames[()])]
         flags |= bits_as_segments(_samples(mask, path), names, start=begin, step=step)
     return flags
 
 
-def _load(path: Path, name: str, first: int, last: int) -> NDArray[np.float64]:
-    with opened(path) as file:
+def _load(path: Path, name: str, seen: Identity, first: int, last: int) -> NDArray[np.float64]:
+    if require_file(path) != seen:
+        raise InputError("changed since it was opened", where=path)
+    return read_apart(_read_samples, path, name, first, last)
+
+
+def _read_samples(path: Path, name: str, first: int, last: int) -> NDArray[np.float64]:
+    with opened(path, checked=True) as file:
         return _samples(file[name], path, slice(first, last)).astype(np.float64)
 
 

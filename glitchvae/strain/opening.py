@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import h5py
-
 from glitchvae.errors import InputError, reading
+from glitchvae.guard import require_file
 from glitchvae.strain import frames, hdf5
 from glitchvae.strain.source import StrainSource, Stretch
 
@@ -41,7 +40,7 @@ def is_strain(path: str | Path) -> bool:
         head = _first_bytes(path)
         if head.startswith(frames.SIGNATURE):
             return True
-        return h5py.is_hdf5(path) and hdf5.holds_strain(path)
+        return hdf5.holds_strain(path)
 
 
 def _open_all(
@@ -64,11 +63,7 @@ def _open_one(
     head = _first_bytes(path)
     if head.startswith(frames.SIGNATURE):
         return frames.open_gwf(path, ifo=ifo, channel=channel, read=read)
-    if h5py.is_hdf5(path):
-        return [hdf5.open_hdf5(path, ifo=ifo, channel=channel)]
-    raise InputError(
-        "not a strain file", where=path, expected="HDF5 or GWF", found=f"a file starting {head!r}"
-    )
+    return [hdf5.open_hdf5(path, ifo=ifo, channel=channel)]
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -77,6 +72,7 @@ def _first_bytes(path: Path) -> bytes:
     Raises:
         InputError: there are none to be had, and why.
     """
+    require_file(path)
     try:
         with path.open("rb") as stream:
             head = stream.read(8)
@@ -84,6 +80,4 @@ def _first_bytes(path: Path) -> bytes:
         raise InputError(
             "cannot be read", where=path, expected="a strain file", found=error.strerror
         ) from error
-    if not head:
-        raise InputError("an empty file", where=path, expected="HDF5 or GWF")
     return head

@@ -7,23 +7,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import h5py
 from igwn_segments import segment, segmentlist
 
 from glitchvae.errors import InputError, how_to_install, reading
+from glitchvae.guard import needs, read_apart, require_file
+from glitchvae.store import opened
 from glitchvae.strain.discovery import network_errors
 from glitchvae.strain.naming import DETECTORS
 from glitchvae.strain.source import StrainSource, Stretch
-
-if TYPE_CHECKING:
-    from gwpy.segments import DataQualityDict
 
 DEFAULT_MASKS: tuple[str, ...] = ("DATA",)
 """Masks that limit what is searched unless others are asked for."""
 
 _LOG = logging.getLogger(__name__)
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _NOT_TEXT = (b"<", b"\x1f\x8b")  # LIGO_LW is XML, often compressed
 
 
@@ -47,15 +46,20 @@ def read_segments(path: str | Path, *, ifo: str | None = None) -> dict[str, segm
     kind = _kind(path)
     if kind == "segwizard":
         return {_told(ifo, path): _read_text(path)}
-    flags = _read_flags(path, kind)
+    flags = read_apart(_read_flags, path, kind)
     found: dict[str, segmentlist] = {}
-    for label, flag in flags.items():
-        detector = _told(flag.ifo or ifo, f"{path}: {label}")
-        found[detector] = found.get(detector, segmentlist()) | _joined(flag.active, path)
+    for label, owner, active in flags:
+        detector = _told(owner or ifo, f"{path}: {label}")
+        found[detector] = found.get(detector, segmentlist()) | _joined(active, path)
     if ifo is not None:
         found = {name: found[name] for name in found if name == ifo}
     if not any(map(len, found.values())):
-        raise InputError("holds no segments", where=path, found=sorted(flags), expected=ifo)
+        raise InputError(
+            "holds no segments",
+            where=path,
+            found=sorted(label for label, _, _ in flags),
+            expected=ifo,
+        )
     return found
 
 
@@ -167,12 +171,12 @@ def _told(ifo: str | None, where: object) -> str:
 def _kind(path: Path) -> str:
     """Gwpy's name of the file's format."""
     with reading(path, "cannot be read as segments", remedy=None):
-        if not path.is_file():
-            raise InputError("no such file", where=path)
+        require_file(path)
         with path.open("rb") as stream:
-            head = stream.read(512).lstrip()
-        if h5py.is_hdf5(path):
+            head = stream.read(512)
+        if head.startswith(_HDF5):
             return "hdf5"
+        head = head.lstrip()
         return "ligolw" if head.startswith(_NOT_TEXT) else "segwizard"
 
 
@@ -193,12 +197,18 @@ def _read_text(path: Path) -> segmentlist:
     return _joined(found, path)
 
 
-def _read_flags(path: Path, kind: str) -> DataQualityDict:
+@needs("gwpy.segments")
+def _read_flags(path: Path, kind: str) -> list[tuple[str, str | None, segmentlist]]:
+    """Name, detector and active segments of each flag."""
     from gwpy.segments import DataQualityDict
 
     try:
         with reading(path, "cannot be read as segments", remedy=None):
-            return DataQualityDict.read(path, format=kind)
+            if kind == "hdf5":
+                with opened(path):  # which looks at its links
+                    pass
+            flags = DataQualityDict.read(path, format=kind)
+            return [(str(name), flag.ifo, _plain(flag.active)) for name, flag in flags.items()]
     except InputError as error:
         if isinstance(error.__cause__, ImportError):
             raise InputError(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import logging
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +13,14 @@ import h5py
 import numpy as np
 
 from glitchvae.errors import InputError, how_to_install, reading
-from glitchvae.store import opened
+from glitchvae.guard import needs, read_apart, read_bytes, require_file
+from glitchvae.store import opened, require_storage
 from glitchvae.triggers.columns import Table, triggers_from_table, usable_times
 from glitchvae.triggers.record import Triggers
 
 _log = logging.getLogger(__name__)
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_GZIP = b"\x1f\x8b"
 _ROOT = b"root"
 
 
@@ -49,34 +47,44 @@ def read_triggers(path: str | Path, *, ifo: str | None = None) -> Triggers:
     """
     path = Path(path)
     with reading(path):
+        require_file(path)
         return _read(path, ifo)
 
 
 def _read(path: Path, ifo: str | None) -> Triggers:
     content = _bytes(path)
     if content.startswith(_HDF5):
-        return _read_hdf5(path, ifo)
+        return read_apart(_read_hdf5, path, ifo)
     if content.startswith(_ROOT):
-        return triggers_from_table(_read_root(path), path, ifo=ifo)
+        return read_apart(_triggers_of_root, path, ifo)
     text = _text(path, content)
     if text.lstrip().startswith("<"):
-        return triggers_from_table(_read_ligolw(path), path, ifo=ifo)
-    table = _read_ecsv(path, text) if text.startswith("# %ECSV") else _read_text(path, text)
-    return triggers_from_table(table, path, ifo=ifo)
+        return read_apart(_triggers_of_ligolw, path, ifo)
+    if text.startswith("# %ECSV"):
+        return read_apart(_triggers_of_ecsv, path, ifo)
+    return triggers_from_table(_read_text(path, text), path, ifo=ifo)
+
+
+@needs("uproot")
+def _triggers_of_root(path: Path, ifo: str | None) -> Triggers:
+    return triggers_from_table(_read_root(path), path, ifo=ifo)
+
+
+@needs("gwpy.table", "igwn_ligolw.ligolw")
+def _triggers_of_ligolw(path: Path, ifo: str | None) -> Triggers:
+    return triggers_from_table(_read_ligolw(path), path, ifo=ifo)
+
+
+@needs("astropy.table", "astropy.io.ascii")
+def _triggers_of_ecsv(path: Path, ifo: str | None) -> Triggers:
+    return triggers_from_table(_read_ecsv(path, _text(path, _bytes(path))), path, ifo=ifo)
 
 
 def _bytes(path: Path) -> bytes:
     """The start of a binary file, or all of a text, unpacked where it was gzipped."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(len(_HDF5))
-        if head.startswith((_HDF5, _ROOT)):
-            return head
-        return gzip.decompress(path.read_bytes()) if head.startswith(_GZIP) else path.read_bytes()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError("damaged gzip file", where=path, found=error) from error
-    except OSError as error:
-        raise InputError("cannot be read", where=path, found=error.strerror) from error
+    with path.open("rb") as stream:
+        head = stream.read(len(_HDF5))
+    return head if head.startswith((_HDF5, _ROOT)) else read_bytes(path)
 
 
 def _text(path: Path, content: bytes) -> str:
@@ -104,6 +112,7 @@ def _read_hdf5(path: Path, ifo: str | None) -> Triggers:
                 triggers = triggers.take(usable_times(triggers.gps, path))
             return triggers if ifo is None else triggers.of(ifo)
         dataset = _compound(file, path)
+        require_storage(dataset, path)
         values = dataset[()]
         channel = dataset.attrs.get("channel", file.attrs.get("channel"))
     table = {name: _decoded(values[name]) for name in values.dtype.names}

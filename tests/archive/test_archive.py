@@ -271,6 +271,26 @@ class TestModels:
             archive.embeddings()
 
 
+def test_damage_anywhere_in_the_index_is_met_and_the_index_made_again(archive):
+    rows = make_embeddings(3)
+    archive.append(rows, make_images(rows, np.random.default_rng(1)))
+    said = set()
+    for at in range(4096, 4096 + 16 * 2**18, 2**18):  # DuckDB's blocks
+        assert same(archive.embeddings(), rows)
+        index = archive.path / "archive.duckdb"
+        content = bytearray(index.read_bytes())
+        if at + 1000 > len(content):
+            break
+        content[at + 1000] ^= 255
+        index.write_bytes(content)
+        try:
+            archive.embeddings()
+        except ArchiveError as error:
+            said.add(error.problem)
+    assert same(archive.embeddings(), rows)
+    assert said == {"the index is damaged and was removed"}
+
+
 class TestLabels:
     def test_last_word_counts_and_survives_the_index(self, archive):
         rows = dataclasses.replace(make_embeddings(3), label=["Tomte", "", "Tomte"])

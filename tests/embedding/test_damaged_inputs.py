@@ -1,8 +1,5 @@
 """Damaged files among good ones: each is named, none ends the work on the others."""
 
-import multiprocessing
-import resource
-
 import h5py
 import numpy as np
 import pytest
@@ -124,37 +121,22 @@ def test_a_damaged_file_is_named_and_the_good_one_is_opened(tmp_path, damage):
 
 @pytest.mark.data
 def test_every_damaged_file_found_so_far(real_data):
-    """But for four that hang or crash the library itself."""
+    """One process opens them all, around a good one; some hang, crash, or ask for terabytes."""
     folder = real_data / "damaged"
     if not folder.is_dir():
         pytest.skip(f"no damaged files at {folder}")
-    fatal = ("signal9", "hugechunk", "hang-hdf5-attrs", "segfault")
     files = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not any(word in str(path) for word in (*fatal, "-archive-", "INDEX.tsv"))
+        if path.is_file() and "archive-" not in str(path) and path.name != "INDEX.tsv"
     ]
     good = real_data / "strain/labelled/L-L1_GW190512_180714_2048HZ-1241719632-24.hdf5"
-
-    def open_all(answer):
-        # Several ask for more memory than any machine has, one for as much as this may have.
-        limit = 8 * 2**30
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        inputs = open_inputs([*files, good])
-        tasks, damaged = image_tasks(inputs.image_sets)
-        opened = [str(path) for source in inputs.sources for path in source.files]
-        answer.send((opened, len(tasks), [str(p) for p in (*inputs.problems, *damaged)]))
-
-    context = multiprocessing.get_context("fork")
-    receiving, sending = context.Pipe(duplex=False)
-    job = context.Process(target=open_all, args=(sending,))
-    job.start()
-    sending.close()  # so that a job that dies is no endless wait
-    opened, images, problems = receiving.recv()
-    job.join()
-    assert opened == [str(good)]
-    assert images == 0
+    inputs = open_inputs([*files[:30], good, *files[30:]])
+    tasks, damaged = image_tasks(inputs.image_sets)
+    problems = [str(problem) for problem in (*inputs.problems, *damaged)]
+    assert [path for source in inputs.sources for path in source.files] == [good]
+    assert not tasks
     assert len(problems) == len(files) > 50
     for path, problem in zip(sorted(map(str, files)), sorted(problems), strict=True):
         assert problem.startswith(path)
+        assert "\n" not in problem

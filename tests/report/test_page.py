@@ -9,7 +9,7 @@ import pytest
 from igwn_segments import segment, segmentlist
 
 from glitchvae.report import render_report, score_vetoes
-from glitchvae.report.page import _chance, _figures, _share
+from glitchvae.report.page import _chance, _figures, _share, environment
 from tests.report.conftest import START
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -38,6 +38,18 @@ def test_nothing_is_fetched(discovery, pictures):
     assert all(source.startswith(("data:", "#")) for source in sources)
     assert "@import" not in page
     assert not re.search(r"<(script|link)[^>]+(src|href)=[\"']http", page)
+
+
+@pytest.mark.parametrize("name", ["report.html", "audit.html"])
+def test_a_browser_is_told_to_fetch_nothing(name):
+    """What escaping might miss is not loaded either."""
+    source, _, _ = environment().loader.get_source(environment(), name)
+    policy = re.search(r'"Content-Security-Policy" content="([^"]*)"', source)
+    assert policy
+    directives = dict(part.split(maxsplit=1) for part in policy[1].split("; "))
+    assert directives.pop("default-src") == "'none'"
+    allowed = {word for sources in directives.values() for word in sources.split()}
+    assert allowed <= {"'none'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:"}
 
 
 def test_every_section_says_what_was_found(discovery):

@@ -5,7 +5,7 @@ import pytest
 from igwn_segments import segment
 
 from glitchvae.errors import InputError
-from glitchvae.strain import find_strain, open_gwosc, write_gwosc
+from glitchvae.strain import discovery, find_strain, open_gwosc, write_gwosc
 from glitchvae.strain.discovery import cache_folder
 
 START = 1000000000
@@ -109,6 +109,34 @@ def test_download_cut_short_leaves_no_file(gwosc, cut_short, tmp_path):
     with pytest.raises(InputError, match=NAME):
         open_gwosc("L1", START + 1, START + 5, host=host, cache=tmp_path / "cache")
     assert not [path for path in tmp_path.glob("cache/**/*") if path.is_file()]
+
+
+def test_downloads_come_by_https_alone(gwosc, tmp_path):
+    with pytest.raises(InputError, match=r"expected https://"):
+        open_gwosc("L1", START, START + 4, host="http://gwosc.org", cache=tmp_path)
+    host, asked, answers = gwosc
+    answers["/api/v2/runs/O9/strain-files"] = page({"hdf5_url": f"http://example.org/{NAME}"})
+    with pytest.raises(InputError, match=rf"http://example.org/{NAME}: .*expected https://"):
+        open_gwosc("L1", START + 1, START + 5, host=host, cache=tmp_path)
+    answers["/api/v2/runs/O9/strain-files"] = page({"hdf5_url": f"file:///etc/{NAME}"})
+    with pytest.raises(InputError, match=r"expected https://"):
+        open_gwosc("L1", START + 1, START + 5, host=host, cache=tmp_path)
+    assert not any(path.startswith("/data") for path in asked)
+
+
+def test_a_server_that_sends_too_much_leaves_no_file(gwosc, tmp_path, monkeypatch):
+    host = gwosc[0]
+    monkeypatch.setattr(discovery, "_CHUNK", 1000)
+    monkeypatch.setattr(discovery, "_LARGEST_FILE", 10_000)
+    with pytest.raises(InputError, match=rf"{NAME}: the server sends too much"):
+        open_gwosc("L1", START + 1, START + 5, host=host, cache=tmp_path / "cache")
+    assert not [path for path in tmp_path.glob("cache/**/*") if path.is_file()]
+
+
+def test_more_files_than_one_request_may_have(gwosc, tmp_path, monkeypatch):
+    monkeypatch.setattr(discovery, "_LARGEST_ANSWER", 1)
+    with pytest.raises(InputError, match=r"at most 1 files; found 2 files"):
+        open_gwosc("L1", START + 6, START + 10, host=gwosc[0], cache=tmp_path)
 
 
 def test_no_network_says_so(tmp_path):

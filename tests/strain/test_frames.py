@@ -109,7 +109,7 @@ def test_damaged_frame(frame):
         open_strain(frame)
 
 
-def test_missing_frame_library_names_the_extra(frame, monkeypatch):
+def test_missing_frame_library_names_the_extra(frame, monkeypatch, read_here):
     real_import = builtins.__import__
 
     def without_frames(name, *args, **kwargs):

@@ -196,8 +196,8 @@ def test_damaged_samples_are_an_error_of_the_file(official):
     content = bytearray(official.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 4096] = bytes(4096)
-    source = open_strain(official)
     official.write_bytes(content)
+    source = open_strain(official)
     with pytest.raises(InputError, match=r"L-L1_TEST.*/strain/Strain cannot be read"):
         source.read(START, START + 8)
 

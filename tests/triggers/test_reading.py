@@ -210,7 +210,7 @@ def test_unusable_bytes_are_an_error(tmp_path, kind):
 
 
 def test_places_that_are_no_file(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_triggers(tmp_path / "none.csv")
     with pytest.raises(InputError, match="directory"):
         read_triggers(tmp_path)
