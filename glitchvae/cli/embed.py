@@ -357,17 +357,19 @@ def _searched(filled: list[Filled]) -> list[str]:
     """Covered and searched time, a line for each detector and threshold."""
     from glitchvae.archive.ledger import joined
     from glitchvae.archive.live import spell
+    from glitchvae.triggers.tiles import too_short
 
     own = [part.coverage for part in filled if part.coverage is not None]
     lines = []
     for ifo, snr in sorted({(c.ifo, c.snr) for c in own}):
         mine = [c for c in own if (c.ifo, c.snr) == (ifo, snr)]
-        covered, searched = (
-            float(abs(joined(*(getattr(c, name) for c in mine)))) for name in _COVERED
+        covered, searched = (joined(*(getattr(c, name) for c in mine)) for name in _COVERED)
+        told = (
+            f"{ifo}: {spell(float(abs(covered)))} covered,"
+            f" {spell(float(abs(searched)))} searched above SNR {snr:g}"
         )
-        lines.append(
-            f"{ifo}: {spell(covered)} covered, {spell(searched)} searched above SNR {snr:g}"
-        )
+        why = "" if searched else too_short(covered)
+        lines.append(f"{told}; {why}" if why else told)
     return lines
 
 

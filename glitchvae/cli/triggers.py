@@ -112,12 +112,15 @@ def _search_one(source: StrainSource, snr: float) -> Triggers:
 
     from glitchvae.triggers import Triggers, search_cells
     from glitchvae.triggers.record import triggers_from
+    from glitchvae.triggers.tiles import too_short
 
     found = []
     with progress_of(f"search {source.ifo}", round(abs(source.segments)), "s") as report:
         for cell in search_cells(source, snr=snr):
             found.append(cell.triggers)
             report(round(abs(source.segments & segmentlist([cell.span]))))
+    if why := too_short(source.segments):
+        click.echo(f"{source.ifo}: {why}", err=True)
     return Triggers.join(found) if found else triggers_from({"gps": [], "ifo": []})
 
 

@@ -140,6 +140,18 @@ def searchable(covered: segmentlist) -> segmentlist:
     )
 
 
+def too_short(covered: segmentlist) -> str:
+    """Why nothing of good samples is searched; empty where something is, or there are none.
+
+    Args:
+        covered: Good samples, in disjoint stretches in the order of time.
+    """
+    longest = max((float(abs(each)) for each in covered), default=0.0)
+    if not longest or searchable(covered):
+        return ""
+    return f"nothing searched: no stretch is longer than {longest:.1f} s, {MIN_BLOCK:g} s are needed"
+
+
 def examine(
     read: Callable[[float, float], Strain], span: segment, threshold: Threshold
 ) -> Examined:

@@ -134,3 +134,15 @@ def test_segments_do_not_limit_a_conversion(tmp_path):
     result = run(tmp_path / "list.txt", "-o", tmp_path / "a.csv", "--segments", "x.txt")
     assert result.exit_code == 2
     assert "limit a search of strain" in result.output
+
+
+def test_strain_that_is_too_short_to_search_is_told(tmp_path, rng):
+    path, values = tmp_path / "V-V1_TEST-1187008882-3.hdf5", 1e-21 * rng.standard_normal(3 * 1024)
+    write_gwosc(path, Strain(values=values, start=1187008882.0, sample_rate=1024.0, ifo="V1"))
+    result = run(path, "-o", tmp_path / "found.csv")
+    assert result.exit_code == 0
+    assert "V1: nothing searched: no stretch is longer than 3.0 s, 8 s are needed" in result.stderr
+    embed = ["embed", path, "--archive", tmp_path / "archive"]
+    result = CliRunner().invoke(main, [str(word) for word in embed])
+    assert result.exit_code == 0
+    assert "0.0 s searched above SNR 7.5; nothing searched: no stretch is longer" in result.output
