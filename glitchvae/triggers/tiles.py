@@ -149,7 +149,9 @@ def too_short(covered: segmentlist) -> str:
     longest = max((float(abs(each)) for each in covered), default=0.0)
     if not longest or searchable(covered):
         return ""
-    return f"nothing searched: no stretch is longer than {longest:.1f} s, {MIN_BLOCK:g} s are needed"
+    return (
+        f"nothing searched: no stretch is longer than {longest:.1f} s, {MIN_BLOCK:g} s are needed"
+    )
 
 
 def examine(
