@@ -191,7 +191,7 @@ def test_a_classifier_is_attacked(goal, encoder, data):
 
 def test_glitches_are_attacked_in_their_views_alone(default, glitches):
     encoder = nn.Sequential(nn.AvgPool2d(10), nn.Flatten(), nn.Linear(5 * 14 * 17, 3))
-    sizes = {default: (70, 85), encoder: (140, 170), default.module.encode: (140, 170)}
+    sizes = {default: (140, 85), encoder: (140, 170), default.module.encode: (140, 170)}
     for model, size in sizes.items():  # a model of ours is attacked at its own size
         found = gv.attack(model, glitches[:1], glitches[1:2], penalty_weights=[1e-3], evaluations=3)
         assert found.perturbation.shape == (1, 1, 4, *size)
