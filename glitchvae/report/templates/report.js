@@ -139,8 +139,8 @@ const glitchvae = (function () {
   }
 
   // The four views of a picture, as wide as the page lets them be, with their axes.
-  function axes(source, layout, width) {
-    const shape = LAYOUTS[layout], across = width < 460 ? 2 : 4, down = 4 / across;
+  function axes(source, layout, width, across) {
+    const shape = LAYOUTS[layout], down = 4 / across;
     const left = 40, bar = 48, top = 22, bottom = 30, gap = 8;
     const w = (width - left - bar - gap * (across - 1)) / across, h = (w * 140) / 170;
     const height = down * (top + h + bottom);
@@ -194,7 +194,7 @@ const glitchvae = (function () {
     const width = Math.max(figure.clientWidth, 260);
     if (figure.drawnAt === width) return;
     figure.drawnAt = width;
-    const drawn = axes(picture.src, picture.dataset.layout, width);
+    const drawn = axes(picture.src, picture.dataset.layout, width, width < 460 ? 2 : 4);
     drawn.setAttribute("aria-label", picture.alt);
     figure.querySelector("svg.axes")?.remove();
     picture.hidden = true;
@@ -208,10 +208,10 @@ const glitchvae = (function () {
   function enlarge(source, layout, words, to) {
     const inside = dialog.querySelector(".inside");
     dialog.showModal();
-    const width = Math.max(Math.min(inside.clientWidth, 900), 260);
+    const width = Math.max(inside.clientWidth, 260);
     const said = element("p", {}, words);
     if (to) said.append(" · ", element("a", { href: to, target: "_blank", rel: "noopener noreferrer" }, "open"));
-    inside.replaceChildren(source ? axes(source, layout, Math.min(width, 540)) : element("p", { className: "faint" }, "The page holds no picture of it."), said);
+    inside.replaceChildren(source ? axes(source, layout, width, 2) : element("p", { className: "faint" }, "The page holds no picture of it."), said);
   }
   document.addEventListener("click", (event) => {
     const picture = event.target.closest("img.glitch");
