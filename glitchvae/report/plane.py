@@ -359,4 +359,6 @@ def _calm(page: Any) -> None:
     page.grid.grid_line_color = _LINE
     page.grid.grid_line_alpha = 0.7
     page.toolbar.logo = None
+    # It lies in a shadow tree, which the page's own style does not reach.
+    page.toolbar.stylesheets = ["@media print { :host { display: none; } }"]
     page.toolbar.autohide = False

@@ -177,7 +177,14 @@ def test_what_is_unknown_is_not_listed(discovery):
         properties=dict.fromkeys(discovery.known[0].properties, unknown),
     )
     page = render_report(
-        dataclasses.replace(discovery, embeddings=blank, candidates=(), known=(known,))
+        dataclasses.replace(
+            discovery,
+            embeddings=blank,
+            candidates=(),
+            cluster=np.full(len(events), -1),
+            known=(known,),
+            live={},
+        )
     )
     assert "60 glitches in 60 episodes" in lead_of(page)
     text = text_of(page[page.index('<section id="known">') : page.index('<section id="map">')])
