@@ -164,6 +164,8 @@ def _none() -> Embeddings:
 
 def _user_classes(archive: Archive, events: Embeddings) -> UserClasses | None:
     """The user's own classes in the codes of the events' model, and those in codes of another."""
+    if not events.model_digest:
+        return None  # no codes, and so no model that made them
     head = find_head(archive.path, events.model_digest, events.model.get("name", ""))
     prototypes = None if head is None else head.prototypes()
     if head is None or prototypes is None:
