@@ -74,7 +74,8 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     embed(settings, first, archive, out / "contact-sheet.png")
     truth = read_truth(first)
     tell_found(Archive(archive).embeddings(), truth, settings)
-    glitchvae("discover-new-classes", archive, "-o", out / "discovery", "--replace")
+    model = [] if settings.model == DemoSettings().model else ["--model", settings.model]
+    glitchvae("discover-new-classes", archive, *model, "-o", out / "discovery", "--replace")
     candidate = tell_candidates(out / "discovery", truth, settings.shape)
     if candidate:
         accept(settings, out, candidate)
@@ -174,7 +175,8 @@ def matches(events: Embeddings, truth: Glitches) -> NDArray[np.bool_]:
     """(N, M) which of N events are of which of M simulated glitches: their extents touch."""
     apart = np.abs(events.gps[:, None] - truth.gps)
     reach = (np.nan_to_num(events.duration)[:, None] + truth.duration) / 2
-    return (apart <= np.maximum(reach, NEAR)) & (events.ifo[:, None] == truth.ifo)
+    near = np.less_equal(apart, np.maximum(reach, NEAR))
+    return np.asarray(near & np.equal(events.ifo[:, None], truth.ifo), dtype=bool)
 
 
 def names_of(events: Embeddings, truth: Glitches) -> list[str]:

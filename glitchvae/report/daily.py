@@ -155,8 +155,8 @@ def _none() -> Embeddings:
     others = ("block_duration", "class_probability", "novelty_p")
     texts = ("event_id", "ifo", "class_name", "status", "flags")
     return Embeddings(
-        mean=np.empty((0, 0)),
-        log_var=np.empty((0, 0)),
+        mean=np.empty((0, 0), np.float32),
+        log_var=np.empty((0, 0), np.float32),
         **dict.fromkeys((*names, *others), blank),
         **dict.fromkeys(texts, blank.astype(object)),
     )

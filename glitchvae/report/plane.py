@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from bokeh.core.properties import value
@@ -178,7 +178,7 @@ _SCATTERS = {
     "time_snr": ("milliseconds", "snr"),
     "snr_frequency": ("snr", "frequency"),
 }
-_AXES = {
+_AXES: dict[str, tuple[Literal["datetime", "log"], str]] = {
     "milliseconds": ("datetime", "time (UTC)"),
     "frequency": ("log", "peak frequency (Hz)"),
     "snr": ("log", "SNR"),
