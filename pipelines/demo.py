@@ -175,8 +175,7 @@ def matches(events: Embeddings, truth: Glitches) -> NDArray[np.bool_]:
     """(N, M) which of N events are of which of M simulated glitches: their extents touch."""
     apart = np.abs(events.gps[:, None] - truth.gps)
     reach = (np.nan_to_num(events.duration)[:, None] + truth.duration) / 2
-    near = np.less_equal(apart, np.maximum(reach, NEAR))
-    return np.asarray(near & np.equal(events.ifo[:, None], truth.ifo), dtype=bool)
+    return (apart <= np.maximum(reach, NEAR)) & (events.ifo[:, None] == truth.ifo)
 
 
 def names_of(events: Embeddings, truth: Glitches) -> list[str]:
@@ -191,7 +190,7 @@ def names_of(events: Embeddings, truth: Glitches) -> list[str]:
 
 def found_in(events: Embeddings, truth: Glitches) -> NDArray[np.bool_]:
     """(M,) which simulated glitches have an event."""
-    return matches(events, truth).any(axis=0)
+    return np.asarray(matches(events, truth).any(axis=0), dtype=bool)
 
 
 def tell_found(events: Embeddings, truth: Glitches, settings: DemoSettings) -> None:
