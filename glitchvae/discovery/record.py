@@ -148,6 +148,7 @@ class Discovery:
         settings: The options of the run.
         live: Stretches that were searched, by detector; empty where unknown.
         model: Name and digest of the model.
+        unsearched: Why no groups were looked for, a clause; "" where they were.
     """
 
     embeddings: Embeddings
@@ -160,6 +161,7 @@ class Discovery:
     settings: DiscoverySettings = field(default_factory=DiscoverySettings)
     live: Mapping[str, segmentlist] = field(default_factory=dict)
     model: Mapping[str, str] = field(default_factory=dict)
+    unsearched: str = ""
 
     @property
     def model_digest(self) -> str:
@@ -169,12 +171,13 @@ class Discovery:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What readers have to know of the numbers, a clause each."""
+        told = self.unsearched or RELATIVE
         unknown = sorted({str(ifo) for ifo in self.embeddings.ifo} - set(self.live))
         if not unknown:
-            return RELATIVE, *self._counted
+            return told, *self._counted
         whose = f" for {', '.join(name or 'no detector' for name in unknown)}" if self.live else ""
-        told = f"live time unknown{whose} (--live names the segments that were searched)"
-        return RELATIVE, told, *self._counted
+        missing = f"live time unknown{whose} (--live names the segments that were searched)"
+        return told, missing, *self._counted
 
     @property
     def _counted(self) -> tuple[str, ...]:
@@ -190,8 +193,9 @@ class Discovery:
             return "no times are known, and each event counts by itself"
         snr = self.embeddings.snr[np.isfinite(self.embeddings.snr)]
         least = f" at SNR >= {np.floor(10 * snr.min()) / 10:g}" if len(snr) else ""
+        counted = "rates" if self.unsearched else "rates, expected counts and p-values"
         return (
-            "rates, expected counts and p-values count episodes:"
+            f"{counted} count episodes:"
             f" {len(np.unique(self.episode)):,} of {len(self.episode):,} events{least}"
             f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most)"
         )
