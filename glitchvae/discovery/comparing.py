@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,12 +37,13 @@ class Known:
     """Known classes.
 
     Attributes:
-        names: Of the classes.
+        names: Of the classes; those of rendered events come last, under the names of theirs.
         whitener: (Z, Z) of the prototypes.
         axes: (Z, D) from whitened codes to the space of the search.
         density: Of each class, there.
         half: The same from the half of the known events that the search looks at.
         background: Known events.
+        seed: Of the densities.
     """
 
     names: tuple[str, ...]
@@ -50,27 +52,84 @@ class Known:
     density: KnownDensity
     half: KnownDensity
     background: Background
+    seed: int = 0
 
     @classmethod
     def of(cls, prototypes: Prototypes, *, seed: int = 0) -> Known:
         """Densities and known events."""
-        rng, classes = np.random.default_rng(seed), len(prototypes.names)
+        rng = np.random.default_rng(seed)
         codes, owners = reference_of(prototypes, rng)
-        axes = _search_axes(codes, metric_axes(prototypes))
+        return cls._of_events(
+            prototypes.names,
+            prototypes.whitener,
+            _search_axes(codes, metric_axes(prototypes)),
+            (codes, np.arange(len(codes))),
+            owners,
+            halves(owners, rng),
+            seed,
+        )
+
+    @classmethod
+    def _of_events(
+        cls,
+        names: tuple[str, ...],
+        whitener: NDArray[np.float64],
+        axes: NDArray[np.float64],
+        events: tuple[NDArray[np.float64], NDArray[np.int64]],
+        owners: NDArray[np.int64],
+        first: NDArray[np.bool_],
+        seed: int,
+    ) -> Known:
+        """From known events: whitened codes with episodes, classes, and which half each is in."""
+        codes, episode = events
         reference = Reference(codes @ axes, owners)
-        first = halves(owners, rng)
-        log_known, half = cross_fitted(reference, classes, first)
+        log_known, half = cross_fitted(reference, len(names), first)
         return cls(
-            names=prototypes.names,
-            whitener=prototypes.whitener,
+            names=names,
+            whitener=whitener,
             axes=axes,
-            density=KnownDensity.fit(reference, classes, seed=seed),
+            density=KnownDensity.fit(reference, len(names), seed=seed),
             half=half,
             background=Background(
-                sample=Sample(codes, reference.points, log_known, log_known, np.arange(len(codes))),
+                sample=Sample(codes, reference.points, log_known, log_known, episode),
                 owners=owners,
                 first=first,
             ),
+            seed=seed,
+        )
+
+    def joined(
+        self,
+        names: Sequence[str],
+        codes: NDArray[np.float64],
+        owners: NDArray[np.int64],
+        episode: NDArray[np.int64],
+    ) -> Known:
+        """With more classes, such as known ones as they look elsewhere.
+
+        Space, known events and their halves stay.
+
+        Args:
+            names: Of J classes.
+            codes: (M, Z) whitened, of their events.
+            owners: (M,) index of each one's class among the J.
+            episode: (M,) number of each one's episode, all of which is in one half.
+        """
+        own = self.background
+        units, unit = np.unique(episode, return_inverse=True)
+        of_unit = owners[np.unique(unit, return_index=True)[1]]
+        first = halves(of_unit, np.random.default_rng(self.seed))[unit]
+        return self._of_events(
+            (*self.names, *names),
+            self.whitener,
+            self.axes,
+            (
+                np.concatenate([own.sample.codes, codes]),
+                np.concatenate([own.sample.episode, own.sample.episode.max() + 1 + unit]),
+            ),
+            np.concatenate([own.owners, len(self.names) + owners]),
+            np.concatenate([own.first, first]),
+            self.seed,
         )
 
     def sample(

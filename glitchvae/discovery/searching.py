@@ -34,11 +34,13 @@ class Tested:
         excess: The components.
         counts: Episodes of each that the other half holds.
         p_values: (J,) chance of as many.
+        looked: (N,) which events are in the half that they were found in.
     """
 
     excess: Excess
     counts: tuple[Count, ...]
     p_values: NDArray[np.float64]
+    looked: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +51,22 @@ class SearchResult:
         excess: J components, fitted to all events.
         membership: (N, G) probability that an event belongs to each group.
         p_values: (G,) of each group: that of its surest component.
-        tests: Components that were tested.
+        tested: The components that were found in one half and counted in the other.
+        parts: Which of those lead to each group.
         seeds: Rows among which the search began.
     """
 
     excess: Excess
     membership: NDArray[np.float64]
     p_values: NDArray[np.float64]
-    tests: int
+    tested: Tested
+    parts: tuple[NDArray[np.int64], ...]
     seeds: NDArray[np.int64]
+
+    @property
+    def tests(self) -> int:
+        """Components that were tested."""
+        return len(self.tested.p_values)
 
 
 def find_and_count(
@@ -90,7 +99,7 @@ def find_and_count(
     excess, _ = fit_excess(half, beside, guess, min_events=fewest)
     counts = tuple(count_events(excess, archive.take(~looked), counted))
     p_values = np.array([p_value(count) for count in counts])
-    return Tested(excess=excess, counts=counts, p_values=p_values)
+    return Tested(excess=excess, counts=counts, p_values=p_values, looked=looked)
 
 
 def search(
@@ -117,7 +126,8 @@ def search(
         excess=excess,
         membership=membership[:, kept],
         p_values=p_values[kept],
-        tests=len(tested.p_values),
+        tested=tested,
+        parts=tuple(sure[left][own] for own in groups.T[kept]),
         seeds=excess_rows(archive, background),
     )
 
