@@ -116,7 +116,7 @@ class Known:
             episode: (M,) number of each one's episode, all of which is in one half.
         """
         own = self.background
-        units, unit = np.unique(episode, return_inverse=True)
+        unit = np.unique(episode, return_inverse=True)[1]
         of_unit = owners[np.unique(unit, return_index=True)[1]]
         first = halves(of_unit, np.random.default_rng(self.seed))[unit]
         return self._of_events(
@@ -142,6 +142,12 @@ class Known:
             episode: (N,) number of each one's episode; else each is one of its own.
         """
         whitened = np.asarray(codes, dtype=np.float64) @ self.whitener
+        return self.sample_whitened(whitened, episode)
+
+    def sample_whitened(
+        self, whitened: NDArray[np.float64], episode: NDArray[np.int64] | None = None
+    ) -> Sample:
+        """The same of codes (N, Z) that are whitened already."""
         points = whitened @ self.axes
         log_known, log_half = (density.log_density(points) for density in (self.density, self.half))
         numbers = np.arange(len(points)) if episode is None else episode

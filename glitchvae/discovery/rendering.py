@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -258,6 +259,7 @@ def plan_glitches(
     return plan
 
 
+@lru_cache(maxsize=1024)
 def rate_of(f_max: float, imaging: ImagingSettings) -> float:
     """The sample rate (Hz) of the strain whose images end at a frequency (Hz).
 

@@ -77,10 +77,10 @@ def cards_of(
 ) -> tuple[Card, ...]:
     """A card for each candidate and each known class, in their order."""
     found: dict[str, Candidate | KnownClass] = {k.name: k for k in discovery.known}
-    found |= {c.name: c for c in discovery.candidates}
+    found |= {c.name: c for c in discovery.groups}
     shown = [group for group in groups if group.name in found]
     heads = {g.name: _head(found[g.name]) for g in shown}
-    tails = {c.name: _tail(c) for c in discovery.candidates}
+    tails = {c.name: _tail(c) for c in discovery.groups}
     events = discovery.embeddings
     large = draw_rows(events, heads.values(), pictures, strip, quality=75)
     rows = [row for pair in tails.values() for part in pair for row in part]

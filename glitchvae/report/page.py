@@ -14,6 +14,7 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glitchvae.discovery import Discovery
+from glitchvae.discovery.significance import FINEST
 from glitchvae.discovery.vetoes import VetoScore
 from glitchvae.report.cards import cards_of, picture_of
 from glitchvae.report.groups import groups_of, sample
@@ -64,6 +65,7 @@ def render_report(
             discovery=discovery,
             groups=groups,
             candidates=[c for c in cards if c.group.kind == "candidate"],
+            displaced=[c for c in cards if c.group.kind == "displaced"],
             known=[c for c in cards if c.group.kind == "known"],
             facts=_facts(discovery),
             audit=_audit(discovery, pictures),
@@ -110,9 +112,9 @@ def _pictured(groups: Any, rows: Any, seed: int) -> Any:
         )
         for group in groups
     ]
-    strong = [group for group in kept if group.kind == "candidate"]
+    strong = [group for group in kept if group.kind in ("candidate", "displaced")]
     chosen = sample(strong, PICTURES // 2, seed) if strong else np.empty(0, np.int64)
-    others = [group for group in kept if group.kind != "candidate"]
+    others = [group for group in kept if group.kind not in ("candidate", "displaced")]
     return np.union1d(chosen, sample(others, PICTURES - len(chosen), seed))
 
 
@@ -194,6 +196,8 @@ def _chance(value: float) -> str:
     """A probability or an expected number, two significant figures."""
     if not math.isfinite(value):
         return "unknown"
+    if 0 < value <= FINEST:
+        return f"< {_chance(FINEST * (1 + 1e-9))}"
     mantissa, _, exponent = f"{value:.2g}".partition("e")
     return f"{mantissa}·10{str(int(exponent)).translate(_RAISED)}" if exponent else mantissa
 

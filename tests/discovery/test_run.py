@@ -105,15 +105,17 @@ def test_live_time_of_one_detector_is_not_that_of_the_others(with_new, prototype
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"), [("Tomte", "looks known: "), ("None_of_the_Above", "new class")]
+    ("name", "remark"), [("Tomte", "perhaps known: "), ("None_of_the_Above", "")]
 )
-def test_advice_heeds_what_embed_named_the_members(with_new, prototypes, name, advice):
+def test_a_name_is_a_remark_and_no_reason(with_new, prototypes, name, remark):
     count = len(with_new)
     named = dataclasses.replace(
         with_new, class_name=np.full(count, name, object), class_probability=np.full(count, 0.95)
     )
     (candidate,) = discover(named, prototypes, QUICK).candidates
-    assert candidate.advice.startswith(advice)
+    assert (candidate.advice, candidate.verdict) == ("new class", "new class")
+    assert candidate.remark.startswith(remark)
+    assert bool(candidate.remark) == bool(remark)
 
 
 def test_the_same_seed_gives_the_same_result(found, with_new, prototypes):
