@@ -6,6 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from glitchvae.cli._gps import GPS
+from glitchvae.errors import InputError
 from glitchvae.progress import progress_of
 
 
@@ -29,6 +31,14 @@ def command() -> None:
 @click.option("--glitches", type=int, default=None, help="How many; one in 12 s unless given.")
 @click.option("--balance", default="official", show_default=True, help="official, o3 or uniform.")
 @click.option(
+    "--inject",
+    "also",
+    multiple=True,
+    metavar="FAMILY=COUNT",
+    help="Add glitches of one family, also of one in no catalogue: Ladder=15. Repeatable.",
+)
+@click.option("--start", type=GPS, metavar="T", help="GPS time of the first sample.")
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -42,20 +52,43 @@ def strain(
     sample_rate: float,
     glitches: int | None,
     balance: str,
+    also: tuple[str, ...],
+    start: float | None,
     output: Path,
 ) -> None:
     """Write strain with glitches, and beside it OUTPUT_truth.csv with what they are."""
     from glitchvae.simulate import simulate_strain
+    from glitchvae.simulate.strain import START
     from glitchvae.strain import write_gwosc
 
     simulated, truth = simulate_strain(
-        duration, ifo, seed, sample_rate=sample_rate, glitches=glitches, balance=balance
+        duration,
+        ifo,
+        seed,
+        sample_rate=sample_rate,
+        glitches=glitches,
+        balance=balance,
+        also=_numbers(also),
+        start=START if start is None else start,
     )
     table = output.with_name(f"{output.stem}_truth.csv")
     write_gwosc(output, simulated)
     truth.write_csv(table)
     click.echo(f"{output}: {duration:g} s of {ifo} at {sample_rate:g} Hz")
     click.echo(f"{table}: {len(truth)} glitches of {len(set(truth.label))} classes")
+
+
+def _numbers(options: tuple[str, ...]) -> dict[str, int]:
+    """How many of each family."""
+    found: dict[str, int] = {}
+    for option in options:
+        name, _, count = option.rpartition("=")
+        if not name or not count.isdecimal():
+            raise InputError(
+                "no number of glitches", where="--inject", expected="FAMILY=COUNT", found=option
+            )
+        found[name] = found.get(name, 0) + int(count)
+    return found
 
 
 @command.command()

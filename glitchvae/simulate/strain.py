@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.simulate.balance import draw_labels
-from glitchvae.simulate.families import FAMILIES
 from glitchvae.simulate.injection import Glitch, add_at, optimal_snr, strain_of
 from glitchvae.simulate.measures import extents
 from glitchvae.simulate.noise import Asd, Unsteadiness, asd, simulate_noise
 from glitchvae.simulate.truth import Truth, truth_of
+from glitchvae.simulate.uncatalogued import family_of
 from glitchvae.strain import Strain
 
 START = 1238166018.0
@@ -32,6 +32,7 @@ def simulate_strain(
     sample_rate: float = 4096.0,
     glitches: int | None = None,
     balance: str = "official",
+    also: Mapping[str, int] | None = None,
     start: float = START,
     curve: Asd | None = None,
     unsteadiness: Unsteadiness | None = None,
@@ -45,6 +46,8 @@ def simulate_strain(
         sample_rate: Hz.
         glitches: How many; one in 12 s where None.
         balance: How often each class is drawn (`balance.weights`).
+        also: Glitches of single families beside those, by label; also of families that are in
+            no catalogue (`uncatalogued.UNCATALOGUED`).
         start: GPS time of the first sample.
         curve: Another noise curve than the detector's own.
         unsteadiness: Another behaviour of the noise than the default one.
@@ -53,13 +56,16 @@ def simulate_strain(
         The strain, and what was injected, in order of time.
 
     Raises:
-        InputError: no noise curve for `ifo`, no such balance, or more glitches than one
-            a second.
+        InputError: no noise curve for `ifo`, no such balance or family, or more glitches than
+            one a second.
     """
     rng = np.random.default_rng(seed)
     count = round(duration / SPACING) if glitches is None else glitches
-    times = draw_times(duration, count, rng)
+    others = [family_of(label).label for label, number in (also or {}).items() for _ in range(number)]
+    times = draw_times(duration, count + len(others), rng)
     labels = draw_labels(balance, count, rng)
+    if others:
+        labels = [str(label) for label in rng.permutation([*labels, *others])]
     return inject(
         times,
         labels,
@@ -70,7 +76,12 @@ def simulate_strain(
         rng=rng,
         curve=curve or asd(ifo),
         unsteadiness=unsteadiness or Unsteadiness(),
-        simulation={"seed": seed, "balance": balance, "sample_rate": sample_rate},
+        simulation={
+            "seed": seed,
+            "balance": balance,
+            "sample_rate": sample_rate,
+            **({"also": dict(also)} if also else {}),
+        },
     )
 
 
@@ -119,8 +130,9 @@ def add_glitch(
     Returns:
         Label, parameters and measures of the glitch, as `truth_of` wants them beside a time.
     """
-    parameters = FAMILIES[label].draw(rng)
-    glitch = strain_of(FAMILIES[label], parameters, sample_rate, curve)
+    family = family_of(label)
+    parameters = family.draw(rng)
+    glitch = strain_of(family, parameters, sample_rate, curve)
     add_at(values, sample, glitch)
     measures = _measures(glitch, sample_rate, curve)
     return {"label": label, "parameters": parameters, **measures}
