@@ -30,12 +30,20 @@ from glitchvae.discovery.comparing import Known
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.local import Local, LocalClass, localise
 from glitchvae.discovery.membership import MEMBER
-from glitchvae.discovery.rendering import Rendered, Renderer, rate_of, renderable
+from glitchvae.discovery.rendering import (
+    Rendered,
+    Renderer,
+    cells_of,
+    places_of,
+    rate_of,
+    renderable,
+)
 from glitchvae.discovery.searching import MOSTLY, SearchResult, search
 from glitchvae.discovery.seeds import known_only
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.two_samples import Units, power, two_sample_p
 from glitchvae.embedding import Embeddings
+from glitchvae.spectrogram import ImagingSettings
 
 CLASSES = 4
 """Known classes that are rendered for a group."""
@@ -173,10 +181,10 @@ def judge(
     groups = found.membership.T > MEMBER
     if renderer is None or not len(groups):
         return Judged.unrendered(found)
-    tried = [shortlist(archive, events, own, prototypes) for own in groups]
+    tried = [shortlist(archive, events, own, prototypes, renderer.imaging) for own in groups]
     rendered = renderer.render(
         sorted({name for names in tried for name in names}),
-        events.take(np.flatnonzero(groups.any(axis=0))),
+        cells_of(events.take(np.flatnonzero(groups.any(axis=0))), renderer.imaging),
         threshold_of(events),
     )
     if rendered is None:
@@ -195,16 +203,21 @@ def threshold_of(events: Embeddings) -> float:
 
 
 def shortlist(
-    archive: Sample, events: Embeddings, own: NDArray[np.bool_], prototypes: Prototypes
+    archive: Sample,
+    events: Embeddings,
+    own: NDArray[np.bool_],
+    prototypes: Prototypes,
+    imaging: ImagingSettings,
 ) -> list[str]:
     """Known classes that may be the cause of a group: what it is named, and what it is near to."""
     middle = np.median(archive.codes[own], axis=0)
     centres = prototypes.centres @ prototypes.whitener
     near = nearest_classes(middle, centres, prototypes.owners, prototypes.names)
     named = [str(name) for name, _ in Counter(events.class_name[own]).most_common()]
+    rate = rate_of(float(np.median(events.f_max[own])), imaging)
     ordered = [
-        *renderable(named)[: CLASSES // 2],
-        *renderable(name for name, _ in near),
+        *renderable(named, rate)[: CLASSES // 2],
+        *renderable((name for name, _ in near), rate),
     ]
     return [name for name in dict.fromkeys(ordered) if name in prototypes.names][:CLASSES]
 
@@ -363,12 +376,7 @@ def _shared(
     group does not claim: what is left outside is chosen alike.
     """
     k = known.names.index(own.name)
-    places = np.array(
-        [
-            f"{ifo} {rate_of(float(f_max), renderer.imaging):g}"
-            for ifo, f_max in zip(events.ifo, events.f_max, strict=True)
-        ]
-    )
+    places = np.array([f"{p.ifo} {p.sample_rate:g}" for p in places_of(events, renderer.imaging)])
     claims = known_only(local.archive).claims(local.archive)
     of_class = claims[:, [k, own.number]].sum(axis=1) > MOSTLY
     rows = np.flatnonzero(of_class & free & np.isin(places, np.unique(places[rest])))

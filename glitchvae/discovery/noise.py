@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from glitchvae.archive.ledger import FileContent
 from glitchvae.dataset.donors import EDGE, Donor, donor_in
 from glitchvae.errors import GlitchvaeError
 from glitchvae.simulate.noise import Unsteadiness, asd, simulate_noise
-from glitchvae.strain import Strain, open_strain
+from glitchvae.strain import Strain, StrainSource, open_strain
 
 LONGEST = 80.0
 """Seconds of strain that lend their noise together: a block of 64 s and what lies around it."""
@@ -51,17 +51,28 @@ def noise_of(archives: Sequence[Archive]) -> Noise:
             for ifo, rate, content, searched in contents
             if (ifo, rate) == place and _is_same(content) and abs(searched) > 0
         }
-        # The first, the last, the one in the middle, ...: noise changes over time.
-        ordered = sorted(own.values(), key=lambda pair: float(pair[1][0][0]))
-        donors: list[Donor] = []
-        for number in _spread(len(ordered)):
-            donor = _lent(*ordered[number])
-            donors += [] if donor is None else [donor]
-            if len(donors) == MOST_DONORS:
-                break
-        return donors
+        return _donors(
+            (f"{Path(content.path).name} {content.digest[:12]}", searched, content.path)
+            for content, searched in own.values()
+        )
 
     return noise
+
+
+def noise_in(sources: Sequence[StrainSource]) -> tuple[Noise, dict[Place, float]]:
+    """Noise of some strain, and the seconds of each place."""
+    seconds = {Place(one.ifo, one.sample_rate): float(abs(one.segments)) for one in sources}
+
+    @cache
+    def noise(place: Place) -> Sequence[Donor]:
+        return _donors(
+            (f"{one.ifo} {float(span[0]):.3f}", segmentlist([span]), one)
+            for one in sources
+            if (one.ifo, one.sample_rate) == place
+            for span in one.segments
+        )
+
+    return noise, seconds
 
 
 def shipped_noise(place: Place, seed: int = 0) -> Donor | None:
@@ -86,13 +97,26 @@ def _is_same(content: FileContent) -> bool:
     return found.st_size == content.size and found.st_mtime_ns == content.modified
 
 
-def _lent(content: FileContent, searched: segmentlist) -> Donor | None:
-    """A donor in the middle of the longest stretch of a file; None where it lends nothing."""
-    start, end = map(float, max(searched, key=abs))
+def _donors(lenders: Iterable[tuple[str, segmentlist, str | StrainSource]]) -> list[Donor]:
+    """A few donors among names, stretches and strain (or its path) of many."""
+    ordered = sorted(lenders, key=lambda lender: float(lender[1][0][0]))
+    donors: list[Donor] = []
+    # The first, the last, the one in the middle, ...: noise changes over time.
+    for number in _spread(len(ordered)):
+        donor = _lent(*ordered[number])
+        donors += [] if donor is None else [donor]
+        if len(donors) == MOST_DONORS:
+            break
+    return donors
+
+
+def _lent(name: str, stretches: segmentlist, strain: str | StrainSource) -> Donor | None:
+    """A donor in the middle of the longest stretch; None where it lends nothing."""
+    start, end = map(float, max(stretches, key=abs))
     middle, half = (start + end) / 2, min(LONGEST, end - start) / 2 + EDGE
-    name = f"{Path(content.path).name} {content.digest[:12]}"
     try:
-        return donor_in(open_strain(content.path).crop(middle - half, middle + half), name)
+        source = open_strain(strain) if isinstance(strain, str) else strain
+        return donor_in(source.crop(middle - half, middle + half), name)
     except GlitchvaeError as error:
         _LOG.warning("lends no noise: %s", error)
         return None

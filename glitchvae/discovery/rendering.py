@@ -12,7 +12,7 @@ import dataclasses
 import math
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,7 +32,7 @@ from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.errors import GlitchvaeError
 from glitchvae.progress import Progress
 from glitchvae.qtransform import usable_band
-from glitchvae.simulate import FAMILIES, strain_of
+from glitchvae.simulate import FAMILIES, UNCATALOGUED, Family, strain_of
 from glitchvae.simulate.injection import add_at
 from glitchvae.simulate.measures import extents
 from glitchvae.simulate.noise import Asd, measured_asd
@@ -57,12 +57,22 @@ _RATES = (512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0)
 _FEWEST_SNR = 5.0  # threshold of the search where the events do not tell theirs
 
 
+class Cell(NamedTuple):
+    """A place, and the lowest and highest SNR of glitches there."""
+
+    place: Place
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.place.ifo}-{self.place.sample_rate:g}-{self.low:.4g}-{self.high:.4g}"
+
+
 class Wanted(NamedTuple):
-    """Glitches of a class, at a place, in a band of SNR: `_BAND ** number` times 1 and up."""
+    """Glitches of a class in a cell."""
 
     label: str
-    place: Place
-    band: int
+    cell: Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +105,7 @@ class Renderer:
         count: Glitches of each class.
         device: Where images and codes are computed.
         shown: Given a number of glitches, shows how far the work is.
+        families: Of labels; by default all classes that are simulated, and shapes of no catalogue.
     """
 
     checkpoint: Checkpoint
@@ -105,28 +116,32 @@ class Renderer:
     count: int = COUNT
     device: str = "cpu"
     shown: Callable[[int], AbstractContextManager[Progress]] = lambda _: nullcontext(_silent)
+    families: Mapping[str, Family] = field(default_factory=lambda: {**FAMILIES, **UNCATALOGUED})
     _memory: dict[tuple[Wanted, float], _Made] = field(default_factory=dict, repr=False)
 
-    def render(self, labels: Iterable[str], like: Embeddings, snr: float) -> Rendered | None:
-        """Glitches of some classes at the places and SNRs of some events.
+    def render(
+        self, labels: Iterable[str], cells: Mapping[Cell, int], snr: float
+    ) -> Rendered | None:
+        """Glitches of some classes.
 
         Args:
             labels: Classes; those without a simulation, or that a rate cannot show, are left out.
-            like: The events.
+            cells: Where, and in which proportions.
             snr: Threshold of the archive's search.
 
         Returns:
             None where nothing can be rendered, or nothing that was rendered is found.
         """
-        plan = plan_glitches(labels, like, self.imaging, self.count)
+        families = {label: self.families[label] for label in labels if label in self.families}
+        plan = plan_glitches(families, cells, self.count)
         parts, total, shipped = [], 0, []
         with self.shown(sum(plan.values())) as report:
             for wanted, number in plan.items():
-                donors, stand_in = self._donors(wanted.place)
+                donors, stand_in = self._donors(wanted.cell.place)
                 if not donors:
                     report(number)
                     continue
-                shipped += [wanted.place] * stand_in
+                shipped += [wanted.cell.place] * stand_in
                 made = self._glitches(wanted, number, donors, snr, report)
                 parts += made.events
                 total += sum(made.attempts)
@@ -159,8 +174,9 @@ class Renderer:
         there = len(made.attempts)
         while sum(made.attempts) < number:
             copy = len(made.attempts)
+            left = number - sum(made.attempts)
             made = made.with_copy(*self._copy(wanted, copy, donors[copy % len(donors)], snr))
-            report(made.attempts[-1])
+            report(min(made.attempts[-1], left))
         if path is None:
             self._memory[wanted, snr] = made
         elif len(made.attempts) > there:
@@ -171,12 +187,13 @@ class Renderer:
         self, wanted: Wanted, copy: int, donor: Donor, snr: float
     ) -> tuple[int, Embeddings | None]:
         """How many glitches went into one copy of a donor's strain, and their triggers."""
-        name = f"{wanted.label}/{wanted.place.ifo}/{wanted.place.sample_rate:g}/{wanted.band}"
+        name = f"{wanted.label}/{wanted.cell}"
         rng = np.random.default_rng((self.seed, zlib.crc32(name.encode()), copy))
         strain, times = _noise_and_times(donor, rng)
         curve = measured_asd(strain.values, strain.sample_rate)
         full = dataclasses.replace(strain, values=strain.values.copy())
-        reach = np.array([_add(full, time, wanted, curve, rng) for time in times])
+        family = self.families[wanted.label]
+        reach = np.array([_add(full, time, family, wanted.cell, curve, rng) for time in times])
         triggers = find_triggers(full, snr=snr, device=self.device)
         # Nothing else is near: the noise is quiet where glitches were added.
         apart = np.abs(triggers.gps[:, None] - np.array(times))
@@ -203,8 +220,7 @@ class Renderer:
         lent = [[d.name, d.strain.start, d.strain.duration] for d in donors]
         model = {"model": self.checkpoint.digest, "imaging": self.imaging.model_dump(mode="json")}
         key = digest({**model, "noise": lent, "snr": snr, "seed": self.seed, "version": _VERSION})
-        place = f"{wanted.place.ifo}-{wanted.place.sample_rate:g}-{wanted.band}"
-        return self.kept / f"{wanted.label}-{place}-{key[:16]}.h5"
+        return self.kept / f"{wanted.label}-{wanted.cell}-{key[:16]}.h5"
 
 
 class _Made(NamedTuple):
@@ -228,34 +244,45 @@ class _Made(NamedTuple):
         return _Made(self.attempts[:count], tuple(part for part in parts if len(part)))
 
 
-def plan_glitches(
-    labels: Iterable[str], like: Embeddings, imaging: ImagingSettings, count: int
-) -> dict[Wanted, int]:
-    """How many glitches of each class are wanted at each place and in each band of SNR.
+def cells_of(events: Embeddings, imaging: ImagingSettings) -> dict[Cell, int]:
+    """Places and bands of SNR of some events, and how many are in each; rare ones are left out.
 
     Args:
-        labels: Classes.
-        like: Events whose places and SNRs are followed.
+        events: N events.
         imaging: Of their images.
+    """
+    cells = Counter(
+        Cell(place, *_band(float(snr)))
+        for place, snr in zip(places_of(events, imaging), events.snr, strict=True)
+        if place.ifo
+    )
+    large = {cell: n for cell, n in sorted(cells.items()) if n >= _LEAST * len(events)}
+    return large or dict(sorted(cells.items()))
+
+
+def places_of(events: Embeddings, imaging: ImagingSettings) -> list[Place]:
+    """Detector and sample rate of each of N events."""
+    return [
+        Place(str(ifo), rate_of(float(f_max), imaging))
+        for ifo, f_max in zip(events.ifo, events.f_max, strict=True)
+    ]
+
+
+def plan_glitches(
+    families: Mapping[str, Family], cells: Mapping[Cell, int], count: int
+) -> dict[Wanted, int]:
+    """How many glitches of each class are wanted in each cell that can show it.
+
+    Args:
+        families: Of the classes.
+        cells: Where, and in which proportions.
         count: Glitches of each class.
     """
-    places = [
-        Place(str(i), rate_of(float(f), imaging)) for i, f in zip(like.ifo, like.f_max, strict=True)
-    ]
-    bands = [_band(float(snr)) for snr in like.snr]
-    cells = Counter(zip(places, bands, strict=True))
-    large = {cell: n for cell, n in cells.items() if n >= _LEAST * len(like)} or cells
     plan = {}
-    for label in labels:
-        shown = {
-            cell: n
-            for cell, n in sorted(large.items())
-            if label in FAMILIES
-            and cell[0].ifo
-            and cell[0].sample_rate >= FAMILIES[label].lowest_rate
-        }
-        for (place, band), n in shown.items():
-            plan[Wanted(label, place, band)] = math.ceil(count * n / sum(shown.values()))
+    for label, family in families.items():
+        shown = {c: n for c, n in cells.items() if c.place.sample_rate >= family.lowest_rate}
+        for cell, n in shown.items():
+            plan[Wanted(label, cell)] = math.ceil(count * n / sum(shown.values()))
     return plan
 
 
@@ -274,14 +301,22 @@ def rate_of(f_max: float, imaging: ImagingSettings) -> float:
     return imaging.sample_rate
 
 
-def renderable(names: Iterable[str]) -> list[str]:
-    """The simulated ones among some classes, but for what fits no class and what is no glitch."""
+def renderable(names: Iterable[str], sample_rate: float) -> list[str]:
+    """The classes among some that explain anything and that a sample rate (Hz) can show.
+
+    They are simulated, and neither what fits no class nor what is no glitch.
+    """
     shapes = {card.name for card in read_catalog().cards if card.kind in ("glitch", "signal")}
-    return [name for name in names if name in FAMILIES and name in shapes]
+    seen = {name for name in shapes if name in FAMILIES}
+    return [n for n in names if n in seen and FAMILIES[n].lowest_rate <= sample_rate]
 
 
-def _band(snr: float) -> int:
-    return math.floor(math.log(snr, _BAND) + 1e-9) if snr > 1 else _band(_FEWEST_SNR)
+def _band(snr: float) -> tuple[float, float]:
+    """The band of SNR that one lies in."""
+    if not snr > 1:
+        return _band(_FEWEST_SNR)
+    number = math.floor(math.log(snr, _BAND) + 1e-9)
+    return _BAND**number, _BAND ** (number + 1)
 
 
 def _noise_and_times(donor: Donor, rng: np.random.Generator) -> tuple[Strain, list[float]]:
@@ -304,11 +339,10 @@ def _noise_and_times(donor: Donor, rng: np.random.Generator) -> tuple[Strain, li
 
 
 def _add(
-    strain: Strain, time: float, wanted: Wanted, curve: Asd, rng: np.random.Generator
+    strain: Strain, time: float, family: Family, cell: Cell, curve: Asd, rng: np.random.Generator
 ) -> float:
     """Add one glitch in place; seconds around it in which a trigger is its own."""
-    family = FAMILIES[wanted.label]
-    snr = _BAND ** (wanted.band + float(rng.random()))
+    snr = cell.low * (cell.high / cell.low) ** float(rng.random())
     parameters = {**family.draw(rng), "snr": snr}
     glitch = strain_of(family, parameters, strain.sample_rate, curve)
     add_at(strain.values, round((time - strain.start) * strain.sample_rate), glitch)

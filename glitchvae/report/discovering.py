@@ -16,8 +16,8 @@ from glitchvae.archive import Gathered, checkpoint_of, gather
 from glitchvae.archive.known_classes import KnownClasses, known_classes
 from glitchvae.archive.ledger import Ledger
 from glitchvae.archive.live import Live, LiveTime
-from glitchvae.classes.user import catalog_path, previous_decision
 from glitchvae.checkpoint import Checkpoint
+from glitchvae.classes.user import catalog_path, previous_decision
 from glitchvae.discovery import Candidate, Discovery, DiscoverySettings, discover
 from glitchvae.discovery.noise import noise_of
 from glitchvae.discovery.rendering import FOLDER, Renderer
@@ -26,7 +26,6 @@ from glitchvae.progress import Progress
 from glitchvae.report.writing import Vetoes, score_vetoes, write_report
 from glitchvae.spectrogram import ImagingSettings
 from glitchvae.triggers import Triggers
-
 
 Shown = Callable[[int], AbstractContextManager[Progress]]
 """Given how many units there are, shows how far the work is."""

@@ -46,7 +46,7 @@ class Group:
 
 
 def groups_of(discovery: Discovery) -> tuple[Group, ...]:
-    """Candidates, displaced and known classes and the rest; every event with a code lies in one of them."""
+    """Candidates, displaced and known classes, and the rest: each event with a code is in one."""
     groups = [
         Group(
             name=c.name,

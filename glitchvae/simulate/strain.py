@@ -61,7 +61,9 @@ def simulate_strain(
     """
     rng = np.random.default_rng(seed)
     count = round(duration / SPACING) if glitches is None else glitches
-    others = [family_of(label).label for label, number in (also or {}).items() for _ in range(number)]
+    others = [
+        family_of(label).label for label, number in (also or {}).items() for _ in range(number)
+    ]
     times = draw_times(duration, count + len(others), rng)
     labels = draw_labels(balance, count, rng)
     if others:
