@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from glitchvae.classes.prototypes import Prototypes
     from glitchvae.discovery import DiscoverySettings
     from glitchvae.discovery.efficiency import Trial
+    from glitchvae.discovery.noise import Place
+    from glitchvae.discovery.rendering import Renderer
     from glitchvae.embedding import Embeddings
     from glitchvae.simulate import Family
 
@@ -275,75 +277,90 @@ def _inject(
     settings: DiscoverySettings,
     device: str,
 ) -> Iterator[Row]:
+    from glitchvae.discovery.displacement import threshold_of
+    from glitchvae.discovery.efficiency import known_classes, look_for_injections
+    from glitchvae.errors import InputError
+    from glitchvae.simulate import UNCATALOGUED
+
+    try:
+        renderer, noise, places = _noise(gathered, checkpoint, asked, settings, device)
+    except InputError as error:
+        if asked.families:
+            raise
+        click.echo(str(error), err=True)
+        return
+    families = asked.families or tuple(UNCATALOGUED)
+    cells = len(asked.snrs) * len(asked.populations) * asked.trials
+    threshold = threshold_of(gathered.events)
+    with progress_of("injecting", len(families) * cells, "runs") as report:
+        for name, snr in product(families, asked.snrs):
+            new = _injected(name, snr, max(asked.populations), noise, places, threshold)
+            trials = look_for_injections(
+                gathered.events,
+                new,
+                known_classes(checkpoint),
+                settings,
+                asked.populations,
+                renderer=renderer if settings.rendered else None,
+                trials=asked.trials,
+            )
+            for trial in trials:
+                report(1)
+                yield "injected", (snr, snr), trial
+
+
+def _noise(
+    gathered: Gathered,
+    checkpoint: Checkpoint,
+    asked: Injections,
+    settings: DiscoverySettings,
+    device: str,
+) -> tuple[Renderer, Renderer, Mapping[Place, float]]:
+    """What renders known classes, what injects, and where."""
     from dataclasses import replace
 
-    from glitchvae.discovery.displacement import threshold_of
-    from glitchvae.discovery.efficiency import (
-        inject,
-        known_classes,
-        look_for_injections,
-        weights_of,
-    )
+    from glitchvae.discovery.efficiency import weights_of
     from glitchvae.discovery.noise import noise_in
     from glitchvae.embedding import open_inputs
     from glitchvae.errors import InputError
     from glitchvae.report.discovering import renderer_of
-    from glitchvae.simulate import UNCATALOGUED
     from glitchvae.spectrogram import imaging_settings
 
-    events = gathered.events
-    if asked.imaging is not None and not events.imaging:
+    if asked.imaging is not None and not gathered.events.imaging:
         known = imaging_settings(asked.imaging).model_dump(mode="json")
-        gathered = replace(gathered, events=replace(events, imaging=known))
+        gathered = replace(gathered, events=replace(gathered.events, imaging=known))
     some = settings.model_copy(update={"rendered": max(settings.rendered, 1)})
     renderer = renderer_of(gathered, checkpoint, some, device=device)
     if renderer is None:
-        problem = InputError(
+        raise InputError(
             "nothing can be injected: the events do not tell how their images were made",
             remedy="Name the settings with --imaging.",
         )
-        if asked.families:
-            raise problem
-        click.echo(str(problem), err=True)
-        return
-    renderer = replace(renderer, families={**renderer.families, **asked.own})
-    judging = renderer if settings.rendered else None
-    if asked.strain:
-        inputs = open_inputs(asked.strain)
-        if inputs.problems:
-            raise inputs.problems[0]
-        noise, places = noise_in(inputs.sources)
-        renderer = replace(renderer, noise=noise)
-    else:
-        places = weights_of(events, renderer)
-    families = asked.families or tuple(UNCATALOGUED)
-    count, threshold = max(asked.populations), threshold_of(events)
-    cells = len(asked.snrs) * len(asked.populations) * asked.trials
-    with progress_of("injecting", len(families) * cells, "runs") as report:
-        for name in families:
-            for snr in asked.snrs:
-                try:
-                    new = inject(name, snr, count, renderer, places, threshold=threshold)
-                except InputError as error:
-                    if name not in renderer.families:
-                        raise
-                    click.echo(str(error), err=True)
-                    continue
-                if len(new) < count:
-                    click.echo(
-                        f"{name} of SNR {snr:g}: the search finds {len(new)} of {count}", err=True
-                    )
-                for trial in look_for_injections(
-                    events,
-                    new,
-                    known_classes(checkpoint),
-                    settings,
-                    asked.populations,
-                    renderer=judging,
-                    trials=asked.trials,
-                ):
-                    report(1)
-                    yield "injected", (snr, snr), trial
+    injecting = replace(renderer, families={**renderer.families, **asked.own})
+    if not asked.strain:
+        return renderer, injecting, weights_of(gathered.events, renderer)
+    inputs = open_inputs(asked.strain)
+    if inputs.problems:
+        raise inputs.problems[0]
+    noise, places = noise_in(inputs.sources)
+    return renderer, replace(injecting, noise=noise), places
+
+
+def _injected(
+    name: str,
+    snr: float,
+    count: int,
+    renderer: Renderer,
+    places: Mapping[Place, float],
+    threshold: float,
+) -> Embeddings:
+    """Injections that the search finds; that it finds few is said."""
+    from glitchvae.discovery.efficiency import inject
+
+    new = inject(name, snr, count, renderer, places, threshold=threshold)
+    if len(new) < count:
+        click.echo(f"{name} of SNR {snr:g}: the search finds {len(new)} of {count}", err=True)
+    return new
 
 
 def _draw(rows: Sequence[Row], path: Path) -> None:

@@ -41,13 +41,20 @@ def inject(
         raise InputError(
             f"no simulated family {label!r}", expected=", ".join(sorted(renderer.families))
         )
+    lowest = renderer.families[label].lowest_rate
+    if all(place.sample_rate < lowest for place in places):
+        raise InputError(
+            f"{label} cannot be seen in this noise",
+            expected=f"strain of {lowest:g} Hz or more",
+            found=", ".join(f"{place.ifo} {place.sample_rate:g} Hz" for place in places),
+        )
     cells = {Cell(place, snr, snr): round(1000 * weight) for place, weight in places.items()}
     made = dataclasses.replace(renderer, count=count).render([label], cells, threshold)
     if made is None:
         raise InputError(
             f"no {label} of SNR {snr:g} is found in this noise",
-            expected=f"a search from SNR {threshold:g} on that finds some",
-            remedy="Try a higher --snr, or strain of a higher sample rate.",
+            expected=f"some of {count} that a search from SNR {threshold:g} on finds",
+            remedy="Try a higher --snr.",
         )
     loudest: dict[int, int] = {}
     for row, glitch in enumerate(made.glitch.tolist()):
