@@ -56,7 +56,7 @@ class Universe:
     def render(self, labels, like, snr):
         self.asked = list(labels)
         rng = np.random.default_rng(11)
-        counts = {name: 100 for name in labels}
+        counts = dict.fromkeys(labels, 100)
         codes = np.concatenate(
             [rng.normal(middle(self.looks.get(name, name)), 1.0, (100, SIZE)) for name in counts]
         )
