@@ -7,7 +7,7 @@ DEMO := demo-output
 
 .PHONY: help venv demo test lint docs bench clean
 help:
-	@echo "make demo   simulate ten minutes of strain, embed it, look for new classes, print the report"
+	@echo "make demo   simulate an hour of strain, find a new class in it, name it, see it again"
 	@echo "make test   the whole default test suite"
 	@echo "make lint   style and types      make docs   the documentation as HTML"
 	@echo "make bench  speed, as ratios to peers measured in the same run"
@@ -22,14 +22,7 @@ venv: .venv/.complete
 
 demo: venv
 	@rm -rf $(DEMO)
-	$(BIN)/glitchvae simulate strain --duration 600 --ifo H1 --seed 1 --glitches 40 -o $(DEMO)/H-H1_SIMULATED.hdf5
-	$(BIN)/glitchvae embed $(DEMO)/H-H1_SIMULATED.hdf5 --archive $(DEMO)/archive -o $(DEMO)/embeddings.h5 --contact-sheet $(DEMO)/contact-sheet.png
-	$(BIN)/glitchvae discover-new-classes $(DEMO)/archive -o $(DEMO)/discovery
-	@echo
-	@echo "report          $(CURDIR)/$(DEMO)/discovery/report.html"
-	@echo "archive         $(CURDIR)/$(DEMO)/archive"
-	@echo "embeddings      $(CURDIR)/$(DEMO)/embeddings.h5"
-	@echo "contact sheet   $(CURDIR)/$(DEMO)/contact-sheet.png"
+	$(BIN)/glitchvae recipe run demo -o $(DEMO)
 
 test: venv
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu"

@@ -24,7 +24,9 @@ from glitchvae.discovery import discover as search
 from glitchvae.embedding import Embeddings, name_classes
 from glitchvae.errors import ArchiveError, InputError
 from glitchvae.progress import Progress, progress_of
+from glitchvae.report.daily import check_page, report_archive
 from glitchvae.report.discovering import DiscoveryRun, discover_in
+from glitchvae.report.times import day_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,6 +170,43 @@ class GlitchArchive:
             model=model, ids=ids, since=since, until=until, ifo=ifo, dry_run=dry_run
         )
 
+    def write_report(
+        self,
+        path: str | Path,
+        *,
+        day: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        model: str | None = None,
+        link: str | None = None,
+    ) -> Path:
+        """Write the page of a day or another time: live time, rates, loudest, every class.
+
+        Groups that no class explains are not looked for; `discover` does that.
+
+        Args:
+            path: The page (.html); an earlier one gives way.
+            day: A date (UTC) such as "2019-04-01", "yesterday" or "today".
+            since: From this GPS time on, in place of a day.
+            until: Before this GPS time.
+            model: Whose codes, where the archive holds those of several.
+            link: Where its events lead, such as "https://example.org/?gps={gps}"; {ifo},
+                {event_id} and {date} may stand there, too.
+
+        Raises:
+            InputError: no such day or time, `link` is no template, or something else is at `path`.
+            ArchiveError: the archive is damaged, or holds codes of several models.
+        """
+        if day is not None:
+            if since is not None or until is not None:
+                raise InputError("a day and other times", expected="a day, or since and until")
+            since, until = day_of(day)
+        check_page(path)
+        found = report_archive(
+            self.path, since=since, until=until, model=model, catalog=self.archive.catalog
+        )
+        return found.write(path, link=link)
+
     def similar(
         self, to: str | float | ArrayLike, k: int = 20, *, model: str | None = None
     ) -> tuple[Events, NDArray[np.float64]]:
@@ -264,7 +303,7 @@ def discover(
         A run with `candidates` and `write_report(folder)`; of plain codes a `Discovery`.
 
     Raises:
-        InputError: fewer than 20 events, or codes and labels of another shape.
+        InputError: all codes the same, or codes and labels of another shape.
         ArchiveError: an archive is damaged or empty, or holds codes of several models.
         ConfigError: an unknown setting.
     """

@@ -11,6 +11,7 @@ from glitchvae.cli._manners import note
 
 if TYPE_CHECKING:
     from glitchvae.archive.known_classes import KnownClasses
+    from glitchvae.classes.user import UserClasses
 
 CATALOG = click.option(
     "--catalog",
@@ -20,7 +21,7 @@ CATALOG = click.option(
 )
 
 
-def say_catalog(known: KnownClasses) -> None:
+def say_catalog(known: KnownClasses | UserClasses) -> None:
     """Which classes of the user's own catalogue the model knows, and which it cannot know."""
     if known.added:
         note(f"known from your catalogue: {', '.join(known.added)}")

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from glitchvae.cli._catalog import CATALOG, say_catalog
+from glitchvae.cli._report import LINK, LIVE, check_link, read_live
 from glitchvae.cli._tables import Table, print_table
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
-    from igwn_segments import segmentlist
-
     from glitchvae.discovery import Candidate, Discovery
     from glitchvae.discovery.vetoes import VetoScore
     from glitchvae.report import Vetoes
@@ -31,13 +30,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--replace", is_flag=True, help="Take the place of an earlier run at -o.")
 @click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
 @CATALOG
-@click.option(
-    "--live",
-    multiple=True,
-    metavar="[IFO=]FILE",
-    help="Segments that were searched, in place of what the archive's ledger tells.",
-)
+@LIVE
 @click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
+@LINK
 @click.option("--method", help="How the search groups events at first: hdbscan (default) or gmm.")
 @click.option("--min-events", type=int, help="Fewest events of a candidate.")
 @click.option("--significance", type=float, help="False candidates to expect in a run.")
@@ -56,6 +51,7 @@ def command(
     catalog: Path | None,
     live: tuple[str, ...],
     target: Path | None,
+    link: str | None,
     **options: Any,
 ) -> None:
     """Find groups of glitches that no known class explains.
@@ -75,6 +71,7 @@ def command(
     from glitchvae.report.discovering import discover_in
     from glitchvae.triggers import read_triggers
 
+    check_link(link)
     given = {name: value for name, value in options.items() if value is not None}
     settings = parse(DiscoverySettings, given, where="options")
     folder = output or Path(f"discovery-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
@@ -85,7 +82,7 @@ def command(
             settings,
             model=model,
             catalog=catalog,
-            live=_live(live) if live else None,
+            live=read_live(live),
             target=None if target is None else read_triggers(target),
             progress=report,
             rendering=lambda count: progress_of("rendering known classes", count, "glitches"),
@@ -96,21 +93,8 @@ def command(
     against = "all events of this run" if target is None else str(target)
     told = ", ".join(live) or ("the archive's ledger" if run.discovery.live else "unknown")
     origin = {"live_time": told, "vetoes_measured_against": against}
-    page = run.write_report(folder, replace=replace, origin=origin)
+    page = run.write_report(folder, replace=replace, origin=origin, link=link)
     click.echo(f"report: {page}")
-
-
-def _live(options: Sequence[str]) -> dict[str, segmentlist]:
-    """The segments that were named."""
-    from glitchvae.strain.segments import read_segments
-
-    found: dict[str, segmentlist] = {}
-    for option in options:
-        ifo, equals, path = option.rpartition("=")
-        read = read_segments(path, ifo=ifo if equals else None)
-        for detector, segments in read.items():
-            found[detector] = (found[detector] | segments) if detector in found else segments
-    return found
 
 
 def _print_candidates(discovery: Discovery) -> None:
@@ -119,7 +103,7 @@ def _print_candidates(discovery: Discovery) -> None:
     click.echo(f"{total:,} glitches, {excluded:,} left out{_reasons(discovery.excluded)}")
     for remark in discovery.remarks:
         click.echo(textwrap.fill(remark, 80, break_on_hyphens=False))
-    if not discovery.candidates:
+    if not discovery.candidates and not discovery.unsearched:
         click.echo("no group that the known classes leave unexplained")
     _print_known([_candidate_line(group) for group in discovery.groups])
     for candidate in discovery.groups:

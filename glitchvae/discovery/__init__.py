@@ -1,6 +1,7 @@
 """Groups of events that no known class explains, and how far they can be trusted."""
 
 from glitchvae.archive.live import in_live_time
+from glitchvae.discovery.classed import by_class
 from glitchvae.discovery.record import (
     PROPERTIES,
     AuditRow,
@@ -20,6 +21,7 @@ __all__ = [
     "DiscoverySettings",
     "KnownClass",
     "Rate",
+    "by_class",
     "discover",
     "in_live_time",
 ]

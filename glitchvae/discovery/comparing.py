@@ -164,7 +164,7 @@ def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[n
     """Rows with a code, which can be compared with the prototypes.
 
     Raises:
-        InputError: too few, all the same, or of another size.
+        InputError: enough of them to look for groups and all the same, or of another size.
     """
     size = len(prototypes.whitener)
     if embeddings.size != size:
@@ -175,14 +175,7 @@ def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[n
             remedy="Name the model that made the codes.",
         )
     rows = np.flatnonzero(np.isfinite(embeddings.mean).all(axis=1))
-    if len(rows) < FEWEST_EVENTS:
-        raise InputError(
-            "too few events to find groups in",
-            expected=f"at least {FEWEST_EVENTS} events with a code",
-            found=f"{len(rows)} of {len(embeddings)} events",
-            remedy="Embed more strain first.",
-        )
-    if np.ptp(embeddings.mean[rows], axis=0).max() == 0:
+    if len(rows) >= FEWEST_EVENTS and np.ptp(embeddings.mean[rows], axis=0).max() == 0:
         raise InputError(
             "all codes are the same",
             expected="codes that differ",

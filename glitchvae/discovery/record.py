@@ -156,6 +156,7 @@ class Discovery:
         model: Name and digest of the model.
         displaced: Groups that are a known class, displaced where the archive is: no candidates.
         rendered: Glitches of known classes that were rendered there, by class.
+        unsearched: Why no groups were looked for, a clause; "" where they were.
     """
 
     embeddings: Embeddings
@@ -168,6 +169,7 @@ class Discovery:
     settings: DiscoverySettings = field(default_factory=DiscoverySettings)
     live: Mapping[str, segmentlist] = field(default_factory=dict)
     model: Mapping[str, str] = field(default_factory=dict)
+    unsearched: str = ""
     displaced: tuple[Candidate, ...] = ()
     rendered: Mapping[str, int] = field(default_factory=dict)
 
@@ -184,13 +186,13 @@ class Discovery:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What readers have to know of the numbers, a clause each."""
-        relative = self._relative
+        told = self.unsearched or self._relative
         unknown = sorted({str(ifo) for ifo in self.embeddings.ifo} - set(self.live))
         if not unknown:
-            return relative, *self._counted
+            return told, *self._counted
         whose = f" for {', '.join(name or 'no detector' for name in unknown)}" if self.live else ""
-        told = f"live time unknown{whose} (--live names the segments that were searched)"
-        return relative, told, *self._counted
+        missing = f"live time unknown{whose} (--live names the segments that were searched)"
+        return told, missing, *self._counted
 
     @property
     def _relative(self) -> str:
@@ -217,8 +219,9 @@ class Discovery:
             return "no times are known, and each event counts by itself"
         snr = self.embeddings.snr[np.isfinite(self.embeddings.snr)]
         least = f" at SNR >= {np.floor(10 * snr.min()) / 10:g}" if len(snr) else ""
+        counted = "rates" if self.unsearched else "rates, expected counts and p-values"
         return (
-            "rates, expected counts and p-values count episodes:"
+            f"{counted} count episodes:"
             f" {len(np.unique(self.episode)):,} of {len(self.episode):,} events{least}"
             f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most)"
         )

@@ -14,7 +14,14 @@ from glitchvae.classes.catalog import read_catalog
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery.advising import advise, nearest_classes, remark_on
 from glitchvae.discovery.audit import audit_labels
-from glitchvae.discovery.comparing import Known, comparable_rows, episodes_of, left_out
+from glitchvae.discovery.classed import by_class, from_medoid
+from glitchvae.discovery.comparing import (
+    FEWEST_EVENTS,
+    Known,
+    comparable_rows,
+    episodes_of,
+    left_out,
+)
 from glitchvae.discovery.describing import describe
 from glitchvae.discovery.displacement import VERDICT, Cause, Judged, judge
 from glitchvae.discovery.excess import Sample
@@ -58,14 +65,21 @@ def discover(
             be a known class that is displaced there.
         progress: Called with the steps just done, about `settings.bootstraps + 2` in all.
 
+    Returns:
+        Candidates and known classes; of fewer than 20 events with a code the classes alone, since
+        so few say nothing about groups.
+
     Raises:
-        InputError: fewer than 20 events with a code, all codes the same, or codes of
-            another size than the prototypes'.
+        InputError: all codes the same, or codes of another size than the prototypes'.
     """
     settings = settings or DiscoverySettings()
     live = {ifo: stretches for ifo, stretches in (live or {}).items() if abs(stretches) > 0}
     report = progress or (lambda _: None)
     rows = comparable_rows(embeddings, prototypes)
+    if len(rows) < FEWEST_EVENTS:
+        few = f"{len(rows)} event{'' if len(rows) == 1 else 's'} with a code"
+        why = f"groups were not looked for: {few}, where it takes {FEWEST_EVENTS}"
+        return by_class(embeddings, why=why, live=live, settings=settings)
     known = Known.of(prototypes, seed=settings.seed)
     episode = episodes_of(embeddings)
     archive = known.sample(embeddings.mean[rows], episode[rows])
@@ -129,16 +143,9 @@ def discover(
 def _members(archive: Sample, found: SearchResult) -> list[NDArray[np.int64]]:
     """Events of each group, its medoid first and the others by their distance from it."""
     return [
-        _from_medoid(archive.codes, np.flatnonzero(membership > MEMBER))
+        from_medoid(archive.codes, np.flatnonzero(membership > MEMBER))
         for membership in found.membership.T
     ]
-
-
-def _from_medoid(points: NDArray[np.float64], own: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows in the order of distance from the one that is nearest to the median of all."""
-    middle = np.median(points[own], axis=0)
-    medoid = points[own[np.linalg.norm(points[own] - middle, axis=1).argmin()]]
-    return own[np.argsort(np.linalg.norm(points[own] - medoid, axis=1), kind="stable")]
 
 
 def _one_of_each(own: NDArray[np.int64], episode: NDArray[np.int64]) -> NDArray[np.int64]:

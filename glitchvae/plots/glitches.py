@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from glitchvae.plots import page
 from glitchvae.plots.captions import loudest
 from glitchvae.shapes import ENERGY_CEILING, IMAGE_SHAPE, VIEWS
-from glitchvae.spectrogram import SpectrogramSet, row_frequencies
+from glitchvae.spectrogram import SpectrogramSet, octaves
 from glitchvae.status import Status
 
 EVENTS_PER_SHEET = 60
@@ -152,7 +152,7 @@ def glitch_picture(
         top=0.8,
         bottom=0.15,
     )
-    low, high = _octaves()
+    low, high = octaves()
     drawn = bool(Status(status).usable and np.isfinite(views).any())
     for number, (view, seconds) in enumerate(zip(views, VIEWS, strict=True)):
         axes = figure.add_subplot(grid[0, number])
@@ -250,7 +250,7 @@ def _page(layout: _Layout, title: str) -> Figure:
 
 def _draw_glitch(axes: Axes, views: NDArray[Any], status: str) -> None:
     """Four views side by side: x counts widths of a view, y is log2 of frequency."""
-    low, high = _octaves()
+    low, high = octaves()
     step = 1 + _GAP
     for number, (view, seconds) in enumerate(zip(views, VIEWS, strict=True)):
         extent = (number * step, number * step + 1, low, high)
@@ -316,13 +316,6 @@ def _draw_blank(
             linewidth=0,
         )
     )
-
-
-def _octaves() -> tuple[float, float]:
-    """Lower and upper edge of an image in log2 of Hz, half a row beyond the outer centres."""
-    centres = np.log2(row_frequencies())
-    half = (centres[-1] - centres[0]) / (len(centres) - 1) / 2
-    return float(centres[0] - half), float(centres[-1] + half)
 
 
 def _style_axes(axes: Axes, across: tuple[float, float], up: tuple[float, float]) -> None:

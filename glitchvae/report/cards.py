@@ -4,41 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
-from glitchvae.discovery import Candidate, Discovery, KnownClass, in_live_time
-from glitchvae.discovery.describing import first_of_episodes
+from glitchvae.discovery import Candidate, Discovery, KnownClass
 from glitchvae.discovery.vetoes import VetoScore
 from glitchvae.report.groups import Group
+from glitchvae.report.links import Link
 from glitchvae.report.pictures import Pictures, draw_rows, montage, strip
+from glitchvae.report.rates import Bars, Rates
 from glitchvae.report.times import utc
 
 TYPICAL, EDGES = 8, 8
 """Small pictures of a candidate: the nearest to its medoid, and the farthest from it."""
 
-_BINS = 60  # of the rates over time
+LOUDEST = 10
+"""Episodes whose loudest trigger is shown with its picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A glitch as the page shows it: image inside the page ("" for none) and its caption."""
+    """A glitch as the page shows it.
+
+    Attributes:
+        image: Address inside the page, "" for none.
+        layout: How its four views lie in it: "strip" or "montage".
+        caption: Detector, time and SNR.
+        link: Where it leads, "" for nowhere.
+    """
 
     image: str
+    layout: str
     caption: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bars:
-    """Heights of a row of bars as shares of the highest, and what the ends mean."""
-
-    heights: tuple[float, ...]
-    highest: str
-    first: str
-    last: str
+    link: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +45,9 @@ class Card:
     """One group on the page.
 
     Attributes:
-        group: Name, kind, colour.
-        found: What discovery says of it, None of the events in no group.
+        group: Name, kind, colour, rows.
+        number: Of the group, by which the page finds its list of events.
+        found: What discovery says of it.
         picture: Its most typical event.
         typical: The next typical ones.
         edges: The least typical ones.
@@ -58,7 +58,8 @@ class Card:
     """
 
     group: Group
-    found: Candidate | KnownClass | None
+    number: int
+    found: Candidate | KnownClass
     picture: Picture
     typical: tuple[Picture, ...] = ()
     edges: tuple[Picture, ...] = ()
@@ -68,34 +69,90 @@ class Card:
     note: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loud:
+    """One of the loudest glitches.
+
+    Attributes:
+        picture: Of it.
+        name: What it is called; "" for nothing.
+        facts: What else is known of it, a few words each.
+    """
+
+    picture: Picture
+    name: str
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captions:
+    """How single events are shown.
+
+    Attributes:
+        discovery: The events.
+        link: Where they lead; None for nowhere.
+    """
+
+    discovery: Discovery
+    link: Link | None = None
+
+    def of(self, row: int, images: Mapping[int, str], layout: str) -> Picture:
+        """The picture of one event with its detector, its time as GPS and UTC, and its SNR."""
+        events = self.discovery.embeddings
+        gps = float(events.gps[row])
+        parts = [str(events.ifo[row]), f"GPS {gps:.3f}" if np.isfinite(gps) else ""]
+        parts.append(str(utc(events.gps[[row]])[0]))
+        if np.isfinite(events.snr[row]):
+            parts.append(f"SNR {events.snr[row]:,.1f}")
+        return Picture(
+            image=images.get(row, ""),
+            layout=layout,
+            caption=" · ".join(filter(None, parts)),
+            link=self._link(row),
+        )
+
+    def _link(self, row: int) -> str:
+        events = self.discovery.embeddings
+        if self.link is None or not np.isfinite(events.gps[row]):
+            return ""
+        return self.link.of(
+            gps=float(events.gps[row]),
+            ifo=str(events.ifo[row]),
+            event_id=str(events.event_id[row]),
+        )
+
+
 def cards_of(
-    discovery: Discovery,
+    captions: Captions,
     groups: Sequence[Group],
     pictures: Pictures | None,
     vetoes: Mapping[str, Sequence[VetoScore]],
     notes: Mapping[str, str],
+    rates: Rates,
 ) -> tuple[Card, ...]:
     """A card for each candidate and each known class, in their order."""
+    discovery = captions.discovery
     found: dict[str, Candidate | KnownClass] = {k.name: k for k in discovery.known}
     found |= {c.name: c for c in discovery.groups}
-    shown = [group for group in groups if group.name in found]
-    heads = {g.name: _head(found[g.name]) for g in shown}
+    shown = [(number, group) for number, group in enumerate(groups) if group.name in found]
+    heads = {g.name: _head(found[g.name]) for _, g in shown}
     tails = {c.name: _tail(c) for c in discovery.groups}
     events = discovery.embeddings
-    large = draw_rows(events, heads.values(), pictures, strip, quality=75)
+    large = draw_rows(events, heads.values(), pictures, strip, quality=60)
     rows = [row for pair in tails.values() for part in pair for row in part]
-    small = draw_rows(events, rows, pictures, montage, quality=55)
-    timelines = _timelines(discovery, shown)
+    small = draw_rows(events, rows, pictures, montage, quality=50)
+    timelines = {row.name: row.timeline for row in rates.rows}
     cards = []
-    for group in shown:
+    for number, group in shown:
         typical, edges = tails.get(group.name, ([], []))
         cards.append(
             Card(
                 group=group,
+                number=number,
                 found=found[group.name],
-                picture=picture_of(discovery, heads[group.name], large),
-                typical=tuple(picture_of(discovery, row, small) for row in typical),
-                edges=tuple(picture_of(discovery, row, small) for row in edges),
+                picture=captions.of(heads[group.name], large, "strip"),
+                typical=tuple(captions.of(row, small, "montage") for row in typical),
+                edges=tuple(captions.of(row, small, "montage") for row in edges),
                 timeline=timelines.get(group.name),
                 profile=_profile(found[group.name].daily_profile),
                 vetoes=tuple(vetoes.get(group.name, ())),
@@ -103,6 +160,40 @@ def cards_of(
             )
         )
     return tuple(cards)
+
+
+def loudest_of(captions: Captions, pictures: Pictures | None) -> tuple[Loud, ...]:
+    """The loudest trigger of each of the loudest episodes."""
+    events, discovery = captions.discovery.embeddings, captions.discovery
+    order = np.argsort(-np.nan_to_num(events.snr, nan=-np.inf), kind="stable")
+    order = order[np.isfinite(events.snr[order])]
+    first = np.sort(np.unique(discovery.episode[order], return_index=True)[1])[:LOUDEST]
+    chosen = order[first]
+    images = draw_rows(events, chosen, pictures, strip, quality=60)
+    names = ["", *(c.name for c in discovery.candidates)]
+    return tuple(
+        Loud(
+            picture=captions.of(int(row), images, "strip"),
+            name=names[discovery.cluster[row] + 1] or str(events.class_or_label[row]),
+            facts=tuple(_facts_of(captions.discovery, int(row))),
+        )
+        for row in chosen
+    )
+
+
+def _facts_of(discovery: Discovery, row: int) -> list[str]:
+    events, facts = discovery.embeddings, []
+    if np.isfinite(events.peak_frequency[row]):
+        facts.append(f"{events.peak_frequency[row]:,.0f} Hz")
+    if np.isfinite(events.duration[row]):
+        facts.append(f"{events.duration[row]:.2g} s")
+    if np.isfinite(events.class_probability[row]):
+        facts.append(f"probability {events.class_probability[row]:.2f}")
+    if np.isfinite(events.novelty_p[row]):
+        facts.append(f"novelty_p {events.novelty_p[row]:.2g}")
+    if not np.isfinite(events.mean[row]).all():
+        facts.append(f"no code: {str(events.status[row]).replace('_', ' ')}")
+    return facts
 
 
 def _head(found: Candidate | KnownClass) -> int:
@@ -116,58 +207,8 @@ def _tail(candidate: Candidate) -> tuple[list[int], list[int]]:
     return typical, edges[:EDGES]
 
 
-def picture_of(discovery: Discovery, row: int, images: Mapping[int, str]) -> Picture:
-    """The picture of one event with its detector, time and SNR."""
-    events = discovery.embeddings
-    parts = [str(events.ifo[row]), str(utc(events.gps[[row]])[0])]
-    if np.isfinite(events.snr[row]):
-        parts.append(f"SNR {events.snr[row]:.1f}")
-    return Picture(image=images.get(row, ""), caption=" · ".join(filter(None, parts)))
-
-
 def _profile(counts: NDArray[np.int64]) -> Bars | None:
     if not counts.any():
         return None
     heights = tuple((counts / counts.max()).tolist())
     return Bars(heights=heights, highest=str(counts.max()), first="0 h", last="24 h UTC")
-
-
-def _timelines(discovery: Discovery, groups: Sequence[Group]) -> dict[str, Bars]:
-    """Episodes per hour of live time over the whole of it; per bin where it is unknown."""
-    gps, ifo = discovery.embeddings.gps, discovery.embeddings.ifo
-    known = gps[np.isfinite(gps)]
-    if len(known) < 2 or known.min() == known.max():
-        return {}
-    edges = np.linspace(known.min(), np.nextafter(known.max(), np.inf), _BINS + 1)
-    hours = _live_hours(discovery.live, edges)
-    counted = np.isfinite(gps) if hours is None else in_live_time(gps, ifo, discovery.live)
-    days = utc(edges[[0, -1]])
-    bars = {}
-    for group in groups:
-        own = first_of_episodes(gps[group.rows], discovery.episode[group.rows], counted[group.rows])
-        counts = np.histogram(gps[group.rows[own]], edges)[0]
-        rates = (
-            counts
-            if hours is None
-            else np.divide(counts, hours, out=np.zeros(_BINS), where=hours > 0)
-        )
-        if not (top := float(rates.max())):
-            continue
-        unit = "a bin" if hours is None else "/h"
-        bars[group.name] = Bars(
-            heights=tuple((rates / top).tolist()),
-            highest=f"{top:.3g} {unit}",
-            first=str(days[0])[:16],
-            last=str(days[1])[:16],
-        )
-    return bars
-
-
-def _live_hours(
-    live: Mapping[str, segmentlist], edges: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """Hours searched in each bin, all detectors added; None where unknown."""
-    if not live:
-        return None
-    bins = [segmentlist([segment(a, b)]) for a, b in pairwise(edges)]
-    return np.array([sum(float(abs(own & one)) for own in live.values()) / 3600 for one in bins])

@@ -23,6 +23,7 @@ from glitchvae.discovery.noise import noise_of
 from glitchvae.discovery.rendering import FOLDER, Renderer
 from glitchvae.embedding import Embeddings, name_classes
 from glitchvae.progress import Progress
+from glitchvae.report.links import Link
 from glitchvae.report.writing import Vetoes, score_vetoes, write_report
 from glitchvae.spectrogram import ImagingSettings
 from glitchvae.triggers import Triggers
@@ -70,7 +71,12 @@ class DiscoveryRun:
         return {name: note for name, note in told.items() if note}
 
     def write_report(
-        self, folder: str | Path, *, replace: bool = False, origin: dict[str, Any] | None = None
+        self,
+        folder: str | Path,
+        *,
+        replace: bool = False,
+        origin: dict[str, Any] | None = None,
+        link: str | None = None,
     ) -> Path:
         """Write the folder of the run; it appears under its name once it is complete.
 
@@ -78,12 +84,13 @@ class DiscoveryRun:
             folder: Where it goes.
             replace: Take the place of an earlier run.
             origin: What else the card says of where the events come from.
+            link: Where events on the page lead: "https://example.org/?gps={gps}" (`links.Link`).
 
         Returns:
             The page to open in a browser.
 
         Raises:
-            InputError: something is at `folder` that may not be replaced.
+            InputError: something is at `folder` that may not be replaced, or `link` is no template.
             StorageError: the disk refused a write; earlier results are untouched.
         """
         own = {"folder": str(self.catalog), "classes": ", ".join(self.known.added) or "none"}
@@ -93,6 +100,7 @@ class DiscoveryRun:
             vetoes=self.vetoes,
             pictures=self.gathered.thumbnails if self.gathered.archives else None,
             notes=self.notes,
+            link=None if link is None else Link(link),
             replace=replace,
             origin={"inputs": self.gathered.digests, "catalogue": own, **(origin or {})},
         )
@@ -127,7 +135,7 @@ def discover_in(
 
     Raises:
         ArchiveError: an archive is damaged or empty, or holds codes of several models.
-        InputError: a file is damaged, codes of several models, or too few events.
+        InputError: a file is damaged, or codes of several models.
         ModelError: the model of the codes is not here.
         CatalogError: the catalogue is damaged.
     """
@@ -138,8 +146,8 @@ def discover_in(
     events, excluded = name_classes(gathered.events, known.prototypes), {}
     if live is None:
         ledgers = [archive.ledger() for archive in gathered.archives]
-        live = _live_time(ledgers)
-        events, excluded = _above(events, ledgers)
+        live = live_time(ledgers)
+        events, excluded = above_thresholds(events, ledgers)
     settings = settings or DiscoverySettings()
     found = discover(
         events,
@@ -188,7 +196,7 @@ def renderer_of(
     )
 
 
-def _live_time(ledgers: Sequence[Ledger]) -> LiveTime:
+def live_time(ledgers: Sequence[Ledger]) -> LiveTime:
     """What archives tell of the strain that was searched, at the largest of all thresholds."""
     largest, live = max(_thresholds(ledgers), default=None), LiveTime()
     for ledger in ledgers:
@@ -196,7 +204,9 @@ def _live_time(ledgers: Sequence[Ledger]) -> LiveTime:
     return live
 
 
-def _above(events: Embeddings, ledgers: Sequence[Ledger]) -> tuple[Embeddings, dict[str, int]]:
+def above_thresholds(
+    events: Embeddings, ledgers: Sequence[Ledger]
+) -> tuple[Embeddings, dict[str, int]]:
     """Events of at least the largest threshold, and how many are quieter.
 
     Where strain was searched with several thresholds, quieter events were looked for in a

@@ -12,14 +12,18 @@ import numpy as np
 from bokeh.embed import components
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
 
 from glitchvae.discovery import Discovery
 from glitchvae.discovery.significance import FINEST
 from glitchvae.discovery.vetoes import VetoScore
-from glitchvae.report.cards import cards_of, picture_of
-from glitchvae.report.groups import groups_of, sample
-from glitchvae.report.pictures import Pictures, draw_rows, montage
-from glitchvae.report.plane import PICTURES, POINTS, draw_plane, project
+from glitchvae.report.cards import Captions, cards_of, loudest_of
+from glitchvae.report.groups import Group, groups_of, sample
+from glitchvae.report.links import Link
+from glitchvae.report.listing import event_table, listed
+from glitchvae.report.pictures import Pictures, draw_rows, draw_within, montage
+from glitchvae.report.plane import PICTURE_BYTES, POINTS, draw_figures, project
+from glitchvae.report.rates import Span, rates_of, span_of
 from glitchvae.report.times import utc
 
 _AUDITED = 40  # doubtful labels in the page; all of them are in the table beside it
@@ -40,8 +44,10 @@ def render_report(
     vetoes: Mapping[str, Sequence[VetoScore]] | None = None,
     notes: Mapping[str, str] | None = None,
     card: Mapping[str, Any] | None = None,
+    link: Link | None = None,
+    span: Span | None = None,
 ) -> str:
-    """The page of one run of discovery.
+    """The page of one run of discovery, or of the events of some time.
 
     Args:
         discovery: What was found.
@@ -49,17 +55,23 @@ def render_report(
         vetoes: What the veto segments of each candidate do, by its name.
         notes: What else is to be said of a group, by its name.
         card: The run's settings, digests and versions, shown at the end.
+        link: Where events lead.
+        span: GPS times of the beginning and the end; by default those of live time and events.
 
     Returns:
         HTML with its style, its script and its pictures inside.
     """
-    groups = groups_of(discovery)
-    rows = sample(groups, POINTS, discovery.settings.seed)
-    cards = cards_of(discovery, groups, pictures, vetoes or {}, notes or {})
-    plane_of = _draw_map(discovery, groups, rows, pictures)
-    script, division = components(plane_of["figure"]) if plane_of else ("", "")
+    groups, captions = groups_of(discovery), Captions(discovery=discovery, link=link)
+    span = span or span_of(discovery)
+    rates = rates_of(discovery, groups, span)
+    cards = cards_of(captions, groups, pictures, vetoes or {}, notes or {}, rates)
+    drawn = sample(groups, POINTS, discovery.settings.seed)
+    lists = listed(groups, discovery.embeddings.snr)
+    table, rows = event_table(discovery, groups, lists, drawn, link)
+    plots = _plots(discovery, groups, drawn, rows, pictures)
+    script, divisions = components(plots["figures"]) if plots else ("", {})
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             discovery=discovery,
@@ -67,78 +79,80 @@ def render_report(
             candidates=[c for c in cards if c.group.kind == "candidate"],
             displaced=[c for c in cards if c.group.kind == "displaced"],
             known=[c for c in cards if c.group.kind == "known"],
-            facts=_facts(discovery),
-            audit=_audit(discovery, pictures),
-            plane=plane_of,
-            controls=_controls(discovery, rows, plane_of),
+            loudest=loudest_of(captions, pictures),
+            facts=_facts(discovery, span),
+            rates=rates,
+            audit=_audit(captions, pictures),
+            plots=plots,
+            divisions=divisions,
+            controls=_controls(discovery, drawn, plots),
             map_script=script,
-            map_division=division,
+            table=_as_script(table),
+            listed={n: len(own) for n, own in enumerate(lists)},
             bokeh=Resources("inline", components=["bokeh"]).render_js(),
-            style=_text("style.css"),
-            behaviour=_text("report.js"),
+            style=text_of("style.css"),
+            behaviour=text_of("report.js"),
             card=json.loads(json.dumps(dict(card or {}), default=str)),
             properties=_PROPERTIES,
         )
     )
 
 
-def _draw_map(
-    discovery: Discovery, groups: Any, rows: Any, pictures: Pictures | None
+def _as_script(table: Mapping[str, Any]) -> str:
+    """JSON that no text in it can end."""
+    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _plots(
+    discovery: Discovery,
+    groups: Sequence[Group],
+    drawn: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    pictures: Pictures | None,
 ) -> dict[str, Any]:
-    if len(rows) == 0:
+    if len(drawn) == 0:
         return {}
-    plane = project(discovery, rows, seed=discovery.settings.seed)
-    pictured = rows if len(rows) <= PICTURES else _pictured(groups, rows, discovery.settings.seed)
-    images = draw_rows(discovery.embeddings, pictured, pictures, montage, quality=35)
+    plane = project(discovery, drawn, seed=discovery.settings.seed)
+    ordered = _pictured(groups, drawn, discovery.settings.seed)
+    images = draw_within(discovery.embeddings, ordered, pictures, PICTURE_BYTES)
     return {
-        "figure": draw_plane(discovery, groups, plane, images),
+        "figures": draw_figures(discovery, groups, plane, rows, images),
         "methods": list(plane.positions),
         "explained": plane.explained,
-        "points": len(rows),
+        "points": len(drawn),
         "pictures": len(images),
     }
 
 
-def _pictured(groups: Any, rows: Any, seed: int) -> Any:
-    """The points that get a picture: candidates before others, then by group."""
-    drawn = np.zeros(max(int(g.rows.max(initial=0)) for g in groups) + 1, dtype=bool)
-    drawn[rows] = True
-    kept = [
-        type(group)(
-            name=group.name,
-            kind=group.kind,
-            colour=group.colour,
-            rows=group.rows[drawn[group.rows]],
-        )
-        for group in groups
-    ]
-    strong = [group for group in kept if group.kind in ("candidate", "displaced")]
-    chosen = sample(strong, PICTURES // 2, seed) if strong else np.empty(0, np.int64)
-    others = [group for group in kept if group.kind not in ("candidate", "displaced")]
-    return np.union1d(chosen, sample(others, PICTURES - len(chosen), seed))
+def _pictured(groups: Sequence[Group], drawn: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """The points in the order in which they get a picture: candidates, then others by chance."""
+    rng = np.random.default_rng(seed)
+    members = [g.rows for g in groups if g.kind in ("candidate", "displaced")]
+    strong = np.isin(drawn, np.concatenate([np.empty(0, np.int64), *members]))
+    return np.concatenate([rng.permutation(drawn[strong]), rng.permutation(drawn[~strong])])
 
 
-def _facts(discovery: Discovery) -> dict[str, Any]:
+def _facts(discovery: Discovery, span: Span | None) -> dict[str, Any]:
     """The numbers at the top of the page."""
     events = discovery.embeddings
-    times = events.gps[np.isfinite(events.gps)]
     hours = {ifo: float(abs(live)) / 3600 for ifo, live in sorted(discovery.live.items())}
     return {
         "events": len(events),
         "episodes": len(np.unique(discovery.episode)),
         "coded": int(np.isfinite(events.mean).all(axis=1).sum()),
-        "ifos": sorted({str(name) for name in events.ifo} - {""}),
-        "span": [str(text)[:16] for text in utc(np.array([times.min(), times.max()]))]
-        if len(times)
-        else [],
+        "timed": bool(np.isfinite(events.gps).any()),
+        "ifos": sorted({*(str(name) for name in events.ifo), *hours} - {""}),
+        "span": [str(text)[:16] for text in utc(np.array(span))] if span else [],
+        "gps": [f"{end:.0f}" for end in span] if span else [],
         "hours": hours,
         "monthly": any(math.isfinite(c.expected_per_month) for c in discovery.candidates),
-        "over_time": "Rates over time" if hours else "Events over time",
         "explained": sum(len(known.members) for known in discovery.known),
     }
 
 
-def _audit(discovery: Discovery, pictures: Pictures | None) -> list[dict[str, Any]]:
+def _audit(captions: Captions, pictures: Pictures | None) -> list[dict[str, Any]]:
+    discovery = captions.discovery
     events = discovery.embeddings
     shown = discovery.audit[:_AUDITED]
     images = draw_rows(events, (r.row for r in shown), pictures, montage, quality=35)
@@ -148,15 +162,17 @@ def _audit(discovery: Discovery, pictures: Pictures | None) -> list[dict[str, An
             "label": r.label,
             "suggested": r.suggested,
             "agreement": r.agreement,
-            "picture": picture_of(discovery, r.row, images),
+            "picture": captions.of(r.row, images, "montage"),
         }
         for r in shown
     ]
 
 
-def _controls(discovery: Discovery, rows: Any, plane: Mapping[str, Any]) -> dict[str, Any]:
+def _controls(
+    discovery: Discovery, rows: NDArray[np.int64], plots: Mapping[str, Any]
+) -> dict[str, Any]:
     """What the filters of the map offer."""
-    if not plane:
+    if not plots:
         return {}
     events = discovery.embeddings
     snr, gps = events.snr[rows], events.gps[rows]
@@ -168,7 +184,8 @@ def _controls(discovery: Discovery, rows: Any, plane: Mapping[str, Any]) -> dict
     }
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates of pages, with filters for numbers."""
     environment = Environment(
         loader=PackageLoader("glitchvae.report", "templates"),
         autoescape=True,
@@ -180,7 +197,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """A file beside the templates."""
     return (resources.files("glitchvae.report") / "templates" / name).read_text(encoding="utf-8")
 
 

@@ -22,6 +22,7 @@ Draw = Callable[[NDArray[np.floating]], NDArray[np.uint8]]
 _GREY, _PAPER = (220, 220, 224), (255, 255, 255)
 _GAP = 4  # pixels between two views
 _AT_ONCE = 500  # images in memory at a time: 190 kB each
+_MONTAGE_BYTES = 2_500  # of one at quality 35, of a noisy glitch
 
 
 def strip(views: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -39,6 +40,41 @@ def montage(views: NDArray[np.floating]) -> NDArray[np.uint8]:
     page[:rows, :columns], page[:rows, -columns:] = small[:2]
     page[-rows:, :columns], page[-rows:, -columns:] = small[2:]
     return page
+
+
+def thumbnail(views: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """The montage at half its size, (71, 86, 3), for pages of many events."""
+    picture = Image.fromarray(montage(views))
+    return np.asarray(picture.resize((picture.width // 2, picture.height // 2)))
+
+
+def draw_within(
+    embeddings: Embeddings, rows: NDArray[np.int64], pictures: Pictures | None, limit: int
+) -> dict[int, str]:
+    """Pictures of as many events as a number of bytes holds, the first of them before others.
+
+    Args:
+        embeddings: N events.
+        rows: (n,) of them, the most important first.
+        pictures: Where their images are; None where there are none.
+        limit: Bytes of all pictures together.
+
+    Returns:
+        Data URIs by row: montages where all of them fit, else thumbnails.
+    """
+    large = len(rows) * _MONTAGE_BYTES <= limit
+    draw, quality = (montage, 35) if large else (thumbnail, 30)
+    found: dict[int, str] = {}
+    for first in range(0, len(rows), _AT_ONCE):
+        part = rows[first : first + _AT_ONCE]
+        drawn = draw_rows(embeddings, part, pictures, draw, quality=quality)
+        for row in part.tolist():
+            if row in drawn:
+                limit -= len(drawn[row])
+                if limit < 0:
+                    return found
+                found[row] = drawn[row]
+    return found
 
 
 def draw_rows(
@@ -68,7 +104,7 @@ def draw_rows(
         images = pictures(embeddings.take(part)).images
         for row, views in zip(part.tolist(), images, strict=True):
             if np.isfinite(views).any():
-                found[row] = _data_uri(draw(np.asarray(views, dtype=np.float32)), quality)
+                found[row] = data_uri(draw(np.asarray(views, dtype=np.float32)), quality)
     return found
 
 
@@ -98,7 +134,8 @@ def _halve(view: NDArray[np.floating]) -> NDArray[np.floating]:
     return view.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
 
 
-def _data_uri(colours: NDArray[np.uint8], quality: int) -> str:
+def data_uri(colours: NDArray[np.uint8], quality: int) -> str:
+    """A picture (H, W, 3) as the address of a WebP image inside the page."""
     stream = BytesIO()
     Image.fromarray(colours).save(stream, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()

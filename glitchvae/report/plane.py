@@ -1,4 +1,4 @@
-"""The map of the codes: a plane of points with pictures, drawn by Bokeh."""
+"""The map of the codes and the scatter plots: points with pictures, drawn by Bokeh."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from bokeh.core.properties import value
 from bokeh.models import (
     CDSView,
     ColumnDataSource,
+    CustomJSHover,
     HoverTool,
     IndexFilter,
+    LinearColorMapper,
+    LogTicker,
+    NumeralTickFormatter,
     ResetTool,
+    TapTool,
     Text,
 )
 from bokeh.plotting import figure
@@ -23,13 +28,13 @@ from sklearn.manifold import TSNE
 
 from glitchvae.discovery import Discovery
 from glitchvae.report.groups import Group
-from glitchvae.report.times import unix_milliseconds, utc
+from glitchvae.report.times import unix_milliseconds
 
 POINTS = 10_000
 """Most points of the map: beyond that a browser stutters; groups are sampled."""
 
-PICTURES = 3_000
-"""Most points with a picture: about 3 kB each."""
+PICTURE_BYTES = 500_000
+"""Of the pictures of points: the page has 3 MB, of which Bokeh takes 1.3."""
 
 _MARKERS = {"H1": "circle", "L1": "triangle", "V1": "square", "K1": "diamond"}
 _OTHER = "hex"
@@ -41,15 +46,28 @@ _SIZE = (800.0, 600.0)  # pixels of the map on a desktop, about
 _LETTER, _LINE_HEIGHT = 6.5, 15.0  # pixels of a caption
 _INK, _FAINT, _LINE = "#1c2430", "#5c6675", "#e3e7ec"
 
+_QUIET = 7.5  # SNR of the smallest points
+_SMALL = 5.5  # pixels
+_STYLE: dict[str, Any] = {
+    "sizing_mode": "stretch_both",
+    "toolbar_location": "above",
+    "tools": "pan,box_zoom,wheel_zoom",
+    "active_drag": "pan",
+    "min_border": 8,
+    "background_fill_color": "#ffffff",
+    "outline_line_color": _LINE,
+    "output_backend": "canvas",
+}
+
 # Bokeh escapes what stands in @{...}, so that a label is text whatever it holds.
 _TOOLTIP = """
-<div style="max-width: 240px; font: 12.5px/1.45 system-ui, sans-serif; color: #1c2430">
-  <img src="@picture" alt="" style="display: block; margin-bottom: 4px">
-  <div style="color: @colour; font-weight: 600">@group</div>
-  <div>@ifo · @time</div>
-  <div>SNR @snr{0.0} · @frequency{0} Hz · novelty_p @novelty_p{0.0000}</div>
-  <div>nearest: @nearest · label: @label</div>
-  <div style="color: #5c6675">@event</div>
+<div style="max-width: 260px; font: 12.5px/1.45 system-ui, sans-serif; color: #1c2430">
+  <img src="@picture" alt="" width="172" height="142" style="display: block; margin-bottom: 4px">
+  <div style="font-weight: 600">@row{group}</div>
+  <div>@row{when}</div>
+  <div style="color: #5c6675">@row{gps}</div>
+  <div>@row{facts}</div>
+  <div>@row{named}</div>
 </div>
 """
 
@@ -74,7 +92,7 @@ def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> 
     """
     codes = discovery.embeddings.mean.astype(np.float64)
     usable = codes[np.isfinite(codes).all(axis=1)]
-    if len(usable) < 2 or usable.shape[1] < 2:
+    if len(usable) < 2 or usable.shape[1] < 2 or not np.ptp(usable, axis=0).any():
         flat = np.zeros((len(rows), 2))
         flat[:, 0] = codes[rows, 0] if codes.shape[1] else 0.0
         return Projection(rows, {"PCA": flat}, 1.0)
@@ -105,48 +123,71 @@ def _umap(codes: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     return np.asarray(model.fit_transform(codes), dtype=np.float64)
 
 
-def draw_plane(
-    discovery: Discovery, groups: Sequence[Group], plane: Projection, pictures: Mapping[int, str]
-) -> Any:
-    """The map as a Bokeh figure; the page's script filters its source `glitches`.
+def draw_figures(
+    discovery: Discovery,
+    groups: Sequence[Group],
+    plane: Projection,
+    table_rows: NDArray[np.int64],
+    pictures: Mapping[int, str],
+) -> dict[str, Any]:
+    """The map and the scatter plots as Bokeh figures over one source of points.
+
+    The page's script filters the source `glitches` by the filter `shown`.
 
     Args:
         discovery: The events.
         groups: Candidates, classes, the rest.
-        plane: Where the events lie.
+        plane: Where the events lie on the map.
+        table_rows: Rows of the events that the page's script knows, in its order.
         pictures: Images inside the page, by row.
+
+    Returns:
+        Figures by name: "map", and those of "time_frequency", "time_snr" and "snr_frequency" of
+        which anything is known.
     """
-    source = ColumnDataSource(_columns(discovery, groups, plane, pictures), name="glitches")
-    names = ColumnDataSource(_captions(groups, plane), name="names")
+    columns = _columns(discovery, groups, plane, table_rows, pictures)
+    source = ColumnDataSource(columns, name="glitches")
     view = CDSView(filter=IndexFilter(indices=list(range(len(plane.rows))), name="shown"))
-    page = figure(
-        sizing_mode="stretch_both",
-        toolbar_location="above",
-        tools="pan,box_zoom,wheel_zoom",
-        active_drag="pan",
-        min_border=8,
-        background_fill_color="#ffffff",
-        outline_line_color=_LINE,
-        output_backend="canvas",
+    colours = LinearColorMapper(
+        palette=[group.colour for group in groups], low=-0.5, high=len(groups) - 0.5
     )
-    points = page.scatter(
-        "x",
-        "y",
-        source=source,
-        view=view,
-        marker="marker",
-        size="size",
-        color="colour",
-        fill_alpha="opacity",
-        line_color="#ffffff",
-        line_width=0.4,
-        line_alpha=0.8,
-        hover_line_color=_INK,
-    )
-    page.add_tools(
-        HoverTool(renderers=[points], tooltips=_TOOLTIP, point_policy="snap_to_data", limit=1),
-        ResetTool(),
-    )
+    drawing = _Drawing(source, view, {"field": "group_number", "transform": colours})
+    figures = {"map": _draw_map(drawing, ColumnDataSource(_captions(groups, plane), name="names"))}
+    known = {
+        name: np.isfinite(columns[name]).any() for name in ("milliseconds", "snr", "frequency")
+    }
+    for title, (x, y) in _SCATTERS.items():
+        if known[x] and known[y]:
+            figures[title] = _draw_scatter(drawing, x, y)
+    times = [figures[name] for name in ("time_frequency", "time_snr") if name in figures]
+    if len(times) == 2:
+        times[1].x_range = times[0].x_range
+    return figures
+
+
+class _Drawing(NamedTuple):
+    """What all figures share."""
+
+    source: ColumnDataSource
+    view: CDSView
+    colour: dict[str, Any]
+
+
+_SCATTERS = {
+    "time_frequency": ("milliseconds", "frequency"),
+    "time_snr": ("milliseconds", "snr"),
+    "snr_frequency": ("snr", "frequency"),
+}
+_AXES = {
+    "milliseconds": ("datetime", "time (UTC)"),
+    "frequency": ("log", "peak frequency (Hz)"),
+    "snr": ("log", "SNR"),
+}
+
+
+def _draw_map(drawing: _Drawing, names: ColumnDataSource) -> Any:
+    page = figure(**_STYLE)
+    _add_points(page, drawing, "x", "y", size="size")
     page.add_glyph(
         names,
         Text(
@@ -164,21 +205,84 @@ def draw_plane(
             background_fill_alpha=0.75,
         ),
     )
+    # The directions of the plane have no unit.
+    page.axis.visible = False
+    page.match_aspect = False
     _calm(page)
     return page
 
 
+def _draw_scatter(drawing: _Drawing, x: str, y: str) -> Any:
+    (across, x_label), (up, y_label) = _AXES[x], _AXES[y]
+    page = figure(
+        x_axis_type=across,
+        y_axis_type=up,
+        x_axis_label=x_label,
+        y_axis_label=y_label,
+        **_STYLE,
+    )
+    _add_points(page, drawing, x, y, size=_SMALL if "snr" in (x, y) else "loudness")
+    page.axis.axis_label_text_font_style = "normal"
+    page.axis.axis_label_text_color = page.axis.major_label_text_color = _FAINT
+    page.axis.axis_line_color = page.axis.major_tick_line_color = _LINE
+    page.axis.minor_tick_line_color = None
+    if "log" in (across, up):
+        for axis in (page.xaxis[0] if across == "log" else None, page.yaxis[0]):
+            if axis is not None:
+                axis.formatter = NumeralTickFormatter(format="0,0.[0]")
+                axis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=6)
+    _calm(page)
+    return page
+
+
+def _add_points(page: Any, drawing: _Drawing, x: str, y: str, *, size: Any) -> None:
+    points = page.scatter(
+        x,
+        y,
+        source=drawing.source,
+        view=drawing.view,
+        marker="marker",
+        size=size,
+        color=drawing.colour,
+        fill_alpha="opacity",
+        line_color="#ffffff",
+        line_width=0.4,
+        line_alpha=0.8,
+        hover_line_color=_INK,
+    )
+    points.selection_glyph = points.nonselection_glyph = None
+    told = CustomJSHover(code="return glitchvae.tell(value, format)")
+    page.add_tools(
+        HoverTool(
+            renderers=[points],
+            tooltips=_TOOLTIP,
+            formatters={"@row": told},
+            point_policy="snap_to_data",
+            limit=1,
+        ),
+        TapTool(renderers=[points]),
+        ResetTool(),
+    )
+
+
 def _columns(
-    discovery: Discovery, groups: Sequence[Group], plane: Projection, pictures: Mapping[int, str]
+    discovery: Discovery,
+    groups: Sequence[Group],
+    plane: Projection,
+    table_rows: NDArray[np.int64],
+    pictures: Mapping[int, str],
 ) -> dict[str, Any]:
-    """One entry per point, in the order in which they are painted: candidates last."""
+    """One entry per point, in the order in which they are painted: candidates last.
+
+    Texts are those of the page's script, which `row` leads to: each takes a third of a byte here.
+    """
     events, rows = discovery.embeddings, plane.rows
-    index = np.zeros(len(events), dtype=np.int64)
+    index = np.zeros(len(events), dtype=np.uint16)
     for number, group in enumerate(groups):
         index[group.rows] = number
-    own = [groups[n] for n in index[rows]]
-    strong = np.array([group.kind in ("candidate", "displaced") for group in own], dtype=bool)
-    paint = np.argsort(strong, kind="stable")
+    kinds = np.array([group.kind for group in groups], dtype=object)[index[rows]]
+    paint = np.argsort(np.isin(kinds.astype(str), ["candidate", "displaced"]), kind="stable")
+    rows, kinds = rows[paint], kinds[paint]
     small = 5.0 if len(rows) > 3000 else 6.5
     positions = {
         f"{name}_{axis}": values[paint, n]
@@ -186,40 +290,26 @@ def _columns(
         for n, axis in enumerate("xy")
     }
     first = next(iter(plane.positions))
-    columns = {
-        "group_number": index[rows],
-        "group": [group.name for group in own],
-        "colour": [group.colour for group in own],
-        "size": np.where(strong, small + 3, small),
-        "opacity": np.where(strong, 0.95, 0.7),
-        "marker": [_MARKERS.get(str(name), _OTHER) for name in events.ifo[rows]],
-        "ifo": events.ifo[rows],
-        "event": events.event_id[rows],
-        "time": utc(events.gps[rows]),
-        "milliseconds": unix_milliseconds(events.gps[rows]),
-        "snr": events.snr[rows],
-        "frequency": events.peak_frequency[rows],
-        "novelty_p": events.novelty_p[rows],
-        "nearest": events.class_name[rows],
-        "label": np.full(len(rows), "", dtype=object)
-        if events.label is None
-        else events.label[rows],
-        "picture": [pictures.get(int(row), "") for row in rows],
-    }
-    painted = {name: _plain(np.asarray(value)[paint]) for name, value in columns.items()}
     axes = {axis: positions[f"{first}_{axis}"] for axis in "xy"}
-    return painted | {name: _plain(v) for name, v in (positions | axes).items()}
-
-
-def _plain(values: NDArray[Any]) -> Any:
-    """float32 where there are numbers: a third of the bytes, and more than a screen can show."""
-    if values.dtype.kind == "f":
-        return (
-            values
-            if values.dtype == np.float64 and np.nanmax(values, initial=0) > 1e9
-            else (values.astype(np.float32))
-        )
-    return values.tolist() if values.dtype == object else values
+    snr, ifo = events.snr[rows], events.ifo[rows]
+    loud = np.log2(np.clip(np.nan_to_num(snr, nan=_QUIET), _QUIET, 64 * _QUIET) / _QUIET)
+    numbers = {
+        "size": np.where(kinds == "candidate", small + 2.5, small),
+        "loudness": small - 1.5 + 1.6 * loud,
+        "opacity": np.select([kinds == "candidate", kinds == "rest"], [0.95, 0.45], 0.7),
+        "snr": snr,
+        "frequency": events.peak_frequency[rows],
+        **positions,
+        **axes,
+    }
+    return {
+        "row": np.searchsorted(table_rows, rows).astype(np.int32),
+        "group_number": index[rows],
+        "marker": [_MARKERS.get(str(name), _OTHER) for name in ifo],
+        "milliseconds": unix_milliseconds(events.gps[rows]),
+        "picture": [pictures.get(int(row), "") for row in rows],
+        **{name: np.asarray(values, dtype=np.float32) for name, values in numbers.items()},
+    }
 
 
 def _captions(groups: Sequence[Group], plane: Projection) -> dict[str, Any]:
@@ -266,10 +356,7 @@ def _apart(
 
 
 def _calm(page: Any) -> None:
-    """No axes: the directions of the plane have no unit."""
-    page.axis.visible = False
     page.grid.grid_line_color = _LINE
     page.grid.grid_line_alpha = 0.7
     page.toolbar.logo = None
     page.toolbar.autohide = False
-    page.match_aspect = False

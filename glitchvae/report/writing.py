@@ -33,6 +33,7 @@ from glitchvae.discovery.guards import NAMES as GUARDS
 from glitchvae.discovery.runs import writing_run
 from glitchvae.discovery.vetoes import VetoScore, score_veto, veto_segments, write_segments
 from glitchvae.embedding import Embeddings, write_embeddings
+from glitchvae.report.links import Link
 from glitchvae.report.page import render_report
 from glitchvae.report.pictures import Pictures
 from glitchvae.store import digest, replacing, write_rows
@@ -68,6 +69,7 @@ def write_report(
     pictures: Pictures | None = None,
     notes: Mapping[str, str] | None = None,
     origin: Mapping[str, Any] | None = None,
+    link: Link | None = None,
     replace: bool = False,
 ) -> None:
     """Write the folder of a run; it appears under its name once it is complete.
@@ -79,6 +81,7 @@ def write_report(
         pictures: Where the images of the events are.
         notes: What else is to be said of a candidate, by its name.
         origin: Where the events come from, for the card: inputs, live time, catalogue.
+        link: Where events on the page lead.
         replace: Take the place of an earlier run.
 
     Raises:
@@ -86,10 +89,14 @@ def write_report(
         StorageError: the disk refused a write; earlier results are untouched.
     """
     summary = summarise(discovery, origin or {})
-    shown = {"made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), **summary}
-    for told_elsewhere in ("candidates", "displaced", "excluded"):
-        shown.pop(told_elsewhere)
-    page = render_report(discovery, pictures=pictures, vetoes=vetoes, notes=notes, card=shown)
+    page = render_report(
+        discovery,
+        pictures=pictures,
+        vetoes=vetoes,
+        notes=notes,
+        card=shown_on_page(summary),
+        link=link,
+    )
     with writing_run(folder, summary, replace=replace) as aside:
         _write_text(aside / "report.html", page)
         _write_rows(aside / "candidates.csv", _candidate_rows(discovery))
@@ -97,6 +104,13 @@ def write_report(
         _write_rows(aside / "labels.csv", _label_rows(discovery))
         for candidate in discovery.groups:
             _write_candidate(aside, discovery, candidate)
+
+
+def shown_on_page(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of a page: what the page does not tell elsewhere, and when it was made."""
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    elsewhere = {"candidates", "displaced", "excluded", "remarks"}
+    return {"made": made, **{k: v for k, v in summary.items() if k not in elsewhere}}
 
 
 def summarise(discovery: Discovery, origin: Mapping[str, Any]) -> dict[str, Any]:

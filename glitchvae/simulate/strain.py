@@ -64,6 +64,8 @@ def simulate_strain(
     others = [
         family_of(label).label for label, number in (also or {}).items() for _ in range(number)
     ]
+    if min([0, *(also or {}).values()]) < 0:
+        raise InputError("fewer than no glitches", where="also", found=also)
     times = draw_times(duration, count + len(others), rng)
     labels = draw_labels(balance, count, rng)
     if others:

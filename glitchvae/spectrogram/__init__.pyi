@@ -1,3 +1,4 @@
+from .canvas import octaves as octaves
 from .canvas import row_frequencies as row_frequencies
 from .imaging import image_strain as image_strain
 from .imaging import make_spectrograms as make_spectrograms
@@ -21,6 +22,7 @@ __all__ = [
     "image_strain",
     "imaging_settings",
     "make_spectrograms",
+    "octaves",
     "pixel_to_energy",
     "row_frequencies",
     "tile_snr",

@@ -133,6 +133,13 @@ def row_frequencies() -> NDArray[np.float64]:
     return _frequency(centres)[::-1].copy()
 
 
+def octaves() -> tuple[float, float]:
+    """Lower and upper edge of an image in log2 of Hz, half a row beyond the outer centres."""
+    centres = np.log2(row_frequencies())
+    half = (centres[-1] - centres[0]) / (len(centres) - 1) / 2
+    return float(centres[0] - half), float(centres[-1] + half)
+
+
 def _frequency(row: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = AXIS_FREQUENCIES
     return low * (high / low) ** (1 - (row + 0.5 - _TOP) / _HEIGHT)

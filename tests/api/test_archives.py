@@ -119,3 +119,14 @@ def test_what_is_not_there_is_said(tmp_path, archive):
         discover(archive, methd="gmm")
     with pytest.raises(InputError, match="labels are given with codes alone"):
         discover(archive, ["A"])
+
+
+def test_a_page_of_some_time(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr("glitchvae.report.plane.neighbour_map", lambda codes, seed: {})
+    middle = float(np.median(archive.events().embeddings.gps))
+    page = archive.write_report(tmp_path / "page.html", since=middle, link="https://a.org/{gps}")
+    later = len(archive.events(since=middle).embeddings)
+    assert 0 < later < 30
+    assert f"{later} glitches" in page.read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="a day and other times"):
+        archive.write_report(page, day="today", since=middle)

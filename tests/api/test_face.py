@@ -44,7 +44,16 @@ SIGNATURES = {
     "resume=False, seed=0, device='auto', progress=False, **settings)",
 }
 METHODS = {
-    "GlitchArchive": {"events", "label", "live_time", "merge", "path", "remove", "similar"},
+    "GlitchArchive": {
+        "events",
+        "label",
+        "live_time",
+        "merge",
+        "path",
+        "remove",
+        "similar",
+        "write_report",
+    },
     "Images": {"plot"},
     "Dataset": {
         "batches", "classes", "event_id", "factor_names", "factors", "gps", "images", "inputs",

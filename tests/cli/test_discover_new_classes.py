@@ -225,8 +225,6 @@ def test_codes_with_nan_are_counted_and_left_out(home, model, events):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda e: e.take(slice(0, 12)), "20"),
-        (lambda e: e.take(slice(0, 0)), "20"),
         (lambda e: dataclasses.replace(e, mean=np.ones_like(e.mean)), "the same"),
         (
             lambda e: dataclasses.replace(e, model={"name": "gone", "digest": "a" * 64}),
@@ -240,6 +238,37 @@ def test_what_cannot_be_used_is_one_line(home, model, events, change, said):
     assert result.exit_code == 3
     assert said in result.output
     assert "Traceback" not in result.output
+    assert not (home / "out").exists()
+
+
+@pytest.mark.parametrize("count", [0, 1, 12])
+def test_a_small_archive_has_a_report_without_candidates(home, model, events, count):
+    events.take(slice(0, count)).write("codes.h5")
+    result = discover("codes.h5", "-o", "out", model=model)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert f"groups were not looked for: {count} event" in said
+    assert "no group" not in said
+    assert read_run(home / "out").summary["candidates"] == []
+    page = (home / "out" / "report.html").read_text(encoding="utf-8")
+    assert "groups were not looked for" in page
+    assert page.count('class="events"') == len(set(events.class_name[:count]))
+
+
+def test_one_detector_alone_is_enough(home, model, events):
+    one = dataclasses.replace(events, ifo=np.array(["H1"] * len(events), object))
+    one.write("codes.h5")
+    result = discover("codes.h5", "-o", "out", "--link", "https://a.org/{gps}", model=model)
+    assert result.exit_code == 0, result.output
+    assert len(read_run(home / "out").summary["candidates"]) == 1
+    assert "https://a.org/12381" in (home / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_link_that_is_none_is_refused_first(home, model, events):
+    events.write("codes.h5")
+    result = discover("codes.h5", "-o", "out", "--link", "file:///{gps}", model=model)
+    assert result.exit_code == 3
+    assert "no template of a link" in result.output
     assert not (home / "out").exists()
 
 

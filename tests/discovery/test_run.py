@@ -157,10 +157,14 @@ def test_one_class_alone_is_no_obstacle(rng, prototypes):
     assert discover(archive, single, QUICK).candidates == ()
 
 
-@pytest.mark.parametrize("count", [0, 19])
-def test_too_few_events_are_refused(with_new, prototypes, count):
-    with pytest.raises(InputError, match=f"too few events .* found {count} of {count}"):
-        discover(with_new.take(slice(0, count)), prototypes, QUICK)
+@pytest.mark.parametrize("count", [0, 1, 19])
+def test_few_events_are_grouped_by_class_alone(with_new, prototypes, count):
+    found = discover(with_new.take(slice(0, count)), prototypes, QUICK)
+    assert found.candidates == ()
+    assert found.unsearched.startswith("groups were not looked for: ")
+    assert found.remarks[0] == found.unsearched
+    assert sum(len(known.members) for known in found.known) == count
+    assert discover(with_new.take(slice(0, 20)), prototypes, QUICK).unsearched == ""
 
 
 def test_equal_codes_are_refused(with_new, prototypes):

@@ -9,7 +9,9 @@ import pytest
 from igwn_segments import segment, segmentlist
 
 from glitchvae.report import render_report, score_vetoes
+from glitchvae.report.links import Link
 from glitchvae.report.page import _chance, _figures, _share
+from glitchvae.report.plane import PICTURE_BYTES
 from tests.report.conftest import START
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -36,6 +38,10 @@ def test_nothing_is_fetched(discovery, pictures):
     sources = Page(page).sources
     assert sources
     assert all(source.startswith(("data:", "#")) for source in sources)
+    linked = render_report(discovery, pictures=pictures, link=Link("https://a.org/{gps}"))
+    beyond = [s for s in Page(linked).sources if not s.startswith(("data:", "#"))]
+    assert beyond
+    assert all(source.startswith("https://a.org/12381") for source in beyond)
     assert "@import" not in page
     assert not re.search(r"<(script|link)[^>]+(src|href)=[\"']http", page)
 
@@ -47,7 +53,9 @@ def test_every_section_says_what_was_found(discovery):
         "Nothing known lies near it.",
         "new class",
         "Whistle",
-        "Rates over time",
+        "Live time and rates",
+        "Loudest",
+        "Time, frequency, SNR",
         "Tomte",
         "90 %",
         "gap 2",
@@ -98,28 +106,28 @@ def text_of(page):
 
 def lead_of(page):
     """The first paragraph after the title."""
-    return text_of(page[page.index('<p class="lead">') : page.index('<div class="tiles">')])
+    return text_of(page[page.index('<p class="lead">') : page.index("<nav")])
 
 
 def test_the_first_paragraph_says_what_p_values_are_relative_to(discovery):
     lead = lead_of(render_report(discovery))
     assert "p-values are relative to simulated glitches" in lead
-    assert "live time H1 55.6 h, L1 55.6 h" in lead
-    assert "live time unknown" not in lead
+    assert "Live time H1 55.6 h, L1 55.6 h" in lead
+    assert "live time unknown" not in lead.lower()
 
 
 def test_without_live_time_there_is_no_rate(make):
     discovery = make(searched=False)
     page = render_report(discovery, vetoes=score_vetoes(discovery))
-    assert "live time unknown" in lead_of(page)
+    assert "Live time unknown" in lead_of(page)
     text = text_of(page[page.index("<main") :])
-    for said in ("/h ", "a month", "dead time", "drift", "never changed", "Rates over time"):
+    for said in ("/h ", "a month", "dead time", "drift", "never changed", "per hour over time"):
         assert said not in text, said
-    assert "Events over time" in text
+    assert "episodes over time" in text
     assert "efficiency" in text
     known = make()
     text = text_of(render_report(known, vetoes=score_vetoes(known)))
-    for said in ("/h ", "a month", "dead time", "drift", "Rates over time"):
+    for said in ("/h ", "a month", "dead time", "drift", "per hour over time"):
         assert said in text, said
 
 
@@ -127,10 +135,10 @@ def test_bars_of_a_rate_count_what_lies_in_live_time(discovery):
     events = discovery.embeddings
     middle = segmentlist([segment(START + 5e4, START + 1e5)])
     page = render_report(dataclasses.replace(discovery, live={"H1": middle, "L1": segmentlist()}))
-    bars = re.findall(r'<div class="total nowrap">([\d.e+]+) /h', page)
+    bars = re.findall(r'<span class="top">([\d.e+]+) /h', page)
     own = (events.ifo == "H1") & (events.gps >= START + 5e4) & (events.gps <= START + 1e5)
     times = events.gps[np.isfinite(events.gps)]
-    bin_hours = (times.max() - times.min()) / 60 / 3600
+    bin_hours = (max(times.max(), START + 1e5) - times.min()) / 60 / 3600
     assert bars
     assert max(map(float, bars)) <= own.sum() / bin_hours
 
@@ -172,6 +180,42 @@ def test_what_is_unknown_is_not_listed(discovery):
         dataclasses.replace(discovery, embeddings=blank, candidates=(), known=(known,))
     )
     text = " ".join("".join(Page(page).text).split())
-    assert "60 glitches, 2019" in text
+    assert "60 glitches in 60 episodes" in text
     assert "1 event, 1 episode" in text
     assert "peak frequency" not in text
+
+
+def test_candidates_stand_before_everything_else(discovery):
+    page = render_report(discovery)
+    head = text_of(page[page.index("<header") : page.index("</header>")])
+    assert "candidate-1" in head
+    assert "new class" in head
+    assert page.index('id="candidates"') < page.index('id="rates"') < page.index('id="known"')
+
+
+def test_gps_stands_beside_utc(discovery, pictures):
+    text = text_of(render_report(discovery, pictures=pictures))
+    assert "2019-04-01 15:00 to 2019-04-03 22:33 UTC (GPS 1238166018 to 1238366018)" in text
+    captions = re.findall(r"GPS (\d{10}\.\d{3}) · 2019-04-0\d \d\d:\d\d:\d\d UTC", text)
+    assert len(captions) >= 10
+
+
+def test_without_a_search_nothing_is_said_of_groups(discovery):
+    plain = dataclasses.replace(
+        discovery, candidates=(), audit=(), unsearched="groups were not looked for: because"
+    )
+    page = render_report(plain)
+    text = text_of(page)
+    assert "groups were not looked for: because" in lead_of(page)
+    for said in ("p-value is that", "Label audit", "No group of glitches", "on average"):
+        assert said not in text, said
+    assert "Tomte" in text
+
+
+def test_a_page_of_five_thousand_events_is_small(make, monkeypatch):
+    # Pictures are left out: those of points have a limit, those of groups take a third of a MB.
+    flat = lambda codes, seed: {"t-SNE": codes[:, :2]}  # noqa: E731
+    monkeypatch.setattr("glitchvae.report.plane.neighbour_map", flat)
+    discovery = make(5000)
+    page = render_report(discovery, vetoes=score_vetoes(discovery), link=Link("https://a/{gps}"))
+    assert len(page.encode()) + PICTURE_BYTES + 350_000 < 3_000_000

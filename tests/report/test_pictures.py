@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from glitchvae.report.pictures import draw_rows, montage, strip
+from glitchvae.report.pictures import draw_rows, draw_within, montage, strip
 from glitchvae.shapes import ENERGY_CEILING
 
 
@@ -51,3 +51,15 @@ def test_rows_without_an_image_are_left_out(discovery, pictures):
     assert kind == "data:image/webp;base64"
     assert Image.open(BytesIO(base64.b64decode(data))).size == (172, 142)
     assert draw_rows(events, range(5), None, montage) == {}
+
+
+def test_as_many_pictures_as_the_bytes_hold_the_first_of_them_first(discovery, pictures):
+    events, rows = discovery.embeddings, np.arange(5, 25)[::-1]
+    everything = draw_within(events, rows, pictures, 10**7)
+    assert list(everything) == rows.tolist()
+    some = draw_within(events, rows, pictures, 20_000)
+    assert 0 < len(some) < len(rows)
+    assert list(some) == rows[: len(some)].tolist()
+    assert sum(map(len, some.values())) <= 20_000
+    data = base64.b64decode(next(iter(some.values())).split(",")[1])
+    assert Image.open(BytesIO(data)).size == (86, 71)

@@ -1,5 +1,6 @@
 """The map: positions, columns, and what the page's script looks for."""
 
+import dataclasses
 import importlib.util
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from glitchvae.report.groups import groups_of
-from glitchvae.report.plane import draw_plane, neighbour_map, project
+from glitchvae.report.plane import draw_figures, neighbour_map, project
 
 
 @pytest.fixture
@@ -42,27 +43,42 @@ def test_umap_keeps_groups_together(make):
 def test_the_figure_holds_what_the_filters_need(only_pca, discovery):
     rows = np.arange(58)
     groups = groups_of(discovery)
-    page = draw_plane(discovery, groups, project(discovery, rows), {0: "data:,"})
+    figures = draw_figures(discovery, groups, project(discovery, rows), rows, {0: "data:,"})
+    assert list(figures) == ["map", "time_frequency", "time_snr", "snr_frequency"]
+    page = figures["map"]
     source = page.select_one({"name": "glitches"})
     data = source.data
     assert {len(column) for column in data.values()} == {58}
-    assert {"x", "y", "PCA_x", "PCA_y", "ifo", "snr", "milliseconds", "group_number"} <= set(data)
+    assert {"x", "y", "PCA_x", "PCA_y", "row", "snr", "milliseconds", "group_number"} <= set(data)
     assert page.select_one({"name": "shown"}).indices == list(range(58))
     # Candidates are painted last, over the known classes.
     kinds = [groups[n].kind for n in data["group_number"]]
     assert kinds == sorted(kinds, key=lambda kind: kind == "candidate")
     assert sum(picture != "" for picture in data["picture"]) == 1
+    np.testing.assert_array_equal(data["snr"], discovery.embeddings.snr[data["row"]])
     assert np.all(np.diff(np.sort(data["milliseconds"])) >= 0)
     assert data["milliseconds"].dtype == np.float64
 
 
 def test_codes_of_one_dimension_lie_on_a_line(only_pca, discovery):
-    import dataclasses
-
     events = discovery.embeddings
     flat = dataclasses.replace(events, mean=events.mean[:, :1], log_var=events.log_var[:, :1])
     plane = project(dataclasses.replace(discovery, embeddings=flat), np.arange(5))
     assert (plane.positions["PCA"][:, 1] == 0).all()
+
+
+def test_equal_codes_lie_in_one_place(discovery):
+    events = discovery.embeddings
+    same = dataclasses.replace(events, mean=np.ones_like(events.mean))
+    plane = project(dataclasses.replace(discovery, embeddings=same), np.arange(30))
+    assert np.isfinite(plane.positions["PCA"]).all()
+
+
+def test_only_what_is_known_is_plotted(only_pca, make):
+    discovery = make(timed=False)
+    groups, rows = groups_of(discovery), np.arange(58)
+    figures = draw_figures(discovery, groups, project(discovery, rows), rows, {})
+    assert list(figures) == ["map", "snr_frequency"]
 
 
 def test_few_points_are_laid_out_by_their_neighbours():
@@ -82,7 +98,9 @@ def test_no_caption_covers_another(only_pca, discovery):
     groups, rows = groups_of(discovery), np.arange(58)
     plane = project(discovery, rows)
     stacked = plane._replace(positions={"PCA": np.zeros((58, 2))})
-    names = draw_plane(discovery, groups, stacked, {}).select_one({"name": "names"}).data
+    names = (
+        draw_figures(discovery, groups, stacked, rows, {})["map"].select_one({"name": "names"}).data
+    )
     # All groups in one place: only the first, a candidate, keeps its name.
     assert np.isfinite(names["x"]).tolist() == [True] + [False] * (len(names["x"]) - 1)
     assert names["name"][0] == next(g.name for g in groups if g.kind == "candidate")

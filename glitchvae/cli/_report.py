@@ -1,0 +1,53 @@
+"""Options of the commands that write a page for people: live time, and where events lead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from igwn_segments import segmentlist
+
+LIVE = click.option(
+    "--live",
+    multiple=True,
+    metavar="[IFO=]FILE",
+    help="Segments that were searched, in place of what the archive's ledger tells.",
+)
+LINK = click.option(
+    "--link",
+    metavar="TEMPLATE",
+    help="Where events of the page lead: https://example.org/?t={gps}; also {ifo}, {event_id}, "
+    "{date}.",
+)
+
+
+def check_link(template: str | None) -> None:
+    """Refuse what is no template before any work.
+
+    Raises:
+        InputError: it is none.
+    """
+    from glitchvae.report.links import Link
+
+    if template is not None:
+        Link(template)
+
+
+def read_live(options: Sequence[str]) -> dict[str, segmentlist] | None:
+    """The segments that were named; None where none were.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    from glitchvae.strain.segments import read_segments
+
+    found: dict[str, segmentlist] = {}
+    for option in options:
+        ifo, equals, path = option.rpartition("=")
+        read = read_segments(path, ifo=ifo if equals else None)
+        for detector, segments in read.items():
+            found[detector] = (found[detector] | segments) if detector in found else segments
+    return found if options else None
