@@ -163,8 +163,9 @@ def command(
     from glitchvae.archive import archive_path, checkpoint_of, gather
     from glitchvae.config import parse
     from glitchvae.discovery import DiscoverySettings
-    from glitchvae.discovery.comparing import comparable_rows
+    from glitchvae.discovery.comparing import FEWEST_EVENTS, comparable_rows
     from glitchvae.discovery.efficiency import known_classes, name_events
+    from glitchvae.errors import InputError
     from glitchvae.simulate.waveforms import read_waveform
     from glitchvae.strain import is_strain
 
@@ -175,7 +176,13 @@ def command(
     gathered = gather(others, model=model and Path(model).name)
     checkpoint, truth = checkpoint_of(gathered.events, model), name_events(gathered.events)
     prototypes, rng = known_classes(checkpoint), np.random.default_rng(seed)
-    comparable_rows(gathered.events, prototypes)
+    if (count := len(comparable_rows(gathered.events, prototypes))) < FEWEST_EVENTS:
+        raise InputError(
+            "too few events to look for groups among",
+            expected=f"at least {FEWEST_EVENTS} events with a code",
+            found=count,
+            remedy="Embed more strain first.",
+        )
     own = {family.label: family for family in map(read_waveform, waveforms)}
     wanted = [*families, *own, *(classes if strain else ())]
     named = bool(wanted or classes)
