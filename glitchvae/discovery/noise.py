@@ -127,6 +127,7 @@ def _spread(count: int) -> list[int]:
     order: list[int] = []
     parts = 1
     while len(order) < count:
-        order += [n for n in np.linspace(0, count - 1, parts + 1).astype(int) if n not in order]
+        ends = np.linspace(0, count - 1, parts + 1).astype(int).tolist()
+        order = list(dict.fromkeys([*order, *ends]))
         parts *= 2
     return order

@@ -170,11 +170,11 @@ def loudest_of(captions: Captions, pictures: Pictures | None) -> tuple[Loud, ...
     first = np.sort(np.unique(discovery.episode[order], return_index=True)[1])[:LOUDEST]
     chosen = order[first]
     images = draw_rows(events, chosen, pictures, strip, quality=60)
-    names = ["", *(c.name for c in discovery.candidates)]
+    names = {number: group.name for number, group in enumerate(discovery.groups)}
     return tuple(
         Loud(
             picture=captions.of(int(row), images, "strip"),
-            name=names[discovery.cluster[row] + 1] or str(events.class_or_label[row]),
+            name=names.get(int(discovery.cluster[row]), str(events.class_or_label[row])),
             facts=tuple(_facts_of(captions.discovery, int(row))),
         )
         for row in chosen

@@ -27,7 +27,9 @@ def read_waveform(path: str | Path) -> Family:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8").replace(",", " ")
-        values = np.loadtxt(text.splitlines(), ndmin=2)
+        lines = (line.partition("#")[0].split() for line in text.splitlines())
+        rows = [line for line in lines if line]
+        values = np.array(rows or [[]], dtype=np.float64)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise InputError("no waveform", where=path, found=str(error).splitlines()[0]) from error
     good = values.ndim == 2 and values.shape[1] == 2 and len(values) >= _FEWEST
@@ -36,7 +38,7 @@ def read_waveform(path: str | Path) -> Family:
             "no waveform",
             where=path,
             expected=f"two columns, times that ascend and strain, {_FEWEST} lines or more",
-            found=f"{values.shape[0]} lines of {values.shape[1]} columns",
+            found=f"{len(values)} lines",
         )
     times, strain = values.T
     if not strain.any():
