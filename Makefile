@@ -5,11 +5,12 @@ BIN := .venv/bin
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 DEMO := demo-output
 
-.PHONY: help venv demo test lint docs bench clean
+.PHONY: help venv demo test lint docs results bench clean
 help:
 	@echo "make demo   simulate an hour of strain, find a new class in it, name it, see it again"
 	@echo "make test   the whole default test suite"
 	@echo "make lint   style and types      make docs   the documentation as HTML"
+	@echo "make results  the pages of docs/results from the results beside them"
 	@echo "make bench  speed, as ratios to peers measured in the same run"
 
 venv: .venv/.complete
@@ -35,6 +36,9 @@ lint: venv
 docs: venv
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+results: venv
+	$(BIN)/python docs/write_results.py
 
 bench: venv
 	$(BIN)/python -m tests.benchmarks

@@ -12,7 +12,7 @@ author = "The glitchvae developers"
 release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "results/*/*", "results/*/*/*"]
 html_theme = "furo"
 html_title = "glitchvae"
 myst_enable_extensions = ["dollarmath", "deflist"]

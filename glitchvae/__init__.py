@@ -6,6 +6,7 @@
     events.to_table()                                     # gwpy EventTable; .to_pandas(), .images
     archive = gv.open_archive("glitch-archive")           # .events(class_name=…), .similar(…)
     run = gv.discover(archive)                            # .candidates, .write_report(…)
+    gv.adapt(archive, "labels.csv", output="mine")        # a model for this detector and run
 
     model = gv.load_model("default")                      # a trained VAE: encode, predict, decode
     data = gv.open_dataset("set.h5")                      # images, labels, splits; data.torch()
@@ -25,6 +26,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from glitchvae.api.adapting import adapt
     from glitchvae.api.archives import GlitchArchive, discover, open_archive
     from glitchvae.api.datasets import Dataset, chairs, dsprites, open_dataset, simulate_dataset
     from glitchvae.api.measuring import attack, disentanglement, probe
@@ -43,6 +45,7 @@ __all__ = [
     "Images",
     "Model",
     "__version__",
+    "adapt",
     "attack",
     "chairs",
     "discover",
@@ -70,6 +73,7 @@ _MODULE_OF = {
     "make_spectrograms": "api.strain",
     "open_archive": "api.archives",
     # Machine learning
+    "adapt": "api.adapting",
     "Dataset": "api.datasets",
     "Model": "api.models",
     "attack": "api.measuring",

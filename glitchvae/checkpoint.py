@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from glitchvae.classes.catalog import read_catalog
 from glitchvae.classes.model_card import (
     CARD,
+    LATER,
     PROTOTYPES,
     WEIGHTS,
     check_digest,
@@ -154,8 +155,10 @@ def save_checkpoint(
             "prototypes_digest": digest(folder / PROTOTYPES) if prototypes is not None else "",
         }
     )
+    # Earlier versions refuse what they do not know: they go on to read the cards of other models.
+    told = card.model_dump(mode="json", exclude={name for name in LATER if not getattr(card, name)})
     with replacing(folder / CARD) as temporary:
-        temporary.write_bytes(tomli_w.dumps(card.model_dump(mode="json")).encode())
+        temporary.write_bytes(tomli_w.dumps(told).encode())
     return card
 
 

@@ -73,6 +73,10 @@ class ModelError(GlitchvaeError):
     """A checkpoint is missing, damaged, or does not fit the data."""
 
 
+class DivergenceError(ModelError):
+    """A training whose loss is no number any more."""
+
+
 class ArchiveError(GlitchvaeError):
     """An archive cannot be opened, read or extended."""
 

@@ -1,5 +1,6 @@
-"""Intervals of shares, rates and scores, paired differences, and claims that they decide.
+"""Intervals of shares, rates and scores, paired differences, and what they decide.
 
+Claims are decided by paired differences, values that others printed by prediction intervals.
 Every interval is central, of 90 % unless asked otherwise.
 """
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +19,13 @@ from glitchvae.errors import InputError
 CONFIDENCE = 0.9
 """Of every interval."""
 
-FEWEST_SEEDS = 3
-"""With fewer trainings of a method nothing is said of it: their spread is not known."""
+FEWEST_SEEDS = 5
+"""With fewer trainings of a method nothing is said of it: their spread is hardly known."""
+
+POWER = 0.8
+"""Chance of a decision that a study should have."""
+
+_MOST_SEEDS = 1000
 
 Interval = tuple[float, float]
 """Lower and upper end."""
@@ -136,11 +142,14 @@ class Difference:
         value: Mean over seeds and events.
         interval: Of the mean, for other seeds and other events.
         seeds: Difference of each pair of equal seeds.
+        of_events: Variance of the mean over events, and its degrees of freedom: what more
+            seeds do not lower; zeros where events are not a sample.
     """
 
     value: float
     interval: Interval
     seeds: tuple[float, ...]
+    of_events: tuple[float, int] = (0.0, 0)
 
 
 def paired_difference(
@@ -184,7 +193,10 @@ def paired_difference(
         freedom = variance**2 / sum(part**2 / freedom for part, freedom in parts if freedom)
         reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance))
     return Difference(
-        value=mean, interval=(mean - reach, mean + reach), seeds=tuple(map(float, seeds))
+        value=mean,
+        interval=(mean - reach, mean + reach),
+        seeds=tuple(map(float, seeds)),
+        of_events=parts[1],
     )
 
 
@@ -230,9 +242,8 @@ class Claim:
     def reasons(self) -> tuple[str, ...]:
         """Why it cannot be judged; none where it can."""
         short = tuple(f"trainings of {name} fell short" for name in self.fell_short)
-        if self.found is None or len(self.found.seeds) < FEWEST_SEEDS:
-            return (*short, f"fewer than {FEWEST_SEEDS} seeds")
-        return short
+        count = 0 if self.found is None else len(self.found.seeds)
+        return (*short, _too_few(count)) if count < FEWEST_SEEDS else short
 
     @property
     def verdict(self) -> Verdict:
@@ -249,6 +260,142 @@ class Claim:
             return "confirmed"
         return "contradicted" if low > self.within or high < -self.within else "undecided"
 
+    @property
+    def seeds_needed(self) -> int | None:
+        """How many seeds decide it with the chance `POWER`; see `seeds_to_decide`."""
+        return None if self.found is None else seeds_to_decide(self.found, within=self.within)
+
+
+def _too_few(seeds: int) -> str:
+    return f"{seeds} seed{'' if seeds == 1 else 's'}, {FEWEST_SEEDS} are needed"
+
+
+def seeds_to_decide(found: Difference, *, within: float | None = None) -> int | None:
+    """Fewest seeds with which the interval decides a claim with the chance `POWER`.
+
+    Of a claim of a difference the true one is taken to be that found, of a claim of none
+    (`within`) zero; the spreads over seeds and events are taken to be those found.
+
+    Returns:
+        None where the spread over seeds is not known, or 1000 seeds are too few.
+    """
+    if len(found.seeds) < 2:
+        return None
+    spread, (of_events, freedom) = float(np.var(found.seeds, ddof=1)), found.of_events
+    for seeds in range(FEWEST_SEEDS, _MOST_SEEDS + 1):
+        parts = [(spread / seeds, seeds - 1), (of_events, freedom)]
+        variance = sum(part for part, of in parts if of)
+        if variance == 0:
+            return seeds if within is not None or found.value != 0 else None
+        degrees = variance**2 / sum(part**2 / of for part, of in parts if of)
+        if _power(abs(found.value), variance**0.5, degrees, within) >= POWER:
+            return seeds
+    return None
+
+
+def _power(difference: float, error: float, freedom: float, within: float | None) -> float:
+    """Chance of a decision by a mean with this standard error, itself estimated."""
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    if within is None:
+        return float(stats.nct.sf(reach, freedom, difference / error))
+    shares = (np.arange(400) + 0.5) / 400  # the estimated error, by its quantiles
+    estimated = error * np.sqrt(stats.chi2.ppf(shares, freedom) / freedom)
+    room = np.maximum(within - reach * estimated, 0.0) / error
+    return float((2 * stats.norm.cdf(room) - 1).mean())
+
+
+def prediction_interval(values: ArrayLike) -> Interval:
+    """Where one more value of the same normal distribution lies, mean and spread being unknown.
+
+    `mean ± t s sqrt(1 + 1/n)`: wider than the values' own quantiles, which an equal
+    replication leaves in more than a third of all cases with five values.
+
+    Args:
+        values: (n,) independent values; of one the interval is infinite.
+
+    Source: Geisser (1993), Predictive Inference, section 2.1.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    mean, count = float(values.mean()), len(values)
+    if count < 2:
+        return -np.inf, np.inf
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
+    reach *= float(values.std(ddof=1)) * (1 + 1 / count) ** 0.5
+    return mean - reach, mean + reach
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A value that others printed beside our values of the same, one a seed.
+
+    Attributes:
+        published: Theirs, of one training.
+        ours: Of each seed.
+        reduced: Whether ours are of a smaller setting than theirs: what is compared then is
+            the order of many, not a value.
+        fell_short: How many of our trainings fell short; they say nothing of the method.
+    """
+
+    published: float
+    ours: tuple[float, ...]
+    reduced: bool = False
+    fell_short: int = 0
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the verdict is one on the value."""
+        return self.verdict in ("consistent", "not consistent")
+
+    @property
+    def verdict(self) -> str:
+        """Whether theirs lies where one more training of ours would (`prediction_interval`).
+
+        A perfect replication is "not consistent" in 10 % of cases.
+        """
+        if len(self.ours) < FEWEST_SEEDS:
+            return f"cannot be judged: {len(self.ours)} seed{'' if len(self.ours) == 1 else 's'}"
+        if self.fell_short:
+            return f"cannot be judged: {self.fell_short} of {len(self.ours)} trainings fell short"
+        if self.reduced:
+            return "reduced: rank only"
+        low, high = prediction_interval(self.ours)
+        return "consistent" if low <= self.published <= high else "not consistent"
+
+
+def by_chance(comparisons: Sequence[Comparison]) -> str:
+    """A sentence: how many are not consistent, and how many would be by chance alone."""
+    judged = [one for one in comparisons if one.is_judged]
+    apart = sum(one.verdict == "not consistent" for one in judged)
+    expected = (1 - CONFIDENCE) * len(judged)
+    if not judged:
+        return (
+            f"None of {len(comparisons)} values is judged. Were all of them judged, about "
+            f"{(1 - CONFIDENCE) * len(comparisons):.2g} would not be consistent by chance alone."
+        )
+    return (
+        f"{apart} of {len(judged)} judged values are not consistent; about {expected:.2g} would "
+        f"not be by chance alone, were all of them perfect replications ({len(comparisons)} "
+        "values in all). Values of one model are no independent evidence."
+    )
+
+
+def rank_agreement(ours: ArrayLike, published: ArrayLike) -> Estimate:
+    """Spearman's rank correlation of two columns (n,), with its interval over other rows.
+
+    The interval is that of Fisher's z with the variance of Bonett & Wright (2000,
+    Psychometrika 65, 23): (1 + r^2 / 2) / (n - 3). With fewer than four rows, or a column
+    that is constant, nothing is known: NaN, and -1 to 1.
+    """
+    ours, published = np.asarray(ours, np.float64), np.asarray(published, np.float64)
+    if len(ours) < 4 or np.ptp(ours) == 0 or np.ptp(published) == 0:
+        return Estimate(float("nan"), -1.0, 1.0)
+    found: Any = stats.spearmanr(ours, published)
+    value = float(found.statistic)
+    reach = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    reach *= ((1 + value**2 / 2) / (len(ours) - 3)) ** 0.5
+    z = np.arctanh(np.clip(value, -1 + 1e-15, 1 - 1e-15))
+    return Estimate(value, float(np.tanh(z - reach)), float(np.tanh(z + reach)))
+
 
 def claims_markdown(claims: Sequence[Claim]) -> str:
     """A table of claims: difference, interval, difference of each seed, verdict and reasons.
@@ -263,7 +410,11 @@ def claims_markdown(claims: Sequence[Claim]) -> str:
 def _cells(claim: Claim) -> tuple[str, ...]:
     if claim.found is None:
         return claim.text, "nothing to compare", "", "", claim.verdict
-    why = f" ({'; '.join(claim.reasons)})" if claim.reasons else ""
+    said = list(claim.reasons)
+    open_ = claim.verdict in ("undecided", "cannot be judged") and not claim.fell_short
+    if open_ and len(claim.found.seeds) > 1:
+        said.append(_power_of(claim))
+    why = f" ({'; '.join(said)})" if said else ""
     low, high = claim.found.interval
     known = np.isfinite(high - low) and len(claim.found.seeds) > 1
     return (
@@ -273,3 +424,11 @@ def _cells(claim: Claim) -> tuple[str, ...]:
         ", ".join(f"{value:+.3g}" for value in claim.found.seeds),
         f"{claim.verdict}{why}",
     )
+
+
+def _power_of(claim: Claim) -> str:
+    """What it would take to decide a claim."""
+    needed = claim.seeds_needed
+    if needed is None:
+        return f"more than {_MOST_SEEDS} seeds would be needed for {POWER:.0%} power"
+    return f"{needed} seeds have {POWER:.0%} power"

@@ -138,13 +138,7 @@ class Record:
         Raises:
             InputError: pandas is not installed.
         """
-        try:
-            from pandas import DataFrame
-        except ImportError as error:
-            raise InputError(
-                "a DataFrame needs pandas", found=error, remedy="pip install pandas"
-            ) from error
-        return DataFrame(self.scalars())
+        return data_frame(self.scalars())
 
     def write(self, path: str | Path, more: Mapping[str, np.ndarray] | None = None) -> None:
         """Write to HDF5 at `path`, replacing it only once the new file is complete.
@@ -313,6 +307,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def data_frame(columns: Mapping[str, Any]) -> DataFrame:
+    """Columns by name as a pandas `DataFrame`.
+
+    Raises:
+        InputError: pandas is not installed.
+    """
+    try:
+        from pandas import DataFrame
+    except ImportError as error:
+        raise InputError(
+            "a DataFrame needs pandas", found=error, remedy="pip install pandas"
+        ) from error
+    return DataFrame(dict(columns))
 
 
 def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

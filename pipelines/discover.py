@@ -53,7 +53,12 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     archive = create_archive(out / "archive")
     if not sum(embed(path, archive, job) for path in files):
         raise InputError(f"none of the {len(files)} files could be used", where=config)
-    found = discover(archive.embeddings(model=job.checkpoint.name), known, settings.discovery)
+    found = discover(
+        archive.embeddings(model=job.checkpoint.name),
+        known,
+        settings.discovery,
+        pictures=archive.thumbnails,
+    )
     write_report(
         out / "run",
         found,

@@ -20,7 +20,7 @@ ROWS = (
     {"training", "embedding"},
     {"archive", "probes"},
     {"discovery", "validation"},
-    {"plots", "report", "recipes"},
+    {"plots", "report", "recipes", "adapting"},
     {"api"},
     {"cli"},
     {"__main__"},

@@ -3,19 +3,24 @@
 import numpy as np
 import pytest
 from scipy.special import betainc
-from scipy.stats import poisson, ttest_1samp, ttest_rel
+from scipy.stats import poisson, ttest_1samp, ttest_ind, ttest_rel
 
 from glitchvae.errors import InputError
 from glitchvae.statistics import (
     Claim,
+    Comparison,
     Difference,
     binomial_interval,
     bootstrap_interval,
+    by_chance,
     claims_markdown,
     jackknife,
     paired_difference,
     percentile_interval,
     poisson_interval,
+    prediction_interval,
+    rank_agreement,
+    seeds_to_decide,
 )
 
 
@@ -151,7 +156,7 @@ def test_unlike_shapes_are_refused(shapes):
         paired_difference(*map(np.zeros, shapes))
 
 
-def found(low, high, seeds=3):
+def found(low, high, seeds=5):
     value = (low + high) / 2
     return Difference(value=value, interval=(low, high), seeds=(value,) * seeds)
 
@@ -179,26 +184,121 @@ def test_nothing_is_judged_without_models_with_too_few_or_with_failed_ones(withi
     claims = [
         Claim(text="more", found=None, within=within),
         Claim(text="more", found=found(1, 2, seeds=1), within=within),
-        Claim(text="more", found=found(1, 2, seeds=2), within=within),
+        Claim(text="more", found=found(1, 2, seeds=4), within=within),
         Claim(text="more", found=found(1, 2), fell_short=("one",), within=within),
     ]
     assert {claim.verdict for claim in claims} == {"cannot be judged"}
     assert Claim(text="more", found=found(1, 2), within=within).verdict == "confirmed"
     both = Claim(text="more", found=found(1, 2, seeds=2), fell_short=("one",))
-    assert both.reasons == ("trainings of one fell short", "fewer than 3 seeds")
+    assert both.reasons == ("trainings of one fell short", "2 seeds, 5 are needed")
 
 
 def test_claims_are_a_table_of_differences_and_verdicts():
+    seeds = (1.5, 2, 2.5, 1.8, 2.2)
     claims = [
-        Claim(text="more (nats)", found=Difference(value=2, interval=(1, 3), seeds=(1.5, 2, 2.5))),
+        Claim(text="more (nats)", found=Difference(value=2, interval=(1, 3), seeds=seeds)),
         Claim(text="failed", found=found(1, 3), fell_short=("one", "other")),
         Claim(text="one seed", found=Difference(value=2, interval=(-np.inf, np.inf), seeds=(2,))),
+        Claim(text="spread", found=Difference(value=1, interval=(-1, 3), seeds=(-2, 0, 1, 2, 4))),
         Claim(text="none", found=None),
     ]
     assert claims_markdown(claims).splitlines()[2:] == [
-        "| more (nats) | +2 | +1 to +3 | +1.5, +2, +2.5 | confirmed |",
-        "| failed | +2 | +1 to +3 | +2, +2, +2 | cannot be judged (trainings of one fell short; "
-        "trainings of other fell short) |",
-        "| one seed | +2 | not known | +2 | cannot be judged (fewer than 3 seeds) |",
+        "| more (nats) | +2 | +1 to +3 | +1.5, +2, +2.5, +1.8, +2.2 | confirmed |",
+        "| failed | +2 | +1 to +3 | +2, +2, +2, +2, +2 | cannot be judged (trainings of one fell "
+        "short; trainings of other fell short) |",
+        "| one seed | +2 | not known | +2 | cannot be judged (1 seed, 5 are needed) |",
+        "| spread | +1 | -1 to +3 | -2, +0, +1, +2, +4 | undecided (33 seeds have 80% power) |",
         "| none | nothing to compare |  |  | cannot be judged |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "within", "of_events"),
+    [(1.0, 1.0, None, 0.0), (0.5, 0.6, None, 0.0), (0.0, 1.0, 0.8, 0.0), (1.0, 1.0, None, 0.05)],
+)
+def test_so_many_seeds_decide_four_in_five_studies(rng, value, spread, within, of_events):
+    """Made-up studies of that size, judged as claims are."""
+    pattern = np.array([-1.0, 1.0, -1.0, 1.0])
+    seeds = value + spread * pattern * np.sqrt(3 / 4)
+    given = Difference(value=value, interval=(0, 0), seeds=tuple(seeds), of_events=(of_events, 39))
+    needed = seeds_to_decide(given, within=within)
+    assert needed is not None
+
+    def decided(count):
+        share, studies = 0, 1500
+        for _ in range(studies):
+            gain = rng.normal(value, spread, (count, 1)) + np.zeros(40)
+            gain = gain + rng.normal(0, np.sqrt(of_events * 40), 40)
+            columns = gain if of_events else gain[:, :1]
+            one = paired_difference(columns, np.zeros_like(columns))
+            low, high = one.interval
+            share += low > 0 if within is None else -within < low and high < within
+        return share / studies
+
+    assert decided(needed) > 0.77
+    assert decided(max(needed - 2, 2)) < 0.83
+
+
+def test_no_number_of_seeds_outweighs_few_events():
+    seeds = (1.0, 1.1, 0.9, 1.0, 1.05)
+    given = Difference(value=1.0, interval=(-1, 3), seeds=seeds, of_events=(1.0, 5))
+    assert seeds_to_decide(given) is None
+    assert seeds_to_decide(Difference(value=1.0, interval=(0, 0), seeds=(1.0,))) is None
+
+
+@pytest.mark.parametrize("seeds", [5, 10, 20])
+def test_a_perfect_replication_is_inconsistent_once_in_ten(seeds):
+    rng = np.random.default_rng(seeds)
+    draws = rng.normal(0.3, 0.05, (20_000, seeds + 1))
+    verdicts = [Comparison(published=x[0], ours=tuple(x[1:])).verdict for x in draws]
+    assert verdicts.count("not consistent") / len(draws) == pytest.approx(0.10, abs=0.02)
+    low, high = np.quantile(draws[:, 1:], (0.05, 0.95), axis=1)
+    inside = (low <= draws[:, 0]) & (draws[:, 0] <= high)
+    assert (~inside).mean() > 0.12 + 1 / seeds  # what quantiles of the seeds would have said
+
+
+@pytest.mark.parametrize("count", [2, 5, 12])
+def test_a_prediction_interval_is_a_t_test_of_one_more_value(rng, count):
+    values = rng.normal(3, 2, count)
+    for end in prediction_interval(values):
+        assert ttest_ind(values, [end]).pvalue == pytest.approx(0.1)
+    assert prediction_interval(values[:1]) == (-np.inf, np.inf)
+
+
+def test_a_published_value_is_judged_of_enough_seeds_of_its_own_setting():
+    ours = (0.1, 0.2, 0.3, 0.4, 0.5)
+    assert Comparison(published=0.6, ours=ours).verdict == "consistent"
+    assert Comparison(published=0.9, ours=ours).verdict == "not consistent"
+    assert Comparison(published=0.3, ours=ours[:4]).verdict == "cannot be judged: 4 seeds"
+    assert Comparison(published=0.3, ours=ours[:1]).verdict == "cannot be judged: 1 seed"
+    assert Comparison(published=0.3, ours=()).verdict == "cannot be judged: 0 seeds"
+    reduced = Comparison(published=0.3, ours=ours, reduced=True)
+    assert (reduced.verdict, reduced.is_judged) == ("reduced: rank only", False)
+    short = Comparison(published=0.3, ours=ours, fell_short=2)
+    assert short.verdict == "cannot be judged: 2 of 5 trainings fell short"
+
+
+def test_how_many_would_be_inconsistent_by_chance_is_said():
+    ours = (0.1, 0.2, 0.3, 0.4, 0.5)
+    many = [Comparison(published=0.3, ours=ours)] * 120 + [Comparison(published=9, ours=ours)] * 6
+    assert by_chance(many).startswith("6 of 126 judged values are not consistent; about 13 would")
+    none = [Comparison(published=0.3, ours=ours, reduced=True)] * 126
+    assert "about 13 would not be consistent by chance" in by_chance(none)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.7])
+def test_the_interval_of_a_rank_correlation_holds_the_truth(correlation):
+    """Of normal columns Spearman's rank correlation is 6/pi asin(r/2) (Pearson 1907)."""
+    rng = np.random.default_rng(3)
+    truth = 6 / np.pi * np.arcsin(correlation / 2)
+    drawn = rng.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], (1500, 20))
+    found = [rank_agreement(*columns.T) for columns in drawn]
+    assert 0.86 < np.mean([one.low < truth < one.high for one in found]) < 0.94
+
+
+def test_the_rank_of_equal_order_is_one_and_of_nothing_unknown():
+    assert rank_agreement([1, 2, 3, 5], [2, 4, 9, 10]).value == pytest.approx(1)
+    assert rank_agreement([1, 2, 3, 5], [9, 4, 3, 1]).value == pytest.approx(-1)
+    for columns in (([1, 2, 3], [1, 2, 3]), ([1, 1, 1, 1], [1, 2, 3, 4])):
+        assert np.isnan(rank_agreement(*columns).value)
+        assert rank_agreement(*columns)[1:] == (-1, 1)

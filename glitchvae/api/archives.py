@@ -109,7 +109,7 @@ class GlitchArchive:
         by = login() if reviewer is None else reviewer
         if isinstance(labels, Mapping):
             return self.archive.label(labels, reviewer=by)
-        table = labels if isinstance(labels, str | Path) else label_table(_columns_of(labels))
+        table = labels if isinstance(labels, str | Path) else label_table(columns_of(labels))
         kept, problems = self.archive.label_table(table, reviewer=by, skip_bad=skip_bad)
         if problems and not skip_bad:
             raise InputError(
@@ -256,7 +256,7 @@ class GlitchArchive:
 _SKIP = "Correct them, or keep the others with skip_bad=True."
 
 
-def _columns_of(table: Any) -> dict[str, list[str]]:
+def columns_of(table: Any) -> dict[str, list[str]]:
     """The columns of a table in memory as text."""
     names = getattr(table, "colnames", None)
     if names is None:

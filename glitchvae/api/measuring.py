@@ -237,7 +237,8 @@ def attack(
             means) or "output" (the negative ELBO of the target, which needs `decode`). The code
             of an encoder that tells no spread is a normal of width one.
         penalty_weights: (K,) lambda, ascending; 50 from 2^-20 to 2^20 unless given.
-        layers: Attacked latent layers of a hierarchy, from 1 at the bottom; all unless given.
+        layers: Attacked latent layers of a hierarchy, from 1 at the bottom; unless given
+            those that the likelihood is on: the first of DLGM and beta-TCDLGM, all of others.
         channels: How many of the first channels are pixels that may change; unless given as many
             as the model decodes, else all. Of glitches the four views.
         data_range: Lowest and highest value of a pixel, for a network that wants other images

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.api.tables import data_frame, text_table
+from glitchvae.api.tables import text_table
 from glitchvae.config import nearest
 from glitchvae.dataset import SPLITS, SetSummary
 from glitchvae.errors import InputError
 from glitchvae.probes import ProbeResult
 from glitchvae.probes.report import HEADER, cells
+from glitchvae.store import data_frame
 from glitchvae.validation.disentanglement import Score
 from glitchvae.validation.robustness.attacks import Attacks
 

@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from glitchvae.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-def data_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Columns by name as a pandas DataFrame.
-
-    Raises:
-        InputError: pandas is not installed.
-    """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise InputError(
-            "a DataFrame needs pandas", found=error, remedy="pip install pandas"
-        ) from error
-    return pd.DataFrame(dict(columns))
+from collections.abc import Sequence
+from typing import Any
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

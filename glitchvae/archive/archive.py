@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import json
+import dataclasses
 import logging
 import math
 import os
@@ -21,12 +20,11 @@ from numpy.typing import NDArray
 
 from glitchvae.archive import verification
 from glitchvae.archive.choosing import choose
-from glitchvae.archive.classes import KEYS as CLASS_KEYS
 from glitchvae.archive.classes import attach_classes, classes_now, codes_of_events, grown_head
 from glitchvae.archive.exporting import export_rows
 from glitchvae.archive.heads import MODELS, code_digests, find_head, keep_head
 from glitchvae.archive.index import index
-from glitchvae.archive.journal import Journal, Spans, alone, is_running, recover, writing
+from glitchvae.archive.journal import Journal, Spans, alone, recover, writing
 from glitchvae.archive.labels import (
     Label,
     LabelTable,
@@ -38,27 +36,22 @@ from glitchvae.archive.labels import (
 )
 from glitchvae.archive.layout import (
     check_marker,
-    journals,
-    name_part,
-    parse_part,
-    part_files,
     write_marker,
 )
 from glitchvae.archive.ledger import Ledger
 from glitchvae.archive.live import LiveTime
 from glitchvae.archive.neighbours import Codes
-from glitchvae.archive.parts import DERIVED, events_between
+from glitchvae.archive.parts import events_between, parts_of_rows
+from glitchvae.archive.queries import choose_model, fetch, no_event, read_codes, rows_of_event
 from glitchvae.archive.removing import Choice, Removal, check_superseded, preview, remove
-from glitchvae.archive.summary import Summary
+from glitchvae.archive.summary import Summary, summarise
 from glitchvae.archive.views import read_views
 from glitchvae.classes.catalog import Catalog, read_catalog
 from glitchvae.classes.user import catalog_path
-from glitchvae.embedding import UNCERTAINTIES, Embeddings
-from glitchvae.embedding.tables import assemble
+from glitchvae.embedding import Embeddings
 from glitchvae.errors import ArchiveError, InputError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
-from glitchvae.triggers.episodes import episodes
 
 if TYPE_CHECKING:
     from glitchvae.checkpoint import Checkpoint
@@ -191,7 +184,7 @@ class Archive:
         found = self._select(model, "e.event_id = ?", [event_id])
         if len(found) == 0:
             with self._index() as connection:
-                raise _no_event(connection, self.path, event_id)
+                raise no_event(connection, self.path, event_id)
         return found
 
     def find(
@@ -251,10 +244,19 @@ class Archive:
         return self._neighbours(np.asarray(query, dtype=np.float32), k, model, None)
 
     def thumbnails(self, embeddings: Embeddings) -> SpectrogramSet:
-        """The images of some rows, NaN where the archive keeps none."""
+        """The images of some rows, NaN where the archive keeps none that can be read.
+
+        A file of images that is damaged is named in a warning.
+        """
         images = np.full((len(embeddings), len(VIEWS), *IMAGE_SHAPE), np.nan, np.float16)
-        for path, rows in self._parts_of(embeddings):
-            found = read_views(self.path / "views" / path.name, embeddings.event_id[rows].tolist())
+        for path, rows in parts_of_rows(self.path, embeddings):
+            try:
+                found = read_views(
+                    self.path / "views" / path.name, embeddings.event_id[rows].tolist()
+                )
+            except ArchiveError as error:
+                _LOG.warning("without its pictures: %s", error)
+                continue
             for row in rows:
                 images[row] = found.get(embeddings.event_id[row], images[row])
         return SpectrogramSet(
@@ -268,7 +270,7 @@ class Archive:
             ArchiveError: the archive holds none of that model.
         """
         with self._index() as connection:
-            _choose_model(connection, self.path, digest)
+            choose_model(connection, self.path, digest)
 
     def label(
         self, labels: Mapping[str, str], *, catalog: Catalog | None = None, reviewer: str = ""
@@ -291,10 +293,10 @@ class Archive:
         known = self.catalogue() if catalog is None else catalog
         names = {event: known.in_use(name).name for event, name in labels.items()}
         there = self.has(names)
-        with self._index() as connection:
-            for event in names:
-                if event not in there:
-                    raise _no_event(connection, self.path, event)
+        for event in names:
+            if event not in there:
+                with self._index() as connection:
+                    raise no_event(connection, self.path, event)
         self._keep_labels(names, reviewer)
         return names
 
@@ -415,21 +417,15 @@ class Archive:
             InputError: not one of the three ways, or no time between `since` and `until`.
             StorageError: the disk refused; the same again finishes it.
         """
-        span = since is not None or until is not None
-        if (model is not None) + (ids is not None) + span != 1 or (ifo is not None and not span):
-            raise InputError(
-                "nothing says what to remove",
-                expected="one of a model, identifiers, and a time (with or without a detector)",
-            )
         chosen = Choice(
-            model=None if model is None else self._superseded(model),
+            model=model,
             ids=None if ids is None else frozenset(ids),
             since=-math.inf if since is None else float(since),
             until=math.inf if until is None else float(until),
             ifo=ifo,
         )
-        if span and not chosen.since < chosen.until:
-            raise InputError("no time to remove", expected="since < until", found=(since, until))
+        if model is not None:
+            chosen = dataclasses.replace(chosen, model=self._superseded(model))
         self._recovered()
         removal = preview(self.path, chosen)
         if not removal.rows and not removal.live:
@@ -444,7 +440,7 @@ class Archive:
     def _superseded(self, model: str) -> str:
         """The digest of a model without which no event loses its only code or picture."""
         with self._index() as connection:
-            chosen = _choose_model(connection, self.path, model)
+            chosen = choose_model(connection, self.path, model)
             check_superseded(connection, self.path, chosen["digest"], model)
         return chosen["digest"]
 
@@ -493,7 +489,7 @@ class Archive:
             path,
             rows,
             self.probabilities,
-            self.path,
+            self.ledger(),
             probabilities=probabilities,
             columns=columns,
             codes=codes,
@@ -508,7 +504,11 @@ class Archive:
             ArchiveError: it is empty, or holds several models and none is named.
             InputError: no glitch of that class, or no condition.
         """
-        rows = self.embeddings(model=model)
+        # Names that the index has as they are leave most rows where they are.
+        exact = {name: chosen.get(name) or None for name in ("ifo", "class_name")}
+        rows = self.embeddings(model=model, **exact)
+        if not len(rows) and any(exact.values()):
+            rows = self.embeddings(model=model)
         return choose(rows, catalog=self.own_catalog, probabilities=self.probabilities, **chosen)
 
     def probabilities(self, rows: Embeddings) -> dict[str, NDArray[np.float64]]:
@@ -537,7 +537,7 @@ class Archive:
         """What the archive holds."""
         with self._index() as connection:
             attach_classes(connection, self.path, self.own_catalog, ["class_name"])
-            return _summarise(connection, self.path)
+            return summarise(connection, self.path)
 
     def _recovered(self) -> None:
         try:
@@ -561,15 +561,15 @@ class Archive:
         limit: int | None = None,
     ) -> Embeddings:
         with self._index() as connection:
-            chosen = _choose_model(connection, self.path, model)
+            chosen = choose_model(connection, self.path, model)
             attach_classes(connection, self.path, self.own_catalog)
-            return _fetch(connection, chosen, where, values, order, limit)
+            return fetch(connection, chosen, where, values, order, limit)
 
     def _neighbours(
         self, code: NDArray[np.float32], k: int, model: str | None, itself: str | None
     ) -> tuple[Embeddings, NDArray[np.float64]]:
         with self._index() as connection:
-            chosen = _choose_model(connection, self.path, model)
+            chosen = choose_model(connection, self.path, model)
             if code.shape != (chosen["size"],):
                 raise ArchiveError(
                     "a code of another size",
@@ -579,9 +579,9 @@ class Archive:
                 )
             numbers, codes = self._codes(connection, chosen)
             # The event itself, once for each imaging, may be among the nearest.
-            own = 0 if itself is None else _rows_of_event(connection, chosen, itself)
+            own = 0 if itself is None else rows_of_event(connection, chosen, itself)
             found = numbers[codes.near(code, k + own)]
-            rows = _fetch(connection, chosen, "TRUE", [], "e.gps", None, numbers=found.tolist())
+            rows = fetch(connection, chosen, "TRUE", [], "e.gps", None, numbers=found.tolist())
         rows = classes_now(
             self.path, rows, self.own_catalog, partial(self.codes_of, model=chosen["digest"])
         )
@@ -600,7 +600,7 @@ class Archive:
             [model["digest"]],
         ).fetchall()
         if self._opened.get("key") != key:
-            self._opened.update(key=key, codes=_read_codes(connection, model))
+            self._opened.update(key=key, codes=read_codes(connection, model))
         return self._opened["codes"]
 
     def _code(self, row: Embeddings) -> NDArray[np.float32]:
@@ -609,219 +609,6 @@ class Archive:
                 f"{row.event_id[0]} has no code", where=self.path, found=f"status {row.status[0]}"
             )
         return row.mean[0]
-
-    def _parts_of(self, embeddings: Embeddings) -> Iterator[tuple[Path, list[int]]]:
-        """The parts that may hold some of the rows, by their names, with those rows."""
-        times = np.nan_to_num(embeddings.gps, nan=0.0)
-        names = [name_part(i, t, t) for i, t in zip(embeddings.ifo, times, strict=True)]
-        for path in part_files(self.path):
-            part = parse_part(path.name)
-            if part is not None and (
-                rows := [n for n, row in enumerate(names) if part.covers(row)]
-            ):
-                yield path, rows
-
-
-def _no_event(connection: duckdb.DuckDBPyConnection, root: Path, event_id: str) -> ArchiveError:
-    """That an archive has no such event, and which it may be that is meant."""
-    rows = connection.execute(
-        "SELECT DISTINCT event_id FROM embeddings"
-        " ORDER BY levenshtein(event_id, ?), event_id LIMIT 20",
-        [event_id],
-    ).fetchall()
-    close = difflib.get_close_matches(event_id, [row[0] for row in rows], n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return ArchiveError(
-        f"no event {event_id!r}{hint}",
-        where=root,
-        remedy="`glitchvae archive export` lists the identifiers.",
-    )
-
-
-def _choose_model(
-    connection: duckdb.DuckDBPyConnection, root: Path, model: str | None
-) -> dict[str, Any]:
-    """Attributes and code size of the one model that is meant."""
-    rows = connection.execute(
-        "SELECT DISTINCT ON (model_digest) model_digest, model, size FROM files"
-        " WHERE model_digest IS NOT NULL"
-    ).fetchall()
-    # The digest in a part may be what an earlier version called the model by.
-    known = [
-        {"name": said["name"], "digest": digest, "older": said["digest"], "size": size}
-        for digest, said, size in ((d, json.loads(text), size) for d, text, size in rows)
-    ]
-    meant = [m for m in known if model is None or is_called(m, model)]
-    if not known:
-        raise ArchiveError(
-            "holds no glitch yet", where=root, remedy="`glitchvae embed` puts some into it."
-        )
-    if len(meant) != 1:
-        names = ", ".join(sorted(f"{m['name']} ({m['digest'][:12]})" for m in meant or known))
-        raise ArchiveError(
-            "holds codes of several models" if meant else f"holds no codes of model {model!r}",
-            where=root,
-            found=names,
-            remedy="Name one with --model, by name or digest.",
-        )
-    return meant[0]
-
-
-def is_called(model: dict[str, Any], wanted: str) -> bool:
-    """Whether a model (name and digest) is the one that is wanted, by name or first digits."""
-    digests = model["digest"], model.get("older", "")
-    return wanted == model["name"] or (
-        len(wanted) >= 6 and any(digest.startswith(wanted) for digest in digests)
-    )
-
-
-def _rows_of_event(
-    connection: duckdb.DuckDBPyConnection, model: dict[str, Any], event_id: str
-) -> int:
-    query = "SELECT count(*) FROM embeddings WHERE model_digest = ? AND event_id = ?"
-    return connection.execute(query, [model["digest"], event_id]).fetchall()[0][0]
-
-
-def _read_codes(
-    connection: duckdb.DuckDBPyConnection, model: dict[str, Any]
-) -> tuple[NDArray[np.int64], Codes]:
-    """Number of its row and code of everything a model encoded."""
-    table = connection.sql(
-        f"SELECT rowid AS number, mean::FLOAT[{model['size']}] AS mean FROM embeddings"  # noqa: S608
-        " WHERE model_digest = ? AND NOT isnan(mean[1])",
-        params=[model["digest"]],
-    ).to_arrow_table()
-    # By `to_numpy`, Arrow would import pandas first.
-    numbers = [np.from_dlpack(chunk) for chunk in table["number"].chunks]
-    codes = [np.from_dlpack(chunk.flatten()) for chunk in table["mean"].chunks]
-    mean = np.concatenate([np.empty(0, np.float32), *codes], dtype=np.float32)
-    rows = np.concatenate([np.empty(0, np.int64), *numbers], dtype=np.int64)
-    return rows, Codes.of(mean.reshape(-1, model["size"]))
-
-
-def _fetch(
-    connection: duckdb.DuckDBPyConnection,
-    model: dict[str, Any],
-    where: str,
-    values: Sequence[Any],
-    order: str,
-    limit: int | None,
-    *,
-    numbers: list[int] | None = None,
-) -> Embeddings:
-    """Rows of a model, named by the table of classes; or those of some numbers, not named."""
-    named, source = numbers is None, "embeddings"
-    if numbers is not None:
-        source = "(SELECT * FROM embeddings WHERE rowid IN (SELECT unnest(?)))"
-        values = [numbers, model["digest"], *values]
-    else:
-        values = [model["digest"], *values]
-    flags = "list_concat(e.flags, c.flags)" if named else "e.flags"
-    size = model["size"]
-    special = {
-        "mean": f"e.mean::FLOAT[{size}] AS mean",
-        "log_var": f"e.log_var::FLOAT[{size}] AS log_var",
-        "label": "coalesce(l.label, e.label, '') AS label",
-        "split": "coalesce(e.split, '') AS split",
-        **({name: f"c.{name}" for name in DERIVED} if named else {}),
-        "flags": f"list_sort(list_distinct({flags})) AS flags",
-        # Parts of earlier versions have none of these.
-        **{name: f"coalesce(e.{name}, 'nan'::FLOAT) AS {name}" for name in UNCERTAINTIES},
-    }
-    same = " AND ".join(f"c.{key} = e.{key}" for key in CLASS_KEYS)
-    columns = ", ".join(special.get(name, f"e.{name}") for name in _COLUMNS)
-    table = connection.sql(
-        f"SELECT {columns} FROM {source} e"  # noqa: S608
-        " LEFT JOIN (SELECT DISTINCT event_id, label FROM labels) l ON l.event_id = e.event_id"
-        + (f" JOIN classes c ON {same}" if named else "")
-        + f" WHERE e.model_digest = ? AND {where} ORDER BY {order}"
-        + ("" if limit is None else f" LIMIT {int(limit)}"),
-        params=values,
-    ).to_arrow_table()
-    imaging = connection.execute(
-        "SELECT DISTINCT imaging FROM files WHERE model_digest = ?", [model["digest"]]
-    ).fetchall()
-    attributes = {
-        "model": {"name": model["name"], "digest": model["digest"]},
-        "imaging": json.loads(imaging[0][0]) if len(imaging) == 1 else {},
-    }
-    return assemble(table, attributes)
-
-
-def _summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
-    def counts(column: str, where: str = "TRUE", table: str = "embeddings") -> dict[str, int]:
-        query = (
-            f"SELECT {column}, count(*) FROM {table} WHERE {where}"  # noqa: S608
-            f" GROUP BY ALL ORDER BY 2 DESC, 1"
-        )
-        return dict(connection.execute(query).fetchall())
-
-    names = dict(
-        connection.execute(
-            "SELECT model_digest, model FROM files WHERE model_digest IS NOT NULL"
-        ).fetchall()
-    )
-    models = {
-        f"{json.loads(names[digest])['name']} ({digest[:12]})": rows
-        for digest, rows in counts("model_digest").items()
-    }
-    times = connection.execute(
-        "SELECT min(gps), max(gps) FROM embeddings WHERE NOT isnan(gps)"
-    ).fetchone()
-    ledger = Ledger(root)
-    live = {
-        (ifo, snr): ledger.seconds(snr)[ifo]
-        for snr in ledger.thresholds()
-        for ifo in ledger.seconds(snr)
-        if snr in ledger.thresholds(ifo)
-    }
-    ifos = counts("ifo")
-    running = [is_running(folder) for folder in journals(root)]
-    return Summary(
-        path=root,
-        parts=len(part_files(root)),
-        episodes=sum(_episodes(connection, ifo) for ifo in ifos),
-        rows=sum(models.values()),
-        models=models,
-        ifos=ifos,
-        classes=counts("class_name", "class_name <> ''", "classes"),
-        statuses=counts("status"),
-        live=dict(sorted(live.items())),
-        open=_open(ledger, names),
-        unread=len(ledger.problems),
-        gps=None if times is None or times[0] is None else times,
-        unfinished=sum(running),
-        left=len(running) - sum(running),
-        size=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
-    )
-
-
-def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
-    """How many disturbances the events of a detector are of, whatever model encoded them."""
-    query = "SELECT gps, duration FROM embeddings WHERE ifo = ?"
-    origins = connection.execute(
-        "SELECT count(*) FROM (SELECT DISTINCT model_digest, imaging_digest FROM embeddings)"
-    ).fetchall()
-    if origins != [(1,)]:
-        query = (
-            "SELECT any_value(gps) AS gps, any_value(duration) AS duration FROM embeddings"
-            " WHERE ifo = ? GROUP BY event_id"
-        )
-    found = connection.execute(query, [ifo]).fetchnumpy()
-    gps, duration = (np.ma.filled(found[n].astype(np.float64), np.nan) for n in ("gps", "duration"))
-    numbers = episodes(gps, duration, np.full(len(gps), ifo))
-    return int(numbers.max(initial=-1)) + 1
-
-
-def _open(ledger: Ledger, names: dict[str, str]) -> dict[str, float]:
-    """Seconds that were searched and lack a code, by the names of models."""
-    return {
-        json.loads(names[model])["name"]: float(
-            sum(abs(own) for own in ledger.open((model, imaging)).values())
-        )
-        for model, imaging in ledger.origins
-        if model in names
-    }
 
 
 def _nearest_time(gps: NDArray[np.float64]) -> str:

@@ -41,6 +41,7 @@ _SCHEMA = pa.schema(
         "label": pa.string(),
     }
 )
+_BLOCK = 1 << 16  # codes in memory at once
 _VERSION = "2"  # 1 was a table a model
 
 CodesOf = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -204,8 +205,8 @@ def _rows_of(
         "SELECT size FROM files WHERE model_digest = ? LIMIT 1", [model]
     ).fetchall()[0]
     rows = connection.sql(
-        f"SELECT {', '.join(f'e.{key}' for key in KEYS)}, model_digest, imaging_digest, class_name,"  # noqa: S608
-        f" class_probability, novelty_p, f_max, mean::FLOAT[{size}] AS mean,"
+        f"SELECT e.rowid AS number, {', '.join(f'e.{key}' for key in KEYS)}, model_digest,"  # noqa: S608
+        " imaging_digest, class_name, class_probability, novelty_p,"
         " coalesce(l.label, e.label, '') AS label"
         " FROM embeddings e LEFT JOIN labels l ON l.event_id = e.event_id"
         " WHERE model_digest = ? ORDER BY gps, e.event_id, part",
@@ -214,8 +215,41 @@ def _rows_of(
     columns = {name: rows[name] for name in _SCHEMA.names if name in rows.column_names}
     columns["flags"] = pa.array([[]] * len(rows), pa.list_(pa.string()))
     if prototypes is not None:
-        codes = rows["mean"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        found = prototypes.classify(codes.reshape(len(rows), size), rows["f_max"].to_numpy())
-        columns |= {name: pa.array(values) for name, values in found.columns().items()}
-        columns["flags"] = pa.array([text.split() for text in found.flags], pa.list_(pa.string()))
+        columns |= _classified(connection, model, size, prototypes, rows["number"])
     return pa.table(columns, schema=_SCHEMA)
+
+
+def _classified(
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    size: int,
+    prototypes: Prototypes,
+    rows: pa.ChunkedArray,
+) -> dict[str, pa.Array]:
+    """What a head says of a model's rows, in the order of their numbers; codes pass in blocks."""
+    numbers = [np.asarray(np.from_dlpack(chunk), np.int64) for chunk in rows.chunks]
+    wanted = np.concatenate([np.empty(0, np.int64), *numbers])
+    place = np.full(int(wanted.max(initial=-1)) + 1, -1)
+    place[wanted] = np.arange(len(wanted))
+    names, flags = np.full((2, len(wanted)), "", dtype=object)
+    probability, novelty_p = np.full((2, len(wanted)), np.nan, dtype=np.float32)
+    words: dict[str, list[str]] = {}
+    for first in range(0, len(place), _BLOCK):
+        block = connection.sql(
+            f"SELECT rowid AS number, f_max, mean::FLOAT[{size}] AS mean FROM embeddings"  # noqa: S608
+            " WHERE model_digest = ? AND rowid >= ? AND rowid < ?",
+            params=[model, first, first + _BLOCK],
+        ).to_arrow_table()
+        row, f_max, mean = (column.combine_chunks() for column in block.columns)
+        own = place[np.asarray(np.from_dlpack(row), np.int64)]
+        codes = np.asarray(np.from_dlpack(mean.flatten()), np.float32).reshape(len(own), size)
+        found = prototypes.classify(codes, np.asarray(np.from_dlpack(f_max), np.float32))
+        names[own], flags[own] = found.class_name, found.flags
+        probability[own], novelty_p[own] = found.class_probability, found.novelty_p
+    told = [words.setdefault(text, text.split()) for text in flags]
+    return {
+        "class_name": pa.array(names, pa.string()),
+        "class_probability": pa.array(probability),
+        "novelty_p": pa.array(novelty_p),
+        "flags": pa.array(told, pa.list_(pa.string())),
+    }

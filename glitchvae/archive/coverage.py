@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from igwn_segments import segment, segmentlist
 
-from glitchvae.archive.ledger import FileContent, Ledger, Search, SearchedFile, joined
+from glitchvae.archive.ledger import SLIVER, FileContent, Ledger, Search, SearchedFile, joined
 from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.store import digest
 from glitchvae.strain import Strain, StrainSource, Stretch, open_strain
@@ -35,8 +35,6 @@ cells, and the edges of a block."""
 _LOG = logging.getLogger(__name__)
 NOTHING = triggers_from({"gps": [], "ifo": []})
 """No triggers."""
-
-_SLIVER = 1e-3  # seconds, below which nothing is left to do
 
 
 def search_of(source: StrainSource, snr: float) -> Search:
@@ -126,16 +124,19 @@ def survey(
     files = ledger.files(search, start - REACH, end + REACH)
     contents = {path: _content(path, files) for path in source.files}
     digests = {content.digest for content in contents.values()} - {""}
-    same = [file for file in files if file.content.digest in digests or _agrees(file, whole)]
-    others = [file for file in files if file not in same]
-    for file in others:
-        if _differs(file, whole):
+    same, apart = [], []
+    for file in files:
+        agrees = file.content.digest in digests or _agrees(file, whole)
+        if agrees:
+            same.append(file)
+        elif not _overlap(file, whole):
+            apart.append(file)
+        if agrees is False:
             _LOG.warning(
                 "%s: other samples than %s had at the same time; searched again",
                 ", ".join(map(str, source.files)),
                 file.content.path,
             )
-    apart = [file for file in others if not _overlap(file, whole)]
     source, opened = _with_neighbours(source, [*same, *apart], contents, report)
     time = joined(source.segments)
     examined, covered, searched = (
@@ -145,7 +146,7 @@ def survey(
     region = joined([segment(a - MIN_BLOCK, b + MIN_BLOCK) for a, b in own]) & time
     unseen = region - examined
     left = searchable(joined(covered, unseen)) - searched
-    todo = segmentlist(s for s in joined(unseen, left & region) if abs(s) > _SLIVER)
+    todo = segmentlist(s for s in joined(unseen, left & region) if abs(s) > SLIVER)
     known = joined((searched & region) - todo)
     return Coverage(
         source=source,
@@ -173,7 +174,10 @@ def content_of(path: Path) -> FileContent:
 
 def _content(path: Path, files: Sequence[SearchedFile]) -> FileContent:
     """The same; a file that did not change since it was searched is not read again."""
-    return next((f.content for f in files if _is_unchanged(path, f.content)), content_of(path))
+    for file in files:
+        if _is_unchanged(path, file.content):
+            return file.content
+    return content_of(path)
 
 
 def _is_unchanged(path: Path, content: FileContent) -> bool:
@@ -195,7 +199,7 @@ def _is_still_there(content: FileContent) -> bool:
 def _overlap(file: SearchedFile, source: StrainSource) -> segmentlist:
     """The time that a known file shares with a source."""
     shared = segmentlist([file.extent]) & source.segments
-    return segmentlist(s for s in shared if abs(s) > _SLIVER)
+    return segmentlist(s for s in shared if abs(s) > SLIVER)
 
 
 def _compared(file: SearchedFile, source: StrainSource) -> Iterator[bool]:
@@ -213,14 +217,13 @@ def _read(source: StrainSource, second: int) -> Strain:
     return source.read(second - margin, second + MARK[1] + margin)
 
 
-def _agrees(file: SearchedFile, source: StrainSource) -> bool:
-    """Whether a known file shares time with a source, and all samples compared are the same."""
-    compared = list(_compared(file, source))
-    return bool(compared) and all(compared)
-
-
-def _differs(file: SearchedFile, source: StrainSource) -> bool:
-    return not all(_compared(file, source))
+def _agrees(file: SearchedFile, source: StrainSource) -> bool | None:
+    """Whether all samples compared are the same; None where there are none to compare."""
+    agrees = None
+    for agrees in _compared(file, source):
+        if not agrees:
+            break
+    return agrees
 
 
 def _with_neighbours(
@@ -284,7 +287,7 @@ def _found_in(known: segmentlist, files: Sequence[SearchedFile], snr: float) -> 
         return None
     triggers = Triggers.join(found)
     # Times are whole milliseconds: one may lie that much beyond the end of what was searched.
-    within = joined([segment(a - _SLIVER, b + _SLIVER) for a, b in known])
+    within = joined([segment(a - SLIVER, b + SLIVER) for a, b in known])
     wanted = [gps in within for gps in triggers.gps]
     triggers = triggers.take(np.array(wanted, dtype=bool) & (triggers.snr >= np.float32(snr)))
     first = np.unique(triggers.event_id.astype(str), return_index=True)[1]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glitchvae.archive.ledger import ledger_files, read_table
+from glitchvae.archive.ledger import Ledger
 from glitchvae.config import nearest
 from glitchvae.embedding import Embeddings, write_embeddings
 from glitchvae.embedding.tables import flat_table, write_plain
@@ -26,7 +26,7 @@ def export_rows(
     path: str | Path,
     rows: Embeddings,
     shares_of: Callable[[Embeddings], Shares],
-    root: Path,
+    ledger: Ledger,
     *,
     probabilities: bool = False,
     columns: Sequence[str] = (),
@@ -39,7 +39,7 @@ def export_rows(
         path: Where to.
         rows: Of one model.
         shares_of: Gives probabilities of the classes.
-        root: The archive.
+        ledger: Of the archive.
         probabilities: With a column `p_<class>` for each class.
         columns: These alone, in this order (CSV, ECSV or Parquet).
         codes: Whether CSV and ECSV hold the codes.
@@ -57,7 +57,7 @@ def export_rows(
         except ArchiveError as error:
             _LOG.warning("without a column for each class: %s", error)
             shares = {}
-        write_plain(path, gravity_spy_table(rows, shares, _central_frequencies(root)))
+        write_plain(path, gravity_spy_table(rows, shares, ledger.central_frequencies()))
     elif columns:
         wanted = probabilities or any(name.startswith("p_") for name in columns)
         more = {f"p_{k}": v for k, v in shares_of(rows).items()} if wanted else {}
@@ -114,19 +114,3 @@ def gravity_spy_table(
         if name not in columns
     }
     return pa.table(columns)
-
-
-def _central_frequencies(root: Path) -> dict[str, float]:
-    """Of the triggers that a search of strain found, by identifier (Hz)."""
-    found: dict[str, float] = {}
-    for path in ledger_files(root):
-        if not path.name.startswith("searched-"):
-            continue
-        try:
-            _, table = read_table(path, ["triggers"])
-        except ArchiveError as error:
-            _LOG.warning("left out: %s", error)
-            continue
-        for triggers in table["triggers"].to_pylist():
-            found |= {t["event_id"]: t["central_frequency"] for t in triggers}
-    return found

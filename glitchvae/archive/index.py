@@ -29,6 +29,7 @@ from glitchvae.store import digest
 INDEX = "archive.duckdb"
 STORAGE_VERSION = "v1.0.0"  # the oldest layout of DuckDB 1.x: any later DuckDB reads it
 INDEX_VERSION = 6
+_PENDING = 100_000  # rows of one transaction, or few more
 _PATIENCE = 2.0  # seconds to wait for another process's short write
 _LOG = logging.getLogger(__name__)
 
@@ -138,10 +139,10 @@ def _attach(root: Path, option: str) -> duckdb.DuckDBPyConnection:
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    tables = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
-    if "about" not in tables:
+    try:
+        row = connection.execute("SELECT version FROM about").fetchone()
+    except (duckdb.CatalogException, duckdb.BinderException):  # no such table or column
         return None
-    row = connection.execute("SELECT version FROM about").fetchone()
     return row[0] if row else None
 
 
@@ -161,15 +162,25 @@ def _indexed(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def _ingest(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
-    """Add what is new; begin anew where a file changed or went away."""
-    present = _present(root)
+    """Add what is new; begin anew where a file changed or went away.
+
+    What was added is kept every so many rows: DuckDB holds all of one transaction in memory.
+    Each file is noted together with its rows, so that whoever comes after an end in between
+    goes on from there.
+    """
+    present, version = _present(root), _version(connection)
     connection.execute("BEGIN")
-    if _version(connection) != INDEX_VERSION or _indexed(connection).items() - present.items():
+    if version != INDEX_VERSION or _indexed(connection).items() - present.items():
         _begin_anew(connection)
-    indexed = _indexed(connection)
+    indexed, pending = _indexed(connection), 0
     for name, signature in present.items():
-        if name not in indexed:
-            _ingest_file(connection, root, name, signature)
+        if name in indexed:
+            continue
+        pending += _ingest_file(connection, root, name, signature)
+        if pending >= _PENDING:
+            connection.execute("COMMIT")
+            connection.execute("BEGIN")
+            pending = 0
     connection.execute("COMMIT")
 
 
@@ -182,17 +193,19 @@ def _begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _ingest_file(
     connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
-) -> None:
+) -> int:
+    """Add one file; returns its number of rows."""
     if name == LABELS:  # which cannot be had again: a damaged file is an error
         _ingest_labels(connection, root, signature)
-        return
+        return 0
     if name == MODELS:
         _note(connection, name, signature)
-        return
+        return 0
     try:
-        _ingest_part(connection, root, name, signature)
+        return _ingest_part(connection, root, name, signature)
     except ArchiveError as error:
         _LOG.warning("left out: %s", error)
+        return 0
 
 
 def _ingest_labels(connection: duckdb.DuckDBPyConnection, root: Path, signature: str) -> None:
@@ -208,7 +221,7 @@ def _note(connection: duckdb.DuckDBPyConnection, name: str, signature: str) -> N
 
 def _ingest_part(
     connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
-) -> None:
+) -> int:
     header = read_header(root / "parts" / name)
     rows = to_arrow(read_part(root / "parts" / name))  # as this version writes them
     model, imaging = header.origin
@@ -220,6 +233,7 @@ def _ingest_part(
         "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [name, signature, *origin, header.size, *described, content],
     )
+    return len(rows)
 
 
 def _insert_rows(
@@ -234,14 +248,20 @@ def _insert_rows(
         rows = rows.append_column(name, pa.array([value] * len(rows), pa.string()))
     connection.register("incoming", rows)
     keys = ", ".join(_KEYS)
-    same = " AND ".join(f"e.{key} = i.{key}" for key in _KEYS)
-    without, incoming = f"NOT {_coded('e')}", _coded("i")
-    # The text is made of constants of this package; values never enter it.
+    poorer = f"NOT {_coded('e')} AND {_coded('i')}"
+    # The text is made of constants of this package; values never enter it. An anti-join with
+    # all of `embeddings` would hash all of it anew for each part.
     connection.execute(
-        f"DELETE FROM embeddings e USING incoming i WHERE {same} AND {without} AND {incoming}"  # noqa: S608
+        f"CREATE OR REPLACE TEMP TABLE there AS SELECT {keys}, e.rowid AS number,"  # noqa: S608
+        f" bool_or({poorer}) AS poorer FROM embeddings e JOIN incoming i USING ({keys})"
+        " GROUP BY ALL"
     )
     connection.execute(
-        f"INSERT INTO embeddings BY NAME SELECT * FROM incoming ANTI JOIN embeddings USING ({keys})"  # noqa: S608
+        "DELETE FROM embeddings WHERE rowid IN (SELECT number FROM there WHERE poorer)"
+    )
+    connection.execute(
+        f"INSERT INTO embeddings BY NAME SELECT * FROM incoming"  # noqa: S608
+        f" ANTI JOIN (SELECT * FROM there WHERE NOT poorer) USING ({keys})"
     )
     connection.unregister("incoming")
 

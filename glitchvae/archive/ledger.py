@@ -46,6 +46,9 @@ VERSION = 1
 TOUCH = 1e-5
 """Seconds under which two stretches are contiguous: rounding of GPS times in float64."""
 
+SLIVER = 1e-3
+"""Seconds that are not worth a search or a row: times of triggers are whole milliseconds."""
+
 _LOG = logging.getLogger(__name__)
 _MANY = 24  # small files, above which they become one
 _LARGE = 20_000  # rows of a file that stays as it is
@@ -527,6 +530,15 @@ class Ledger:
                 for row in table.to_pylist():
                     found |= {f"{row['ifo']} {trigger['event_id']}" for trigger in row["triggers"]}
         return found
+
+    def central_frequencies(self) -> dict[str, float]:
+        """Of the triggers that a search of strain found, by identifier (Hz)."""
+        return {
+            trigger["event_id"]: trigger["central_frequency"]
+            for _, table in self._tables("searched", ["triggers"])
+            for triggers in table["triggers"].to_pylist()
+            for trigger in triggers
+        }
 
     def files(self, search: Search, start: float, end: float) -> list[SearchedFile]:
         """Rows of searches of one kind, at its threshold or a lower one, in [start, end]."""

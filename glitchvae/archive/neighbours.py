@@ -20,6 +20,8 @@ from glitchvae.store import replacing
 _BLOCK = 4096
 """Codes between two reports of progress."""
 
+_IN_CACHE = 1 << 14  # codes whose distances stay in a processor's cache
+
 
 @dataclass(frozen=True)
 class Codes:
@@ -48,12 +50,22 @@ class Codes:
             return np.arange(len(self.mean))
         query = np.asarray(code, dtype=np.float32)
         length = np.float32(query @ query)
-        apart = self.squares - 2 * (self.mean @ query) + length
         # Sums of Z products are off by Z roundings of their terms' sizes at most.
-        rounding = 2 * (self.mean.shape[1] + 3) * np.finfo(np.float32).eps
-        off = rounding * (self.squares + length)
-        reach = np.partition(apart + off, k - 1)[k - 1]
-        return np.flatnonzero(apart - off <= reach)
+        rounding = np.float32(2 * (self.mean.shape[1] + 3) * np.finfo(np.float32).eps)
+        kept: list[NDArray[np.int64]] = []
+        least, most = np.empty((2, 0), np.float32)
+        reach = np.float32(np.inf)
+        for first in range(0, len(self.mean), _IN_CACHE):
+            own = slice(first, first + _IN_CACHE)
+            apart = self.squares[own] - 2 * (self.mean[own] @ query) + length
+            off = rounding * (self.squares[own] + length)
+            near = np.flatnonzero(apart - off <= reach)
+            kept.append(near + first)
+            least = np.concatenate([least, (apart - off)[near]])
+            most = np.concatenate([most, (apart + off)[near]])
+            if len(most) >= k:
+                reach = np.partition(most, k - 1)[k - 1]
+        return np.concatenate(kept)[least <= reach]
 
 
 class Graph(NamedTuple):

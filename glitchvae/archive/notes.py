@@ -13,6 +13,7 @@ from igwn_segments import segment, segmentlist
 from glitchvae.archive.coverage import Coverage, content_of
 from glitchvae.archive.journal import Journal
 from glitchvae.archive.ledger import (
+    SLIVER,
     FileContent,
     Ledger,
     Search,
@@ -31,7 +32,6 @@ SEGMENTS = "segments "
 
 _LOG = logging.getLogger(__name__)
 _HALF = max(VIEWS) / 2  # seconds of an event's pictures on either side of it
-_SLIVER = 1e-3  # seconds that are not worth a row
 
 
 class Notes:
@@ -80,7 +80,7 @@ class Notes:
             table = table_of("searched", [self._files[path].row()])
             self._journal.tell(f"searched-{names.index(path):06d}", table)
         new = (joined(self._embedded) - joined(self._open)) - self._told
-        if abs(new) > _SLIVER:
+        if abs(new) > SLIVER:
             row = embedded_row(self._coverage.search, self._origin, new)
             self._journal.tell("embedded", table_of("embedded", [row]))
 
@@ -202,7 +202,7 @@ def note_given(
         if not coded(event)
     ]
     embedded = joined(source.segments) - joined(segmentlist(without))
-    if abs(embedded) > _SLIVER:
+    if abs(embedded) > SLIVER:
         journal.tell("embedded", table_of("embedded", [embedded_row(search, origin, embedded)]))
 
 
@@ -214,4 +214,4 @@ def _extent(source: StrainSource, path: Path) -> segment:
 
 def _near(gps: float, stretches: segmentlist) -> bool:
     """Whether a time, which is a whole millisecond, lies in stretches that are not."""
-    return any(a - _SLIVER <= gps < b + _SLIVER for a, b in stretches)
+    return any(a - SLIVER <= gps < b + SLIVER for a, b in stretches)

@@ -193,6 +193,16 @@ def parts_between(root: Path, ifo: str, start: float, end: float) -> Iterator[Pa
             yield path
 
 
+def parts_of_rows(root: Path, rows: Embeddings) -> Iterator[tuple[Path, list[int]]]:
+    """The parts that may hold some of the rows, by their names, with the numbers of those."""
+    times = np.nan_to_num(rows.gps, nan=0.0)
+    names = [name_part(ifo, t, t) for ifo, t in zip(rows.ifo, times, strict=True)]
+    for path in part_files(root):
+        part = parse_part(path.name)
+        if part is not None and (own := [n for n, row in enumerate(names) if part.covers(row)]):
+            yield path, own
+
+
 def events_between(
     root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
 ) -> dict[str, bool]:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from glitchvae.archive.archive import Archive, is_called
+from glitchvae.archive.archive import Archive
 from glitchvae.archive.filling import Filled
 from glitchvae.archive.layout import part_files, time_span
 from glitchvae.archive.parts import fresh_rows, read_header, read_part
+from glitchvae.archive.queries import is_called
 from glitchvae.archive.views import read_views
 from glitchvae.embedding import Embeddings, Job, encode_spectrograms
 from glitchvae.errors import ArchiveError
@@ -34,6 +35,8 @@ def encode_anew(
 ) -> Filled:
     """Encode every event of an archive with another model; what it has encoded is skipped.
 
+    Where all codes are of the model already, its head alone is brought.
+
     Identifiers, labels and the rows of the earlier model stay. Pictures are those that the
     archive keeps, of 8 bits: codes lie a little off those of the original images (measured in
     `docs/formats.md`).
@@ -52,6 +55,9 @@ def encode_anew(
     archive.keep_model(job.checkpoint)
     target = job.checkpoint.digest
     parts = _sources(archive, source, target)
+    if not parts and source is None:  # only the head is new, if anything is
+        rows = archive.embeddings(model=target)
+        return Filled(rows=rows, known=len(rows))
     if not parts:
         raise ArchiveError(
             "holds no event of another model to encode", where=archive.path, found=source or "none"

@@ -35,7 +35,7 @@ from glitchvae.archive.ledger import (
 from glitchvae.archive.parts import read_header, read_rows, some_rows, write_part
 from glitchvae.archive.views import SCHEMA as VIEWS_SCHEMA
 from glitchvae.archive.views import read_packed, select_views
-from glitchvae.errors import ArchiveError, reading
+from glitchvae.errors import ArchiveError, InputError, reading
 from glitchvae.status import Status
 from glitchvae.store import digest, replacing
 
@@ -62,6 +62,9 @@ class Choice:
         since: First GPS time.
         until: GPS time that stays again.
         ifo: Detector, with `since` or `until`.
+
+    Raises:
+        InputError: not one of a model, identifiers, and a time; or no time.
     """
 
     model: str | None = None
@@ -69,6 +72,18 @@ class Choice:
     since: float = -math.inf
     until: float = math.inf
     ifo: str | None = None
+
+    def __post_init__(self) -> None:
+        ways = (self.model is not None) + (self.ids is not None) + self.is_span
+        if ways != 1 or (self.ifo is not None and not self.is_span):
+            raise InputError(
+                "nothing says what to remove",
+                expected="one of a model, identifiers, and a time (with or without a detector)",
+            )
+        if not self.since < self.until:
+            raise InputError(
+                "no time to remove", expected="since < until", found=(self.since, self.until)
+            )
 
     @property
     def is_span(self) -> bool:

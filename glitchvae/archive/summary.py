@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+import numpy as np
+
+from glitchvae.archive.journal import is_running
+from glitchvae.archive.layout import journals, part_files
+from glitchvae.archive.ledger import Ledger
 from glitchvae.archive.live import spell
+from glitchvae.triggers.episodes import episodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +89,81 @@ class Summary:
 
 def _spell(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
+
+
+def summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
+    """What an archive holds, from its index with the table of classes, its ledger and journals."""
+
+    def counts(column: str, where: str = "TRUE", table: str = "embeddings") -> dict[str, int]:
+        query = (
+            f"SELECT {column}, count(*) FROM {table} WHERE {where}"  # noqa: S608
+            f" GROUP BY ALL ORDER BY 2 DESC, 1"
+        )
+        return dict(connection.execute(query).fetchall())
+
+    names = dict(
+        connection.execute(
+            "SELECT model_digest, model FROM files WHERE model_digest IS NOT NULL"
+        ).fetchall()
+    )
+    models = {
+        f"{json.loads(names[digest])['name']} ({digest[:12]})": rows
+        for digest, rows in counts("model_digest").items()
+    }
+    times = connection.execute(
+        "SELECT min(gps), max(gps) FROM embeddings WHERE NOT isnan(gps)"
+    ).fetchone()
+    ledger = Ledger(root)
+    live = {
+        (ifo, snr): seconds
+        for snr in ledger.thresholds()
+        for ifo, seconds in ledger.seconds(snr).items()
+        if snr in ledger.thresholds(ifo)
+    }
+    ifos = counts("ifo")
+    running = [is_running(folder) for folder in journals(root)]
+    return Summary(
+        path=root,
+        parts=len(part_files(root)),
+        episodes=sum(_episodes(connection, ifo) for ifo in ifos),
+        rows=sum(models.values()),
+        models=models,
+        ifos=ifos,
+        classes=counts("class_name", "class_name <> ''", "classes"),
+        statuses=counts("status"),
+        live=dict(sorted(live.items())),
+        open=_open(ledger, names),
+        unread=len(ledger.problems),
+        gps=None if times is None or times[0] is None else times,
+        unfinished=sum(running),
+        left=len(running) - sum(running),
+        size=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
+    )
+
+
+def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
+    """How many disturbances the events of a detector are of, whatever model encoded them."""
+    query = "SELECT gps, duration FROM embeddings WHERE ifo = ?"
+    origins = connection.execute(
+        "SELECT count(*) FROM (SELECT DISTINCT model_digest, imaging_digest FROM embeddings)"
+    ).fetchall()
+    if origins != [(1,)]:
+        query = (
+            "SELECT any_value(gps) AS gps, any_value(duration) AS duration FROM embeddings"
+            " WHERE ifo = ? GROUP BY event_id"
+        )
+    found = connection.execute(query, [ifo]).fetchnumpy()
+    gps, duration = (np.ma.filled(found[n].astype(np.float64), np.nan) for n in ("gps", "duration"))
+    numbers = episodes(gps, duration, np.full(len(gps), ifo))
+    return int(numbers.max(initial=-1)) + 1
+
+
+def _open(ledger: Ledger, names: dict[str, str]) -> dict[str, float]:
+    """Seconds that were searched and lack a code, by the names of models."""
+    return {
+        json.loads(names[model])["name"]: float(
+            sum(abs(own) for own in ledger.open((model, imaging)).values())
+        )
+        for model, imaging in ledger.origins
+        if model in names
+    }

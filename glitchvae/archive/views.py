@@ -81,12 +81,13 @@ def read_packed(path: Path) -> Iterator[pa.Table]:
         reading(path, "the images cannot be read", kind=ArchiveError, remedy=_REMEDY),
         pq.ParquetFile(path) as file,
     ):
-        if not file.schema_arrow.equals(SCHEMA):
+        found = file.schema_arrow
+        if not found.equals(SCHEMA) or _version(found) != _version(SCHEMA):
             raise ArchiveError(
                 "no images of this version",
                 where=path,
                 expected=_spell(SCHEMA),
-                found=_spell(file.schema_arrow),
+                found=_spell(found),
                 remedy=_REMEDY,
             )
         for group in range(file.num_row_groups):
@@ -97,8 +98,13 @@ def read_packed(path: Path) -> Iterator[pa.Table]:
             yield table
 
 
+def _version(schema: pa.Schema) -> str:
+    return (schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
+
+
 def _spell(schema: pa.Schema) -> str:
-    return ", ".join(f"{field.name} ({field.type})" for field in schema)
+    columns = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    return f"{columns}; version {_version(schema)}"
 
 
 def select_views(packed: pa.Table, event_ids: list[str]) -> pa.Table:

@@ -23,6 +23,9 @@ from glitchvae.store import digest, replacing
 
 FORMAT_VERSION = 1
 WEIGHTS, CARD, PROTOTYPES = "weights.safetensors", "card.toml", "prototypes.safetensors"
+LATER = ("adapted", "started_from", "looked_at", "real_sets", "real_figures")
+"""Entries of a card that earlier versions do not know; those that say nothing are left out."""
+
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 
@@ -74,7 +77,8 @@ class ModelCard(Settings):
     real events were seen while settings were chosen.
 
     `shortfalls` says in sentences what the training fell short of: a schedule that was not
-    finished, a target that was missed, a code that says nothing.
+    finished, a target that was missed, a code that says nothing. `adapted` is of a model that
+    went on from another: which, on what, and the figures of both (`glitchvae adapt`).
     """
 
     format_version: int = FORMAT_VERSION
@@ -93,6 +97,7 @@ class ModelCard(Settings):
     real_sets: tuple[RealSetCard, ...] = ()
     real_figures: tuple[FigureCard, ...] = ()
     shortfalls: tuple[str, ...] = ()
+    adapted: dict[str, Any] = Field(default_factory=dict)
     glitchvae_version: str = __version__
     weights_digest: str = ""
     prototypes_digest: str = ""

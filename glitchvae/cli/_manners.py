@@ -133,11 +133,24 @@ def _as_csv(callback: Any, args: Any, kwargs: Any, name: str) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         try:
-            with redirect_stdout(sys.stderr):
+            with redirect_stdout(_Said(path)):
                 return callback(*args, **{**kwargs, name: path})
         finally:
             if path.exists():
                 click.echo(path.read_text(encoding="utf-8"), nl=False)
+
+
+class _Said(io.TextIOBase):
+    """Passes what a command says on to stderr; its table goes to standard output."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+
+    def write(self, text: str, /) -> int:
+        return sys.stderr.write(text.replace(self._path, "standard output"))
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def _as_json(callback: Any, args: Any, kwargs: Any, context: Any) -> Any:

@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
 def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """The model, and the images: those it was trained on, or a set of images of glitches."""
     options = (
-        click.option("--model", "model", default="default", show_default=True, metavar="NAME|DIR"),
+        click.option("--model", default="default", show_default=True, metavar="NAME|DIR"),
         click.option(
             "--images",
             type=_PATH,
@@ -83,7 +83,8 @@ def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
     "layers",
     type=click.IntRange(min=1),
     multiple=True,
-    help="An attacked latent layer, from 1 at the bottom; all unless given.",
+    help="An attacked latent layer, from 1 at the bottom; unless given those that the "
+    "likelihood is on: the first of dlgm and tc-dlgm, all of others.",
 )
 @click.option(
     "--method",
@@ -148,8 +149,9 @@ def attacks(
     multiple=True,
     default=(0.0, 0.05, 0.1, 0.2, 0.4),
     show_default=True,
-    help="Standard deviation of the noise, in units of a pixel's range.",
+    help="Standard deviation of the noise, in units of the data; again for more.",
 )
+@click.option("--clip", is_flag=True, help="Cut noisy pixels to the range of the data.")
 @click.option(
     "--count",
     type=click.IntRange(min=1),
@@ -165,6 +167,7 @@ def noise(
     seed: int,
     output: Path | None,
     scales: tuple[float, ...],
+    clip: bool,
     count: int,
 ) -> None:
     """How likely clean images are under the codes of noisy ones; ELBO and norms beside it.
@@ -178,7 +181,8 @@ def noise(
 
     checkpoint = load_checkpoint(model)
     x = _read_images(checkpoint, images, data, pictures, count, seed)
-    curve = noise_curve(checkpoint.model, x, scales, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    curve = noise_curve(checkpoint.model, x, scales, generator, clip=clip)
     table = Table("noise", "log p(x | z of the noisy image)|.2f", "± (nats)|.2f")
     for scale, value, error in zip(curve.scale, curve.log_likelihood, curve.error, strict=True):
         table.add_row(scale, value, error)

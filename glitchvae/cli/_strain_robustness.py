@@ -36,7 +36,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--corruptions", is_flag=True, help="Corrupt the strain as detectors do, in place of an attack."
 )
-@click.option("--model", "model", default="default", show_default=True, metavar="NAME|DIR")
+@click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
 @click.option("--imaging", default="light", show_default=True)
 @click.option(
     "--seed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,20 +80,35 @@ def info(source: Path, taxonomy: str | None) -> None:
     help="Duration of the view that all others are cut out of: 4, for sets that were published "
     "as one view. The short views come out blurred.",
 )
+@click.option(
+    "--events",
+    "wanted",
+    type=click.Path(path_type=Path),
+    metavar="TABLE",
+    help="Keep the events of this table alone: its column event_id, or identifiers one a line.",
+)
 @METADATA
 @TAXONOMY
+@click.pass_context
 def convert(
+    ctx: click.Context,
     source: Path,
     output: Path,
     layout: str,
     from_view: float | None,
+    wanted: Path | None,
     metadata: Path | None,
     taxonomy: str | None,
 ) -> None:
-    """Write SET in another layout; --metadata adds what its pictures do not say."""
+    """Write SET in another layout; --metadata adds what its pictures do not say.
+
+    Exit status 1 where events of --events are not in SET; the others are written.
+    """
+    from glitchvae.archive.labels import read_ids
     from glitchvae.dataset import write_gravity_spy
 
-    spectrograms = _read(source, metadata, taxonomy, from_view=from_view)
+    events = None if wanted is None else read_ids(wanted)
+    spectrograms = _read(source, metadata, taxonomy, from_view=from_view, events=events)
     if layout == "own":
         spectrograms.write(output)
         without_image = 0
@@ -103,6 +118,10 @@ def convert(
     if without_image:
         note(f"left out, for want of an image: {without_image}")
     _report(spectrograms.left_out)
+    if missing := sorted({*(events or ())} - {*spectrograms.event_id}):
+        some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        note(f"not in {source}: {len(missing)} of {len(events or ())} events ({some})")
+        ctx.exit(1)
 
 
 @command.command()
@@ -222,13 +241,14 @@ def _read(
     taxonomy: str | None,
     *,
     from_view: float | None = None,
+    events: Sequence[str] | None = None,
 ) -> SpectrogramSet:
     """A set with the names of the catalogue, and what a table knows of its events."""
     from glitchvae.classes.catalog import read_catalog
     from glitchvae.dataset import add_metadata, name_classes, read_images
     from glitchvae.triggers import read_triggers
 
-    images = read_images(source, from_view=from_view)
+    images = read_images(source, from_view=from_view, events=events)
     spectrograms = name_classes(images, read_catalog(), taxonomy=taxonomy)
     if metadata is None:
         return spectrograms

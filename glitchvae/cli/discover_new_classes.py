@@ -147,15 +147,15 @@ def _print_vetoes(vetoes: Vetoes) -> None:
 
 
 def _veto_line(name: str, s: VetoScore) -> dict[str, Any]:
-    """As hveto prints them: efficiency, dead time, use percentage."""
+    """As hveto prints them: efficiency, dead time, their ratio, use percentage; 80 columns wide."""
     return {
         "veto": name,
-        "detector": s.ifo,
+        "ifo": s.ifo,
         "segments": s.segments,
         "seconds|,.1f": s.seconds,
         "efficiency|.3g": s.efficiency,
         "dead time|.3g": s.dead_time,
-        "efficiency / dead time|.3g": s.ratio,
+        "ratio|.3g": s.ratio,
         "used|.3g": s.use_percentage / 100,
     }
 

@@ -44,6 +44,19 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Passes of that network over the training events.",
 )
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="Show the labels that a head contradicts which has not seen the event, as a page of "
+    "pictures in --output, instead of scores.",
+)
+@click.option(
+    "--archive",
+    "store",
+    type=_PATH,
+    metavar="DIR",
+    help="Archive that has the pictures of embeddings, for --audit.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("-o", "--output", type=_PATH, metavar="DIR", help="Tables and pictures.")
 @DEVICE
@@ -53,6 +66,8 @@ def command(
     block: float,
     cnn: bool,
     epochs: int,
+    audit: bool,
+    store: Path | None,
     seed: int,
     output: Path | None,
     device: str,
@@ -61,13 +76,19 @@ def command(
 
     Every method learns from the same labelled events and names the same others: the
     split of the source, blocks of time and events at random stand side by side. Simulated
-    sets have a block every 512 s: give them --block 512.
+    sets have a block every 512 s: give them --block 512. With --audit the labels themselves are
+    asked: DIR/audit.html shows the pictures of those that are contradicted.
     """
     import numpy as np
 
     from glitchvae.probes import methods_for, run_probes, split_events
 
+    if audit and output is None:
+        raise click.UsageError("--audit needs --output.")
     events, checkpoint = _read(inputs, model, choose_device(device))
+    if audit and output is not None:
+        _audit(inputs, events, checkpoint, store, output, block=block, seed=seed)
+        return
     methods = methods_for(events)
     if cnn:
         methods["images, network"] = _network(inputs, checkpoint, epochs)
@@ -144,6 +165,59 @@ def _network(inputs: Sequence[Path], checkpoint: Checkpoint | None, epochs: int)
         epochs=epochs,
         progress=lambda _: note("network: one pass done"),
     )
+
+
+def _audit(
+    inputs: Sequence[Path],
+    events: ProbeSet,
+    checkpoint: Checkpoint | None,
+    store: Path | None,
+    output: Path,
+    *,
+    block: float,
+    seed: int,
+) -> None:
+    """Labels that are contradicted out of fold, as a table and a page of pictures."""
+    from glitchvae.probes import audit_labels
+    from glitchvae.report.auditing import write_audit
+
+    known = None if checkpoint is None else checkpoint.prototypes
+    found = audit_labels(events, known=known, block=block, seed=seed)
+    wanted = {str(events.event_id[doubt.row]) for doubt in found.doubts}
+    page = write_audit(
+        output,
+        found,
+        events,
+        _pictures(inputs, store, wanted),
+        title=", ".join(path.name for path in inputs),
+    )
+    table = Table("label", "suggested", "p of label", "p of suggested", "event_id")
+    for doubt in found.doubts[:20]:
+        event = events.event_id[doubt.row]
+        said = (doubt.label, doubt.suggested, doubt.of_label, doubt.of_suggested, event)
+        table.add_row(*said)
+    print_table(table)
+    click.echo(f"{len(found.doubts)} of {len(events)} labels are contradicted out of fold")
+    click.echo(page)
+
+
+def _pictures(inputs: Sequence[Path], store: Path | None, wanted: set[str]) -> dict[str, Any]:
+    """Energies (4, F, T) of some events by identifier, from sets of images or an archive."""
+    from glitchvae.archive import Archive
+    from glitchvae.dataset import is_image_set, stream_images
+
+    found = {}
+    for path in filter(is_image_set, inputs):
+        for part in stream_images(path):
+            for row, event in enumerate(part.event_id):
+                if event in wanted:
+                    found[event] = part.images[row]
+    if store is not None and wanted - found.keys():
+        archive = Archive(store)
+        rows = archive.embeddings()
+        rows = rows.take([e in wanted and e not in found for e in rows.event_id])
+        found |= dict(zip(rows.event_id, archive.thumbnails(rows).images, strict=True))
+    return found
 
 
 def _print(outcomes: Sequence[ProbeResult], events: ProbeSet) -> None:

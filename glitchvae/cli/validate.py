@@ -54,6 +54,13 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             "a hierarchy of layers of 48, 24, 12 and 6 dimensions.",
         ),
         click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="A setting of the objective of --train, such as beta0=50; again for more.",
+        ),
+        click.option(
             "--steps",
             type=click.IntRange(min=1),
             default=10_000,
@@ -75,6 +82,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Images encoded, drawn at random; metrics are scaled down where there are few.",
         ),
         click.option("--sampled", is_flag=True, help="Score codes drawn from the posteriors, too."),
+        click.option(
+            "--exact-dci",
+            is_flag=True,
+            help="Measure DCI by scikit-learn's exact boosted trees as well, the learner of "
+            "published values: nine minutes a model with 50,000 points.",
+        ),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
         DEVICE,
         click.option(
@@ -130,6 +143,7 @@ def _validate(
     run: Path | None,
     points: int,
     sampled: bool,
+    exact_dci: bool,
     seed: int,
     device: str,
     output: Path | None,
@@ -159,7 +173,13 @@ def _validate(
     for path in models:
         with progress_of(f"scoring {path.name}", steps_of(sampled), "metrics") as advance:
             tables[path] = score_checkpoint(
-                path, chosen, sampled=sampled, seed=seed, device=target, progress=advance
+                path,
+                chosen,
+                sampled=sampled,
+                exact_dci=exact_dci,
+                seed=seed,
+                device=target,
+                progress=advance,
             )
         _show(path, tables[path])
     if output is not None:

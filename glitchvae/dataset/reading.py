@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import h5py
@@ -33,19 +33,34 @@ def is_image_set(path: str | Path) -> bool:
     return schema_of(path) == SpectrogramSet.schema or is_gravity_spy(path)
 
 
-def read_images(path: str | Path, *, from_view: float | None = None) -> SpectrogramSet:
+def read_images(
+    path: str | Path, *, from_view: float | None = None, events: Collection[str] | None = None
+) -> SpectrogramSet:
     """An own Spectrogram set, a Gravity Spy training set or a folder of its pictures.
 
     Args:
         path: A file or a folder.
         from_view: Duration of the longest view (s): every other view is cut out of it, and
             those of the set are not looked at. None takes the views that there are.
+        events: Identifiers of the events to keep; None keeps all.
 
     Raises:
-        InputError: it is none of them, or it is damaged.
+        InputError: it is none of them, it is damaged, or it holds none of the events.
         ConfigError: a view that is not the longest.
     """
-    return join_parts(stream_images(path, from_view=from_view))
+    parts = stream_images(path, from_view=from_view)
+    if events is None:
+        return join_parts(parts)
+    wanted = set(events)
+    kept = (part.take(np.isin(part.event_id.astype(str), list(wanted))) for part in parts)
+    found = join_parts(kept)
+    if len(found) == 0:
+        raise InputError(
+            "holds none of the events",
+            where=path,
+            expected=f"{len(wanted)} identifiers such as {min(wanted, default='')!r}",
+        )
+    return found
 
 
 def stream_images(

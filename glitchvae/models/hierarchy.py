@@ -32,13 +32,20 @@ LAYERS = 4
 """Latent layers unless given: L of the paper's Tables 1 and D.1."""
 
 HIDDEN_WIDTHS = (1024, 512, 256, 128, 64)
-"""Widths of the networks into layers of these sizes; the first is that of a q(z_1 | x)."""
+"""The paper's h_sizes: that of index i is the width of q(z_{i+1} | z_i) and p(z_i | z_{i+1}).
+
+It counts from the bottom, whatever L is: 512 between z_1 and z_2, 256 between z_2 and z_3.
+"""
 
 LOG_VARIANCE_LIMIT = 8.0
 
 
 def _glitch_network(given: dict[str, Any]) -> GlitchNetworkSettings | None:
     return GlitchNetworkSettings() if given.get("network") == "glitch" else None
+
+
+def _hidden_widths(given: dict[str, Any]) -> tuple[int, ...]:
+    return HIDDEN_WIDTHS[1 : len(given["latent_sizes"])]
 
 
 def _image_shape(given: dict[str, Any]) -> Shape:
@@ -56,7 +63,7 @@ class HierarchySettings(LikelihoodSettings):
         latent_sizes: Of each layer, bottom up; their number is L. Unless given the last
             `LAYERS` of `LATENT_SIZES`.
         hidden_widths: Of the hidden layers between z_i and z_{i+1}, bottom up; of a longer
-            list the last L - 1.
+            list the last L - 1. Unless given those of `HIDDEN_WIDTHS` from index 1 on.
         likelihood_on: "first" (the image depends on z_1 alone) or "all" layers.
     """
 
@@ -64,7 +71,7 @@ class HierarchySettings(LikelihoodSettings):
     glitch: GlitchNetworkSettings | None = Field(default_factory=_glitch_network)
     image_shape: Shape = Field(default_factory=_image_shape)
     latent_sizes: tuple[PositiveInt, ...] = Field(default=LATENT_SIZES[-LAYERS:], min_length=1)
-    hidden_widths: tuple[PositiveInt, ...] = HIDDEN_WIDTHS
+    hidden_widths: tuple[PositiveInt, ...] = Field(default_factory=_hidden_widths)
     likelihood_on: Literal["first", "all"] = "first"
 
     @model_validator(mode="after")

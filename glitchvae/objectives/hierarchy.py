@@ -17,13 +17,19 @@ from glitchvae.objectives.tc import TopTotalCorrelation
 FreeBitsOn = Literal["lower", "all"]
 """Which layers have free bits: those below the top, as in the paper, or the top as well."""
 
+LowerKL = Literal["analytic", "sampled"]
+"""How the KL of a layer below the top is taken: in closed form, or at the layer's draw."""
+
+FREE_BITS = 1.0
+"""Nats of a layer of `seatbelt` unless given; the paper has free bits and states no value."""
+
 
 class DLGM(WeightedBeta):
     """Deep latent Gaussian model (Rezende et al. 2014): D + beta sum_i R_i.
 
     The likelihood may be on the first layer or on all; it is on the first of the hierarchy
     that the objective brings. A layer below the top costs at least `free_bits` nats; with
-    `free_bits_on` "all" the top does, too.
+    `free_bits_on` "all" the top does, too. `lower_kl` is as of `layer_rates`.
     """
 
     hierarchy_on: ClassVar[LikelihoodOn | None] = "first"
@@ -31,6 +37,7 @@ class DLGM(WeightedBeta):
     name: Literal["dlgm"] = "dlgm"
     free_bits: float = Field(default=0.0, ge=0.0)
     free_bits_on: FreeBitsOn = "lower"
+    lower_kl: LowerKL = "analytic"
 
     def check(self, model: VAE) -> None:
         """Refuse a single layer, which beta and annealed train."""
@@ -40,7 +47,8 @@ class DLGM(WeightedBeta):
         self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """`rate`, and `rate_1` … `rate_L` of the layers, bottom up."""
-        return {**super().latent_terms(latents, batch, discriminator), **layer_rates(latents)}
+        terms = super().latent_terms(latents, batch, discriminator)
+        return with_layers(terms, latents, self.lower_kl)
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """D + beta (R_1 + … + R_L), with free bits."""
@@ -56,17 +64,20 @@ class TopTCDLGM(TopTotalCorrelation):
     event j (Seatbelt paper, equation B.15; docs/objectives.md derives it). The layers
     below cost their KL, at least `free_bits` nats each. The total correlation may be
     negative and has no floor of its own: with `free_bits_on` "all" it counts while R_L is
-    above the free bits, and below them the whole top layer costs those.
+    above the free bits, and below them the whole top layer costs those. `lower_kl` is as of
+    `layer_rates`.
     """
 
     free_bits: float = Field(default=0.0, ge=0.0)
     free_bits_on: FreeBitsOn = "lower"
+    lower_kl: LowerKL = "analytic"
 
     def latent_terms(
         self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """`rate` and `rate_1` … `rate_L`, and the three parts of `rate_L` by sample."""
-        return {**super().latent_terms(latents, batch, discriminator), **layer_rates(latents)}
+        terms = super().latent_terms(latents, batch, discriminator)
+        return with_layers(terms, latents, self.lower_kl)
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
         """D + R_1 + … + R_L + (beta - 1) TC(z_L), with free bits."""
@@ -89,11 +100,16 @@ class TCDLGM(TopTCDLGM):
 
 
 class Seatbelt(TopTCDLGM):
-    """Seatbelt-VAE: the likelihood is on all layers (Willetts et al. 2021)."""
+    """Seatbelt-VAE: the likelihood is on all layers (Willetts et al. 2021).
+
+    Its lower layers have free bits unless told otherwise, as in the paper, which states no
+    value: `FREE_BITS`.
+    """
 
     hierarchy_on: ClassVar[LikelihoodOn | None] = "all"
 
     name: Literal["seatbelt"] = "seatbelt"
+    free_bits: float = Field(default=FREE_BITS, ge=0.0)
 
     def check(self, model: VAE) -> None:
         """Refuse a single layer, which tc trains, and a likelihood on the first layer."""
@@ -101,10 +117,29 @@ class Seatbelt(TopTCDLGM):
         require_likelihood_on(self, "all", model)
 
 
-def layer_rates(latents: Latents) -> dict[str, Tensor]:
-    """KL of each layer in nats under `rate_1` … `rate_L`, bottom up."""
-    pairs = zip(latents.posteriors, latents.priors, strict=True)
-    return {f"rate_{i}": rate(*pair) for i, pair in enumerate(pairs, start=1)}
+def layer_rates(latents: Latents, lower: LowerKL = "analytic") -> dict[str, Tensor]:
+    """KL of each layer in nats under `rate_1` … `rate_L`, bottom up.
+
+    Args:
+        latents: One pass through the layers.
+        lower: "analytic" has the closed form of every layer, as in the paper. Below the top
+            it is biased: the prior was made of a z_{i+1} that knows the draw z_i, whereas the
+            closed form draws z_i anew. "sampled" takes log q - log p of the lower layers at
+            their draws (`Latents.log_ratios`): unbiased, with more variance.
+    """
+    pairs = list(zip(latents.posteriors, latents.priors, strict=True))
+    rates = [rate(*pair) for pair in pairs]
+    if lower == "sampled":
+        rates[:-1] = [ratio.mean() for ratio in latents.log_ratios[:-1]]
+    return {f"rate_{i}": value for i, value in enumerate(rates, start=1)}
+
+
+def with_layers(terms: dict[str, Tensor], latents: Latents, lower: LowerKL) -> dict[str, Tensor]:
+    """Terms and the KL of each layer; `rate` is their sum, whichever KL the lower ones have."""
+    layers = layer_rates(latents, lower)
+    if lower == "sampled":
+        terms = {**terms, "rate": torch.stack(list(layers.values())).sum()}
+    return {**terms, **layers}
 
 
 def rates_in_order(terms: dict[str, Tensor]) -> list[Tensor]:

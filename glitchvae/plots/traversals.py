@@ -22,7 +22,10 @@ from glitchvae.validation.disentanglement.scoring import fitted
 from glitchvae.validation.images.factors import FactorData
 
 CARRIES = 0.1
-"""Nats of KL below which a dimension is not shown."""
+"""Nats of KL below which a dimension is dead."""
+
+MOST = 16
+"""Of more dimensions, such as those of a hierarchy, dead ones are left out."""
 
 PLACES = tuple(np.linspace(-2.0, 2.0, 9))
 """What a latent variable is set to, in standard deviations of the prior."""
@@ -86,10 +89,11 @@ def traversals(
 
 
 def draw_factor_traversals(run: str | Path, data: FactorData, path: str | Path) -> None:
-    """Draw traversals of one model around the image in the middle of `data`, as PNG.
+    """Draw images, their reconstructions and the traversals of one model, as PNG.
 
-    Dimensions stand in the order of their KL; those below `CARRIES` are left out. Each is
-    named after the factor that it knows most of, with the share of that factor's entropy.
+    Traversals start at the image in the middle of `data`. Dimensions stand in the order of
+    their KL; those below `CARRIES` are dead and drawn in grey. Each of the others is named
+    after the factor that it knows most of, with the share of that factor's entropy.
 
     Args:
         run: Folder of the model.
@@ -107,8 +111,30 @@ def draw_factor_traversals(run: str | Path, data: FactorData, path: str | Path) 
     named = name_dimensions(codes, points.factors, points.names)
     kl = explain(model, images).kl
     order = [int(d) for d in np.argsort(-kl)]
-    shown = [d for d in order if kl[d] >= CARRIES] or order[:1]
-    names = [f"{named[d][0]} {named[d][1]:.0%}, {kl[d]:.1f} nats" for d in shown]
-    pictures = traverse(model.decode, codes[len(points) // 2], shown, PLACES)
-    scaled = scale_to_unit(torch.from_numpy(pictures), model.likelihood).numpy()
-    traversals(scaled, names, PLACES, path)
+    if len(order) > MOST:
+        order = [d for d in order if kl[d] >= CARRIES] or order[:1]
+    names = [
+        f"{named[d][0]} {named[d][1]:.0%}, {kl[d]:.1f} nats" if kl[d] >= CARRIES else "dead"
+        for d in order
+    ]
+    raw = traverse(model.decode, codes[len(points) // 2], order, PLACES)
+    pictures = scale_to_unit(torch.from_numpy(raw), model.likelihood).numpy()
+    pictures = np.stack(
+        [row if name != "dead" else greyed(row) for row, name in zip(pictures, names, strict=True)]
+    )
+    chosen = np.linspace(0, len(points) - 1, len(PLACES)).astype(int)
+    with torch.inference_mode():
+        drawn = model.decode(torch.from_numpy(codes[chosen])).mean
+    originals = images.batch(torch.from_numpy(chosen)).x.numpy()
+    both = [originals, scale_to_unit(drawn, model.likelihood).numpy()]
+    traversals(
+        np.concatenate([np.stack(both), pictures]),
+        ["images", "reconstructions", *names],
+        PLACES,
+        path,
+    )
+
+
+def greyed(pictures: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Pictures in [0, 1] with a third of their contrast around grey."""
+    return 0.5 + (np.clip(pictures, 0.0, 1.0) - 0.5) / 3

@@ -4,6 +4,7 @@ The simple classifiers are on purpose: what they get right is what the codes hol
 what a clever classifier can make of them.
 """
 
+from glitchvae.probes.audit import Doubt, LabelAudit, audit_labels
 from glitchvae.probes.calibration import Calibration, calibrate
 from glitchvae.probes.classifiers import (
     fit_linear_probe,
@@ -63,8 +64,10 @@ __all__ = [
     "ChosenHead",
     "ClassScore",
     "Classifier",
+    "Doubt",
     "Entry",
     "Guess",
+    "LabelAudit",
     "LinearHead",
     "Method",
     "ProbeResult",
@@ -73,6 +76,7 @@ __all__ = [
     "RankedMethod",
     "Scores",
     "SupervisedNetwork",
+    "audit_labels",
     "brier_score",
     "by_network",
     "calibrate",

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.probes.scores import score_draws
-from glitchvae.statistics import CONFIDENCE, Claim, claims_markdown, paired_difference
+from glitchvae.statistics import (
+    CONFIDENCE,
+    Claim,
+    Comparison,
+    claims_markdown,
+    paired_difference,
+)
 from glitchvae.store import replacing, write_rows
 
 
@@ -25,7 +31,10 @@ class Entry:
         classes: (S, N) named classes by seed and event.
         published: Accuracy that others state, None where they state none.
         figures: Further numbers for the table, means over the seeds.
-        shortfalls: What its trainings fell short of; no claim about it can then be judged.
+        shortfalls: What its trainings fell short of, each after the name of its seed and a
+            colon; no claim about it can then be judged.
+        reduced: Whether the setting is smaller than that of the published accuracy, or its
+            events others.
     """
 
     name: str
@@ -33,6 +42,7 @@ class Entry:
     published: float | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     shortfalls: tuple[str, ...] = ()
+    reduced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +58,7 @@ class RankedMethod:
         published: Accuracy that others state.
         figures: Further numbers.
         shortfalls: What its trainings fell short of.
+        verdict: On the published accuracy beside those of the seeds; "" where none is stated.
     """
 
     name: str
@@ -58,6 +69,7 @@ class RankedMethod:
     published: float | None
     figures: Mapping[str, float]
     shortfalls: tuple[str, ...] = ()
+    verdict: str = ""
 
 
 def rank(
@@ -90,6 +102,19 @@ def _line(truth: NDArray[np.object_], entry: Entry, groups: NDArray | None) -> R
         published=entry.published,
         figures=entry.figures,
         shortfalls=entry.shortfalls,
+        verdict="" if (beside := _beside(entry, found.seeds)) is None else beside.verdict,
+    )
+
+
+def _beside(entry: Entry, seeds: tuple[float, ...]) -> Comparison | None:
+    """The published accuracy beside ours, where there is one."""
+    if entry.published is None:
+        return None
+    return Comparison(
+        published=entry.published,
+        ours=seeds,
+        reduced=entry.reduced,
+        fell_short=len({each.partition(":")[0] for each in entry.shortfalls}),
     )
 
 
@@ -185,6 +210,7 @@ def _table(lines: Sequence[RankedMethod]) -> tuple[tuple[str, ...], list[tuple]]
         "seeds",
         *figures,
         "published",
+        "verdict",
         "shortfalls",
     )
     rows = [
@@ -196,6 +222,7 @@ def _table(lines: Sequence[RankedMethod]) -> tuple[tuple[str, ...], list[tuple]]
             " ".join(map(str, one.seeds)),
             *(one.figures.get(name, "") for name in figures),
             one.published,
+            one.verdict,
             "; ".join(one.shortfalls),
         )
         for one in lines
@@ -206,7 +233,15 @@ def _table(lines: Sequence[RankedMethod]) -> tuple[tuple[str, ...], list[tuple]]
 def ranking_markdown(lines: Sequence[RankedMethod], order: Sequence[Claim] = ()) -> str:
     """The table of methods, what trainings fell short of, and claims of an order."""
     figures = _figures(lines)
-    header = ("method", "accuracy", "macro F1", "accuracy by seed", *figures, "published")
+    header = (
+        "method",
+        "accuracy",
+        "macro F1",
+        "accuracy by seed",
+        *figures,
+        "published",
+        "verdict",
+    )
     rows = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     rows += [f"| {' | '.join(_cells(one, figures))} |" for one in lines]
     note = (
@@ -229,6 +264,7 @@ def _cells(line: RankedMethod, figures: Sequence[str]) -> list[str]:
         " ".join(f"{value:.3f}" for value in line.seeds),
         *(f"{line.figures[name]:.5g}" if name in line.figures else "" for name in figures),
         "not stated" if line.published is None else f"{line.published:.4f}",
+        line.verdict,
     ]
 
 

@@ -11,6 +11,7 @@ from glitchvae.recipes.running import (
     load_main,
     load_recipe,
     plain,
+    read_settings,
     run_recipe,
     show,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "load_main",
     "load_recipe",
     "plain",
+    "read_settings",
     "run_recipe",
     "show",
 ]

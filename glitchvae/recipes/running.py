@@ -12,8 +12,10 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import json
 import math
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,6 +44,9 @@ PREFIX = "glitchvae_recipe_"
 """What the modules of a loaded recipe are called, before its name."""
 
 _INIT, _MAIN = "__init__.py", "main.py"
+_BARE = re.compile(
+    r"\s*(?P<key>[\w-]+(\.[\w-]+)*)\s*=\s*(?P<name>(?=.*[^\W\d_])[\w./*$~+-]+)\s*", re.A
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,10 +184,27 @@ def change_settings(config: Path, changes: Iterable[str], copy: Path) -> Path:
     return copy
 
 
+def read_settings(config: Path, place: Path) -> dict[str, Any]:
+    """The settings of a file, laid over those of the file of its recipe that it is `like`.
+
+    Args:
+        config: The file.
+        place: Folder of the recipe.
+
+    Raises:
+        ConfigError: one of the files is not there or no TOML.
+    """
+    values = read_toml(config)
+    other = values.pop("like", None)
+    return values if other is None else {**read_settings(place / other, place), **values}
+
+
 def _parse_change(change: str) -> dict[str, Any]:
     try:
         return tomllib.loads(change)
     except tomllib.TOMLDecodeError as error:
+        if bare := _BARE.fullmatch(change):  # a word or path that a shell took the quotes of
+            return tomllib.loads(f"{bare['key']} = {json.dumps(bare['name'])}")
         raise ConfigError(
             "cannot be read",
             where=change,

@@ -135,7 +135,7 @@ def _halve(view: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def data_uri(colours: NDArray[np.uint8], quality: int) -> str:
-    """A picture (H, W, 3) as the address of a WebP image inside the page."""
+    """A picture (H, W, 3) as the address of an image inside a page."""
     stream = BytesIO()
     Image.fromarray(colours).save(stream, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -36,7 +36,7 @@ def detector(path: Path, *, asked: str | None, told: str | None, names: Sequence
             "cannot tell the detector",
             where=path,
             expected=f"one of {', '.join(DETECTORS)}",
-            remedy="Name it with --ifo.",
+            remedy="Name the detector (ifo), such as H1.",
         )
     if asked is not None and found != asked:
         raise InputError("another detector", where=path, expected=asked, found=found)
@@ -71,7 +71,7 @@ def choose_channel(path: Path, there: Sequence[str], asked: str | None) -> str:
         "cannot tell which channel is meant",
         where=path,
         found=listed,
-        remedy="Name one with --channel.",
+        remedy="Name one (channel).",
     )
 
 
@@ -83,5 +83,5 @@ def require_strain_unit(path: Path, name: str, unit: str) -> None:
             where=path,
             expected="unit strain or dimensionless",
             found=f"unit {unit!r}",
-            remedy="Name the strain with --channel, or calibrate it.",
+            remedy="Name the strain (channel), or calibrate it.",
         )

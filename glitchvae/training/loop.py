@@ -110,7 +110,7 @@ def naming(run: Path) -> Iterator[None]:
     try:
         yield
     except ModelError as error:
-        raise ModelError(
+        raise type(error)(
             error.problem, where=run, found=error.found, remedy=error.remedy
         ) from error
 

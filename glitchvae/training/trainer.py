@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from glitchvae.errors import ConfigError, ModelError
+from glitchvae.errors import ConfigError, DivergenceError, ModelError
 from glitchvae.models import Model, UserVAE, architecture_of, build, takes_views
 from glitchvae.objectives import Batch, Objective
 from glitchvae.training import order
@@ -431,12 +431,12 @@ def log_row(
     """One row of the log from the values (steps, names) of the steps up to `step`.
 
     Raises:
-        ModelError: one of them is not finite.
+        DivergenceError: one of them is not finite.
     """
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         wrong = dict(zip(names, values[bad[0]].tolist(), strict=True))
-        raise ModelError(
+        raise DivergenceError(
             f"the loss is not finite at step {step - len(values) + int(bad[0]) + 1}",
             found={k: v for k, v in wrong.items() if k not in kl_columns(wrong)},
             remedy="Lower learning_rate (or use precision float32) and resume.",

@@ -141,7 +141,7 @@ def _detectors(
             found=f"columns of {', '.join(columns)}",
             expected="a column ifo, a channel such as H1:GDS-CALIB_STRAIN or a file name "
             "such as H-H1_TRIGGERS-1126259446-32.csv",
-            remedy="Give the detector with --ifo (argument `ifo`).",
+            remedy="Name the detector (ifo), such as H1.",
         )
     return np.array(names, dtype=object)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from glitchvae.checkpoint import load_checkpoint
-from glitchvae.config import parse, read_toml
+from glitchvae.config import parse
 from glitchvae.dataset.simulated import plan_stretches, simulate_dataset, write_dataset
-from glitchvae.recipes import find_files, show
+from glitchvae.recipes import find_files, read_settings, show
 from glitchvae.spectrogram import IMAGING
 from glitchvae.store import write_rows
 from glitchvae.training import changed_config, read_training_data, train
@@ -15,7 +15,7 @@ from glitchvae.training import changed_config, read_training_data, train
 from .naming import name_by_pixels
 from .real_events import ALL, RealSettings, read_real_events
 from .scoring import score, score_novelty
-from .shipping import ship
+from .shipping import make_head, ship
 from .shots import name_by_shots
 from .study import FoldSettings, Study
 from .teaching import choose_teachers
@@ -23,7 +23,7 @@ from .teaching import choose_teachers
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
     """Fine-tune and name fold by fold; a fold whose model is there is not trained again."""
-    settings = parse(FoldSettings, read_toml(config), where=config)
+    settings = parse(FoldSettings, read_settings(config, Path(__file__).parent), where=config)
     settings = rehearsal(settings, out) if tiny else settings
     start = load_checkpoint(settings.model)
     training = changed_config(
@@ -42,7 +42,11 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         seed=settings.seed,
     )
     study = Study(settings, training, start, simulated, real, teachers, out)
-    folds = [study.name_fold(fold) for fold in np.unique(real.fold).tolist()]
+    folds = [study.name_fold(fold) for fold in np.unique(real.fold[real.taught]).tolist()]
+    whole = study.fine_tune(ALL)
+    head = make_head(study.lesson(whole, ALL), folds, study.gather(folds)[0], real)
+    if not real.taught.all():
+        folds.append(study.name_rest(whole, head))
     named = study.gather(folds)
     named += name_by_pixels(real, named[0].names, seed=settings.seed)
     distances = np.full(len(real.label), np.nan)
@@ -65,9 +69,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     bars += [show(row) for row in score_novelty(folds, real)]
     bars += [show(row) for row in name_by_shots(start, teachers, real, seed=settings.seed)]
     write_rows(out / "bars.csv", ("what", "measure", "value", "lowest", "highest"), bars)
-    whole = study.fine_tune(ALL)
-    lesson = study.lesson(whole, ALL)
-    ship(whole, lesson, folds, named[0], settings, real, bars, start, config)
+    ship(whole, head, settings, real, bars, start, config)
 
 
 def rehearsal(settings: FoldSettings, out: Path) -> FoldSettings:

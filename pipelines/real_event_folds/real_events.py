@@ -45,8 +45,8 @@ class RealSettings(Settings):
         origin: Where the set is from, for the model card; as are the two below.
         licence: Under which it was published.
         citation: What to cite.
-        share: Of the events of a batch; events of a file without a share are named alone, and
-            neither an encoder nor a head ever learns from one of them.
+        share: Of the events of a batch; events of a file without a share are named alone, by
+            the model of all others, and neither an encoder nor a head ever learns from one.
     """
 
     events: str
@@ -69,7 +69,7 @@ class RealEvents:
     Attributes:
         images: Their images, labels and times.
         source: (N,) which file each is from.
-        fold: (N,) from 0 on.
+        fold: (N,) from 0 on; `ALL` of events that teach nobody.
         share: (N,) of the events of a batch, each event's own.
     """
 
@@ -138,13 +138,11 @@ def read_real_events(
         shares += [each.share / len(found)] * len(found)
     plain = [replace(one, split=None, imaging={}, sources={}) for one in sets]
     images = plain[0] if len(plain) == 1 else SpectrogramSet.join(plain)
-    fold = fold_by_time_blocks(images.gps, np.random.default_rng(seed), folds=folds, block=block)
-    return RealEvents(
-        images=images,
-        source=np.array(sources, dtype=object),
-        fold=fold,
-        share=np.array(shares),
-    )
+    share = np.array(shares)
+    fold, taught = np.full(len(images), ALL), share > 0
+    rng = np.random.default_rng(seed)
+    fold[taught] = fold_by_time_blocks(images.gps[taught], rng, folds=folds, block=block)
+    return RealEvents(images=images, source=np.array(sources, dtype=object), fold=fold, share=share)
 
 
 def _read(path: Path, settings: RealSettings, config: Path) -> SpectrogramSet:

@@ -7,6 +7,7 @@ import numpy as np
 
 from glitchvae.checkpoint import Checkpoint, save_checkpoint
 from glitchvae.classes.model_card import FigureCard, RealSetCard
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.probes.heads import IN_NO_FOLD, fit_head, fit_temperature
 from glitchvae.recipes import Row, find_files
 from glitchvae.store import digest
@@ -17,21 +18,19 @@ from .study import FoldSettings, NamedFold
 from .teaching import Lesson
 
 
-def ship(
-    whole: Checkpoint,
-    lesson: Lesson,
-    folds: Sequence[NamedFold],
-    named: Named,
-    settings: FoldSettings,
-    real: RealEvents,
-    bars: Sequence[Row],
-    start: Checkpoint,
-    config: Path,
-) -> None:
-    """Give the model of all events the head that the folds earned, and write its card.
+def make_head(
+    lesson: Lesson, folds: Sequence[NamedFold], named: Named, real: RealEvents
+) -> Prototypes:
+    """The head that the folds earned for the model of all events.
 
     Penalty and weight are the medians of those the folds chose, each by its own events; the
     temperature and the distances of the background are of events that their fold never saw.
+
+    Args:
+        lesson: What the head learns from.
+        folds: Of the events that teach.
+        named: Those events, as their folds named them.
+        real: All real events.
     """
     penalty = float(np.exp(np.median([np.log(each.penalty) for each in folds])))
     weight = float(np.exp(np.median([np.log(each.real_weight) for each in folds])))
@@ -43,7 +42,19 @@ def ship(
     prototypes = head.tempered(earlier * temperature).names_for(lesson.prototypes())
     rows = np.concatenate([each.rows for each in folds])
     distances = np.concatenate([each.distances for each in folds])
-    prototypes = prototypes.with_background_distances(distances[own[rows]])
+    return prototypes.with_background_distances(distances[own[rows]])
+
+
+def ship(
+    whole: Checkpoint,
+    head: Prototypes,
+    settings: FoldSettings,
+    real: RealEvents,
+    bars: Sequence[Row],
+    start: Checkpoint,
+    config: Path,
+) -> None:
+    """Write the model of all events with its head, and a card that says what they are."""
     card = whole.card.model_copy(
         update={
             "started_from": start.card.weights_digest,
@@ -56,7 +67,7 @@ def ship(
             ),
         }
     )
-    save_checkpoint(whole.path, whole.model, card, prototypes)
+    save_checkpoint(whole.path, whole.model, card, head)
 
 
 def cards(settings: FoldSettings, real: RealEvents, config: Path) -> list[RealSetCard]:

@@ -1,8 +1,9 @@
 """A model fine-tuned on real events once per fold, and what it says of the events it left out."""
 
+import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
+from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import Settings
 from glitchvae.probes import encode_data
 from glitchvae.training import TrainingConfig, TrainingData, train
@@ -45,18 +47,18 @@ class NamedFold:
         names: (K,) classes that the head knows.
         probabilities: (M, K) by views.
         distances: (M,) to the nearest centre, of true views.
-        penalty: Of the head.
-        real_weight: Of the head.
-        temperature: Of the head.
+        penalty: That the head chose; NaN of one that chose nothing, as below.
+        real_weight: That it chose.
+        temperature: That it fitted.
     """
 
     rows: NDArray[np.int64]
     names: tuple[str, ...]
     probabilities: dict[str, NDArray[np.float64]]
     distances: NDArray[np.float64]
-    penalty: float
-    real_weight: float
-    temperature: float
+    penalty: float = math.nan
+    real_weight: float = math.nan
+    temperature: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -76,22 +78,31 @@ class Study:
         tuned = self.fine_tune(fold)
         lesson = self.lesson(tuned, fold)
         chosen, rows = lesson.choose(), np.flatnonzero(self.real.fold == fold)
-        prototypes = chosen.head.names_for(lesson.prototypes())
+        named = self._name(tuned, chosen.head.names_for(lesson.prototypes()), rows)
+        return replace(
+            named,
+            penalty=chosen.penalty,
+            real_weight=chosen.real_weight,
+            temperature=chosen.head.temperature,
+        )
+
+    def name_rest(self, whole: Checkpoint, head: Prototypes) -> NamedFold:
+        """The events that taught nobody, named by the model that ships."""
+        return self._name(whole, head, np.flatnonzero(~self.real.taught))
+
+    def _name(self, model: Checkpoint, head: Prototypes, rows: NDArray[np.int64]) -> NamedFold:
         height, width = self.training.image_shape[-2:]
         codes = {
             views: encode_data(
-                tuned, self.real.data((height, width), fold, rows=rows, images=images)
+                model, self.real.data((height, width), ALL, rows=rows, images=images)
             )
             for views, images in self.real.variations()
         }
         return NamedFold(
             rows=rows,
-            names=prototypes.names,
-            probabilities={views: prototypes.probabilities(c) for views, c in codes.items()},
-            distances=prototypes.distances(codes[TRUE_VIEWS]),
-            penalty=chosen.penalty,
-            real_weight=chosen.real_weight,
-            temperature=chosen.head.temperature,
+            names=head.names,
+            probabilities={views: head.probabilities(c) for views, c in codes.items()},
+            distances=head.distances(codes[TRUE_VIEWS]),
         )
 
     def lesson(self, tuned: Checkpoint, fold: int) -> Lesson:

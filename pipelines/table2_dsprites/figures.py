@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -59,4 +60,43 @@ def kl_curves(
         axes.set_visible(False)
     figure.supxlabel("updates", fontsize=9)
     figure.supylabel("KL of a dimension (nats)", fontsize=9)
+    page.finish(figure, path)
+
+
+class Point(NamedTuple):
+    """A model in the plane of rate and distortion (nats)."""
+
+    objective: str
+    seed: int
+    rate: float
+    distortion: float
+
+
+@page.own_style
+def rate_distortion(points: Sequence[Point], path: str | Path) -> None:
+    """Distortion against rate of annealed and Bottleneck models (paper, figure 1 left).
+
+    The models of a seed have a colour. Bottleneck models are joined in the order of their
+    rates; the line of slope -1 through the best annealed one has its ELBO everywhere, and the
+    ELBO of what lies above it is lower.
+    """
+    page.check_lengths(path, models=len(points))
+    figure = Figure(figsize=(5.6, 4.2), dpi=110, facecolor=page.PAPER)
+    axes = figure.subplots()
+    for seed in sorted({point.seed for point in points}):
+        colour = page.CYCLE[seed % len(page.CYCLE)]
+        same = [point for point in points if point.seed == seed]
+        annealed = [point for point in same if point.objective == "annealed"]
+        others = sorted(
+            (point for point in same if point.objective != "annealed"), key=lambda p: p.rate
+        )
+        axes.plot(
+            [p.rate for p in others], [p.distortion for p in others], "x-", color=colour, lw=0.6
+        )
+        axes.plot([p.rate for p in annealed], [p.distortion for p in annealed], "o", color=colour)
+        if annealed:
+            best = min(annealed, key=lambda p: p.rate + p.distortion)
+            axes.axline((best.rate, best.distortion), slope=-1, color=colour, lw=0.8, ls="--")
+    axes.set(xlabel="rate R (nats)", ylabel="distortion D (nats)")
+    axes.set_title("o annealed, x Bottleneck, a colour a seed", fontsize=8, loc="left")
     page.finish(figure, path)

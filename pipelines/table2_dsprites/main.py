@@ -9,6 +9,7 @@ from pydantic import Field
 
 from glitchvae.config import Settings, read_config
 from glitchvae.progress import progress_of
+from glitchvae.recipes.settings import settings_in
 from glitchvae.statistics import claims_markdown
 from glitchvae.validation.disentanglement import Protocol
 from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
@@ -17,6 +18,7 @@ from glitchvae.validation.images.factors import FactorData
 from .budget import measure_cost, within_budget
 from .study import run_study
 from .table2 import StudySettings, describe
+from .verdicts import published_values
 
 TINY = {
     "steps": 6,
@@ -44,9 +46,10 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     settings = read_config(Table2Settings, config)
     study = settings.study.model_copy(update=TINY if tiny else {})
     device = "cpu" if tiny else device_of(settings)
+    published_values(study.rows(), settings.published)
     data = images_of(settings, study, tiny=tiny)
     if settings.budget and not tiny:
-        study = scaled(study, data, settings.budget, device)
+        study = begun_in(out, study) or scaled(study, data, settings.budget, device)
     tell(describe(study))
     with progress_of("table 2", study.models * study.steps, "updates") as progress:
         claims = run_study(
@@ -76,6 +79,19 @@ def images_of(settings: Table2Settings, study: StudySettings, *, tiny: bool) -> 
     return data.reduced(study.reduction) if study.reduction > 1 else data
 
 
+def begun_in(out: Path, study: StudySettings) -> StudySettings | None:
+    """What a budget made of the study when it was begun; None where it was not.
+
+    Measured anew, the cost would give other updates, and no model could go on.
+    """
+    known = settings_in(out, StudySettings)
+    if known is None:
+        return None
+    tell(f"goes on with what it was begun with: {known.seeds} seeds, {known.steps:,} updates")
+    given = ("steps", "seeds", "learning_rate")
+    return study.model_copy(update={name: getattr(known, name) for name in given})
+
+
 def scaled(study: StudySettings, data: FactorData, hours: float, device: str) -> StudySettings:
     """The study within a budget, and what it will take said."""
     cost = measure_cost(study, data, device=device)
@@ -83,7 +99,8 @@ def scaled(study: StudySettings, data: FactorData, hours: float, device: str) ->
     scoring = chosen.seeds * cost.scoring / 3600
     tell(
         f"budget of {hours:g} h: {chosen.seeds} of {study.seeds} seeds, {chosen.steps:,} of "
-        f"{study.steps:,} updates; about {cost.hours(chosen):.2g} h, {scoring:.2g} h of them "
+        f"{study.steps:,} updates at a learning rate of {chosen.learning_rate:.2g}; "
+        f"about {cost.hours(chosen):.2g} h, {scoring:.2g} h of them "
         "for scoring"
     )
     return chosen

@@ -20,11 +20,15 @@ from glitchvae.validation.disentanglement.encoding import encode
 from glitchvae.validation.images.factors import FactorData
 
 from . import figures
+from .page import write_page
 from .table2 import (
+    FIGURE_2,
     Cell,
     Result,
     StudySettings,
     done_in,
+    enter,
+    failure_of,
     groups_of,
     is_done,
     points_of,
@@ -34,9 +38,12 @@ from .table2 import (
 )
 from .verdicts import (
     Line,
+    Rank,
     judge_claims,
     kl_over_training,
+    order_of_opening,
     published_values,
+    ranks,
     summarise,
 )
 
@@ -57,16 +64,27 @@ def run_study(
         settings: How much is done.
         data: dSprites, as large as the models' images will be.
         out: Folder of the study; a study that was stopped goes on there.
-        published: Values to compare with, by row and metric.
+        published: Values to compare with in place of the paper's, by row and metric.
         device: Where to train.
         progress: Told of updates, `settings.models * settings.steps` in all.
-        report: Told of every model that is done, with how long the rest will take.
+        report: Told of every model that is done, with how long the rest will take, and of
+            those that failed.
+
+    Raises:
+        InputError: the folder holds a study of other settings, or a published value is of no
+            row or metric.
     """
+    published_values(settings.rows(), published)
+    enter(settings, out)
     pictures, points = data.to_training().to(device), points_of(settings, data)
     new, begin = 0, time.monotonic()
     for cells in groups_of(settings, out):
         train_cells(cells, settings, pictures, out, device=device, progress=progress)
-        missing = [cell for cell in cells if not is_done(cell, out)]
+        failed = {cell: failure_of(cell, out) for cell in cells}
+        for cell, why in failed.items():
+            if why:
+                report(f"set aside: {_named([cell])}: {why}")
+        missing = [cell for cell in cells if not (is_done(cell, out) or failed[cell])]
         for cell in missing:
             score_cell(cell, settings, points, out, device=device)
         new += len(missing)
@@ -94,8 +112,26 @@ def write_results(
     values = published_values(settings.rows(), published)
     cells = dict.fromkeys(result.cell for result in results)
     short = {cell: read_card(cell.folder(out)).shortfalls for cell in cells}
-    claims = judge_claims(results, out, short)
-    write_rows(out / "table2.csv", Line._fields, summarise(of_rows, values, short))
+    orders = {
+        cell: order_of_opening(cell.folder(out))
+        for cell in cells
+        if cell.row.objective == "annealed"
+    }
+    write_rows(
+        out / "orders.csv",
+        ("row", "seed", "rank_correlation"),
+        [(cell.row.name, cell.seed, value) for cell, value in orders.items()],
+    )
+    claims = judge_claims(results, orders, short)
+    table = summarise(of_rows, values, short, reduced=bool(settings.reductions()))
+    write_rows(out / "table2.csv", Line._fields, table.lines)
+    write_rows(out / "ranks.csv", Rank._fields, ranks(table.compared))
+    failed = [cell for cells in groups_of(settings, out) for cell in cells if failure_of(cell, out)]
+    write_rows(
+        out / "failed.csv",
+        ("row", "seed", "failure"),
+        [(cell.row.name, cell.seed, failure_of(cell, out)) for cell in failed],
+    )
     with replacing(out / "claims.md") as temporary:
         temporary.write_text(claims_markdown(claims), encoding="utf-8")
     write_rows(
@@ -110,7 +146,8 @@ def write_results(
     )
     done = list(dict.fromkeys(result.cell for result in of_rows))
     write_codes(settings, points, done, out)
-    draw_figures(points, of_rows, out)
+    draw_figures(points, results, out)
+    write_page(out, out / "page.md")
     return claims
 
 
@@ -134,8 +171,10 @@ def write_codes(settings: StudySettings, points: FactorData, cells: list[Cell], 
 
 
 def draw_figures(points: FactorData, results: list[Result], out: Path) -> None:
-    """Figures 1 to 3: losses against strengths, KL over training, traversals."""
-    draw_losses(results, out)
+    """Figures 1 to 3: losses, rate and distortion, KL over training, traversals."""
+    draw_rates(results, out)
+    results = [result for result in results if not result.cell.row.partner_of]
+    draw_losses([result for result in results if result.cell.row != FIGURE_2], out)
     cells = dict.fromkeys(result.cell for result in results)
     shown = [cell for cell in cells if cell.row.objective in ("annealed", "bottleneck")]
     shown.sort(key=lambda cell: (cell.row.objective, cell.row.value, cell.seed))
@@ -143,10 +182,29 @@ def draw_figures(points: FactorData, results: list[Result], out: Path) -> None:
         folders = {f"{cell.row.name}, seed {cell.seed}": cell.folder(out) for cell in shown}
         curves = {name: kl_over_training(folder) for name, folder in folders.items()}
         figures.kl_curves(curves, out / "kl.png")
+    second = [cell for cell in shown if cell.row == FIGURE_2 and cell.seed == shown[0].seed]
+    second += [cell for cell in shown if cell.row.name == "bottleneck-25"][: len(second)]
+    if second:
+        curves = {cell.row.name: kl_over_training(cell.folder(out)) for cell in second}
+        figures.kl_curves(curves, out / "figure2.png")
     for cell in shown:
         if cell.seed == 0:
             picture = out / f"traversals-{cell.row.name}.png"
             draw_factor_traversals(cell.folder(out), points, picture)
+
+
+def draw_rates(results: list[Result], out: Path) -> None:
+    """Annealed and Bottleneck models, partners too, in the plane of rate and distortion."""
+    numbers: dict[Cell, dict[str, float]] = {}
+    for cell, score in results:
+        if cell.row.objective in ("annealed", "bottleneck"):
+            numbers.setdefault(cell, {})[score.metric] = score.value
+    points = [
+        figures.Point(cell.row.objective, cell.seed, of["rate"], of["reconstruction"])
+        for cell, of in numbers.items()
+    ]
+    if points:
+        figures.rate_distortion(points, out / "rd.png")
 
 
 def draw_losses(results: list[Result], out: Path) -> None:
@@ -157,4 +215,5 @@ def draw_losses(results: list[Result], out: Path) -> None:
             if score.metric == name:
                 by_value = by_objective.setdefault(row.objective, {})
                 by_value.setdefault(row.value, []).append(score.value)
-        figures.losses(by_objective, label, out / f"{name}.png")
+        if by_objective:
+            figures.losses(by_objective, label, out / f"{name}.png")

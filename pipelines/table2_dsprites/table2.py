@@ -26,10 +26,12 @@ from pydantic import Field, field_validator
 
 from glitchvae.checkpoint import load_checkpoint, read_card
 from glitchvae.config import Settings, nearest
+from glitchvae.errors import DivergenceError
 from glitchvae.models import Model
 from glitchvae.objectives import read_objective
 from glitchvae.progress import Progress
-from glitchvae.store import write_rows
+from glitchvae.recipes import settings as recipes
+from glitchvae.store import replacing, write_rows
 from glitchvae.training import PictureData, TrainingConfig, train, train_ensemble
 from glitchvae.validation.disentanglement import Protocol, Score, measure
 from glitchvae.validation.disentanglement.encoding import encode, explain
@@ -37,6 +39,12 @@ from glitchvae.validation.images.factors import FactorData
 
 REFERENCE_STEPS = 300_000
 SCORES = "scores.csv"
+FAILED = "failed.txt"
+"""In the folder of a model whose loss diverged: why. Without the file it is tried again."""
+
+_FREE = ("seeds", "objectives", "ensembles", "partners", "kept", "figure2")
+"""Settings in which a study that goes on may differ."""
+
 LOGGED = 400
 """Rows of a model's log: enough to see in which order dimensions open."""
 
@@ -91,6 +99,10 @@ ROWS = tuple(
 300,000 steps."""
 
 
+FIGURE_2 = Row(objective="annealed", parameter="beta0", value=100, ramp=_THIRD)
+"""The paper's figure 2: beta from 100 to 1. It is no row of the table."""
+
+
 class StudySettings(Settings):
     """How much of the study is done.
 
@@ -108,11 +120,14 @@ class StudySettings(Settings):
         ensembles: Whether all seeds of a row are trained in one step, which a GPU is faster at.
         partners: Whether each annealed model is followed by a Bottleneck model at its rate.
         changes: Settings of objectives, by name, that are not those of the reference study.
+        figure2: Whether the annealed model of the paper's figure 2 is trained, too.
+        exact_dci: Whether DCI is measured by scikit-learn's exact boosted trees as well, the
+            learner of the published column: nine minutes a model with the whole protocol.
         protocol: Sizes of the metrics' samples.
     """
 
     steps: int = Field(default=REFERENCE_STEPS, ge=1)
-    seeds: int = Field(default=3, ge=1)
+    seeds: int = Field(default=5, ge=1)
     batch_size: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=1e-4, gt=0)
     network: Literal["burgess", "reference", "chen-mlp", "chen-conv"] = "burgess"
@@ -124,6 +139,8 @@ class StudySettings(Settings):
     ensembles: bool = False
     partners: bool = False
     changes: dict[str, dict[str, float]] = Field(default_factory=dict)
+    figure2: bool = True
+    exact_dci: bool = True
     protocol: Protocol = Protocol()
 
     @field_validator("objectives", "changes")
@@ -144,11 +161,22 @@ class StudySettings(Settings):
 
     def rows(self) -> tuple[Row, ...]:
         """The rows of the study."""
-        return tuple(r for r in ROWS if not self.objectives or r.objective in self.objectives)
+        chosen = [r for r in ROWS if not self.objectives or r.objective in self.objectives]
+        annealed = any(r.objective == "annealed" for r in chosen)
+        return (*chosen, FIGURE_2) if self.figure2 and annealed else tuple(chosen)
 
     def models_of(self, row: Row) -> int:
         """Models of one seed that a row stands for: one, or two where it has a partner."""
-        return 2 if self.partners and row.objective == "annealed" else 1
+        return 2 if self.partners and row.objective == "annealed" and row != FIGURE_2 else 1
+
+    def reductions(self) -> tuple[str, ...]:
+        """What is not as in the reference study; no value can then be compared, ranks can."""
+        reference = StudySettings()
+        return tuple(
+            f"{name} {_short(getattr(self, name))} instead of {_short(getattr(reference, name))}"
+            for name in type(self).model_fields
+            if name not in (*_FREE, "exact_dci") and getattr(self, name) != getattr(reference, name)
+        )
 
     @property
     def models(self) -> int:
@@ -176,6 +204,41 @@ class StudySettings(Settings):
             log_every=max(self.steps // LOGGED, 1),
             save_every=max(self.steps // 5, 1),
         )
+
+
+def _short(value: Any) -> str:
+    """A setting in a sentence."""
+    if isinstance(value, Settings):
+        value = {k: v for k, v in value.model_dump().items() if v != type(value)().model_dump()[k]}
+    return "none" if value == {} else f"{value}"
+
+
+def enter(settings: StudySettings, out: Path) -> None:
+    """Take the folder of a study: refuse one of other settings, write down those of a new one.
+
+    Raises:
+        InputError: models in it were trained or scored otherwise.
+        StorageError: the disk refused the write.
+    """
+    for cell in chain.from_iterable(groups_of(settings, out)):
+        folder = cell.folder(out)
+        if is_done(cell, out):
+            card = read_card(folder)
+            config = settings.config(cell.row, cell.seed, tuple(card.model["image_shape"]))
+            now = {
+                "objective": config.objective.model_dump(),
+                "steps": config.steps,
+                "batch_size": config.batch_size,
+                "learning_rate": config.learning_rate,
+            }
+            then = {
+                "objective": read_objective(card.objective, where=folder).model_dump(),
+                "steps": card.steps,
+                "batch_size": card.training.get("batch_size"),
+                "learning_rate": card.training.get("learning_rate"),
+            }
+            recipes.refuse_others(folder, now, then)
+    recipes.enter(out, settings, free=_FREE)
 
 
 class Cell(NamedTuple):
@@ -223,6 +286,12 @@ def is_done(cell: Cell, out: Path) -> bool:
     return (cell.folder(out) / SCORES).exists()
 
 
+def failure_of(cell: Cell, out: Path) -> str:
+    """Why the training of a model failed; "" where it did not."""
+    path = cell.folder(out) / FAILED
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+
 def done_in(settings: StudySettings, out: Path) -> int:
     """How many models of the study are done."""
     return sum(is_done(cell, out) for cell in chain.from_iterable(groups_of(settings, out)))
@@ -251,6 +320,8 @@ def train_cells(
 ) -> None:
     """Train the models of one row; what is trained already stays as it is.
 
+    A model whose loss diverges is set aside: its folder says why (`FAILED`).
+
     Args:
         cells: The seeds of the row. Several are trained as an ensemble, unless some were
             trained or begun alone.
@@ -260,15 +331,28 @@ def train_cells(
         device: Where to train.
         progress: Told of updates, `settings.steps` of each cell.
     """
-    missing = [cell for cell in cells if not _is_trained(cell.folder(out), settings.steps)]
+    missing = [
+        cell
+        for cell in cells
+        if not (_is_trained(cell.folder(out), settings.steps) or failure_of(cell, out))
+    ]
     progress(settings.steps * (len(cells) - len(missing)))
     begun = [cell for cell in missing if (cell.folder(out) / "resume").exists()]
     if len(cells) > 1 and len(missing) == len(cells) and not begun:
-        _train_together(cells, settings, data, out, device, progress)
-        return
+        try:
+            _train_together(cells, settings, data, out, device, progress)
+        except DivergenceError:  # of which of them, each alone will tell
+            missing = [c for c in cells if not _is_trained(c.folder(out), settings.steps)]
+        else:
+            return
     for cell in missing:
         run, config = cell.folder(out), settings.config(cell.row, cell.seed, data.shape)
-        train(data, config, run, resume=cell in begun, device=device, progress=progress)
+        try:
+            train(data, config, run, resume=cell in begun, device=device, progress=progress)
+        except DivergenceError as error:
+            run.mkdir(parents=True, exist_ok=True)
+            with replacing(run / FAILED) as temporary:
+                temporary.write_text(f"{error}\n", encoding="utf-8")
 
 
 def _train_together(
@@ -321,7 +405,12 @@ def score_model(
     pictures = points.to_training()
     codes = encode(model, pictures, device=device)
     metrics = measure(
-        codes.mean, points.factors, points.names, protocol=settings.protocol, seed=seed
+        codes.mean,
+        points.factors,
+        points.names,
+        protocol=settings.protocol,
+        seed=seed,
+        exact_dci=settings.exact_dci,
     )
     explained = explain(model, pictures, seed=seed, device=device)
     plain = {"reconstruction": explained.reconstruction, "rate": explained.rate}

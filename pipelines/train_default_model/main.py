@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from glitchvae.config import Settings, parse, read_toml
+from glitchvae.config import Settings, parse
 from glitchvae.progress import Progress
+from glitchvae.recipes import read_settings
 from glitchvae.training import TrainingConfig, changed_config, read_training_data, train
 
 from .sets import NoiseSettings, SetSettings, make_sets
@@ -17,7 +18,6 @@ class DefaultModelSettings(Settings):
     """Keys of `train_default_model.toml`.
 
     Attributes:
-        like: Name of a file of this recipe whose settings hold wherever these have none.
         sets: Simulated sets.
         noise: Real strain that lends them its noise.
         without: Classes that the model is never to see.
@@ -25,7 +25,6 @@ class DefaultModelSettings(Settings):
         device: To train on.
     """
 
-    like: str = ""
     sets: tuple[SetSettings, ...] = Field(min_length=1)
     noise: NoiseSettings = NoiseSettings()
     without: tuple[str, ...] = ()
@@ -35,9 +34,7 @@ class DefaultModelSettings(Settings):
 
 def main(config: Path, out: Path, *, tiny: bool) -> None:
     """Make the sets, then train."""
-    values = read_toml(config)
-    if other := values.get("like"):
-        values = {**read_toml(Path(__file__).parent / other), **values}
+    values = read_settings(config, Path(__file__).parent)
     settings = parse(DefaultModelSettings, values, where=config)
     training = changed_config(dict(settings.training), {}, where=config)
     if tiny:

@@ -26,6 +26,8 @@ SIGNATURES = {
     "make_spectrograms": "(strain, triggers, *, imaging='gravity-spy', ifo=None, channel=None, "
     "device='auto')",
     "open_archive": "(path=None)",
+    "adapt": "(archive, labels=None, *, output=None, model=None, strain=(), seed=0, "
+    "device='auto', progress=False, **settings)",
     "Dataset": "(images, labels=None, split=None, *, factors=None, name='')",
     "Model": "(checkpoint, *, temporary=None)",
     "attack": "(model, inputs, targets, goal='latent', *, penalty_weights=…, layers=None, "

@@ -146,7 +146,7 @@ def test_images_are_no_codes(default):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("defalt",), ModelError, r"no model 'defalt'.*shipped: \['default'\]"),
+        (("defalt",), ModelError, r"no model 'defalt'.*shipped: \['default', 'simulated'\]"),
         (("/nowhere/run",), ModelError, "/nowhere/run: no such folder"),
         ((None,), InputError, "model: no path"),
         (("default", "gpu"), ConfigError, "no device 'gpu'"),

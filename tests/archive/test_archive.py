@@ -24,34 +24,9 @@ from glitchvae.errors import ArchiveError, GlitchvaeError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.status import Status
+from tests.archive.rows import START, make_embeddings
 
-START = 1126259462.0
 FORK = multiprocessing.get_context("fork")  # a child that need not import everything again
-
-
-def make_embeddings(count, ifo="H1", start=START, *, size=8, model="one", seed=5, unusable=()):
-    rng = np.random.default_rng(seed)
-    gps = start + np.arange(count) * 1.0
-    columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "novelty_p")
-    mean, log_var = rng.normal(size=(2, count, size))
-    status = np.full(count, "ok", dtype=object)
-    status[list(unusable)] = "gap"
-    mean[list(unusable)] = log_var[list(unusable)] = np.nan
-    return Embeddings(
-        event_id=[f"{ifo}-{t:.4f}" for t in gps],
-        gps=gps,
-        ifo=[ifo] * count,
-        **{name: rng.uniform(8, 20, count) for name in columns},
-        mean=mean,
-        log_var=log_var,
-        class_name=["" if s == "gap" else "Blip" for s in status],
-        class_probability=rng.uniform(size=count),
-        f_max=np.full(count, 2048.0),
-        block_duration=np.full(count, 64.0),
-        status=status,
-        model={"name": model, "digest": model.ljust(64, "0")},
-        imaging={"name": "light"},
-    )
 
 
 def make_images(embeddings, rng):

@@ -1,7 +1,9 @@
 """Classes of an archive's rows: derived in one place, the same wherever they are read."""
 
+import csv
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,16 +11,19 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from bokeh.document import Document
 
-from glitchvae.archive import Archive, create_archive, fill_from_images, gather
+from glitchvae.archive import Archive, classes, create_archive, fill_from_images, gather
 from glitchvae.archive.classes import CLASSES
 from glitchvae.archive.known_classes import job_of, known_classes
 from glitchvae.archive.parts import rows_between
 from glitchvae.archive.reencoding import encode_anew
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.classes.user import ClassEvents
+from glitchvae.discovery import DiscoverySettings
 from glitchvae.embedding import read_embeddings
 from glitchvae.errors import ArchiveError, CatalogError
+from glitchvae.report.discovering import discover_in
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
 from glitchvae.status import has_flag
@@ -102,6 +107,16 @@ def joined(archive):
     return {row[0]: row for row in found}
 
 
+def on_the_page(folder):
+    """Event, name, novelty and label of each point of the map in a run's report."""
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    (found,) = re.findall(r"const docs_json = '(.*)';\n", text)
+    (document,) = json.loads(found.replace("\\\\", "\\")).values()
+    (source,) = Document.from_json(document).select({"name": "glitches"})
+    columns = (source.data[name] for name in ("event", "nearest", "novelty_p", "label"))
+    return {event: values for event, *values in zip(*columns, strict=True)}
+
+
 def said(rows):
     return {
         event: (name, probability, novelty, flags, label)
@@ -118,7 +133,7 @@ def said(rows):
 
 
 def test_every_reader_says_the_same_of_every_event(archive, images, models, tmp_path):
-    """embed, export, discover, a file, DuckDB: with a head, a user's class and labels."""
+    """embed, export, discover, its report, DuckDB: with a head, a user's class and labels."""
     rows = archive.embeddings()
     members = rows.take(np.flatnonzero(rows.usable)[:6])
     add_class(archive, members)
@@ -146,6 +161,20 @@ def test_every_reader_says_the_same_of_every_event(archive, images, models, tmp_
         assert found[event][4::3] == (name, label)
         if name:
             assert found[event][5:7] == (probability, novelty)
+    run = discover_in(
+        [archive.path], DiscoverySettings(bootstraps=1), model=str(models["one"])
+    ).write_report(tmp_path / "run")
+    with (run.parent / "events.csv").open(encoding="utf-8", newline="") as file:
+        listed = {row["event_id"]: row for row in csv.DictReader(file)}
+    drawn = on_the_page(run.parent)
+    assert listed.keys() == said(truth).keys()
+    assert drawn.keys() == {*truth.event_id[truth.usable]}
+    for event, (name, _, novelty, _, label) in said(truth).items():
+        assert listed[event]["class_name"] == name
+        if event in drawn:
+            close = pytest.approx(novelty, rel=1e-6)  # the page holds float32
+            assert float(listed[event]["novelty_p"]) == close
+            assert drawn[event] == [name, close, label]
 
 
 def test_a_label_changes_no_class_and_comes_first_where_things_are_counted(archive):
@@ -204,6 +233,15 @@ def test_a_catalogue_that_changes_is_seen_at_once(archive):
     (archive.own_catalog / "classes" / "bad.toml").write_text("key = 3")
     with pytest.raises(CatalogError, match=r"bad\.toml"):
         archive.embeddings()
+
+
+def test_codes_that_pass_in_blocks_get_the_same_classes(archive, images, models, monkeypatch):
+    """With rows of another model between, so that some blocks hold none of a model."""
+    fill_from_images(archive, images, job(models["two"], archive))
+    truth = {name: said(archive.embeddings(model=name)) for name in ("one", "two")}
+    (archive.path / CLASSES).unlink()
+    monkeypatch.setattr(classes, "_BLOCK", 7)
+    assert {name: said(archive.embeddings(model=name)) for name in ("one", "two")} == truth
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing", None])
@@ -293,6 +331,14 @@ def test_another_model_encodes_the_pictures_and_everything_else_stays(archive, i
     assert list(archive.verify()) == []
     with pytest.raises(ArchiveError, match="the only model"):
         archive.remove(model="two")
+
+
+def test_another_head_of_the_same_codes_names_the_archive_anew(archive, models):
+    before = archive.embeddings()
+    filled = encode_anew(archive, job(models["other-head"], archive))
+    assert filled.known == len(filled.rows) == COUNT
+    assert "Whistle" in set(archive.embeddings().class_name) - set(before.class_name)
+    np.testing.assert_array_equal(archive.embeddings().mean, before.mean)
 
 
 def test_rows_of_a_part_are_named_as_those_of_the_archive(archive):

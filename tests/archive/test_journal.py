@@ -11,43 +11,17 @@ import pytest
 
 from glitchvae.archive import Archive, create_archive
 from glitchvae.archive.layout import journals
-from glitchvae.embedding import Embeddings
 from glitchvae.errors import ArchiveError, StorageError
 from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.spectrogram import SpectrogramSet
+from tests.archive.rows import make_embeddings
 
 START = 1187008882.0
 
 
-def make_embeddings(count, *, start=START, status="ok"):
-    rng = np.random.default_rng(int(start))
-    gps = start + np.arange(count)
-    columns = (
-        "snr",
-        "peak_frequency",
-        "q",
-        "duration",
-        "bandwidth",
-        "novelty_p",
-        "f_max",
-        "block_duration",
-        "class_probability",
-    )
-    mean, log_var = rng.normal(size=(2, count, 3))
-    if status != "ok":
-        mean[:] = log_var[:] = np.nan
-    return Embeddings(
-        event_id=[f"L1-{t:.4f}" for t in gps],
-        gps=gps,
-        ifo=["L1"] * count,
-        **{name: rng.uniform(size=count) for name in columns},
-        mean=mean,
-        log_var=log_var,
-        class_name=["Blip" if status == "ok" else ""] * count,
-        status=[status] * count,
-        model={"name": "one", "digest": "one".ljust(64, "0")},
-        imaging={"name": "light"},
-    )
+def make_batch(count, *, start=START, status="ok"):
+    """Rows of L1, their numbers other ones at another time."""
+    return make_embeddings(count, "L1", start, size=3, seed=int(start), status=status)
 
 
 def make_images(rows):
@@ -86,12 +60,12 @@ def root(tmp_path):
     return tmp_path / "archive"
 
 
-FIRST, SECOND = make_embeddings(3), make_embeddings(4, start=START + 100)
+FIRST, SECOND = make_batch(3), make_batch(4, start=START + 100)
 
 
 def test_known_events_without_a_code_beside_new_ones(root):
     """A batch of which no row is stored has no image to store either."""
-    edge = make_embeddings(2, status="edge_of_segment")
+    edge = make_batch(2, status="edge_of_segment")
     create_archive(root).append(edge, make_images(edge))
     with Archive(root).writing() as journal:
         journal.add(edge, make_images(edge))
@@ -140,7 +114,7 @@ def test_no_times_that_a_job_looked_at(root, text):
     assert events_in(root) == events_of(FIRST, SECOND)
     assert not journals(root)
     assert not list(Archive(root).verify())
-    Archive(root).append(make_embeddings(2, start=START + 300))
+    Archive(root).append(make_batch(2, start=START + 300))
     assert len(events_in(root)) == 9
 
 
@@ -266,7 +240,7 @@ def test_a_part_that_cannot_be_read(root, damage, caplog):
     create_archive(root).append(FIRST)
     (part,) = (root / "parts").glob("*.parquet")
     damage(part)
-    later = make_embeddings(2, start=START + 50)
+    later = make_batch(2, start=START + 50)
     Archive(root).append(later)
     assert events_in(root) == events_of(later)
     assert str(part) in caplog.text

@@ -7,42 +7,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glitchvae.archive import Archive, create_archive
-from glitchvae.embedding import UNCERTAINTIES, Embeddings
+from glitchvae.embedding import UNCERTAINTIES
+from tests.archive.rows import make_embeddings
 
 
-def make_embeddings(count, start):
+def make_rows(count, start):
+    """Rows with every column that earlier versions lack."""
     rng = np.random.default_rng(5)
-    gps = start + np.arange(count)
-    numbers = (
-        "snr",
-        "peak_frequency",
-        "q",
-        "duration",
-        "bandwidth",
-        "novelty_p",
-        "f_max",
-        "block_duration",
-        "class_probability",
-        *UNCERTAINTIES,
-    )
-    return Embeddings(
-        event_id=[f"H1-{t:.4f}" for t in gps],
-        gps=gps,
-        ifo=["H1"] * count,
-        **{name: rng.uniform(size=count) for name in numbers},
-        mean=rng.normal(size=(count, 3)),
-        log_var=rng.normal(size=(count, 3)),
-        class_name=["Blip"] * count,
-        status=["ok"] * count,
-        split=["test"] * count,
-        model={"name": "one", "digest": "one".ljust(64, "0")},
-        imaging={"name": "light"},
-    )
+    uncertain = {name: rng.uniform(size=count) for name in UNCERTAINTIES}
+    return make_embeddings(count, start=start, size=3, split=["test"] * count, **uncertain)
 
 
 def test_parts_of_both_ages_are_read_together(tmp_path):
     archive = create_archive(tmp_path / "archive")
-    old, new = make_embeddings(4, 1e9), make_embeddings(3, 1.1e9)
+    old, new = make_rows(4, 1e9), make_rows(3, 1.1e9)
     archive.append(old)
     (part,) = (tmp_path / "archive" / "parts").glob("*.parquet")
     table = pq.read_table(part)
@@ -59,7 +37,7 @@ def test_parts_of_both_ages_are_read_together(tmp_path):
 
 def test_neighbours_and_thumbnails_bring_the_columns_along(tmp_path):
     archive = create_archive(tmp_path / "archive")
-    rows = dataclasses.replace(make_embeddings(4, 1e9), label=["Blip"] * 4)
+    rows = dataclasses.replace(make_rows(4, 1e9), label=["Blip"] * 4)
     archive.append(rows)
     found, _ = archive.nearest(rows.mean[0], 2)
     assert found.event_id[0] == rows.event_id[0]
@@ -70,7 +48,7 @@ def test_neighbours_and_thumbnails_bring_the_columns_along(tmp_path):
 def test_states_that_became_remarks(tmp_path):
     """A part of schema version 1: remarks among the states, no flags."""
     archive = create_archive(tmp_path / "archive")
-    archive.append(make_embeddings(4, 1e9))
+    archive.append(make_rows(4, 1e9))
     (part,) = (tmp_path / "archive" / "parts").glob("*.parquet")
     table = pq.read_table(part).drop_columns(["flags"])
     old = pa.array(["outside_flag", "short_block", "frequency_truncated", "ok"])

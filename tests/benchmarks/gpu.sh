@@ -7,7 +7,7 @@
 # figures.jsonl (a line a figure, with its bar), pieces.tsv, a log of each piece and
 # summary.md. Variables:
 #   PYTHON           interpreter with torch (python3)
-#   WHEELS           folder of wheels from which missing packages are installed, without a network
+#   WHEELS           folder of wheels (no space in its name) for missing packages, without a network
 #   DEVICE           cuda (cuda); cpu with REHEARSE=1 tries the script itself on small figures
 #   SECONDS_IN_ALL   no piece begins that could end later than this (540)
 set -uo pipefail
@@ -26,11 +26,11 @@ if ! "$python" -c 'import click, duckdb, gwpy, h5py, igwn_segments, pyarrow, ric
     [ -x "$out/env/bin/python" ] || "$python" -m venv --system-site-packages "$out/env" || exit 1
     python=$out/env/bin/python
     sed '/^\(torch\|nvidia\|triton\)/d' constraints.txt >"$out/constraints.txt"
-    from=(${WHEELS:+--no-index --find-links "$WHEELS"})
-    "$python" -m pip install --quiet --disable-pip-version-check "${from[@]}" \
+    [ -z "${WHEELS:-}" ] || export PIP_NO_INDEX=1 PIP_FIND_LINKS=$WHEELS
+    "$python" -m pip install --quiet --disable-pip-version-check \
         -c "$out/constraints.txt" hatchling hatch-vcs pytest pytest-timeout pytest-xdist hypothesis \
         >"$out/install.log" 2>&1 || { cat "$out/install.log"; exit 1; }
-    "$python" -m pip install --quiet --disable-pip-version-check "${from[@]}" --no-build-isolation \
+    "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation \
         -c "$out/constraints.txt" . >>"$out/install.log" 2>&1 || { cat "$out/install.log"; exit 1; }
 fi
 

@@ -1,6 +1,7 @@
 """Kill, interrupt and starve commands that write an archive, and look at what is left.
 
-    python tests/benchmarks/kill_campaign.py [--kills 200] [--seed 1] [--only embed publish]
+    python tests/benchmarks/kill_campaign.py [--kills 200] [--seed 1] [--only embed merge]
+        [--means SIGKILL] [--seconds 128]
 
 Each trial begins with a copy of a small archive and runs one command in a process of its own,
 which dies
@@ -12,8 +13,9 @@ which dies
 
 Then `archive info` and `archive verify` have to end with status 0, the same command is given
 again, and the archive has to equal that of an undisturbed run: every row and picture, labels and
-live time, cell by cell. Prints a table of the trials and the ones that failed; exit status 1 if
-any did.
+live time, cell by cell. Prints a table of the trials, how many commands were stopped inside a
+write, and the trials that failed; exit status 1 if any did. `tests/cli/test_kills.py` is the short
+form.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-MIDDLE = "1187008640"  # GPS time of the second of two files
+START = 1187008512  # GPS time of the first of two files
 WRITES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
 MEANS = ("instant", "SIGKILL", "SIGTERM", "SIGINT", "full disk")
 
@@ -58,9 +60,10 @@ class Case:
     prepare: Callable[[], None] = lambda: None
 
 
-def cases(folder: Path) -> tuple[Case, ...]:
-    """Commands over files that are made in `folder`."""
-    strain = [str(path) for path in simulate(folder)]
+def cases(folder: Path, seconds: int) -> tuple[Case, ...]:
+    """Commands over files that are made in `folder`, of so many seconds each."""
+    strain = [str(path) for path in simulate(folder, seconds)]
+    middle = str(START + seconds)
     how = ("--imaging", "light", "--no-uncertainty")
     first = ("embed", strain[0], *how, "--archive", "A")
     second = ("embed", *strain, *how, "--archive", "A")
@@ -71,7 +74,7 @@ def cases(folder: Path) -> tuple[Case, ...]:
         Case("merge", (first, other), ("archive", "merge", "A", "B")),
         Case("label", (first,), ("archive", "label", "labels.csv", "--archive", "A"), write_labels),
         Case(
-            "remove", (second,), ("archive", "remove", "--until", MIDDLE, "--yes", "--archive", "A")
+            "remove", (second,), ("archive", "remove", "--until", middle, "--yes", "--archive", "A")
         ),
         Case("encode anew", (first,), ("embed", "A", "--model", "other"), write_model),
         Case("discover", (first,), ("discover-new-classes", "A", "-o", "D", "--replace")),
@@ -100,17 +103,17 @@ def write_model() -> None:
     save_checkpoint(Path("other"), found.model, found.card, found.prototypes)
 
 
-def simulate(folder: Path) -> list[Path]:
-    """Two files of a detector, one after the other, and labels for events of the first."""
+def simulate(folder: Path, seconds: int) -> list[Path]:
+    """Two files of a detector, one after the other."""
     from glitchvae.simulate import simulate_strain
     from glitchvae.strain import write_gwosc
 
     paths = []
     for number in range(2):
-        start = 1187008512.0 + 128 * number
-        path = folder / f"H-H1_KILLS-{start:.0f}-128.hdf5"
+        start = float(START + seconds * number)
+        path = folder / f"H-H1_KILLS-{start:.0f}-{seconds}.hdf5"
         strain, _ = simulate_strain(
-            128.0, "H1", number, sample_rate=2048.0, glitches=24, start=start
+            float(seconds), "H1", number, sample_rate=2048.0, glitches=24, start=start
         )
         write_gwosc(path, strain)
         paths.append(path)
@@ -195,8 +198,11 @@ def content(archive: Path) -> dict[str, str]:
         for name in ("class_name", "status", "flags", "label"):
             values = getattr(rows, name)
             cells[f"{model} {name}"] = "" if values is None else "|".join(map(str, values))
-    live = store.ledger().live(7.5)
-    cells["live"] = str({ifo: [(float(a), float(b)) for a, b in s] for ifo, s in live.items()})
+    ledger = store.ledger()
+    told = {"live": ledger.live(7.5), "covered": ledger.covered(7.5)}
+    told |= {f"open {origin}": ledger.open(origin, 7.5) for origin in ledger.origins}
+    for name, stretches in told.items():
+        cells[name] = str({i: [(float(a), float(b)) for a, b in s] for i, s in stretches.items()})
     return cells
 
 
@@ -205,28 +211,38 @@ def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
     return sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
 
 
-def trial(case: Case, means: str, rng: np.random.Generator, known: dict[str, Any]) -> str:
-    """What is wrong after one trial; "" where nothing is."""
+def trial(
+    case: Case, means: str, rng: np.random.Generator, known: dict[str, Any]
+) -> tuple[str, bool]:
+    """What is wrong after one trial, "" where nothing is, and whether a write was stopped."""
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(known["start"], name, dirs_exist_ok=True)
         os.chdir(name)
-        ended = disturb(case, means, rng, known)
+        ended, stopped = disturb(case, means, rng, known)
         for question in (
             ("archive", "info", "--archive", "A"),
             ("archive", "verify", "--archive", "A"),
         ):
             if (Path("A") / "archive.json").exists() and (status := run(question)):
-                return f"{' '.join(question[:2])} ended with {status} after {means} ({ended})"
+                return (
+                    f"{' '.join(question[:2])} ended with {status} after {means} ({ended})",
+                    stopped,
+                )
         status = run(case.command)
         if status not in (0, 3):  # 3: the command had been done, and nothing is left to do
-            return f"given again it ended with {status}, after {means} ({ended})"
+            return f"given again it ended with {status}, after {means} ({ended})", stopped
         if wrong := differences(content(Path("A")), known["content"]):
-            return f"{len(wrong)} cells differ after {means} ({ended}): {', '.join(wrong[:3])}"
-    return ""
+            return (
+                f"{len(wrong)} cells differ after {means} ({ended}): {', '.join(wrong[:3])}",
+                stopped,
+            )
+    return "", stopped
 
 
-def disturb(case: Case, means: str, rng: np.random.Generator, known: dict[str, Any]) -> str:
-    """Run the command of a case until it is stopped; returns how it ended."""
+def disturb(
+    case: Case, means: str, rng: np.random.Generator, known: dict[str, Any]
+) -> tuple[str, bool]:
+    """Run the command of a case until it is stopped: how it ended, and whether inside a write."""
     if means == "instant":
         wait = float(rng.uniform(0.0, known["seconds"]))
 
@@ -234,7 +250,7 @@ def disturb(case: Case, means: str, rng: np.random.Generator, known: dict[str, A
             signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process at once
             signal.setitimer(signal.ITIMER_REAL, wait)
 
-        return f"{wait:.2f} s, {run(case.command, prepare)}"
+        return f"{wait:.2f} s, {run(case.command, prepare)}", False
     number = int(rng.integers(1, known["changes"] + 1))
 
     def full() -> None:
@@ -245,7 +261,7 @@ def disturb(case: Case, means: str, rng: np.random.Generator, known: dict[str, A
 
     act = full if means == "full disk" else stop
     ended = run(case.command, lambda: sys.addaudithook(at_change(number, act)))
-    return f"change {number} of {known['changes']}, {ended}"
+    return f"change {number} of {known['changes']}, {ended}", ended != 0
 
 
 def learn(case: Case, folder: Path) -> dict[str, Any]:
@@ -287,17 +303,24 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", help="names of cases")
+    parser.add_argument("--means", nargs="+", choices=MEANS, default=MEANS)
+    parser.add_argument("--seconds", type=int, default=128, help="of each of two files")
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     failed: list[str] = []
+    inside = 0
     done: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        chosen = [c for c in cases(folder) if not options.only or c.name in options.only]
+        chosen = [
+            c for c in cases(folder, options.seconds) if not options.only or c.name in options.only
+        ]
         known = {case.name: learn(case, folder) for case in chosen}
         for number in range(options.kills):
-            case, means = chosen[number % len(chosen)], MEANS[number // len(chosen) % len(MEANS)]
-            wrong = trial(case, means, rng, known[case.name])
+            case = chosen[number % len(chosen)]
+            means = options.means[number // len(chosen) % len(options.means)]
+            wrong, stopped = trial(case, means, rng, known[case.name])
+            inside += stopped
             done[case.name, means] += 1
             failed += [f"{case.name}: {wrong}"] * bool(wrong)
             print(
@@ -308,7 +331,8 @@ def main() -> None:
     print("|---" * (len(MEANS) + 1) + "|")
     for case in chosen:
         print(f"| {case.name} | " + " | ".join(str(done[case.name, m]) for m in MEANS) + " |")
-    print(f"{sum(done.values())} trials, {len(failed)} failed", *failed, sep="\n")
+    print(f"{sum(done.values())} trials, {inside} stopped inside a write, {len(failed)} failed")
+    print(*failed, sep="\n")
     sys.exit(1 if failed else 0)
 
 

@@ -223,6 +223,22 @@ def test_real_events_convert_to_the_published_layout_and_back(real_data, tmp_pat
     assert np.allclose(again.images, first.images, atol=0.02)
 
 
+def test_some_events_of_a_set_are_kept_and_the_missing_named(own, tmp_path):
+    table = tmp_path / "ids.csv"
+    table.write_text("event_id,label\nevent3,Blip\nevent7,Blip\n")
+    result = run("convert", own, "--events", table, "-o", tmp_path / "two.h5")
+    assert result.exit_code == 0, result.output
+    assert list(SpectrogramSet.read(tmp_path / "two.h5").event_id) == ["event3", "event7"]
+    table.write_text("event_id\nevent3\nelsewhere\n")
+    result = run("convert", own, "--events", table, "-o", tmp_path / "one.h5")
+    assert "1 of 2 events (elsewhere)" in one_line(result, exit_code=1)
+    assert list(SpectrogramSet.read(tmp_path / "one.h5").event_id) == ["event3"]
+    table.write_text("event_id\nelsewhere\n")
+    result = run("convert", own, "--events", table, "-o", tmp_path / "none.h5")
+    assert "holds none of the events" in one_line(result)
+    assert not (tmp_path / "none.h5").exists()
+
+
 def test_a_set_of_one_view_is_converted_to_all_four(tmp_path):
     path = tmp_path / "single.h5"
     with h5py.File(path, "w") as file:

@@ -19,8 +19,10 @@ from glitchvae.archive.ledger import (
 )
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.cli import main
+from glitchvae.cli.discover_new_classes import _print_vetoes
 from glitchvae.discovery import DiscoverySettings
 from glitchvae.discovery.runs import read_run
+from glitchvae.discovery.vetoes import VetoScore
 from glitchvae.embedding import Embeddings
 
 KNOWN = {"Blip": 0, "Tomte": 1, "Whistle": 2}
@@ -330,3 +332,20 @@ def test_a_bad_option_is_located(home, events):
     result = run("discover-new-classes", "codes.h5", "--method", "magic")
     assert result.exit_code == 3
     assert "method" in result.output
+
+
+def test_vetoes_fit_80_columns(capsys):
+    """With live time, and numbers as wide as they get."""
+    score = VetoScore(
+        ifo="H1",
+        segments=123_456,
+        seconds=98_765.4,
+        dead_time=1.234e-4,
+        glitches=1_000_000,
+        vetoed=123_456,
+        use_percentage=0.0123,
+    )
+    _print_vetoes({"candidate-10": (score, score)})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 80

@@ -107,14 +107,14 @@ def tabulate(ctx, output):
     click.echo("a result")
     if output is not None:
         output.write_text("class,glitches\nTomte,3\n", encoding="utf-8")
-        click.echo(output.name)
+        click.echo(f"{output}: 1 line")
     ctx.exit(1)
 
 
 def test_a_table_on_stdout_is_alone_there():
     result = CliRunner().invoke(with_manners(tabulate), ["-o", "-"])
     assert result.stdout == "class,glitches\nTomte,3\n"
-    assert result.stderr == "a result\ntable.csv\n"
+    assert result.stderr == "a result\nstandard output: 1 line\n"
     assert result.exit_code == 1
     assert CliRunner().invoke(tabulate, []).stdout == "a result\n"
     assert CliRunner().invoke(tabulate, ["-o", "-", "--json"]).exit_code == 2

@@ -1,11 +1,13 @@
 """`glitchvae probe`: images or codes in, a table out, files where asked for."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from glitchvae.archive import create_archive
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.cli import main
 from glitchvae.embedding import encode_spectrograms, write_embeddings
@@ -87,3 +89,35 @@ def test_what_holds_no_label_is_refused(images, tmp_path, tiny_model):
     result = run(tmp_path, tmp_path / "bare.h5")
     assert result.exit_code == 3
     assert "bare.h5: no labelled event to probe" in result.stderr
+
+
+def test_labels_are_audited_with_pictures(images, tmp_path, tiny_model):
+    wrong = dataclasses.replace(images, label=["Whistle", *images.label[1:]])
+    wrong.write(tmp_path / "set.h5")
+    out = tmp_path / "out"
+    arguments = ("--audit", "--block", 3600, "--model", tiny_model, "-o", out)
+    result = run(tmp_path, tmp_path / "set.h5", *arguments)
+    assert result.exit_code == 0, result.output
+    rows = (out / "audit.csv").read_text().splitlines()[1:]
+    # The model is not trained: it doubts some labels that are right.
+    assert 1 <= len(rows) < 24
+    assert f"{len(rows)} of 48 labels are contradicted out of fold" in result.stdout
+    assert any("e0" in row.split(",") for row in rows)
+    assert (out / "audit.html").read_text().count("data:image/webp") == len(rows)
+
+    codes = encode_spectrograms(wrong, load_checkpoint(tiny_model))
+    write_embeddings(tmp_path / "codes.h5", codes)
+    archive = create_archive(tmp_path / "archive")
+    archive.append(codes, wrong)
+    arguments = ("--audit", "--block", 3600, "--archive", archive.path, "-o", tmp_path / "two")
+    result = run(tmp_path, tmp_path / "codes.h5", *arguments)
+    assert result.exit_code == 0, result.output
+    rows = (tmp_path / "two" / "audit.csv").read_text().splitlines()[1:]
+    assert any("e0" in row.split(",") for row in rows)
+    assert (tmp_path / "two" / "audit.html").read_text().count("data:image/webp") == len(rows)
+
+
+def test_an_audit_needs_a_place(tmp_path):
+    result = run(tmp_path, tmp_path / "set.h5", "--audit")
+    assert result.exit_code == 2
+    assert "--audit needs --output" in result.stderr

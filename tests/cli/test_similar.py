@@ -81,6 +81,15 @@ def test_contact_sheet(archive, tmp_path):
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_contact_sheet_where_pictures_are_damaged(archive, tmp_path):
+    (pictures,) = (archive.path / "views").glob("*.parquet")
+    pictures.write_bytes(b"damaged")
+    result = similar(archive, "--id", "event0", "-o", tmp_path / "sheet.png")
+    assert result.exit_code == 0, result.output
+    assert f"without its pictures: {pictures}" in result.stderr
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from glitchvae.checkpoint import read_card
 from glitchvae.cli import main
+from glitchvae.errors import ConfigError
 from glitchvae.validation.disentanglement import Protocol
 from glitchvae.validation.disentanglement.scoring import train_on
 from glitchvae.validation.images import dsprites
@@ -85,6 +86,29 @@ def test_a_weight_that_falls_does_so_over_a_third_of_the_training(few_sprites, t
     card = read_card(run)
     assert card.objective["iteration_threshold"] == 1
     assert card.training["learning_rate"] == 1e-3
+
+
+def test_settings_of_the_objective_can_be_changed(few_sprites, tmp_path):
+    changes = ("beta0=50", 'shape="cosine"', "iteration_threshold=2")
+    run = train_on(few_sprites, tmp_path / "run", objective="annealed", steps=3, changes=changes)
+    settings = read_card(run).objective
+    assert (settings["beta0"], settings["shape"]) == (50, "cosine")
+    assert settings["iteration_threshold"] == 2
+    for change, message in (("beta00=5", "did you mean 'beta0'"), ("beta0", "cannot be read")):
+        with pytest.raises(ConfigError, match=message):
+            train_on(few_sprites, tmp_path / "x", objective="annealed", steps=3, changes=[change])
+    assert not (tmp_path / "x").exists()
+
+
+def test_dci_of_the_published_learner_comes_on_request(runner, model, drawn, tmp_path):
+    table = tmp_path / "scores.csv"
+    given = ["--model", str(model), "--points", "100", "--exact-dci", "-o", str(table)]
+    done = runner.invoke(main, ["validate", "dsprites", *given])
+    assert done.exit_code == 0, done.output
+    with table.open() as file:
+        rows = {row["metric"]: row for row in csv.DictReader(file)}
+    assert 0 <= float(rows["dci_disentanglement_exact"]["value"]) <= 1
+    assert rows["dci_disentanglement_exact"]["noise"] == "nan"
 
 
 def test_wrong_calls_and_models_are_said(runner, drawn, model, tmp_path):

@@ -63,17 +63,28 @@ def test_one_layer_is_the_single_layer_model_of_its_network(network, likelihood_
 
 
 @pytest.mark.parametrize("layers", range(1, 6))
-def test_of_l_layers_the_last_l_sizes_and_widths_are_taken(layers):
+def test_of_l_layers_the_last_l_sizes_and_the_widths_from_512_on_are_taken(layers):
+    """The paper's h_sizes[i] between z_i and z_{i+1}: they count from the bottom."""
     sizes = LATENT_SIZES[-layers:]
     model = HierarchicalVAE(HierarchySettings(image_shape=SHAPE, latent_sizes=sizes))
     assert model.layers == sizes
     assert len(model.upward) == len(model.downward) == layers - 1
-    for step, width in enumerate(HIDDEN_WIDTHS[len(HIDDEN_WIDTHS) - layers + 1 :]):
+    for step, width in enumerate((512, 256, 128, 64)[: layers - 1]):
         low, high = sizes[step : step + 2]
         assert dense_layers(model.upward[step]) == [(low, width), (width, width), (width, 2 * high)]
         assert dense_layers(model.downward[step])[::2] == [(high, width), (width, 2 * low)]
         kinds = [type(layer) for layer in model.upward[step]]
         assert kinds == [nn.Linear, nn.BatchNorm1d, nn.LeakyReLU] * 2 + [nn.Linear]
+
+
+def test_a_card_with_all_five_widths_is_read_as_it_was_written():
+    """Models were once built with the last L - 1 of them, and their cards hold the whole list."""
+    before = HierarchySettings(latent_sizes=(12, 6), hidden_widths=HIDDEN_WIDTHS)
+    assert dense_layers(HierarchicalVAE(before).upward[0])[1] == (64, 64)
+    now = HierarchySettings(latent_sizes=(12, 6))
+    assert now.hidden_widths == (512,)
+    again = read_model({"architecture": "hierarchy", **now.model_dump()})
+    assert again == now
 
 
 def dense_layers(network):

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Normal
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from glitchvae.errors import ConfigError
 from glitchvae.models import Latents, standard_normal
 from glitchvae.objectives import DLGM, TCDLGM, Batch, Seatbelt, TotalCorrelation, read_objective
-from glitchvae.objectives.hierarchy import floored
+from glitchvae.objectives.hierarchy import floored, layer_rates
 from glitchvae.objectives.total_correlation import decompose
 
 
@@ -164,3 +164,53 @@ def test_the_top_of_a_gaussian_hierarchy_has_its_closed_form():
     information = 0.5 * np.linalg.slogdet(covariance)[1] - 2 * math.log(t)
     assert float(terms["total_correlation"]) == pytest.approx(correlation, abs=0.05)
     assert float(terms["mutual_information"]) == pytest.approx(information, abs=0.05)
+
+
+def test_the_sampled_kl_of_the_lower_layers_is_unbiased():
+    """Two linear Gaussian layers: the KL of the joint normals has a closed form."""
+    torch.manual_seed(0)
+    count = 400_000
+    like = torch.zeros(count, 1, dtype=torch.float64)
+
+    def around(mean, scale):
+        return Normal(like + mean, like + scale, validate_args=False)
+
+    q1 = around(0.5, 0.8)
+    z1 = q1.sample()
+    q2 = around(1.2 * z1, 0.5)
+    z2 = q2.sample()
+    latents = Latents((q1, q2), (around(0.7 * z2, 0.9), around(0.0, 1.0)), (z1, z2))
+
+    def joint(first, slope, mean, scale):
+        """(z_i, z_j) with z_i normal and z_j normal around slope z_i: mean and covariance."""
+        covariance = [
+            [first**2, slope * first**2],
+            [slope * first**2, slope**2 * first**2 + scale**2],
+        ]
+        return torch.tensor([mean, slope * mean]), torch.tensor(covariance)
+
+    of_q = MultivariateNormal(*joint(0.8, 1.2, 0.5, 0.5))
+    mean, covariance = joint(1.0, 0.7, 0.0, 0.9)  # z2 first, then z1
+    of_p = MultivariateNormal(mean.flip(0), covariance.flip(0, 1))
+    exact = float(kl_divergence(of_q, of_p))
+    sampled, analytic = (
+        float(sum(layer_rates(latents, lower).values())) for lower in ("sampled", "analytic")
+    )
+    assert sampled == pytest.approx(exact, abs=0.01)
+    assert abs(analytic - exact) > 0.1
+
+
+@pytest.mark.parametrize("kind", [DLGM, Seatbelt])
+def test_training_takes_the_sampled_kl_on_request(ladder, batch, kind):
+    model = ladder((3, 2, 2), "all")
+    plain, sampled = (evaluate(kind(lower_kl=how), model, batch) for how in ("analytic", "sampled"))
+    for layer in (1, 2):
+        assert sampled[f"rate_{layer}"] != plain[f"rate_{layer}"]
+    assert sampled["rate_3"] == plain["rate_3"]
+    layers = [sampled[f"rate_{i}"] for i in (1, 2, 3)]
+    torch.testing.assert_close(sampled["rate"], sum(layers))
+
+
+def test_seatbelt_has_free_bits_below_the_top_unless_told_otherwise():
+    assert (Seatbelt().free_bits, Seatbelt().free_bits_on) == (1.0, "lower")
+    assert TCDLGM().free_bits == DLGM().free_bits == 0.0

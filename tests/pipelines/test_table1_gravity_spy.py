@@ -8,6 +8,7 @@ import pytest
 import tomli_w
 
 from glitchvae.config import read_toml
+from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.models import build
 from glitchvae.recipes import find_recipe, load_main, run_recipe
 from glitchvae.training import changed_config
@@ -65,3 +66,44 @@ def test_the_shipped_protocol_is_the_same_for_all(settings):
     assert sizes == {32}
     names = {line["name"] for line in settings["objectives"]}
     assert {name for claim in settings["claims"] for name in claim} <= names
+
+
+def test_the_page_says_what_is_published_and_of_how_many_seeds(tmp_path, settings):
+    chosen = [o for o in settings["objectives"] if o["name"] in ("beta-VAE", "VAE")]
+    few = {**settings, "objectives": chosen, "claims": [["beta-VAE", "VAE"]]}
+    (tmp_path / "few.toml").write_text(tomli_w.dumps(few))
+    rehearse(tmp_path / "out", tmp_path / "few.toml")
+    page = (tmp_path / "out" / "page.md").read_text(encoding="utf-8")
+    (line,) = [x for x in page.splitlines() if x.startswith("| beta-VAE |")]
+    assert line.endswith("| 0.6126 | cannot be judged: 2 seeds |")
+    assert "Not as in the paper: simulated events" in page
+    other = {**few, "block": 100.0}
+    (tmp_path / "other.toml").write_text(tomli_w.dumps(other))
+    with pytest.raises(InputError, match="other settings: block"):
+        rehearse(tmp_path / "out", tmp_path / "other.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"objectives": [{"name": "x", "objective": {"name": "seatbelt"}, "model": "FLAT"}]},
+            "seatbelt",
+        ),
+        ({"objectives": [{"name": "x", "objective": {"name": "betta"}}]}, "betta"),
+        ({"claims": [["VAE", "no such"]]}, "a claim of no objective.*no such"),
+        ({"poool": 2}, "unknown key 'poool'.*'pool'"),
+        ({"training": {"stepss": 2}}, "unknown key 'stepss'.*'steps'"),
+    ],
+)
+def test_what_makes_no_study_is_refused_before_it(tmp_path, settings, changes, message):
+    for line in changes.get("objectives", []):
+        if line.get("model") == "FLAT":
+            line["model"] = settings["training"]["model"]
+    given = {**settings, "claims": [], **changes}
+    (tmp_path / "mine.toml").write_text(tomli_w.dumps(given))
+    with pytest.raises(GlitchvaeError, match=message):
+        run_recipe(
+            find_recipe("table1_gravity_spy"), tmp_path / "out", config=tmp_path / "mine.toml"
+        )
+    assert not (tmp_path / "out" / "set.h5").exists()

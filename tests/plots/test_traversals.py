@@ -6,7 +6,12 @@ import torch
 from torch.distributions import Normal
 
 from glitchvae import plots
+from glitchvae.checkpoint import save_checkpoint
 from glitchvae.errors import InputError
+from glitchvae.models import build
+from glitchvae.plots.traversals import PLACES, draw_factor_traversals
+from glitchvae.validation.images.factors import FactorData
+from tests.cards import blank_card
 
 
 def decode(z):
@@ -55,3 +60,40 @@ def test_a_row_for_each_dimension_and_a_column_for_each_value(channels, rng, tmp
 def test_names_that_do_not_fit_are_refused(rng, tmp_path):
     with pytest.raises(InputError, match="names"):
         plots.traversals(rng.random((2, 3, 1, 8, 8)), ["z1"], [-1, 0, 1], tmp_path / "t.png")
+
+
+def test_images_reconstructions_and_dead_dimensions_in_grey(tmp_path, saved):
+    """A model whose second dimension is the prior's: figure 3 of the paper."""
+    torch.manual_seed(0)
+    factors = np.array([[i % 3, i // 3] for i in range(12)])
+    pixels = np.zeros((12, 1, 16, 16), np.uint8)
+    for image, (a, b) in zip(pixels, factors, strict=True):
+        image[0, 2 + 3 * a :, 2 + 3 * b :][:4, :4] = 255
+    data = FactorData(
+        name="squares",
+        pixels=pixels,
+        binary=False,
+        factors=factors,
+        names=("a", "b"),
+        values=(np.arange(3.0), np.arange(4.0)),
+        description="squares",
+    )
+    settings = {"network": "reference", "image_shape": (1, 16, 16), "latent_size": 2}
+    model = build("image", settings)
+    with torch.no_grad():
+        head = model.encoder[-1]
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor([2.0, 0.0, 0.0, 0.0]))  # means 2 and 0, variances 1
+    save_checkpoint(tmp_path / "run", model.eval(), blank_card())
+    draw_factor_traversals(tmp_path / "run", data, tmp_path / "t.png")
+    axes = saved[0].axes
+    names = [a.get_ylabel() for a in axes[:: len(PLACES)]]
+    assert names == ["images", "reconstructions", " 0%, 2.0 nats", "dead"]
+    shown = [np.asarray(a.images[0].get_array()) for a in axes]
+    np.testing.assert_allclose(shown[0], pixels[0, 0] / 255, atol=1e-6)
+    with torch.inference_mode():
+        z = torch.tensor([[2.0, 0.0], [2.0, -2.0]])
+        drawn, dead = model.decode(z).mean.numpy()[:, 0]
+    places = len(PLACES)
+    np.testing.assert_allclose(shown[places], drawn, atol=1e-5)
+    np.testing.assert_allclose(shown[3 * places], 0.5 + (dead - 0.5) / 3, atol=1e-5)

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from glitchvae.checkpoint import DataCard, ModelCard
 from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.probes import (
     Classifier,
@@ -15,6 +14,7 @@ from glitchvae.probes import (
 )
 from glitchvae.probes.protocol import ProbeTask
 from glitchvae.training import Augmentation, TrainingData
+from tests.cards import blank_card
 
 
 def test_the_network_learns_where_in_frequency_a_glitch_lies():
@@ -58,14 +58,8 @@ def test_a_network_learns_from_the_training_rows_alone(events, rng):
     shifted = events.take(np.arange(40))
     object.__setattr__(shifted, "place", np.arange(1, 41))
     size = GlitchVAESettings(widths=(4, 8, 8, 8), hidden=8, latent_size=4)
-    card = ModelCard(
-        architecture="glitch",
-        model=size.model_dump(mode="json"),
-        latent_size=4,
-        objective={},
-        steps=0,
-        seed=0,
-        data=DataCard(digest=""),
+    card = blank_card("glitch", latent_size=4).model_copy(
+        update={"model": size.model_dump(mode="json")}
     )
     passes = []
     method = by_network(TrainingData.from_images(images), card, epochs=1, progress=passes.append)

@@ -21,12 +21,12 @@ from glitchvae.probes import (
 
 @pytest.fixture
 def study(rng):
-    """300 events; one method is right nine times in ten, one six times, three seeds of each."""
+    """300 events; one method is right nine times in ten, one six times, five seeds of each."""
     truth = rng.choice(np.array(["Blip", "Tomte"], dtype=object), 300)
     other = np.where(truth == "Blip", "Tomte", "Blip").astype(object)
 
     def named(share):
-        return np.where(rng.random((3, 300)) < share, truth, other)
+        return np.where(rng.random((5, 300)) < share, truth, other)
 
     good = Entry(name="good", classes=named(0.9), published=0.8, figures={"rate": 12.5})
     return truth, [good, Entry(name="bad", classes=named(0.6))]
@@ -48,9 +48,11 @@ def test_an_order_is_a_table_of_claims(study, rng):
     order = check_order(truth, entries, [("good", "bad"), ("bad", "good")])
     text = ranking_markdown(rank(truth, entries), order)
     lines = text.splitlines()
-    assert lines[0] == ("| method | accuracy | macro F1 | accuracy by seed | rate | published |")
-    assert lines[2].endswith("| 12.5 | 0.8000 |")
-    assert lines[3].endswith("|  | not stated |")
+    assert lines[0] == (
+        "| method | accuracy | macro F1 | accuracy by seed | rate | published | verdict |"
+    )
+    assert lines[2].endswith("| 12.5 | 0.8000 | not consistent |")
+    assert lines[3].endswith("|  | not stated |  |")
     first, second = lines[-2:]
     assert first.startswith("| good above bad (points of accuracy) | +")
     assert first.endswith("| confirmed |")
@@ -65,8 +67,17 @@ def test_one_seed_confirms_nothing(study):
     assert claim.found is not None
     assert claim.found.interval[0] > 0
     text = ranking_markdown(rank(truth, single), [claim])
-    assert text.endswith("| cannot be judged (fewer than 3 seeds) |\n")
+    assert text.endswith("| cannot be judged (1 seed, 5 are needed) |\n")
+    assert "| 0.8000 | cannot be judged: 1 seed |" in text
     assert "confirmed" not in text
+
+
+def test_a_published_accuracy_of_other_events_has_a_rank_alone(study):
+    truth, (good, bad) = study
+    assert rank(truth, [replace(good, reduced=True)])[0].verdict == "reduced: rank only"
+    short = replace(good, shortfalls=("seed 1: collapsed",))
+    assert rank(truth, [short])[0].verdict == "cannot be judged: 1 of 5 trainings fell short"
+    assert rank(truth, [bad])[0].verdict == ""
 
 
 def test_a_training_that_fell_short_confirms_nothing(study, tmp_path):
@@ -103,7 +114,7 @@ def test_the_table_is_written_for_programs_too(study, rng, tmp_path):
 
 def test_predictions_survive(study, tmp_path):
     truth, (good, _) = study
-    paths = [tmp_path / str(seed) / "p.csv" for seed in range(3)]
+    paths = [tmp_path / str(seed) / "p.csv" for seed in range(5)]
     for path, row in zip(paths, good.classes, strict=True):
         write_predictions(path, truth, row)
     read_truth, read = read_predictions(paths)

@@ -7,7 +7,7 @@ import pytest
 
 from glitchvae.config import read_toml
 from glitchvae.errors import ConfigError, InputError
-from glitchvae.recipes import copy_recipe, find_recipe, list_recipes, run_recipe
+from glitchvae.recipes import copy_recipe, find_recipe, list_recipes, read_settings, run_recipe
 from glitchvae.resources import shipped
 
 PROGRAM = '''"""Write what it was given.
@@ -51,16 +51,19 @@ def test_other_settings_can_be_given(folder, tmp_path):
 def test_settings_can_be_changed_one_by_one(folder, tmp_path):
     before = "a = 1\n\n[study]\nsteps = 5\nseeds = 3\n"
     (folder / "echo.toml").write_text(before, encoding="utf-8")
-    changes = ("a=2.5", 'study.name = "x"', "study.seeds=1")
+    changes = ("a=2.5", 'study.name = "x"', "study.seeds=1", "study.data=../sets/v1d1.h5")
     run_recipe(find_recipe("echo", folder), tmp_path / "out", changes=changes)
     held = read_toml(tmp_path / "out" / "echo.toml")
-    assert held == {"a": 2.5, "study": {"steps": 5, "seeds": 1, "name": "x"}}
+    assert held == {
+        "a": 2.5,
+        "study": {"steps": 5, "seeds": 1, "name": "x", "data": "../sets/v1d1.h5"},
+    }
     assert (folder / "echo.toml").read_text() == before
     given = (tmp_path / "out" / "result.txt").read_text().removesuffix(" False")
     assert tomllib.loads(given) == held
 
 
-@pytest.mark.parametrize("change", ["budget", "device=cpu", "=3"])
+@pytest.mark.parametrize("change", ["budget", "budget=1 2", "a b=cpu", "=3"])
 def test_a_change_that_cannot_be_read_is_refused(folder, tmp_path, change):
     with pytest.raises(ConfigError, match=f"^{change}: cannot be read; expected KEY=VALUE"):
         run_recipe(find_recipe("echo", folder), tmp_path / "out", changes=(change,))
@@ -159,3 +162,14 @@ def test_every_shipped_recipe_describes_itself_and_uses_public_imports():
             imports = [line for line in lines if "import" in line.split()[:3:2]]
             imports = [line for line in imports if "__future__" not in line]
             assert not [line for line in imports if "._" in line or " _" in line], path
+
+
+def test_settings_are_laid_over_those_they_are_like(tmp_path):
+    (tmp_path / "first.toml").write_text('count = 1\n[training]\nsteps = 5\nname = "a"\n')
+    (tmp_path / "second.toml").write_text('like = "first.toml"\n[training]\nsteps = 7\n')
+    (tmp_path / "third.toml").write_text('like = "second.toml"\ncount = 3\n')
+    found = read_settings(tmp_path / "third.toml", tmp_path)
+    assert found == {"count": 3, "training": {"steps": 7}}
+    with pytest.raises(ConfigError, match=r"gone\.toml"):
+        (tmp_path / "lost.toml").write_text('like = "gone.toml"\n')
+        read_settings(tmp_path / "lost.toml", tmp_path)

@@ -160,7 +160,11 @@ def test_measuring_the_code_leaves_random_numbers_alone_and_needs_two_events():
 def test_the_layers_of_a_hierarchy_are_told_apart(pictures, tmp_path):
     model = HierarchySettings(image_shape=(1, 32, 32), latent_sizes=(6, 3), likelihood_on="all")
     config = TrainingConfig(
-        objective=Seatbelt(beta=500), model=model, steps=80, batch_size=8, learning_rate=3e-3
+        objective=Seatbelt(beta=500, free_bits=0),
+        model=model,
+        steps=80,
+        batch_size=8,
+        learning_rate=3e-3,
     )
     found = read_card(train(pictures, config, tmp_path / "run")).shortfalls
     assert any(text.startswith("collapsed") for text in found), found

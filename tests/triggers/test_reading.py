@@ -174,7 +174,7 @@ BAD = {
     "header alone": ("time,snr\n", "no rows"),
     "no times": ("when,snr\n1,2\n", r"expected one of gps, GPStime.*found columns when, snr"),
     "all times bad": ("time,ifo\nnan,H1\n", "no row holds a usable time"),
-    "no detector": (f"time,snr\n{GPS},8\n", r"no detector is named.*--ifo"),
+    "no detector": (f"time,snr\n{GPS},8\n", r"no detector is named.*Name the detector"),
     "no header": (f"{GPS} 8 9\n", "several columns without names"),
     "broken XML": ('<?xml version="1.0"?><LIGO_LW>', "sngl_burst"),
     "other XML": ("<html></html>", "sngl_burst"),

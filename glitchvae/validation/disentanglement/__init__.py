@@ -4,7 +4,7 @@ Codes are (N, D) numbers and factors (N, K) whole numbers, which of its values e
 has; nothing here knows where they come from.
 """
 
-from glitchvae.validation.disentanglement.dci import dci, gain_importance
+from glitchvae.validation.disentanglement.dci import dci, dci_exact, gain_importance
 from glitchvae.validation.disentanglement.information import (
     entropy,
     mig,
@@ -30,6 +30,7 @@ __all__ = [
     "beta_vae_score",
     "check",
     "dci",
+    "dci_exact",
     "entropy",
     "factor_vae_score",
     "gain_importance",

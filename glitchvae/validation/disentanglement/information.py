@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from glitchvae.errors import InputError
 from glitchvae.statistics import Estimate, jackknife
 from glitchvae.validation.disentanglement.protocol import Protocol, active
 
@@ -69,7 +70,19 @@ def _gap(bins: NDArray[np.int64], factors: NDArray[np.integer]) -> float:
 
 
 def gap(information: NDArray[np.floating], entropies: NDArray[np.floating]) -> np.floating:
-    """Mean over factors of (I1 - I2) / H, from information (D, K) and entropies (K,)."""
+    """Mean over factors of (I1 - I2) / H, from information (D, K) and entropies (K,).
+
+    Raises:
+        InputError: there is no factor, or one never changes: its gap is 0 of 0.
+    """
+    constant = np.flatnonzero(entropies == 0)
+    if len(entropies) == 0 or len(constant):
+        raise InputError(
+            "a factor never changes" if len(constant) else "no factor",
+            where=f"column {constant[0]} of the factors" if len(constant) else None,
+            expected="two values or more among the points",
+            remedy="Leave it out, or take more points." if len(constant) else None,
+        )
     padded = np.vstack([information, np.zeros(information.shape[1])])
     second, first = np.sort(padded, axis=0)[-2:]
     return ((first - second) / entropies).mean()

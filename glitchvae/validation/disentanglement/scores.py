@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glitchvae.errors import InputError
 from glitchvae.progress import Progress
 from glitchvae.statistics import Estimate
-from glitchvae.validation.disentanglement.dci import dci
+from glitchvae.validation.disentanglement.dci import dci, dci_exact
 from glitchvae.validation.disentanglement.information import (
     entropy,
     into_bins,
@@ -61,6 +61,7 @@ def measure(
     protocol: Protocol | None = None,
     seed: int = 0,
     left_out: Sequence[str] = ("shape",),
+    exact_dci: bool = False,
     progress: Progress = lambda _: None,
 ) -> tuple[Score, ...]:
     """All six metrics of codes, of their means and, where variances are given, of draws.
@@ -74,6 +75,8 @@ def measure(
         protocol: Sizes of the samples.
         seed: Of every draw.
         left_out: Factors that Chen's MIG leaves out.
+        exact_dci: DCI of the means by exact boosted trees as well, of the same points, without
+            the value of shuffled codes: minutes with the whole protocol.
         progress: Told of each metric that is done, `steps_of` in all.
 
     Raises:
@@ -83,6 +86,10 @@ def measure(
     check(mean, factors, names, protocol.points)
     score = partial(_score, protocol=protocol, seed=seed, progress=progress)
     scores = score("mean", METRICS, mean, factors)
+    if exact_dci:
+        rng = np.random.default_rng((seed, 3, METRICS.index(dci)))
+        found = dci_exact(mean, factors, rng, protocol)
+        scores += [Score(name, "mean", *value, np.nan) for name, value in found.items()]
     if log_var is not None:
         _check_variances(mean, log_var)
         noise = np.random.default_rng((seed, 1)).standard_normal(mean.shape)

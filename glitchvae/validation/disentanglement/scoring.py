@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import parse
-from glitchvae.errors import ModelError
+from glitchvae.errors import ConfigError, ModelError
 from glitchvae.models import Model, takes_views
 from glitchvae.objectives import Objective, read_objective
 from glitchvae.progress import Progress
@@ -23,6 +24,7 @@ def score_checkpoint(
     data: FactorData,
     *,
     sampled: bool = False,
+    exact_dci: bool = False,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = lambda _: None,
@@ -33,6 +35,7 @@ def score_checkpoint(
         path: Folder of the model.
         data: Reduced to the size of the model's images where that divides theirs.
         sampled: Whether codes drawn from the posteriors are scored, too.
+        exact_dci: Whether DCI is measured by exact boosted trees, too.
         seed: Of every draw.
         device: Where to encode.
         progress: Told of the metrics that are done.
@@ -48,6 +51,7 @@ def score_checkpoint(
         data.factors,
         data.names,
         log_var=codes.log_var if sampled else None,
+        exact_dci=exact_dci,
         protocol=Protocol().scaled_to(len(data)),
         seed=seed,
         progress=progress,
@@ -81,6 +85,7 @@ def train_on(
     *,
     objective: str,
     steps: int,
+    changes: Sequence[str] = (),
     learning_rate: float = 1e-4,
     seed: int = 0,
     device: str = "cpu",
@@ -88,24 +93,26 @@ def train_on(
 ) -> Path:
     """A model of the reference study's size, trained on all images into the folder `run`.
 
-    As there, a weight that changes does so over a third of the training. An objective for
-    hierarchies trains one of `HierarchySettings`, around the same networks.
+    As there, a weight that changes does so over a third of the training, unless told. An
+    objective for hierarchies trains one of `HierarchySettings`, around the same networks.
 
     Args:
         data: Images, all trained on.
         run: Folder of the model.
         objective: Its name.
         steps: Updates of 64 images.
+        changes: Settings of the objective that are not its defaults, as lines of TOML.
         learning_rate: Of Adam, constant.
         seed: Of weights, data order and samples.
         device: Where to train.
         progress: Told of updates.
 
     Raises:
-        ConfigError: no such objective.
+        ConfigError: no such objective, or no such setting of it.
         InputError: the folder holds a run already.
     """
-    trained = _over_a_third(read_objective({"name": objective}), steps)
+    chosen = read_objective({"name": objective, **_read(changes)}, where="objective")
+    trained = _over_a_third(chosen, steps)
     architecture = "image" if trained.hierarchy_on is None else "hierarchy"
     model = {"architecture": architecture, "image_shape": data.shape, "likelihood": "bernoulli"}
     values = {
@@ -120,8 +127,22 @@ def train_on(
     return train(data.to_training(), config, run, device=device, progress=progress)
 
 
+def _read(changes: Sequence[str]) -> dict[str, object]:
+    """Lines of TOML as one table."""
+    table: dict[str, object] = {}
+    for line in changes:
+        try:
+            table |= tomllib.loads(line)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(
+                "cannot be read", where=line, expected="KEY=VALUE as in TOML", found=error
+            ) from error
+    return table
+
+
 def _over_a_third(objective: Objective, steps: int) -> Objective:
-    if "iteration_threshold" not in type(objective).model_fields:
+    given = "iteration_threshold" in objective.model_fields_set
+    if given or "iteration_threshold" not in type(objective).model_fields:
         return objective
     return objective.model_copy(update={"iteration_threshold": max(steps // 3, 1)})
 

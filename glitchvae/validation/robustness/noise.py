@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from glitchvae.errors import InputError
+from glitchvae.models.latents import Latents
 from glitchvae.models.likelihood import check_range
 from glitchvae.models.model import Model
 from glitchvae.store import Record, attribute, column
@@ -29,11 +30,12 @@ class NoiseCurve(Record):
     """Log-likelihood of clean images under the codes of noisy ones.
 
     Attributes:
-        scale: Standard deviation of the noise, in units of a pixel's range.
+        scale: Standard deviation of the noise, in units of the data.
         log_likelihood: Mean over images and draws of log p(x | z*), z* the code of x + noise,
             in nats.
         error: Standard error of that mean over images.
         images: Number of images.
+        clipped: Whether noisy pixels were cut to the range of the data.
     """
 
     schema: ClassVar[str] = "noise-curve"
@@ -42,6 +44,7 @@ class NoiseCurve(Record):
     log_likelihood: NDArray[Any] = column("f8")
     error: NDArray[Any] = column("f8")
     images: int = attribute(0)
+    clipped: bool = attribute(False)
 
 
 class WeightNorms(NamedTuple):
@@ -60,12 +63,14 @@ class Elbo(NamedTuple):
         reconstruction: -log p(x | z).
         rates: KL divergence of every layer, bottom up: of the last in closed form, of those
             below by the draw, which alone is unbiased (`Latents.log_ratios`).
+        units: KL of every unit of every layer, bottom up; those of a layer add up to its rate.
     """
 
     elbo: float
     error: float
     reconstruction: float
     rates: tuple[float, ...]
+    units: tuple[tuple[float, ...], ...] = ()
 
 
 @torch.no_grad()
@@ -76,11 +81,13 @@ def noise_curve(
     generator: torch.Generator,
     *,
     draws: int = 4,
+    clip: bool = False,
     batch_size: int = 256,
 ) -> NoiseCurve:
     """Code noisy images and ask how likely the clean ones are under those codes.
 
-    Codes are posterior means; noise is normal, and pixels are cut to their range.
+    Codes are posterior means; noise is normal. As in the paper (section 5.3, figure 8) noisy
+    pixels may leave the range of the data.
 
     Args:
         model: In evaluation mode.
@@ -88,7 +95,44 @@ def noise_curve(
         scales: Standard deviations of the noise.
         generator: Of the noise, the same for every scale but for its size.
         draws: Of noise for each image.
+        clip: Cut noisy pixels to the range of the data.
         batch_size: Images in memory at a time.
+
+    Raises:
+        InputError: no image, pixels out of range, or a negative scale.
+    """
+    values = noisy_log_likelihoods(
+        model, images, scales, generator, draws=draws, clip=clip, batch_size=batch_size
+    )
+    return curve_of(values, scales, clip=clip)
+
+
+def curve_of(
+    values: NDArray[np.float64], scales: Sequence[float], *, clip: bool = False
+) -> NoiseCurve:
+    """Means over images of log-likelihoods (scales, images)."""
+    count = values.shape[1]
+    return NoiseCurve(
+        scale=np.asarray(scales),
+        log_likelihood=values.mean(axis=1),
+        error=values.std(axis=1, ddof=min(1, count - 1)) / np.sqrt(count),
+        images=count,
+        clipped=clip,
+    )
+
+
+@torch.no_grad()
+def noisy_log_likelihoods(
+    model: Model,
+    images: Tensor,
+    scales: Sequence[float],
+    generator: torch.Generator,
+    *,
+    draws: int = 4,
+    clip: bool = False,
+    batch_size: int = 256,
+) -> NDArray[np.float64]:
+    """(scales, N) log p(x | z*) of every image in nats, mean over draws; as `noise_curve`.
 
     Raises:
         InputError: no image, pixels out of range, or a negative scale.
@@ -101,18 +145,13 @@ def noise_curve(
     for row, scale in enumerate(scales):
         for one in noise:
             found = [
-                _log_likelihood(model, clean, scale * change, channels)
+                _log_likelihood(model, clean, scale * change, channels, clip=clip)
                 for clean, change in zip(
                     images.split(batch_size), one.split(batch_size), strict=True
                 )
             ]
             values[row] += torch.cat(found).double().cpu().numpy() / draws
-    return NoiseCurve(
-        scale=np.asarray(scales),
-        log_likelihood=values.mean(axis=1),
-        error=values.std(axis=1, ddof=min(1, len(images) - 1)) / np.sqrt(len(images)),
-        images=len(images),
-    )
+    return values
 
 
 def weight_norms(model: Model) -> WeightNorms:
@@ -146,18 +185,26 @@ def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int =
         torch.manual_seed(seed)
         for part in images.split(batch_size):
             latents = model.infer(part)
-            top = kl_divergence(latents.posteriors[-1], latents.priors[-1]).sum(dim=1)
-            rates.append(torch.stack([*latents.log_ratios[:-1], top], dim=1))
+            rates.append(torch.cat(_kl_of_units(latents), dim=1))
             log_likelihood = _pixels_log_likelihood(model, latents.z, part, channels)
             reconstruction.append(-log_likelihood)
-    distortion, rate = (torch.cat(parts).double() for parts in (reconstruction, rates))
-    elbo = -distortion - rate.sum(dim=1)
+    distortion, kl = (torch.cat(parts).double() for parts in (reconstruction, rates))
+    elbo = -distortion - kl.sum(dim=1)
+    units = tuple(tuple(layer.tolist()) for layer in kl.mean(dim=0).split(model.layers))
     return Elbo(
         float(elbo.mean()),
         float(elbo.std() / len(elbo) ** 0.5) if len(elbo) > 1 else 0.0,
         float(distortion.mean()),
-        tuple(rate.mean(dim=0).tolist()),
+        tuple(map(sum, units)),
+        units,
     )
+
+
+def _kl_of_units(latents: Latents) -> list[Tensor]:
+    """(B, Z_i) of every layer: the last in closed form, those below at their draws."""
+    layers = list(zip(latents.posteriors, latents.priors, latents.samples, strict=True))
+    parts = [q.log_prob(z) - p.log_prob(z) for q, p, z in layers[:-1]]
+    return [*parts, kl_divergence(*layers[-1][:2])]
 
 
 _HALVES = {
@@ -179,11 +226,13 @@ def _checked_channels(model: Model, images: Tensor) -> int:
     return channels
 
 
-def _log_likelihood(model: Model, clean: Tensor, change: Tensor, channels: int) -> Tensor:
+def _log_likelihood(
+    model: Model, clean: Tensor, change: Tensor, channels: int, *, clip: bool
+) -> Tensor:
     """(B,) of clean images under the codes of changed ones."""
     low, high = model.likelihood.data_range
-    exist = existing(clean, channels)
-    noisy = (clean[:, :channels] + change * exist).clamp(low, high)
+    noisy = clean[:, :channels] + change * existing(clean, channels)
+    noisy = noisy.clamp(low, high) if clip else noisy
     z = model.infer(torch.cat([noisy, clean[:, channels:]], dim=1), sample=False).z
     return _pixels_log_likelihood(model, z, clean, channels)
 

@@ -219,11 +219,12 @@ def corrupt_strain(
         cut_event(event.source, event.gps, imaging)
     parts = []
     for number, event in enumerate(events):
-        before = _codes(checkpoint, event, imaging, AS_IT_IS, (seed, number))
+        before, top = _codes(checkpoint, event, imaging, AS_IT_IS, (seed, number))
+        original = prototypes.classify(before, top).class_name
         for kind, corruption in enumerate(corruptions):
-            after = _codes(checkpoint, event, imaging, corruption, (seed, number, kind))
+            after, top = _codes(checkpoint, event, imaging, corruption, (seed, number, kind))
             old = before.repeat(len(after), axis=0)
-            named = prototypes.classify(old).class_name, prototypes.classify(after).class_name
+            named = original.repeat(len(after)), prototypes.classify(after, top).class_name
             part = compare_codes(
                 old,
                 after,
@@ -245,16 +246,22 @@ def _codes(
     imaging: ImagingSettings,
     corruption: Corruption,
     stream: tuple[int, ...],
-) -> NDArray[np.float32]:
-    """(strengths, Z) of an event corrupted with every strength; NaN where it has no image."""
-    views = [
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Codes and highest frequencies of an event corrupted with every strength.
+
+    Returns:
+        (strengths, Z), NaN where it has no image, and (strengths,) Hz.
+    """
+    drawn = [
         _views(event, imaging, corruption, strength, np.random.default_rng(stream))
         for strength in corruption.strengths
     ]
+    views, top = zip(*drawn, strict=True)
     images = torch.from_numpy(np.stack(views))
     with torch.inference_mode():
         codes = checkpoint.model.encode(prepare(images)[0]).mean
-    return codes.masked_fill(images.isnan().flatten(1).all(dim=1)[:, None], torch.nan).numpy()
+    codes = codes.masked_fill(images.isnan().flatten(1).all(dim=1)[:, None], torch.nan)
+    return codes.numpy(), np.array(top, dtype=np.float32)
 
 
 def _views(
@@ -263,17 +270,18 @@ def _views(
     corruption: Corruption,
     strength: float,
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Energies (4, F, T) of a corrupted event; NaN where its strain is too short."""
+) -> tuple[NDArray[np.float32], float]:
+    """Energies (4, F, T) of a corrupted event, NaN where its strain is too short, and `f_max`."""
     settings, gps = (
         corruption.settings(imaging, strength),
         corruption.time(event.gps, strength, rng),
     )
     strain = cut_block(event.source, gps, settings).strain
     if strain is None:
-        return np.full((len(VIEWS), *IMAGE_SHAPE), np.nan, dtype=np.float32)
+        return np.full((len(VIEWS), *IMAGE_SHAPE), np.nan, dtype=np.float32), np.nan
     values = strain.values + corruption.added(strain, event.gps, strength, rng)
-    return image_strain([replace(strain, values=values)], [gps], settings).views[0]
+    images = image_strain([replace(strain, values=values)], [gps], settings)
+    return images.views[0], images.f_max
 
 
 def _noise(strain: Strain) -> Asd:

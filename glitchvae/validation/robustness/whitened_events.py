@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from glitchvae.errors import InputError
 from glitchvae.models import prepare
 from glitchvae.qtransform import Scan, Tiling, scan
 from glitchvae.qtransform.whitening import resample, whiten
-from glitchvae.shapes import VIEWS
+from glitchvae.shapes import AXIS_FREQUENCIES, VIEWS
 from glitchvae.spectrogram import ImagingSettings, tile_snr
 from glitchvae.spectrogram.blocks import cut_block
 from glitchvae.spectrogram.canvas import Canvas, view_canvas
@@ -55,6 +56,11 @@ class WhitenedEvent:
         return Tiling(
             duration=self.block.shape[-1] / self.sample_rate, sample_rate=self.sample_rate
         )
+
+    @property
+    def f_max(self) -> float:
+        """Highest frequency of its images (Hz)."""
+        return min(self.tiling.band[1], AXIS_FREQUENCIES[1])
 
     @property
     def snr(self) -> float:
@@ -151,7 +157,8 @@ def classify_blocks(checkpoint: Checkpoint, event: WhitenedEvent, blocks: Tensor
         ModelError: the model has no prototypes.
     """
     prototypes = prototypes_of(checkpoint)
-    return prototypes.classify(encode_blocks(checkpoint, event, blocks).numpy())
+    codes = encode_blocks(checkpoint, event, blocks).numpy()
+    return prototypes.classify(codes, np.full(len(codes), event.f_max))
 
 
 def prototypes_of(checkpoint: Checkpoint) -> Prototypes:

@@ -12,7 +12,14 @@ import pytest
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.config import read_toml
-from glitchvae.recipes import find_recipe, load_main, load_recipe, run_recipe
+from glitchvae.probes import encode_data
+from glitchvae.recipes import (
+    find_recipe,
+    load_main,
+    load_recipe,
+    read_settings,
+    run_recipe,
+)
 from glitchvae.shapes import VIEWS
 from glitchvae.store import digest
 from glitchvae.training import Augmentation, changed_config, read_training_data
@@ -124,9 +131,23 @@ def test_a_file_without_a_share_is_named_and_teaches_nobody(rehearsed, tmp_path)
     assert [row["source"] for row in rows] == ["real.h5"] * 48 + ["other.h5"] * 48
     whole = load_checkpoint(folder / "all").card.data.events
     assert load_checkpoint(tmp_path / "out" / "all").card.data.events == whole
-    # The same picture in both files is in one fold: its neighbour may not give it away.
-    right = [row["pixels, nearest neighbour, true views"] == row["label"] for row in rows]
-    assert right[:48] == right[48:]
+    assert {row["fold"] for row in rows[48:]} == {"-1"}
+    # They are named by the model of all that teach, and by the head it ships with.
+    shipped = load_checkpoint(tmp_path / "out" / "all")
+    data = read_training_data([other], shape=(35, 42))
+    named = shipped.prototypes.classify(encode_data(shipped, data)).class_name
+    assert [row["codes, true views"] for row in rows[48:]] == named.tolist()
+    assert shipped.prototypes.background_events_real == 48
+
+
+@pytest.mark.parametrize("name", ["without_o3_labels.toml", "locked.toml"])
+def test_the_settings_of_the_end_differ_in_the_events_alone(name):
+    recipe = find_recipe("real_event_folds")
+    usual = read_settings(recipe.config, recipe.place)
+    other = read_settings(recipe.place / name, recipe.place)
+    assert {key for key in usual if usual[key] != other[key]} == {"real"}
+    o3 = [each for each in other["real"] if "o3" in each["events"]]
+    assert "share" not in o3[-1]
 
 
 def test_the_shipped_settings_are_valid():

@@ -20,8 +20,15 @@ def model(level, channels=1):
     return SimpleNamespace(
         evidence=SimpleNamespace(elbo=-100 * level),
         by_pair=lambda values: values.reshape(2, 3),
-        attacks=SimpleNamespace(relative_divergence=left.ravel(), strength=np.tile(LAMBDAS, 2)),
+        attacks=SimpleNamespace(
+            relative_divergence=left.ravel(),
+            strength=np.tile(LAMBDAS, 2),
+            target_distortion=np.array([50.0, 50.0, 90.0, 10.0, 70.0, 90.0]) + level,
+        ),
         noise=SimpleNamespace(scale=np.array([0.0, 0.2]), log_likelihood=np.array([-level, -9.0])),
+        noisy=np.array([np.linspace(-5, 5, 20), np.linspace(-9, 0, 20)]) - level,
+        delta_latent=10 * level,
+        delta_output=1e3,
         example=Example(np.zeros(shape[1:]), np.ones(shape[1:]), perturbation, np.ones(shape)),
     )
 
@@ -59,14 +66,48 @@ def test_every_layer_of_every_model_has_its_number(tmp_path, saved):
     assert [text.get_text() for text in axes.get_yticklabels()] == ["shallow", "deep"]
 
 
-def test_the_lambda_of_the_examples_is_the_highest_that_takes_the_first_model_in(
-    found, tmp_path, saved
-):
+def test_every_model_is_shown_where_its_adversary_came_nearest_with_least(found, tmp_path, saved):
+    """Of the first pair: at 0.01 and 1 it comes equally near, and 1 takes less perturbation."""
     figures.adversaries(found, tmp_path / "a.png")
-    assert saved[0].texts[0].get_text() == "penalty weight 1"
     assert len(saved[0].axes) == 5 * len(found)
+    assert all(axes.get_ylabel().endswith(", lambda 1") for axes in saved[0].axes[::5])
     perturbed = saved[0].axes[2].images[0].get_array()
     np.testing.assert_allclose(perturbed, 0.2)
+
+
+def test_heat_maps_have_the_mean_of_the_seeds_and_beta_tcvae_at_the_bottom(found, tmp_path, saved):
+    figures.heat_maps(found, "seatbelt", tmp_path / "h.png")
+    latent, output, target = saved[0].axes
+    assert [text.get_text() for text in latent.get_yticklabels()] == ["L = 1", "L = 2"]
+    assert [text.get_text() for text in latent.get_xticklabels()] == ["1", "10"]
+    table = np.asarray(latent.images[0].get_array())
+    expected = np.log10([[0.3, 2.1], [0.4, 2.2]])  # 10 (0.02 beta + 0.01 L), mean over seeds
+    np.testing.assert_allclose(table, expected, atol=0.01)
+    np.testing.assert_allclose(np.asarray(output.images[0].get_array()), 3)
+    assert np.asarray(target.images[0].get_array())[0, 0] == pytest.approx(60.03, abs=0.01)
+
+
+def test_histograms_of_noise_count_every_image_of_every_seed(found, tmp_path, saved):
+    figures.noise_histograms(found, tmp_path / "n.png")
+    axes = saved[0].axes
+    assert len(axes) == 2 * 2  # families and scales
+    assert [text.get_text() for text in axes[2].get_legend().get_texts()] == [
+        "plain VAE",
+        "beta-TCVAE, beta = 10",
+    ]
+    for panel in axes:
+        for polygon in panel.patches:  # densities: each encloses an area of one
+            x, y = polygon.get_xy().T
+            assert abs(np.sum(0.5 * (y[1:] + y[:-1]) * np.diff(x))) == pytest.approx(1, rel=1e-6)
+
+
+def test_units_are_sorted_within_their_layer(tmp_path, saved):
+    units = {"shallow": [[0.5, 2.0]], "deep": [[1.0, 3.0, 0.0], [0.2]]}
+    figures.unit_map(units, tmp_path / "u.png")
+    first, second, *_ = saved[0].axes
+    table = np.ma.filled(first.images[0].get_array(), np.nan)
+    np.testing.assert_allclose(table, [[2.0, 0.5, np.nan], [3.0, 1.0, 0.0]])
+    assert np.isnan(np.ma.filled(second.images[0].get_array(), np.nan)[0, 0])
 
 
 def test_views_of_glitches_are_shown_as_energies():

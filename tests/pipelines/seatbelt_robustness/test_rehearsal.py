@@ -10,13 +10,17 @@ from glitchvae.checkpoint import read_card
 from glitchvae.errors import GlitchvaeError
 from glitchvae.recipes import find_recipe, run_recipe
 
-PUBLISHED = Path(__file__).parents[3] / "docs" / "results" / "seatbelt" / "models.csv"
+PUBLISHED = Path(__file__).parents[3] / "docs" / "results" / "seatbelt" / "dsprites" / "models.csv"
 FIGURES = (
     "adversaries",
     "attacks",
     "elbo",
+    "heat-seatbelt",
+    "heat-tc-dlgm",
     "layers",
     "noise",
+    "noise-histograms",
+    "units",
     "mean_relative_divergence",
     "samples",
     "traversals",
@@ -37,6 +41,9 @@ def test_a_rehearsal_leaves_models_tables_figures_and_claims(tmp_path):
     claims = (tmp_path / "claims.md").read_text()
     assert "beta-TCVAE" in claims
     assert "Least KL of a layer" in claims
+    page = (tmp_path / "page.md").read_text()
+    assert page.count("| Table J.2 | ") == 36
+    assert "heat-seatbelt.png" in page
     done, stopped = (tmp_path / "runs" / f"tc-L1-beta{beta}-seed0" for beta in (1, 4))
     written = (done / "weights.safetensors").stat().st_mtime_ns
     card = (stopped / "card.toml").read_text()
@@ -55,12 +62,15 @@ def test_a_rehearsal_leaves_models_tables_figures_and_claims(tmp_path):
         ("data", '"sprites"', "'dsprites', 'chairs', 'faces', 'celeba' or 'glitches'"),
         ("path", '"absent.npz"', "no such file"),
         ("data", '"faces"', "no path to the published faces"),
+        ("network", '"chan"', "'chen'"),
+        ("evaluationss", "3", "unknown key 'evaluationss'"),
     ],
 )
 def test_settings_that_make_no_study_are_refused_before_it(tmp_path, key, value, message):
     recipe = find_recipe("seatbelt_robustness")
     lines = recipe.config.read_text().splitlines()
-    changed = [f"{key} = {value}" if line.startswith(f"{key} =") else line for line in lines]
+    kept = [line for line in lines if not line.startswith(f"{key} =")]
+    changed = [f"{key} = {value}", *kept]
     (tmp_path / "mine.toml").write_text("\n".join(changed))
     with pytest.raises(GlitchvaeError, match=message):
         run_recipe(recipe, tmp_path, config=tmp_path / "mine.toml")

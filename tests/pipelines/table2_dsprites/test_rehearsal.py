@@ -11,7 +11,17 @@ def test_a_rehearsal_trains_scores_and_judges(tmp_path):
     config.write_text('[study]\nobjectives = ["annealed"]\n')
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()) as progress:
         run_recipe(find_recipe("table2_dsprites"), tmp_path / "out", config=config, tiny=True)
-    assert "3 of 3" in progress.getvalue()
-    assert told.getvalue().count("| cannot be judged") == 5
+    assert "4 of 4" in progress.getvalue()  # three rows, and the model of figure 2
+    assert told.getvalue().count("| cannot be judged") == 6
+    page = (tmp_path / "out" / "page.md").read_text(encoding="utf-8")
+    assert page.count("| cannot be judged: 1 seed |") == 3 * 6
+    assert "figure2.png" in page
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"table2.csv", "claims.md", "scores.csv", "codes.parquet", "kl.png"} <= names
+    assert {
+        "table2.csv",
+        "claims.md",
+        "scores.csv",
+        "codes.parquet",
+        "kl.png",
+        "figure2.png",
+    } <= names

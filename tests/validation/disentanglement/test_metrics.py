@@ -18,6 +18,7 @@ from glitchvae.validation.disentanglement import (
     beta_vae_score,
     check,
     dci,
+    dci_exact,
     factor_vae_score,
     gain_importance,
     measure,
@@ -31,6 +32,7 @@ from glitchvae.validation.disentanglement import (
 )
 from glitchvae.validation.disentanglement.dci import completeness, disentanglement
 from glitchvae.validation.disentanglement.information import into_bins
+from glitchvae.validation.disentanglement.protocol import two_samples
 
 SIZES = (3, 4, 5)
 NAMES = ("shape", "x", "y")
@@ -101,6 +103,47 @@ def test_constant_codes_score_nothing(factors):
     assert found["modularity"] == found["modularity_active"] == 0
     assert found["dci_disentanglement"] == found["dci_completeness"] == 0
     assert found["beta_vae"] == pytest.approx(1 / 3, abs=0.08)
+
+
+@pytest.mark.parametrize("metric", [mig, mig_chen])
+def test_a_factor_that_never_changes_has_no_gap(identity, factors, metric):
+    constant = factors.copy()
+    constant[:, 1] = 2
+    given = (identity, 0 * identity) if metric is mig_chen else (identity,)
+    with pytest.raises(InputError, match="column 1 of the factors: a factor never changes"):
+        metric(*given, constant, np.random.default_rng(0), SMALL)
+    with pytest.raises(InputError, match="no factor"):
+        metric(*given, factors[:, :0], np.random.default_rng(0), SMALL)
+
+
+def test_exact_dci_is_that_of_the_reference_study(entangled, factors):
+    """`disentanglement_lib`, dci.py: importances, and entropies by scipy with its 1e-11."""
+    found = dci_exact(entangled, factors, np.random.default_rng(5), SMALL)
+    train, test = two_samples(len(factors), SMALL, np.random.default_rng(5))
+    importance, right = np.zeros((entangled.shape[1], 3)), []
+    for k in range(3):
+        trees = GradientBoostingClassifier(
+            n_estimators=SMALL.rounds, max_depth=SMALL.depth, random_state=0
+        ).fit(entangled[train], factors[train, k])
+        importance[:, k] = np.abs(trees.feature_importances_)
+        right.append(trees.score(entangled[test], factors[test, k]))
+    per_code = 1 - scipy_entropy(importance.T + 1e-11, base=3)
+    per_factor = 1 - scipy_entropy(importance + 1e-11, base=len(importance))
+    expected = {
+        "dci_disentanglement_exact": per_code @ importance.sum(axis=1) / importance.sum(),
+        "dci_completeness_exact": per_factor @ importance.sum(axis=0) / importance.sum(),
+        "dci_informativeness_exact": np.mean(right),
+    }
+    assert {name: one.value for name, one in found.items()} == pytest.approx(expected, abs=1e-6)
+
+
+def test_exact_dci_stands_beside_the_other_on_request(identity, factors):
+    names = [x.metric for x in measure(identity, factors, NAMES, protocol=SMALL, exact_dci=True)]
+    assert [n for n in names if n.endswith("_exact")] == [
+        f"dci_{part}_exact" for part in ("disentanglement", "completeness", "informativeness")
+    ]
+    plain = [x.metric for x in measure(identity, factors, NAMES, protocol=SMALL)]
+    assert plain == [n for n in names if not n.endswith("_exact")]
 
 
 def test_duplicated_codes_are_modular_but_have_no_gap(identity, factors):

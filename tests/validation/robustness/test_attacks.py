@@ -172,6 +172,17 @@ def test_single_layers_of_a_hierarchy_are_attacked(hierarchy, images, layers):
     assert (found.relative_divergence < 1).all()
 
 
+@pytest.mark.parametrize(("likelihood_on", "expected"), [("first", [1]), ("all", [1, 2])])
+def test_unless_told_the_layers_that_draw_are_attacked(images, likelihood_on, expected):
+    """Of DLGM and beta-TCDLGM z1 (equation 14), of Seatbelt-VAE all layers (equation 15)."""
+    sizes = {"latent_sizes": (4, 2), "hidden_widths": (8,), "likelihood_on": likelihood_on}
+    settings = {"network": "reference", "image_shape": (1, 16, 16), **sizes}
+    model = build("hierarchy", settings).eval()
+    assert attack(model, images[:2], images[2:], [1.0], evaluations=2).layers == expected
+    both = attack(model, images[:2], images[2:], [1.0], layers=(1, 2), evaluations=2)
+    assert both.layers == [1, 2]
+
+
 def test_pixels_that_were_never_computed_are_left_alone():
     torch.manual_seed(0)
     model = GlitchVAE(GlitchVAESettings(image_shape=(20, 24), widths=(4, 8), hidden=16)).eval()

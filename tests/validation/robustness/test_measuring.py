@@ -8,6 +8,7 @@ import torch
 
 from glitchvae.errors import InputError
 from glitchvae.models import build
+from glitchvae.validation.robustness.attacks import attack
 from glitchvae.validation.robustness.measuring import COLUMNS, measure_robustness, random_pairs
 
 
@@ -57,6 +58,44 @@ def test_the_example_is_the_first_pair_as_it_was_attacked(images):
         error, found.attacks.target_error[found.attacks.pair == 0], rtol=1e-5
     )
     assert found.attacks.perturbation is None
+
+
+def test_the_output_and_single_layers_are_attacked_on_the_same_pairs(images):
+    plain, found = measured(images, 0), measured(images, 0, output=True, each_layer=True)
+    assert (plain.output, dict(plain.by_layer)) == (None, {})
+    assert np.isnan(plain.delta_output)
+    np.testing.assert_array_equal(plain.attacks.objective, found.attacks.objective)
+    inputs, targets = random_pairs(images, 3, torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    sizes = {"latent_sizes": (4, 2), "hidden_widths": (8,), "likelihood_on": "all"}
+    model = build("hierarchy", {"network": "reference", "image_shape": (1, 16, 16), **sizes})
+    for given, each in (
+        ({"goal": "output"}, found.output),
+        ({"layers": (1,)}, found.by_layer[1]),
+        ({"layers": (2,)}, found.by_layer[2]),
+    ):
+        alone = attack(model.eval(), inputs, targets, [1e-3, 1.0, 1e6], evaluations=6, **given)
+        np.testing.assert_allclose(each.objective, alone.objective, rtol=1e-5)
+    assert found.delta_output == pytest.approx(found.output.objective.mean())
+    row = dict(zip(COLUMNS, found.row(), strict=True))
+    assert [part.split(":")[0] for part in row["by_layer"].split()] == ["1", "2"]
+    assert [len(part.split()) for part in row["units"].split(" | ")] == [4, 2]
+
+
+def test_an_example_in_another_range_is_shown_as_in_zero_to_one(images):
+    torch.manual_seed(0)
+    likelihood = {"likelihood": "gaussian-fixed", "width": 1.0, "data_range": (-1.0, 1.0)}
+    settings = {"network": "reference", "image_shape": (1, 16, 16), "latent_size": 3}
+    model = build("image", {**settings, **likelihood}).eval()
+    signed = 2 * images - 1
+    found = measure_robustness(
+        model, signed, pairs=3, strengths=[1e-3], scales=(0.0, 0.2), evaluations=6
+    )
+    inputs, _ = random_pairs(images, 3, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(found.example.clean, inputs[0], atol=1e-6)
+    assert found.example.drawn.min() >= 0
+    size = np.linalg.norm(found.example.perturbation)
+    assert size == pytest.approx(found.attacks.distance[0] / 2, rel=1e-4)
 
 
 def test_half_of_the_divergence_is_taken_between_two_lambdas(images):

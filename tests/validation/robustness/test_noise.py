@@ -7,7 +7,12 @@ from torch.distributions import Normal, kl_divergence
 
 from glitchvae.errors import InputError
 from glitchvae.models import build
-from glitchvae.validation.robustness.noise import evidence, noise_curve, weight_norms
+from glitchvae.validation.robustness.noise import (
+    evidence,
+    noise_curve,
+    noisy_log_likelihoods,
+    weight_norms,
+)
 
 PICTURES = {"network": "reference", "image_shape": (1, 16, 16)}
 
@@ -48,6 +53,33 @@ def test_noise_that_no_code_feels_changes_nothing(images):
     np.testing.assert_allclose(curve.log_likelihood, curve.log_likelihood[0])
 
 
+def test_noise_leaves_the_range_of_the_data_unless_it_is_cut(model, images):
+    """The definition, with the same draws."""
+    noise = torch.randn(2, *images.shape, generator=torch.Generator().manual_seed(4))
+    for clip in (False, True):
+        noisy = images + 0.7 * noise
+        assert noisy.min() < 0
+        assert noisy.max() > 1
+        noisy = noisy.clamp(0, 1) if clip else noisy
+        with torch.no_grad():
+            each = [model.decode(model.encode(x).mean).log_prob(images) for x in noisy]
+        expected = float(torch.stack(each).flatten(2).sum(2).mean())
+        generator = torch.Generator().manual_seed(4)
+        curve = noise_curve(model, images, [0.7], generator, draws=2, clip=clip)
+        assert curve.log_likelihood[0] == pytest.approx(expected, rel=1e-5)
+        assert curve.clipped == clip
+
+
+def test_a_curve_is_the_mean_of_its_images(model, images):
+    every, curve = (
+        of(model, images, [0.0, 0.4], torch.Generator().manual_seed(1), draws=3)
+        for of in (noisy_log_likelihoods, noise_curve)
+    )
+    assert every.shape == (2, 6)
+    np.testing.assert_allclose(every.mean(axis=1), curve.log_likelihood)
+    np.testing.assert_allclose(every.std(axis=1, ddof=1) / 6**0.5, curve.error)
+
+
 def test_curves_do_not_depend_on_the_size_of_batches(model, images):
     curves = [
         noise_curve(model, images, [0.3], torch.Generator().manual_seed(5), batch_size=size)
@@ -78,6 +110,19 @@ def test_every_layer_of_a_hierarchy_has_a_rate(hierarchy, images):
     found = evidence(hierarchy, images)
     assert len(found.rates) == 2
     assert min(found.rates) > 0
+
+
+def test_the_kl_of_units_is_that_of_the_draws_and_adds_up(hierarchy, images):
+    found = evidence(hierarchy, images, seed=3)
+    assert [len(layer) for layer in found.units] == [4, 2]
+    assert [sum(layer) for layer in found.units] == pytest.approx(found.rates)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        latents = hierarchy.infer(images)
+        top = kl_divergence(latents.posteriors[1], Normal(0.0, 1.0)).mean(0)
+    lower = float(latents.log_ratios[0].mean())
+    assert found.units[1] == pytest.approx(top.tolist(), rel=1e-5)
+    assert found.rates[0] == pytest.approx(lower, rel=1e-4)
 
 
 def test_the_seed_of_others_is_left_alone(model, images):

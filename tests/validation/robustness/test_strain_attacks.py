@@ -1,5 +1,7 @@
 """Perturbed strain changes its class when it is imaged as any strain is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,11 @@ from glitchvae.validation.robustness.strain_attacks import (
     noise_limit,
     perturbed,
 )
-from glitchvae.validation.robustness.whitened_events import WhitenedEvent, encode_blocks
+from glitchvae.validation.robustness.whitened_events import (
+    WhitenedEvent,
+    classify_blocks,
+    encode_blocks,
+)
 from tests.cards import blank_card
 
 RATE, DURATION = 512.0, 8.0
@@ -83,6 +89,18 @@ def test_the_class_changes_with_less_than_a_burst_of_that_class(checkpoint, even
     assert 0 < found.smallest < 40
     reached = found.snr[found.class_name == "Burst"]
     assert found.smallest == reached.min()
+
+
+def test_a_class_above_the_images_is_not_named(checkpoint, event):
+    """As in embedding: of strain at 512 Hz nobody can say that it rings at 500 Hz."""
+    assert 150 < event.f_max < 256
+    (seen,) = classify_blocks(checkpoint, event, burst(60, 40, 99)).class_name
+    bands = {str(seen): (500.0, 600.0)}
+    blind = dataclasses.replace(
+        checkpoint, prototypes=dataclasses.replace(checkpoint.prototypes, bands=bands)
+    )
+    (other,) = classify_blocks(blind, event, burst(60, 40, 99)).class_name
+    assert {seen, other} == {"Burst", "Quiet"}
 
 
 def test_white_noise_has_to_be_louder(checkpoint, event):

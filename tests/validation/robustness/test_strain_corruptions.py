@@ -1,5 +1,7 @@
 """Corruptions of strain: what each adds, and what a test of them records."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -105,6 +107,18 @@ def test_every_change_of_an_event_is_a_row(event):
     longer = found.of("length of the block")
     assert list(longer.class_name == "") == [False, True, False, True]
     assert [kept.events for kept in longer.kept()] == [2]
+
+
+def test_a_class_above_the_images_is_not_named(event):
+    """What an event is called as it is, and corrupted, is what its images can show."""
+    checkpoint = load_checkpoint("default")
+    shift = (Shift(strengths=(0.001,)),)
+    seen = corrupt_strain(checkpoint, [event], LIGHT, corruptions=shift).original[0]
+    prototypes = dataclasses.replace(checkpoint.prototypes, bands={seen: (RATE, 2 * RATE)})
+    blind = dataclasses.replace(checkpoint, prototypes=prototypes)
+    found = corrupt_strain(blind, [event], LIGHT, corruptions=shift)
+    assert seen not in {*found.original, *found.class_name}
+    assert "" not in found.class_name
 
 
 def test_events_that_cannot_be_imaged_stop_the_test_at_once(event):

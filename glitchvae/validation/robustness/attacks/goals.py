@@ -27,7 +27,8 @@ class Goal:
     Args:
         model: In evaluation mode; an encoder alone does for goals that draw nothing.
         pairs: Inputs and targets.
-        layers: The attacked latent layers, counted from 1 at the bottom; None attacks all.
+        layers: The attacked latent layers, counted from 1 at the bottom; None: see
+            `attacked_layers`.
 
     Raises:
         InputError: the model has no such layer.
@@ -109,19 +110,28 @@ GOALS: dict[GoalName, type[Goal]] = {"latent": LatentGoal, "mean": MeanGoal, "ou
 
 
 def attacked_layers(model: Model | UserEncoder, layers: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The layers an attack is on; None is all of them.
+    """The layers an attack is on; None is those that the likelihood is on.
+
+    Of a DLGM and a beta-TCDLGM that is z_1 alone (equation 14 of the paper): what it draws
+    follows from nothing else. Of all other models it is every layer (equation 15).
 
     Raises:
         InputError: the model has no such layer.
     """
     count = len(model.layers)
     if layers is None:
-        return tuple(range(1, count + 1))
+        first = _likelihood_on(model) == "first"
+        return (1,) if first else tuple(range(1, count + 1))
     if not layers or not all(1 <= layer <= count for layer in layers):
         raise InputError(
             "no such latent layer to attack",
             expected=f"1 to {count}",
             found=layers,
-            remedy="Layers are counted from 1 at the bottom; leave them out to attack all.",
+            remedy="Layers are counted from 1 at the bottom; leave them out to attack those that "
+            "the likelihood is on.",
         )
     return tuple(layers)
+
+
+def _likelihood_on(model: Model | UserEncoder) -> str:
+    return getattr(getattr(model, "settings", None), "likelihood_on", "all")

@@ -63,7 +63,8 @@ def attack(
         targets: (P, C, F, T).
         strengths: (K,) lambda, ascending.
         goal: "latent", "mean" or "output".
-        layers: Attacked latent layers, from 1 at the bottom; None is all.
+        layers: Attacked latent layers, from 1 at the bottom; None is those that the
+            likelihood is on: z_1 of a DLGM and a beta-TCDLGM, else all.
         channels: How many of the first channels are pixels that may change; None: as many as
             the model decodes, of an encoder alone all.
         method: "batch" or "l-bfgs-b".
