@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
@@ -287,6 +288,7 @@ def _inject(
     from glitchvae.discovery.displacement import threshold_of
     from glitchvae.discovery.efficiency import known_classes, look_for_injections
     from glitchvae.errors import InputError
+    from glitchvae.report.discovering import live_time
     from glitchvae.simulate import UNCATALOGUED
 
     try:
@@ -299,6 +301,8 @@ def _inject(
     families = asked.families or tuple(UNCATALOGUED)
     cells = len(asked.snrs) * len(asked.populations) * asked.trials
     threshold = threshold_of(gathered.events)
+    live = live_time([archive.ledger() for archive in gathered.archives])
+    seconds = sum(float(abs(stretches)) for stretches in live.values()) or math.inf
     with progress_of("injecting", len(families) * cells, "runs") as report:
         for name, snr in product(families, asked.snrs):
             new = _injected(name, snr, max(asked.populations), noise, places, threshold)
@@ -310,6 +314,7 @@ def _inject(
                 asked.populations,
                 renderer=renderer if settings.rendered else None,
                 trials=asked.trials,
+                seconds=seconds,
             )
             for trial in trials:
                 report(1)

@@ -22,7 +22,7 @@ from glitchvae.discovery.excess import Background, Sample
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
 from glitchvae.status import Status
-from glitchvae.triggers.episodes import episodes
+from glitchvae.triggers.episodes import bouts, episodes
 
 FEWEST_EVENTS = 20
 """Events with a code below which an archive says nothing about groups."""
@@ -91,7 +91,7 @@ class Known:
             density=KnownDensity.fit(reference, len(names), seed=seed),
             half=half,
             background=Background(
-                sample=Sample(codes, reference.points, log_known, log_known, episode),
+                sample=Sample(codes, reference.points, log_known, log_known, episode, episode),
                 owners=owners,
                 first=first,
             ),
@@ -133,25 +133,34 @@ class Known:
         )
 
     def sample(
-        self, codes: NDArray[np.floating], episode: NDArray[np.int64] | None = None
+        self,
+        codes: NDArray[np.floating],
+        episode: NDArray[np.int64] | None = None,
+        bout: NDArray[np.int64] | None = None,
     ) -> Sample:
         """Codes as points of the search, with their densities there.
 
         Args:
             codes: (N, Z) not whitened.
             episode: (N,) number of each one's episode; else each is one of its own.
+            bout: (N,) number of each one's bout; else each episode is one of its own.
         """
         whitened = np.asarray(codes, dtype=np.float64) @ self.whitener
-        return self.sample_whitened(whitened, episode)
+        return self.sample_whitened(whitened, episode, bout)
 
     def sample_whitened(
-        self, whitened: NDArray[np.float64], episode: NDArray[np.int64] | None = None
+        self,
+        whitened: NDArray[np.float64],
+        episode: NDArray[np.int64] | None = None,
+        bout: NDArray[np.int64] | None = None,
     ) -> Sample:
         """The same of codes (N, Z) that are whitened already."""
         points = whitened @ self.axes
         log_known, log_half = (density.log_density(points) for density in (self.density, self.half))
         numbers = np.arange(len(points)) if episode is None else episode
-        return Sample(whitened, points, log_known, log_half, numbers)
+        return Sample(
+            whitened, points, log_known, log_half, numbers, numbers if bout is None else bout
+        )
 
 
 def _search_axes(codes: NDArray[np.float64], metric: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,6 +197,11 @@ def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[n
 def episodes_of(embeddings: Embeddings) -> NDArray[np.int64]:
     """(N,) number of the episode of each event, among all events that are there."""
     return episodes(embeddings.gps, embeddings.duration, embeddings.ifo)
+
+
+def bouts_of(embeddings: Embeddings, episode: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) number of the bout of each event, among all events that are there."""
+    return bouts(embeddings.gps, episode, embeddings.ifo)
 
 
 def left_out(embeddings: Embeddings, rows: NDArray[np.int64]) -> dict[str, int]:

@@ -115,7 +115,7 @@ def localise(known: Known, rendered: Rendered, archive: Sample, gps: NDArray[np.
     labels = np.asarray(rendered.events.label, dtype=str)[usable]
     names, owners = np.unique(labels, return_inverse=True)
     first = known.joined(names.tolist(), codes, owners, unit)
-    sample = first.sample_whitened(archive.codes, archive.episode)
+    sample = first.sample_whitened(archive.codes, archive.episode, archive.bout)
     claims = known_only(sample).claims(sample)
     fold = _folds(gps)
     classes = []
@@ -140,7 +140,7 @@ def localise(known: Known, rendered: Rendered, archive: Sample, gps: NDArray[np.
         np.concatenate([np.full(len(own.codes), j) for j, own in enumerate(classes)]),
         np.concatenate([own.unit for own in classes]),
     )
-    sample = local.sample_whitened(archive.codes, archive.episode)
+    sample = local.sample_whitened(archive.codes, archive.episode, archive.bout)
     for own in classes:
         for f, move in enumerate(own.moves):
             here = np.flatnonzero(fold == f)

@@ -13,7 +13,7 @@ from glitchvae.discovery.displacement import Cause
 from glitchvae.discovery.guards import Guards
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.embedding import Embeddings
-from glitchvae.triggers.episodes import GAP, LONGEST
+from glitchvae.triggers.episodes import BOUT, GAP, LONGEST
 
 PROPERTIES: tuple[str, ...] = ("snr", "peak_frequency", "q", "duration", "bandwidth")
 """Columns of the trigger that a group is described by."""
@@ -219,9 +219,10 @@ class Discovery:
             return "no times are known, and each event counts by itself"
         snr = self.embeddings.snr[np.isfinite(self.embeddings.snr)]
         least = f" at SNR >= {np.floor(10 * snr.min()) / 10:g}" if len(snr) else ""
-        counted = "rates" if self.unsearched else "rates, expected counts and p-values"
+        counted = "rates" if self.unsearched else "rates and expected counts"
+        bouts = "" if self.unsearched else f"; p-values count bouts of {BOUT:g} s"
         return (
             f"{counted} count episodes:"
             f" {len(np.unique(self.episode)):,} of {len(self.episode):,} events{least}"
-            f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most)"
+            f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most){bouts}"
         )

@@ -18,6 +18,7 @@ from glitchvae.discovery.classed import by_class, from_medoid
 from glitchvae.discovery.comparing import (
     FEWEST_EVENTS,
     Known,
+    bouts_of,
     comparable_rows,
     episodes_of,
     left_out,
@@ -82,7 +83,8 @@ def discover(
         return by_class(embeddings, why=why, live=live, settings=settings)
     known = Known.of(prototypes, seed=settings.seed)
     episode = episodes_of(embeddings)
-    archive = known.sample(embeddings.mean[rows], episode[rows])
+    bout = bouts_of(embeddings, episode)
+    archive = known.sample(embeddings.mean[rows], episode[rows], bout[rows])
     report(1)
     rng = np.random.default_rng(settings.seed)
     found = search(archive, known.background, settings, rng)

@@ -32,7 +32,7 @@ class Tested:
 
     Attributes:
         excess: The components.
-        counts: Episodes of each that the other half holds.
+        counts: Bouts of each that the other half holds.
         p_values: (J,) chance of as many.
         looked: (N,) which events are in the half that they were found in.
     """
@@ -75,19 +75,20 @@ def find_and_count(
     settings: DiscoverySettings,
     rng: np.random.Generator,
 ) -> Tested:
-    """Look for components in a random half of the episodes, count them in the other.
+    """Look for components in a random half of the bouts, count them in the other.
 
-    The halves are drawn by episode: members of one disturbance are alike for that reason, and
-    would be found in one half and counted in the other.
+    The halves are drawn by bout, and bouts are what counts: events of one disturbance, or of
+    one source while it lasts, are alike for that reason, and would be found in one half and
+    counted in the other as if they had come by themselves.
 
     Known events are halved too. A hole among them draws a component; if they were counted as
     well, it would still be a hole, and a large archive would fill it with significance. Both
     sides of the count are under the densities of those that were looked at.
     """
-    names, episode = np.unique(archive.episode, return_inverse=True)
-    looked = (rng.random(len(names)) < _PART)[episode]
+    names, bout = np.unique(archive.bout, return_inverse=True)
+    looked = (rng.random(len(names)) < _PART)[bout]
     beside, counted = background.take(background.first), background.take(~background.first)
-    archive = archive._replace(log_known=archive.log_half)
+    archive = archive._replace(log_known=archive.log_half, episode=bout)
     half, fewest = archive.take(looked), max(3, settings.min_events // 2)
     guess = first_guess(
         half,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery.comparing import Known, episodes_of
+from glitchvae.discovery.comparing import Known, bouts_of, episodes_of
 from glitchvae.discovery.displacement import Judged, judge
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.membership import MEMBER
@@ -21,6 +22,7 @@ from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import told, uniform_p_value
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
+from glitchvae.triggers.episodes import BOUT
 
 PURITY = 0.9
 """Share of a candidate's members that must be of the class for it to count as that class."""
@@ -210,6 +212,7 @@ def look_for_injections(
     *,
     renderer: Renderer | None = None,
     trials: int = 1,
+    seconds: float = math.inf,
 ) -> Iterator[Trial]:
     """Add more and more injected events of one class to an archive, and look for them.
 
@@ -222,6 +225,7 @@ def look_for_injections(
         populations: How many injections are added.
         renderer: Renders known classes where the archive is, as `discover` does.
         trials: Runs with other injections and other halves, for each number.
+        seconds: Live time that the injections are spread over: two may fall into one bout.
     """
     if injected.label is None:
         raise InputError("injected events have no label", expected="what `inject` returns")
@@ -232,14 +236,15 @@ def look_for_injections(
     old, names, events = _usable(embeddings, name_events(embeddings), known)
     new, _, added = _usable(injected, injected.label, known)
     # Injected one by one: no two of them are one disturbance, nor part of what was there.
-    new = new._replace(episode=len(embeddings) + np.arange(len(new.points)))
+    single = len(embeddings) + np.arange(len(new.points))
+    new = new._replace(episode=single, bout=single)
     other = np.flatnonzero(names != name)
     old, names, events = old.take(other), names[other], events.take(other)
     rng = np.random.default_rng(settings.seed)
     for population in (n for n in populations if n <= len(new.points)):
         for trial in range(trials):
             drawn = np.sort(rng.choice(len(new.points), population, replace=False))
-            part = Sample.join(old, new.take(drawn))
+            part = Sample.join(old, _spread(new.take(drawn), seconds, rng))
             mixed = np.concatenate([names, np.full(population, name, object)])
             seeded = settings.model_copy(update={"seed": settings.seed + trial})
             judging = None
@@ -247,6 +252,14 @@ def look_for_injections(
                 both = Embeddings.join([events, added.take(drawn)])
                 judging = Judging(both, rest, renderer)
             yield look_for(part, mixed, known, [name], seeded, judging)[0]
+
+
+def _spread(new: Sample, seconds: float, rng: np.random.Generator) -> Sample:
+    """Events at random times of so many seconds: those of one window are one bout."""
+    if not math.isfinite(seconds):
+        return new
+    windows = rng.integers(math.ceil(seconds / BOUT), size=len(new.points))
+    return new._replace(bout=new.bout.min() + windows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,5 +311,7 @@ def _usable(
 ) -> tuple[Sample, NDArray[np.object_], Embeddings]:
     """The events with a code: as a sample, what they are, and themselves."""
     rows = np.flatnonzero(np.isfinite(embeddings.mean).all(axis=1))
-    sample = known.sample(embeddings.mean[rows], episodes_of(embeddings)[rows])
+    episode = episodes_of(embeddings)
+    bout = bouts_of(embeddings, episode)
+    sample = known.sample(embeddings.mean[rows], episode[rows], bout[rows])
     return sample, truth[rows], embeddings.take(rows)
