@@ -241,7 +241,7 @@ def _settle(
         common.argmax(axis=1) if len(groups) else 0,
         -1,
     )
-    free = ~groups.any(axis=0) & ~still.any(axis=0)
+    free = np.logical_not(np.any(np.concatenate([groups, still]), axis=0, keepdims=True))[0]
     kept: list[tuple[NDArray[np.float64], float, tuple[Cause, ...]]] = []
     displaced: list[tuple[NDArray[np.float64], float, Cause]] = []
     for g, p_value in enumerate(found.p_values):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from glitchvae.discovery.displacement import Cause
 from glitchvae.discovery.guards import Guards
-from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.settings import DiscoverySettings, fewest_bouts
 from glitchvae.embedding import Embeddings
-from glitchvae.triggers.episodes import BOUT, GAP, LONGEST
+from glitchvae.triggers.episodes import BOUT, GAP, LONGEST, bouts
 
 PROPERTIES: tuple[str, ...] = ("snr", "peak_frequency", "q", "duration", "bandwidth")
 """Columns of the trigger that a group is described by."""
@@ -214,15 +214,22 @@ class Discovery:
         return self._episodes, *by_label * bool(labelled)
 
     @property
+    def _bouts(self) -> str:
+        count = len(np.unique(bouts(self.embeddings.gps, self.episode, self.embeddings.ifo)))
+        takes = 2 * fewest_bouts(self.settings)
+        few = f" (a group takes about {takes})" if count < takes else ""
+        return f"; p-values count bouts of {BOUT:g} s, of which there are {count:,}{few}"
+
+    @property
     def _episodes(self) -> str:
         if not np.isfinite(self.embeddings.gps).any():
             return "no times are known, and each event counts by itself"
         snr = self.embeddings.snr[np.isfinite(self.embeddings.snr)]
         least = f" at SNR >= {np.floor(10 * snr.min()) / 10:g}" if len(snr) else ""
         counted = "rates" if self.unsearched else "rates and expected counts"
-        bouts = "" if self.unsearched else f"; p-values count bouts of {BOUT:g} s"
+        told = "" if self.unsearched else self._bouts
         return (
             f"{counted} count episodes:"
             f" {len(np.unique(self.episode)):,} of {len(self.episode):,} events{least}"
-            f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most){bouts}"
+            f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most){told}"
         )

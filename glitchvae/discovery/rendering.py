@@ -286,19 +286,26 @@ def plan_glitches(
     return plan
 
 
-@lru_cache(maxsize=1024)
 def rate_of(f_max: float, imaging: ImagingSettings) -> float:
     """The sample rate (Hz) of the strain whose images end at a frequency (Hz).
 
     Rates above that of the imaging make the same images as that one.
     """
-    for rate in _RATES:
-        band = usable_band(
-            rate, qrange=imaging.qrange, frange=imaging.frange, mismatch=imaging.mismatch
-        )
-        if band[1] >= 0.99 * f_max:
+    tops = _tops(imaging.qrange, imaging.frange, imaging.mismatch)
+    for rate, top in zip(_RATES, tops, strict=True):
+        if top >= 0.99 * f_max:
             return min(rate, imaging.sample_rate)
     return imaging.sample_rate
+
+
+@lru_cache(maxsize=16)
+def _tops(
+    qrange: tuple[float, float], frange: tuple[float, float], mismatch: float
+) -> tuple[float, ...]:
+    """Frequency (Hz) at which the images of each rate end."""
+    return tuple(
+        usable_band(rate, qrange=qrange, frange=frange, mismatch=mismatch)[1] for rate in _RATES
+    )
 
 
 def renderable(names: Iterable[str], sample_rate: float) -> list[str]:

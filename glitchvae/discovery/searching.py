@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess, once
 from glitchvae.discovery.membership import MEMBER, redraw, without_disturbances
 from glitchvae.discovery.seeds import excess_rows, first_guess
-from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.settings import DiscoverySettings, fewest_bouts
 from glitchvae.discovery.significance import Count, count_events, p_value
 
 MOSTLY = 0.5
@@ -89,7 +89,7 @@ def find_and_count(
     looked = (rng.random(len(names)) < _PART)[bout]
     beside, counted = background.take(background.first), background.take(~background.first)
     archive = archive._replace(log_known=archive.log_half, episode=bout)
-    half, fewest = archive.take(looked), max(3, settings.min_events // 2)
+    half, fewest = archive.take(looked), fewest_bouts(settings)
     guess = first_guess(
         half,
         excess_rows(half, beside),

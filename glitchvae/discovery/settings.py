@@ -31,3 +31,8 @@ class DiscoverySettings(Settings):
     rendered: int = Field(default=100, ge=0)
     neighbours: int = Field(default=10, ge=3)
     seed: int = 0
+
+
+def fewest_bouts(settings: DiscoverySettings) -> int:
+    """Fewest bouts of a group in the half of them that the search looks at."""
+    return max(3, settings.min_events // 2)

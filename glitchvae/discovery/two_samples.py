@@ -7,7 +7,7 @@ events of one unit are alike for that reason.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ _TRIALS = 100
 _SHRINKAGE = 20.0  # units that a round covariance counts for, where the alternative is drawn
 
 
-class Units(NamedTuple):
+@dataclass(frozen=True)
+class Units:
     """Events: codes (N, Z) and the number of each one's unit (N,)."""
 
     codes: NDArray[np.float64]

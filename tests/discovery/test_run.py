@@ -173,6 +173,25 @@ def test_equal_codes_are_refused(with_new, prototypes):
         discover(same, prototypes, QUICK)
 
 
+def test_all_events_within_a_minute_make_no_candidate_and_that_is_said(with_new, prototypes, rng):
+    start = float(with_new.gps.min())
+    brief = dataclasses.replace(with_new, gps=start + rng.uniform(0, 59, len(with_new)))
+    found = discover(brief, prototypes, QUICK)
+    assert found.candidates == ()
+    assert f"of which there are {len(set(brief.ifo))} (a group takes about 10)" in " ".join(
+        found.remarks
+    )
+
+
+def test_events_without_times_count_each_by_itself(with_new, prototypes):
+    timeless = dataclasses.replace(with_new, gps=np.full(len(with_new), np.nan))
+    found = discover(timeless, prototypes, QUICK)
+    assert "no times are known, and each event counts by itself" in found.remarks
+    (candidate,) = found.candidates
+    assert (with_new.label[candidate.members] == "New").mean() > 0.9
+    assert candidate.episodes == len(candidate.members)
+
+
 def test_codes_of_another_size_are_refused(with_new, prototypes):
     other = dataclasses.replace(
         with_new, mean=with_new.mean[:, :3], log_var=with_new.log_var[:, :3]

@@ -157,7 +157,7 @@ def test_a_train_of_episodes_is_as_many_counts_as_it_has_bouts():
     known[200:, 0] += 6
     prototypes = Prototypes.fit(known, np.repeat(["Blip", "Tomte"], 200).astype(object))
     seen = rng.normal(0, 1, (200, 4))
-    arches = rng.normal(0, 1, (60, 4)) + [0.0, 8.0, 0.0, 0.0]
+    arches = rng.normal([0.0, 8.0, 0.0, 0.0], 1, (60, 4))
     space, episode = Known.of(prototypes), np.arange(260)
     codes = np.concatenate([seen, arches])
     bout = np.r_[np.arange(200), 200 + np.repeat(np.arange(4), 15)]
