@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from glitchvae.archive import Gathered, checkpoint_of, gather
 from glitchvae.archive.known_classes import KnownClasses, known_classes
@@ -183,10 +184,14 @@ def renderer_of(
     """
     if not settings.rendered or not gathered.events.imaging:
         return None
+    try:
+        imaging = ImagingSettings(**gathered.events.imaging)
+    except ValidationError:  # such as a name alone: the settings are unknown
+        return None
     kept = gathered.archives[0].path / FOLDER if gathered.archives else None
     return Renderer(
         checkpoint=checkpoint,
-        imaging=ImagingSettings(**gathered.events.imaging),
+        imaging=imaging,
         noise=noise_of(gathered.archives),
         kept=kept,
         seed=settings.seed,
