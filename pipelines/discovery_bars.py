@@ -2,6 +2,7 @@
 
 Known classes come from one labelled set, the archive from another. Each class, and pairs, are
 taken from what is known and looked for; archives of known events alone say what chance makes.
+A group that rendered events show to be a known class, displaced, counts as missed.
 """
 
 import sys
@@ -29,11 +30,12 @@ from glitchvae.discovery.efficiency import (
     null_runs,
     without,
 )
+from glitchvae.discovery.rendering import Renderer
 from glitchvae.embedding import Embeddings, encode_spectrograms
 from glitchvae.plots import Curve, curves
 from glitchvae.probes import pool_images
 from glitchvae.recipes import find_files
-from glitchvae.spectrogram import imaging_settings
+from glitchvae.spectrogram import ImagingSettings, imaging_settings
 from glitchvae.store import write_rows
 
 LOUD, RATES = 15.0, (1e-2, 1e-3, 1e-4)
@@ -65,12 +67,18 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     prototypes = Prototypes.fit(known.mean, name_events(known), seed=settings.seed)
     names = holdable_classes(truth, prototypes, settings.classes, settings.fewest)
     pairs = [tuple(map(str, rng.choice(names, 2, replace=False))) for _ in range(settings.pairs)]
+    renderer = None
+    if settings.search.rendered:
+        kept, imaging = out / "rendered", ImagingSettings(**archive.imaging)
+        count = settings.search.rendered
+        renderer = Renderer(checkpoint=model, imaging=imaging, kept=kept, count=count)
+    search, look = settings.search, {"renderer": renderer}
     header = ("classes", *Trial.__dataclass_fields__, "recovered")
     for title, cases in (("one", [(name,) for name in names]), ("two", pairs)):
         rows = (
             ("+".join(held), *vars(trial).values(), trial.recovered)
             for held in cases
-            for trial in hold_out(archive, truth, without(prototypes, held), held, settings.search)
+            for trial in hold_out(archive, truth, without(prototypes, held), held, search, **look)
         )
         table(out, f"leave_{title}_out", header, rows)
     table(out, "null", ("what", "value"), nothing(archive, truth, prototypes, settings, rng, out))
@@ -158,4 +166,5 @@ def rehearsal(settings: DiscoveryBarsSettings, out: Path) -> DiscoveryBarsSettin
     for seed, path in enumerate(paths):
         write_dataset(path, simulate_dataset(plan_stretches(96, seed), imaging), 96)
     small = {"known": (str(paths[0]),), "archive": (str(paths[1]),), "fewest": 7, "pairs": 1}
+    small["search"] = settings.search.model_copy(update={"rendered": 6})
     return settings.model_copy(update={**small, "nulls": 2, "null_events": 40})

@@ -8,6 +8,7 @@ views/              the images of each part, under the part's name
 ledger/             what was searched and what was embedded, also where nothing was found
 labels.csv          what people said about events
 models/<digest>/    card and prototypes of each model, which name its codes
+rendered/           codes of known classes rendered in its noise; can be deleted at any time
 classes.parquet     what every row is called now; can be deleted at any time
 archive.duckdb      index over all of it, which can be deleted at any time
 ```

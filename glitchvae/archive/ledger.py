@@ -552,6 +552,18 @@ class Ledger:
                 _LOG.warning("left out: %s", error)
         return found
 
+    def contents(self) -> list[tuple[str, float, FileContent, segmentlist]]:
+        """Every file that was searched: detector, sample rate, the file, and what was searched."""
+        columns = ["ifo", "sample_rate", "path", "digest", "size", "modified", "searched"]
+        found = []
+        for path, table in self._tables("searched", columns):
+            with reading(path, kind=ArchiveError, remedy=_REMEDY):
+                for row in table.to_pylist():
+                    content = {name: row[name] for name in columns[2:6]}
+                    own = row["ifo"], row["sample_rate"], FileContent(**content)
+                    found.append((*own, _stretches(row["searched"])))
+        return found
+
     def _threshold(self, snr: float | None) -> float:
         return max(self.thresholds(), default=float("nan")) if snr is None else float(snr)
 

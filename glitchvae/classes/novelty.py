@@ -144,12 +144,16 @@ class KnownDensity:
         """(N, K) logarithm of each class's density."""
         found = np.full((len(points), self.classes), -np.inf)
         for k in np.unique(self.owners):
-            parts = [
-                self.log_weights[c] + self.components[c].log_density(points)
-                for c in np.flatnonzero(self.owners == k)
-            ]
-            found[:, k] = logsumexp(parts, axis=0)
+            found[:, k] = self.log_density_of(int(k), points)
         return found
+
+    def log_density_of(self, k: int, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) logarithm of the density of class `k`, which has events."""
+        parts = [
+            self.log_weights[c] + self.components[c].log_density(points)
+            for c in np.flatnonzero(self.owners == k)
+        ]
+        return np.asarray(logsumexp(parts, axis=0), dtype=np.float64)
 
 
 def _parts(points: NDArray[np.float64], seed: int) -> list[NDArray[np.float64]]:

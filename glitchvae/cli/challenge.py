@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rich_click as click
 
@@ -14,41 +15,104 @@ from glitchvae.cli._tables import Table, TableFile, print_table
 from glitchvae.progress import progress_of
 
 if TYPE_CHECKING:
+    from glitchvae.archive import Gathered
     from glitchvae.checkpoint import Checkpoint
     from glitchvae.classes.prototypes import Prototypes
     from glitchvae.discovery import DiscoverySettings
     from glitchvae.discovery.efficiency import Trial
+    from glitchvae.discovery.noise import Place
+    from glitchvae.discovery.rendering import Renderer
     from glitchvae.embedding import Embeddings
+    from glitchvae.simulate import Family
+
+    Row = tuple[str, tuple[float, float], Trial]
 
 _PATH = click.Path(path_type=Path)
-_HEADER = ("test", "class", "SNR", "events", "purity", "completeness", "p-value", "detected")
+_HEADER = (
+    "test",
+    "class",
+    "SNR",
+    "events",
+    "purity",
+    "completeness",
+    "p-value",
+    "detected",
+    "false",
+    "displaced",
+)
+
+
+class Injections(NamedTuple):
+    """What is injected: families, waveforms among them, SNRs, numbers, runs, into what strain."""
+
+    families: tuple[str, ...]
+    own: Mapping[str, Family]
+    snrs: tuple[float, ...]
+    populations: tuple[int, ...]
+    trials: int
+    strain: list[Path]
+    imaging: str | None
 
 
 @click.command("challenge")
 @click.argument("sources", nargs=-1, type=_PATH, metavar="[ARCHIVE|EMBEDDINGS|STRAIN]...")
-@click.option("--class", "classes", multiple=True, metavar="NAME", help="Only this one; repeat.")
-@click.option("--pairs", type=click.IntRange(min=0), default=10, show_default=True)
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    metavar="NAME",
+    help="Inject this simulated family, a class or a shape in no catalogue; repeat.",
+)
+@click.option(
+    "--waveform",
+    "waveforms",
+    multiple=True,
+    type=_PATH,
+    metavar="FILE",
+    help="Inject the waveform of a text file with columns time (s) and strain; repeat.",
+)
+@click.option(
+    "--class", "classes", multiple=True, metavar="NAME", help="Hold out this class; repeat."
+)
+@click.option(
+    "--pairs", type=click.IntRange(min=0), default=10, show_default=True, help="Pairs held out."
+)
 @click.option(
     "--snr",
     "snrs",
-    type=float,
+    type=click.FloatRange(min=1.0, min_open=True),
     multiple=True,
     default=(8.0, 12.0, 20.0, 40.0),
     show_default=True,
-    help="Of injections, or lower ends of bands; repeat.",
+    help="SNR of injections, or lower end of a band; repeat.",
 )
 @click.option(
     "--events",
     "populations",
-    type=int,
+    type=click.IntRange(min=1),
     multiple=True,
     default=(10, 20, 50),
     show_default=True,
-    help="How many of the new class; repeat.",
+    help="Number of events of the new class; repeat.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Runs for each family, SNR and number, with other injections and other halves.",
+)
+@click.option(
+    "--rendered",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="Known glitches of each class rendered in the archive's noise, as discovery does;"
+    " 0 for none.",
 )
 @click.option("--fewest", type=int, default=30, show_default=True, help="Events of a held class.")
-@click.option("--model", metavar="NAME|DIR", help="Whose codes.")
-@click.option("--imaging", default="gravity-spy", show_default=True, help="Of injections.")
+@click.option("--model", metavar="NAME|DIR", help="Model whose codes are looked at.")
+@click.option("--imaging", metavar="NAME", help="Imaging settings, where the events do not tell.")
 @click.option(
     "--significance",
     type=float,
@@ -56,60 +120,111 @@ _HEADER = ("test", "class", "SNR", "events", "purity", "completeness", "p-value"
     show_default=True,
     help="False candidates to expect in a run.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("-o", "--output", type=TableFile(), metavar="CSV", help="Every trial as a table.")
+@click.option(
+    "--picture", type=_PATH, metavar="PNG", help="Picture of efficiency against SNR and number."
+)
 @DEVICE
 def command(
     sources: tuple[Path, ...],
+    families: tuple[str, ...],
+    waveforms: tuple[Path, ...],
     classes: tuple[str, ...],
     pairs: int,
     snrs: tuple[float, ...],
     populations: tuple[int, ...],
+    trials: int,
+    rendered: int,
     fewest: int,
     model: str | None,
-    imaging: str,
+    imaging: str | None,
     significance: float,
     seed: int,
     output: Path | None,
+    picture: Path | None,
     device: str,
 ) -> None:
     """Say how loud and how many a new class would have had to be for it to be found.
 
-    Takes classes from what is known, each one and pairs of them, and looks for their
-    events in archives or files of embeddings. Where strain is given too, simulated shapes
-    of classes that are taken from what is known are injected into it, and their codes added
-    to the archive. Says what share is detected, with exact 90 % intervals, at a fixed number
-    of false candidates. Labels say what events are; where there are none, the nearest known
-    class.
+    Puts simulated glitches into noise of the archive's own strain, searches for them and
+    encodes them as `embed` does, adds them to the archive and looks for them as
+    `discover-new-classes` does. A family that is a known class is taken from what is known.
+    Where strain is gone, noise of the detector's curve stands in. Strain among the arguments
+    lends its noise instead. Says what share is detected, with exact 90 % intervals, at a fixed
+    number of false candidates. A group that is called a known class, displaced, counts as
+    missed.
+
+    Classes of the archive can be held out too, each one and pairs of them: those of --class, or
+    all with events enough where no family is named. Labels say what events are; where there
+    are none, the nearest known class.
     """
     import numpy as np
 
     from glitchvae.archive import archive_path, checkpoint_of, gather
     from glitchvae.config import parse
     from glitchvae.discovery import DiscoverySettings
-    from glitchvae.discovery.efficiency import holdable_classes, known_classes, name_events
+    from glitchvae.discovery.comparing import FEWEST_EVENTS, comparable_rows
+    from glitchvae.discovery.efficiency import known_classes, name_events
+    from glitchvae.errors import InputError
+    from glitchvae.simulate.waveforms import read_waveform
     from glitchvae.strain import is_strain
 
-    options = {"significance": significance, "seed": seed, "bootstraps": 0}
+    options = {"significance": significance, "seed": seed, "bootstraps": 0, "rendered": rendered}
     settings = parse(DiscoverySettings, options, where="options")
     strain = [path for path in sources if path.is_file() and is_strain(path)]
     others = [path for path in sources if path not in strain] or [archive_path()]
-    events = gather(others, model=model and Path(model).name).events
-    checkpoint, truth = checkpoint_of(events, model), name_events(events)
+    gathered = gather(others, model=model and Path(model).name)
+    checkpoint, truth = checkpoint_of(gathered.events, model), name_events(gathered.events)
     prototypes, rng = known_classes(checkpoint), np.random.default_rng(seed)
-    names = holdable_classes(truth, prototypes, classes, 0 if strain else fewest)
-    rows: list[tuple[str, tuple[float, float], Trial]] = []
-    if strain:
-        injected = (snrs, populations, imaging, choose_device(device))
-        rows += _inject(strain, events, checkpoint, names, settings, rng, *injected)
-    else:
-        rows += _hold_out(events, truth, prototypes, names, pairs, settings, rng)
-        rows += _sweep(events, truth, prototypes, names, settings, rng, snrs, populations)
+    if (count := len(comparable_rows(gathered.events, prototypes))) < FEWEST_EVENTS:
+        raise InputError(
+            "too few events to look for groups among",
+            expected=f"at least {FEWEST_EVENTS} events with a code",
+            found=count,
+            remedy="Embed more strain first.",
+        )
+    own = {family.label: family for family in map(read_waveform, waveforms)}
+    wanted = [*families, *own, *(classes if strain else ())]
+    named = bool(wanted or classes)
+    held = _held(truth, prototypes, () if strain else classes, fewest, named=bool(wanted))
+    rows: list[Row] = []
+    if held:
+        rows += _hold_out(gathered.events, truth, prototypes, held, pairs, settings, rng)
+        rows += _sweep(gathered.events, truth, prototypes, held, settings, rng, snrs, populations)
+    if wanted or not named:
+        rows += _inject(
+            gathered,
+            checkpoint,
+            Injections(tuple(wanted), own, snrs, populations, trials, strain, imaging),
+            settings,
+            choose_device(device),
+        )
     _print(rows)
     if output is not None:
         from glitchvae.store import write_rows
 
         write_rows(output, _HEADER, [_cells(*row) for row in rows])
+    if picture is not None:
+        _draw(rows, picture)
+
+
+def _held(
+    truth: Any, prototypes: Prototypes, classes: tuple[str, ...], fewest: int, *, named: bool
+) -> list[str]:
+    """Classes to hold out: those that are asked for, else all that can be, if nothing is named."""
+    from glitchvae.discovery.efficiency import holdable_classes
+    from glitchvae.errors import InputError
+
+    if named and not classes:
+        return []
+    try:
+        return holdable_classes(truth, prototypes, classes, fewest)
+    except InputError as error:
+        if classes:
+            raise
+        click.echo(f"no class is held out: {error}", err=True)
+        return []
 
 
 def _hold_out(
@@ -120,7 +235,7 @@ def _hold_out(
     pairs: int,
     settings: DiscoverySettings,
     rng: Any,
-) -> Iterator[tuple[str, tuple[float, float], Trial]]:
+) -> Iterator[Row]:
     from glitchvae.discovery.efficiency import hold_out, without
 
     both = list(combinations(names, 2))
@@ -143,7 +258,7 @@ def _sweep(
     rng: Any,
     snrs: Sequence[float],
     populations: Sequence[int],
-) -> Iterator[tuple[str, tuple[float, float], Trial]]:
+) -> Iterator[Row]:
     from glitchvae.discovery.efficiency import sweep
 
     edges = sorted(snrs)
@@ -164,45 +279,138 @@ def _sweep(
 
 
 def _inject(
-    strain: list[Path],
-    events: Embeddings,
+    gathered: Gathered,
     checkpoint: Checkpoint,
-    names: list[str],
+    asked: Injections,
     settings: DiscoverySettings,
-    rng: Any,
-    snrs: Sequence[float],
-    populations: Sequence[int],
-    imaging: str,
     device: str,
-) -> Iterator[tuple[str, tuple[float, float], Trial]]:
-    from glitchvae.discovery.efficiency import inject, known_classes, look_for_injections
+) -> Iterator[Row]:
+    from glitchvae.discovery.displacement import threshold_of
+    from glitchvae.discovery.efficiency import known_classes, look_for_injections
+    from glitchvae.errors import InputError
+    from glitchvae.report.discovering import live_time
+    from glitchvae.simulate import UNCATALOGUED
+
+    try:
+        renderer, noise, places = _noise(gathered, checkpoint, asked, settings, device)
+    except InputError as error:
+        if asked.families:
+            raise
+        click.echo(str(error), err=True)
+        return
+    families = asked.families or tuple(UNCATALOGUED)
+    cells = len(asked.snrs) * len(asked.populations) * asked.trials
+    threshold = threshold_of(gathered.events)
+    live = live_time([archive.ledger() for archive in gathered.archives])
+    seconds = sum(float(abs(stretches)) for stretches in live.values()) or math.inf
+    with progress_of("injecting", len(families) * cells, "runs") as report:
+        for name, snr in product(families, asked.snrs):
+            new = _injected(name, snr, max(asked.populations), noise, places, threshold)
+            trials = look_for_injections(
+                gathered.events,
+                new,
+                known_classes(checkpoint),
+                settings,
+                asked.populations,
+                renderer=renderer if settings.rendered else None,
+                trials=asked.trials,
+                seconds=seconds,
+            )
+            for trial in trials:
+                report(1)
+                yield "injected", (snr, snr), trial
+
+
+def _noise(
+    gathered: Gathered,
+    checkpoint: Checkpoint,
+    asked: Injections,
+    settings: DiscoverySettings,
+    device: str,
+) -> tuple[Renderer, Renderer, Mapping[Place, float]]:
+    """What renders known classes, what injects, and where."""
+    from dataclasses import replace
+
+    from glitchvae.discovery.efficiency import weights_of
+    from glitchvae.discovery.noise import noise_in
     from glitchvae.embedding import open_inputs
+    from glitchvae.errors import InputError
+    from glitchvae.report.discovering import renderer_of
     from glitchvae.spectrogram import imaging_settings
 
-    inputs = open_inputs(strain)
+    if asked.imaging is not None and not gathered.events.imaging:
+        known = imaging_settings(asked.imaging).model_dump(mode="json")
+        gathered = replace(gathered, events=replace(gathered.events, imaging=known))
+    some = settings.model_copy(update={"rendered": max(settings.rendered, 1)})
+    renderer = renderer_of(gathered, checkpoint, some, device=device)
+    if renderer is None:
+        raise InputError(
+            "nothing can be injected: the events do not tell how their images were made",
+            remedy="Name the settings with --imaging.",
+        )
+    injecting = replace(renderer, families={**renderer.families, **asked.own})
+    if not asked.strain:
+        return renderer, injecting, weights_of(gathered.events, renderer)
+    inputs = open_inputs(asked.strain)
     if inputs.problems:
         raise inputs.problems[0]
-    count = max(populations)
-    with progress_of("injecting", len(names) * len(snrs) * count, "events") as report:
-        for name in names:
-            for snr in snrs:
-                new = inject(
-                    inputs.sources,
-                    name,
-                    [snr] * count,
-                    checkpoint,
-                    imaging_settings(imaging),
-                    rng,
-                    device=device,
-                    progress=report,
-                )
-                for trial in look_for_injections(
-                    events, new, known_classes(checkpoint), settings, populations
-                ):
-                    yield "injected", (snr, snr), trial
+    noise, places = noise_in(inputs.sources)
+    return renderer, replace(injecting, noise=noise), places
 
 
-def _print(rows: list[tuple[str, tuple[float, float], Trial]]) -> None:
+def _injected(
+    name: str,
+    snr: float,
+    count: int,
+    renderer: Renderer,
+    places: Mapping[Place, float],
+    threshold: float,
+) -> Embeddings:
+    """Injections that the search finds; that it finds few is said."""
+    from glitchvae.discovery.efficiency import inject
+
+    new = inject(name, snr, count, renderer, places, threshold=threshold)
+    if len(new) < count:
+        click.echo(f"{name} of SNR {snr:g}: the search finds {len(new)} of {count}", err=True)
+    return new
+
+
+def _draw(rows: Sequence[Row], path: Path) -> None:
+    """Efficiency against SNR, a curve for each number, of injections or of bands."""
+    import numpy as np
+
+    from glitchvae.discovery.efficiency import efficiency_of
+    from glitchvae.errors import InputError
+    from glitchvae.plots import Curve, curves
+
+    groups: dict[int, dict[tuple[float, float], list[Trial]]] = {}
+    shown = "injected" if any(test == "injected" for test, _, _ in rows) else "number"
+    for test, band, trial in rows:
+        if test == shown:
+            groups.setdefault(trial.members, {}).setdefault(band, []).append(trial)
+    if not groups:
+        raise InputError("nothing to draw", where=path, found="no trial by SNR and number")
+    lines = {}
+    for population, bands in sorted(groups.items()):
+        found = [efficiency_of(band, population, bands[band]) for band in sorted(bands)]
+        low, high = np.array([one.interval for one in found]).T
+        lines[f"{population} events"] = Curve(
+            np.array([one.snr[0] for one in found]),
+            np.array([one.share for one in found]),
+            low,
+            high,
+        )
+    curves(
+        lines,
+        path,
+        xlabel="SNR of the new class" if shown == "injected" else "SNR from which on",
+        ylabel="share of runs that find it, exact 90 %",
+        xscale="log",
+        title=", ".join(sorted({t.name for test, _, t in rows if test == shown})),
+    )
+
+
+def _print(rows: Sequence[Row]) -> None:
 
     from glitchvae.discovery.efficiency import efficiency_of
 
@@ -255,6 +463,8 @@ def _cells(test: str, band: tuple[float, float], trial: Trial) -> tuple[Any, ...
         trial.completeness,
         trial.p_value,
         trial.detected,
+        trial.false,
+        trial.displaced,
     )
 
 

@@ -36,6 +36,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--method", help="How the search groups events at first: hdbscan (default) or gmm.")
 @click.option("--min-events", type=int, help="Fewest events of a candidate.")
 @click.option("--significance", type=float, help="False candidates to expect in a run.")
+@click.option(
+    "--rendered",
+    type=click.IntRange(min=0),
+    help="Known glitches of each class that are rendered in the archive's noise where a group"
+    " may be that class: 100 by default, 0 for none.",
+)
 @click.option("--seed", type=int, help="Of every random number.")
 def command(
     sources: tuple[Path, ...],
@@ -79,6 +85,7 @@ def command(
             live=read_live(live),
             target=None if target is None else read_triggers(target),
             progress=report,
+            rendering=lambda count: progress_of("rendering known classes", count, "glitches"),
         )
     say_catalog(run.known)
     _print_candidates(run.discovery)
@@ -98,17 +105,19 @@ def _print_candidates(discovery: Discovery) -> None:
         click.echo(textwrap.fill(remark, 80, break_on_hyphens=False))
     if not discovery.candidates and not discovery.unsearched:
         click.echo("no group that the known classes leave unexplained")
-    _print_known([_candidate_line(candidate) for candidate in discovery.candidates])
-    for candidate in discovery.candidates:
+    _print_known([_candidate_line(group) for group in discovery.groups])
+    for candidate in discovery.groups:
         click.echo(_candidate_text(candidate))
 
 
 def _candidate_line(c: Candidate) -> dict[str, Any]:
+    from glitchvae.discovery.significance import spell
+
     return {
         "candidate": c.name,
         "events": len(c.members),
         "episodes": c.episodes,
-        "p-value|.2g": c.p_value,
+        "p-value": spell(c.p_value),
         "chance a month|.2g": c.expected_per_month,
         "verdict": c.verdict,
     }
@@ -118,7 +127,7 @@ def _candidate_text(c: Candidate) -> str:
     """What the table has no room for, in lines of a terminal."""
     rates = [f"{r.ifo} {r.per_hour:.3g}" for r in c.rates if r.count and math.isfinite(r.per_hour)]
     parts = [f"{c.name}: {c.advice}"]
-    parts += [c.reason] if c.reason else []
+    parts += [part for part in (c.reason, c.remark) if part]
     if c.nearest:
         parts.append(f"nearest class {c.nearest[0][0]} ({c.nearest[0][1]:.2g})")
     if math.isfinite(c.stability):

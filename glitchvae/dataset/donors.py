@@ -29,7 +29,7 @@ from glitchvae.errors import InputError
 from glitchvae.qtransform.whitening import resample
 from glitchvae.shapes import VIEWS
 from glitchvae.simulate.noise import Asd, Unsteadiness, asd, simulate_noise
-from glitchvae.strain import Strain, open_strain
+from glitchvae.strain import Strain, StrainSource, open_strain
 from glitchvae.triggers import find_triggers
 
 QUIET_SNR = 5.0
@@ -108,7 +108,20 @@ def find_donor(path: str | Path, *, snr: float = QUIET_SNR) -> Donor | None:
     Raises:
         InputError: the file cannot be read.
     """
-    source = open_strain(path)
+    return donor_in(open_strain(path), Path(path).name, snr=snr)
+
+
+def donor_in(source: StrainSource, name: str, *, snr: float = QUIET_SNR) -> Donor | None:
+    """The longest stretch of strain of one detector as a donor; None where nothing is quiet.
+
+    Args:
+        source: Strain; all of it is read.
+        name: Of the donor.
+        snr: Least SNR of a trigger that makes a time unfit.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
     whole = [source.read(float(start), float(end)) for start, end in source.segments]
     stretches = [one.crop(*span) for one in whole for span in _steady_spans(one)]
     if not stretches:
@@ -117,7 +130,7 @@ def find_donor(path: str | Path, *, snr: float = QUIET_SNR) -> Donor | None:
     if strain.duration < LEAST + 2 * EDGE:
         return None
     centres = quiet_centres(strain, snr=snr)
-    return Donor(name=Path(path).name, strain=strain, centres=centres) if centres else None
+    return Donor(name=name, strain=strain, centres=centres) if centres else None
 
 
 def find_donors(paths: Iterable[str | Path], *, snr: float = QUIET_SNR) -> list[Donor]:

@@ -1,4 +1,4 @@
-"""What to do with a candidate: known after all, new, part of a class, one of two, two in one."""
+"""What to do with a candidate: new, part of a class, one of two, two in one."""
 
 from __future__ import annotations
 
@@ -43,14 +43,13 @@ def advise(
     groups: list[NDArray[np.float64]],
     novelty_p: NDArray[np.floating],
     nearest: tuple[tuple[str, float], ...],
-    named: tuple[NDArray[np.object_], NDArray[np.floating]],
     *,
     seed: int,
 ) -> tuple[str, str]:
     """Advice on a group, and its reason.
 
-    What most members are named comes first: distances and novelty are those of simulated
-    glitches, from which real ones of the same class can lie far away.
+    What members are named plays no part: where part of the events that are named X are a new
+    shape, the name says nothing. It is a remark (`remark_on`).
 
     Args:
         number: Which of the groups.
@@ -58,15 +57,9 @@ def advise(
             episode, so that one disturbance says no more than any other event.
         novelty_p: Of the members of this one.
         nearest: Known classes and distances.
-        named: Class of each member and its probability, "" where it fits none.
         seed: Of the attempt to split.
     """
     inside = float(np.mean(novelty_p > 1 - TYPICAL))
-    if known := _known(*named):
-        return known, (
-            f"{1 - inside:.0%} of the members are more novel than {TYPICAL:.0%} of known events,"
-            " as real glitches of a known class can be where known events are simulated"
-        )
     if inside > 0.5:
         name = nearest[0][0]
         return f"sub-class of {name}", (
@@ -89,15 +82,20 @@ def advise(
     )
 
 
-def _known(names: NDArray[np.object_], probability: NDArray[np.floating]) -> str:
-    """What most members are named, surely or more likely than not; "" where nothing."""
-    for advice, level in (("looks known", SURE), ("perhaps known", LIKELY)):
+def remark_on(names: NDArray[np.object_], probability: NDArray[np.floating]) -> str:
+    """What most members are named, surely or more likely than not; "" where nothing.
+
+    Args:
+        names: (n,) class of each member, "" where it fits none.
+        probability: (n,) of that class.
+    """
+    for level in (SURE, LIKELY):
         counts = Counter(names[(probability > level) & (names != "")].tolist())
         for name, count in counts.most_common(1):
             if 2 * count > len(names):
                 return (
-                    f"{advice}: {count} of {len(names)} members are named {name}"
-                    f" with probability > {level:g}"
+                    f"perhaps known: {count} of {len(names)} members are named {name} with"
+                    f" probability > {level:g}, which alone is no reason"
                 )
     return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from glitchvae.discovery.excess import Background, Sample
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
 from glitchvae.status import Status
-from glitchvae.triggers.episodes import episodes
+from glitchvae.triggers.episodes import bouts, episodes
 
 FEWEST_EVENTS = 20
 """Events with a code below which an archive says nothing about groups."""
@@ -36,12 +37,13 @@ class Known:
     """Known classes.
 
     Attributes:
-        names: Of the classes.
+        names: Of the classes; those of rendered events come last, under the names of theirs.
         whitener: (Z, Z) of the prototypes.
         axes: (Z, D) from whitened codes to the space of the search.
         density: Of each class, there.
         half: The same from the half of the known events that the search looks at.
         background: Known events.
+        seed: Of the densities.
     """
 
     names: tuple[str, ...]
@@ -50,43 +52,115 @@ class Known:
     density: KnownDensity
     half: KnownDensity
     background: Background
+    seed: int = 0
 
     @classmethod
     def of(cls, prototypes: Prototypes, *, seed: int = 0) -> Known:
         """Densities and known events."""
-        rng, classes = np.random.default_rng(seed), len(prototypes.names)
+        rng = np.random.default_rng(seed)
         codes, owners = reference_of(prototypes, rng)
-        axes = _search_axes(codes, metric_axes(prototypes))
+        return cls._of_events(
+            prototypes.names,
+            prototypes.whitener,
+            _search_axes(codes, metric_axes(prototypes)),
+            (codes, np.arange(len(codes))),
+            owners,
+            halves(owners, rng),
+            seed,
+        )
+
+    @classmethod
+    def _of_events(
+        cls,
+        names: tuple[str, ...],
+        whitener: NDArray[np.float64],
+        axes: NDArray[np.float64],
+        events: tuple[NDArray[np.float64], NDArray[np.int64]],
+        owners: NDArray[np.int64],
+        first: NDArray[np.bool_],
+        seed: int,
+    ) -> Known:
+        """From known events: whitened codes with episodes, classes, and which half each is in."""
+        codes, episode = events
         reference = Reference(codes @ axes, owners)
-        first = halves(owners, rng)
-        log_known, half = cross_fitted(reference, classes, first)
+        log_known, half = cross_fitted(reference, len(names), first)
         return cls(
-            names=prototypes.names,
-            whitener=prototypes.whitener,
+            names=names,
+            whitener=whitener,
             axes=axes,
-            density=KnownDensity.fit(reference, classes, seed=seed),
+            density=KnownDensity.fit(reference, len(names), seed=seed),
             half=half,
             background=Background(
-                sample=Sample(codes, reference.points, log_known, log_known, np.arange(len(codes))),
+                sample=Sample(codes, reference.points, log_known, log_known, episode, episode),
                 owners=owners,
                 first=first,
             ),
+            seed=seed,
+        )
+
+    def joined(
+        self,
+        names: Sequence[str],
+        codes: NDArray[np.float64],
+        owners: NDArray[np.int64],
+        episode: NDArray[np.int64],
+    ) -> Known:
+        """With more classes, such as known ones as they look elsewhere.
+
+        Space, known events and their halves stay.
+
+        Args:
+            names: Of J classes.
+            codes: (M, Z) whitened, of their events.
+            owners: (M,) index of each one's class among the J.
+            episode: (M,) number of each one's episode, all of which is in one half.
+        """
+        own = self.background
+        unit = np.unique(episode, return_inverse=True)[1]
+        of_unit = owners[np.unique(unit, return_index=True)[1]]
+        first = halves(of_unit, np.random.default_rng(self.seed))[unit]
+        return self._of_events(
+            (*self.names, *names),
+            self.whitener,
+            self.axes,
+            (
+                np.concatenate([own.sample.codes, codes]),
+                np.concatenate([own.sample.episode, own.sample.episode.max() + 1 + unit]),
+            ),
+            np.concatenate([own.owners, len(self.names) + owners]),
+            np.concatenate([own.first, first]),
+            self.seed,
         )
 
     def sample(
-        self, codes: NDArray[np.floating], episode: NDArray[np.int64] | None = None
+        self,
+        codes: NDArray[np.floating],
+        episode: NDArray[np.int64] | None = None,
+        bout: NDArray[np.int64] | None = None,
     ) -> Sample:
         """Codes as points of the search, with their densities there.
 
         Args:
             codes: (N, Z) not whitened.
             episode: (N,) number of each one's episode; else each is one of its own.
+            bout: (N,) number of each one's bout; else each episode is one of its own.
         """
         whitened = np.asarray(codes, dtype=np.float64) @ self.whitener
+        return self.sample_whitened(whitened, episode, bout)
+
+    def sample_whitened(
+        self,
+        whitened: NDArray[np.float64],
+        episode: NDArray[np.int64] | None = None,
+        bout: NDArray[np.int64] | None = None,
+    ) -> Sample:
+        """The same of codes (N, Z) that are whitened already."""
         points = whitened @ self.axes
         log_known, log_half = (density.log_density(points) for density in (self.density, self.half))
         numbers = np.arange(len(points)) if episode is None else episode
-        return Sample(whitened, points, log_known, log_half, numbers)
+        return Sample(
+            whitened, points, log_known, log_half, numbers, numbers if bout is None else bout
+        )
 
 
 def _search_axes(codes: NDArray[np.float64], metric: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,6 +197,11 @@ def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[n
 def episodes_of(embeddings: Embeddings) -> NDArray[np.int64]:
     """(N,) number of the episode of each event, among all events that are there."""
     return episodes(embeddings.gps, embeddings.duration, embeddings.ifo)
+
+
+def bouts_of(embeddings: Embeddings, episode: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) number of the bout of each event, among all events that are there."""
+    return bouts(embeddings.gps, episode, embeddings.ifo)
 
 
 def left_out(embeddings: Embeddings, rows: NDArray[np.int64]) -> dict[str, int]:

@@ -41,6 +41,7 @@ class Sample(NamedTuple):
         log_half: (N, K) the same under the first half of the known events; those of that
             half themselves are under the second.
         episode: (N,) number of each one's episode (`triggers.episodes`).
+        bout: (N,) number of each one's bout, which holds whole episodes.
     """
 
     codes: NDArray[np.float64]
@@ -48,6 +49,7 @@ class Sample(NamedTuple):
     log_known: NDArray[np.float64]
     log_half: NDArray[np.float64]
     episode: NDArray[np.int64]
+    bout: NDArray[np.int64]
 
     @classmethod
     def join(cls, one: Sample, other: Sample) -> Sample:
@@ -58,6 +60,7 @@ class Sample(NamedTuple):
             log_known=np.concatenate([one.log_known, other.log_known]),
             log_half=np.concatenate([one.log_half, other.log_half]),
             episode=np.concatenate([one.episode, other.episode]),
+            bout=np.concatenate([one.bout, other.bout]),
         )
 
     def take(self, rows: NDArray) -> Sample:
@@ -68,6 +71,7 @@ class Sample(NamedTuple):
             log_known=self.log_known[rows],
             log_half=self.log_half[rows],
             episode=self.episode[rows],
+            bout=self.bout[rows],
         )
 
 

@@ -74,7 +74,6 @@ def guard(
     embeddings: Embeddings,
     episode: NDArray[np.int64],
     groups: Sequence[NDArray[np.int64]],
-    advices: Sequence[str],
     *,
     live: Live,
     pictures: Pictures | None,
@@ -86,7 +85,6 @@ def guard(
         embeddings: N events.
         episode: (N,) number of each one's episode.
         groups: Rows of the members of each candidate, the surest candidate first.
-        advices: On each, from codes and names alone.
         live: Stretches that were searched, by detector.
         pictures: Where the images of the events are; None where there are none.
         min_events: Fewest events of a candidate.
@@ -100,7 +98,7 @@ def guard(
             _stretches(embeddings, rows, live),
             _co_occurs(number, shared[number]),
             _ceiling(embeddings, rows, pictures),
-            _named(embeddings.class_name[rows], advices[number]),
+            _named(embeddings.class_name[rows]),
         )
         for number, rows in enumerate(groups)
     ]
@@ -117,7 +115,7 @@ def verdict_of(guards: Guards, advice: str) -> str:
 def heed(guards: Guards, advice: str, reason: str) -> tuple[str, str]:
     """Advice and reason that agree with the guards: what they speak against is not advised."""
     against = [one for one in guards if one.verdict]
-    if not against or "known" in advice.split(":")[0]:
+    if not against:
         return advice, reason
     return f"doubtful: {against[0].verdict}", " ".join(one.sentence for one in against)
 
@@ -322,15 +320,13 @@ def ceiling(images: NDArray[np.floating]) -> float:
     return float(np.median(top / computed[there])) if there.any() else float("nan")
 
 
-def _named(names: NDArray[np.object_], advice: str) -> Guard:
+def _named(names: NDArray[np.object_]) -> Guard:
     counts = Counter(names[names != ""].tolist())
     if not counts:
         return Guard(name="named", value="", sentence="No member has a name.")
     ((name, count),) = counts.most_common(1)
-    head = advice.split(":")[0]
     return Guard(
         name="named",
         value=f"{name} {100 * count / len(names):.0f} %",
         sentence=f"{count} of {len(names)} members are named {name}.",
-        verdict=head if "known" in head else "",
     )

@@ -9,17 +9,18 @@ import numpy as np
 from igwn_segments import segmentlist
 from numpy.typing import NDArray
 
+from glitchvae.discovery.displacement import Cause
 from glitchvae.discovery.guards import Guards
-from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.settings import DiscoverySettings, fewest_bouts
 from glitchvae.embedding import Embeddings
-from glitchvae.triggers.episodes import GAP, LONGEST
+from glitchvae.triggers.episodes import BOUT, GAP, LONGEST, bouts
 
 PROPERTIES: tuple[str, ...] = ("snr", "peak_frequency", "q", "duration", "bandwidth")
 """Columns of the trigger that a group is described by."""
 
 RELATIVE = (
-    "p-values are relative to simulated glitches (discovery is not calibrated on real strain yet,"
-    " where groups of a known class come out as unexplained)"
+    "p-values are relative to simulated glitches as the model knows them (in other noise, a known"
+    " class can come out as unexplained)"
 )
 """Said beside every p-value: whether strain is real cannot be told from an archive."""
 
@@ -92,16 +93,19 @@ class Candidate(EventGroup):
         medoid: Row of the most typical event.
         edges: Rows of the least typical members.
         stability: Mean Jaccard index of the group over bootstrap reclusterings.
-        p_value: Chance that a run without a new class holds a group this significant.
+        p_value: Chance that a run without a new class holds a group this significant; never
+            below `significance.FINEST`, which stands for itself and less.
         expected_per_month: Such groups that chance makes in 30 days of live time, NaN where
             that is unknown.
         nearest: Known classes and their distances, the nearest first.
-        advice: "new class", "looks known: …" and "perhaps known: …" with what most members
-            are named, "sub-class of X", "merge with candidate-2" or "split"; "doubtful: …"
-            where a guard speaks against a new class.
+        advice: "new class", "sub-class of X", "merge with candidate-2" or "split"; "doubtful: …"
+            where a guard speaks against a new class; "known class, displaced here: X".
         reason: Why, in a sentence.
         verdict: The advice in a word or two; that of the guard where one speaks against it.
         guards: What a person would look at before naming a class; see `guards`.
+        causes: Known classes that were tested as the cause, where rendered events of them leave
+            nothing unexplained; of a displaced class the first one holds.
+        remark: What most members are named, "perhaps known: …"; no reason for anything.
     """
 
     medoid: int
@@ -114,6 +118,8 @@ class Candidate(EventGroup):
     reason: str
     verdict: str
     guards: Guards
+    causes: tuple[Cause, ...] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +145,7 @@ class Discovery:
 
     Attributes:
         embeddings: The N events, as they were given.
-        cluster: (N,) index into `candidates`, -1 for events of none.
+        cluster: (N,) index into `groups`, -1 for events of none.
         episode: (N,) number of each event's episode.
         candidates: In the order of significance.
         known: Known classes that explain any event, the most frequent first.
@@ -148,6 +154,8 @@ class Discovery:
         settings: The options of the run.
         live: Stretches that were searched, by detector; empty where unknown.
         model: Name and digest of the model.
+        displaced: Groups that are a known class, displaced where the archive is: no candidates.
+        rendered: Glitches of known classes that were rendered there, by class.
         unsearched: Why no groups were looked for, a clause; "" where they were.
     """
 
@@ -162,6 +170,13 @@ class Discovery:
     live: Mapping[str, segmentlist] = field(default_factory=dict)
     model: Mapping[str, str] = field(default_factory=dict)
     unsearched: str = ""
+    displaced: tuple[Candidate, ...] = ()
+    rendered: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> tuple[Candidate, ...]:
+        """Candidates, and known classes that are displaced."""
+        return self.candidates + self.displaced
 
     @property
     def model_digest(self) -> str:
@@ -171,13 +186,24 @@ class Discovery:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What readers have to know of the numbers, a clause each."""
-        told = self.unsearched or RELATIVE
+        told = self.unsearched or self._relative
         unknown = sorted({str(ifo) for ifo in self.embeddings.ifo} - set(self.live))
         if not unknown:
             return told, *self._counted
         whose = f" for {', '.join(name or 'no detector' for name in unknown)}" if self.live else ""
         missing = f"live time unknown{whose} (--live names the segments that were searched)"
         return told, missing, *self._counted
+
+    @property
+    def _relative(self) -> str:
+        """What p-values are relative to."""
+        if not self.rendered:
+            return RELATIVE
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(self.rendered.items()))
+        return (
+            "p-values are relative to simulated glitches, those of the model and those rendered in"
+            f" this archive's noise ({counts})"
+        )
 
     @property
     def _counted(self) -> tuple[str, ...]:
@@ -188,14 +214,22 @@ class Discovery:
         return self._episodes, *by_label * bool(labelled)
 
     @property
+    def _bouts(self) -> str:
+        count = len(np.unique(bouts(self.embeddings.gps, self.episode, self.embeddings.ifo)))
+        takes = 2 * fewest_bouts(self.settings)
+        few = f" (a group takes about {takes})" if count < takes else ""
+        return f"; p-values count bouts of {BOUT:g} s, of which there are {count:,}{few}"
+
+    @property
     def _episodes(self) -> str:
         if not np.isfinite(self.embeddings.gps).any():
             return "no times are known, and each event counts by itself"
         snr = self.embeddings.snr[np.isfinite(self.embeddings.snr)]
         least = f" at SNR >= {np.floor(10 * snr.min()) / 10:g}" if len(snr) else ""
-        counted = "rates" if self.unsearched else "rates, expected counts and p-values"
+        counted = "rates" if self.unsearched else "rates and expected counts"
+        told = "" if self.unsearched else self._bouts
         return (
             f"{counted} count episodes:"
             f" {len(np.unique(self.episode)):,} of {len(self.episode):,} events{least}"
-            f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most)"
+            f" (less than {GAP:g} s apart in one detector, {LONGEST:g} s at most){told}"
         )

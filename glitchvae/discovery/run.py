@@ -12,23 +12,27 @@ from threadpoolctl import threadpool_limits
 from glitchvae.archive.live import Live, months
 from glitchvae.classes.catalog import read_catalog
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery.advising import advise, nearest_classes
+from glitchvae.discovery.advising import advise, nearest_classes, remark_on
 from glitchvae.discovery.audit import audit_labels
 from glitchvae.discovery.classed import by_class, from_medoid
 from glitchvae.discovery.comparing import (
     FEWEST_EVENTS,
     Known,
+    bouts_of,
     comparable_rows,
     episodes_of,
     left_out,
 )
 from glitchvae.discovery.describing import describe
+from glitchvae.discovery.displacement import VERDICT, Cause, Judged, judge
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.guards import Pictures, guard, heed, verdict_of
 from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.record import Candidate, Discovery, KnownClass
+from glitchvae.discovery.rendering import Renderer
 from glitchvae.discovery.searching import SearchResult, search
 from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.significance import told
 from glitchvae.discovery.stability import stabilities
 from glitchvae.embedding import Embeddings
 from glitchvae.progress import Progress
@@ -45,6 +49,7 @@ def discover(
     *,
     live: Live | None = None,
     pictures: Pictures | None = None,
+    renderer: Renderer | None = None,
     progress: Progress | None = None,
 ) -> Discovery:
     """Groups of events that no known class explains.
@@ -57,6 +62,8 @@ def discover(
         live: Stretches that were searched, by detector; without them there are no rates.
         pictures: Where the images of the events are, such as `Archive.thumbnails`; without
             them nobody can say whether they are saturated.
+        renderer: Renders known classes where the archive is; without it no group can be told to
+            be a known class that is displaced there.
         progress: Called with the steps just done, about `settings.bootstraps + 2` in all.
 
     Returns:
@@ -76,39 +83,52 @@ def discover(
         return by_class(embeddings, why=why, live=live, settings=settings)
     known = Known.of(prototypes, seed=settings.seed)
     episode = episodes_of(embeddings)
-    archive = known.sample(embeddings.mean[rows], episode[rows])
+    bout = bouts_of(embeddings, episode)
+    archive = known.sample(embeddings.mean[rows], episode[rows], bout[rows])
     report(1)
     rng = np.random.default_rng(settings.seed)
     found = search(archive, known.background, settings, rng)
     report(1)
+    usable = embeddings.take(rows)
+    judged = judge(found, archive, known, usable, prototypes, renderer, settings)
+    both = np.concatenate([judged.membership, judged.displaced], axis=1)
+    found = replace(
+        found,
+        membership=both,
+        p_values=told(np.concatenate([judged.p_values, judged.displaced_p])),
+    )
     stable = stabilities(archive, known.background, found, settings, rng, report)
     members = _members(archive, found)
     cluster = np.full(len(rows), -1)
     for number, own in enumerate(members):
         cluster[own] = number
     labels = np.full(len(rows), "") if embeddings.label is None else embeddings.label[rows]
+    groups = _candidates(
+        embeddings,
+        prototypes,
+        archive,
+        rows,
+        members,
+        found,
+        judged,
+        stable,
+        settings,
+        live,
+        episode,
+    )
+    count = judged.membership.shape[1]
+    candidates, displaced = (
+        _guarded(embeddings, episode, part, settings, live, pictures)
+        for part in (groups[:count], groups[count:])
+    )
     return Discovery(
         embeddings=embeddings,
         cluster=_spread(cluster, rows, len(embeddings), -1),
         episode=episode,
-        candidates=_guarded(
-            embeddings,
-            episode,
-            _candidates(
-                embeddings,
-                prototypes,
-                archive,
-                rows,
-                members,
-                found,
-                stable,
-                settings,
-                live,
-                episode,
-            ),
-            settings,
-            live,
-            pictures,
+        candidates=candidates,
+        displaced=tuple(
+            _displaced(group, cause)
+            for group, cause in zip(displaced, judged.displaced_by, strict=True)
         ),
         known=_known_classes(
             embeddings, archive, rows, cluster, known.names, labels, found, live, episode
@@ -118,6 +138,7 @@ def discover(
         settings=settings,
         live=live,
         model=embeddings.model,
+        rendered=judged.rendered,
     )
 
 
@@ -141,15 +162,17 @@ def _candidates(
     rows: NDArray[np.int64],
     members: list[NDArray[np.int64]],
     found: SearchResult,
+    judged: Judged,
     stable: NDArray[np.float64],
     settings: DiscoverySettings,
     live: Live,
     episode: NDArray[np.int64],
 ) -> tuple[Candidate, ...]:
+    """Candidates, and after them the groups that are displaced."""
     centres = prototypes.centres @ prototypes.whitener
     groups = [archive.codes[_one_of_each(own, archive.episode)] for own in members]
     names, month = _names(embeddings), months(live, set(embeddings.ifo))
-    candidates = []
+    count, candidates = judged.membership.shape[1], []
     for number, own in enumerate(members):
         nearest = nearest_classes(groups[number][0], centres, prototypes.owners, prototypes.names)
         advice, reason = advise(
@@ -157,13 +180,16 @@ def _candidates(
             groups,
             embeddings.novelty_p[rows[own]],
             nearest,
-            (names[rows[own]], embeddings.class_probability[rows[own]]),
             seed=settings.seed,
         )
+        causes = judged.causes[number] if number < count else ()
+        remark = remark_on(names[rows[own]], embeddings.class_probability[rows[own]])
         chance = float(found.p_values[number])
         candidates.append(
             Candidate(
-                name=f"candidate-{number + 1}",
+                name=f"candidate-{number + 1}"
+                if number < count
+                else f"displaced-{number + 1 - count}",
                 members=rows[own],
                 medoid=int(rows[own[0]]),
                 edges=rows[own[-_EDGES:][::-1]],
@@ -172,9 +198,11 @@ def _candidates(
                 expected_per_month=chance * found.tests / month,
                 nearest=nearest,
                 advice=advice,
-                reason=reason,
+                reason=". ".join([reason, *_tried(causes)]),
                 verdict="",
                 guards=(),
+                causes=causes,
+                remark=remark,
                 **describe(embeddings, rows[own], episode, live),
             )
         )
@@ -194,7 +222,6 @@ def _guarded(
         embeddings,
         episode,
         [c.members for c in candidates],
-        [c.advice for c in candidates],
         live=live,
         pictures=pictures,
         min_events=settings.min_events,
@@ -205,6 +232,25 @@ def _guarded(
         verdict = verdict_of(guards, advice)
         told.append(replace(c, guards=guards, verdict=verdict, advice=advice, reason=reason))
     return tuple(told)
+
+
+def _tried(causes: tuple[Cause, ...]) -> list[str]:
+    """Why rendered events, which leave nothing unexplained, are not the cause."""
+    if not causes:
+        return []
+    against = "; ".join(cause.against for cause in causes)
+    return [f"Known classes rendered here explain it, but that is not sure: {against}"]
+
+
+def _displaced(group: Candidate, cause: Cause) -> Candidate:
+    """A group as the known class that it is."""
+    return replace(
+        group,
+        verdict=VERDICT,
+        advice=f"{VERDICT}: {cause.name}",
+        reason=cause.sentence,
+        causes=(cause,),
+    )
 
 
 def _names(embeddings: Embeddings) -> NDArray[np.object_]:

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess, once
 from glitchvae.discovery.membership import MEMBER, redraw, without_disturbances
 from glitchvae.discovery.seeds import excess_rows, first_guess
-from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.settings import DiscoverySettings, fewest_bouts
 from glitchvae.discovery.significance import Count, count_events, p_value
 
 MOSTLY = 0.5
@@ -32,13 +32,15 @@ class Tested:
 
     Attributes:
         excess: The components.
-        counts: Episodes of each that the other half holds.
+        counts: Bouts of each that the other half holds.
         p_values: (J,) chance of as many.
+        looked: (N,) which events are in the half that they were found in.
     """
 
     excess: Excess
     counts: tuple[Count, ...]
     p_values: NDArray[np.float64]
+    looked: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +51,22 @@ class SearchResult:
         excess: J components, fitted to all events.
         membership: (N, G) probability that an event belongs to each group.
         p_values: (G,) of each group: that of its surest component.
-        tests: Components that were tested.
+        tested: The components that were found in one half and counted in the other.
+        parts: Which of those lead to each group.
         seeds: Rows among which the search began.
     """
 
     excess: Excess
     membership: NDArray[np.float64]
     p_values: NDArray[np.float64]
-    tests: int
+    tested: Tested
+    parts: tuple[NDArray[np.int64], ...]
     seeds: NDArray[np.int64]
+
+    @property
+    def tests(self) -> int:
+        """Components that were tested."""
+        return len(self.tested.p_values)
 
 
 def find_and_count(
@@ -66,20 +75,21 @@ def find_and_count(
     settings: DiscoverySettings,
     rng: np.random.Generator,
 ) -> Tested:
-    """Look for components in a random half of the episodes, count them in the other.
+    """Look for components in a random half of the bouts, count them in the other.
 
-    The halves are drawn by episode: members of one disturbance are alike for that reason, and
-    would be found in one half and counted in the other.
+    The halves are drawn by bout, and bouts are what counts: events of one disturbance, or of
+    one source while it lasts, are alike for that reason, and would be found in one half and
+    counted in the other as if they had come by themselves.
 
     Known events are halved too. A hole among them draws a component; if they were counted as
     well, it would still be a hole, and a large archive would fill it with significance. Both
     sides of the count are under the densities of those that were looked at.
     """
-    names, episode = np.unique(archive.episode, return_inverse=True)
-    looked = (rng.random(len(names)) < _PART)[episode]
+    names, bout = np.unique(archive.bout, return_inverse=True)
+    looked = (rng.random(len(names)) < _PART)[bout]
     beside, counted = background.take(background.first), background.take(~background.first)
-    archive = archive._replace(log_known=archive.log_half)
-    half, fewest = archive.take(looked), max(3, settings.min_events // 2)
+    archive = archive._replace(log_known=archive.log_half, episode=bout)
+    half, fewest = archive.take(looked), fewest_bouts(settings)
     guess = first_guess(
         half,
         excess_rows(half, beside),
@@ -90,7 +100,7 @@ def find_and_count(
     excess, _ = fit_excess(half, beside, guess, min_events=fewest)
     counts = tuple(count_events(excess, archive.take(~looked), counted))
     p_values = np.array([p_value(count) for count in counts])
-    return Tested(excess=excess, counts=counts, p_values=p_values)
+    return Tested(excess=excess, counts=counts, p_values=p_values, looked=looked)
 
 
 def search(
@@ -117,7 +127,8 @@ def search(
         excess=excess,
         membership=membership[:, kept],
         p_values=p_values[kept],
-        tests=len(tested.p_values),
+        tested=tested,
+        parts=tuple(sure[left][own] for own in groups.T[kept]),
         seeds=excess_rows(archive, background),
     )
 

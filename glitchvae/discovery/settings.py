@@ -18,6 +18,8 @@ class DiscoverySettings(Settings):
         min_events: Fewest events of a candidate.
         significance: False candidates to expect in one run without a new class.
         bootstraps: Reclusterings behind the stability.
+        rendered: Glitches of each known class that are rendered in the archive's noise where a
+            group may be that class; 0 renders none.
         neighbours: Events around each one that the label audit asks.
         seed: Of every random number; the same seed gives the same result.
     """
@@ -26,5 +28,11 @@ class DiscoverySettings(Settings):
     min_events: int = Field(default=10, ge=3)
     significance: float = Field(default=0.05, gt=0.0, lt=1.0)
     bootstraps: int = Field(default=20, ge=0)
+    rendered: int = Field(default=100, ge=0)
     neighbours: int = Field(default=10, ge=3)
     seed: int = 0
+
+
+def fewest_bouts(settings: DiscoverySettings) -> int:
+    """Fewest bouts of a group in the half of them that the search looks at."""
+    return max(3, settings.min_events // 2)

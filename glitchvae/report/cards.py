@@ -133,10 +133,10 @@ def cards_of(
     """A card for each candidate and each known class, in their order."""
     discovery = captions.discovery
     found: dict[str, Candidate | KnownClass] = {k.name: k for k in discovery.known}
-    found |= {c.name: c for c in discovery.candidates}
+    found |= {c.name: c for c in discovery.groups}
     shown = [(number, group) for number, group in enumerate(groups) if group.name in found]
     heads = {g.name: _head(found[g.name]) for _, g in shown}
-    tails = {c.name: _tail(c) for c in discovery.candidates}
+    tails = {c.name: _tail(c) for c in discovery.groups}
     events = discovery.embeddings
     large = draw_rows(events, heads.values(), pictures, strip, quality=60)
     rows = [row for pair in tails.values() for part in pair for row in part]
@@ -170,11 +170,11 @@ def loudest_of(captions: Captions, pictures: Pictures | None) -> tuple[Loud, ...
     first = np.sort(np.unique(discovery.episode[order], return_index=True)[1])[:LOUDEST]
     chosen = order[first]
     images = draw_rows(events, chosen, pictures, strip, quality=60)
-    names = ["", *(c.name for c in discovery.candidates)]
+    names = {number: group.name for number, group in enumerate(discovery.groups)}
     return tuple(
         Loud(
             picture=captions.of(int(row), images, "strip"),
-            name=names[discovery.cluster[row] + 1] or str(events.class_or_label[row]),
+            name=names.get(int(discovery.cluster[row]), str(events.class_or_label[row])),
             facts=tuple(_facts_of(captions.discovery, int(row))),
         )
         for row in chosen

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from glitchvae.archive import Gathered, checkpoint_of, gather
 from glitchvae.archive.known_classes import KnownClasses, known_classes
 from glitchvae.archive.ledger import Ledger
 from glitchvae.archive.live import Live, LiveTime
+from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.user import catalog_path, previous_decision
 from glitchvae.discovery import Candidate, Discovery, DiscoverySettings, discover
+from glitchvae.discovery.noise import noise_of
+from glitchvae.discovery.rendering import FOLDER, Renderer
 from glitchvae.embedding import Embeddings, name_classes
 from glitchvae.progress import Progress
 from glitchvae.report.links import Link
 from glitchvae.report.writing import Vetoes, score_vetoes, write_report
+from glitchvae.spectrogram import ImagingSettings
 from glitchvae.triggers import Triggers
+
+Shown = Callable[[int], AbstractContextManager[Progress]]
+"""Given how many units there are, shows how far the work is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +67,7 @@ class DiscoveryRun:
         events = self.discovery.embeddings.event_id
         told = {
             c.name: previous_decision(self.catalog, events[c.members].tolist())
-            for c in self.candidates
+            for c in self.discovery.groups
         }
         return {name: note for name, note in told.items() if note}
 
@@ -108,6 +117,8 @@ def discover_in(
     live: Live | None = None,
     target: Triggers | None = None,
     progress: Progress | None = None,
+    rendering: Shown = lambda _: nullcontext(lambda _: None),
+    device: str = "cpu",
 ) -> DiscoveryRun:
     """Look for groups that no known class explains in archives and files of embeddings.
 
@@ -120,6 +131,8 @@ def discover_in(
             archives tell. Without either there are no rates.
         target: Triggers to measure vetoes against.
         progress: Called with the steps just done, about `settings.bootstraps + 2` in all.
+        rendering: Given how many known glitches are rendered, shows how far that is.
+        device: Where their images and codes are computed.
 
     Raises:
         ArchiveError: an archive is damaged or empty, or holds codes of several models.
@@ -136,16 +149,56 @@ def discover_in(
         ledgers = [archive.ledger() for archive in gathered.archives]
         live = live_time(ledgers)
         events, excluded = above_thresholds(events, ledgers)
+    settings = settings or DiscoverySettings()
     found = discover(
         events,
         known.prototypes,
         settings,
         live=live,
+        renderer=renderer_of(gathered, known.checkpoint, settings, rendering, device),
         pictures=gathered.thumbnails if gathered.archives else None,
         progress=progress,
     )
     found = dataclasses.replace(found, excluded={**found.excluded, **excluded})
     return DiscoveryRun(discovery=found, gathered=gathered, known=known, catalog=own, target=target)
+
+
+def renderer_of(
+    gathered: Gathered,
+    checkpoint: Checkpoint,
+    settings: DiscoverySettings,
+    shown: Shown = lambda _: nullcontext(lambda _: None),
+    device: str = "cpu",
+) -> Renderer | None:
+    """Renders known classes in the noise of archives, and keeps them in the first of these.
+
+    Args:
+        gathered: The events, and where they are from.
+        checkpoint: The model of their codes.
+        settings: How many are rendered.
+        shown: Given how many, shows how far the work is.
+        device: Where images and codes are computed.
+
+    Returns:
+        None where nothing is to be rendered, or where it is unknown how images were made.
+    """
+    if not settings.rendered or not gathered.events.imaging:
+        return None
+    try:
+        imaging = ImagingSettings(**gathered.events.imaging)
+    except ValidationError:  # such as a name alone: the settings are unknown
+        return None
+    kept = gathered.archives[0].path / FOLDER if gathered.archives else None
+    return Renderer(
+        checkpoint=checkpoint,
+        imaging=imaging,
+        noise=noise_of(gathered.archives),
+        kept=kept,
+        seed=settings.seed,
+        count=settings.rendered,
+        device=device,
+        shown=shown,
+    )
 
 
 def live_time(ledgers: Sequence[Ledger]) -> LiveTime:

@@ -30,11 +30,11 @@ _FEWEST = 30  # events drawn of a group, however small its share
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A candidate, a known class, or the rest.
+    """A candidate, a known class that is displaced, a known class, or the rest.
 
     Attributes:
         name: As it is shown.
-        kind: "candidate", "known" or "rest".
+        kind: "candidate", "displaced", "known" or "rest".
         colour: Of its points.
         rows: Of the embeddings.
     """
@@ -46,10 +46,15 @@ class Group:
 
 
 def groups_of(discovery: Discovery) -> tuple[Group, ...]:
-    """Candidates, known classes and the rest; every event with a code lies in one of them."""
+    """Candidates, displaced and known classes, and the rest: each event with a code is in one."""
     groups = [
-        Group(name=c.name, kind="candidate", colour=_STRONG[i % len(_STRONG)], rows=c.members)
-        for i, c in enumerate(discovery.candidates)
+        Group(
+            name=c.name,
+            kind="candidate" if i < len(discovery.candidates) else "displaced",
+            colour=_STRONG[i % len(_STRONG)],
+            rows=c.members,
+        )
+        for i, c in enumerate(discovery.groups)
     ]
     taken = np.zeros(len(discovery.embeddings), dtype=bool)
     for group in groups:

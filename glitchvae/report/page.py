@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from glitchvae.discovery import Discovery
+from glitchvae.discovery.significance import FINEST
 from glitchvae.discovery.vetoes import VetoScore
 from glitchvae.report.cards import Captions, cards_of, loudest_of
 from glitchvae.report.groups import Group, groups_of, sample
@@ -76,6 +77,7 @@ def render_report(
             discovery=discovery,
             groups=groups,
             candidates=[c for c in cards if c.group.kind == "candidate"],
+            displaced=[c for c in cards if c.group.kind == "displaced"],
             known=[c for c in cards if c.group.kind == "known"],
             loudest=loudest_of(captions, pictures),
             facts=_facts(discovery, span),
@@ -126,7 +128,7 @@ def _plots(
 def _pictured(groups: Sequence[Group], drawn: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """The points in the order in which they get a picture: candidates, then others by chance."""
     rng = np.random.default_rng(seed)
-    members = [g.rows for g in groups if g.kind == "candidate"]
+    members = [g.rows for g in groups if g.kind in ("candidate", "displaced")]
     strong = np.isin(drawn, np.concatenate([np.empty(0, np.int64), *members]))
     return np.concatenate([rng.permutation(drawn[strong]), rng.permutation(drawn[~strong])])
 
@@ -212,6 +214,8 @@ def _chance(value: float) -> str:
     """A probability or an expected number, two significant figures."""
     if not math.isfinite(value):
         return "unknown"
+    if 0 < value <= FINEST:
+        return f"< {_chance(FINEST * (1 + 1e-9))}"
     mantissa, _, exponent = f"{value:.2g}".partition("e")
     return f"{mantissa}·10{str(int(exponent)).translate(_RAISED)}" if exponent else mantissa
 

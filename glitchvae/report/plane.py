@@ -281,7 +281,7 @@ def _columns(
     for number, group in enumerate(groups):
         index[group.rows] = number
     kinds = np.array([group.kind for group in groups], dtype=object)[index[rows]]
-    paint = np.argsort(kinds == "candidate", kind="stable")
+    paint = np.argsort(np.isin(kinds.astype(str), ["candidate", "displaced"]), kind="stable")
     rows, kinds = rows[paint], kinds[paint]
     small = 5.0 if len(rows) > 3000 else 6.5
     positions = {
@@ -322,9 +322,9 @@ def _captions(groups: Sequence[Group], plane: Projection) -> dict[str, Any]:
     ]
     named = sorted(
         ((group, drawn) for group, drawn in points if drawn),
-        key=lambda one: (one[0].kind != "candidate", -len(one[1])),
+        key=lambda one: (one[0].kind not in ("candidate", "displaced"), -len(one[1])),
     )
-    strong = [group.kind == "candidate" for group, _ in named]
+    strong = [group.kind in ("candidate", "displaced") for group, _ in named]
     captions: dict[str, list[Any]] = {
         "name": [group.name for group, _ in named],
         "ink": [group.colour if s else _FAINT for (group, _), s in zip(named, strong, strict=True)],

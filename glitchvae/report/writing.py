@@ -2,7 +2,7 @@
 
 ```
 report.html                    the page, which needs nothing else
-candidates.csv                 a line for each candidate
+candidates.csv                 a line for each candidate, and for each known class that is displaced
 events.csv                     a line for each event: its class, its candidate, its novelty_p
 labels.csv                     doubtful labels
 candidates/<name>.*            the events of each candidate: .h5, .csv, .ecsv, .xml.gz
@@ -28,6 +28,7 @@ from glitchvae.classes.catalog import Evidence, write_card
 from glitchvae.classes.user import DRAFTS
 from glitchvae.discovery import PROPERTIES, Candidate, Discovery
 from glitchvae.discovery.decisions import draft_card
+from glitchvae.discovery.displacement import VERDICT
 from glitchvae.discovery.guards import NAMES as GUARDS
 from glitchvae.discovery.runs import writing_run
 from glitchvae.discovery.vetoes import VetoScore, score_veto, veto_segments, write_segments
@@ -56,7 +57,7 @@ def score_vetoes(discovery: Discovery, target: Triggers | None = None) -> Vetoes
             score_veto(ifo, segments, glitches.gps[glitches.ifo == ifo], discovery.live.get(ifo))
             for ifo, segments in _segments(discovery, candidate).items()
         )
-        for candidate in discovery.candidates
+        for candidate in discovery.groups
     }
 
 
@@ -101,14 +102,14 @@ def write_report(
         _write_rows(aside / "candidates.csv", _candidate_rows(discovery))
         _write_rows(aside / "events.csv", _event_rows(discovery))
         _write_rows(aside / "labels.csv", _label_rows(discovery))
-        for candidate in discovery.candidates:
+        for candidate in discovery.groups:
             _write_candidate(aside, discovery, candidate)
 
 
 def shown_on_page(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The card of a page: what the page does not tell elsewhere, and when it was made."""
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    elsewhere = {"candidates", "excluded", "remarks"}
+    elsewhere = {"candidates", "displaced", "excluded", "remarks"}
     return {"made": made, **{k: v for k, v in summary.items() if k not in elsewhere}}
 
 
@@ -129,15 +130,23 @@ def summarise(discovery: Discovery, origin: Mapping[str, Any]) -> dict[str, Any]
         "live_hours": {
             ifo: round(float(abs(s)) / 3600, 3) for ifo, s in sorted(discovery.live.items())
         },
-        "candidates": [
-            {
-                "name": c.name,
-                "events": len(c.members),
-                "episodes": c.episodes,
-                "verdict": c.verdict,
-                "advice": c.advice,
-            }
-            for c in discovery.candidates
+        "rendered": dict(discovery.rendered),
+        "candidates": [_line(c) for c in discovery.candidates],
+        "displaced": [_line(c) for c in discovery.displaced],
+    }
+
+
+def _line(group: Candidate) -> dict[str, Any]:
+    """A group in the run's card, with what was tested of known classes."""
+    return {
+        "name": group.name,
+        "events": len(group.members),
+        "episodes": group.episodes,
+        "verdict": group.verdict,
+        "advice": group.advice,
+        "causes": [
+            {key: _known(v) if isinstance(v, float) else v for key, v in vars(cause).items()}
+            for cause in group.causes
         ],
     }
 
@@ -158,6 +167,8 @@ def _write_candidate(folder: Path, discovery: Discovery, candidate: Candidate) -
             place / f"{candidate.name}.xml.gz", segments, name=candidate.name, known=live
         )
         write_triggers(base.with_name(f"{base.name}.xml.gz"), _triggers(members))
+    if candidate.verdict == VERDICT:
+        return  # a known class needs no draft
     evidence = Evidence(
         model=discovery.model_digest,
         events=len(members),
@@ -202,6 +213,7 @@ def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
         "stability",
         "advice",
         "reason",
+        "remark",
         "nearest_class",
         "distance",
         "first_gps",
@@ -211,7 +223,7 @@ def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
         *(name for name in GUARDS if name != "episodes"),
         *(f"median_{name}" for name in PROPERTIES),
     )
-    for c in discovery.candidates:
+    for c in discovery.groups:
         near = c.nearest[0] if c.nearest else ("", np.nan)
         yield (
             c.name,
@@ -224,6 +236,7 @@ def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
             c.stability,
             c.advice,
             c.reason,
+            c.remark,
             *near,
             c.first_gps,
             c.last_gps,
@@ -252,7 +265,7 @@ def _event_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
         "status",
         "episode",
     )
-    names = [*(c.name for c in discovery.candidates), ""]
+    names = [*(c.name for c in discovery.groups), ""]
     for row in range(len(events)):
         yield (
             events.event_id[row],

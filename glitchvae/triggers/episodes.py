@@ -1,8 +1,8 @@
 """Episodes: triggers of one detector that follow each other closely are one disturbance.
 
 A train of arches or a bad half-minute is many triggers with one cause. What is counted (rates,
-expected counts, p-values) is episodes, since counts assume causes that are independent of each
-other; pictures and codes stay one for each trigger.
+expected counts) is episodes, and for p-values bouts of them (`bouts`), since counts assume causes
+that are independent of each other; pictures and codes stay one for each trigger.
 
 The rule, for the triggers of one detector in the order of their starts:
 
@@ -30,6 +30,9 @@ GAP = 0.5
 
 LONGEST = 30.0
 """Seconds between the starts of the first and the last trigger of an episode, less than that."""
+
+BOUT = 64.0
+"""Seconds between the starts of the first and the last episode of a bout, less than that."""
 
 
 def episodes(
@@ -73,6 +76,30 @@ def episodes(
     numbers = np.empty(len(times), dtype=np.int64)
     numbers[order] = np.cumsum(begins) - 1
     return numbers
+
+
+def bouts(
+    gps: NDArray[np.floating], episode: NDArray[np.int64], ifo: NDArray[np.object_]
+) -> NDArray[np.int64]:
+    """Number the bout of each trigger: episodes of one detector that begin within `BOUT`.
+
+    Episodes have causes of their own, but not independent ones: while the ground moves, scattered
+    light makes an arch every few seconds, each of which is an episode. What asks whether two counts
+    agree by chance counts bouts, which are also about what shares one estimate of the noise.
+
+    Args:
+        gps: (N,) times (s), NaN where unknown.
+        episode: (N,) number of each trigger's episode; no episode is in two bouts.
+        ifo: (N,) detectors.
+
+    Returns:
+        (N,) 0, 1, ... by detector and in the order of time; those without a time come last, each
+        by itself.
+    """
+    first = np.full(int(episode.max(initial=-1)) + 1, np.inf)
+    with np.errstate(invalid="ignore"):  # a time that is unknown stays so
+        np.minimum.at(first, episode, gps)
+    return episodes(first[episode], np.zeros(len(gps)), ifo, gap=BOUT, longest=BOUT)
 
 
 def _begins(

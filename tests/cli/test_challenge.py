@@ -40,33 +40,36 @@ def test_embeddings_are_challenged(events, tiny_model, tmp_path):
     assert "above 8" in result.output
 
 
-def test_strain_gets_injections(events, tiny_model, simulated_files):
+def test_strain_gets_injections(events, tiny_model, simulated_files, tmp_path):
     result = run(
         events,
         simulated_files[0],
         "--model",
         tiny_model,
-        "--class",
-        "Whistle",
-        "--snr",
-        20,
-        "--events",
-        3,
-        "--imaging",
-        "light",
+        *("--family", "Ladder", "--snr", 20, "--events", 3, "--trials", 1, "--rendered", 0),
+        *("--imaging", "light", "--picture", tmp_path / "efficiency.png"),
     )
     assert result.exit_code == 0, result.output
-    assert "injected" in result.output
-    assert result.stdout.splitlines()[-1].split() == [
-        "injected",
-        "20",
-        "3",
-        "0",
-        "1",
-        "0.00",
-        "0.00",
-        "0.95",
-    ]
+    told = result.stdout.splitlines()[-1].split()
+    assert told == ["injected", "20", "3", "0", "1", "0.00", "0.00", "0.95"]
+    assert (tmp_path / "efficiency.png").stat().st_size > 5000
+
+
+def test_a_family_that_the_strain_cannot_show_is_said(events, tiny_model, simulated_files):
+    what = ("--family", "Whistle", "--imaging", "light")
+    result = run(events, simulated_files[0], "--model", tiny_model, *what)
+    assert result.exit_code == 3
+    assert "Whistle cannot be seen in this noise; expected strain of 8192 Hz" in result.output
+    result = run(events, "--model", tiny_model, "--family", "Whistel", "--imaging", "light")
+    assert result.exit_code == 3
+    assert "no simulated family 'Whistel'" in result.output
+
+
+def test_a_file_that_is_no_waveform_is_said(events, tiny_model, tmp_path):
+    (tmp_path / "shape.txt").write_text("0.0 1.0\n0.1 word\n")
+    result = run(events, "--model", tiny_model, "--waveform", tmp_path / "shape.txt")
+    assert result.exit_code == 3
+    assert "no waveform" in result.output
 
 
 def test_an_unknown_class_is_said(events, tiny_model):

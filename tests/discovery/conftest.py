@@ -20,7 +20,8 @@ def draw(rng, counts):
 
 def sample_of(points, log_known):
     """Events whose codes are the points of the search."""
-    return Sample(points, points, log_known, log_known, np.arange(len(points)))
+    single = np.arange(len(points))
+    return Sample(points, points, log_known, log_known, single, single)
 
 
 def background_of(sample, owners):

@@ -1,57 +1,47 @@
-"""Advice on a group: what its members are named comes before how far away they lie."""
+"""Advice on a group is by where it lies; what its members are named is a remark."""
 
 import numpy as np
 import pytest
 
-from glitchvae.discovery.advising import advise
+from glitchvae.discovery.advising import advise, remark_on
 
 NEAREST = (("Low_Frequency_Lines", 12.0), ("Scattered_Light", 15.0))
 
 
-def advice_on(names, probability, *, novelty_p=0.01, groups=None, number=0):
-    count = len(names)
+def advice_on(count, *, novelty_p=0.01, groups=None, number=0):
     own = np.random.default_rng(1).normal(size=(count, 4))
-    return advise(
-        number,
-        groups or [own],
-        np.full(count, novelty_p),
-        NEAREST,
-        (np.array(names, dtype=object), np.array(probability, dtype=np.float32)),
-        seed=0,
-    )
+    return advise(number, groups or [own], np.full(count, novelty_p), NEAREST, seed=0)
 
 
-def test_members_of_a_known_class_are_no_new_class():
-    names = ["Scattered_Light"] * 38 + ["Low_Frequency_Burst"] * 3
-    advice, reason = advice_on(names, [0.97] * 41)
-    assert advice == (
-        "looks known: 38 of 41 members are named Scattered_Light with probability > 0.9"
-    )
+def remark(names, probability):
+    return remark_on(np.array(names, dtype=object), np.array(probability, dtype=np.float32))
+
+
+def test_members_far_from_known_classes_are_a_new_class():
+    advice, reason = advice_on(20)
+    assert advice == "new class"
     assert "100% of the members are more novel" in reason
+    assert "Low_Frequency_Lines, is 12.0 standard deviations away" in reason
+
+
+def test_groups_that_lie_near_are_one():
+    near = [np.random.default_rng(n).normal(size=(20, 4)) for n in (1, 2)]
+    assert advice_on(20, groups=near, number=1)[0] == "merge with candidate-1"
+    assert advice_on(20, groups=near, number=0)[0] == "new class"
+
+
+def test_typical_members_are_a_sub_class():
+    assert advice_on(20, novelty_p=0.7)[0] == "sub-class of Low_Frequency_Lines"
 
 
 def test_most_is_more_than_half_and_sure_is_more_than_the_level():
     names = ["Scattered_Light"] * 12 + ["Koi_Fish"] * 8
-    assert advice_on(names, [0.95] * 11 + [0.6] * 9)[0].startswith("looks known: 11 of 20")
-    assert advice_on(names, [0.95] * 10 + [0.6] * 10)[0] == (
-        "perhaps known: 12 of 20 members are named Scattered_Light with probability > 0.5"
-    )
-    assert advice_on(names, [0.95] * 10 + [0.4] * 10)[0] == "new class"
+    said = "members are named Scattered_Light with probability > "
+    assert f"11 of 20 {said}0.9, which alone is no reason" in remark(names, [0.95] * 11 + [0.6] * 9)
+    assert f"12 of 20 {said}0.5" in remark(names, [0.95] * 10 + [0.6] * 10)
+    assert remark(names, [0.95] * 10 + [0.4] * 10) == ""
 
 
 @pytest.mark.parametrize("name", ["", "Koi_Fish"])
-def test_names_that_say_nothing_leave_a_class_new(name):
-    probability = [0.99] * 20 if name == "" else [0.45] * 20
-    assert advice_on([name] * 20, probability)[0] == "new class"
-
-
-def test_a_known_class_is_not_merged_with_what_lies_near():
-    near = [np.random.default_rng(n).normal(size=(20, 4)) for n in (1, 2)]
-    unnamed, named = ([name] * 20 for name in ("", "Scattered_Light"))
-    assert advice_on(unnamed, [0.9] * 20, groups=near, number=1)[0] == "merge with candidate-1"
-    assert advice_on(named, [0.95] * 20, groups=near, number=1)[0].startswith("looks known")
-
-
-def test_typical_members_are_a_sub_class_where_names_are_unsure():
-    advice, _ = advice_on(["Koi_Fish"] * 20, [0.4] * 20, novelty_p=0.7)
-    assert advice == "sub-class of Low_Frequency_Lines"
+def test_names_that_say_nothing_leave_no_remark(name):
+    assert remark([name] * 20, [0.99 if name == "" else 0.45] * 20) == ""

@@ -24,13 +24,12 @@ def made(rng, gps, **changes):
     return embeddings_of(codes, labels, rng, **{**columns, **changes})
 
 
-def guards_of(events, *groups, advice="new class", live=None, pictures=None):
+def guards_of(events, *groups, live=None, pictures=None):
     groups = groups or (np.arange(len(events)),)
     found = guard(
         events,
         episodes_of(events),
         groups,
-        [advice] * len(groups),
         live=live or {},
         pictures=pictures,
         min_events=10,
@@ -136,15 +135,10 @@ def test_only_pixels_that_were_computed_count():
     assert np.isnan(ceiling(np.full((2, 4, 10, 10), np.nan)))
 
 
-def test_names_agree_with_the_advice(rng):
-    events = made(rng, 1000.0 * np.arange(COUNT))
-    advice = "looks known: 20 of 20 members are named Blip with probability > 0.9"
-    (guards,) = guards_of(events, advice=advice)
+def test_a_name_speaks_against_nothing(rng):
+    (guards,) = guards_of(made(rng, 1000.0 * np.arange(COUNT)))
     assert guards["named"].value == "Blip 100 %"
-    assert against(guards) == {"named": "looks known"}
-    told = tuple(guards.values())
-    assert verdict_of(told, advice) == "looks known"
-    assert heed(told, advice, "why") == (advice, "why")
+    assert against(guards) == {}
 
 
 @pytest.mark.parametrize(
@@ -157,10 +151,10 @@ def test_names_agree_with_the_advice(rng):
     ],
 )
 def test_a_verdict_is_the_advice_until_a_guard_speaks(rng, advice, verdict):
-    (spread,) = guards_of(made(rng, 1000.0 * np.arange(COUNT)), advice=advice)
+    (spread,) = guards_of(made(rng, 1000.0 * np.arange(COUNT)))
     assert verdict_of(tuple(spread.values()), advice) == verdict
     assert heed(tuple(spread.values()), advice, "why") == (advice, "why")
-    (burst,) = guards_of(made(rng, np.linspace(0.0, 3.0, COUNT)), advice=advice)
+    (burst,) = guards_of(made(rng, np.linspace(0.0, 3.0, COUNT)))
     assert verdict_of(tuple(burst.values()), advice) == "one disturbance"
     told, reason = heed(tuple(burst.values()), advice, "why")
     assert told == "doubtful: one disturbance"
@@ -202,4 +196,4 @@ def test_twenty_disturbances_of_a_new_class_are_found_and_counted(with_new, prot
     assert candidate.verdict == "new class"
     assert 18 <= candidate.episodes <= 20 < 50 < len(candidate.members)
     alone = discover(bursts(with_new, np.arange(60)), prototypes, QUICK).candidates[0]
-    assert alone.p_value < candidate.p_value < 0.05
+    assert alone.p_value <= candidate.p_value < 0.05

@@ -105,15 +105,17 @@ def test_live_time_of_one_detector_is_not_that_of_the_others(with_new, prototype
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"), [("Tomte", "looks known: "), ("None_of_the_Above", "new class")]
+    ("name", "remark"), [("Tomte", "perhaps known: "), ("None_of_the_Above", "")]
 )
-def test_advice_heeds_what_embed_named_the_members(with_new, prototypes, name, advice):
+def test_a_name_is_a_remark_and_no_reason(with_new, prototypes, name, remark):
     count = len(with_new)
     named = dataclasses.replace(
         with_new, class_name=np.full(count, name, object), class_probability=np.full(count, 0.95)
     )
     (candidate,) = discover(named, prototypes, QUICK).candidates
-    assert candidate.advice.startswith(advice)
+    assert (candidate.advice, candidate.verdict) == ("new class", "new class")
+    assert candidate.remark.startswith(remark)
+    assert bool(candidate.remark) == bool(remark)
 
 
 def test_the_same_seed_gives_the_same_result(found, with_new, prototypes):
@@ -169,6 +171,25 @@ def test_equal_codes_are_refused(with_new, prototypes):
     same = dataclasses.replace(with_new, mean=np.ones_like(with_new.mean))
     with pytest.raises(InputError, match="all codes are the same"):
         discover(same, prototypes, QUICK)
+
+
+def test_all_events_within_a_minute_make_no_candidate_and_that_is_said(with_new, prototypes, rng):
+    start = float(with_new.gps.min())
+    brief = dataclasses.replace(with_new, gps=start + rng.uniform(0, 59, len(with_new)))
+    found = discover(brief, prototypes, QUICK)
+    assert found.candidates == ()
+    assert f"of which there are {len(set(brief.ifo))} (a group takes about 10)" in " ".join(
+        found.remarks
+    )
+
+
+def test_events_without_times_count_each_by_itself(with_new, prototypes):
+    timeless = dataclasses.replace(with_new, gps=np.full(len(with_new), np.nan))
+    found = discover(timeless, prototypes, QUICK)
+    assert "no times are known, and each event counts by itself" in found.remarks
+    (candidate,) = found.candidates
+    assert (with_new.label[candidate.members] == "New").mean() > 0.9
+    assert candidate.episodes == len(candidate.members)
 
 
 def test_codes_of_another_size_are_refused(with_new, prototypes):

@@ -148,3 +148,23 @@ def test_disturbances_of_known_events_make_no_component_sure(seed):
     # The test would see them if they were independent events.
     apart = find_and_count(space.sample(codes), space.background, DiscoverySettings(), rng)
     assert apart.p_values.min() * len(apart.p_values) < 0.01
+
+
+def test_a_train_of_episodes_is_as_many_counts_as_it_has_bouts():
+    """Sixty episodes of a shape that no class explains: in four bouts, or each by itself."""
+    rng = np.random.default_rng(3)
+    known = rng.normal(0, 1, (400, 4))
+    known[200:, 0] += 6
+    prototypes = Prototypes.fit(known, np.repeat(["Blip", "Tomte"], 200).astype(object))
+    seen = rng.normal(0, 1, (200, 4))
+    arches = rng.normal([0.0, 8.0, 0.0, 0.0], 1, (60, 4))
+    space, episode = Known.of(prototypes), np.arange(260)
+    codes = np.concatenate([seen, arches])
+    bout = np.r_[np.arange(200), 200 + np.repeat(np.arange(4), 15)]
+    sample = space.sample(codes, episode, bout)
+    tested = find_and_count(sample, space.background, DiscoverySettings(), rng)
+    assert set(np.bincount(bout[tested.looked], minlength=204)[200:]) <= {0, 15}  # halved whole
+    assert all(count.seen <= 4 for count in tested.counts)
+    assert (tested.p_values * max(len(tested.p_values), 1) > 0.05).all()
+    apart = find_and_count(space.sample(codes), space.background, DiscoverySettings(), rng)
+    assert apart.p_values.min() < 1e-6

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from igwn_segments import segment, segmentlist
 
+from glitchvae.discovery.displacement import VERDICT
 from glitchvae.report import render_report, score_vetoes
 from glitchvae.report.links import Link
 from glitchvae.report.page import _chance, _figures, _share, environment
@@ -172,7 +173,8 @@ def test_the_numbers_are_short():
     assert _figures(1234.5, "Hz") == "1,234 Hz"
     assert _figures(0.012345) == "0.0123"
     assert _chance(0.00123) == "0.0012"
-    assert _chance(1.34e-16) == "1.3·10⁻¹⁶"
+    assert _chance(1.34e-7) == "1.3·10⁻⁷"
+    assert _chance(1e-10) == "< 1·10⁻¹⁰"
     assert _chance(float("nan")) == _share(float("nan")) == "unknown"
     assert _share(0.1234) == "12.3 %"
     assert _share(0.001234) == "0.12 %"
@@ -210,6 +212,18 @@ def test_candidates_stand_before_everything_else(discovery):
     assert "candidate-1" in head
     assert "new class" in head
     assert page.index('id="candidates"') < page.index('id="rates"') < page.index('id="known"')
+
+
+def test_a_displaced_class_stands_above_the_fold_and_is_no_candidate(discovery):
+    (group,) = discovery.candidates
+    told = {"name": "displaced-1", "verdict": VERDICT, "advice": f"{VERDICT}: Tomte"}
+    moved = dataclasses.replace(group, **told, reason="41 of 100 rendered Tomte land on the group.")
+    page = render_report(dataclasses.replace(discovery, candidates=(), displaced=(moved,)))
+    head = text_of(page[page.index("<header") : page.index("</header>")])
+    assert "No group of glitches that the known classes leave unexplained" in head
+    assert "displaced-1" in head
+    assert f"is no new class: {VERDICT}: Tomte" in head
+    assert "41 of 100 rendered Tomte land on the group." in text_of(page)
 
 
 def test_gps_stands_beside_utc(discovery, pictures):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glitchvae.errors import InputError
-from glitchvae.triggers.episodes import GAP, LONGEST, episodes
+from glitchvae.triggers.episodes import BOUT, GAP, LONGEST, bouts, episodes
 
 GPS = 1_238_166_018.0
 
@@ -116,3 +116,26 @@ def test_bad_columns_are_named():
         episodes(two, np.array([0.0, -1.0]), np.full(2, "H1", object))
     with pytest.raises(InputError, match="above 0"):
         episodes(two, two, np.full(2, "H1", object), gap=0.0)
+
+
+def test_a_bout_is_what_begins_within_a_minute_in_one_detector():
+    gps = GPS + np.array([0.0, 3.0, 6.0, 63.9, 64.0, 200.0, 10.0, np.nan, np.nan])
+    ifo = np.array(["L1"] * 6 + ["H1"] + ["L1"] * 2, dtype=object)
+    single = np.arange(9)
+    numbers = bouts(gps, single, ifo)
+    assert numbers.tolist() == [1, 1, 1, 1, 2, 3, 0, 4, 5]
+    assert BOUT == 64.0
+
+
+@given(st.lists(st.floats(0, 500), min_size=1, max_size=40), st.randoms())
+def test_no_episode_is_in_two_bouts_and_none_lasts_longer(seconds, random):
+    gps = GPS + np.array(seconds)
+    ifo = np.array([random.choice(["H1", "L1"]) for _ in seconds], dtype=object)
+    episode = episodes(gps, np.full(len(gps), 2.0), ifo)
+    numbers = bouts(gps, episode, ifo)
+    for one in np.unique(episode):
+        assert len(np.unique(numbers[episode == one])) == 1
+    for one in np.unique(numbers):
+        starts = [gps[episode == e].min() for e in np.unique(episode[numbers == one])]
+        assert np.ptp(starts) < BOUT
+        assert len(set(ifo[numbers == one])) == 1

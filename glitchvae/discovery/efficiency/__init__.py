@@ -10,7 +10,7 @@ from glitchvae.discovery.efficiency.holding_out import (
     null_runs,
     without,
 )
-from glitchvae.discovery.efficiency.injecting import inject, measured_noise
+from glitchvae.discovery.efficiency.injecting import inject, weights_of
 from glitchvae.discovery.efficiency.scoring import (
     Efficiency,
     efficiency_of,
@@ -26,9 +26,9 @@ __all__ = [
     "inject",
     "known_classes",
     "look_for_injections",
-    "measured_noise",
     "name_events",
     "null_runs",
     "sweep",
+    "weights_of",
     "without",
 ]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery.comparing import Known, episodes_of
+from glitchvae.discovery.comparing import Known, bouts_of, episodes_of
+from glitchvae.discovery.displacement import Judged, judge
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.membership import MEMBER
+from glitchvae.discovery.rendering import Renderer
 from glitchvae.discovery.searching import MOSTLY, find_and_count, search
 from glitchvae.discovery.settings import DiscoverySettings
-from glitchvae.discovery.significance import uniform_p_value
+from glitchvae.discovery.significance import told, uniform_p_value
 from glitchvae.embedding import Embeddings
 from glitchvae.errors import InputError
+from glitchvae.triggers.episodes import BOUT
 
 PURITY = 0.9
 """Share of a candidate's members that must be of the class for it to count as that class."""
@@ -39,6 +44,8 @@ class Trial:
         p_value: Of that candidate, 1 where there is none.
         candidates: Of the run.
         false: Candidates of the run that are mostly of classes that were not held out.
+        displaced: Groups that are mostly of the classes that were held out and are called
+            known ones, displaced: these are missed.
     """
 
     name: str
@@ -49,6 +56,7 @@ class Trial:
     p_value: float
     candidates: int
     false: int
+    displaced: int = 0
 
     @property
     def detected(self) -> bool:
@@ -128,6 +136,8 @@ def hold_out(
     prototypes: Prototypes,
     names: Sequence[str],
     settings: DiscoverySettings,
+    *,
+    renderer: Renderer | None = None,
 ) -> tuple[Trial, ...]:
     """Look for classes that were taken from what is known.
 
@@ -137,10 +147,20 @@ def hold_out(
         prototypes: Of the other classes, as `without` gives them.
         names: The classes that were taken out.
         settings: Of the search.
+        renderer: Renders known classes where the archive is, as `discover` does.
     """
     known = Known.of(prototypes, seed=settings.seed)
-    archive, truth = _usable(embeddings, truth, known)
-    return look_for(archive, truth, known, names, settings)
+    archive, truth, events = _usable(embeddings, truth, known)
+    judging = None if renderer is None else Judging(events, prototypes, renderer)
+    return look_for(archive, truth, known, names, settings, judging)
+
+
+class Judging(NamedTuple):
+    """What it takes to tell known classes that are displaced from new ones: see `judge`."""
+
+    events: Embeddings
+    prototypes: Prototypes
+    renderer: Renderer
 
 
 def look_for(
@@ -149,10 +169,16 @@ def look_for(
     known: Known,
     names: Sequence[str],
     settings: DiscoverySettings,
+    judging: Judging | None = None,
 ) -> tuple[Trial, ...]:
-    """Search once and compare what is found with classes that are not known."""
+    """Search as `discover` does and compare what is found with classes that are not known."""
     found = search(archive, known.background, settings, np.random.default_rng(settings.seed))
-    members = found.membership > MEMBER
+    judged = Judged.unrendered(found)
+    if judging is not None:
+        judged = judge(found, archive, known, *judging, settings)
+    members, lost = (m > MEMBER for m in (judged.membership, judged.displaced))
+    held = np.isin(truth.astype(str), names)
+    displaced = int((lost[held].sum(axis=0) > MOSTLY * lost.sum(axis=0)).sum())
     inside = np.stack([members[truth == name].sum(axis=0) for name in names], axis=1)
     sizes = np.maximum(members.sum(axis=0), 1)
     false = int((inside.sum(axis=1) < MOSTLY * sizes).sum())
@@ -168,9 +194,10 @@ def look_for(
                 members=count,
                 purity=seen / int(sizes[best]) if best is not None else 0.0,
                 completeness=seen / max(count, 1),
-                p_value=float(found.p_values[best]) if seen else 1.0,
+                p_value=float(told(judged.p_values)[best]) if seen else 1.0,
                 candidates=len(sizes),
                 false=false,
+                displaced=displaced,
             )
         )
     return tuple(trials)
@@ -182,31 +209,57 @@ def look_for_injections(
     prototypes: Prototypes,
     settings: DiscoverySettings,
     populations: Sequence[int],
+    *,
+    renderer: Renderer | None = None,
+    trials: int = 1,
+    seconds: float = math.inf,
 ) -> Iterator[Trial]:
     """Add more and more injected events of one class to an archive, and look for them.
 
     Args:
         embeddings: The archive.
-        injected: Events of one class, as `inject` makes them.
-        prototypes: Of all classes; that of the injections is taken out.
+        injected: Events of one class, as `inject` and `Renderer.render` make them: if it is
+            known, it is taken from what is known.
+        prototypes: Of all classes.
         settings: Of the search.
         populations: How many injections are added.
+        renderer: Renders known classes where the archive is, as `discover` does.
+        trials: Runs with other injections and other halves, for each number.
+        seconds: Live time that the injections are spread over: two may fall into one bout.
     """
     if injected.label is None:
         raise InputError("injected events have no label", expected="what `inject` returns")
     name = str(injected.label[0])
-    rest = without(prototypes, [name], seed=settings.seed)
+    taken = name in prototypes.names
+    rest = without(prototypes, [name], seed=settings.seed) if taken else prototypes
     known = Known.of(rest, seed=settings.seed)
-    truth = name_events(embeddings)
-    old, names = _usable(embeddings, truth, known)
-    new, _ = _usable(injected, injected.label, known)
+    old, names, events = _usable(embeddings, name_events(embeddings), known)
+    new, _, added = _usable(injected, injected.label, known)
     # Injected one by one: no two of them are one disturbance, nor part of what was there.
-    new = new._replace(episode=len(embeddings) + np.arange(len(new.points)))
-    other = names != name
+    single = len(embeddings) + np.arange(len(new.points))
+    new = new._replace(episode=single, bout=single)
+    other = np.flatnonzero(names != name)
+    old, names, events = old.take(other), names[other], events.take(other)
+    rng = np.random.default_rng(settings.seed)
     for population in (n for n in populations if n <= len(new.points)):
-        part = Sample.join(old.take(other), new.take(np.arange(population)))
-        mixed = np.concatenate([names[other], np.full(population, name, object)])
-        yield look_for(part, mixed, known, [name], settings)[0]
+        for trial in range(trials):
+            drawn = np.sort(rng.choice(len(new.points), population, replace=False))
+            part = Sample.join(old, _spread(new.take(drawn), seconds, rng))
+            mixed = np.concatenate([names, np.full(population, name, object)])
+            seeded = settings.model_copy(update={"seed": settings.seed + trial})
+            judging = None
+            if renderer is not None:
+                both = Embeddings.join([events, added.take(drawn)])
+                judging = Judging(both, rest, renderer)
+            yield look_for(part, mixed, known, [name], seeded, judging)[0]
+
+
+def _spread(new: Sample, seconds: float, rng: np.random.Generator) -> Sample:
+    """Events at random times of so many seconds: those of one window are one bout."""
+    if not math.isfinite(seconds):
+        return new
+    windows = rng.integers(math.ceil(seconds / BOUT), size=len(new.points))
+    return new._replace(bout=new.bout.min() + windows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +291,7 @@ def null_runs(
     those of `truth`, each times a log-normal number.
     """
     known = Known.of(prototypes, seed=settings.seed)
-    archive, truth = _usable(embeddings, truth, known)
+    archive, truth, _ = _usable(embeddings, truth, known)
     allowed = np.isin(truth.astype(str), known.names)
     classes = np.unique(truth[allowed].astype(str), return_inverse=True)[1]
     rows = np.flatnonzero(allowed)
@@ -255,6 +308,10 @@ def null_runs(
 
 def _usable(
     embeddings: Embeddings, truth: NDArray[np.object_], known: Known
-) -> tuple[Sample, NDArray[np.object_]]:
+) -> tuple[Sample, NDArray[np.object_], Embeddings]:
+    """The events with a code: as a sample, what they are, and themselves."""
     rows = np.flatnonzero(np.isfinite(embeddings.mean).all(axis=1))
-    return known.sample(embeddings.mean[rows], episodes_of(embeddings)[rows]), truth[rows]
+    episode = episodes_of(embeddings)
+    bout = bouts_of(embeddings, episode)
+    sample = known.sample(embeddings.mean[rows], episode[rows], bout[rows])
+    return sample, truth[rows], embeddings.take(rows)

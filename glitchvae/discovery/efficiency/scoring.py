@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery.comparing import Known, comparable_rows, episodes_of
+from glitchvae.discovery.comparing import Known, bouts_of, comparable_rows, episodes_of
 from glitchvae.discovery.efficiency.holding_out import Trial, look_for, without
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.embedding import Embeddings
@@ -80,11 +80,10 @@ def sweep(
         rest = without(prototypes, [name], seed=settings.seed)
         known = Known.of(rest, seed=settings.seed)
         rows = comparable_rows(embeddings, rest)
-        archive, classes, snr = (
-            known.sample(embeddings.mean[rows], episodes_of(embeddings)[rows]),
-            truth[rows],
-            embeddings.snr[rows],
-        )
+        episode = episodes_of(embeddings)
+        bout = bouts_of(embeddings, episode)
+        archive = known.sample(embeddings.mean[rows], episode[rows], bout[rows])
+        classes, snr = truth[rows], embeddings.snr[rows]
         others = np.flatnonzero(classes != name)
         for band in bands:
             inside = np.flatnonzero((classes == name) & (snr >= band[0]) & (snr < band[1]))
