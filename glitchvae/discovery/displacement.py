@@ -302,7 +302,8 @@ def _test(
     offset_p = two_sample_p(own.units, as_known, rng)
     # What lands.
     landed = _claimed(found, group, known.sample_whitened(own.codes), half=True)
-    counted = rest & ~found.tested.looked & _claimed(found, group, archive, half=True)
+    looked = found.tested[found.surest[group]].looked
+    counted = rest & ~looked & _claimed(found, group, archive, half=True)
     rows = np.flatnonzero(counted)
     members = Units(local.back(own, rows), archive.episode[rows])
     there = Units(own.codes[landed], own.unit[landed])
@@ -342,10 +343,10 @@ def _test(
 
 
 def _claimed(found: SearchResult, group: int, sample: Sample, *, half: bool) -> NDArray[np.bool_]:
-    """Which events the components of a group claim, as they were found in one half."""
+    """Which events the components of a group claim, as they were found in the surest half."""
     if half:
         sample = sample._replace(log_known=sample.log_half)
-    claims = found.tested.excess.claims(sample)
+    claims = found.tested[found.surest[group]].excess.claims(sample)
     return claims[:, found.parts[group]].sum(axis=1) > MOSTLY
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ LINKED = 0.02
 """Share of a component's neighbours that must lie in another one for both to be one group."""
 
 _PART = 0.5  # of the events that the search sees; the other half counts
+_HALVINGS = 4
+_MOST = 20_000  # events of all halvings together: an archive of so many finds with one
 _NEIGHBOURS = 10
 
 
@@ -51,22 +54,25 @@ class SearchResult:
         excess: J components, fitted to all events.
         membership: (N, G) probability that an event belongs to each group.
         p_values: (G,) of each group: that of its surest component.
-        tested: The components that were found in one half and counted in the other.
-        parts: Which of those lead to each group.
+        tested: For each halving of the bouts, the components that were found in one half and
+            counted in the other.
+        surest: (G,) index of the halving that each group's p-value is of.
+        parts: Which components of that halving lead to each group.
         seeds: Rows among which the search began.
     """
 
     excess: Excess
     membership: NDArray[np.float64]
     p_values: NDArray[np.float64]
-    tested: Tested
+    tested: tuple[Tested, ...]
+    surest: NDArray[np.int64]
     parts: tuple[NDArray[np.int64], ...]
     seeds: NDArray[np.int64]
 
     @property
     def tests(self) -> int:
         """Components that were tested."""
-        return len(self.tested.p_values)
+        return number_of_tests(self.tested)
 
 
 def find_and_count(
@@ -86,7 +92,7 @@ def find_and_count(
     sides of the count are under the densities of those that were looked at.
     """
     names, bout = np.unique(archive.bout, return_inverse=True)
-    looked = (rng.random(len(names)) < _PART)[bout]
+    looked = (rng.permutation(len(names)) < _PART * len(names))[bout]
     beside, counted = background.take(background.first), background.take(~background.first)
     archive = archive._replace(log_known=archive.log_half, episode=bout)
     half, fewest = archive.take(looked), fewest_bouts(settings)
@@ -103,6 +109,30 @@ def find_and_count(
     return Tested(excess=excess, counts=counts, p_values=p_values, looked=looked)
 
 
+def find_and_count_often(
+    archive: Sample,
+    background: Background,
+    settings: DiscoverySettings,
+    rng: np.random.Generator,
+) -> tuple[Tested, ...]:
+    """The same for several halvings of the bouts, of small archives.
+
+    Of thirty events fifteen are in the half that is looked at, and whether these make a component
+    is chance: one halving finds as many classes as it misses. Each component of each halving is a
+    test, and all of them share the significance (Bonferroni), so that more halvings make no
+    more false candidates.
+    """
+    if len(np.unique(archive.bout)) < 2 * fewest_bouts(settings):
+        return ()  # no half can hold a component
+    count = min(max(_MOST // len(archive.points), 1), _HALVINGS)
+    return tuple(find_and_count(archive, background, settings, rng) for _ in range(count))
+
+
+def number_of_tests(tested: Sequence[Tested]) -> int:
+    """Components of all halvings."""
+    return sum(len(one.p_values) for one in tested)
+
+
 def search(
     archive: Sample,
     background: Background,
@@ -110,26 +140,56 @@ def search(
     rng: np.random.Generator,
 ) -> SearchResult:
     """Groups of events that known classes and chance do not explain, the surest first."""
-    tested = find_and_count(archive, background, settings, rng)
-    sure = np.flatnonzero(tested.p_values * len(tested.p_values) <= settings.significance)
-    start = tested.excess.claims(archive)[:, sure]
+    tested = find_and_count_often(archive, background, settings, rng)
+    start, which = _starts(tested, archive, settings)
     excess, left = fit_excess(archive, background, start, min_events=settings.min_events)
     (new, inside), (_, outside) = (
         np.split(excess.claims(sample), [len(left)], axis=1)
         for sample in (archive, background.sample)
     )
-    groups, p_values = _surest_first(link(archive.points, new), tested.p_values[sure][left])
+    which = which[left]
+    each = np.array([tested[h].p_values[j] for h, j in which])
+    groups, p_values = _surest_first(link(archive.points, new), each)
     weights = background.weights(outside, once(inside, archive.episode))
     membership = redraw(archive, background, weights, once(new @ groups, archive.episode))
     membership = without_disturbances(archive.codes, archive.episode, membership)
     kept = (membership > MEMBER).sum(axis=0) >= settings.min_events
+    own = [which[column][np.argsort(each[column], kind="stable")] for column in groups.T[kept]]
     return SearchResult(
         excess=excess,
         membership=membership[:, kept],
         p_values=p_values[kept],
         tested=tested,
-        parts=tuple(sure[left][own] for own in groups.T[kept]),
+        surest=np.array([parts[0, 0] for parts in own], dtype=np.int64),
+        parts=tuple(parts[parts[:, 0] == parts[0, 0], 1] for parts in own),
         seeds=excess_rows(archive, background),
+    )
+
+
+def _starts(
+    tested: Sequence[Tested], archive: Sample, settings: DiscoverySettings
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """What chance does not explain, each event for the surest component that claims it.
+
+    Returns:
+        (N, J) claims of the components, and (J, 2) halving and index of each.
+    """
+    most = settings.significance / max(number_of_tests(tested), 1)
+    sure = [(p, h, j) for h, one in enumerate(tested) for j, p in enumerate(one.p_values)]
+    claims = [one.excess.claims(archive) for one in tested]
+    taken = np.zeros(len(archive.points), dtype=bool)
+    start, which = [], []
+    for _, h, j in sorted(each for each in sure if each[0] <= most):
+        own = claims[h][:, j] > MOSTLY
+        # Another halving's component of the same events would share them, to the loss of both.
+        if (own & taken).sum() <= MOSTLY * own.sum():
+            start.append(claims[h][:, j])
+            which.append((h, j))
+            taken |= own
+    empty = np.zeros((len(taken), 0))
+    return (
+        np.stack(start, axis=1) if start else empty,
+        np.array(which, dtype=np.int64).reshape(-1, 2),
     )
 
 

@@ -92,7 +92,7 @@ def event_table(
         "frequency": _short(events.peak_frequency[rows], 0),
         "duration": _short(events.duration[rows], 2),
         "probability": _short(events.class_probability[rows], 2),
-        "novelty": _short(events.novelty_p[rows], 3),
+        "novelty": _significant(events.novelty_p[rows], 2),
         "groups": [
             {
                 "name": group.name,
@@ -114,6 +114,11 @@ def _numbered(*columns: NDArray[np.object_]) -> tuple[list[str], list[list[int]]
     names = sorted({str(text) for column in columns for text in column})
     number = {name: n for n, name in enumerate(names)}
     return names, [[number[str(text)] for text in column] for column in columns]
+
+
+def _significant(values: NDArray[np.floating], figures: int) -> list[float | None]:
+    """Numbers to so many figures, None where one is not known."""
+    return [float(f"{v:.{figures}g}") if np.isfinite(v) else None for v in values]
 
 
 def _short(values: NDArray[np.floating], digits: int) -> list[float | int | None]:

@@ -11,7 +11,6 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from bokeh.document import Document
 
 from glitchvae.archive import Archive, classes, create_archive, fill_from_images, gather
 from glitchvae.archive.classes import CLASSES
@@ -110,11 +109,16 @@ def joined(archive):
 def on_the_page(folder):
     """Event, name, novelty and label of each point of the map in a run's report."""
     text = (folder / "report.html").read_text(encoding="utf-8")
-    (found,) = re.findall(r"const docs_json = '(.*)';\n", text)
-    (document,) = json.loads(found.replace("\\\\", "\\")).values()
-    (source,) = Document.from_json(document).select({"name": "glitches"})
-    columns = (source.data[name] for name in ("event", "nearest", "novelty_p", "label"))
-    return {event: values for event, *values in zip(*columns, strict=True)}
+    (table,) = re.findall(r'<script type="application/json" id="events">(.*?)</script>', text)
+    table = json.loads(table)
+    names = {key: [table["names"][n] for n in table[key]] for key in ("nearest", "label", "ifo")}
+    times = [table["base"] + ms / 1000 for ms in table["milliseconds"]]
+    events = [
+        event or f"{ifo}-{gps:.4f}"
+        for event, ifo, gps in zip(table["id"], names["ifo"], times, strict=True)
+    ]
+    columns = zip(events, names["nearest"], table["novelty"], names["label"], strict=True)
+    return {event: values for event, *values in columns}
 
 
 def said(rows):
@@ -172,9 +176,8 @@ def test_every_reader_says_the_same_of_every_event(archive, images, models, tmp_
     for event, (name, _, novelty, _, label) in said(truth).items():
         assert listed[event]["class_name"] == name
         if event in drawn:
-            close = pytest.approx(novelty, rel=1e-6)  # the page holds float32
-            assert float(listed[event]["novelty_p"]) == close
-            assert drawn[event] == [name, close, label]
+            assert float(listed[event]["novelty_p"]) == pytest.approx(novelty, rel=1e-6)
+            assert drawn[event] == [name, float(f"{novelty:.2g}"), label]
 
 
 def test_a_label_changes_no_class_and_comes_first_where_things_are_counted(archive):

@@ -17,7 +17,7 @@ from glitchvae.discovery.displacement import Judged, judge
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.membership import MEMBER
 from glitchvae.discovery.rendering import Renderer
-from glitchvae.discovery.searching import MOSTLY, find_and_count, search
+from glitchvae.discovery.searching import MOSTLY, find_and_count_often, number_of_tests, search
 from glitchvae.discovery.settings import DiscoverySettings
 from glitchvae.discovery.significance import told, uniform_p_value
 from glitchvae.embedding import Embeddings
@@ -300,10 +300,11 @@ def null_runs(
         drawn = rng.choice(rows, min(events, len(rows) // 2), replace=False, p=odds / odds.sum())
         part = archive.take(drawn)
         seed = settings.model_copy(update={"seed": int(rng.integers(2**31))})
-        tested = find_and_count(part, known.background, seed, rng)
-        sure = tested.p_values * len(tested.p_values) <= settings.significance
-        uniform = [uniform_p_value(count, rng) for count in tested.counts]
-        yield NullRun(candidates=int(sure.sum()), p_values=np.array(uniform))
+        tested = find_and_count_often(part, known.background, seed, rng)
+        most = settings.significance / max(number_of_tests(tested), 1)
+        sure = max(int((one.p_values <= most).sum()) for one in tested)  # the same in another half
+        uniform = [uniform_p_value(count, rng) for one in tested for count in one.counts]
+        yield NullRun(candidates=sure, p_values=np.array(uniform))
 
 
 def _usable(
