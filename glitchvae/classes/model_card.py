@@ -18,7 +18,7 @@ from pydantic import Field
 from glitchvae import __version__, resources
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import Settings, parse
-from glitchvae.errors import ConfigError, InputError, ModelError
+from glitchvae.errors import ConfigError, InputError, ModelError, reading
 from glitchvae.store import digest, replacing
 
 FORMAT_VERSION = 1
@@ -175,7 +175,7 @@ def read_card(folder: str | Path) -> ModelCard:
     path = Path(folder) / CARD
     refuse_pickle(Path(folder))
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError as error:
         raise ModelError(
             "no model here",
@@ -184,8 +184,10 @@ def read_card(folder: str | Path) -> ModelCard:
             found=sorted(p.name for p in Path(folder).iterdir()),
             remedy="A run that was stopped early is finished by `glitchvae train --resume`.",
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
         raise ModelError("the model card cannot be read", where=path, found=error) from error
+    with reading(path, "the model card cannot be read", kind=ModelError, remedy=None):
+        values = tomllib.loads(text.decode("utf-8"))
     if values.get("format_version") != FORMAT_VERSION:
         raise ModelError(
             "a checkpoint of another format",
