@@ -70,16 +70,6 @@ def events(model):
     return make_events(model)
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A place of one's own, where nothing is set; the map is PCA's, as UMAP compiles for long."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("glitchvae.report.plane.neighbour_map", lambda codes, seed: {})
-    for name in ("GLITCHVAE_ARCHIVE", "GLITCHVAE_CATALOG"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
 def run(*arguments):
     return CliRunner().invoke(main, list(map(str, arguments)))
 
