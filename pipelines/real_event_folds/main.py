@@ -1,4 +1,4 @@
-"""Read, fine-tune fold by fold, name, score, and ship a model of all events."""
+"""Read, fine-tune fold by fold, name, score, look for new classes, and ship a model of all."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from glitchvae.spectrogram import IMAGING
 from glitchvae.store import write_rows
 from glitchvae.training import changed_config, read_training_data, train
 
+from .finding import FOUND, look_for_classes, show_found
 from .naming import name_by_pixels
 from .real_events import ALL, RealSettings, read_real_events
 from .scoring import score, score_novelty
@@ -31,9 +32,15 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     )
     rows, columns = training.image_shape[-2:]
     real = read_real_events(
-        settings.real, config, folds=settings.folds, block=settings.block, seed=settings.seed
+        settings.real,
+        config,
+        folds=settings.folds,
+        block=settings.block,
+        seed=settings.seed,
+        without=settings.without,
     )
     simulated = read_training_data(find_files(settings.simulated, config), shape=(rows, columns))
+    simulated = simulated.leave_out(settings.without)
     teachers = choose_teachers(
         simulated,
         training.augmentation,
@@ -69,6 +76,8 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
     bars += [show(row) for row in score_novelty(folds, real)]
     bars += [show(row) for row in name_by_shots(start, teachers, real, seed=settings.seed)]
     write_rows(out / "bars.csv", ("what", "measure", "value", "lowest", "highest"), bars)
+    found = [show_found(row) for row in look_for_classes(folds, real, settings)]
+    write_rows(out / "found.csv", FOUND, found)
     ship(whole, head, settings, real, bars, start, config)
 
 

@@ -126,16 +126,26 @@ class RealEvents:
 
 
 def read_real_events(
-    files: Sequence[RealSettings], config: Path, *, folds: int, block: float, seed: int
+    files: Sequence[RealSettings],
+    config: Path,
+    *,
+    folds: int,
+    block: float,
+    seed: int,
+    without: Sequence[str] = (),
 ) -> RealEvents:
-    """The labelled events of some files, in folds of whole blocks of time."""
+    """The labelled events of some files, in folds of whole blocks of time.
+
+    Events of classes that are to be seen by nobody have no share and no fold.
+    """
     sets, sources, shares = [], [], []
     for each in files:
         (path,) = find_files([each.events], config)
         found = _read(path, each, config)
         sets.append(found)
         sources += [each.name(path)] * len(found)
-        shares += [each.share / len(found)] * len(found)
+        seen = ~np.isin(np.asarray(found.label, dtype=str), without)
+        shares += np.where(seen, each.share / max(seen.sum(), 1), 0.0).tolist()
     plain = [replace(one, split=None, imaging={}, sources={}) for one in sets]
     images = plain[0] if len(plain) == 1 else SpectrogramSet.join(plain)
     share = np.array(shares)

@@ -14,6 +14,7 @@ from pydantic import Field
 from glitchvae.checkpoint import Checkpoint, load_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.config import Settings
+from glitchvae.discovery import DiscoverySettings
 from glitchvae.probes import encode_data
 from glitchvae.training import TrainingConfig, TrainingData, train
 
@@ -23,7 +24,24 @@ from .teaching import Lesson, Teachers
 
 
 class FoldSettings(Settings):
-    """Keys of `real_event_folds.toml`."""
+    """Keys of `real_event_folds.toml`.
+
+    Attributes:
+        model: To start from.
+        simulated: Sets that go on teaching it.
+        real: Files of real events.
+        folds: How many.
+        block: Seconds that are never split between folds.
+        seed: Of the folds, of the heads and of the search.
+        head_events: Simulated events that teach a head.
+        copies: Changed copies of each of them.
+        looked_at: What was looked at while settings were chosen, for the card.
+        without: Classes of which neither encoder nor head sees an event, simulated or real:
+            discovery looks for them.
+        search: Options of `discover`.
+        training: Keys of `glitchvae train --config`.
+        device: To train on.
+    """
 
     model: str
     simulated: tuple[str, ...]
@@ -34,6 +52,8 @@ class FoldSettings(Settings):
     head_events: int = Field(default=6000, ge=1)
     copies: int = Field(default=1, ge=0)
     looked_at: str = ""
+    without: tuple[str, ...] = ()
+    search: DiscoverySettings = DiscoverySettings(bootstraps=0)
     training: dict[str, Any]
     device: str = "cpu"
 
@@ -47,6 +67,8 @@ class NamedFold:
         names: (K,) classes that the head knows.
         probabilities: (M, K) by views.
         distances: (M,) to the nearest centre, of true views.
+        head: That named them.
+        model: Whose codes they have.
         penalty: That the head chose; NaN of one that chose nothing, as below.
         real_weight: That it chose.
         temperature: That it fitted.
@@ -56,6 +78,8 @@ class NamedFold:
     names: tuple[str, ...]
     probabilities: dict[str, NDArray[np.float64]]
     distances: NDArray[np.float64]
+    head: Prototypes
+    model: Checkpoint
     penalty: float = math.nan
     real_weight: float = math.nan
     temperature: float = math.nan
@@ -103,6 +127,8 @@ class Study:
             names=head.names,
             probabilities={views: head.probabilities(c) for views, c in codes.items()},
             distances=head.distances(codes[TRUE_VIEWS]),
+            head=head,
+            model=model,
         )
 
     def lesson(self, tuned: Checkpoint, fold: int) -> Lesson:

@@ -140,6 +140,39 @@ def test_a_file_without_a_share_is_named_and_teaches_nobody(rehearsed, tmp_path)
     assert shipped.prototypes.background_events_real == 48
 
 
+def test_a_held_out_class_is_seen_by_nobody_and_looked_for_in_every_fold(rehearsed, tmp_path):
+    folder, _, _ = rehearsed
+    everything = rows_of(folder / "named.csv")
+    held = "Blip"
+    changes = [
+        f'model = "{folder / "start"}"',
+        f'simulated = ["{folder / "simulated.h5"}"]',
+        f'real = [{{events = "{folder / "real.h5"}", share = 0.3}}]',
+        f'without = ["{held}"]',
+        "folds = 2",
+        "block = 512.0",
+        "training.steps = 2",
+        "training.batch_size = 8",
+    ]
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        run_recipe(find_recipe("real_event_folds"), tmp_path / "out", changes=changes)
+    rows = rows_of(tmp_path / "out" / "named.csv")
+    own = [row for row in rows if row["label"] == held]
+    assert len(own) == sum(row["label"] == held for row in everything) > 0
+    assert {row["fold"] for row in own} == {"-1"}
+    assert all(row["codes, true views"] != held for row in rows)
+    simulated = read_training_data([folder / "simulated.h5"], shape=(35, 42))
+    others = simulated.labels[simulated.rows("train", "")] != held
+    whole = load_checkpoint(tmp_path / "out" / "all")
+    assert whole.card.data.events == others.sum() + len(rows) - len(own)
+    assert held not in whole.prototypes.names
+    found = rows_of(tmp_path / "out" / "found.csv")
+    by_fold = [sum(row["fold"] == str(fold) for row in rows) + len(own) for fold in (0, 1)]
+    assert {(row["fold"], row["events"]) for row in found} == {
+        (str(fold), str(count)) for fold, count in enumerate(by_fold)
+    }
+
+
 @pytest.mark.parametrize("name", ["without_o3_labels.toml", "locked.toml"])
 def test_the_settings_of_the_end_differ_in_the_events_alone(name):
     recipe = find_recipe("real_event_folds")
