@@ -11,8 +11,8 @@ from sklearn.mixture import GaussianMixture
 SURE, LIKELY = 0.9, 0.5
 """Probabilities of a name from which a member looks known, or is more likely known than not."""
 
-TYPICAL = 0.9
-"""Share of known events nearer to a class than most members, for a group of its own."""
+TYPICAL = 0.1
+"""Least share of a class's known events that are less typical of it than an event inside it."""
 
 NEAR = 3.0
 """Distance between medoids, in the radius of the larger group, below which two may be one."""
@@ -41,7 +41,7 @@ def nearest_classes(
 def advise(
     number: int,
     groups: list[NDArray[np.float64]],
-    novelty_p: NDArray[np.floating],
+    typicality: dict[str, NDArray[np.float64]],
     nearest: tuple[tuple[str, float], ...],
     *,
     seed: int,
@@ -55,16 +55,20 @@ def advise(
         number: Which of the groups.
         groups: Whitened codes of the members of every group, the medoid first: one of each
             episode, so that one disturbance says no more than any other event.
-        novelty_p: Of the members of this one.
+        typicality: Of each member (n,) in each class, by name: see `Known.typicality`. A
+            class is compared with its own known events. The novelty of single events is not
+            asked: its background is of all classes, the widest of which would swallow groups
+            that lie beside a narrow one.
         nearest: Known classes and distances.
         seed: Of the attempt to split.
     """
-    inside = float(np.mean(novelty_p > 1 - TYPICAL))
+    shares = {name: float(np.mean(own > TYPICAL)) for name, own in typicality.items()}
+    around = max(shares, key=lambda name: shares[name])
+    inside = shares[around]
     if inside > 0.5:
-        name = nearest[0][0]
-        return f"sub-class of {name}", (
-            f"{inside:.0%} of the members lie where known events of a class lie, yet there are"
-            f" more than {name} brings along"
+        return f"sub-class of {around}", (
+            f"{inside:.0%} of the members lie where known events of {around} lie, yet there are"
+            " more than it brings along"
         )
     other, apart = _closest(number, groups)
     if other is not None and other < number and apart < NEAR:
@@ -77,8 +81,9 @@ def advise(
             f"two parts, the smaller {share:.0%}, lie {separation:.1f} standard deviations apart"
         )
     return "new class", (
-        f"{1 - inside:.0%} of the members are more novel than {TYPICAL:.0%} of known events;"
-        f" the nearest class, {nearest[0][0]}, is {nearest[0][1]:.1f} standard deviations away"
+        f"{1 - inside:.0%} of the members are less typical of every known class than"
+        f" {1 - TYPICAL:.0%} of its known events; the nearest class, {nearest[0][0]}, is"
+        f" {nearest[0][1]:.1f} standard deviations away"
     )
 
 

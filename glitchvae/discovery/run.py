@@ -109,6 +109,7 @@ def discover(
     groups = _candidates(
         embeddings,
         prototypes,
+        known,
         archive,
         rows,
         members,
@@ -161,6 +162,7 @@ def _one_of_each(own: NDArray[np.int64], episode: NDArray[np.int64]) -> NDArray[
 def _candidates(
     embeddings: Embeddings,
     prototypes: Prototypes,
+    known: Known,
     archive: Sample,
     rows: NDArray[np.int64],
     members: list[NDArray[np.int64]],
@@ -175,13 +177,20 @@ def _candidates(
     centres = prototypes.centres @ prototypes.whitener
     groups = [archive.codes[_one_of_each(own, archive.episode)] for own in members]
     names, month = _names(embeddings), months(live, set(embeddings.ifo))
+    remainder = _remainder()
     count, candidates = judged.membership.shape[1], []
     for number, own in enumerate(members):
         nearest = nearest_classes(groups[number][0], centres, prototypes.owners, prototypes.names)
         advice, reason = advise(
             number,
             groups,
-            embeddings.novelty_p[rows[own]],
+            {
+                name: typicality
+                for name, typicality in zip(
+                    known.names, known.typicality(archive.log_known[own]).T, strict=True
+                )
+                if name not in remainder
+            },
             nearest,
             seed=settings.seed,
         )
@@ -258,8 +267,12 @@ def _displaced(group: Candidate, cause: Cause) -> Candidate:
 
 def _names(embeddings: Embeddings) -> NDArray[np.object_]:
     """(N,) the class that each event was named, "" for none and for what fits no class."""
-    remainder = [card.name for card in read_catalog().cards if card.kind == "remainder"]
-    return np.where(np.isin(embeddings.class_name, remainder), "", embeddings.class_name)
+    return np.where(np.isin(embeddings.class_name, _remainder()), "", embeddings.class_name)
+
+
+def _remainder() -> list[str]:
+    """Names of what fits no class, in which nothing can be a sub-class."""
+    return [card.name for card in read_catalog().cards if card.kind == "remainder"]
 
 
 def _known_classes(

@@ -8,9 +8,10 @@ from glitchvae.discovery.advising import advise, remark_on
 NEAREST = (("Low_Frequency_Lines", 12.0), ("Scattered_Light", 15.0))
 
 
-def advice_on(count, *, novelty_p=0.01, groups=None, number=0):
+def advice_on(count, *, typicality=0.01, groups=None, number=0):
     own = np.random.default_rng(1).normal(size=(count, 4))
-    return advise(number, groups or [own], np.full(count, novelty_p), NEAREST, seed=0)
+    shares = {"Blip": np.zeros(count), "Low_Frequency_Lines": np.full(count, typicality)}
+    return advise(number, groups or [own], shares, NEAREST, seed=0)
 
 
 def remark(names, probability):
@@ -20,7 +21,7 @@ def remark(names, probability):
 def test_members_far_from_known_classes_are_a_new_class():
     advice, reason = advice_on(20)
     assert advice == "new class"
-    assert "100% of the members are more novel" in reason
+    assert "100% of the members are less typical of every known class than 90%" in reason
     assert "Low_Frequency_Lines, is 12.0 standard deviations away" in reason
 
 
@@ -31,7 +32,7 @@ def test_groups_that_lie_near_are_one():
 
 
 def test_typical_members_are_a_sub_class():
-    assert advice_on(20, novelty_p=0.7)[0] == "sub-class of Low_Frequency_Lines"
+    assert advice_on(20, typicality=0.7)[0] == "sub-class of Low_Frequency_Lines"
 
 
 def test_most_is_more_than_half_and_sure_is_more_than_the_level():

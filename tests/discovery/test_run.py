@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 from igwn_segments import segment, segmentlist
+from scipy.stats import kstest
 
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.discovery import DiscoverySettings, discover
+from glitchvae.discovery.comparing import Known
 from glitchvae.errors import InputError
-from tests.discovery.conftest import START, draw, embeddings_of
+from tests.discovery.conftest import MIDDLES, START, draw, embeddings_of
 
 QUICK = DiscoverySettings(bootstraps=3)
 LIVE = {name: segmentlist([segment(START, START + 36000.0)]) for name in ("H1", "L1")}
@@ -116,6 +118,33 @@ def test_a_name_is_a_remark_and_no_reason(with_new, prototypes, name, remark):
     assert (candidate.advice, candidate.verdict) == ("new class", "new class")
     assert candidate.remark.startswith(remark)
     assert bool(candidate.remark) == bool(remark)
+
+
+def test_the_novelty_of_single_events_has_no_say_in_the_advice(found, with_new, prototypes):
+    usual = dataclasses.replace(with_new, novelty_p=np.ones(len(with_new)))
+    again = discover(usual, prototypes, QUICK)
+    assert [c.advice for c in again.candidates] == [c.advice for c in found.candidates]
+
+
+def test_a_crowd_within_a_class_is_a_sub_class_of_it(prototypes):
+    rng = np.random.default_rng(12)
+    codes, labels = draw(rng, {"Blip": 200, "Tomte": 150, "Whistle": 50})
+    crowd = MIDDLES["Tomte"] + rng.normal((1.0, 1.0, 0.0, 0.0), 0.1, (150, 4))
+    labels = np.concatenate([labels, np.full(150, "")])
+    found = discover(embeddings_of(np.concatenate([codes, crowd]), labels, rng), prototypes, QUICK)
+    assert [c.advice for c in found.candidates] == ["sub-class of Tomte"]
+
+
+def test_events_of_a_class_are_as_typical_as_its_known_ones(prototypes):
+    rng = np.random.default_rng(13)
+    known = Known.of(prototypes)
+    for k, name in enumerate(known.names):
+        own = known.sample(draw(rng, {name: 500})[0]).log_known
+        assert kstest(known.typicality(own)[:, k], "uniform").statistic < 0.12
+        others = np.delete(known.typicality(own), k, axis=1)
+        assert others.max() < 0.1
+    far = known.sample(draw(rng, {"New": 50})[0]).log_known
+    assert known.typicality(far).max() == 0.0
 
 
 def test_the_same_seed_gives_the_same_result(found, with_new, prototypes):
