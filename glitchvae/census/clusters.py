@@ -81,9 +81,10 @@ def write_slurm(census: Census, request: Request) -> Path:
         f"export OMP_NUM_THREADS={request.cpus}",
         f"{work} &",
         "worker=$!",
-        "trap 'kill -TERM \"$worker\"' TERM",
+        "asked=",
+        "trap 'asked=yes; kill -TERM \"$worker\"' TERM",
         'wait "$worker"; status=$?',
-        'if [ "$status" -gt 128 ]; then wait "$worker"; status=$?; fi',
+        'if [ -n "$asked" ]; then wait "$worker"; status=$?; fi',
         'if [ "$status" -eq 130 ]; then',
         '    scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"',
         "fi",
@@ -140,7 +141,7 @@ def condor_dag(census: Census, request: Request) -> DAG:
         "universe": "vanilla",
         "executable": sys.executable,
         "should_transfer_files": "NO",
-        "getenv": "PATH,LD_LIBRARY_PATH,HOME,GLITCHVAE_CATALOG",
+        "getenv": "PATH,PYTHONPATH,LD_LIBRARY_PATH,HOME,GLITCHVAE_CATALOG",
         "environment": f"OMP_NUM_THREADS={request.cpus}",
         "request_cpus": request.cpus,
         "request_memory": f"{request.memory}MB",
@@ -154,7 +155,9 @@ def condor_dag(census: Census, request: Request) -> DAG:
     if request.user:
         shared["accounting_group_user"] = request.user
     work = f"-m glitchvae census work '{census.folder}' --share $(share)/{jobs}"
-    dag = dags.DAG(max_jobs_by_category=_at_once(request))
+    # Not by categories, whose limit the bindings write as another line than DAGMan reads.
+    most = {} if request.at_once is None else {"DAGMAN_MAX_JOBS_SUBMITTED": request.at_once}
+    dag = dags.DAG(dagman_config=most)
     dag.layer(
         name="work",
         submit_description=htcondor2.Submit(
@@ -168,7 +171,6 @@ def condor_dag(census: Census, request: Request) -> DAG:
         vars=[{"share": str(number)} for number in range(jobs)],
         retries=3,
         retry_unless_exit=1,  # shards were tried and set aside
-        category="work",
     )
     dag.final(
         name="merge",
@@ -183,10 +185,6 @@ def condor_dag(census: Census, request: Request) -> DAG:
         ),
     )
     return dag
-
-
-def _at_once(request: Request) -> dict[str, int]:
-    return {} if request.at_once is None else {"work": request.at_once}
 
 
 def _asked(request: Request) -> dict[str, str | None]:
