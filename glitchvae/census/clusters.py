@@ -22,6 +22,7 @@ from glitchvae.errors import InputError, StorageError, how_to_install
 from glitchvae.store import replacing
 
 if TYPE_CHECKING:
+    from htcondor2 import Submit  # pyright: ignore[reportMissingImports]
     from htcondor2.dags import DAG  # pyright: ignore[reportMissingImports]
 
 _GRACE = 120  # seconds from the request to end to the end
@@ -79,10 +80,10 @@ def write_slurm(census: Census, request: Request) -> Path:
     # The batch shell gets the signal; the worker ends by itself, and the job begins again.
     lines = [
         f"export OMP_NUM_THREADS={request.cpus}",
+        "asked= worker=",
+        "trap 'asked=yes; kill -TERM \"$worker\"' TERM",
         f"{work} &",
         "worker=$!",
-        "asked=",
-        "trap 'asked=yes; kill -TERM \"$worker\"' TERM",
         'wait "$worker"; status=$?',
         'if [ -n "$asked" ]; then wait "$worker"; status=$?; fi',
         'if [ "$status" -eq 130 ]; then',
@@ -124,14 +125,15 @@ def write_condor(census: Census, request: Request) -> Path:
         ) from error
     folder = _folder(census, "condor")
     _write(folder / "merge.sh", _merging(census, request))
+    dag, merge = condor_dag(census, request)
     with _storing(folder):
-        return dags.write_dag(
-            condor_dag(census, request), folder, dag_file_name="census.dag"
-        ).absolute()
+        # The bindings write the submit files of layers, and none of a final node.
+        (folder / "merge.sub").write_text(str(merge), encoding="utf-8")
+        return dags.write_dag(dag, folder, dag_file_name="census.dag").absolute()
 
 
-def condor_dag(census: Census, request: Request) -> DAG:
-    """The DAG that `write_condor` writes."""
+def condor_dag(census: Census, request: Request) -> tuple[DAG, Submit]:
+    """The DAG that `write_condor` writes, and what its final node submits."""
     import htcondor2  # pyright: ignore[reportMissingImports]
     from htcondor2 import dags  # pyright: ignore[reportMissingImports]
 
@@ -172,19 +174,17 @@ def condor_dag(census: Census, request: Request) -> DAG:
         retries=3,
         retry_unless_exit=1,  # shards were tried and set aside
     )
-    dag.final(
-        name="merge",
-        submit_description=htcondor2.Submit(
-            {
-                **shared,
-                "executable": "/bin/sh",
-                "arguments": f"\"'{folder / 'merge.sh'}'\"",
-                "output": str(folder / "merge.out"),
-                "error": str(folder / "merge.err"),
-            }
-        ),
+    merge = htcondor2.Submit(
+        {
+            **shared,
+            "executable": "/bin/sh",
+            "arguments": f"\"'{folder / 'merge.sh'}'\"",
+            "output": str(folder / "merge.out"),
+            "error": str(folder / "merge.err"),
+        }
     )
-    return dag
+    dag.final(name="merge", submit_description=merge)
+    return dag, merge
 
 
 def _asked(request: Request) -> dict[str, str | None]:

@@ -156,14 +156,16 @@ def work(ctx: click.Context, folder: Path, share: str | None, parent: int | None
     from glitchvae.census import Kind, parent_is, read_census, share_of
     from glitchvae.census import work as work_on
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     census = read_census(folder)
     shards = census.shards if share is None else share_of(census.shards, *_share(share))
     alive = (lambda: True) if parent is None else parent_is(parent)
-    bad = 0
-    for shard, kind, reason in work_on(census, shards, alive=alive):
-        bad += kind in (Kind.ASIDE, Kind.INCOMPLETE)
-        click.echo(_line(shard, kind, reason))
+    bad, before = 0, signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for shard, kind, reason in work_on(census, shards, alive=alive):
+            bad += kind in (Kind.ASIDE, Kind.INCOMPLETE)
+            click.echo(_line(shard, kind, reason))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     ctx.exit(1 if bad else 0)
 
 

@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from glitchvae.census import Request, write_condor, write_slurm
 from glitchvae.census.census import Census
+from glitchvae.cli import main
 from glitchvae.errors import InputError
 
 
@@ -58,7 +60,7 @@ def test_the_merge_waits_for_the_array(copied, request_all, tmp_path):
 def test_a_job_whose_time_is_up_begins_again(copied, tmp_path, monkeypatch, asked):
     """The worker ends with 130 when it is asked to end, or is interrupted otherwise."""
     worker = (
-        "trap 'exit 130' TERM; echo ready; while true; do sleep 0.05; done"
+        "trap 'exit 130' TERM; sleep 0.2; echo ready; while true; do sleep 0.05; done"
         if asked
         else "echo ready; exit 130"
     )
@@ -110,9 +112,10 @@ def test_the_dag_is_read_back_and_walked(copied, request_all):
     for node in nodes:
         share = shares[node].partition("=")[2].strip('"')
         arguments = work["arguments"].strip('"').replace("$(share)", share)
-        command = [sys.executable, *shlex.split(arguments)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        module, package, *command = shlex.split(arguments)
+        assert (module, package) == ("-m", "glitchvae")
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == 0, done.output
     merge = htcondor2.Submit((path.parent / "merge.sub").read_text())
     script = shlex.split(merge["arguments"].strip('"'))
     assert subprocess.run(["/bin/sh", *script], check=False, capture_output=True).returncode == 0
