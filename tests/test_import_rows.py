@@ -21,7 +21,7 @@ ROWS = (
     {"training", "embedding"},
     {"archive", "probes"},
     {"discovery", "validation"},
-    {"plots", "report", "recipes", "adapting"},
+    {"plots", "report", "recipes", "adapting", "census"},
     {"api"},
     {"cli"},
     {"__main__"},

@@ -108,7 +108,12 @@ def _together(known: Triggers, found: Triggers) -> Triggers:
 
 
 def survey(
-    source: StrainSource, ledger: Ledger, snr: float, report: Callable[[GlitchvaeError], None]
+    source: StrainSource,
+    ledger: Ledger,
+    snr: float,
+    report: Callable[[GlitchvaeError], None],
+    *,
+    within: segmentlist | None = None,
 ) -> Coverage:
     """What is known of a source, and what is left to search.
 
@@ -117,9 +122,10 @@ def survey(
         ledger: Of the archive.
         snr: Threshold of the search.
         report: Told of a neighbour that turns out to be unreadable.
+        within: Search this time alone; the rest of the source is context.
     """
     search, whole = search_of(source, snr), source.whole
-    own = joined(source.segments)
+    own = joined(source.segments if within is None else source.segments & within)
     start, end = whole.segments.extent()
     files = ledger.files(search, start - REACH, end + REACH)
     contents = {path: _content(path, files) for path in source.files}
@@ -144,6 +150,8 @@ def survey(
         for name in ("examined", "covered", "searched")
     )
     region = joined([segment(a - MIN_BLOCK, b + MIN_BLOCK) for a, b in own]) & time
+    if within is not None:
+        region &= within
     unseen = region - examined
     left = searchable(joined(covered, unseen)) - searched
     todo = segmentlist(s for s in joined(unseen, left & region) if abs(s) > SLIVER)

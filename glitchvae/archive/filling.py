@@ -75,6 +75,7 @@ def fill_from_strain(
     triggers: Triggers | None,
     job: Job,
     *,
+    within: segmentlist | None = None,
     progress: Progress | None = None,
 ) -> Filled:
     """Find, image, encode and store the glitches of strain; what is done is skipped.
@@ -85,6 +86,15 @@ def fill_from_strain(
 
     A file that cannot be read, or that is gone, is a gap in the strain from then on.
 
+    Args:
+        archive: Where to.
+        source: Strain of one detector.
+        triggers: Glitches that are given; None: they are searched for.
+        job: How.
+        within: Search this time alone, whose ends are whole cells of the search; the rest of the
+            source is context, so that pieces give what the whole gives.
+        progress: Told of seconds that were searched, or of glitches that were given.
+
     Raises:
         InputError: no trigger is of the source's detector.
         StorageError: the disk refused a write; finished batches are kept.
@@ -93,7 +103,7 @@ def fill_from_strain(
     archive.keep_model(job.checkpoint)
     source = source.with_gaps(problems.append)
     if triggers is None:
-        filled = _fill_searched(archive, source, job, problems, progress)
+        filled = _fill_searched(archive, source, job, problems, within, progress)
     else:
         filled = _fill_given(archive, source, triggers, job, progress)
     return dataclasses.replace(filled, problems=tuple(problems))
@@ -104,13 +114,14 @@ def _fill_searched(
     source: StrainSource,
     job: Job,
     problems: list[GlitchvaeError],
+    within: segmentlist | None,
     progress: Progress | None,
 ) -> Filled:
     """The glitches that a search finds, or that one found before."""
-    if not source.segments:  # its limits leave nothing
+    if not (source.segments if within is None else source.segments & within):
         return Filled(rows=None, known=0)
     ledger, origin = archive.ledger(), _origin_of(job)
-    coverage = survey(source, ledger, job.snr, problems.append)
+    coverage = survey(source, ledger, job.snr, problems.append, within=within)
     start, end = time_span(coverage.region.extent())
     todo = _Todo(archive.known(source.ifo, start, end, *origin))
     with archive.writing({source.ifo: (start, end)}) as journal:

@@ -152,7 +152,7 @@ def test_a_folder_that_is_no_study_is_refused(study):
 
 def test_every_shipped_recipe_describes_itself_and_uses_public_imports():
     recipes = list_recipes()
-    assert {"census", "table2_dsprites"} <= {recipe.name for recipe in recipes}
+    assert {"discover", "table2_dsprites"} <= {recipe.name for recipe in recipes}
     programs = {p.stem for p in shipped("pipelines").glob("*.py")}
     assert {r.name for r in recipes if not r.is_study} == programs
     for recipe in recipes:
