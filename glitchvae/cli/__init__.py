@@ -36,7 +36,9 @@ class LazyGroup(click.RichGroup):
             return click.Command(cmd_name, short_help=_summary(module), help=_summary(module))
         from glitchvae.cli._manners import with_manners
 
-        return with_manners(importlib.import_module(f"{__name__}.{module}").command)
+        command = with_manners(importlib.import_module(f"{__name__}.{module}").command)
+        command.name = cmd_name  # each is a function `command` of its module
+        return command
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """List summaries without importing the commands."""

@@ -81,7 +81,8 @@ def complete(*words):
 
 def options_of(command):
     """Long names of its options."""
-    names = [n for p in command.params if isinstance(p, click.Option) for n in p.opts]
+    given = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
+    names = [n for p in given for n in p.opts]
     return {name for name in names if name.startswith("--")}
 
 
