@@ -1,6 +1,7 @@
 """Sphinx configuration."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,13 @@ from glitchvae import __version__
 project = "glitchvae"
 author = "The glitchvae developers"
 release = version = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_click",
+]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "results/*/*", "results/*/*/*"]
 html_theme = "furo"
@@ -43,5 +50,13 @@ def show_side_by_side(_app):
     (GENERATED / "side_by_side.md").write_text(text, encoding="utf-8")
 
 
+def write_modules(_app):
+    """The reference of all modules, from their docstrings."""
+    GENERATED.mkdir(parents=True, exist_ok=True)
+    render = runpy.run_path(str(HERE / "render_reference.py"))["render"]
+    (GENERATED / "modules.md").write_text(render(), encoding="utf-8")
+
+
 def setup(app):
     app.connect("builder-inited", show_side_by_side)
+    app.connect("builder-inited", write_modules)

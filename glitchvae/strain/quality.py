@@ -1,6 +1,6 @@
 """Strain that is no data, and remarks about strain that is: leaps of the noise, clipping, bursts.
 
-Thresholds were chosen on real strain; `docs/science.md` has the figures.
+Thresholds were chosen on real strain; `docs/results/search.md` has the figures.
 """
 
 from __future__ import annotations

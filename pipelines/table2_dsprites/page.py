@@ -236,7 +236,7 @@ def _said(claims: Sequence[Claim]) -> str:
         "| 3 | originals, reconstructions, traversals of 10 dimensions, dead ones grey; which "
         "model is not stated | shown below |",
         "| 4 | 3D Chairs, annealed with beta0 = 50, traversals in [-2, 2] | shown in "
-        "[validation](../validation.md#chairs) of parametric chairs |",
+        "[validation](disentanglement.md#chairs) of parametric chairs |",
     ]
     return "\n".join([*lines, ""])
 
