@@ -8,7 +8,6 @@ from typing import Any, Literal
 from pydantic import (
     Field,
     FieldSerializationInfo,
-    SerializeAsAny,
     ValidationInfo,
     field_serializer,
     field_validator,
@@ -16,7 +15,13 @@ from pydantic import (
 
 from glitchvae.config import Settings, parse, read_toml
 from glitchvae.models import GlitchVAESettings, architecture_of, read_model
-from glitchvae.objectives import Annealed, Linear, Objective, read_objective
+from glitchvae.objectives import (
+    Annealed,
+    Linear,
+    Objective,
+    describe_objective,
+    read_objective,
+)
 from glitchvae.training.augmentation import Augmentation
 
 
@@ -42,7 +47,7 @@ class TrainingConfig(Settings):
         augmentation: Changes of images of glitches during training; pictures have none.
     """
 
-    objective: SerializeAsAny[Objective] = Field(default_factory=Annealed)
+    objective: Objective = Field(default_factory=Annealed)
     steps: int = Field(default=8000, ge=1)
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -67,6 +72,10 @@ class TrainingConfig(Settings):
             return value
         objective = info.data.get("objective")
         return read_model(value) if objective is None else model_for(objective, value)
+
+    @field_serializer("objective", mode="plain")
+    def _with_class(self, objective: Objective, info: FieldSerializationInfo) -> dict[str, Any]:
+        return describe_objective(objective, mode=info.mode, exclude_none=info.exclude_none)
 
     @field_serializer("model", mode="plain")
     def _with_architecture(self, model: Settings, info: FieldSerializationInfo) -> dict[str, Any]:
@@ -94,7 +103,8 @@ def read_training_config(path: str | Path | None = None, **changes: Any) -> Trai
     Args:
         path: A TOML file with the keys of `TrainingConfig`.
         changes: Entries that win over the file's; None leaves the file's. `objective` is a
-            name: it keeps the file's `[objective]` table if that has the same name.
+            name, or the `module:Class` of one's own: it keeps the file's `[objective]` table if
+            that has the same name.
 
     Raises:
         ConfigError: unknown keys or objectives, with the nearest valid name; bad values.
@@ -112,10 +122,14 @@ def changed_config(
     """
     given = {key: value for key, value in changes.items() if value is not None}
     table = values.get("objective", {})
-    name = given.pop("objective", table.get("name", "annealed"))
-    if table.get("name", name) != name:
-        table = {}
-    objective = read_objective({**table, "name": name}, where=_inside(where, "objective"))
+    name = given.pop("objective", None)
+    if name is None:
+        table = {"name": "annealed", **table}
+    elif not {"name", "class"} & set(table):
+        table = {**table, "name": name}
+    elif name not in (table.get("name"), table.get("class")):
+        table = {"name": name}
+    objective = read_objective(table, where=_inside(where, "objective"))
     model = model_for(objective, values.get("model", {}), where=_inside(where, "model"))
     tables = {"objective": objective, "model": model}
     return parse(TrainingConfig, {**values, **tables, **given}, where=where)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import Model, architecture_of
-from glitchvae.objectives import distortion, rate
+from glitchvae.objectives import describe_objective, distortion, rate
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.log import kl_columns
@@ -60,7 +60,7 @@ def export(
         model={},
         imaging=data.imaging,
         latent_size=sum(model.layers),
-        objective=config.objective.model_dump(mode="json"),
+        objective=describe_objective(config.objective, mode="json"),
         steps=step,
         seed=config.seed,
         figures=figures,

@@ -14,7 +14,7 @@ from glitchvae.objectives import Objective, read_objective
 from glitchvae.progress import Progress
 from glitchvae.store import write_rows
 from glitchvae.training import TrainingConfig, train
-from glitchvae.validation.disentanglement import Protocol, Score, measure
+from glitchvae.validation.disentanglement import METRICS, Metric, Protocol, Score, measure
 from glitchvae.validation.disentanglement.encoding import encode
 from glitchvae.validation.images.factors import FactorData
 
@@ -25,6 +25,7 @@ def score_checkpoint(
     *,
     sampled: bool = False,
     exact_dci: bool = False,
+    metrics: Sequence[Metric] = METRICS,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = lambda _: None,
@@ -36,6 +37,7 @@ def score_checkpoint(
         data: Reduced to the size of the model's images where that divides theirs.
         sampled: Whether codes drawn from the posteriors are scored, too.
         exact_dci: Whether DCI is measured by exact boosted trees, too.
+        metrics: As of `measure`.
         seed: Of every draw.
         device: Where to encode.
         progress: Told of the metrics that are done.
@@ -52,6 +54,7 @@ def score_checkpoint(
         data.names,
         log_var=codes.log_var if sampled else None,
         exact_dci=exact_dci,
+        metrics=metrics,
         protocol=Protocol().scaled_to(len(data)),
         seed=seed,
         progress=progress,
