@@ -58,7 +58,8 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             "changes",
             multiple=True,
             metavar="KEY=VALUE",
-            help="A setting of the objective of --train, such as beta0=50; again for more.",
+            help="A setting of --train: beta0=50 of the objective, batch_size=128, "
+            "model.latent_size=6; again for more.",
         ),
         click.option(
             "--steps",

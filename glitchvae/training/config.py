@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,13 +14,16 @@ from pydantic import (
     field_validator,
 )
 
-from glitchvae.config import Settings, parse, read_toml
+from glitchvae.classes.model_card import CARD, ModelCard, read_card
+from glitchvae.config import Settings, nearest, parse, read_toml, with_changes
+from glitchvae.errors import ConfigError
 from glitchvae.models import GlitchVAESettings, architecture_of, read_model
 from glitchvae.objectives import (
     Annealed,
     Linear,
     Objective,
     describe_objective,
+    find_objective,
     read_objective,
 )
 from glitchvae.training.augmentation import Augmentation
@@ -97,11 +101,16 @@ class TrainingConfig(Settings):
         return Linear(self.learning_rate, 0.0, self.steps)(step)
 
 
-def read_training_config(path: str | Path | None = None, **changes: Any) -> TrainingConfig:
+def read_training_config(
+    path: str | Path | None = None, *, lines: Sequence[str] = (), **changes: Any
+) -> TrainingConfig:
     """A TOML file, or the defaults, with some entries replaced.
 
     Args:
-        path: A TOML file with the keys of `TrainingConfig`.
+        path: A TOML file with the keys of `TrainingConfig`; or the card of a model or its folder,
+            for the settings that it was trained with.
+        lines: Entries that win over the file's, as lines of TOML: `batch_size=32`,
+            `model.latent_size=16`; keys of the objective stand alone or behind `objective.`.
         changes: Entries that win over the file's; None leaves the file's. `objective` is a
             name, or the `module:Class` of one's own: it keeps the file's `[objective]` table if
             that has the same name.
@@ -109,30 +118,93 @@ def read_training_config(path: str | Path | None = None, **changes: Any) -> Trai
     Raises:
         ConfigError: unknown keys or objectives, with the nearest valid name; bad values.
     """
-    return changed_config(read_toml(path) if path is not None else {}, changes, where=path)
+    values = {} if path is None else _read_file(Path(path))
+    return changed_config(values, changes, lines=lines, where=path)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """The table of a file, or the settings on a card."""
+    if path.is_dir() or path.name == CARD:
+        return config_of_card(read_card(path if path.is_dir() else path.parent))
+    return read_toml(path)
+
+
+def config_of_card(card: ModelCard) -> dict[str, Any]:
+    """The table of the settings that a model was trained with, as its card tells them."""
+    return {
+        **card.training,
+        "objective": card.objective,
+        "model": {"architecture": card.architecture, **card.model},
+        "steps": card.steps,
+        "seed": card.seed,
+    }
 
 
 def changed_config(
-    values: dict[str, Any], changes: dict[str, Any], *, where: object = None
+    values: dict[str, Any],
+    changes: dict[str, Any],
+    *,
+    lines: Sequence[str] = (),
+    where: object = None,
 ) -> TrainingConfig:
     """A table with some entries replaced, as `read_training_config` describes.
 
     Raises:
         ConfigError: as `read_training_config`.
     """
+    chosen = _chosen(_table(values, "objective", where), changes.get("objective"))
+    values = with_changes({**values, "objective": chosen}, lines)
+    for name in ("objective", "model"):
+        values[name] = _table(values, name, where)
+    values = _of_the_objective(values, where)
     given = {key: value for key, value in changes.items() if value is not None}
-    table = values.get("objective", {})
-    name = given.pop("objective", None)
-    if name is None:
-        table = {"name": "annealed", **table}
-    elif not {"name", "class"} & set(table):
-        table = {**table, "name": name}
-    elif name not in (table.get("name"), table.get("class")):
-        table = {"name": name}
-    objective = read_objective(table, where=_inside(where, "objective"))
-    model = model_for(objective, values.get("model", {}), where=_inside(where, "model"))
+    given.pop("objective", None)
+    objective = read_objective(values["objective"], where=_inside(where, "objective"))
+    model = model_for(objective, values["model"], where=_inside(where, "model"))
     tables = {"objective": objective, "model": model}
     return parse(TrainingConfig, {**values, **tables, **given}, where=where)
+
+
+def _table(values: dict[str, Any], name: str, where: object) -> dict[str, Any]:
+    table = values.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(
+            f"{name} is no table",
+            where=where,
+            expected=f"[{name}] and its keys, or --set {name}.KEY=VALUE",
+            found=table,
+        )
+    return table
+
+
+def _chosen(table: dict[str, Any], name: str | None) -> dict[str, Any]:
+    """The table of an objective, or one with its name alone where another is asked for."""
+    if name is None:
+        return {"name": "annealed", **table}
+    if not {"name", "class"} & set(table):
+        return {**table, "name": name}
+    return table if name in (table.get("name"), table.get("class")) else {"name": name}
+
+
+def _of_the_objective(values: dict[str, Any], where: object) -> dict[str, Any]:
+    """Keys of the objective that stand alone, in its table: no other key has their names.
+
+    One that is misspelt goes there too where it is nearer to a key of the objective, whose error
+    then names that.
+    """
+    table = values["objective"]
+    kind = find_objective(
+        str(table.get("class", table.get("name"))), where=_inside(where, "objective")
+    )
+    ours, theirs = list(TrainingConfig.model_fields), list(kind.model_fields)
+    alone = [key for key in values if key not in ours]
+    own = {k for k in alone if k in theirs or (not _near(k, ours) and _near(k, theirs))}
+    rest = {key: value for key, value in values.items() if key not in own}
+    return {**rest, "objective": {**table, **{key: values[key] for key in own}}}
+
+
+def _near(key: str, known: list[str]) -> bool:
+    return "did you mean" in nearest(key, known)
 
 
 def model_for(objective: Objective, values: dict[str, Any], *, where: object = None) -> Settings:

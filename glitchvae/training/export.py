@@ -17,20 +17,15 @@ from glitchvae.objectives import describe_objective, distortion, rate
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.log import kl_columns
+from glitchvae.training.provenance import provenance_of
 from glitchvae.training.shortfalls import find_shortfalls, measure_code
 from glitchvae.training.step import in_range
 
 _LOG = logging.getLogger(__name__)
 
 _BATCH = 256
-_ON_THE_CARD = {
-    "augmentation",
-    "batch_size",
-    "learning_rate",
-    "learning_rate_schedule",
-    "precision",
-}
-"""Settings of the run, besides objective, steps and seed, that whoever repeats it needs."""
+_ELSEWHERE = {"model", "objective", "seed", "steps"}
+"""Settings that have entries of their own on a card."""
 
 
 def export(
@@ -65,7 +60,8 @@ def export(
         seed=config.seed,
         figures=figures,
         shortfalls=shortfalls,
-        training=config.model_dump(mode="json", include=_ON_THE_CARD),
+        training=config.model_dump(mode="json", exclude=_ELSEWHERE, exclude_none=True),
+        provenance=provenance_of(config),
         data=DataCard(
             digest=data.digest,
             description=data.description,

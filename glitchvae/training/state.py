@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,14 @@ def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfi
         )
 
 
-def resumed_config(run: Path, **changes: Any) -> TrainingConfig:
-    """The settings a run began with; entries that are not None replace some.
+def resumed_config(run: Path, *, lines: Sequence[str] = (), **changes: Any) -> TrainingConfig:
+    """The settings a run began with; entries that are not None, and lines of TOML, replace some.
 
     Raises:
         InputError: nothing to resume, or a damaged file.
     """
-    return changed_config(json.loads(read_state(run / STATE)["config"]), changes, where=run)
+    values = json.loads(read_state(run / STATE)["config"])
+    return changed_config(values, changes, lines=lines, where=run)
 
 
 def refuse_existing(run: Path) -> None:

@@ -135,14 +135,17 @@ def is_ensemble(out: Path) -> bool:
     return path.exists() and "members" in read_state(path)
 
 
-def resumed_ensemble(out: Path, **changes: Any) -> tuple[TrainingConfig, dict[str, Changes]]:
-    """The settings and members an ensemble began with; entries that are not None replace some.
+def resumed_ensemble(
+    out: Path, *, lines: Sequence[str] = (), **changes: Any
+) -> tuple[TrainingConfig, dict[str, Changes]]:
+    """The settings and members an ensemble began with; entries and lines replace some.
 
     Raises:
         InputError: nothing to resume, or a damaged file.
     """
     before = read_state(out / state_file(launched_ranks()))
-    config = changed_config(json.loads(before["config"]), changes, where=out)
+    values = json.loads(before["config"])
+    config = changed_config(values, changes, lines=lines, where=out)
     return config, json.loads(before["members"])
 
 
