@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -12,6 +12,7 @@ from pydantic import (
     ValidationInfo,
     field_serializer,
     field_validator,
+    model_validator,
 )
 
 from glitchvae.classes.model_card import CARD, ModelCard, read_card
@@ -45,6 +46,14 @@ class TrainingConfig(Settings):
             where launching its many small operations would take longer than running them.
         log_every: Steps averaged into one row of `log.csv`.
         save_every: Steps between two writes of the state a run resumes from.
+        optimizer: "adam", or "adamw", whose weight decay is apart from the gradient.
+        weight_decay: Of the optimiser.
+        gradient_clip: Norm to which a longer gradient is shortened; None leaves it as it is.
+        validate_every: Steps between two looks at the validation events, whose distortion, rate
+            and ELBO stand in `log.csv`; the checkpoint with the highest ELBO is kept in `best`. 0:
+            never.
+        patience: Validations without a better ELBO after which a run ends early; 0: none.
+        keep_every: Steps between two checkpoints that are kept in `checkpoints`; 0: none.
         model: Architecture and size of the network: the settings of one of
             `models.ARCHITECTURES`, in a file the table `[model]` with its key `architecture`.
             Without that key it is what the objective asks for: see `model_for`.
@@ -61,6 +70,12 @@ class TrainingConfig(Settings):
     compiled: Literal["auto", "yes", "no"] = "auto"
     log_every: int = Field(default=20, ge=1)
     save_every: int = Field(default=500, ge=1)
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    gradient_clip: float | None = Field(default=None, gt=0.0)
+    validate_every: int = Field(default=0, ge=0)
+    patience: int = Field(default=0, ge=0)
+    keep_every: int = Field(default=0, ge=0)
     model: Settings = Field(default_factory=lambda given: model_for(given["objective"], {}))
     augmentation: Augmentation = Augmentation()
 
@@ -85,6 +100,12 @@ class TrainingConfig(Settings):
     def _with_architecture(self, model: Settings, info: FieldSerializationInfo) -> dict[str, Any]:
         settings = model.model_dump(mode=info.mode, exclude_none=info.exclude_none)
         return {"architecture": architecture_of(model), **settings}
+
+    @model_validator(mode="after")
+    def _watched(self) -> Self:
+        if self.patience and not self.validate_every:
+            raise ValueError("patience counts validations: set validate_every, too")
+        return self
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -35,10 +35,13 @@ def export(
     data: TrainingImages,
     log: list[dict[str, float]],
     step: int,
+    *,
+    on_the_way: bool = False,
 ) -> ModelCard:
-    """Write the checkpoint of a model after `step` updates into the folder of its run.
+    """Write the checkpoint of a model after `step` updates into a folder.
 
-    What the training fell short of is logged, and stands on the card.
+    What the training fell short of stands on the card, and is logged unless the training is still
+    `on_the_way`.
     """
     model.eval()
     codes = _codes_of_labelled(model, data)
@@ -48,7 +51,7 @@ def export(
     use = measure_code(model, data, seed=config.seed)
     figures |= {} if use is None else {"code_gain": use.gain}
     shortfalls = find_shortfalls(config.objective, step, log[-1] if log else {}, use)
-    for each in shortfalls:
+    for each in () if on_the_way else shortfalls:
         _LOG.warning("%s: %s", run, each)
     card = ModelCard(
         architecture=architecture_of(config.model),

@@ -63,6 +63,8 @@ def member_config(config: TrainingConfig, changes: Changes) -> TrainingConfig:
 def obstacle_to_stacking(configs: Sequence[TrainingConfig]) -> str:
     """Why members cannot share one step; empty where they can."""
     first = configs[0]
+    if (first.optimizer, first.weight_decay, first.gradient_clip) != ("adam", 0.0, None):
+        return "an optimiser other than plain Adam, or a clipped gradient, is of one model"
     weights = type(first.objective).weight_keys()
     for config in configs[1:]:
         old, new = first.objective.model_dump(), config.objective.model_dump()

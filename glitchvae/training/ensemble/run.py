@@ -83,6 +83,12 @@ def train_ensemble(
         KeyboardInterrupt: after a signal, once the checkpoints are written.
     """
     out = Path(out)
+    if config.validate_every or config.keep_every:
+        raise ConfigError(
+            "an ensemble keeps no checkpoints on the way",
+            found="validate_every or keep_every",
+            remedy="Leave them out, or train the members one by one.",
+        )
     with launched(device) as (ranks, place), settled(place) as stopped:
         share = _share(members, ranks)
         configs = {name: member_config(config, members[name]) for name in share}
