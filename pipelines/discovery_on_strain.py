@@ -34,9 +34,10 @@ from glitchvae.embedding import Embeddings, name_classes
 from glitchvae.errors import InputError
 from glitchvae.recipes import find_files
 from glitchvae.report.discovering import live_time, renderer_of
-from glitchvae.simulate import FAMILIES, UNCATALOGUED, Family
+from glitchvae.simulate import FAMILIES, UNCATALOGUED, Family, simulate_strain
 from glitchvae.simulate.family import any_phase, around, clock, oscillation, sine_gaussian
 from glitchvae.store import write_rows
+from glitchvae.strain import write_gwosc
 
 FEWEST = 10  # events of a new shape under one name, for the question of its share
 FOUND = ("threshold", "group", "verdict", "p-value", "events", "detectors", "named", "why")
@@ -66,7 +67,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         brief = {"snrs": settings.snrs[:1], "shapes": ("Vee",), "events": 12, "share": 0.8}
         settings = settings.model_copy(update={**brief, "imaging": "light", "search": search})
     checkpoint = load_checkpoint(settings.model)
-    files = [str(path) for path in find_files(settings.strain, config)]
+    files = [simulated(out)] if tiny else [str(p) for p in find_files(settings.strain, config)]
     events = embed(
         files,
         snr=min(settings.snrs),
@@ -89,6 +90,18 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
         if (part := [row[-1] for row in found_in(rows) if row[:2] == (snr, question)])
     )
     table(out, "found", ("threshold", "question", "found", "of"), summary)
+
+
+def simulated(out: Path) -> str:
+    """A file of simulated strain with known glitches, for a rehearsal."""
+    path = out / "L-L1_SIMULATED-1238166018-160.hdf5"
+    if not path.exists():
+        strain, _ = simulate_strain(
+            duration=160.0, sample_rate=2048.0, ifo="L1", glitches=24, seed=3
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        write_gwosc(path, strain)
+    return str(path)
 
 
 def found_in(rows: Iterable[tuple]) -> Iterator[tuple]:

@@ -7,7 +7,6 @@ Reading card and head needs no torch: whoever has codes and a head has classes.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from glitchvae import __version__, resources
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.config import Settings, parse
+from glitchvae.config import Settings, parse, read_toml
 from glitchvae.errors import ConfigError, InputError, ModelError
 from glitchvae.store import digest, replacing
 
@@ -177,18 +176,19 @@ def read_card(folder: str | Path) -> ModelCard:
     """
     path = Path(folder) / CARD
     refuse_pickle(Path(folder))
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise ModelError(
             "no model here",
             where=folder,
             expected=f"{WEIGHTS} and {CARD}",
             found=sorted(p.name for p in Path(folder).iterdir()),
             remedy="A run that was stopped early is finished by `glitchvae train --resume`.",
-        ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelError("the model card cannot be read", where=path, found=error) from error
+        )
+    try:
+        values = read_toml(path)
+    except ConfigError as error:
+        found = error.found or error.problem
+        raise ModelError("the model card cannot be read", where=path, found=found) from error
     if values.get("format_version") != FORMAT_VERSION:
         raise ModelError(
             "a checkpoint of another format",

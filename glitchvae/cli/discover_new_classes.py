@@ -35,6 +35,7 @@ _PATH = click.Path(path_type=Path)
 @LINK
 @click.option("--method", help="How the search groups events at first: hdbscan (default) or gmm.")
 @click.option("--min-events", type=int, help="Fewest events of a candidate.")
+@click.option("--min-snr", type=float, help="Fainter glitches take no part: 7.5 by default.")
 @click.option("--significance", type=float, help="False candidates to expect in a run.")
 @click.option(
     "--rendered",

@@ -204,6 +204,22 @@ def bouts_of(embeddings: Embeddings, episode: NDArray[np.int64]) -> NDArray[np.i
     return bouts(embeddings.gps, episode, embeddings.ifo)
 
 
+def leave_out_faint(
+    embeddings: Embeddings, min_snr: float, why: str = ""
+) -> tuple[Embeddings, dict[str, int]]:
+    """Events of at least so high an SNR, or of none that is known; and how many are fainter.
+
+    Args:
+        embeddings: N events.
+        min_snr: Least SNR.
+        why: Clause after it in the reason, such as ", from which all strain was searched".
+    """
+    faint = embeddings.snr < np.float32(min_snr)
+    if not faint.any():
+        return embeddings, {}
+    return embeddings.take(~faint), {f"below SNR {min_snr:g}{why}": int(faint.sum())}
+
+
 def left_out(embeddings: Embeddings, rows: NDArray[np.int64]) -> dict[str, int]:
     """Events that are not in `rows`, by reason: their status, or a code with NaN."""
     others = np.delete(embeddings.status, rows)

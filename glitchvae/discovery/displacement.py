@@ -241,7 +241,19 @@ def _settle(
         common.argmax(axis=1) if len(groups) else 0,
         -1,
     )
-    free = np.logical_not(np.any(np.concatenate([groups, still]), axis=0, keepdims=True))[0]
+    evidence = _Evidence(
+        found=found,
+        archive=archive,
+        known=known,
+        local=local,
+        free=~np.asarray(np.concatenate([groups, still]).any(axis=0)),
+        places=np.array(
+            [f"{p.ifo} {p.sample_rate:g}" for p in places_of(events, renderer.imaging)]
+        ),
+        claims=known_only(local.archive).claims(local.archive),
+        simulated_noise=bool(rendered.shipped),
+        seed=renderer.seed,
+    )
     kept: list[tuple[NDArray[np.float64], float, tuple[Cause, ...]]] = []
     displaced: list[tuple[NDArray[np.float64], float, Cause]] = []
     for g, p_value in enumerate(found.p_values):
@@ -254,9 +266,7 @@ def _settle(
         if len(left) and rest.sum() <= MOSTLY * groups[g].sum():
             continue
         causes = tuple(
-            _test(own, found, g, rest, free, archive, known, local, rendered, events, renderer)
-            for own in local.classes
-            if own.name in tried[g]
+            _test(own, g, rest, evidence) for own in local.classes if own.name in tried[g]
         )
         holding = [cause for cause in causes if cause.holds]
         if holding:
@@ -278,40 +288,64 @@ def _settle(
     )
 
 
-def _test(
-    own: LocalClass,
-    found: SearchResult,
-    group: int,
-    rest: NDArray[np.bool_],
-    free: NDArray[np.bool_],
-    archive: Sample,
-    known: Known,
-    local: Local,
-    rendered: Rendered,
-    events: Embeddings,
-    renderer: Renderer,
-) -> Cause:
+@dataclass(frozen=True, kw_only=True)
+class _Evidence:
+    """What every class is tested with as the cause of every group.
+
+    Attributes:
+        found: The groups among the known classes as the model knows them.
+        archive: N events.
+        known: Those classes.
+        local: The same with rendered classes.
+        free: (N,) which events are in no group.
+        places: (N,) detector and rate of each event.
+        claims: (N, K) of known and rendered classes alone.
+        simulated_noise: Whether some were rendered in noise that is no strain of the archive.
+        seed: Of the tests.
+    """
+
+    found: SearchResult
+    archive: Sample
+    known: Known
+    local: Local
+    free: NDArray[np.bool_]
+    places: NDArray[np.str_]
+    claims: NDArray[np.float64]
+    simulated_noise: bool
+    seed: int
+
+    def claimed(self, group: int, sample: Sample) -> NDArray[np.bool_]:
+        """Which events the components of a group claim, as they were found in the surest half."""
+        half = sample._replace(log_known=sample.log_half)
+        claims = self.found.tested[self.found.surest[group]].excess.claims(half)
+        return claims[:, self.found.parts[group]].sum(axis=1) > MOSTLY
+
+    def reference(self, name: str) -> NDArray[np.float64]:
+        """Whitened codes of a class as the model knows it."""
+        background = self.known.background
+        return background.sample.codes[background.owners == self.known.names.index(name)]
+
+
+def _test(own: LocalClass, group: int, rest: NDArray[np.bool_], evidence: _Evidence) -> Cause:
     """One class as the cause of a group."""
-    rng = np.random.default_rng(renderer.seed)
-    sample = known.background.sample.codes
-    owners = known.background.owners
-    reference = sample[owners == known.names.index(own.name)]
+    found, archive, known = evidence.found, evidence.archive, evidence.known
+    rng = np.random.default_rng(evidence.seed)
+    reference = evidence.reference(own.name)
     # Where it lies.
     as_known = Units(reference, np.arange(len(reference)))
     offset = own.codes.mean(axis=0) - reference.mean(axis=0)
     offset_p = two_sample_p(own.units, as_known, rng)
     # What lands.
-    landed = _claimed(found, group, known.sample_whitened(own.codes), half=True)
+    landed = evidence.claimed(group, known.sample_whitened(own.codes))
     looked = found.tested[found.surest[group]].looked
-    counted = rest & ~looked & _claimed(found, group, archive, half=True)
-    rows = np.flatnonzero(counted)
-    members = Units(local.back(own, rows), archive.episode[rows])
+    rows = np.flatnonzero(rest & ~looked & evidence.claimed(group, archive))
+    members = Units(evidence.local.back(own, rows), archive.episode[rows])
     there = Units(own.codes[landed], own.unit[landed])
     landing_p = two_sample_p(members, there, rng)
     sees = 0.5 * _next_class(own.name, known)
     enough = there.count >= FEWEST_LANDED and members.count >= FEWEST_MEMBERS
     seen = power(there, members.count, sees, REJECTED, rng) if enough else 0.0
-    others, shared = _shared(own, found, group, rest, free, archive, known, local, events, renderer)
+    others, shared = _shared(own, group, rest, evidence)
     against = ""
     if offset_p > ELSEWHERE:
         against = f"{own.name} lies here where the model knows it"
@@ -337,17 +371,9 @@ def _test(
         sees=sees,
         others=others,
         shared=shared,
-        simulated_noise=bool(rendered.shipped),
+        simulated_noise=evidence.simulated_noise,
         against=against,
     )
-
-
-def _claimed(found: SearchResult, group: int, sample: Sample, *, half: bool) -> NDArray[np.bool_]:
-    """Which events the components of a group claim, as they were found in the surest half."""
-    if half:
-        sample = sample._replace(log_known=sample.log_half)
-    claims = found.tested[found.surest[group]].excess.claims(sample)
-    return claims[:, found.parts[group]].sum(axis=1) > MOSTLY
 
 
 def _next_class(name: str, known: Known) -> float:
@@ -360,32 +386,21 @@ def _next_class(name: str, known: Known) -> float:
 
 
 def _shared(
-    own: LocalClass,
-    found: SearchResult,
-    group: int,
-    rest: NDArray[np.bool_],
-    free: NDArray[np.bool_],
-    archive: Sample,
-    known: Known,
-    local: Local,
-    events: Embeddings,
-    renderer: Renderer,
+    own: LocalClass, group: int, rest: NDArray[np.bool_], evidence: _Evidence
 ) -> tuple[int, float]:
     """Episodes of a class in no group at the places of one, and how far along the offset they lie.
 
     The events compared with, as the model knows the class and as it is rendered, are those that the
     group does not claim: what is left outside is chosen alike.
     """
-    k = known.names.index(own.name)
-    places = np.array([f"{p.ifo} {p.sample_rate:g}" for p in places_of(events, renderer.imaging)])
-    claims = known_only(local.archive).claims(local.archive)
-    of_class = claims[:, [k, own.number]].sum(axis=1) > MOSTLY
-    rows = np.flatnonzero(of_class & free & np.isin(places, np.unique(places[rest])))
+    archive, known, places = evidence.archive, evidence.known, evidence.places
+    columns = [known.names.index(own.name), own.number]
+    of_class = evidence.claims[:, columns].sum(axis=1) > MOSTLY
+    rows = np.flatnonzero(of_class & evidence.free & np.isin(places, np.unique(places[rest])))
     count = len(np.unique(archive.episode[rows]))
-    reference = known.background.sample.codes[known.background.owners == k]
     ends = []
-    for codes in (reference, own.codes):
-        outside = codes[~_claimed(found, group, known.sample_whitened(codes), half=True)]
+    for codes in (evidence.reference(own.name), own.codes):
+        outside = codes[~evidence.claimed(group, known.sample_whitened(codes))]
         ends.append(outside if len(outside) >= FEWEST_OTHERS else codes)
     start, end = (codes.mean(axis=0) for codes in ends)
     way = end - start

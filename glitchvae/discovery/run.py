@@ -21,6 +21,7 @@ from glitchvae.discovery.comparing import (
     bouts_of,
     comparable_rows,
     episodes_of,
+    leave_out_faint,
     left_out,
 )
 from glitchvae.discovery.describing import describe
@@ -55,8 +56,8 @@ def discover(
     """Groups of events that no known class explains.
 
     Args:
-        embeddings: N events with the codes of one model; those without a code are counted
-            and take no part.
+        embeddings: N events with the codes of one model; those without a code and those below
+            `settings.min_snr` are counted and take no part.
         prototypes: The known classes in the code space of that model.
         settings: Options.
         live: Stretches that were searched, by detector; without them there are no rates.
@@ -76,11 +77,13 @@ def discover(
     settings = settings or DiscoverySettings()
     live = {ifo: stretches for ifo, stretches in (live or {}).items() if abs(stretches) > 0}
     report = progress or (lambda _: None)
+    embeddings, faint = leave_out_faint(embeddings, settings.min_snr)
     rows = comparable_rows(embeddings, prototypes)
     if len(rows) < FEWEST_EVENTS:
         few = f"{len(rows)} event{'' if len(rows) == 1 else 's'} with a code"
         why = f"groups were not looked for: {few}, where it takes {FEWEST_EVENTS}"
-        return by_class(embeddings, why=why, live=live, settings=settings)
+        named = by_class(embeddings, why=why, live=live, settings=settings)
+        return replace(named, excluded={**named.excluded, **faint})
     known = Known.of(prototypes, seed=settings.seed)
     episode = episodes_of(embeddings)
     bout = bouts_of(embeddings, episode)
@@ -134,7 +137,7 @@ def discover(
             embeddings, archive, rows, cluster, known.names, labels, found, live, episode
         ),
         audit=audit_labels(archive.codes, labels, rows, settings.neighbours, rng),
-        excluded=left_out(embeddings, rows),
+        excluded={**left_out(embeddings, rows), **faint},
         settings=settings,
         live=live,
         model=embeddings.model,

@@ -10,7 +10,7 @@ from glitchvae.discovery.excess import Background, Sample, fit_excess
 from glitchvae.discovery.membership import MEMBER, without_disturbances
 from glitchvae.discovery.searching import MOSTLY, SearchResult
 from glitchvae.discovery.seeds import first_guess
-from glitchvae.discovery.settings import DiscoverySettings
+from glitchvae.discovery.settings import DiscoverySettings, fewest_bouts
 from glitchvae.progress import Progress
 
 _ROUNDS = 4  # of the fit to a resample: enough to take on what lies around the first guess
@@ -51,7 +51,7 @@ def _groups_again(
 ) -> NDArray[np.bool_]:
     """(n, J) which event of a resample is in which component found in it."""
     rows = np.flatnonzero(np.isin(drawn, found.seeds))
-    fewest = max(3, settings.min_events // 2)
+    fewest = fewest_bouts(settings)
     guess = first_guess(
         archive, rows, method=settings.method, min_events=fewest, seed=settings.seed
     )

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from glitchvae.archive import Gathered, checkpoint_of, gather
@@ -20,6 +19,7 @@ from glitchvae.archive.live import Live, LiveTime
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.user import catalog_path, previous_decision
 from glitchvae.discovery import Candidate, Discovery, DiscoverySettings, discover
+from glitchvae.discovery.comparing import leave_out_faint
 from glitchvae.discovery.noise import noise_of
 from glitchvae.discovery.rendering import FOLDER, Renderer
 from glitchvae.embedding import Embeddings, name_classes
@@ -220,10 +220,7 @@ def above_thresholds(
     thresholds = _thresholds(ledgers)
     if len(thresholds) < 2:
         return events, {}
-    largest = max(thresholds)
-    quiet = events.snr < np.float32(largest)
-    reason = f"below SNR {largest:g}, from which all strain was searched"
-    return events.take(~quiet), {reason: int(quiet.sum())} if quiet.any() else {}
+    return leave_out_faint(events, max(thresholds), ", from which all strain was searched")
 
 
 def _thresholds(ledgers: Sequence[Ledger]) -> set[float]:

@@ -26,3 +26,13 @@ def simulated_files(tmp_path_factory):
         paths.append(folder / f"{ifo[0]}-{ifo}_SIMULATED-48.hdf5")
         write_gwosc(paths[-1], strain)
     return paths
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A place of one's own, where nothing is set; the map is PCA's, as UMAP compiles for long."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("glitchvae.report.plane.neighbour_map", lambda codes, seed: {})
+    for name in ("GLITCHVAE_ARCHIVE", "GLITCHVAE_CATALOG"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path

@@ -49,11 +49,13 @@ def make_events(model, counts=(60, 60, 60, 40), seed=3):
     codes = codes[rng.permutation(len(codes))].astype(np.float32)
     count = len(codes)
     columns = ("snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration")
+    numbers = {name: rng.uniform(1, 20, count) for name in columns}
+    numbers["snr"] += 7.0
     return Embeddings(
         event_id=[f"H1-{seed}-{n:04d}" for n in range(count)],
         gps=START + 100.0 * np.arange(count),
         ifo=["H1", "L1"] * (count // 2),
-        **{name: rng.uniform(1, 20, count) for name in columns},
+        **numbers,
         mean=codes,
         log_var=np.zeros_like(codes),
         status=["ok"] * count,
@@ -66,16 +68,6 @@ def make_events(model, counts=(60, 60, 60, 40), seed=3):
 @pytest.fixture(scope="module")
 def events(model):
     return make_events(model)
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A place of one's own, where nothing is set; the map is PCA's, as UMAP compiles for long."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("glitchvae.report.plane.neighbour_map", lambda codes, seed: {})
-    for name in ("GLITCHVAE_ARCHIVE", "GLITCHVAE_CATALOG"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
 
 
 def run(*arguments):

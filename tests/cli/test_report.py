@@ -13,16 +13,6 @@ from glitchvae.cli import main
 from tests.report.conftest import START, make_events
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A place of one's own, where nothing is set; the map is PCA's, as UMAP compiles for long."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("glitchvae.report.plane.neighbour_map", lambda codes, seed: {})
-    for name in ("GLITCHVAE_ARCHIVE", "GLITCHVAE_CATALOG"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
 def report(*arguments):
     return CliRunner().invoke(main, ["report", *map(str, arguments)])
 

@@ -150,6 +150,19 @@ def test_events_without_a_code_are_counted_and_left_out(with_new, prototypes):
     assert len(found.candidates) == 1
 
 
+def test_events_below_the_least_snr_are_counted_and_left_out(with_new, prototypes):
+    snr = with_new.snr.copy()
+    snr[with_new.label == "New"] = 7.0
+    snr[0] = np.nan  # unknown is not faint
+    faint = dataclasses.replace(with_new, snr=snr)
+    found = discover(faint, prototypes, QUICK, live=LIVE)
+    assert found.candidates == ()
+    assert found.excluded == {"below SNR 7.5": 60}
+    assert len(found.embeddings) == len(with_new) - 60
+    lower = QUICK.model_copy(update={"min_snr": 6.5})
+    assert len(discover(faint, prototypes, lower, live=LIVE).candidates) == 1
+
+
 def test_one_class_alone_is_no_obstacle(rng, prototypes):
     archive = embeddings_of(*draw(rng, {"Blip": 200}), rng)
     assert discover(archive, prototypes, QUICK).candidates == ()

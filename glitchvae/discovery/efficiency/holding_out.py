@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glitchvae.checkpoint import Checkpoint
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery.comparing import Known, bouts_of, episodes_of
+from glitchvae.discovery.comparing import Known, bouts_of, episodes_of, leave_out_faint
 from glitchvae.discovery.displacement import Judged, judge
 from glitchvae.discovery.excess import Sample
 from glitchvae.discovery.membership import MEMBER
@@ -233,6 +233,7 @@ def look_for_injections(
     taken = name in prototypes.names
     rest = without(prototypes, [name], seed=settings.seed) if taken else prototypes
     known = Known.of(rest, seed=settings.seed)
+    embeddings, _ = leave_out_faint(embeddings, settings.min_snr)
     old, names, events = _usable(embeddings, name_events(embeddings), known)
     new, _, added = _usable(injected, injected.label, known)
     # Injected one by one: no two of them are one disturbance, nor part of what was there.
@@ -244,8 +245,9 @@ def look_for_injections(
     for population in (n for n in populations if n <= len(new.points)):
         for trial in range(trials):
             drawn = np.sort(rng.choice(len(new.points), population, replace=False))
+            drawn = drawn[np.logical_not(added.snr[drawn] < np.float32(settings.min_snr))]
             part = Sample.join(old, _spread(new.take(drawn), seconds, rng))
-            mixed = np.concatenate([names, np.full(population, name, object)])
+            mixed = np.concatenate([names, np.full(len(drawn), name, object)])
             seeded = settings.model_copy(update={"seed": settings.seed + trial})
             judging = None
             if renderer is not None:
