@@ -37,9 +37,11 @@ def export(
     step: int,
     *,
     on_the_way: bool = False,
+    speed: float | None = None,
 ) -> ModelCard:
     """Write the checkpoint of a model after `step` updates into a folder.
 
+    `speed` is in steps a second since the run began or went on, with all that it did on its way.
     What the training fell short of stands on the card, and is logged unless the training is still
     `on_the_way`.
     """
@@ -64,7 +66,7 @@ def export(
         figures=figures,
         shortfalls=shortfalls,
         training=config.model_dump(mode="json", exclude=_ELSEWHERE, exclude_none=True),
-        provenance=provenance_of(config),
+        provenance=provenance_of(config) | ({"steps_per_second": speed} if speed else {}),
         data=DataCard(
             digest=data.digest,
             description=data.description,

@@ -15,7 +15,7 @@ from glitchvae.training.config import TrainingConfig
 from glitchvae.training.export import export
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import launched
-from glitchvae.training.loop import naming, run_steps, settled
+from glitchvae.training.loop import clock, naming, run_steps, settled
 from glitchvae.training.memory import explain_exhaustion
 from glitchvae.training.shortfalls import say_unfinished
 from glitchvae.training.state import (
@@ -118,6 +118,7 @@ class RunRecord:
         self, trainer: Trainer, log: list[dict[str, float]], run: Path, trackers: Sequence[Tracker]
     ) -> None:
         self.trainer, self.rows, self.run, self.trackers = trainer, log, run, trackers
+        self.began = (trainer.step, clock(trainer.device))
         self.is_over = False  # whether the run ends before its last step, for want of progress
         for tracker in trackers:
             tracker.start(run, trainer.config)
@@ -175,7 +176,16 @@ class RunRecord:
 
     def finish(self) -> None:
         """Write the checkpoint."""
-        trainer = self.trainer
-        export(self.run, trainer.model, trainer.config, trainer.data, self.rows, trainer.step)
+        trainer, (first, began) = self.trainer, self.began
+        speed = (trainer.step - first) / (clock(trainer.device) - began)
+        export(
+            self.run,
+            trainer.model,
+            trainer.config,
+            trainer.data,
+            self.rows,
+            trainer.step,
+            speed=speed,
+        )
         for tracker in self.trackers:
             tracker.finish(self.run)

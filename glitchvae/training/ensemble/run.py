@@ -23,7 +23,7 @@ from glitchvae.training.ensemble.strategy import (
 from glitchvae.training.export import export
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import Ranks, launched, launched_ranks
-from glitchvae.training.loop import naming, run_steps, settled
+from glitchvae.training.loop import clock, naming, run_steps, settled
 from glitchvae.training.memory import explain_exhaustion
 from glitchvae.training.shortfalls import say_unfinished
 from glitchvae.training.state import (
@@ -174,6 +174,7 @@ class Book:
         trackers: Callable[[], Sequence[Tracker]],
     ) -> None:
         self.ensemble, self.data, self.configs, self.out = ensemble, data, configs, out
+        self.began = (ensemble.step, clock(ensemble.device))
         self.logs: dict[str, list[dict[str, float]]] = {name: [] for name in configs}
         self.trackers = {name: trackers() for name in configs}
         for name, followers in self.trackers.items():
@@ -184,6 +185,7 @@ class Book:
         """Take up states and logs."""
         states = before["states"]
         self.ensemble.restore([states[name] for name in self.configs])
+        self.began = (self.ensemble.step, clock(self.ensemble.device))
         self.logs = {name: states[name]["log"] for name in self.configs}
 
     def log_terms(self) -> None:
@@ -206,12 +208,25 @@ class Book:
             write_log(self.out / name, log)
 
     def finish(self) -> None:
-        """Write the checkpoint of each member, and the state that it goes on from by itself."""
-        models, states = self.ensemble.models, self._states()
+        """Write the checkpoint of each member, and the state that it goes on from by itself.
+
+        Their speed is that of all members together.
+        """
+        models, states, (first, began) = self.ensemble.models, self._states(), self.began
+        steps = len(self.configs) * (self.ensemble.step - first)
+        speed = steps / (clock(self.ensemble.device) - began)
         for (name, config), model in zip(self.configs.items(), models, strict=True):
             folder = self.out / name
             write_state(folder / STATE, states[name])
-            export(folder, model, config, self.data, self.logs[name], self.ensemble.step)
+            export(
+                folder,
+                model,
+                config,
+                self.data,
+                self.logs[name],
+                self.ensemble.step,
+                speed=speed,
+            )
             for tracker in self.trackers[name]:
                 tracker.finish(folder)
 
