@@ -1,8 +1,8 @@
 """What a user adds to the package: modules that are imported by name, and entry points.
 
 Code runs because somebody asked for it by name: `--import my_module`, an `import` in Python, or an
-installed package that registers itself under `glitchvae.objectives`, `glitchvae.models` or
-`glitchvae.metrics`. A card names the class that it needs, but imports nothing: a model from
+installed package that registers itself under `glitchvae.objectives`, `.models`, `.metrics`,
+`.readers` or `.families`. A card names the class that it needs, but imports nothing: a model from
 anywhere can still be opened without running its code.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from glitchvae.errors import ConfigError
 
-GROUPS = ("objectives", "models", "metrics")
+GROUPS = ("objectives", "models", "metrics", "readers", "families")
 """Entry points are of the groups `glitchvae.objectives`, and so on."""
 
 
