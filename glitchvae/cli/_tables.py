@@ -104,8 +104,8 @@ def _columns_of(table: Table) -> str:
 def _shown(value: Any, form: str) -> str:
     value = _plain(value)
     if isinstance(value, dict):
-        number, low, high = (_shown(each, form) for each in value.values())
-        return f"{number} [{low}, {high}]" if low else number
+        number, low, high = (_shown(_whole(each), form) for each in value.values())
+        return f"{number} [{low}, {high}]" if low != high else number
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -113,6 +113,11 @@ def _shown(value: Any, form: str) -> str:
     if form:
         return format(value, form)
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _whole(value: Any) -> Any:
+    """Means of equal counts as the count."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click.exceptions import Exit
 
 from glitchvae.cli._device import DEVICE, choose_device
 from glitchvae.cli._manners import exit_status, note, tell_problem
@@ -98,7 +99,7 @@ def command(
             _draw(lines, output / "compare.png")
             click.echo(output)
     if problems:
-        click.get_current_context().exit(exit_status(problems, len(found)))
+        raise Exit(exit_status(problems, len(found)))
 
 
 def _read(sets: tuple[str, ...], points: int, seed: int) -> FactorData | GlitchSets | None:
@@ -116,7 +117,7 @@ def _read(sets: tuple[str, ...], points: int, seed: int) -> FactorData | GlitchS
         return GlitchSets(sets)
     if len(sets) > 1:
         raise click.UsageError("--data is given again for sets of images of glitches alone.")
-    (name,) = sets
+    name = sets[0]
     if name in _DRAWN:
         data = draw_dsprites() if name == "dsprites" else draw_chairs()
     else:
