@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from glitchvae import plugins
 from glitchvae.embedding import Embeddings
 from glitchvae.spectrogram import SpectrogramSet
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("catalog/*.md")])
-SCHEMAS = {Embeddings.schema, SpectrogramSet.schema}
+GROUPS = {f"glitchvae.{group}" for group in plugins.GROUPS}
+SCHEMAS = {Embeddings.schema, SpectrogramSet.schema, *GROUPS}
 
 
 def names_in(text):
