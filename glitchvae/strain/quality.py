@@ -50,8 +50,8 @@ def without_dead(strain: Strain) -> Strain:
     """
     values = strain.values
     longest = CONSTANT * strain.sample_rate
-    same = np.diff(values, prepend=np.nan) == 0
     with np.errstate(invalid="ignore"):
+        same = np.diff(values, prepend=np.nan) == 0
         faint = np.abs(values) < NOTHING
     dead = [(int(a) - 1, int(b)) for a, b in _long(same, longest)]
     dead += [(int(a), int(b)) for a, b in _long(faint, longest)]

@@ -167,3 +167,10 @@ def test_what_is_no_gps_time_is_refused(start):
     strain = Strain(values=np.ones(9 * 1024), start=start, sample_rate=RATE, ifo="L1")
     with pytest.raises(InputError, match="no GPS time"):
         StrainSource.of(strain)
+
+
+def test_infinite_samples_part_the_data(noise):
+    broken = with_glitch(noise)
+    broken.values[round((CENTRE + 8) * RATE) : round((CENTRE + 9) * RATE)] = np.inf
+    found = times_of(find_triggers(broken), noise)
+    np.testing.assert_allclose(found, [CENTRE], atol=0.01)
