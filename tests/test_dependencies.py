@@ -14,6 +14,9 @@ OPTIONAL = {
     "pandas",  # where it is missing, a sentence says so
     "pydantic-core",  # part of pydantic, which pins it
 }
+DISTRIBUTION_OF = {
+    "htcondor2": "htcondor",  # not installed where these tests run
+}
 NOT_IMPORTED_HERE = {
     "lalsuite",  # gwpy reads frames with it
     "tensorboard",  # torch writes for it
@@ -42,7 +45,7 @@ def imported():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for module in modules_of(node):
                 if module not in sys.stdlib_module_names and not (ROOT / module).is_dir():
-                    for name in distributions.get(module, [module]):
+                    for name in distributions.get(module, [DISTRIBUTION_OF.get(module, module)]):
                         found[normal(name)] = path.relative_to(ROOT)
     return found
 
