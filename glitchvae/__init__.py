@@ -12,7 +12,7 @@
     data = gv.open_dataset("set.h5")                      # images, labels, splits; data.torch()
     codes = model.encode(data)                            # (N, Z) posterior means
     gv.probe(codes, data)                                 # what codes know of the classes
-    mine = gv.train(pictures, "factor", 10_000)           # any array of pictures; network=my_module
+    mine = gv.train(pictures, "factor", 10_000)           # any array of pictures; model=my_module
     gv.disentanglement(mine.encode, gv.dsprites())        # six metrics, of any callable
     gv.attack(mine, pictures[:8], pictures[8:16])         # how little turns one into another
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -13,6 +16,9 @@ from glitchvae.errors import ConfigError, InputError, reading, shortened
 from glitchvae.guard import read_bytes
 
 _LARGEST = 2**22  # bytes of a configuration or a card
+_BARE = re.compile(
+    r"\s*(?P<key>[\w-]+(\.[\w-]+)*)\s*=\s*(?P<name>(?=.*[^\W\d_])[\w./:*$~+-]+)\s*", re.A
+)
 
 
 class Settings(BaseModel):
@@ -60,6 +66,46 @@ def parse(model: type[S], values: dict[str, Any], *, where: object = None) -> S:
 def read_config(model: type[S], path: str | Path) -> S:
     """A TOML file as `model`, with errors that name the file."""
     return parse(model, read_toml(path), where=path)
+
+
+def with_changes(values: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+    """A table in which some values are others.
+
+    Args:
+        values: The table.
+        changes: Lines of TOML such as `budget = 1.5` or `study.seeds = 1`; a word or a path needs
+            no quotes.
+
+    Raises:
+        ConfigError: a change is no line of TOML.
+    """
+    changed = dict(values)
+    for change in changes:
+        changed = _laid_over(changed, _parse_change(change))
+    return changed
+
+
+def _parse_change(change: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(change)
+    except tomllib.TOMLDecodeError as error:
+        if bare := _BARE.fullmatch(change):  # a word or path that a shell took the quotes of
+            return tomllib.loads(f"{bare['key']} = {json.dumps(bare['name'])}")
+        raise ConfigError(
+            "cannot be read",
+            where=change,
+            expected='KEY=VALUE as in TOML: budget=1.5, name="x"',
+            found=error,
+        ) from error
+
+
+def _laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables merged key by key, however deep; everything else replaced."""
+    merged = dict(values)
+    for key, value in changes.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _laid_over(merged[key], value) if both_tables else value
+    return merged
 
 
 def _describe(model: type[BaseModel], item: Any) -> str:

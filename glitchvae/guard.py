@@ -71,9 +71,6 @@ _PLAIN_TYPES = {
     ("builtins", "frozenset"),
     ("builtins", "set"),
     ("builtins", "slice"),
-    ("igwn_segments._segments_c", "infinity"),
-    ("igwn_segments._segments_c", "segment"),
-    ("igwn_segments._segments_c", "segmentlist"),
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -84,6 +81,8 @@ _PLAIN_TYPES = {
     ("numpy.core.numeric", "_frombuffer"),
     ("pathlib", "PosixPath"),
 }
+_SEGMENTS = {"infinity", "segment", "segmentlist"}
+"""Types of igwn_segments: its module written in C has another name in each version."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -405,6 +404,8 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _PLAIN_TYPES:
+            return super().find_class(module, name)
+        if module.partition(".")[0] == "igwn_segments" and name in _SEGMENTS:
             return super().find_class(module, name)
         if module.startswith("glitchvae."):
             found = super().find_class(module, name)

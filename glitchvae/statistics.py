@@ -304,6 +304,20 @@ def _power(difference: float, error: float, freedom: float, within: float | None
     return float((2 * stats.norm.cdf(room) - 1).mean())
 
 
+def mean_estimate(values: ArrayLike) -> Estimate:
+    """Mean of independent values (n,) of a normal distribution, with Student's interval.
+
+    Of a single value the interval is not known: NaN.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    mean = float(values.mean())
+    variance, freedom = _variance(values - mean)
+    if freedom < 1:
+        return Estimate(mean, float("nan"), float("nan"))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * variance**0.5
+    return Estimate(mean, mean - reach, mean + reach)
+
+
 def prediction_interval(values: ArrayLike) -> Interval:
     """Where one more value of the same normal distribution lies, mean and spread being unknown.
 

@@ -273,7 +273,6 @@ def test_weights_of_a_network_of_one_s_own_come_back_into_one(tmp_path):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (None, r"user's own; expected the network itself: .*Own.*network=…"),
         (Own(3), "card and weights do not fit.*3 latent variables"),
         (Own, "the class Own"),
         (torch.nn.Linear(2, 2), "no method encode and no method decode"),

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError, model_validator
 
-from glitchvae.config import Settings, parse, read_config, read_toml
+from glitchvae.config import Settings, parse, read_config, read_toml, with_changes
 from glitchvae.errors import ConfigError
 
 
@@ -74,3 +74,24 @@ class Study(Settings):
 def test_unknown_keys_of_tables_suggest_the_nearest_of_that_table(values, key):
     with pytest.raises(ConfigError, match=rf"unknown key '{key}' \(did you mean 'steps'\?\)"):
         parse(Study, values)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("a=2", {"a": 2, "table": {"x": 1, "y": 2}}),
+        ("table.x=5", {"a": 1, "table": {"x": 5, "y": 2}}),
+        ("table={z=1}", {"a": 1, "table": {"x": 1, "y": 2, "z": 1}}),
+        ("a=my_module:Net", {"a": "my_module:Net", "table": {"x": 1, "y": 2}}),
+        ("a=runs/x*.h5", {"a": "runs/x*.h5", "table": {"x": 1, "y": 2}}),
+    ],
+)
+def test_lines_of_toml_are_laid_over_a_table(change, expected):
+    before = {"a": 1, "table": {"x": 1, "y": 2}}
+    assert with_changes(before, [change]) == expected
+    assert before == {"a": 1, "table": {"x": 1, "y": 2}}
+
+
+def test_a_change_that_is_no_toml_is_told():
+    with pytest.raises(ConfigError, match=r"a 2: cannot be read; expected KEY=VALUE"):
+        with_changes({}, ["a 2"])

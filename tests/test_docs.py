@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+from glitchvae import plugins
 from glitchvae.cli import main
 from glitchvae.embedding import Embeddings
 from glitchvae.spectrogram import SpectrogramSet
@@ -20,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 TASKS = sorted(ROOT.glob("docs/tasks/*.md"))
 FOLDERS = ("", "docs/", "docs/tasks/", "docs/results/", "catalog/")
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}*.md"))
-SCHEMAS = {Embeddings.schema, SpectrogramSet.schema}
+GROUPS = {f"glitchvae.{group}" for group in plugins.GROUPS}
+SCHEMAS = {Embeddings.schema, SpectrogramSet.schema, *GROUPS}
 
 
 def names_in(text):
@@ -69,7 +71,7 @@ def leaves(command, context):
 
 
 COMMANDS = dict(leaves(main, click.Context(main, info_name="glitchvae")))
-GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
+COMMAND_GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
 
 
 def options_of(command):
@@ -107,7 +109,7 @@ def test_every_command_of_a_page_is_there_with_its_options(page):
         words = shlex.split(line.replace("…", ""), comments=True)[1:]
         name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in COMMANDS), None)
         if name is None:
-            assert words[0].startswith(("-", "_")) or words[0] in GROUPS, line
+            assert words[0].startswith(("-", "_")) or words[0] in COMMAND_GROUPS, line
             continue
         given = {word.split("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
         assert given <= options_of(COMMANDS[name]) | {"--help", "-h"}, line

@@ -471,6 +471,21 @@ class TestInputs:
             ("H1", 2048, 1),
         ]
 
+    def test_a_folder_is_the_strain_in_it(self, tmp_path, rng):
+        inner, empty = tmp_path / "strain" / "inner", tmp_path / "empty"
+        inner.mkdir(parents=True)
+        empty.mkdir()
+        for number, folder in enumerate((inner.parent, inner)):
+            values, start = rng.normal(size=8 * 1024), 1000.0 + 8 * number
+            strain = Strain(values=values, start=start, sample_rate=1024.0, ifo="H1")
+            write_gwosc(folder / f"{number}.hdf5", strain)
+        (inner / "notes.txt").write_text("not strain")
+        inputs = open_inputs([tmp_path / "strain", empty])
+        (source,) = inputs.sources
+        assert source.files == (inner.parent / "0.hdf5", inner / "1.hdf5")
+        (problem,) = inputs.problems
+        assert str(empty) in str(problem)
+
     def test_a_list_of_times_is_of_the_only_detector(self, source, tmp_path):
         path = tmp_path / "times.txt"
         path.write_text(f"{source.segments[0][0] + 20}\n")

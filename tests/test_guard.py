@@ -1,9 +1,11 @@
 """Files from outside: what is opened at all, and what a reader that fails, hangs or dies costs."""
 
 import gzip
+import io
 import logging
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -202,3 +204,15 @@ def test_a_link_out_of_the_file_is_refused_unfollowed(tmp_path, where):
         opened(tmp_path / "linked.h5"),
     ):
         pass
+
+
+def test_segments_are_taken_whatever_their_module_is_named():
+    """igwn-segments 2.0 calls its C module another name than 2.1."""
+    from igwn_segments import segmentlist
+
+    unpickler = guard._Unpickler(io.BytesIO())
+    for module in {"igwn_segments", segmentlist.__module__}:
+        assert unpickler.find_class(module, "segmentlist") is segmentlist
+    for module, name in [("igwn_segments", "utils"), ("igwn_segments_other", "segmentlist")]:
+        with pytest.raises(pickle.UnpicklingError, match=name):
+            unpickler.find_class(module, name)

@@ -1,20 +1,120 @@
 """The scripts of the documentation, run as a reader runs them."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tomli_w
 from PIL import Image
 
+import glitchvae as gv
 from glitchvae.classes.model_card import CARD, RealSetCard
 from glitchvae.dataset import write_gravity_spy
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
+from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import SpectrogramSet
 from tests.cards import blank_card
 
 SCRIPTS = Path(__file__).parents[1] / "docs" / "scripts"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """Glitches of two detectors, with what was searched."""
+    folder = tmp_path_factory.mktemp("scripts") / "archive"
+    strain = [
+        simulate_strain(64.0, ifo, seed=seed, glitches=6)[0].to_gwpy()
+        for seed, ifo in enumerate(("H1", "L1"))
+    ]
+    gv.embed(strain, archive=folder, imaging="light", uncertainty=False)
+    return gv.open_archive(folder)
+
+
+def run(script, *options, status=0):
+    """What a script says, as text and as rows of a table."""
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / script, *map(str, options)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
+    return done.stdout if status == 0 else done.stderr, list(
+        csv.DictReader(done.stdout.splitlines())
+    )
+
+
+def commonest(archive, ifo):
+    names = archive.events(ifo=ifo).embeddings.class_name.tolist()
+    return max(set(names), key=names.count)
+
+
+def test_rates_by_day_count_every_glitch_in_the_live_time(archive):
+    rows = run("rates_by_day.py", archive.path, "--ifo", "H1")[1]
+    every = archive.events(ifo="H1", snr=7.5)
+    assert sum(int(row["glitches"]) for row in rows) == len(every) > 0
+    hours = float(abs(archive.live_time("H1", 7.5))) / 3600
+    for row in rows:
+        assert float(row["live_hours"]) == pytest.approx(hours, abs=5e-4)
+        assert float(row["per_hour"]) == pytest.approx(int(row["glitches"]) / hours, rel=1e-3)
+        assert float(row["lowest"]) <= float(row["per_hour"]) <= float(row["highest"])
+    assert (
+        "live time of K1 is unknown"
+        in run("rates_by_day.py", archive.path, "--ifo", "K1", status=1)[0]
+    )
+
+
+def test_a_veto_of_a_class_removes_it(archive, tmp_path):
+    name = commonest(archive, "L1")
+    given = (archive.path, name, "--ifo", "L1", "--probability", 0)
+    told = run("veto_of_class.py", *given, "-o", tmp_path / "veto.txt")[0]
+    assert f"{name}: efficiency 100.0%" in told
+    segments = np.loadtxt(tmp_path / "veto.txt", ndmin=2)[:, 1:3]  # segwizard
+    gps = archive.events(ifo="L1", class_name=name).embeddings.gps
+    assert all(((segments[:, 0] <= t) & (t < segments[:, 1])).any() for t in gps)
+    absent = run("veto_of_class.py", archive.path, "Helix", "--ifo", "V1", "-o", "no.txt", status=1)
+    assert "no glitch of V1 is named Helix" in absent[0]
+
+
+def test_neighbours_are_told_by_detector_the_glitch_itself_first(archive, tmp_path):
+    own = archive.events(ifo="H1").embeddings
+    glitch = own.event_id[own.usable][0]
+    told = run(
+        "neighbours_across_detectors.py", archive.path, glitch, "-k", 2, "-o", tmp_path / "a.png"
+    )[0]
+    lines = [line.split() for line in told.splitlines() if line[:2] in ("H1", "L1")]
+    assert [line[0] for line in lines] == ["H1", "H1", "L1", "L1"]
+    distances = np.array([float(line[-1]) for line in lines]).reshape(2, 2)
+    assert (np.diff(distances, axis=1) >= 0).all()
+    assert Image.open(tmp_path / "a.png").size[0] > 400
+
+
+def test_the_witness_of_a_class_comes_first(archive, tmp_path):
+    rng = np.random.default_rng(0)
+    name = commonest(archive, "L1")
+    gps = archive.events(ifo="L1", class_name=name, snr=7.5).embeddings.gps
+    ((start, end),) = archive.live_time("L1", 7.5)
+    for channel, times in (("sees", gps + 0.01), ("blind", rng.uniform(start, end, 20))):
+        lines = [f"{t:.6f},50.0,20.0" for t in times]
+        text = "\n".join(["time,frequency,snr", *lines])
+        (tmp_path / f"{channel}.csv").write_text(text + "\n")
+    tables = [tmp_path / f"{channel}.csv" for channel in ("blind", "sees", "gone")]
+    rows = run("witnesses.py", archive.path, name, *tables, "--ifo", "L1")[1]
+    assert [row["channel"] for row in rows] == ["sees", "blind"]
+    assert (int(rows[0]["inside"]), float(rows[0]["efficiency"])) == (len(gps), 1.0)
+    assert float(rows[0]["p_value"]) <= float(rows[1]["p_value"])
+
+
+def test_equal_runs_differ_in_nothing_and_models_agree_with_themselves(archive):
+    rows = run("compare_runs.py", archive.path, archive.path, "--ifo", "H1")[1]
+    assert {float(row["ratio"]) for row in rows} == {1.0}
+    assert {float(row["p_value"]) for row in rows} == {1.0}
+    done = run("compare_runs.py", archive.path, "--models", "default", "default")[0].splitlines()
+    assert sum(int(line.split(",")[-1]) for line in done[1:]) == len(archive.events())
+    assert all(line.split(",")[0] == line.split(",")[1] for line in done[1:])
 
 
 def test_real_sets_are_rebuilt_from_training_set_and_pictures(tmp_path):

@@ -32,7 +32,14 @@ from glitchvae.models import (
 from glitchvae.probes import ProbeSet, methods_for, run_probes, split_events
 from glitchvae.progress import progress_of
 from glitchvae.shapes import VIEWS
-from glitchvae.validation.disentanglement import Protocol, measure, steps_of
+from glitchvae.validation.disentanglement import (
+    METRICS,
+    Metric,
+    Protocol,
+    find_metric,
+    measure,
+    steps_of,
+)
 from glitchvae.validation.disentanglement.encoding import Codes, encode_inputs
 from glitchvae.validation.robustness.attacks import EVALUATIONS, GOALS, STRENGTHS
 from glitchvae.validation.robustness.attacks import attack as attack_pairs
@@ -136,6 +143,7 @@ def disentanglement(
     sampled: bool = False,
     points: int = _POINTS,
     protocol: Protocol | None = None,
+    metrics: Sequence[str | Metric] = (),
     seed: int = 0,
     progress: bool = False,
 ) -> DisentanglementResult:
@@ -151,6 +159,8 @@ def disentanglement(
         points: Images encoded, drawn at random; all where there are fewer.
         protocol: Sizes of the samples; those of the study with 12,600 models unless given, scaled
             down where there are few points.
+        metrics: Names or functions instead of the six: one of your own takes codes (N, D),
+            factors (N, K), a random generator and the protocol, and returns numbers by name.
         seed: Of every draw.
         progress: Show progress on stderr.
 
@@ -169,6 +179,7 @@ def disentanglement(
         (1.0, 0.0)
     """
     numbers = parse(_Measuring, {"points": points, "seed": seed}, where="disentanglement")
+    chosen_metrics = tuple(find_metric(m) if isinstance(m, str) else m for m in metrics) or METRICS
     log_var = None
     if _is_array(encoder):
         mean, (factors, names) = as_array(encoder, "codes"), _factors_of(data)
@@ -192,12 +203,15 @@ def disentanglement(
                 "codes without variances", expected="means and log-variances, to draw codes of"
             )
         log_var = codes.log_var if sampled else None
-    with progress_of("scoring", steps_of(sampled), "metrics", shown=progress) as report:
+    with progress_of(
+        "scoring", steps_of(sampled, chosen_metrics), "metrics", shown=progress
+    ) as report:
         scores = measure(
             mean,
             factors,
             names,
             log_var=log_var,
+            metrics=chosen_metrics,
             seed=numbers.seed,
             progress=report,
             protocol=(protocol or Protocol()).scaled_to(len(mean)),

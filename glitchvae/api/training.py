@@ -29,7 +29,7 @@ from glitchvae.models import (
 )
 from glitchvae.models import Model as Network
 from glitchvae.models.networks import NETWORKS
-from glitchvae.objectives import OBJECTIVES, Objective, read_objective
+from glitchvae.objectives import OBJECTIVES, Objective, find_objective
 from glitchvae.progress import progress_of
 from glitchvae.resources import choose_device
 from glitchvae.training import (
@@ -48,7 +48,7 @@ def train(
     objective: str | Objective = "annealed",
     steps: int | None = None,
     *,
-    network: str | Settings | Mapping[str, Any] | nn.Module | None = None,
+    model: str | Settings | Mapping[str, Any] | nn.Module | None = None,
     output: str | Path | None = None,
     resume: bool = False,
     seed: int = 0,
@@ -64,14 +64,15 @@ def train(
             several, which may be larger than the memory. Images of the splits "train" and ""
             are trained on; labels, where there are some, give the model classes.
         objective: A name ("annealed", "beta", "bottleneck", "factor", "tc", "dip-i", "dip-ii",
-            "dlgm", "tc-dlgm", "seatbelt", "consistent", "labelled"), or an `Objective`, one of
-            your own too.
+            "dlgm", "tc-dlgm", "seatbelt", "consistent", "labelled", and all others of the page on
+            objectives), or an `Objective`, one of your own too.
         steps: Updates in all; 8,000 unless given.
-        network: Of pictures "burgess" (the default), "reference", "chen-mlp" or "chen-conv"; a
+        model: Of pictures "burgess" (the default), "reference", "chen-mlp" or "chen-conv"; a
             table as of `[model]` in a configuration file, or settings of
             `glitchvae.models`; or a torch module of your own with `encode(x) -> (means,
             log-variances)` and `decode(z) -> means of pixels in [0, 1]`
-            (`glitchvae.models.user`), which stays as it is: a copy is trained.
+            (`glitchvae.models.user`), which stays as it is: a copy is trained. By name a class of
+            yours is {"architecture": "module:Class", "arguments": {…}}.
         output: Folder of the run, which is then a model for `load_model` and `--model`; unless
             given it goes with the model that is returned.
         resume: Go on with the run in `output`.
@@ -96,10 +97,10 @@ def train(
         >>> model.encode(squares).shape
         (64, 2)
     """
-    asked = _Asked(objective, network, {"steps": steps, "seed": seed, **settings})
+    asked = _Asked(objective, model, {"steps": steps, "seed": seed, **settings})
     place, paths = choose_device(device), _paths(data)
     dataset = as_dataset(data) if paths is None else None
-    config, model = asked.plan(dataset)
+    config, start = asked.plan(dataset)
     if output is None and (resume or launched_ranks().count > 1):
         raise InputError(
             "no folder of the run",
@@ -113,9 +114,9 @@ def train(
         images = _images(dataset, paths, config, place, run)
         with progress_of("training", config.steps, "steps", shown=progress) as report:
             train_into(
-                images, config, run, resume=resume, device=place, progress=report, network=model
+                images, config, run, resume=resume, device=place, progress=report, network=start
             )
-        own = model.network if isinstance(model, UserVAE) else None
+        own = start.network if isinstance(start, UserVAE) else None
         return Model(load_checkpoint(run, place, network=own), temporary=temporary)
     except BaseException:
         if temporary is not None:
@@ -176,7 +177,7 @@ _OF_THE_RUN = frozenset(TrainingConfig.model_fields) - {"objective", "model"}
 def _kind_of_objective(objective: object) -> type[Objective] | None:
     """The class of an objective that is given by name; None of one that is there."""
     if isinstance(objective, str):
-        return type(read_objective({"name": objective}))
+        return find_objective(objective)
     if not isinstance(objective, Objective):
         found = objective.__name__ if isinstance(objective, type) else type(objective).__name__
         raise ConfigError(
@@ -185,13 +186,7 @@ def _kind_of_objective(objective: object) -> type[Objective] | None:
             found=found,
             expected=f"one of {', '.join(OBJECTIVES)}, or an Objective such as Beta(beta=4)",
         )
-    if type(objective).schedules is Objective.schedules:
-        raise ConfigError(
-            "an objective without weights",
-            where=type(objective).__name__,
-            expected="a method schedules() -> {name: schedule}",
-            remedy="Derive it from Beta, or return {'beta': Constant(1.0)}.",
-        )
+    objective.require_complete()
     try:
         objective.model_dump_json()
     except PydanticSerializationError as error:
@@ -222,10 +217,10 @@ def _table(
     if (kind == "glitch" and pictures) or (kind == "image" and not pictures):
         raise ConfigError(
             f"a network of {'glitches' if pictures else 'pictures'}",
-            where="network",
+            where="model",
             expected=f"one of {'pictures: ' + ', '.join(NETWORKS) if pictures else 'glitches'}",
             found=network,
-            remedy="Leave network out for the default.",
+            remedy="Leave model out for the default.",
         )
     return table if pictures is None else {"architecture": kind, "image_shape": pictures, **table}
 
@@ -242,7 +237,7 @@ def _written(network: Settings) -> dict[str, Any]:
     if type(network) not in kinds:
         raise ConfigError(
             "no settings of a network",
-            where="network",
+            where="model",
             found=type(network).__name__,
             expected=", ".join(kind.__name__ for kind in kinds if kind is not UserVAESettings),
         )

@@ -95,13 +95,17 @@ def write_slurm(census: Census, request: Request) -> Path:
     merging = {"job-name": "glitchvae-merge", "output": str(folder / "merge.log")}
     steps = [*_directives({**_asked(request), **merging}), *_merging(census, request)]
     _write(folder / "merge.sh", steps)
+    merge = _census("merge", census.folder)
     quoted = {name: shlex.quote(str(folder / name)) for name in ("work.sh", "merge.sh")}
     _write(
         folder / "submit.sh",
         [
             "set -e",
             f"array=$(sbatch --parsable {quoted['work.sh']})",
-            f'sbatch --dependency="afterany:${{array%%;*}}" {quoted["merge.sh"]}',
+            f'sbatch --dependency="afterany:${{array%%;*}}" {quoted["merge.sh"]} || {{',
+            f"    echo 'The array runs without its merge. When it has ended: {merge}' >&2",
+            "    exit 1",
+            "}",
         ],
     )
     return folder / "submit.sh"

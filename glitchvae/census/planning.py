@@ -22,7 +22,6 @@ from glitchvae.errors import GlitchvaeError, InputError, reading
 from glitchvae.strain import StrainSource, find_strain
 from glitchvae.strain.segments import DEFAULT_MASKS
 
-_SUFFIXES = (".hdf5", ".h5", ".hdf", ".gwf")
 BYTES_OF_AN_EVENT = 30_000
 """Of a row and its pictures in an archive, about: what a plan counts on."""
 
@@ -95,8 +94,7 @@ def find_sources(
     Raises:
         InputError: a list, the server, segments or a flag cannot be used.
     """
-    paths = [path for given in (*inputs, *_listed(lists)) for path in _files_in(given)]
-    opened = open_inputs(paths, ifo=ifo, channel=channel)
+    opened = open_inputs((*inputs, *_listed(lists)), ifo=ifo, channel=channel)
     problems = list(opened.problems)
     problems += [
         InputError("images, where strain is expected", where=path) for path in opened.image_sets
@@ -120,13 +118,6 @@ def _listed(lists: Sequence[Path]) -> list[Path]:
             lines = path.read_text(encoding="utf-8").splitlines()
         paths += [Path(line.strip()) for line in lines if line.strip()]
     return paths
-
-
-def _files_in(path: Path) -> list[Path]:
-    """A file, or those of a folder that may be strain."""
-    if not path.is_dir():
-        return [path]
-    return sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
 
 
 def plan_census(

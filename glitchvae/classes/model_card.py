@@ -22,7 +22,7 @@ from glitchvae.store import digest, replacing
 
 FORMAT_VERSION = 1
 WEIGHTS, CARD, PROTOTYPES = "weights.safetensors", "card.toml", "prototypes.safetensors"
-LATER = ("adapted", "started_from", "looked_at", "real_sets", "real_figures")
+LATER = ("adapted", "provenance", "started_from", "looked_at", "real_sets", "real_figures")
 """Entries of a card that earlier versions do not know; those that say nothing are left out."""
 
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
@@ -78,6 +78,8 @@ class ModelCard(Settings):
     `shortfalls` says in sentences what the training fell short of: a schedule that was not
     finished, a target that was missed, a code that says nothing. `adapted` is of a model that
     went on from another: which, on what, and the figures of both (`glitchvae adapt`).
+    `provenance` is what made it: versions, command line, state of the sources, digests of modules
+    of the user's own.
     """
 
     format_version: int = FORMAT_VERSION
@@ -97,6 +99,7 @@ class ModelCard(Settings):
     real_figures: tuple[FigureCard, ...] = ()
     shortfalls: tuple[str, ...] = ()
     adapted: dict[str, Any] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
     glitchvae_version: str = __version__
     weights_digest: str = ""
     prototypes_digest: str = ""

@@ -1,4 +1,4 @@
-"""What every command does alike: `--json`, `-q`, `-v`, `--log`, and its exit status.
+"""What every command does alike: `--import`, `--json`, `-q`, `-v`, `--log`, and its exit status.
 
 0: done, also where nothing was found. 1: some inputs failed, and were named. 2: the command
 was not understood. 3: nothing could be done.
@@ -23,6 +23,7 @@ from click.exceptions import Exit
 
 from glitchvae.cli._tables import JSON_RESULT, TableFile
 from glitchvae.errors import GlitchvaeError, StorageError, printable
+from glitchvae.plugins import import_modules
 
 SOME_FAILED, NOTHING_DONE, INTERRUPTED = 1, 3, 130
 _SETTINGS = "glitchvae.manners"
@@ -97,16 +98,32 @@ def _options() -> list[click.Option]:
             help="Append everything that is told on stderr to this file.",
             **shared,
         ),
+        click.Option(
+            ["--import", "imports"],
+            multiple=True,
+            metavar="MODULE",
+            help="Import a Python module of your own first, from here or installed: objectives, "
+            "networks and metrics in it can be named. Again for more.",
+            **shared,
+        ),
     ]
 
 
 def _behaved(command: click.Command) -> Any:
     """The command's function, under the options that all commands have."""
-    callback = command.callback
-    if callback is None:
+    called = command.callback
+    if called is None:
         return None
 
-    @functools.wraps(callback)
+    @functools.wraps(called)
+    def callback(*args: Any, **kwargs: Any) -> Any:
+        context: Any = click.get_current_context()
+        imports = context.meta.get(_SETTINGS, {}).get("imports")
+        if imports:
+            import_modules(imports)
+        return called(*args, **kwargs)
+
+    @functools.wraps(called)
     def behaved(*args: Any, **kwargs: Any) -> Any:
         context: Any = click.get_current_context()
         settings = context.meta.get(_SETTINGS, {})

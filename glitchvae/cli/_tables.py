@@ -23,7 +23,7 @@ class TableFile(click.Path):
 
 
 class Table:
-    """Rows of values: text, numbers, or None where a value is unknown.
+    """Rows of values: text, numbers, `Estimate`s, or None where a value is unknown.
 
     A program gets the values, by the names of the columns; people get them formatted.
 
@@ -103,6 +103,9 @@ def _columns_of(table: Table) -> str:
 
 def _shown(value: Any, form: str) -> str:
     value = _plain(value)
+    if isinstance(value, dict):
+        number, low, high = (_shown(_whole(each), form) for each in value.values())
+        return f"{number} [{low}, {high}]" if low != high else number
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -112,8 +115,18 @@ def _shown(value: Any, form: str) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
+def _whole(value: Any) -> Any:
+    """Means of equal counts as the count."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: numpy's scalars as Python's, NaN and infinity as nothing."""
+    """A value as JSON has it: numpy's scalars as Python's, NaN and infinity as nothing.
+
+    An estimate is a value and the ends of its interval by name.
+    """
+    if hasattr(value, "_asdict"):
+        return {name: _plain(each) for name, each in value._asdict().items()}
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -419,6 +419,7 @@ def _work_here(census: Census, workers: int | None) -> None:
     seconds = {shard.name: round(shard.seconds) for shard in census.shards}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     left = before.count(*(kind for kind in Kind if not kind.finished))
+    finished: set[str] = set()
     with progress_of("census", round(before.seconds), "s") as report:
         report(round(before.dealt))
 
@@ -427,8 +428,11 @@ def _work_here(census: Census, workers: int | None) -> None:
             if name not in seconds:
                 note(line)
                 return
+            if name in finished:  # another worker told of it
+                return
             if Kind(kind).finished:
-                report(seconds.pop(name))
+                finished.add(name)
+                report(seconds[name])
             if reason:
                 tell_problem(f"{name}: {reason[0]}", what=kind)
 

@@ -61,7 +61,8 @@ class Injections(NamedTuple):
     "families",
     multiple=True,
     metavar="NAME",
-    help="Inject this simulated family, a class or a shape in no catalogue; repeat.",
+    help="Inject this simulated family: a class, a shape in no catalogue, or module:FAMILY of "
+    "one's own, with --import; repeat.",
 )
 @click.option(
     "--waveform",
@@ -167,6 +168,7 @@ def command(
     from glitchvae.discovery.comparing import FEWEST_EVENTS, comparable_rows
     from glitchvae.discovery.efficiency import known_classes, name_events
     from glitchvae.errors import InputError
+    from glitchvae.simulate import family_of
     from glitchvae.simulate.waveforms import read_waveform
     from glitchvae.strain import is_strain
 
@@ -184,8 +186,9 @@ def command(
             found=count,
             remedy="Embed more strain first.",
         )
-    own = {family.label: family for family in map(read_waveform, waveforms)}
-    wanted = [*families, *own, *(classes if strain else ())]
+    shapes = [*map(family_of, families), *map(read_waveform, waveforms)]
+    own = {family.label: family for family in shapes}
+    wanted = [*own, *(classes if strain else ())]
     named = bool(wanted or classes)
     held = _held(truth, prototypes, () if strain else classes, fewest, named=bool(wanted))
     rows: list[Row] = []

@@ -114,10 +114,10 @@ _COVERED = ("covered", "searched")
 def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options: Any) -> None:
     """Find the glitches in strain, encode them and store them in an archive.
 
-    INPUT is strain (GWOSC HDF5, GWF, gwpy HDF5) of one or several detectors, or images
-    (a spectrogram set, Gravity Spy's HDF5, a folder of its pictures), told apart by
-    content; or an archive, whose glitches are encoded with another --model from the pictures
-    it keeps. What the archive holds already is not done again, so that an interrupted
+    INPUT is strain (GWOSC HDF5, GWF, gwpy HDF5) of one or several detectors, a folder of such
+    files, or images (a spectrogram set, Gravity Spy's HDF5, a folder of its pictures), told
+    apart by content; or an archive, whose glitches are encoded with another --model from the
+    pictures it keeps. What the archive holds already is not done again, so that an interrupted
     run is finished by the same command. Exit status 1 if an input could not be used.
     """
     from glitchvae.archive import archive_path, create_archive

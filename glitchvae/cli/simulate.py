@@ -35,7 +35,8 @@ def command() -> None:
     "also",
     multiple=True,
     metavar="FAMILY=COUNT",
-    help="Add glitches of one family, also of one in no catalogue: Ladder=15. Repeatable.",
+    help="Add glitches of one family, also of one in no catalogue, Ladder=15, or of one's own, "
+    "module:FAMILY=15 with --import. Repeatable.",
 )
 @click.option("--start", type=GPS, metavar="T", help="GPS time of the first sample.")
 @click.option(

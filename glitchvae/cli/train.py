@@ -26,12 +26,25 @@ if TYPE_CHECKING:
     "--objective",
     help="What is minimised: annealed unless given; beta, bottleneck, factor, tc, dip-i, dip-ii, "
     "consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt with a hierarchy of "
-    "layers, of 48, 24, 12 and 6 dimensions unless the model in --config says otherwise.",
+    "layers, of 48, 24, 12 and 6 dimensions unless the model in --config says otherwise; all names "
+    "stand on the page on objectives. One of your own: its name or module:Class, with --import.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Number of updates in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Number of events per update.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, data order and samples.")
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file of further settings.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="TOML file of further settings; or the folder or card of a model, for its settings.",
+)
+@click.option(
+    "--set",
+    "lines",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting, as in its file: batch_size=32, beta0=50, model.latent_size=16; again "
+    "for more.",
+)
 @click.option(
     "--resident-limit",
     "limit",
@@ -77,6 +90,7 @@ if TYPE_CHECKING:
 def command(
     datasets: tuple[Path, ...],
     config: Path | None,
+    lines: tuple[str, ...],
     limit: float | None,
     shares: tuple[float, ...],
     resume: bool,
@@ -101,7 +115,7 @@ def command(
 
     if run is None and not only_plan:
         raise click.UsageError("Missing option '-o' / '--output' (only --plan goes without).")
-    settings, members = _settings(run, resume, config, changes, axes)
+    settings, members = _settings(run, resume, config, {**changes, "lines": lines}, axes)
     target = choose_device(device)
     data = _read(datasets, settings, limit, target, run, shares)
     _say_plan(data, settings, target, members=len(members) or 1, asked=only_plan)

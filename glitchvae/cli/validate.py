@@ -58,7 +58,8 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             "changes",
             multiple=True,
             metavar="KEY=VALUE",
-            help="A setting of the objective of --train, such as beta0=50; again for more.",
+            help="A setting of --train: beta0=50 of the objective, batch_size=128, "
+            "model.latent_size=6; again for more.",
         ),
         click.option(
             "--steps",
@@ -87,6 +88,15 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             is_flag=True,
             help="Measure DCI by scikit-learn's exact boosted trees as well, the learner of "
             "published values: nine minutes a model with 50,000 points.",
+        ),
+        click.option(
+            "--metric",
+            "names",
+            multiple=True,
+            metavar="NAME",
+            help="Measure this instead of all six: beta_vae_score, factor_vae_score, mig, dci, "
+            "modularity, sap, or module:function of one of your own, with --import; again for "
+            "more.",
         ),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
         DEVICE,
@@ -144,6 +154,7 @@ def _validate(
     points: int,
     sampled: bool,
     exact_dci: bool,
+    names: tuple[str, ...],
     seed: int,
     device: str,
     output: Path | None,
@@ -153,7 +164,7 @@ def _validate(
     import numpy as np
 
     from glitchvae.plots.traversals import draw_factor_traversals
-    from glitchvae.validation.disentanglement import steps_of
+    from glitchvae.validation.disentanglement import METRICS, find_metric, steps_of
     from glitchvae.validation.disentanglement.scoring import (
         score_checkpoint,
         train_on,
@@ -162,6 +173,7 @@ def _validate(
 
     if run is None and not checkpoints:
         raise click.UsageError("Give --model DIR, or --train RUN to train a model first.")
+    metrics = tuple(map(find_metric, names)) or METRICS
     target = choose_device(device)
     if run is not None:
         with progress_of("training", training["steps"], "steps") as advance:
@@ -171,12 +183,13 @@ def _validate(
     note(f"{data.description}: {len(chosen):,} of {len(data):,} images")
     tables = {}
     for path in models:
-        with progress_of(f"scoring {path.name}", steps_of(sampled), "metrics") as advance:
+        with progress_of(f"scoring {path.name}", steps_of(sampled, metrics), "metrics") as advance:
             tables[path] = score_checkpoint(
                 path,
                 chosen,
                 sampled=sampled,
                 exact_dci=exact_dci,
+                metrics=metrics,
                 seed=seed,
                 device=target,
                 progress=advance,

@@ -10,6 +10,7 @@ from .locked import read_o3_events as read_o3_events
 from .merging import merge_sets as merge_sets
 from .metadata import add_metadata as add_metadata
 from .official import write_gravity_spy as write_gravity_spy
+from .own_readers import ImageReader as ImageReader
 from .pictures import read_picture as read_picture
 from .reading import count_images as count_images
 from .reading import is_image_set as is_image_set
@@ -26,6 +27,7 @@ __all__ = [
     "BYTES_PER_EVENT",
     "SPLITS",
     "UNKNOWN_LABEL",
+    "ImageReader",
     "SetSummary",
     "add_metadata",
     "count_images",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -18,6 +18,7 @@ from glitchvae.dataset.official import (
     is_gravity_spy,
     stream_gravity_spy,
 )
+from glitchvae.dataset.own_readers import ImageReader, asked, find_reader, has_readers, parts_of
 from glitchvae.dataset.pictures import count_pictures, is_picture_folder, stream_pictures
 from glitchvae.dataset.zooming import check_view, zoom_energies
 from glitchvae.errors import InputError
@@ -30,8 +31,17 @@ _LOG = logging.getLogger(__name__)
 
 
 def is_image_set(path: str | Path) -> bool:
-    """Whether `read_images` can read this, by content; never raises for another file."""
-    path = Path(path)
+    """Whether `read_images` can read this, by content; never raises for another file.
+
+    Raises:
+        ConfigError: a reader of the user's own is none.
+        InputError: a reader of the user's own fails.
+    """
+    return _is_of_ours(Path(path)) or find_reader(Path(path)) is not None
+
+
+def _is_of_ours(path: Path) -> bool:
+    """Whether a set is in a layout that needs no reader of the user's own."""
     if path.is_dir():
         return is_picture_folder(path)
     return path.is_file() and path.stat().st_size > 0 and read_apart(_is_image_file, path)
@@ -87,6 +97,8 @@ def stream_images(
     """
     check_view(from_view)
     path = Path(path)
+    if (reader := _own_reader(path)) is not None:
+        return _checked(parts_of(reader, path, size), path, from_view)
     if path.is_dir():
         return stream_pictures(path, size=size, from_view=from_view)
     if _is_own(path):
@@ -101,9 +113,18 @@ def count_images(path: str | Path) -> int:
         InputError: it is no set of images.
     """
     path = Path(path)
+    if (reader := _own_reader(path)) is not None:
+        return asked(reader, path, lambda: int(reader.count(path)))
     if path.is_dir():
         return count_pictures(path)
     return _rows_of_own(path) if _is_own(path) else count_gravity_spy(path)
+
+
+def _own_reader(path: Path) -> ImageReader | None:
+    """The reader of a set in a layout of the user's; None where it is in one of ours."""
+    if not has_readers() or not path.exists() or _is_of_ours(path):
+        return None
+    return find_reader(path)
 
 
 def _is_own(path: Path) -> bool:
@@ -133,14 +154,22 @@ def _count_ids(path: Path) -> int:
 
 def _stream_own(path: Path, size: int, from_view: float | None) -> Iterator[SpectrogramSet]:
     """Parts of an own set; one of none at all is a part, too, so that the rest is known."""
+    starts = range(0, max(_rows_of_own(path), 1), size)
+    parts = (SpectrogramSet.read(path, rows=slice(start, start + size)) for start in starts)
+    return _checked(parts, path, from_view)
+
+
+def _checked(
+    parts: Iterable[SpectrogramSet], path: Path, from_view: float | None
+) -> Iterator[SpectrogramSet]:
+    """Parts of a set, their damaged rows marked, zoomed where that is asked for."""
     total = 0
-    for start in range(0, max(_rows_of_own(path), 1), size):
-        part = SpectrogramSet.read(path, rows=slice(start, start + size))
+    for number, part in enumerate(parts):
         bad = part.usable & damaged(part.images)
         total += int(bad.sum())
         if from_view is not None:
             part = dataclasses.replace(part, images=zoom_energies(part.images, from_view))
-        yield _without_damaged(part, bad, first=start == 0)
+        yield _without_damaged(part, bad, first=number == 0)
     if total:
         _LOG.warning("%s: %s %d", path, Status.BAD_PIXELS.value, total)
 

@@ -130,7 +130,8 @@ def write_segments(
     said of the time between the segments.
 
     Args:
-        path: `.xml`, `.xml.gz`, `.h5`, `.hdf5` or `.txt` (start and end on each line).
+        path: `.xml`, `.xml.gz`, `.h5`, `.hdf5` or `.txt` (segwizard: number, start,
+            end and length on each line).
         segments: Of each detector.
         name: Of the flag, which becomes `<ifo>:GLITCHVAE-<NAME>:1`.
         known: Time in which the flag would be active if there were a reason: what was

@@ -23,6 +23,7 @@ from glitchvae.strain.segments import (
 from glitchvae.triggers import Triggers, at_times, read_triggers
 
 _LOG = logging.getLogger(__name__)
+_SUFFIXES = (".hdf5", ".h5", ".hdf", ".gwf")  # of files that are looked for in a folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +47,14 @@ def open_inputs(
     """Open every file; one that cannot be used does not stop the others, however damaged.
 
     Args:
-        paths: Strain files, image sets, or both.
+        paths: Strain files, folders of them at any depth, image sets.
         ifo: Detector of strain that does not say it.
         channel: Channel of strain files that hold several.
     """
     groups: dict[tuple[str, float], list[Stretch]] = {}
     image_sets: list[Path] = []
     problems: list[GlitchvaeError] = []
-    for path in map(Path, paths):
+    for path in (file for given in paths for file in _files_in(Path(given))):
         try:
             with reading(path):
                 if is_image_set(path):
@@ -65,6 +66,14 @@ def open_inputs(
             problems.append(error)
     sources = [source for group in groups.values() for source in _join(group)]
     return Inputs(sources=tuple(sources), image_sets=tuple(image_sets), problems=tuple(problems))
+
+
+def _files_in(path: Path) -> list[Path]:
+    """The files of a folder by their suffixes; itself where it has none, or holds pictures."""
+    if not path.is_dir() or is_image_set(path):
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+    return found or [path]
 
 
 def limit_sources(

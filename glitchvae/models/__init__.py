@@ -29,11 +29,14 @@ from glitchvae.models.user import (
     UserEncoder,
     UserVAE,
     UserVAESettings,
+    build_user,
+    complete_user,
     evaluating,
     has_method,
     wrap_encoder,
     wrap_vae,
 )
+from glitchvae.plugins import registered
 
 __all__ = [
     "ARCHITECTURES",
@@ -73,22 +76,14 @@ __all__ = [
 
 
 USER = "user"
-"""Architecture of a network of the user's own, which a card can describe and nothing build."""
-
-
-def _refuse_user(settings: UserVAESettings) -> Model[Any]:
-    raise ModelError(
-        "a network of the user's own",
-        expected=f"the network itself: {settings.network}",
-        remedy="Open its weights in Python: glitchvae.load_model(folder, network=…).",
-    )
+"""Architecture of a network of the user's own, whose class a card names."""
 
 
 ARCHITECTURES: dict[str, tuple[type[Settings], Callable[..., Model[Any]]]] = {
     "glitch": (GlitchVAESettings, GlitchVAE),
     "image": (ImageVAESettings, ImageVAE),
     "hierarchy": (HierarchySettings, HierarchicalVAE),
-    USER: (UserVAESettings, _refuse_user),
+    USER: (UserVAESettings, build_user),
 }
 """Name on a model card -> (settings, module built from them)."""
 
@@ -127,7 +122,8 @@ def read_model(values: dict[str, Any], *, where: object = None) -> Settings:
     """Settings of the model that a table of a configuration file describes.
 
     Args:
-        values: Keys of the settings, and `architecture` ("glitch" where absent).
+        values: Keys of the settings, and `architecture` ("glitch" where absent; of a network of
+            one's own its `module:Class`, or the name of an entry point).
         where: The file, for errors.
 
     Raises:
@@ -135,8 +131,14 @@ def read_model(values: dict[str, Any], *, where: object = None) -> Settings:
     """
     entries = {key: value for key, value in values.items() if key != "architecture"}
     name = str(values.get("architecture", "glitch"))
+    if name not in ARCHITECTURES and (":" in name or name in registered("models")):
+        entries, name = {"network": name, **entries}, USER
+    if name == USER:
+        return complete_user(entries, where=where)
     if name not in ARCHITECTURES:
         raise ConfigError(
-            f"unknown architecture {name!r}{nearest(name, list(ARCHITECTURES))}", where=where
+            f"unknown architecture {name!r}{nearest(name, list(ARCHITECTURES))}",
+            where=where,
+            remedy="A network of your own is named module:Class.",
         )
     return parse(ARCHITECTURES[name][0], entries, where=where)

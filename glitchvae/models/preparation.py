@@ -20,9 +20,9 @@ def prepare(images: Tensor) -> tuple[Tensor, Tensor]:
         images: Energies (B, views, F, T); NaN where nothing was computed.
 
     Returns:
-        x: (B, views + 1, F, T) in [0, 1]: the views, 0 where not computed, then 1 where
-            every view was computed.
-        valid: bool (B, 1, F, T), the last channel of `x`: the pixels a loss may look at.
+        The input (B, views + 1, F, T) in [0, 1]: the views, 0 where not computed, then 1 where
+        every view was computed. And bool (B, 1, F, T), its last channel: the pixels that a loss
+        may look at.
     """
     valid = ~images.isnan().any(dim=1, keepdim=True)
     views = images.float().nan_to_num(0.0).clamp(0.0, ENERGY_CEILING).div(ENERGY_CEILING).sqrt()

@@ -5,6 +5,9 @@ A **VAE** is a torch module with two methods:
     encode(x)  -> means (B, Z) and log-variances (B, Z), or a torch Normal of that shape
     decode(z)  -> means of the pixels in [0, 1] (B, C, H, W), or a torch Distribution of them
 
+A module with an attribute `arguments`, a dict of what its constructor takes, can be built again
+from a checkpoint alone; without it the constructor has to do without arguments.
+
 `x` are pictures (B, C, H, W) in [0, 1], float32. Of glitches it is what `prepare` makes: four
 views and, as a fifth channel, where they were computed; `decode` then gives the four views.
 Means of pixels are read as probabilities of a Bernoulli likelihood; another likelihood is the
@@ -17,6 +20,7 @@ the divergence of two codes is half of their squared distance.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,12 +30,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
-from glitchvae.config import Settings
-from glitchvae.errors import ModelError
+from glitchvae.config import Settings, parse
+from glitchvae.errors import ConfigError, ModelError
 from glitchvae.models.latents import Latents, draw, standard_normal
 from glitchvae.models.likelihood import UNIT, Likelihood, at_least_float32
 from glitchvae.models.model import Model
 from glitchvae.models.networks import Shape
+from glitchvae.models.preparation import reduce
+from glitchvae.plugins import find, path_of
+from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 
 ENCODES = "codes (B, Z), means and log-variances (B, Z), or a torch Normal of them"
 DECODES = "means of pixels in [0, 1], or a torch Distribution of them"
@@ -44,10 +51,11 @@ _ROUNDING = 1e-4
 
 
 class UserVAESettings(Settings):
-    """What a card says of a VAE of the user's own: enough to check one, not to build one.
+    """What a card says of a VAE of the user's own: which class to build, and what of.
 
     Attributes:
-        network: Class of the module.
+        network: `module:Class` of the torch module.
+        arguments: What its constructor takes; None where nobody said.
         image_shape: Channels, rows and columns of what it decodes.
         latent_size: Latent variables.
         takes_views: Whether its input is glitches as `prepare` makes them.
@@ -55,6 +63,7 @@ class UserVAESettings(Settings):
     """
 
     network: str
+    arguments: dict[str, Any] | None = None
     image_shape: Shape
     latent_size: int = Field(ge=1)
     takes_views: bool = False
@@ -78,9 +87,10 @@ class UserLikelihood(Likelihood):
 class UserVAE(Model[UserVAESettings]):
     """A module with `encode` and `decode` as one of our models.
 
-    Objectives, training, metrics and attacks take it as any other. Its weights are saved and
-    come back into a module that is given (`load_checkpoint(folder, network=...)`): code never
-    comes from a checkpoint.
+    Objectives, training, metrics and attacks take it as any other. A checkpoint holds its weights
+    and names its class, which is built again where its module has been imported (`plugins`); else
+    the weights come back into a module that is given (`load_checkpoint(folder, network=...)`). Code
+    never comes from a checkpoint.
     """
 
     def __init__(self, network: Any, settings: UserVAESettings) -> None:
@@ -94,7 +104,12 @@ class UserVAE(Model[UserVAESettings]):
         return (self.settings.latent_size,)
 
     def infer(self, x: Tensor, *, sample: bool = True) -> Latents:
-        """Posterior, prior and a draw (or the mean) of the latents of `x`."""
+        """Posterior, prior and a draw (or the mean) of the latents of `x`.
+
+        Glitches larger than the network's images are reduced, as by networks of ours.
+        """
+        if self.settings.takes_views:
+            x = reduce(x, self.settings.image_shape[1:])
         posterior, _ = posterior_of(self.network.encode(x.contiguous()))
         z = draw(posterior) if sample else posterior.mean
         return Latents((posterior,), (standard_normal(posterior),), (z,))
@@ -198,6 +213,7 @@ def wrap_vae(network: object, x: Tensor, *, data_range: tuple[float, float] = UN
         shape = _shape_of(_asked(network, "decode", posterior.mean), x, data_range, network)
     settings = UserVAESettings(
         network=name_of(network),
+        arguments=_arguments_of(network),
         image_shape=shape,
         latent_size=posterior.mean.shape[1],
         takes_views=shape[0] < x.shape[1],
@@ -243,7 +259,106 @@ def has_method(network: object, name: str) -> bool:
 
 def name_of(network: nn.Module) -> str:
     """Module and name of the class."""
-    return f"{type(network).__module__}.{type(network).__qualname__}"
+    return path_of(type(network))
+
+
+def build_user(settings: UserVAESettings) -> UserVAE:
+    """The network that a card or a file describes, with fresh weights.
+
+    Raises:
+        ModelError: its class is not there, cannot be built, or is no such VAE.
+    """
+    channels, rows, columns = settings.image_shape
+    example = torch.zeros(2, channels + settings.takes_views, rows, columns)
+    model = wrap_vae(_instance(settings), example, data_range=settings.data_range)
+    if model.layers != (settings.latent_size,) or model.settings.image_shape != (
+        channels,
+        rows,
+        columns,
+    ):
+        raise ModelError(
+            "a network of another size",
+            where=settings.network,
+            expected=f"{settings.latent_size} latent variables of {settings.image_shape}",
+            found=f"{model.layers[0]} of {model.settings.image_shape}",
+            remedy="Give the module the attribute arguments, or open its weights in Python: "
+            "glitchvae.load_model(folder, network=…).",
+        )
+    model.settings = settings
+    return model
+
+
+def complete_user(values: dict[str, Any], *, where: object = None) -> UserVAESettings:
+    """Settings of a network of which a file names the class, and the sizes it was tried with.
+
+    Args:
+        values: `network`, and perhaps `arguments`, `image_shape` (the four views of a glitch
+            unless given), `takes_views` and `data_range`.
+        where: The file, for errors.
+
+    Raises:
+        ConfigError: an unknown key or bad value.
+        ModelError: as `build_user`.
+    """
+    shape = values.get("image_shape", (len(VIEWS), *IMAGE_SHAPE))
+    views = values.get("takes_views", tuple(shape) == (len(VIEWS), *IMAGE_SHAPE))
+    known = {"image_shape": shape, "takes_views": views, "latent_size": 1, **values}
+    settings = parse(UserVAESettings, known, where=where)
+    if "latent_size" in values:
+        return settings
+    channels, rows, columns = settings.image_shape
+    example = torch.zeros(2, channels + settings.takes_views, rows, columns)
+    found = wrap_vae(_instance(settings), example, data_range=settings.data_range)
+    return settings.model_copy(update={"latent_size": found.layers[0]})
+
+
+def _instance(settings: UserVAESettings) -> nn.Module:
+    """A module of the class that settings name."""
+    path = settings.network
+    try:
+        kind = find("models", path)
+    except ConfigError as error:
+        raise ModelError(
+            f"a network of the user's own: {error.problem}",
+            expected=error.expected,
+            found=error.found,
+            remedy=f"{error.remedy or ''} Or open its weights in Python: "
+            "glitchvae.load_model(folder, network=…).".strip(),
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise ModelError(
+            "no network of the user's own",
+            where=path,
+            expected="a class derived from torch.nn.Module",
+            found=type(kind).__name__,
+        )
+    try:
+        return kind(**(settings.arguments or {}))
+    except _FAILURES as error:
+        raise ModelError(
+            "a network of the user's own that cannot be built",
+            where=path,
+            expected="a constructor that takes the arguments of [model]",
+            found=f"{settings.arguments or 'no arguments'}: {type(error).__name__}: {error}",
+            remedy="Give the module the attribute arguments, or open its weights in Python: "
+            "glitchvae.load_model(folder, network=…).",
+        ) from error
+
+
+def _arguments_of(network: nn.Module) -> dict[str, Any] | None:
+    """What the module says its constructor takes, if a card can hold it."""
+    arguments = getattr(network, "arguments", None)
+    if not isinstance(arguments, dict):
+        return None
+    try:
+        return json.loads(json.dumps(arguments))
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            "arguments of a network that cannot be written down",
+            where=name_of(network),
+            expected="numbers, text, lists",
+            found=error,
+        ) from error
 
 
 @contextmanager

@@ -6,8 +6,13 @@ training log.
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
 from typing import Any
 
+from glitchvae import plugins
 from glitchvae.config import nearest, parse
 from glitchvae.errors import ConfigError
 from glitchvae.objectives.base import (
@@ -55,39 +60,105 @@ __all__ = [
     "TotalCorrelation",
     "Weights",
     "decompose",
+    "describe_objective",
     "distortion",
+    "find_objective",
     "kl_per_dimension",
     "permute_dimensions",
     "rate",
     "read_objective",
 ]
 
-OBJECTIVES: dict[str, type[Objective]] = {
-    "beta": Beta,
-    "annealed": Annealed,
-    "bottleneck": Bottleneck,
-    "factor": Factor,
-    "tc": TotalCorrelation,
-    "dip-i": DIPI,
-    "dip-ii": DIPII,
-    "dlgm": DLGM,
-    "tc-dlgm": TCDLGM,
-    "seatbelt": Seatbelt,
-    "consistent": Consistent,
-    "labelled": Labelled,
-}
-"""Every objective by the name it has on the command line and in a model card."""
+
+def _named(kind: type[Objective]) -> Iterator[tuple[str, type[Objective]]]:
+    """The kinds of objective below one, by the name that each gives itself."""
+    for each in kind.__subclasses__():
+        if "name" in inspect.get_annotations(each):
+            yield str(each.model_fields["name"].default), each
+        yield from _named(each)
+
+
+def _of_the_package() -> dict[str, type[Objective]]:
+    """Every objective in a file of this package."""
+    for file in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{file.name}")
+    return {name: kind for name, kind in _named(Objective) if not plugins.is_own(kind)}
+
+
+OBJECTIVES: dict[str, type[Objective]] = _of_the_package()
+"""Every objective of the package by the name it has on the command line and in a model card."""
+
+
+def find_objective(name: str, *, where: object = None) -> type[Objective]:
+    """The kind of objective of a name: of the package, of an imported module, or installed.
+
+    Args:
+        name: Its own `name`, that of an entry point, or `module:Class`.
+        where: The file, for errors.
+
+    Raises:
+        ConfigError: there is none, with the nearest name; two of that name; something else than
+            an objective.
+    """
+    if name in OBJECTIVES:
+        return OBJECTIVES[name]
+    own = {plugins.path_of(kind): kind for each, kind in _named(Objective) if each == name}
+    if len(own) > 1:
+        raise ConfigError(
+            f"two objectives are called {name!r}",
+            where=where,
+            expected=f"one of {', '.join(own)}",
+        )
+    if own:
+        return next(iter(own.values()))
+    if ":" not in name and name not in plugins.registered("objectives"):
+        known = [*OBJECTIVES, *plugins.registered("objectives")]
+        raise ConfigError(
+            f"unknown objective {name!r}{nearest(name, known)}",
+            where=where,
+            remedy="One of your own needs --import MODULE.",
+        )
+    found = plugins.find("objectives", name)
+    if not (isinstance(found, type) and issubclass(found, Objective)):
+        raise ConfigError(
+            "no objective",
+            where=name,
+            expected="a class derived from glitchvae.objectives.Objective",
+            found=type(found).__name__,
+        )
+    return found
 
 
 def read_objective(values: dict[str, Any], *, where: object = None) -> Objective:
-    """The objective that a table of a configuration file describes.
+    """The objective that a table of a configuration file or of a card describes.
+
+    Args:
+        values: Its settings, and beside them its `name`, or its `class` as `module:Class`.
+        where: The file, for errors.
 
     Raises:
-        ConfigError: an unknown objective or key, with the nearest valid name.
+        ConfigError: an unknown objective or key, with the nearest valid name; a method that the
+            objective lacks.
     """
-    name = str(values.get("name"))
-    if name not in OBJECTIVES:
-        raise ConfigError(
-            f"unknown objective {name!r}{nearest(name, list(OBJECTIVES))}", where=where
-        )
-    return parse(OBJECTIVES[name], values, where=where)
+    path = values.get("class")
+    kind = find_objective(str(values.get("name") if path is None else path), where=where)
+    left_out = {"class"} if "name" in kind.model_fields and path else {"class", "name"}
+    objective = parse(kind, {k: v for k, v in values.items() if k not in left_out}, where=where)
+    objective.require_complete()
+    return objective
+
+
+def describe_objective(objective: Objective, **options: Any) -> dict[str, Any]:
+    """The table that `read_objective` reads.
+
+    Args:
+        objective: To be written down.
+        options: Of `model_dump`.
+    """
+    table = objective.model_dump(**options)
+    return table | ({"class": plugins.path_of(type(objective))} if is_own(objective) else {})
+
+
+def is_own(objective: Objective) -> bool:
+    """Whether an objective is none of this package."""
+    return plugins.is_own(type(objective))

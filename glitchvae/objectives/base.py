@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Normal, kl_divergence
 
 from glitchvae.config import Settings
-from glitchvae.errors import ModelError
+from glitchvae.errors import ConfigError, ModelError
 from glitchvae.models import Latents
 from glitchvae.objectives.schedules import Schedule
 
@@ -103,9 +103,32 @@ class Objective(Settings):
     """Of an objective for hierarchies alone, the layers that the likelihood of the hierarchy
     it brings is on; None of an objective that takes one latent layer."""
 
+    of_the_weights: ClassVar[frozenset[str]] = frozenset()
+    """Keys that a class adds and that act through its schedules alone: members of an ensemble
+    that differ in nothing else can share one step."""
+
+    @classmethod
+    def weight_keys(cls) -> frozenset[str]:
+        """`of_the_weights` of the class and of those it is derived from."""
+        return frozenset().union(*(vars(kind).get("of_the_weights", ()) for kind in cls.__mro__))
+
     def schedules(self) -> dict[str, Schedule]:
         """The weights by name."""
         raise NotImplementedError
+
+    def require_complete(self) -> None:
+        """Refuse a class that leaves out what only it can say.
+
+        Raises:
+            ConfigError: it has no schedules.
+        """
+        if type(self).schedules is Objective.schedules:
+            raise ConfigError(
+                "an objective without weights",
+                where=type(self).__name__,
+                expected="a method schedules() -> {name: schedule}",
+                remedy="Derive it from Beta, or return {'beta': Constant(1.0)}.",
+            )
 
     def target_rate(self) -> float | None:
         """The rate in nats that a finished training is to end with; None where there is none."""
@@ -160,15 +183,37 @@ class Objective(Settings):
         """The terms of a batch, with their weighted sum under `loss`.
 
         Raises:
-            ModelError: the model is not one that the objective is defined for, or a term is
-                called `loss`.
+            ModelError: the model is not one that the objective is defined for; a term is
+                called `loss` or is no scalar; `total` asks for a term that there is not.
         """
         self.check(model)
         terms = self.terms(model, batch, discriminator)
+        _check_terms(type(self).__name__, terms)
         if "loss" in terms:
             raise ModelError(
                 f"a term of the objective {type(self).__name__} has the name of the sum of all",
                 found="loss",
                 remedy="Give the term another name.",
             )
-        return {"loss": self.total(terms, weights), **terms}
+        try:
+            loss = self.total(terms, weights)
+        except KeyError as error:
+            raise ModelError(
+                f"the sum of the objective {type(self).__name__} needs what there is not",
+                expected=f"a term or weight {error}",
+                found=", ".join([*terms, *weights]),
+                remedy="Write a method total() for the terms and schedules it has.",
+            ) from error
+        _check_terms(type(self).__name__, {"loss": loss})
+        return {"loss": loss, **terms}
+
+
+def _check_terms(objective: str, terms: Mapping[str, object]) -> None:
+    """Refuse what is no scalar. Shapes alone are looked at: no step waits for a value."""
+    for name, value in terms.items():
+        if not isinstance(value, Tensor) or value.ndim:
+            raise ModelError(
+                f"the term {name!r} of the objective {objective} is no scalar",
+                expected="a tensor of shape (), the mean over the batch",
+                found=tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__,
+            )

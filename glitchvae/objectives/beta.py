@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from glitchvae.objectives.schedules import Constant, Linear, Schedule, ScheduleS
 class Beta(Objective):
     """beta-VAE (Higgins et al. 2017): the same beta throughout; 1 is the ELBO."""
 
+    of_the_weights: ClassVar[frozenset[str]] = frozenset({"beta"})
     name: Literal["beta"] = "beta"
     beta: float = Field(default=1.0, ge=0.0)
 
@@ -31,6 +32,9 @@ class Annealed(Objective):
     `shape` "cosine" and "cyclical"; `cycles` concerns the latter alone.
     """
 
+    of_the_weights: ClassVar[frozenset[str]] = frozenset(
+        {"beta0", "iteration_threshold", "shape", "cycles"}
+    )
     name: Literal["annealed"] = "annealed"
     beta0: float = Field(default=25.0, ge=0.0)
     iteration_threshold: int = Field(default=4000, ge=1)
@@ -50,6 +54,9 @@ class WeightedBeta(Objective):
     `iteration_threshold` steps, as the beta-annealed VAE does; `cycles` is of "cyclical".
     """
 
+    of_the_weights: ClassVar[frozenset[str]] = frozenset(
+        {"beta", "shape", "beta0", "iteration_threshold", "cycles"}
+    )
     beta: float = Field(default=1.0, ge=0.0)
     shape: ScheduleShape = "constant"
     beta0: float = Field(default=25.0, ge=0.0)
@@ -70,6 +77,9 @@ class Bottleneck(Objective):
     differ in rate. The defaults are those of Locatello et al. 2019.
     """
 
+    of_the_weights: ClassVar[frozenset[str]] = frozenset(
+        {"gamma", "capacity", "iteration_threshold"}
+    )
     name: Literal["bottleneck"] = "bottleneck"
     gamma: float = Field(default=1000.0, ge=0.0)
     capacity: float = Field(default=25.0, ge=0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -23,6 +23,7 @@ class Compared(WeightedBeta):
     code. `consistency` rises to its value over `ramp` steps.
     """
 
+    of_the_weights: ClassVar[frozenset[str]] = frozenset({"consistency", "ramp"})
     consistency: float = Field(default=300.0, ge=0.0)
     temperature: float = Field(default=0.2, gt=0.0)
     ramp: int = Field(default=1000, ge=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ class DIP(Objective):
     `penalty_od` is the sum of squares of the off-diagonal entries, `penalty_d` that of the
     diagonal entries less 1. Their weights are `lambda_od` and `ratio` times `lambda_od`.
     """
+
+    of_the_weights: ClassVar[frozenset[str]] = frozenset({"lambda_od", "ratio"})
 
     lambda_od: float = Field(default=10.0, ge=0.0)
     ratio: float = Field(default=1.0, ge=0.0)

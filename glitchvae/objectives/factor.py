@@ -30,6 +30,7 @@ class Factor(Objective):
     """
 
     second_batch: ClassVar[bool] = True
+    of_the_weights: ClassVar[frozenset[str]] = frozenset({"gamma"})
 
     name: Literal["factor"] = "factor"
     gamma: float = Field(default=30.0, ge=0.0)

@@ -12,13 +12,10 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-import json
 import math
 import os
-import re
 import sys
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from glob import glob  # Path.glob takes no absolute pattern
@@ -28,7 +25,7 @@ from typing import Any
 
 import tomli_w
 
-from glitchvae.config import nearest, read_toml
+from glitchvae.config import nearest, read_toml, with_changes
 from glitchvae.errors import ConfigError, InputError
 from glitchvae.recipes.rehearsal import NOTE, check_folder, rehearsing
 from glitchvae.resources import shipped
@@ -44,9 +41,6 @@ PREFIX = "glitchvae_recipe_"
 """What the modules of a loaded recipe are called, before its name."""
 
 _INIT, _MAIN = "__init__.py", "main.py"
-_BARE = re.compile(
-    r"\s*(?P<key>[\w-]+(\.[\w-]+)*)\s*=\s*(?P<name>(?=.*[^\W\d_])[\w./*$~+-]+)\s*", re.A
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,9 +189,7 @@ def change_settings(config: Path, changes: Iterable[str], copy: Path) -> Path:
         ConfigError: the file or a change is no TOML.
         StorageError: the disk refused the write.
     """
-    values = read_toml(config)
-    for change in changes:
-        values = _laid_over(values, _parse_change(change))
+    values = with_changes(read_toml(config), changes)
     copy.parent.mkdir(parents=True, exist_ok=True)
     with replacing(copy) as temporary:
         temporary.write_bytes(tomli_w.dumps(values).encode())
@@ -217,29 +209,6 @@ def read_settings(config: Path, place: Path) -> dict[str, Any]:
     values = read_toml(config)
     other = values.pop("like", None)
     return values if other is None else {**read_settings(place / other, place), **values}
-
-
-def _parse_change(change: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(change)
-    except tomllib.TOMLDecodeError as error:
-        if bare := _BARE.fullmatch(change):  # a word or path that a shell took the quotes of
-            return tomllib.loads(f"{bare['key']} = {json.dumps(bare['name'])}")
-        raise ConfigError(
-            "cannot be read",
-            where=change,
-            expected='KEY=VALUE as in TOML: budget=1.5, name="x"',
-            found=error,
-        ) from error
-
-
-def _laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merged key by key, however deep; everything else replaced."""
-    merged = dict(values)
-    for key, value in changes.items():
-        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _laid_over(merged[key], value) if both_tables else value
-    return merged
 
 
 def load_main(recipe: Recipe) -> Main:

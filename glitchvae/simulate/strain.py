@@ -47,7 +47,7 @@ def simulate_strain(
         glitches: How many; one in 12 s where None.
         balance: How often each class is drawn (`balance.weights`).
         also: Glitches of single families beside those, by label; also of families that are in
-            no catalogue (`uncatalogued.UNCATALOGUED`).
+            no catalogue (`uncatalogued.UNCATALOGUED`), and of the user's own (`family_of`).
         start: GPS time of the first sample.
         curve: Another noise curve than the detector's own.
         unsteadiness: Another behaviour of the noise than the default one.
@@ -61,9 +61,9 @@ def simulate_strain(
     """
     rng = np.random.default_rng(seed)
     count = round(duration / SPACING) if glitches is None else glitches
-    others = [
-        family_of(label).label for label, number in (also or {}).items() for _ in range(number)
-    ]
+    for name in also or {}:
+        family_of(name)
+    others = [name for name, number in (also or {}).items() for _ in range(number)]
     if min([0, *(also or {}).values()]) < 0:
         raise InputError("fewer than no glitches", where="also", found=also)
     times = draw_times(duration, count + len(others), rng)
@@ -126,7 +126,7 @@ def add_glitch(
     Args:
         values: Strain; what sticks out is cut.
         sample: Index of the event.
-        label: Its class.
+        label: Its class, or another name that `family_of` knows.
         sample_rate: Hz.
         curve: Density of the noise, in which the glitch has the SNR of its parameters.
         rng: Draws the parameters.
@@ -139,7 +139,7 @@ def add_glitch(
     glitch = strain_of(family, parameters, sample_rate, curve)
     add_at(values, sample, glitch)
     measures = _measures(glitch, sample_rate, curve)
-    return {"label": label, "parameters": parameters, **measures}
+    return {"label": family.label, "parameters": parameters, **measures}
 
 
 def _measures(glitch: Glitch, sample_rate: float, curve: Asd) -> dict[str, float]:

@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from glitchvae.errors import InputError
+from glitchvae import plugins
+from glitchvae.errors import ConfigError, InputError
 from glitchvae.simulate.families import FAMILIES
 from glitchvae.simulate.family import (
     Family,
@@ -61,15 +62,33 @@ UNCATALOGUED: Mapping[str, Family] = MappingProxyType({LADDER.label: LADDER})
 
 
 def family_of(label: str) -> Family:
-    """The family of a class, or of a shape that is in no catalogue.
+    """The family of a class, of a shape that is in no catalogue, or of the user's own.
+
+    Args:
+        label: Of a class or shape; or the name of an entry point in the group `glitchvae.families`,
+            or `module:name` of a `Family` in a module that has been imported.
 
     Raises:
         InputError: no such family.
+        ConfigError: the module has not been imported, or what it names is no family.
     """
     family = FAMILIES.get(label) or UNCATALOGUED.get(label)
-    if family is None:
+    if family is not None:
+        return family
+    if ":" not in label and label not in plugins.registered("families"):
         raise InputError(
             f"no simulated family {label!r}",
-            expected=", ".join([*FAMILIES, *UNCATALOGUED]),
+            expected=", ".join([*FAMILIES, *UNCATALOGUED, *plugins.registered("families")]),
+            remedy="One of your own is named module:FAMILY, with --import MODULE.",
         )
-    return family
+    found = plugins.find("families", label)
+    if not isinstance(found, Family):
+        raise ConfigError(
+            "no family of glitches",
+            where=label,
+            expected="a glitchvae.simulate.Family",
+            found=type(found).__name__,
+        )
+    if found.label in FAMILIES or found.label in UNCATALOGUED:
+        raise ConfigError("a family with the label of another", where=label, found=found.label)
+    return found

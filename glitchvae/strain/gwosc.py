@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glitchvae.errors import InputError
 from glitchvae.store import replacing
 from glitchvae.strain.masks import INJECTION_BITS, segments_as_bits
-from glitchvae.strain.series import Strain
+from glitchvae.strain.series import Strain, require_gps
 
 _CHUNK = 65536  # samples: 16 s at 4096 Hz, little to unpack for one slice
 
@@ -33,11 +33,12 @@ def write_gwosc(
             the flag covers the whole second.
 
     Raises:
-        InputError: no samples.
+        InputError: no samples, or at no GPS time.
         StorageError: the disk refused the write.
     """
     if not len(strain):
         raise InputError("no samples to write", where=path)
+    require_gps(path, strain.start, strain.end)
     quality, injections = _flags(strain, dq or {})
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         _write_meta(file.create_group("meta"), strain)

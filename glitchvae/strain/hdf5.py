@@ -22,6 +22,7 @@ from glitchvae.guard import Identity, read_apart, require_file
 from glitchvae.store import opened, require_storage
 from glitchvae.strain.masks import bits_as_segments
 from glitchvae.strain.naming import choose_channel, detector, require_strain_unit
+from glitchvae.strain.series import as_rate
 from glitchvae.strain.source import Stretch
 
 _GWOSC_STRAIN = "strain/Strain"
@@ -32,6 +33,7 @@ _MASKS = (
 _DEEPEST = 16  # groups within groups
 _MOST_BITS = 64
 """Names of a mask: each is one bit of its entries."""
+_FRACTION = 1.0  # seconds: the header tells start and duration in whole ones
 
 
 def open_hdf5(path: Path, *, ifo: str | None, channel: str | None) -> Stretch:
@@ -94,6 +96,8 @@ def _gwosc_stretch(
     require_strain_unit(path, _GWOSC_STRAIN, text(dataset.attrs.get("Yunits", "")))
     start = _number(dataset, path, "Xstart")  # GPSstart is whole seconds and may lag behind
     step = _number(dataset, path, "Xspacing")
+    if len(dataset):
+        _require_header(file, path, start, len(dataset) * step)
     return {
         "start": start,
         "samples": len(dataset),
@@ -102,6 +106,22 @@ def _gwosc_stretch(
         "channel": name,
         "flags": _masks(file, path, start, len(dataset)),
     }
+
+
+def _require_header(file: h5py.File, path: Path, start: float, duration: float) -> None:
+    """That the header, where it tells a time, tells the time of the samples."""
+    for name, seconds in (("meta/GPSstart", start), ("meta/Duration", duration)):
+        told = file.get(name)
+        if not isinstance(told, h5py.Dataset) or told.shape != () or told.dtype.kind not in "fiu":
+            continue
+        if not abs(float(told[()]) - seconds) < _FRACTION:
+            raise InputError(
+                f"{name} contradicts the samples of {_GWOSC_STRAIN}",
+                where=path,
+                expected=f"{seconds:.10g} s, as Xstart, Xspacing and their number tell",
+                found=f"{float(told[()]):.10g} s",
+                remedy="The file is probably damaged; fetch or make it again.",
+            )
 
 
 def _gwpy_series(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -202,12 +222,6 @@ def text(value: Any) -> str:
     if isinstance(value, h5py.Dataset):
         value = value[()]
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def as_rate(step: float) -> float:
-    """Samples per second from the seconds between them, whole where it is meant to be."""
-    rate = 1.0 / step
-    return float(round(rate)) if math.isclose(rate, round(rate), rel_tol=1e-6) else rate
 
 
 def _masks(file: h5py.File, path: Path, start: float, samples: int) -> dict[str, segmentlist]:

@@ -19,6 +19,9 @@ CONSTANT = 1 / 16
 NOTHING = 5e-24
 """Strain that no detector stays below: the quietest 10 Hz of O4 have an RMS of 1e-23."""
 
+IMPLAUSIBLE = 1e-12
+"""Strain that no detector reaches: its arms would move by nanometres, beyond their resonance."""
+
 STEP = 1.5
 """Ratio of noise amplitudes that is a leap: ordinary strain stays below 1.1 within a minute."""
 
@@ -47,8 +50,8 @@ def without_dead(strain: Strain) -> Strain:
     """
     values = strain.values
     longest = CONSTANT * strain.sample_rate
-    same = np.diff(values, prepend=np.nan) == 0
     with np.errstate(invalid="ignore"):
+        same = np.diff(values, prepend=np.nan) == 0
         faint = np.abs(values) < NOTHING
     dead = [(int(a) - 1, int(b)) for a, b in _long(same, longest)]
     dead += [(int(a), int(b)) for a, b in _long(faint, longest)]
@@ -58,6 +61,12 @@ def without_dead(strain: Strain) -> Strain:
     for first, last in dead:
         values[max(first, 0) : last] = np.nan
     return dataclasses.replace(strain, values=values)
+
+
+def is_implausible(strain: Strain) -> bool:
+    """Whether samples are so large that they are no strain: in another unit, or whitened."""
+    finite = strain.values[np.isfinite(strain.values)]
+    return bool(len(finite)) and float(np.median(np.abs(finite))) > IMPLAUSIBLE
 
 
 def noise_leap(strain: Strain) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,10 @@ from glitchvae.strain.naming import detector, require_strain_unit
 
 if TYPE_CHECKING:
     from gwpy.timeseries import TimeSeries
+
+
+LATEST = 2.0**31
+"""GPS seconds of which LAL, and so frames and UTC, can tell nothing more."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +51,7 @@ class Strain:
             raise InputError("strain has one axis", where=self.ifo, found=values.shape)
         if not self.sample_rate > 0:
             raise InputError("no sample rate", where=self.ifo, found=self.sample_rate)
-        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "values", np.ascontiguousarray(values))  # not reversed: torch
 
     @classmethod
     def from_gwpy(cls, series: TimeSeries, *, ifo: str | None = None) -> Strain:
@@ -76,7 +81,7 @@ class Strain:
         return cls(
             values=values.astype(np.float64),
             start=float(gwpy.t0.to_value("s")),
-            sample_rate=float(gwpy.sample_rate.to_value("Hz")),
+            sample_rate=as_rate(float(gwpy.dt.to_value("s"))),
             ifo=found,
             channel=name or None,
         )
@@ -123,4 +128,25 @@ class Strain:
             unit="strain",
             name=self.channel or f"{self.ifo}:STRAIN",
             channel=self.channel,
+        )
+
+
+def as_rate(step: float) -> float:
+    """Samples per second from the seconds between them, whole where it is meant to be."""
+    rate = 1.0 / step
+    return float(round(rate)) if math.isclose(rate, round(rate), rel_tol=1e-6) else rate
+
+
+def require_gps(where: str | Path, start: float, end: float) -> None:
+    """That strain lies at a time that GPS seconds can tell.
+
+    Raises:
+        InputError: it begins before 0 or ends after `LATEST`.
+    """
+    if not 0 <= start <= end <= LATEST:
+        raise InputError(
+            "no GPS time",
+            where=where,
+            expected=f"seconds from 0 to {LATEST:.0f}",
+            found=f"{start:.10g} to {end:.10g}",
         )

@@ -13,7 +13,7 @@ from igwn_segments import segment, segmentlist
 from numpy.typing import NDArray
 
 from glitchvae.errors import GlitchvaeError, InputError, reading
-from glitchvae.strain.series import Strain
+from glitchvae.strain.series import Strain, require_gps
 
 LOWEST_RATE = 512.0
 """Lowest sample rate in Hz that leaves a band worth imaging."""
@@ -68,8 +68,17 @@ class Stretch:
                 expected=f"at most {HIGHEST_RATE:,.0f} Hz",
                 found=f"{self.sample_rate:g} Hz",
             )
+        if self.sample_rate % 1:
+            raise InputError(
+                "sample rate is no whole number of Hz",
+                where=self.path,
+                expected="the same number of samples in every second",
+                found=f"{self.sample_rate:.10g} Hz",
+                remedy="Resample the strain.",
+            )
         if self.samples < 1:
             raise InputError("no samples", where=self.path)
+        require_gps(self.path, self.start, self.end)
 
     @property
     def end(self) -> float:

@@ -13,24 +13,19 @@ from numpy.typing import NDArray
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import Model, architecture_of
-from glitchvae.objectives import distortion, rate
+from glitchvae.objectives import describe_objective, distortion, rate
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.log import kl_columns
+from glitchvae.training.provenance import provenance_of
 from glitchvae.training.shortfalls import find_shortfalls, measure_code
 from glitchvae.training.step import in_range
 
 _LOG = logging.getLogger(__name__)
 
 _BATCH = 256
-_ON_THE_CARD = {
-    "augmentation",
-    "batch_size",
-    "learning_rate",
-    "learning_rate_schedule",
-    "precision",
-}
-"""Settings of the run, besides objective, steps and seed, that whoever repeats it needs."""
+_ELSEWHERE = {"model", "objective", "seed", "steps"}
+"""Settings that have entries of their own on a card."""
 
 
 def export(
@@ -40,10 +35,15 @@ def export(
     data: TrainingImages,
     log: list[dict[str, float]],
     step: int,
+    *,
+    on_the_way: bool = False,
+    speed: float | None = None,
 ) -> ModelCard:
-    """Write the checkpoint of a model after `step` updates into the folder of its run.
+    """Write the checkpoint of a model after `step` updates into a folder.
 
-    What the training fell short of is logged, and stands on the card.
+    `speed` is in steps a second since the run began or went on, with all that it did on its way.
+    What the training fell short of stands on the card, and is logged unless the training is still
+    `on_the_way`.
     """
     model.eval()
     codes = _codes_of_labelled(model, data)
@@ -53,19 +53,20 @@ def export(
     use = measure_code(model, data, seed=config.seed)
     figures |= {} if use is None else {"code_gain": use.gain}
     shortfalls = find_shortfalls(config.objective, step, log[-1] if log else {}, use)
-    for each in shortfalls:
+    for each in () if on_the_way else shortfalls:
         _LOG.warning("%s: %s", run, each)
     card = ModelCard(
         architecture=architecture_of(config.model),
         model={},
         imaging=data.imaging,
         latent_size=sum(model.layers),
-        objective=config.objective.model_dump(mode="json"),
+        objective=describe_objective(config.objective, mode="json"),
         steps=step,
         seed=config.seed,
         figures=figures,
         shortfalls=shortfalls,
-        training=config.model_dump(mode="json", include=_ON_THE_CARD),
+        training=config.model_dump(mode="json", exclude=_ELSEWHERE, exclude_none=True),
+        provenance=provenance_of(config) | ({"steps_per_second": speed} if speed else {}),
         data=DataCard(
             digest=data.digest,
             description=data.description,

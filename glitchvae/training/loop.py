@@ -50,7 +50,8 @@ def run_steps(
         runner.advance()
         progress(1)
         saves = runner.step % config.save_every == 0
-        logs = saves or runner.step % config.log_every == 0
+        watched = (config.log_every, config.validate_every, config.keep_every)
+        logs = saves or any(every and runner.step % every == 0 for every in watched)
         if logs:
             log()
         if saves:

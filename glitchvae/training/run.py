@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
+from glitchvae.classes.model_card import CARD
 from glitchvae.models import Model
 from glitchvae.progress import Progress
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.export import export
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import launched
-from glitchvae.training.loop import naming, run_steps, settled
+from glitchvae.training.loop import clock, naming, run_steps, settled
 from glitchvae.training.memory import explain_exhaustion
 from glitchvae.training.shortfalls import say_unfinished
 from glitchvae.training.state import (
@@ -28,6 +29,10 @@ from glitchvae.training.state import (
 )
 from glitchvae.training.tracking import Tracker
 from glitchvae.training.trainer import Trainer
+from glitchvae.training.watching import check_watchable, is_best, is_patience_over, validation_terms
+
+CHECKPOINTS, BEST = "checkpoints", "best"
+"""Folders of a run for checkpoints on its way: those that are kept, and the best so far."""
 
 
 def train(
@@ -48,6 +53,9 @@ def train(
     `resume=True` goes on: on a CPU to the same weights, bit by bit, as a run that never
     stopped. Where the data carry labels, class prototypes are fitted to the codes of the
     training events and calibrated on the validation events.
+
+    With `validate_every` and `keep_every` of the settings there are checkpoints on the way,
+    `best` and `checkpoints/step-…`; with `patience` a run that makes no progress ends early.
 
     Processes that torchrun started share each batch and average their gradients; the first
     of them writes.
@@ -84,20 +92,21 @@ def train(
         record = RunRecord(trainer, log, run, trackers if ranks.first else ())
         if ranks.first:
             say_unfinished(config, run)
+        check_watchable(config, data)
         with explain_exhaustion(data, config, place, network=network):
             run_steps(
                 trainer,
                 config,
                 log=record.log_terms,
                 save=record.save,
-                stopped=stopped,
+                stopped=lambda: stopped() or record.is_over,
                 progress=progress,
                 ranks=ranks,
             )
         if ranks.first:
             record.finish()
         ranks.wait()
-        if trainer.step < config.steps:
+        if trainer.step < config.steps and not record.is_over:
             raise KeyboardInterrupt
     return run
 
@@ -109,6 +118,8 @@ class RunRecord:
         self, trainer: Trainer, log: list[dict[str, float]], run: Path, trackers: Sequence[Tracker]
     ) -> None:
         self.trainer, self.rows, self.run, self.trackers = trainer, log, run, trackers
+        self.began = (trainer.step, clock(trainer.device))
+        self.is_over = False  # whether the run ends before its last step, for want of progress
         for tracker in trackers:
             tracker.start(run, trainer.config)
 
@@ -121,9 +132,39 @@ class RunRecord:
         with naming(self.run):
             terms = self.trainer.read_terms()
         if terms is not None:
-            self.rows.append(terms)
+            self.rows.append(terms | self._validation())
             for tracker in self.trackers:
-                tracker.record(int(terms["step"]), terms)
+                tracker.record(int(terms["step"]), self.rows[-1])
+            self.is_over = is_patience_over(self.rows, self.trainer.config.patience)
+            self._keep()
+
+    def _validation(self) -> dict[str, float]:
+        trainer, every = self.trainer, self.trainer.config.validate_every
+        if not every or trainer.step % every:
+            return {}
+        return validation_terms(trainer.model, trainer.data, seed=trainer.config.seed)
+
+    def _keep(self) -> None:
+        """Write the checkpoints that are due: one that stays, and the best so far."""
+        every, step = self.trainer.config.keep_every, self.trainer.step
+        if self.trainer.ranks.first and every and step % every == 0:
+            self._export(self.run / CHECKPOINTS / f"step-{step:08d}")
+        if self.trainer.ranks.first and is_best(self.rows):
+            self._export(self.run / BEST)
+
+    def _export(self, folder: Path) -> None:
+        # Without its card a folder is no checkpoint: a kill leaves none of two halves.
+        (folder / CARD).unlink(missing_ok=True)
+        trainer = self.trainer
+        export(
+            folder,
+            trainer.model,
+            trainer.config,
+            trainer.data,
+            self.rows,
+            trainer.step,
+            on_the_way=True,
+        )
 
     def save(self) -> None:
         """Write the state to resume from, and the log."""
@@ -135,7 +176,16 @@ class RunRecord:
 
     def finish(self) -> None:
         """Write the checkpoint."""
-        trainer = self.trainer
-        export(self.run, trainer.model, trainer.config, trainer.data, self.rows, trainer.step)
+        trainer, (first, began) = self.trainer, self.began
+        speed = (trainer.step - first) / (clock(trainer.device) - began)
+        export(
+            self.run,
+            trainer.model,
+            trainer.config,
+            trainer.data,
+            self.rows,
+            trainer.step,
+            speed=speed,
+        )
         for tracker in self.trackers:
             tracker.finish(self.run)

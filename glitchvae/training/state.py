@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import torch
 
 from glitchvae.config import parse
 from glitchvae.errors import InputError, ModelError
-from glitchvae.objectives import OBJECTIVES
+from glitchvae.objectives import is_own
+from glitchvae.plugins import path_of
 from glitchvae.store import replacing
 from glitchvae.training.config import TrainingConfig, changed_config
 from glitchvae.training.images import TrainingImages
@@ -81,12 +83,13 @@ def check_state(
 
 def _config_of(stored: dict[str, Any], now: TrainingConfig, where: Path) -> TrainingConfig:
     """The settings that a state was written with; an objective of the user's own is like now's."""
-    kind = type(now.objective)
-    if kind in OBJECTIVES.values():
+    kind, table = type(now.objective), stored["objective"]
+    if not is_own(now.objective) or table.get("class", path_of(kind)) != path_of(kind):
         return changed_config(stored, {}, where=where)
-    return parse(
-        TrainingConfig, {**stored, "objective": parse(kind, stored["objective"], where=where)}
-    )
+    # A class that stands in no module by its name, as one of a notebook, is like now's.
+    left_out = {"class"} if "name" in kind.model_fields else {"class", "name"}
+    settings = {key: value for key, value in table.items() if key not in left_out}
+    return parse(TrainingConfig, {**stored, "objective": parse(kind, settings, where=where)})
 
 
 def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfig) -> None:
@@ -102,13 +105,14 @@ def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfi
         )
 
 
-def resumed_config(run: Path, **changes: Any) -> TrainingConfig:
-    """The settings a run began with; entries that are not None replace some.
+def resumed_config(run: Path, *, lines: Sequence[str] = (), **changes: Any) -> TrainingConfig:
+    """The settings a run began with; entries that are not None, and lines of TOML, replace some.
 
     Raises:
         InputError: nothing to resume, or a damaged file.
     """
-    return changed_config(json.loads(read_state(run / STATE)["config"]), changes, where=run)
+    values = json.loads(read_state(run / STATE)["config"])
+    return changed_config(values, changes, lines=lines, where=run)
 
 
 def refuse_existing(run: Path) -> None:

@@ -60,7 +60,7 @@ class Trainer:
         self.model, self.discriminator = fresh_networks(
             config, self.data, self.device, network=network
         )
-        self.optimizer = adam(self.model.parameters(), config.learning_rate, self.device)
+        self.optimizer = optimizer_of(self.model.parameters(), config, self.device)
         discriminator_weights = (
             [] if self.discriminator is None else list(self.discriminator.parameters())
         )
@@ -89,7 +89,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         outcome.terms["loss"].backward()
         # An infinite threshold leaves the gradient as it is; the norm is wanted for the log.
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), torch.inf)
+        longest = self.config.gradient_clip or torch.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), longest)
         set_learning_rate(self.optimizer, self.config.learning_rate_at(self.step))
         self.optimizer.step()
         extra = self._train_discriminator(outcome) | {"gradient_norm": norm}
@@ -361,6 +362,19 @@ def adam(
     """Adam in one pass over all weights, where the device has that."""
     return torch.optim.Adam(
         parameters, lr=learning_rate, betas=betas, fused=device.type in ("cpu", "cuda")
+    )
+
+
+def optimizer_of(
+    parameters: Any, config: TrainingConfig, device: torch.device
+) -> torch.optim.Optimizer:
+    """The optimiser of a model."""
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(
+        parameters,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=device.type in ("cpu", "cuda"),
     )
 
 

@@ -10,6 +10,7 @@ or when a search is taken up again.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from igwn_segments import segment, segmentlist
 
 from glitchvae.errors import InputError
 from glitchvae.strain import Strain, StrainSource
+from glitchvae.strain.quality import IMPLAUSIBLE
 from glitchvae.triggers.clustering import TILE_SNR, cluster_tiles
 from glitchvae.triggers.record import Triggers, mark_bursts, triggers_from
 from glitchvae.triggers.tiles import Examined, Threshold, Tiles, examine
@@ -36,6 +38,7 @@ CELL = 60.0
 """Seconds of a cell; cells begin at multiples of this in GPS time."""
 
 _LEAST_SNR = 2.0  # below it nearly every tile of noise is loud
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +174,18 @@ def _search(
     def examined(cell: int) -> Examined:
         return examine(read, span_of(cell), threshold)
 
+    implausible = False
     for cell in cells_of(segments, within):
+        if examined(cell).implausible and not implausible:
+            implausible = True
+            _LOG.warning(
+                "%s: samples from GPS %.1f on are too large for strain (above %g): another unit,"
+                " or whitened. The search does not depend on the scale, but stretches without"
+                " signal may not be seen as such",
+                ifo,
+                span_of(cell)[0],
+                IMPLAUSIBLE,
+            )
         tiles = Tiles.join([examined(k).tiles for k in (cell - 1, cell, cell + 1)])
         events = cluster_tiles(tiles, floor=floor)
         events |= {"ifo": np.full(len(events["gps"]), ifo, dtype=object)}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from glitchvae.strain import Strain
 from glitchvae.strain.masks import runs
-from glitchvae.strain.quality import NOTHING, without_dead
+from glitchvae.strain.quality import NOTHING, is_implausible, without_dead
 
 if TYPE_CHECKING:
     import torch
@@ -119,12 +119,14 @@ class Examined:
         covered: Good samples of the span: there, not NaN, not constant.
         searched: The part of them in which tiles were looked for.
         marks: Checksum of the samples from some whole GPS seconds on (see `mark_of`).
+        implausible: Whether its samples are too large for strain.
     """
 
     tiles: Tiles
     covered: segmentlist
     searched: segmentlist
     marks: Mapping[int, int]
+    implausible: bool
 
 
 def searchable(covered: segmentlist) -> segmentlist:
@@ -178,6 +180,7 @@ def examine(
         covered=strain.finite_segments() & segmentlist([span]),
         searched=searched,
         marks=_marks(strain, span),
+        implausible=is_implausible(strain),
     )
 
 

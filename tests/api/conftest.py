@@ -30,7 +30,7 @@ def data() -> gv.Dataset:
 @pytest.fixture(scope="session")
 def model(pictures) -> gv.Model:
     return gv.train(
-        pictures, "beta", steps=60, network="reference", latent_size=4, batch_size=32, device="cpu"
+        pictures, "beta", steps=60, model="reference", latent_size=4, batch_size=32, device="cpu"
     )
 
 

@@ -34,15 +34,15 @@ SIGNATURES = {
     "channels=None, data_range=(0.0, 1.0), method='batch', evaluations=200, keep=True, "
     "progress=False)",
     "chairs": "(path=None, *, points=None, seed=0)",
-    "disentanglement": "(encoder, data, *, sampled=False, points=50000, protocol=None, seed=0, "
-    "progress=False)",
+    "disentanglement": "(encoder, data, *, sampled=False, points=50000, protocol=None, metrics=(), "
+    "seed=0, progress=False)",
     "dsprites": "(path=None, *, points=None, seed=0)",
     "load_model": "(name_or_folder='default', device='auto', *, network=None)",
     "open_dataset": "(path)",
     "probe": "(codes, labels, split=None, *, gps=None, block=86400.0, seed=0, progress=False)",
     "simulate_dataset": "(count, *, seed, balance='official', imaging='light', "
     "ifos=('H1', 'L1'), output=None, device='cpu', progress=False)",
-    "train": "(data, objective='annealed', steps=None, *, network=None, output=None, "
+    "train": "(data, objective='annealed', steps=None, *, model=None, output=None, "
     "resume=False, seed=0, device='auto', progress=False, **settings)",
 }
 METHODS = {

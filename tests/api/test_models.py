@@ -65,7 +65,7 @@ def test_pictures_have_the_codes_of_the_module(model, pictures, data):
 def test_a_model_for_signed_pictures_takes_and_gives_the_unit_range(pictures):
     settings = {"likelihood": "gaussian", "data_range": (-1, 1)}
     signed = gv.train(
-        pictures, "beta", steps=2, network="chen-mlp", latent_size=2, device="cpu", **settings
+        pictures, "beta", steps=2, model="chen-mlp", latent_size=2, device="cpu", **settings
     )
     with torch.inference_mode():
         x = 2 * torch.from_numpy(pictures[:5, None]).float() - 1
@@ -158,7 +158,7 @@ def test_what_is_no_model_is_named(arguments, error, message):
 
 
 def test_the_module_of_a_network_of_ones_own_is_that(pictures, own_vae):
-    trained = gv.train(pictures, "beta", steps=1, network=own_vae, device="cpu")
+    trained = gv.train(pictures, "beta", steps=1, model=own_vae, device="cpu")
     assert type(trained.module) is type(own_vae)
     assert isinstance(trained.network, UserVAE)
     assert trained.card.architecture == "user"

@@ -1,7 +1,9 @@
-"""The page on Python runs as it stands, and has every public name."""
+"""The pages with Python run as they stand; one of them has every public name."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,8 +14,23 @@ UNNAMED = {"__version__", "Events", "GlitchArchive", "Images", "Model"}
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks() -> list[str]:
-    return BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+def blocks(page: Path = PAGE) -> list[str]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def test_the_page_on_extending_runs_as_a_module_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = ModuleType("gv_extending_page")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    found = blocks(PAGE.with_name("extending.md"))
+    assert len(found) == 5
+    for number, block in enumerate(found, start=1):
+        exec(compile(block, f"extending.md, block {number}", "exec"), vars(module))  # noqa: S102
+
+
+def test_an_objective_of_ones_own_takes_at_most_twenty_lines():
+    block = blocks(PAGE.with_name("extending.md"))[0]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 20
 
 
 def test_every_block_runs_in_order_in_an_empty_folder(tmp_path, monkeypatch, capsys):

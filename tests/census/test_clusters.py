@@ -55,6 +55,27 @@ def test_the_merge_waits_for_the_array(copied, request_all, tmp_path):
     assert two == f"--dependency=afterany:17 {submit.with_name('merge.sh')}"
 
 
+@pytest.mark.parametrize("answers", [0, 1])
+def test_a_scheduler_that_cannot_be_reached_is_told(copied, request_all, tmp_path, answers):
+    """It answers so many submissions; a merge is not submitted before its array."""
+    fake(
+        tmp_path / "bin",
+        "sbatch",
+        f'echo "$@" >> {tmp_path}/said\n'
+        f'[ "$(wc -l < {tmp_path}/said)" -le {answers} ] && {{ echo 17; exit 0; }}\n'
+        'echo "sbatch: error: Unable to contact slurm controller" >&2; exit 1',
+    )
+    submit = write_slurm(copied, request_all)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", submit], env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Unable to contact" in done.stderr
+    assert len((tmp_path / "said").read_text().splitlines()) == answers + 1
+    assert ("glitchvae census merge" in done.stderr) == bool(answers)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 @pytest.mark.parametrize("asked", [True, False])
 def test_a_job_whose_time_is_up_begins_again(copied, tmp_path, monkeypatch, asked):

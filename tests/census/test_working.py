@@ -3,7 +3,10 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,9 @@ from glitchvae.census import Kind, find_sources, merge_parts, status_of, work, w
 from glitchvae.census import census as plans
 from glitchvae.census.state import claimed, read_state
 from glitchvae.errors import ArchiveError, InputError, StorageError
-from tests.census.simulated import assert_equal
+from tests.census.simulated import assert_equal, noise, write
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_shards_give_what_one_run_gives(undisturbed, make, strain_folder, tmp_path):
@@ -94,6 +99,53 @@ def test_a_full_disk_ends_the_worker_and_is_not_the_shard_s_fault(copied, monkey
         list(work(copied, copied.shards))
     assert read_state(copied, bad).kind is Kind.OPEN
     assert [w.kind for w in work(copied, copied.shards)] == [Kind.DONE]
+
+
+# Arrays come from the reader in memory that counts as a file: it begins before the limit.
+LIMITED = """
+import resource, sys
+from glitchvae.cli import main
+from glitchvae.strain import open_strain
+open_strain(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, 2**14))
+main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of a process")
+def test_a_worker_whose_disk_is_full_leaves_its_shard_to_another(
+    copied, undisturbed, strain_folder
+):
+    """One of two workers cannot write a file above 16 KiB, as on a disk that is full."""
+    for shard in copied.shards[:2]:
+        shutil.rmtree(copied.part(shard))
+    first = str(next(strain_folder.iterdir()))
+    worker = subprocess.run(
+        [sys.executable, "-c", LIMITED, first, "census", "work", str(copied.folder)],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert worker.returncode == 3, worker.stderr
+    assert "File too large" in worker.stderr
+    assert "Traceback" not in worker.stderr
+    assert read_state(copied, copied.shards[0]).attempts == ()  # not the fault of the shard
+    assert [w.kind for w in work(copied, copied.shards)] == [Kind.DONE, Kind.DONE]
+    merge_parts(copied)
+    assert_equal(copied.archive, undisturbed.archive)
+
+
+def test_files_that_overlap_give_each_glitch_once(make, strain_folder, undisturbed, tmp_path):
+    folder = shutil.copytree(strain_folder, tmp_path / "strain")
+    write(noise("H1", 1), folder, (60, 130))
+    census = make.plan(tmp_path / "census", folder)
+    for _ in work(census, census.shards):
+        pass
+    archive, _ = merge_parts(census)
+    whole = Archive(undisturbed.archive)
+    assert sorted(archive.embeddings().event_id) == sorted(whole.embeddings().event_id)
+    assert archive.live_time() == whole.live_time()
 
 
 def test_a_worker_whose_scheduler_is_gone_ends_and_does_not_count(copied, undisturbed):

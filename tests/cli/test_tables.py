@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from glitchvae.cli._tables import Table, print_table
+from glitchvae.statistics import Estimate
 
 
 def a_table():
@@ -55,3 +56,13 @@ def test_a_table_without_a_header_is_its_rows(capsys):
     table.add_row("events", 3)
     print_table(table)
     assert capsys.readouterr().out == "events  3\n"
+
+
+def test_an_estimate_is_shown_with_its_interval_where_that_is_known():
+    table = Table("a", "b|.1f", "c", "d")
+    nan = math.nan
+    table.add_row(Estimate(0.5, 0.25, 0.75), Estimate(2.04, 1, 3), Estimate(1234.0, nan, nan))
+    assert table.cells() == [("0.5 [0.25, 0.75]", "2.0 [1.0, 3.0]", "1,234", "")]
+    (record,) = table.records()
+    assert record["a"] == {"value": 0.5, "low": 0.25, "high": 0.75}
+    assert record["c"] == {"value": 1234.0, "low": None, "high": None}

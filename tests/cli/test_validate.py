@@ -4,13 +4,14 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from glitchvae.checkpoint import read_card
 from glitchvae.cli import main
 from glitchvae.errors import ConfigError
-from glitchvae.validation.disentanglement import Protocol
-from glitchvae.validation.disentanglement.scoring import train_on
+from glitchvae.validation.disentanglement import Protocol, find_metric
+from glitchvae.validation.disentanglement.scoring import score_checkpoint, train_on
 from glitchvae.validation.images import dsprites
 from glitchvae.validation.images.chairs import AZIMUTHS, ELEVATIONS, draw_chairs
 
@@ -123,3 +124,33 @@ def test_wrong_calls_and_models_are_said(runner, drawn, model, tmp_path):
     )
     assert done.exit_code == 3
     assert "no.npz: no such file" in done.output
+
+
+def test_settings_of_training_and_model_can_be_changed(few_sprites, tmp_path):
+    changes = ("batch_size=3", "model.latent_size=4", "steps=2")
+    run = train_on(few_sprites, tmp_path / "run", objective="beta", steps=9, changes=changes)
+    card = read_card(run)
+    assert (card.training["batch_size"], card.latent_size, card.steps) == (3, 4, 2)
+
+
+class Net(torch.nn.Module):
+    """A network of one's own for sprites."""
+
+    def __init__(self, size=2):
+        super().__init__()
+        self.arguments = {"size": size}
+        self.up, self.down = torch.nn.Linear(64 * 64, 2 * size), torch.nn.Linear(size, 64 * 64)
+
+    def encode(self, x):
+        return self.up(x.flatten(1)).chunk(2, dim=1)
+
+    def decode(self, z):
+        return self.down(z).sigmoid().unflatten(1, (1, 64, 64))
+
+
+def test_a_network_of_ones_own_is_trained_and_scored(few_sprites, tmp_path):
+    changes = (f"model.architecture={Net.__module__}:Net", "model.arguments={size=3}")
+    run = train_on(few_sprites, tmp_path / "run", objective="beta", steps=2, changes=changes)
+    assert read_card(run).latent_size == 3
+    (score, *_) = score_checkpoint(run, few_sprites, metrics=[find_metric("mig")])
+    assert score.metric == "mig"

@@ -16,6 +16,7 @@ from glitchvae.models import (
     evaluating,
     prepare,
     read_model,
+    reduce,
     takes_views,
     wrap_encoder,
     wrap_vae,
@@ -120,8 +121,7 @@ def test_settings_go_to_a_card_and_come_back(network, x):
     assert architecture_of(settings) == "user"
     table = {"architecture": "user", **settings.model_dump(mode="json")}
     assert read_model(table) == settings
-    with pytest.raises(ModelError, match=r"user's own.*Linear.*network="):
-        build("user", settings.model_dump())
+    assert build("user", settings.model_dump()).settings == settings
 
 
 @pytest.mark.parametrize(
@@ -221,3 +221,84 @@ def test_a_copy_of_a_wrapped_network_is_a_network(network, x):
     copied = copy.deepcopy(model)
     assert isinstance(copied, UserVAE)
     assert copied.network is not network
+
+
+class Sized(nn.Module):
+    """A VAE that says what its constructor takes."""
+
+    def __init__(self, latent_size, pixels=42):
+        super().__init__()
+        self.arguments = {"latent_size": latent_size, "pixels": pixels}
+        self.up = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 2 * latent_size))
+        self.down = nn.Sequential(nn.Linear(latent_size, pixels), nn.Sigmoid())
+
+    def encode(self, x):
+        return self.up(x).chunk(2, dim=1)
+
+    def decode(self, z):
+        return self.down(z).unflatten(1, (1, 6, 7))
+
+
+SIZES = {"latent_size": 5, "pixels": 42}
+PATH = f"{Sized.__module__}:{Sized.__qualname__}"
+
+
+def test_a_class_is_named_in_a_file_and_tried():
+    table = {"architecture": PATH, "arguments": dict(SIZES), "image_shape": (1, 6, 7)}
+    settings = read_model(table)
+    assert (settings.network, settings.latent_size, settings.takes_views) == (PATH, 5, False)
+    model = build("user", settings.model_dump())
+    assert isinstance(model.network, Sized)
+    assert wrap_vae(model.network, torch.zeros(2, 1, 6, 7)).settings == settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"network": "nowhere_at_all:Net"},
+            r"not been imported.*--import nowhere_at_all.*network=",
+        ),
+        ({"network": f"{Sized.__module__}:Sizd"}, r"has no 'Sizd'.*Sized"),
+        ({"network": "json:dumps"}, "derived from torch.nn.Module"),
+        ({"arguments": {"size": 3}}, "cannot be built.*'size'"),
+        ({"arguments": None}, "cannot be built.*no arguments"),
+        ({"latent_size": 4}, "another size.*4 latent variables"),
+        ({"image_shape": (1, 5, 5)}, "fails on a batch"),
+    ],
+)
+def test_a_class_that_cannot_be_built_again_is_told(changes, message):
+    settings = {
+        "network": PATH,
+        "arguments": {"latent_size": 5},
+        "image_shape": (1, 6, 7),
+        "latent_size": 5,
+    }
+    with pytest.raises(ModelError, match=message):
+        build("user", settings | changes)
+
+
+def test_arguments_that_no_card_can_hold_are_told():
+    network = Sized(3)
+    network.arguments = {"latent_size": object()}
+    with pytest.raises(ModelError, match="cannot be written down"):
+        wrap_vae(network, torch.zeros(2, 1, 6, 7))
+
+
+def test_a_small_network_of_glitches_takes_whole_images():
+    settings = {"architecture": f"{Small.__module__}:{Small.__qualname__}"}
+    model = build(
+        "user", read_model({**settings, "image_shape": (4, 7, 8)} | VIEWS).model_dump()
+    ).eval()
+    x, _ = prepare(20 * torch.rand(2, 4, 14, 16))
+    expected = model.encode(reduce(x, (7, 8))).mean
+    assert torch.equal(model.encode(x).mean, expected)
+
+
+VIEWS = {"takes_views": True}
+
+
+class Small(Linear):
+    def __init__(self):
+        super().__init__((4, 7, 8))
+        self.up = nn.Linear(5 * 7 * 8, 6)

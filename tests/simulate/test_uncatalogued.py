@@ -1,12 +1,15 @@
 """Shapes of no catalogue: as loud as drawn, of five tones, and never drawn by chance."""
 
 import json
+import sys
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
 
+from glitchvae import plugins
 from glitchvae.classes.catalog import read_catalog
-from glitchvae.errors import InputError
+from glitchvae.errors import GlitchvaeError, InputError
 from glitchvae.simulate import FAMILIES, UNCATALOGUED, family_of, simulate_strain, strain_of
 from glitchvae.simulate.noise import asd
 
@@ -58,3 +61,60 @@ def test_they_are_added_to_the_known_ones():
     for also, said in (({"Snake": 1}, "no simulated family"), ({"Ladder": -1}, "fewer than no")):
         with pytest.raises(InputError, match=said):
             simulate_strain(60, "H1", 4, glitches=3, also=also)
+
+
+OWN = """
+from glitchvae.simulate import Family
+from glitchvae.simulate.family import clock, sine_gaussian
+
+def _shape(parameters, sample_rate):
+    times = clock(1.0, sample_rate)
+    return times, sine_gaussian(times, 0.0, parameters["frequency"], 0.05)
+
+RING = Family(
+    label="Ring",
+    description="A short tone.",
+    source="Made up.",
+    frame="whitened",
+    draw_shape=lambda rng: {"snr": 25.0, "frequency": 90.0 + rng.random()},
+    shape=_shape,
+)
+NOTHING = 3
+BLIP = Family(**{**vars(RING), "label": "Blip"})
+"""
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A made-up package with a family of its own, as an entry point."""
+    (tmp_path / "gv_shapes.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = {"ring": "RING", "nothing": "NOTHING", "blip": "BLIP"}
+    points = [EntryPoint(n, f"gv_shapes:{v}", "glitchvae.families") for n, v in names.items()]
+    found = lambda group: points if group == "glitchvae.families" else []  # noqa: E731
+    monkeypatch.setattr(plugins, "entry_points", found)
+    yield
+    sys.modules.pop("gv_shapes", None)
+
+
+def test_a_family_of_a_package_is_injected(installed):
+    assert family_of("ring").label == "Ring"
+    assert family_of("gv_shapes:RING") is family_of("ring")
+    _, truth = simulate_strain(40.0, seed=1, sample_rate=RATE, glitches=0, also={"ring": 2})
+    assert truth.label.tolist() == ["Ring", "Ring"]
+    assert truth.peak_frequency == pytest.approx([90, 90], rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("rung", r"no simulated family 'rung'.*Ladder, ring.*--import MODULE"),
+        ("nothing", r"no family of glitches.*int"),
+        ("blip", r"the label of another.*Blip"),
+        ("gv_elsewhere:RING", r"--import gv_elsewhere"),
+        ("gv_shapes:RUNG", r"has no 'RUNG'"),
+    ],
+)
+def test_what_is_no_family_is_told(installed, name, message):
+    with pytest.raises(GlitchvaeError, match=message):
+        family_of(name)

@@ -206,3 +206,25 @@ def test_rate_is_whole_where_it_is_meant_to_be():
     assert as_rate(1 / 6000) == 6000
     assert as_rate(1 / 4096) == 4096
     assert as_rate(1 / 1000.5) == pytest.approx(1000.5)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "words"),
+    [
+        ({"Xstart": START + 1000}, "meta/GPSstart contradicts the samples"),
+        ({"Xstart": START - 1}, "meta/GPSstart contradicts the samples"),
+        ({"Xspacing": 1 / 2048}, "meta/Duration contradicts the samples"),
+    ],
+)
+def test_a_header_that_tells_another_time_is_refused(official, spoilt, words):
+    spoil(official, "strain/Strain", **spoilt)
+    with pytest.raises(InputError, match=f"{official.name}.*{words}.*Xspacing"):
+        open_strain(official)
+
+
+def test_a_header_without_times_is_no_contradiction(official):
+    with h5py.File(official, "a") as file:
+        del file["meta/GPSstart"]
+        del file["meta/Duration"]
+        file["meta/Duration"] = "eight"
+    assert open_strain(official).segments == [segment(START, START + 8)]

@@ -4,11 +4,13 @@ import tomllib
 
 import pytest
 import tomli_w
+import torch
 
+from glitchvae.classes.model_card import read_card
 from glitchvae.errors import ConfigError
 from glitchvae.models import architecture_of, build, takes_views
 from glitchvae.objectives import OBJECTIVES, Annealed, Beta
-from glitchvae.training import TrainingConfig, changed_config, read_training_config
+from glitchvae.training import TrainingConfig, changed_config, read_training_config, train
 
 
 def test_a_file_and_options_make_the_settings(tmp_path):
@@ -111,3 +113,38 @@ def test_the_learning_rate_falls_or_stays():
 def test_an_image_has_channels_rows_and_columns():
     assert TrainingConfig().image_shape == (4, 140, 170)
     assert changed_config({"model": {"architecture": "image"}}, {}).image_shape == (1, 64, 64)
+
+
+def test_lines_change_run_model_and_objective():
+    lines = ["beta0=7", "objective.shape=cosine", "batch_size=3", "model.latent_size=5"]
+    found = read_training_config(lines=lines)
+    assert found.objective == Annealed(beta0=7, shape="cosine")
+    assert (found.batch_size, found.model.latent_size) == (3, 5)
+    assert read_training_config(lines=["beta=3"], objective="beta").objective == Beta(beta=3)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("batchsize=3", r"unknown key 'batchsize' \(did you mean 'batch_size'"),
+        ("batch_size=many", r"batch_size: .*integer.*'many'"),
+        ("model.latent=3", r"unknown key 'latent' \(did you mean 'latent_size'"),
+        ("objective.beta_0=3", r"unknown key 'beta_0' \(did you mean 'beta0'"),
+        ("gamma=3", "unknown key 'gamma'"),
+        ("objective=3", "no table; expected \\[objective\\].*found 3"),
+        ("model=wide", "no table; expected \\[model\\].*found wide"),
+    ],
+)
+def test_a_line_that_does_not_fit_is_told(line, message):
+    with pytest.raises(ConfigError, match=message):
+        read_training_config(lines=[line])
+
+
+def test_a_card_is_a_configuration(data, config, tmp_path):
+    config = config.model_copy(update={"steps": 2, "log_every": 1, "objective": Beta(beta=3)})
+    run = train(data, config, tmp_path / "run")
+    assert read_training_config(run) == read_training_config(run / "card.toml") == config
+    assert read_training_config(run, lines=["beta=4"], steps=9).objective == Beta(beta=4)
+    made = read_card(run).provenance
+    assert made["torch"] == torch.__version__
+    assert isinstance(made["command"], list)

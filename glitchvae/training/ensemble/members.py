@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from glitchvae.config import nearest, parse
 from glitchvae.errors import ConfigError
-from glitchvae.objectives import OBJECTIVES
 from glitchvae.training.config import TrainingConfig
 
 Changes = Mapping[str, Any]
@@ -17,24 +16,6 @@ Changes = Mapping[str, Any]
 
 OF_THE_RUN: Final = ("seed", "learning_rate")
 """What members may differ in besides keys of the objective."""
-
-OF_THE_WEIGHTS: Final = frozenset(
-    {
-        "beta",
-        "beta0",
-        "capacity",
-        "consistency",
-        "cycles",
-        "gamma",
-        "iteration_threshold",
-        "lambda_od",
-        "ramp",
-        "ratio",
-        "shape",
-    }
-)
-"""Keys of objectives that act through their schedules alone: members that differ in nothing
-else, and in their seeds, can share one step."""
 
 
 def expand_members(config: TrainingConfig, axes: Sequence[str]) -> dict[str, Changes]:
@@ -75,16 +56,19 @@ def member_config(config: TrainingConfig, changes: Changes) -> TrainingConfig:
     objective = config.objective.model_dump() | {
         key: value for key, value in changes.items() if key not in OF_THE_RUN
     }
-    kind = OBJECTIVES[objective["name"]]
+    kind = type(config.objective)
     return parse(TrainingConfig, {**dict(config), **own, "objective": parse(kind, objective)})
 
 
 def obstacle_to_stacking(configs: Sequence[TrainingConfig]) -> str:
     """Why members cannot share one step; empty where they can."""
     first = configs[0]
+    if (first.optimizer, first.weight_decay, first.gradient_clip) != ("adam", 0.0, None):
+        return "an optimiser other than plain Adam, or a clipped gradient, is of one model"
+    weights = type(first.objective).weight_keys()
     for config in configs[1:]:
         old, new = first.objective.model_dump(), config.objective.model_dump()
-        differ = [key for key in old if old[key] != new[key] and key not in OF_THE_WEIGHTS]
+        differ = [key for key in old if old[key] != new[key] and key not in weights]
         if config.learning_rate != first.learning_rate:
             differ.append("learning_rate")
         if differ:

@@ -23,7 +23,7 @@ from glitchvae.training.ensemble.strategy import (
 from glitchvae.training.export import export
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.launch import Ranks, launched, launched_ranks
-from glitchvae.training.loop import naming, run_steps, settled
+from glitchvae.training.loop import clock, naming, run_steps, settled
 from glitchvae.training.memory import explain_exhaustion
 from glitchvae.training.shortfalls import say_unfinished
 from glitchvae.training.state import (
@@ -83,6 +83,12 @@ def train_ensemble(
         KeyboardInterrupt: after a signal, once the checkpoints are written.
     """
     out = Path(out)
+    if config.validate_every or config.keep_every:
+        raise ConfigError(
+            "an ensemble keeps no checkpoints on the way",
+            found="validate_every or keep_every",
+            remedy="Leave them out, or train the members one by one.",
+        )
     with launched(device) as (ranks, place), settled(place) as stopped:
         share = _share(members, ranks)
         configs = {name: member_config(config, members[name]) for name in share}
@@ -135,14 +141,17 @@ def is_ensemble(out: Path) -> bool:
     return path.exists() and "members" in read_state(path)
 
 
-def resumed_ensemble(out: Path, **changes: Any) -> tuple[TrainingConfig, dict[str, Changes]]:
-    """The settings and members an ensemble began with; entries that are not None replace some.
+def resumed_ensemble(
+    out: Path, *, lines: Sequence[str] = (), **changes: Any
+) -> tuple[TrainingConfig, dict[str, Changes]]:
+    """The settings and members an ensemble began with; entries and lines replace some.
 
     Raises:
         InputError: nothing to resume, or a damaged file.
     """
     before = read_state(out / state_file(launched_ranks()))
-    config = changed_config(json.loads(before["config"]), changes, where=out)
+    values = json.loads(before["config"])
+    config = changed_config(values, changes, lines=lines, where=out)
     return config, json.loads(before["members"])
 
 
@@ -165,6 +174,7 @@ class Book:
         trackers: Callable[[], Sequence[Tracker]],
     ) -> None:
         self.ensemble, self.data, self.configs, self.out = ensemble, data, configs, out
+        self.began = (ensemble.step, clock(ensemble.device))
         self.logs: dict[str, list[dict[str, float]]] = {name: [] for name in configs}
         self.trackers = {name: trackers() for name in configs}
         for name, followers in self.trackers.items():
@@ -175,6 +185,7 @@ class Book:
         """Take up states and logs."""
         states = before["states"]
         self.ensemble.restore([states[name] for name in self.configs])
+        self.began = (self.ensemble.step, clock(self.ensemble.device))
         self.logs = {name: states[name]["log"] for name in self.configs}
 
     def log_terms(self) -> None:
@@ -197,12 +208,25 @@ class Book:
             write_log(self.out / name, log)
 
     def finish(self) -> None:
-        """Write the checkpoint of each member, and the state that it goes on from by itself."""
-        models, states = self.ensemble.models, self._states()
+        """Write the checkpoint of each member, and the state that it goes on from by itself.
+
+        Their speed is that of all members together.
+        """
+        models, states, (first, began) = self.ensemble.models, self._states(), self.began
+        steps = len(self.configs) * (self.ensemble.step - first)
+        speed = steps / (clock(self.ensemble.device) - began)
         for (name, config), model in zip(self.configs.items(), models, strict=True):
             folder = self.out / name
             write_state(folder / STATE, states[name])
-            export(folder, model, config, self.data, self.logs[name], self.ensemble.step)
+            export(
+                folder,
+                model,
+                config,
+                self.data,
+                self.logs[name],
+                self.ensemble.step,
+                speed=speed,
+            )
             for tracker in self.trackers[name]:
                 tracker.finish(folder)
 

@@ -15,7 +15,9 @@ from glitchvae.validation.disentanglement.mixture import mig_chen
 from glitchvae.validation.disentanglement.protocol import Protocol, check
 from glitchvae.validation.disentanglement.scores import (
     METRICS,
+    Metric,
     Score,
+    find_metric,
     measure,
     name_dimensions,
     steps_of,
@@ -25,6 +27,7 @@ from glitchvae.validation.disentanglement.votes import beta_vae_score, factor_va
 
 __all__ = [
     "METRICS",
+    "Metric",
     "Protocol",
     "Score",
     "beta_vae_score",
@@ -33,6 +36,7 @@ __all__ = [
     "dci_exact",
     "entropy",
     "factor_vae_score",
+    "find_metric",
     "gain_importance",
     "measure",
     "mig",

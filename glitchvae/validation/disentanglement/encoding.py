@@ -13,7 +13,8 @@ from torch import Tensor
 from glitchvae.models import Model, UserEncoder, scale_to_range
 from glitchvae.objectives import distortion, kl_per_dimension
 from glitchvae.progress import Progress
-from glitchvae.training import PictureData
+from glitchvae.training import TrainingImages
+from glitchvae.training.step import in_range
 
 _BATCH = 256
 
@@ -54,23 +55,23 @@ class Explained(NamedTuple):
 
 def encode(
     model: Model[Any] | UserEncoder,
-    pictures: PictureData,
+    pictures: TrainingImages,
     *,
     device: str | torch.device = "cpu",
     progress: Progress = lambda _: None,
 ) -> Codes:
-    """Posterior means and log-variances of all pictures.
+    """Posterior means and log-variances of all pictures, or images of glitches.
 
     Args:
         model: In evaluation mode, on `device`.
-        pictures: Resident; moved to `device` as they are held.
+        pictures: Moved to `device` as they are held.
         device: Where to encode.
         progress: Told of the pictures just encoded.
     """
     here = pictures.to(device)
     starts = range(0, len(pictures), _BATCH)
     return encode_inputs(
-        model, (here.images(slice(start, start + _BATCH)) for start in starts), progress=progress
+        model, (here.batch(slice(start, start + _BATCH)).x for start in starts), progress=progress
     )
 
 
@@ -99,19 +100,32 @@ def encode_inputs(
 
 
 def explain(
-    model: Model[Any], pictures: PictureData, *, seed: int = 0, device: str | torch.device = "cpu"
+    model: Model[Any],
+    pictures: TrainingImages,
+    *,
+    rows: NDArray[np.int64] | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
 ) -> Explained:
-    """Reconstruction and KL of all pictures, the draws behind them from `seed`."""
+    """Reconstruction and KL of pictures or glitches, the draws behind them from `seed`.
+
+    Args:
+        model: In evaluation mode, on `device`.
+        pictures: Moved to `device` as they are held.
+        rows: Which of them; all unless given.
+        seed: Of one posterior draw for each.
+        device: Where the model is.
+    """
     here, terms, weights = pictures.to(device), [], []
+    chosen = torch.from_numpy(np.arange(len(pictures)) if rows is None else rows)
     with torch.inference_mode(), torch.random.fork_rng(devices=_devices(device)):
         torch.manual_seed(seed)
-        for start in range(0, len(pictures), _BATCH):
-            batch = here.batch(slice(start, start + _BATCH))
-            images = scale_to_range(batch.x, model.likelihood)
-            latents = model.infer(images)
-            lost = distortion(model.decode(latents.z), batch._replace(x=images, target=images))
+        for some in chosen.split(_BATCH):
+            batch = in_range(here.batch(some.to(device)), model)
+            latents = model.infer(batch.x)
+            lost = distortion(model.decode(latents.z), batch)
             terms.append(torch.cat([lost[None], kl_per_dimension(latents)]).double().cpu())
-            weights.append(len(images))
+            weights.append(len(some))
     mean = np.average(torch.stack(terms).numpy(), axis=0, weights=weights)
     return Explained(float(mean[0]), mean[1:])
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import numbers
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glitchvae.errors import InputError
+from glitchvae.config import nearest
+from glitchvae.errors import ConfigError, GlitchvaeError, InputError
+from glitchvae.plugins import find, registered
 from glitchvae.progress import Progress
 from glitchvae.statistics import Estimate
 from glitchvae.validation.disentanglement.dci import dci, dci_exact
@@ -30,6 +33,27 @@ Metric = Callable[..., dict[str, Estimate]]
 
 METRICS: tuple[Metric, ...] = (beta_vae_score, factor_vae_score, mig, dci, modularity, sap)
 """The six."""
+
+
+def find_metric(name: str) -> Metric:
+    """One of the six by its name, else a metric of the user's own.
+
+    Args:
+        name: Of a function of `METRICS`, of an entry point of `glitchvae.metrics`, or
+            `module:function` of an imported module.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    known = {metric.__name__: metric for metric in METRICS}
+    if name in known:
+        return known[name]
+    if ":" not in name and name not in registered("metrics"):
+        raise ConfigError(
+            f"unknown metric {name!r}{nearest(name, [*known, *registered('metrics')])}",
+            remedy="One of your own is named module:function, with --import MODULE.",
+        )
+    return find("metrics", name)
 
 
 class Score(NamedTuple):
@@ -62,9 +86,10 @@ def measure(
     seed: int = 0,
     left_out: Sequence[str] = ("shape",),
     exact_dci: bool = False,
+    metrics: Sequence[Metric] = METRICS,
     progress: Progress = lambda _: None,
 ) -> tuple[Score, ...]:
-    """All six metrics of codes, of their means and, where variances are given, of draws.
+    """Metrics of codes, of their means and, where variances are given, of draws.
 
     Args:
         mean: (N, D) posterior means.
@@ -77,15 +102,19 @@ def measure(
         left_out: Factors that Chen's MIG leaves out.
         exact_dci: DCI of the means by exact boosted trees as well, of the same points, without
             the value of shuffled codes: minutes with the whole protocol.
+        metrics: The six, unless given; one of your own takes codes (N, D), factors (N, K), a
+            random generator and a `Protocol`, and returns numbers or `Estimate`s by name.
         progress: Told of each metric that is done, `steps_of` in all.
 
     Raises:
-        InputError: see `check`; or variances that do not fit the means.
+        InputError: see `check`; or variances that do not fit the means; or a metric that fails or
+            returns something else than named numbers.
     """
     mean, factors, protocol = np.asarray(mean), np.asarray(factors), protocol or Protocol()
     check(mean, factors, names, protocol.points)
     score = partial(_score, protocol=protocol, seed=seed, progress=progress)
-    scores = score("mean", METRICS, mean, factors)
+    _check_metrics(metrics)
+    scores = score("mean", metrics, mean, factors)
     if exact_dci:
         rng = np.random.default_rng((seed, 3, METRICS.index(dci)))
         found = dci_exact(mean, factors, rng, protocol)
@@ -94,16 +123,17 @@ def measure(
         _check_variances(mean, log_var)
         noise = np.random.default_rng((seed, 1)).standard_normal(mean.shape)
         drawn = mean + np.exp(0.5 * log_var) * noise
-        scores += score("sampled", METRICS, drawn, factors, protocol=_without_refits(protocol))
+        scores += score("sampled", metrics, drawn, factors, protocol=_without_refits(protocol))
         meant = [k for k, name in enumerate(names) if name not in left_out]
         pairs = np.stack([mean, log_var], axis=2)
-        scores += score("sampled", [_mig_of_pairs], pairs, factors[:, meant])
+        if mig in metrics:
+            scores += score("sampled", [_mig_of_pairs], pairs, factors[:, meant])
     return tuple(scores)
 
 
-def steps_of(sampled: bool) -> int:
+def steps_of(sampled: bool, metrics: Sequence[Metric] = METRICS) -> int:
     """How many steps `measure` reports, with or without the scores of drawn codes."""
-    return 2 * (2 * len(METRICS) + 1 if sampled else len(METRICS))
+    return 2 * (2 * len(metrics) + (mig in metrics) if sampled else len(metrics))
 
 
 def _score(
@@ -119,14 +149,57 @@ def _score(
     """Scores of codes, and of the same codes in another order than the factors."""
     shuffled = codes[np.random.default_rng((seed, 2)).permutation(len(codes))]
     scores = []
-    for number, metric in enumerate(metrics):
-        found = metric(codes, factors, np.random.default_rng((seed, 3, number)), protocol)
+    for position, metric in enumerate(metrics):
+        number = METRICS.index(metric) if metric in METRICS else position
+        rng = partial(np.random.default_rng, (seed, 3, number))
+        found = _asked(metric, codes, factors, rng(), protocol)
         progress(1)
-        rng = np.random.default_rng((seed, 3, number))
-        noise = metric(shuffled, factors, rng, _without_refits(protocol))
+        noise = _asked(metric, shuffled, factors, rng(), _without_refits(protocol))
         progress(1)
         scores += [Score(n, representation, *e, noise[n].value) for n, e in found.items()]
     return scores
+
+
+def _asked(
+    metric: Metric,
+    codes: NDArray[np.floating],
+    factors: NDArray[np.integer],
+    rng: np.random.Generator,
+    protocol: Protocol,
+) -> dict[str, Estimate]:
+    """What a metric finds; numbers without an interval have one of NaN."""
+    name = getattr(metric, "__name__", type(metric).__name__)
+    try:
+        found = metric(codes, factors, rng, protocol)
+    except GlitchvaeError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            "a metric fails", where=name, found=f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(found, Mapping) or not found or not all(map(_is_estimate, found.values())):
+        raise InputError(
+            "a metric returns something else than numbers by name",
+            where=name,
+            expected="{name: number} or {name: Estimate}",
+            found=found if isinstance(found, Mapping) else type(found).__name__,
+        )
+    return {
+        str(key): value if isinstance(value, Estimate) else Estimate(float(value), np.nan, np.nan)
+        for key, value in found.items()
+    }
+
+
+def _is_estimate(value: object) -> bool:
+    return isinstance(value, Estimate | numbers.Real)
+
+
+def _check_metrics(metrics: Sequence[Metric]) -> None:
+    wrong = next((each for each in metrics if not callable(each)), None)
+    if wrong is not None or not metrics:
+        raise InputError(
+            "no metric", expected="functions of codes and factors", found=wrong or "none"
+        )
 
 
 def _without_refits(protocol: Protocol) -> Protocol:

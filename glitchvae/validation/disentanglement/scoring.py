@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from glitchvae.checkpoint import load_checkpoint
-from glitchvae.config import parse
-from glitchvae.errors import ConfigError, ModelError
-from glitchvae.models import Model, takes_views
-from glitchvae.objectives import Objective, read_objective
+from glitchvae.config import with_changes
+from glitchvae.errors import ModelError
+from glitchvae.models import ARCHITECTURES, USER, Model, takes_views
+from glitchvae.objectives import Objective, find_objective
 from glitchvae.progress import Progress
 from glitchvae.store import write_rows
-from glitchvae.training import TrainingConfig, train
-from glitchvae.validation.disentanglement import Protocol, Score, measure
+from glitchvae.training import changed_config, train
+from glitchvae.validation.disentanglement import METRICS, Metric, Protocol, Score, measure
 from glitchvae.validation.disentanglement.encoding import encode
 from glitchvae.validation.images.factors import FactorData
 
@@ -25,6 +24,7 @@ def score_checkpoint(
     *,
     sampled: bool = False,
     exact_dci: bool = False,
+    metrics: Sequence[Metric] = METRICS,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = lambda _: None,
@@ -36,6 +36,7 @@ def score_checkpoint(
         data: Reduced to the size of the model's images where that divides theirs.
         sampled: Whether codes drawn from the posteriors are scored, too.
         exact_dci: Whether DCI is measured by exact boosted trees, too.
+        metrics: As of `measure`.
         seed: Of every draw.
         device: Where to encode.
         progress: Told of the metrics that are done.
@@ -52,6 +53,7 @@ def score_checkpoint(
         data.names,
         log_var=codes.log_var if sampled else None,
         exact_dci=exact_dci,
+        metrics=metrics,
         protocol=Protocol().scaled_to(len(data)),
         seed=seed,
         progress=progress,
@@ -101,7 +103,8 @@ def train_on(
         run: Folder of the model.
         objective: Its name.
         steps: Updates of 64 images.
-        changes: Settings of the objective that are not its defaults, as lines of TOML.
+        changes: Settings that are not those of this study, as lines of TOML: keys of the objective,
+            of the training (`batch_size=128`) or of the model (`model.latent_size=6`).
         learning_rate: Of Adam, constant.
         seed: Of weights, data order and samples.
         device: Where to train.
@@ -111,33 +114,25 @@ def train_on(
         ConfigError: no such objective, or no such setting of it.
         InputError: the folder holds a run already.
     """
-    chosen = read_objective({"name": objective, **_read(changes)}, where="objective")
-    trained = _over_a_third(chosen, steps)
-    architecture = "image" if trained.hierarchy_on is None else "hierarchy"
-    model = {"architecture": architecture, "image_shape": data.shape, "likelihood": "bernoulli"}
     values = {
-        "objective": trained,
+        "objective": {"name": objective},
         "steps": steps,
         "seed": seed,
-        "model": model,
         "learning_rate": learning_rate,
         "learning_rate_schedule": "constant",
     }
-    config = parse(TrainingConfig, values)
+    chosen = find_objective(objective)
+    architecture = "image" if chosen.hierarchy_on is None else "hierarchy"
+    model = {"architecture": architecture, "image_shape": data.shape}
+    model |= {"likelihood": "bernoulli"}
+    asked = with_changes({"model": model}, changes)["model"]
+    own = asked.get("architecture") if isinstance(asked, dict) else None
+    if own == USER or own not in (None, *ARCHITECTURES):
+        model = {"architecture": own, "image_shape": data.shape, "takes_views": False}
+    config = changed_config({**values, "model": model}, {}, lines=changes, where="--set")
+    trained = _over_a_third(config.objective, config.steps)
+    config = config.model_copy(update={"objective": trained})
     return train(data.to_training(), config, run, device=device, progress=progress)
-
-
-def _read(changes: Sequence[str]) -> dict[str, object]:
-    """Lines of TOML as one table."""
-    table: dict[str, object] = {}
-    for line in changes:
-        try:
-            table |= tomllib.loads(line)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(
-                "cannot be read", where=line, expected="KEY=VALUE as in TOML", found=error
-            ) from error
-    return table
 
 
 def _over_a_third(objective: Objective, steps: int) -> Objective:

@@ -7,11 +7,7 @@ from glitchvae.errors import ConfigError
 from glitchvae.models import build
 from glitchvae.objectives import OBJECTIVES, Batch, Factor, read_objective
 from glitchvae.training import expand_members
-from glitchvae.training.ensemble.members import (
-    OF_THE_WEIGHTS,
-    member_config,
-    obstacle_to_stacking,
-)
+from glitchvae.training.ensemble.members import member_config, obstacle_to_stacking
 
 
 def test_axes_make_all_combinations(config):
@@ -79,8 +75,9 @@ def test_keys_of_weights_act_through_schedules_alone(name):
     batch = Batch(x, x, everything, 9, positive=x.flip(0), label=label)
     objective = read_objective({"name": name})
     discriminator = objective.discriminator(3)
-    keys = OF_THE_WEIGHTS & set(type(objective).model_fields)
+    keys = type(objective).weight_keys()
     assert keys
+    assert keys <= set(type(objective).model_fields)
     for key in keys:
         other = objective.model_copy(update={key: changed(getattr(objective, key))})
         terms = []
