@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from glob import glob
 from pathlib import Path
 
@@ -75,6 +76,9 @@ def smaller(words):
 
 def run_line(line):
     words = shlex.split(line, comments=True)
+    if words[0] == "python":
+        subprocess.run([sys.executable, ROOT / words[1], *words[2:]], check=True)
+        return
     if words[0] != "glitchvae":
         subprocess.run(["sh", "-c", line], check=True)
         return
