@@ -117,7 +117,7 @@ def _read(sets: tuple[str, ...], points: int, seed: int) -> FactorData | GlitchS
         return GlitchSets(sets)
     if len(sets) > 1:
         raise click.UsageError("--data is given again for sets of images of glitches alone.")
-    name = sets[0]
+    name = next(iter(sets))
     if name in _DRAWN:
         data = draw_dsprites() if name == "dsprites" else draw_chairs()
     else:
