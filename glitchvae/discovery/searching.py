@@ -24,7 +24,7 @@ LINKED = 0.02
 """Share of a component's neighbours that must lie in another one for both to be one group."""
 
 _PART = 0.5  # of the events that the search sees; the other half counts
-_HALVINGS = 4
+_HALVINGS = 12
 _MOST = 20_000  # events of all halvings together: an archive of so many finds with one
 _NEIGHBOURS = 10
 
@@ -51,7 +51,7 @@ class SearchResult:
     """Components that chance does not explain, and the groups of events they lead to.
 
     Attributes:
-        excess: J components, fitted to all events.
+        excess: Components, fitted to all events; sure ones that this fit loses are not among them.
         membership: (N, G) probability that an event belongs to each group.
         p_values: (G,) of each group: that of its surest component.
         tested: For each halving of the bouts, the components that were found in one half and
@@ -118,7 +118,7 @@ def find_and_count_often(
     """The same for several halvings of the bouts, of small archives.
 
     Of thirty events fifteen are in the half that is looked at, and whether these make a component
-    is chance: one halving finds as many classes as it misses. Each component of each halving is a
+    is chance: one halving misses as many classes as it finds. Each component of each halving is a
     test, and all of them share the significance (Bonferroni), so that more halvings make no
     more false candidates.
     """
@@ -147,7 +147,13 @@ def search(
         np.split(excess.claims(sample), [len(left)], axis=1)
         for sample in (archive, background.sample)
     )
-    which = which[left]
+    # What makes a component sure is the count. One that the fit to all events loses, where known
+    # classes come to claim its events, keeps the events that it was found with.
+    lost = np.setdiff1d(np.arange(len(which)), left)
+    held = start[:, lost] * (1.0 - new.sum(axis=1, keepdims=True))
+    new = np.concatenate([new, held], axis=1)
+    inside = inside * (1.0 - np.minimum(held.sum(axis=1, keepdims=True), 1.0))
+    which = which[np.concatenate([left, lost])]
     each = np.array([tested[h].p_values[j] for h, j in which])
     groups, p_values = _surest_first(link(archive.points, new), each)
     weights = background.weights(outside, once(inside, archive.episode))

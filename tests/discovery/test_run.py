@@ -8,8 +8,9 @@ from igwn_segments import segment, segmentlist
 from scipy.stats import kstest
 
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.discovery import DiscoverySettings, discover
+from glitchvae.discovery import DiscoverySettings, discover, searching
 from glitchvae.discovery.comparing import Known
+from glitchvae.discovery.excess import fit_excess
 from glitchvae.errors import InputError
 from tests.discovery.conftest import MIDDLES, START, draw, embeddings_of
 
@@ -35,6 +36,24 @@ def test_a_new_class_comes_back_pure_and_complete(found, with_new):
     assert candidate.name == "candidate-1"
     assert [name for name, _ in candidate.nearest][2] in ("Blip", "Tomte", "Whistle")
     assert sorted(d for _, d in candidate.nearest) == [d for _, d in candidate.nearest]
+
+
+def test_a_sure_component_that_the_last_fit_loses_keeps_its_events(
+    found, with_new, prototypes, monkeypatch
+):
+    """Its p-value is of the count in the other half, and no matter of this fit."""
+
+    def fit(archive, background, start, *, min_events):
+        everything = len(archive.points) == len(with_new)
+        start = start[:, :0] if everything else start
+        return fit_excess(archive, background, start, min_events=min_events)
+
+    monkeypatch.setattr(searching, "fit_excess", fit)
+    (candidate,) = discover(with_new, prototypes, QUICK, live=LIVE).candidates
+    (usual,) = found.candidates
+    assert candidate.p_value == usual.p_value
+    alike = np.intersect1d(candidate.members, usual.members)
+    assert len(alike) > 0.9 * max(len(candidate.members), len(usual.members))
 
 
 def test_the_result_fits_together(found, with_new):
