@@ -55,7 +55,7 @@ def advise(
         number: Which of the groups.
         groups: Whitened codes of the members of every group, the medoid first: one of each
             episode, so that one disturbance says no more than any other event.
-        typicality: Of each member (n,) in each class, by name: see `Known.typicality`. A
+        typicality: Of each member (n,) in each class, by name: see `Background.typicality`. A
             class is compared with its own known events. The novelty of single events is not
             asked: its background is of all classes, the widest of which would swallow groups
             that lie beside a narrow one.

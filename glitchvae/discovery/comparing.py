@@ -132,25 +132,6 @@ class Known:
             self.seed,
         )
 
-    def typicality(self, log_known: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Share of the known events of each class that are less typical of it than events are.
-
-        Known events have densities that they took no part in.
-
-        Args:
-            log_known: (N, K) log-density of each class at the events.
-
-        Returns:
-            (N, K) from 0, outside a class, to 1, at its very middle.
-        """
-        known, owners = self.background.sample.log_known, self.background.owners
-        shares = [
-            np.searchsorted(own, log_known[:, k]) / max(len(own), 1)
-            for k in range(len(self.names))
-            for own in [np.sort(known[owners == k, k])]
-        ]
-        return np.stack(shares, axis=1)
-
     def sample(
         self,
         codes: NDArray[np.floating],

@@ -95,6 +95,25 @@ class Background:
             sample=self.sample.take(rows), owners=self.owners[rows], first=self.first[rows]
         )
 
+    def typicality(self, log_known: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Share of the known events of each class that are less typical of it than events are.
+
+        Known events have densities that they took no part in.
+
+        Args:
+            log_known: (N, K) log-density of each class at the events.
+
+        Returns:
+            (N, K) from 0, outside a class, to 1, at its very middle.
+        """
+        known = self.sample.log_known
+        shares = [
+            np.searchsorted(own, log_known[:, k]) / max(len(own), 1)
+            for k in range(known.shape[1])
+            for own in [np.sort(known[self.owners == k, k])]
+        ]
+        return np.stack(shares, axis=1)
+
     def weights(
         self, claims: NDArray[np.float64], archive_claims: NDArray[np.float64]
     ) -> NDArray[np.float64]:

@@ -187,7 +187,7 @@ def _candidates(
             {
                 name: typicality
                 for name, typicality in zip(
-                    known.names, known.typicality(archive.log_known[own]).T, strict=True
+                    known.names, known.background.typicality(archive.log_known[own]).T, strict=True
                 )
                 if name not in remainder
             },

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
+from glitchvae.discovery.advising import TYPICAL
 from glitchvae.discovery.excess import Background, Excess, Sample, fit_excess, once
 from glitchvae.discovery.membership import MEMBER, redraw, without_disturbances
 from glitchvae.discovery.seeds import excess_rows, first_guess
@@ -24,7 +25,7 @@ LINKED = 0.02
 """Share of a component's neighbours that must lie in another one for both to be one group."""
 
 _PART = 0.5  # of the events that the search sees; the other half counts
-_HALVINGS = 12
+_HALVINGS = 4
 _MOST = 20_000  # events of all halvings together: an archive of so many finds with one
 _NEIGHBOURS = 10
 
@@ -147,9 +148,7 @@ def search(
         np.split(excess.claims(sample), [len(left)], axis=1)
         for sample in (archive, background.sample)
     )
-    # What makes a component sure is the count. One that the fit to all events loses, where known
-    # classes come to claim its events, keeps the events that it was found with.
-    lost = np.setdiff1d(np.arange(len(which)), left)
+    lost = _lost_far_from_known(start, left, archive, background)
     held = start[:, lost] * (1.0 - new.sum(axis=1, keepdims=True))
     new = np.concatenate([new, held], axis=1)
     inside = inside * (1.0 - np.minimum(held.sum(axis=1, keepdims=True), 1.0))
@@ -197,6 +196,28 @@ def _starts(
         np.stack(start, axis=1) if start else empty,
         np.array(which, dtype=np.int64).reshape(-1, 2),
     )
+
+
+def _lost_far_from_known(
+    start: NDArray[np.float64],
+    left: NDArray[np.int64],
+    archive: Sample,
+    background: Background,
+) -> NDArray[np.int64]:
+    """Sure components that the fit to all events lost, though their events lie in no known class.
+
+    What makes a component sure is the count, not this fit, in which known classes come to claim
+    events. That is right where these are as typical of a class as its known events are: no density
+    of a class is exact, and real events of it crowd. It is wrong where they are not, and such a
+    component keeps the events that it was found with.
+    """
+    lost = np.setdiff1d(np.arange(start.shape[1]), left)
+    apart = []
+    for number in lost:
+        typicality = background.typicality(archive.log_known[start[:, number] > MOSTLY])
+        if (typicality > TYPICAL).mean(axis=0).max() <= MOSTLY:
+            apart.append(number)
+    return np.array(apart, dtype=np.int64)
 
 
 def _surest_first(

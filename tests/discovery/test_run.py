@@ -38,22 +38,36 @@ def test_a_new_class_comes_back_pure_and_complete(found, with_new):
     assert sorted(d for _, d in candidate.nearest) == [d for _, d in candidate.nearest]
 
 
+@pytest.fixture
+def losing(monkeypatch):
+    """The fit to all of so many events loses every component."""
+
+    def lose(count):
+        def fit(archive, background, start, *, min_events):
+            start = start[:, :0] if len(archive.points) == count else start
+            return fit_excess(archive, background, start, min_events=min_events)
+
+        monkeypatch.setattr(searching, "fit_excess", fit)
+
+    return lose
+
+
 def test_a_sure_component_that_the_last_fit_loses_keeps_its_events(
-    found, with_new, prototypes, monkeypatch
+    found, with_new, prototypes, losing
 ):
     """Its p-value is of the count in the other half, and no matter of this fit."""
-
-    def fit(archive, background, start, *, min_events):
-        everything = len(archive.points) == len(with_new)
-        start = start[:, :0] if everything else start
-        return fit_excess(archive, background, start, min_events=min_events)
-
-    monkeypatch.setattr(searching, "fit_excess", fit)
+    losing(len(with_new))
     (candidate,) = discover(with_new, prototypes, QUICK, live=LIVE).candidates
     (usual,) = found.candidates
     assert candidate.p_value == usual.p_value
     alike = np.intersect1d(candidate.members, usual.members)
     assert len(alike) > 0.9 * max(len(candidate.members), len(usual.members))
+
+
+def test_one_that_lies_within_a_known_class_is_left_to_that_class(prototypes, losing):
+    crowded = crowd_within_tomte()
+    losing(len(crowded))
+    assert discover(crowded, prototypes, QUICK).candidates == ()
 
 
 def test_the_result_fits_together(found, with_new):
@@ -145,12 +159,16 @@ def test_the_novelty_of_single_events_has_no_say_in_the_advice(found, with_new, 
     assert [c.advice for c in again.candidates] == [c.advice for c in found.candidates]
 
 
-def test_a_crowd_within_a_class_is_a_sub_class_of_it(prototypes):
+def crowd_within_tomte():
     rng = np.random.default_rng(12)
     codes, labels = draw(rng, {"Blip": 200, "Tomte": 150, "Whistle": 50})
     crowd = MIDDLES["Tomte"] + rng.normal((1.0, 1.0, 0.0, 0.0), 0.1, (150, 4))
     labels = np.concatenate([labels, np.full(150, "")])
-    found = discover(embeddings_of(np.concatenate([codes, crowd]), labels, rng), prototypes, QUICK)
+    return embeddings_of(np.concatenate([codes, crowd]), labels, rng)
+
+
+def test_a_crowd_within_a_class_is_a_sub_class_of_it(prototypes):
+    found = discover(crowd_within_tomte(), prototypes, QUICK)
     assert [c.advice for c in found.candidates] == ["sub-class of Tomte"]
 
 
@@ -159,11 +177,11 @@ def test_events_of_a_class_are_as_typical_as_its_known_ones(prototypes):
     known = Known.of(prototypes)
     for k, name in enumerate(known.names):
         own = known.sample(draw(rng, {name: 500})[0]).log_known
-        assert kstest(known.typicality(own)[:, k], "uniform").statistic < 0.12
-        others = np.delete(known.typicality(own), k, axis=1)
+        assert kstest(known.background.typicality(own)[:, k], "uniform").statistic < 0.12
+        others = np.delete(known.background.typicality(own), k, axis=1)
         assert others.max() < 0.1
     far = known.sample(draw(rng, {"New": 50})[0]).log_known
-    assert known.typicality(far).max() == 0.0
+    assert known.background.typicality(far).max() == 0.0
 
 
 def test_the_same_seed_gives_the_same_result(found, with_new, prototypes):
