@@ -57,6 +57,14 @@ def test_its_card_names_each_real_event_that_taught_it_and_none_that_is_locked(c
     assert {each.measure for each in checkpoint.card.real_figures} >= {"accuracy", "Whistle"}
 
 
+@pytest.mark.parametrize("name", ["annealed", "simulated"])
+def test_models_by_name_have_seen_no_real_event_and_name_simulated_ones(name, unseen):
+    model = load_checkpoint(name, "cpu")
+    assert model.card.real_sets == ()
+    named = encode_spectrograms(unseen, model).class_name
+    assert np.mean(named == unseen.label) > 0.5  # of 24 classes, one event each
+
+
 def test_codes_are_the_same_again(checkpoint, unseen):
     first, again = (encode_spectrograms(unseen, checkpoint).mean for _ in range(2))
     np.testing.assert_array_equal(first, again)

@@ -146,7 +146,11 @@ def test_images_are_no_codes(default):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("defalt",), ModelError, r"no model 'defalt'.*shipped: \['default', 'simulated'\]"),
+        (
+            ("defalt",),
+            ModelError,
+            r"no model 'defalt'.*shipped: \['annealed', 'default', 'simulated'\]",
+        ),
         (("/nowhere/run",), ModelError, "/nowhere/run: no such folder"),
         ((None,), InputError, "model: no path"),
         (("default", "gpu"), ConfigError, "no device 'gpu'"),
