@@ -22,7 +22,7 @@ from glitchvae.objectives import Constant, Objective
 class InfoVAE(Objective):
     """D + R + lambda MMD(q(z), p(z)), Zhao et al. 2019."""
 
-    name: Literal["mine"] = "mine"
+    name: Literal["info_mine"] = "info_mine"
     scale: float = 10.0
 
     def schedules(self):
@@ -98,10 +98,10 @@ def invoke(*arguments):
 def test_an_objective_and_a_network_are_trained_resumed_and_opened(here):
     own = ["--import", "gv_mine"]
     train = ["train", "set.h5", "--config", "run.toml", "--device", "cpu", "-o", "run"]
-    done = invoke(*train, *own, "--objective", "mine")
+    done = invoke(*train, *own, "--objective", "info_mine")
     assert done.exit_code == 0, done.output
     card = read_card(here / "run")
-    assert card.objective == {"name": "mine", "scale": 10.0, "class": "gv_mine:InfoVAE"}
+    assert card.objective == {"name": "info_mine", "scale": 10.0, "class": "gv_mine:InfoVAE"}
     assert card.model["network"] == "gv_mine:Net"
     assert card.model["arguments"] == {"size": 2}
     assert "mmd" in (here / "run" / "log.csv").read_text()
