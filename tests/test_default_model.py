@@ -57,7 +57,7 @@ def test_its_card_names_each_real_event_that_taught_it_and_none_that_is_locked(c
     assert {each.measure for each in checkpoint.card.real_figures} >= {"accuracy", "Whistle"}
 
 
-@pytest.mark.parametrize("name", ["annealed", "simulated"])
+@pytest.mark.parametrize("name", ["annealed", "seatbelt", "simulated"])
 def test_models_by_name_have_seen_no_real_event_and_name_simulated_ones(name, unseen):
     model = load_checkpoint(name, "cpu")
     assert model.card.real_sets == ()

@@ -149,7 +149,7 @@ def test_images_are_no_codes(default):
         (
             ("defalt",),
             ModelError,
-            r"no model 'defalt'.*shipped: \['annealed', 'default', 'simulated'\]",
+            r"no model 'defalt'.*shipped: \['annealed', 'default', 'seatbelt', 'simulated'\]",
         ),
         (("/nowhere/run",), ModelError, "/nowhere/run: no such folder"),
         ((None,), InputError, "model: no path"),
