@@ -53,22 +53,27 @@ def gather(
 ) -> Gathered:
     """Read archives and files of embeddings.
 
+    An archive of strain without a glitch adds no event; others beside it are read all the same.
+
     Args:
         paths: Folders of archives, files of embeddings.
         model: Which codes, where an archive holds those of several models.
         catalog: The user's own catalogue; None: that beside each archive.
 
     Raises:
-        ArchiveError: an archive is damaged or empty, or holds codes of several models.
+        ArchiveError: an archive is damaged, or holds codes of several models.
         InputError: a file is damaged, or the codes are of different models.
     """
     # A name without a suffix that leads nowhere is meant as an archive.
     folders = [path for path in paths if path.is_dir() or not (path.exists() or path.suffix)]
     archives = {path: Archive(path, catalog) for path in folders}
+    for archive in archives.values():
+        archive.ledger()  # publishes what an interrupted job left
     parts = [
         archives[path].embeddings(model=model) if path in archives else read_embeddings(path)
         for path in paths
-    ]
+        if path not in archives or part_files(path)
+    ] or [Embeddings.none()]
     models = dict.fromkeys(map(describe_model, parts))
     if len(models) > 1:
         raise InputError(
@@ -93,7 +98,7 @@ def describe_model(events: Embeddings) -> str:
 
 
 def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkpoint:
-    """The model that made the codes.
+    """The model that made the codes; where there is no event, the one that would make them.
 
     Args:
         events: Codes that name their model.
@@ -111,7 +116,7 @@ def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkp
             found=error.problem,
             remedy=remedy,
         ) from error
-    if not checkpoint.card.made(events.model_digest):
+    if len(events) and not checkpoint.card.made(events.model_digest):
         raise ModelError(
             f"the codes are of {describe_model(events)}, which is another model",
             found=f"{checkpoint.path} ({checkpoint.digest[:12]})",

@@ -176,7 +176,7 @@ def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[n
         InputError: enough of them to look for groups and all the same, or of another size.
     """
     size = len(prototypes.whitener)
-    if embeddings.size != size:
+    if len(embeddings) and embeddings.size != size:
         raise InputError(
             "codes and known classes are of different models",
             expected=f"{size} dimensions",

@@ -211,7 +211,8 @@ class Discovery:
         labels = self.embeddings.label
         labelled = 0 if labels is None else int((labels != "").sum())
         by_label = (f"{labelled:,} labelled events count for their label, not their class",)
-        return self._episodes, *by_label * bool(labelled)
+        episodes = (self._episodes,) * (len(self.embeddings) > 0)
+        return *episodes, *by_label * bool(labelled)
 
     @property
     def _bouts(self) -> str:

@@ -73,6 +73,20 @@ class Embeddings(ImagedEvents):
             )
 
     @classmethod
+    def none(cls) -> Embeddings:
+        """No event and no model, as in an archive of strain without a glitch."""
+        blank = np.empty(0)
+        names = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max")
+        others = ("block_duration", "class_probability", "novelty_p")
+        texts = ("event_id", "ifo", "class_name", "status", "flags")
+        return cls(
+            mean=np.empty((0, 0), np.float32),
+            log_var=np.empty((0, 0), np.float32),
+            **dict.fromkeys((*names, *others), blank),
+            **dict.fromkeys(texts, blank.astype(object)),
+        )
+
+    @classmethod
     def renewed(cls, values: dict[str, Any]) -> dict[str, Any]:
         """With the columns of earlier versions, and of parts, as those of this one.
 

@@ -13,7 +13,6 @@ from igwn_segments import segment, segmentlist
 from glitchvae.archive import Archive, gather
 from glitchvae.archive.classes import user_classes
 from glitchvae.archive.heads import find_head
-from glitchvae.archive.layout import part_files
 from glitchvae.archive.live import Live
 from glitchvae.classes.user import UserClasses
 from glitchvae.discovery import Discovery, by_class
@@ -122,8 +121,8 @@ def report_archive(
         raise InputError("no time to report on", expected="since < until", found=(since, until))
     archive = Archive(Path(path), None if catalog is None else Path(catalog))
     ledger = archive.ledger()  # which first publishes what an interrupted job left
-    found = gather([archive.path], model=model, catalog=archive.catalog) if _any(archive) else None
-    events, excluded = (_none() if found is None else found.events), {}
+    found = gather([archive.path], model=model, catalog=archive.catalog)
+    events, excluded = found.events, {}
     if live is None:
         live = live_time([ledger])
         events, excluded = above_thresholds(events, [ledger])
@@ -137,28 +136,10 @@ def report_archive(
     discovery = dataclasses.replace(discovery, excluded={**discovery.excluded, **excluded})
     return ArchiveReport(
         discovery=discovery,
-        pictures=None if found is None else found.thumbnails,
+        pictures=found.thumbnails if len(found.events) else None,
         classes=_user_classes(archive, events),
         span=None if since is None or until is None else (since, until),
-        inputs={} if found is None else found.digests,
-    )
-
-
-def _any(archive: Archive) -> bool:
-    return bool(part_files(archive.path))
-
-
-def _none() -> Embeddings:
-    """No event at all, as in an archive of strain without a glitch."""
-    blank = np.empty(0)
-    names = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max")
-    others = ("block_duration", "class_probability", "novelty_p")
-    texts = ("event_id", "ifo", "class_name", "status", "flags")
-    return Embeddings(
-        mean=np.empty((0, 0), np.float32),
-        log_var=np.empty((0, 0), np.float32),
-        **dict.fromkeys((*names, *others), blank),
-        **dict.fromkeys(texts, blank.astype(object)),
+        inputs=found.digests,
     )
 
 

@@ -135,7 +135,7 @@ def discover_in(
         device: Where their images and codes are computed.
 
     Raises:
-        ArchiveError: an archive is damaged or empty, or holds codes of several models.
+        ArchiveError: an archive is damaged, or holds codes of several models.
         InputError: a file is damaged, or codes of several models.
         ModelError: the model of the codes is not here.
         CatalogError: the catalogue is damaged.

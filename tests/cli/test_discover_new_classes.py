@@ -290,12 +290,20 @@ def test_models_are_not_mixed(home, model, events):
     assert "several models" in result.output
 
 
-def test_no_archive_and_an_empty_one(home, model):
+def test_no_archive_and_an_empty_one(home, model, events):
     assert "not an archive" in discover(model=model).output
     create_archive("glitch-archive")
-    result = discover(model=model)
-    assert result.exit_code == 3
-    assert "holds no glitch yet" in result.output
+    quiet = discover("glitch-archive", "-o", "quiet", model=model)
+    assert quiet.exit_code == 0, quiet.output
+    assert "0 glitches, 0 left out" in quiet.output
+    assert "0 events with a code, where it takes 20" in quiet.output
+    page = (home / "quiet" / "report.html").read_text(encoding="utf-8")
+    assert "No glitch has a class." in page
+    # Beside an archive with glitches, one without adds nothing and is no reason to stop.
+    create_archive("other").append(events)
+    both = discover("glitch-archive", "other", "-o", "both", model=model)
+    assert both.exit_code == 0, both.output
+    assert f"{len(events)} glitches" in both.output
 
 
 def test_help_names_the_default_method():
