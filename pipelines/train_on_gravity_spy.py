@@ -128,11 +128,13 @@ def adapted(
         job, _ = job_of(
             settings.model, catalog=store.own_catalog, uncertainty=False, device=settings.device
         )
-        with progress_of(f"{folder.name}: archive", len(kept), "events") as report:
-            for part in source.parts():
-                learnt = [kept.get(event, "test") != "test" for event in part.event_id]
-                fill_from_images(store, part.take(np.array(learnt, dtype=bool)), job)
-                report(len(part))
+        taught = {event for event, split in kept.items() if split != "test"}
+        parts = (
+            part.take(np.array([event in taught for event in part.event_id], dtype=bool))
+            for part in source.parts()
+        )
+        with progress_of(f"{folder.name}: archive", len(taught), "events") as report:
+            fill_from_images(store, parts, job, progress=report)
         adapt_model(
             store,
             model,

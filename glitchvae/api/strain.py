@@ -292,7 +292,7 @@ def _tasks(
             continue
         if isinstance(item, Images | SpectrogramSet):
             held = item.spectrograms if isinstance(item, Images) else item
-            tasks.append(ImagesTask(path=Path("images"), spectrograms=held))
+            tasks.append(ImagesTask(path=Path("images"), size=len(held), spectrograms=held))
         else:
             sources.append(_in_memory_source(item, ifo))
     if not sources and not sets and not tasks:

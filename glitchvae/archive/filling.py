@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -214,39 +214,49 @@ def _covered(archive: Archive, search: Search, time: segmentlist) -> Covered:
 
 def fill_from_images(
     archive: Archive,
-    spectrograms: SpectrogramSet,
+    spectrograms: SpectrogramSet | Iterable[SpectrogramSet],
     job: Job,
     *,
     progress: Progress | None = None,
 ) -> Filled:
     """Encode and store images; those that are there already are skipped.
 
+    Args:
+        archive: Where they go.
+        spectrograms: A set, or its parts one by one, of which one at a time is held.
+        job: How they are encoded.
+        progress: Called with the number of events dealt with.
+
     Raises:
         StorageError: the disk refused a write; finished batches are kept.
     """
     archive.keep_model(job.checkpoint)
-    filled = [
-        _fill_detector(archive, spectrograms.take(spectrograms.ifo == ifo), job, progress)
-        for ifo in dict.fromkeys(spectrograms.ifo)
-    ]
-    rows = [part.rows for part in filled if part.rows is not None]
-    return Filled(
-        rows=Embeddings.join(rows) if rows else None, known=sum(part.known for part in filled)
-    )
-
-
-def _fill_detector(
-    archive: Archive, spectrograms: SpectrogramSet, job: Job, progress: Progress | None
-) -> Filled:
-    """Images of one detector."""
-    ifo, (start, end) = spectrograms.ifo[0], time_span(spectrograms.gps)
-    origin = (job.checkpoint.digest, digest(spectrograms.imaging))
-    todo = _Todo(archive.known(ifo, start, end, *origin))
+    parts = [spectrograms] if isinstance(spectrograms, SpectrogramSet) else spectrograms
+    todos: dict[tuple[str, str], _Todo] = {}
     with archive.writing() as journal:
-        for codes, images in embed_images(spectrograms, job, choose=todo, progress=progress):
-            journal.add(codes, images)
-    rows = rows_between(archive.path, ifo, start, end, origin, todo.seen)
-    return Filled(rows=rows, known=todo.known_before)
+        for part in parts:
+            for ifo in dict.fromkeys(part.ifo):
+                own, imaging = part.take(part.ifo == ifo), digest(part.imaging)
+                todo = todos.setdefault((ifo, imaging), _Todo({}))
+                span = time_span(own.gps)
+                todo.known.update(archive.known(ifo, *span, job.checkpoint.digest, imaging))
+                for codes, images in embed_images(own, job, choose=todo, progress=progress):
+                    journal.add(codes, images)
+    rows = [
+        rows_between(
+            archive.path,
+            ifo,
+            *time_span(todo.times.values()),
+            (job.checkpoint.digest, imaging),
+            todo.seen,
+        )
+        for (ifo, imaging), todo in todos.items()
+    ]
+    found = [each for each in rows if each is not None]
+    return Filled(
+        rows=Embeddings.join(found) if found else None,
+        known=sum(todo.known_before for todo in todos.values()),
+    )
 
 
 @dataclass(frozen=True)
@@ -259,7 +269,7 @@ class _Todo:
         made: Events that were given a code by this job.
     """
 
-    known: Mapping[str, bool]
+    known: dict[str, bool]
     times: dict[str, float] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from glitchvae.archive.archive import Archive
 from glitchvae.archive.filling import Filled, fill_from_images, fill_from_strain, left_to_do
 from glitchvae.archive.layout import MARKER
-from glitchvae.dataset import read_images
+from glitchvae.dataset import count_images, stream_images
 from glitchvae.embedding import (
     Job,
     Plan,
@@ -138,10 +138,17 @@ class StrainTask:
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesTask:
-    """Images that are there already."""
+    """Images that are there already.
+
+    Attributes:
+        path: Their file or folder, which is read part by part; a name for those in memory.
+        size: Number of events, at most.
+        spectrograms: The images, where they are in memory.
+    """
 
     path: Path
-    spectrograms: SpectrogramSet
+    size: int
+    spectrograms: SpectrogramSet | None = None
 
     @property
     def unit(self) -> str:
@@ -153,28 +160,49 @@ class ImagesTask:
         """The file."""
         return self.path.name
 
-    @property
-    def size(self) -> int:
-        """Number of events."""
-        return len(self.spectrograms)
+    def parts(self, problem: Problem | None = None) -> Iterator[SpectrogramSet]:
+        """The images, some hundred events at a time.
+
+        Args:
+            problem: Told where the file cannot be read to its end, which then ends the parts;
+                None raises.
+        """
+        if self.spectrograms is not None:
+            yield self.spectrograms
+            return
+        try:
+            with reading(self.path):
+                yield from stream_images(self.path)
+        except GlitchvaeError as error:
+            if problem is None:
+                raise
+            problem(error)
 
     def facts(self, job: Job) -> str:
         """Number of images."""
-        return f"{self.name}: {len(self.spectrograms):,} images"
+        return f"{self.name}: {self.size:,} images"
 
     def plan(self, job: Job, archive: Path | None = None) -> Plan:
         """From one batch."""
         return plan_encoding(
-            self.spectrograms, job.checkpoint, device=job.device, uncertainty=job.uncertainty
+            next(self.parts()),
+            job.checkpoint,
+            total=self.size,
+            device=job.device,
+            uncertainty=job.uncertainty,
         )
 
     def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
         """Encode."""
-        return embed_images(self.spectrograms, job, progress=progress)
+        for part in self.parts(problem):
+            yield from embed_images(part, job, progress=progress)
 
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
         """Encode, store."""
-        return fill_from_images(archive, self.spectrograms, job, progress=progress)
+        problems: list[GlitchvaeError] = []
+        parts = self.parts(problems.append)
+        filled = fill_from_images(archive, parts, job, progress=progress)
+        return replace(filled, problems=tuple(problems))
 
 
 def strain_tasks(
@@ -193,13 +221,16 @@ def strain_tasks(
 
 
 def image_tasks(paths: Sequence[Path]) -> tuple[list[ImagesTask], list[GlitchvaeError]]:
-    """A task for each set of images that can be read, and errors of those that cannot."""
+    """A task for each set of images that can be read, and errors of those that cannot.
+
+    Of each set the first events are read, so that what is no set is told before any work.
+    """
     tasks, problems = [], []
     for path in paths:
         try:
             with reading(path):
-                task = ImagesTask(path=path, spectrograms=read_images(path))
-                _ = task.spectrograms.usable  # states that nobody knows are found here
+                task = ImagesTask(path=path, size=count_images(path))
+            _ = next(task.parts()).usable  # states that nobody knows are found here
         except GlitchvaeError as error:
             problems.append(error)
         else:

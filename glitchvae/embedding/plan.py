@@ -155,10 +155,19 @@ def plan_encoding(
     spectrograms: SpectrogramSet,
     checkpoint: Checkpoint,
     *,
+    total: int,
     device: str,
     uncertainty: bool = False,
 ) -> Plan:
-    """What encoding a set of images will take, from one batch of them."""
+    """Time that encoding a set of images will take, from one batch of them.
+
+    Args:
+        spectrograms: The first events of the set.
+        checkpoint: The model.
+        total: Number of events of the set.
+        device: Where to compute.
+        uncertainty: Whether codes are given with their small changes.
+    """
     from glitchvae.embedding.encode import encode_spectrograms
 
     trial = spectrograms.take(slice(0, BATCH_SIZE))
@@ -167,9 +176,9 @@ def plan_encoding(
     )
     return Plan(
         seconds=0.0,
-        triggers=len(spectrograms),
-        expected=float(len(spectrograms)),
-        estimated_seconds=elapsed * len(spectrograms) / max(len(trial), 1),
+        triggers=total,
+        expected=float(total),
+        estimated_seconds=elapsed * total / max(len(trial), 1),
         memory=peak_memory(),
     )
 
