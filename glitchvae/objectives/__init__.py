@@ -22,6 +22,7 @@ from glitchvae.objectives.base import (
     Objective,
     Weights,
     distortion,
+    distortions,
     kl_per_dimension,
     rate,
 )
@@ -30,6 +31,8 @@ from glitchvae.objectives.consistent import Consistent
 from glitchvae.objectives.dip import DIPI, DIPII
 from glitchvae.objectives.factor import Factor, permute_dimensions
 from glitchvae.objectives.hierarchy import DLGM, TCDLGM, Seatbelt
+from glitchvae.objectives.infovae import InfoVAE
+from glitchvae.objectives.iwae import IWAE
 from glitchvae.objectives.labelled import Labelled
 from glitchvae.objectives.schedules import Constant, Cosine, Cyclical, Linear, Schedule
 from glitchvae.objectives.tc import TotalCorrelation
@@ -39,6 +42,7 @@ __all__ = [
     "DIPI",
     "DIPII",
     "DLGM",
+    "IWAE",
     "OBJECTIVES",
     "TCDLGM",
     "VAE",
@@ -52,6 +56,7 @@ __all__ = [
     "Cyclical",
     "DiscriminatorOptimizer",
     "Factor",
+    "InfoVAE",
     "Labelled",
     "Linear",
     "Objective",
@@ -62,6 +67,7 @@ __all__ = [
     "decompose",
     "describe_objective",
     "distortion",
+    "distortions",
     "find_objective",
     "kl_per_dimension",
     "permute_dimensions",

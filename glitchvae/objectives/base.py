@@ -67,10 +67,15 @@ class VAE(Protocol):
     def decode(self, z: Tensor) -> Distribution: ...  # noqa: D102
 
 
+def distortions(likelihood: Distribution, batch: Batch) -> Tensor:
+    """Negative log-likelihood of the valid pixels of each event in nats (B,)."""
+    log_prob = likelihood.log_prob(batch.target)
+    return -(log_prob * batch.valid).flatten(1).sum(dim=1)
+
+
 def distortion(likelihood: Distribution, batch: Batch) -> Tensor:
     """Negative log-likelihood of the valid pixels in nats, mean over the batch."""
-    log_prob = likelihood.log_prob(batch.target)
-    return -(log_prob * batch.valid).flatten(1).sum(dim=1).mean()
+    return distortions(likelihood, batch).mean()
 
 
 def rate(posterior: Normal, prior: Normal) -> Tensor:

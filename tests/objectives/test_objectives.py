@@ -23,6 +23,7 @@ ELBO = {
     "seatbelt": {"beta": 1},
     "consistent": {"beta": 1, "consistency": 0},
     "labelled": {"beta": 1, "consistency": 0},
+    "infovae": {"alpha": 0, "lambda_mmd": 1},
 }
 """Settings under which each objective is the ELBO."""
 
