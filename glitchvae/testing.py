@@ -125,7 +125,8 @@ def check_model(network: nn.Module, image_shape: tuple[int, int, int] = (1, 64, 
 def _model_for(objective: Objective) -> Settings:
     """Settings of a small network that the objective is for."""
     if objective.hierarchy_on is None:
-        return ImageVAESettings(network="reference", image_shape=_SHAPE, latent_size=3)
+        own = {"network": "reference", "image_shape": _SHAPE, "latent_size": 3}
+        return ImageVAESettings.model_validate({**objective.model_defaults, **own})
     values = {"network": "reference", "image_shape": _SHAPE, "latent_sizes": (3, 2)}
     extra = {"hidden_widths": (4,), "likelihood_on": objective.hierarchy_on}
     return HierarchySettings.model_validate(values | extra)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--objective",
     help="What is minimised: annealed unless given; beta, bottleneck, factor, tc, dip-i, dip-ii, "
-    "consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt with a hierarchy of "
+    "infovae, iwae, vamp, consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt with a hierarchy of "
     "layers, of 48, 24, 12 and 6 dimensions unless the model in --config says otherwise; all names "
     "stand on the page on objectives. One of your own: its name or module:Class, with --import.",
 )

@@ -16,6 +16,7 @@ from glitchvae.models.hierarchy import (
 )
 from glitchvae.models.image_vae import ImageVAE, ImageVAESettings
 from glitchvae.models.latents import Latents, standard_normal
+from glitchvae.models.learnt_prior import PseudoInputs, log_mixture
 from glitchvae.models.likelihood import (
     LIKELIHOODS,
     Likelihood,
@@ -53,6 +54,7 @@ __all__ = [
     "Latents",
     "Likelihood",
     "Model",
+    "PseudoInputs",
     "UserEncoder",
     "UserVAE",
     "UserVAESettings",
@@ -62,6 +64,7 @@ __all__ = [
     "enlarge",
     "evaluating",
     "has_method",
+    "log_mixture",
     "prepare",
     "read_model",
     "reduce",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from glitchvae.config import Settings
 from glitchvae.models.latents import Latents, draw, normal, standard_normal
+from glitchvae.models.learnt_prior import PseudoInputs
 from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName
 from glitchvae.models.model import Model
 from glitchvae.models.preparation import reduce
@@ -30,10 +31,17 @@ class GlitchNetworkSettings(Settings):
 
 
 class GlitchVAESettings(GlitchNetworkSettings):
-    """Size of a `GlitchVAE` and its likelihood."""
+    """Size of a `GlitchVAE`, its likelihood and, where it is learnt, its prior.
+
+    Attributes:
+        latent_size: Latent variables.
+        likelihood: Of the pixels.
+        pseudo_inputs: Components of a learnt prior (`PseudoInputs`); None for the standard normal.
+    """
 
     latent_size: int = Field(default=32, ge=1)
     likelihood: LikelihoodName = "bernoulli"
+    pseudo_inputs: PositiveInt | None = None
 
 
 class GlitchVAE(Model[GlitchVAESettings]):
@@ -58,6 +66,15 @@ class GlitchVAE(Model[GlitchVAESettings]):
         self.encoder = glitch_encoder(self.settings, 2 * self.settings.latent_size)
         self.decoder = glitch_decoder(self.settings, self.settings.latent_size)
         self.likelihood = LIKELIHOODS[self.settings.likelihood]()
+        count, shape = self.settings.pseudo_inputs, self.settings.image_shape
+        self.pseudo_inputs = None
+        if count is not None:
+            self.pseudo_inputs = PseudoInputs(
+                count,
+                (self.settings.views, *shape),
+                data_range=self.likelihood.data_range,
+                views=True,
+            )
 
     @property
     def layers(self) -> tuple[int, ...]:

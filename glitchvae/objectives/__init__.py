@@ -24,6 +24,7 @@ from glitchvae.objectives.base import (
     distortion,
     distortions,
     kl_per_dimension,
+    layer_rates_of,
     rate,
 )
 from glitchvae.objectives.beta import Annealed, Beta, Bottleneck
@@ -37,6 +38,7 @@ from glitchvae.objectives.labelled import Labelled
 from glitchvae.objectives.schedules import Constant, Cosine, Cyclical, Linear, Schedule
 from glitchvae.objectives.tc import TotalCorrelation
 from glitchvae.objectives.total_correlation import decompose
+from glitchvae.objectives.vamp import Vamp
 
 __all__ = [
     "DIPI",
@@ -63,6 +65,7 @@ __all__ = [
     "Schedule",
     "Seatbelt",
     "TotalCorrelation",
+    "Vamp",
     "Weights",
     "decompose",
     "describe_objective",
@@ -70,6 +73,7 @@ __all__ = [
     "distortions",
     "find_objective",
     "kl_per_dimension",
+    "layer_rates_of",
     "permute_dimensions",
     "rate",
     "read_objective",

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from glitchvae.models import Model
-from glitchvae.objectives import Objective, distortions, rate
+from glitchvae.objectives import Objective, distortions, layer_rates_of
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.step import in_range
@@ -124,11 +124,10 @@ def measure_code(model: Model[Any], data: TrainingImages, *, seed: int) -> CodeU
         for some in np.array_split(chosen, -(-len(chosen) // _BATCH)):
             batch = in_range(data.batch(torch.from_numpy(some).to(device)), model)
             latents = model.infer(batch.x)
-            layers = zip(latents.posteriors, latents.priors, strict=True)
+            spent = layer_rates_of(model, latents).mean(dim=0)
             own = distortions(model.decode(latents.z), batch)
             other = distortions(model.decode(latents.z.roll(1, dims=0)), batch)
-            means = [float((other - own).mean()), *(float(rate(q, p)) for q, p in layers)]
+            means = [float((other - own).mean()), *spent.tolist()]
             parts.append(means)
     gain, *rates = np.mean(parts, axis=0).tolist()
     return CodeUse(tuple(rates), gain)
-
