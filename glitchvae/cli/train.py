@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @click.option(
     "--objective",
     help="What is minimised: annealed unless given; beta, bottleneck, factor, tc, dip-i, dip-ii, "
-    "infovae, iwae, vamp, consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt with a hierarchy of "
-    "layers, of 48, 24, 12 and 6 dimensions unless the model in --config says otherwise; all names "
-    "stand on the page on objectives. One of your own: its name or module:Class, with --import.",
+    "infovae, iwae, vamp, consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt "
+    "with a hierarchy of layers, of 48, 24, 12 and 6 dimensions unless the model in --config says "
+    "otherwise; all names stand on the page on objectives. One of your own: its name or "
+    "module:Class, with --import.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Number of updates in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Number of events per update.")
