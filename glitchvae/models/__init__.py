@@ -18,7 +18,6 @@ from glitchvae.models.image_vae import ImageVAE, ImageVAESettings
 from glitchvae.models.latents import Latents, standard_normal
 from glitchvae.models.learnt_prior import PseudoInputs, log_mixture
 from glitchvae.models.likelihood import (
-    LIKELIHOODS,
     Likelihood,
     check_range,
     scale_to_range,
@@ -43,7 +42,6 @@ __all__ = [
     "ARCHITECTURES",
     "HIDDEN_WIDTHS",
     "LATENT_SIZES",
-    "LIKELIHOODS",
     "USER",
     "GlitchVAE",
     "GlitchVAESettings",

@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 from glitchvae.config import Settings
 from glitchvae.models.latents import Latents, draw, normal, standard_normal
 from glitchvae.models.learnt_prior import PseudoInputs
-from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName
+from glitchvae.models.likelihood import LikelihoodName, make_view_likelihood
 from glitchvae.models.model import Model
 from glitchvae.models.preparation import reduce
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
@@ -35,7 +35,8 @@ class GlitchVAESettings(GlitchNetworkSettings):
 
     Attributes:
         latent_size: Latent variables.
-        likelihood: Of the pixels.
+        likelihood: Of the pixels: "bernoulli", "gaussian" (one learned width) or
+            "clipped-energy".
         pseudo_inputs: Components of a learnt prior (`PseudoInputs`); None for the standard normal.
     """
 
@@ -65,13 +66,14 @@ class GlitchVAE(Model[GlitchVAESettings]):
         self.settings = settings or GlitchVAESettings()
         self.encoder = glitch_encoder(self.settings, 2 * self.settings.latent_size)
         self.decoder = glitch_decoder(self.settings, self.settings.latent_size)
-        self.likelihood = LIKELIHOODS[self.settings.likelihood]()
-        count, shape = self.settings.pseudo_inputs, self.settings.image_shape
+        views, shape = self.settings.views, self.settings.image_shape
+        self.likelihood = make_view_likelihood(self.settings.likelihood, views, shape[0])
+        count = self.settings.pseudo_inputs
         self.pseudo_inputs = None
         if count is not None:
             self.pseudo_inputs = PseudoInputs(
                 count,
-                (self.settings.views, *shape),
+                (views, *shape),
                 data_range=self.likelihood.data_range,
                 views=True,
             )
