@@ -1,13 +1,13 @@
 r"""The distribution of a pixel of normalised energy that is cut at both ends of its scale.
 
-In Gaussian noise the energy of a tile is the squared modulus of a complex Gaussian amplitude, so that
-it is exponential, and its root, which models are given (`prepare`), is Rayleigh. A pixel interpolates
-neighbouring tiles, whose energies are correlated: it is narrower than an exponential. A signal makes
-the energy a non-central chi-squared one, of a larger mean and a smaller relative width. The Weibull
-distribution holds the exponential exactly, narrows with its shape, and has probabilities in
-closed form, which a pixel at the end of the scale needs and which of a gamma distribution torch has no
-gradient for. In the root x of the energy over its ceiling, with shape k (2 for Gaussian noise) and
-scale s,
+In Gaussian noise the energy of a tile is the squared modulus of a complex Gaussian amplitude, so
+that it is exponential, and its root, which models are given (`prepare`), is Rayleigh. A pixel
+interpolates neighbouring tiles, whose energies are correlated: it is narrower than an exponential.
+A signal makes the energy a non-central chi-squared one, of a larger mean and a smaller relative
+width. The Weibull distribution holds the exponential exactly, narrows with its shape, and
+has probabilities in closed form, which a pixel at the end of the scale needs and which of a gamma
+distribution torch has no gradient for. In the root x of the energy over its ceiling, with shape k
+(2 for Gaussian noise) and scale s,
 
     log p(x) = log(k / s) + (k - 1) log(x / s) - (x / s)^k     between the ends,
     log P(x) = -(c / s)^k                                      at the ceiling, c,
