@@ -48,7 +48,7 @@ class ClippedWeibull(Distribution):
         log_shape: Of the root, broadcasts to it.
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 — of the base class
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 # pyright: ignore
     has_rsample = False
 
     def __init__(self, log_scale: Tensor, log_shape: Tensor) -> None:
