@@ -38,6 +38,10 @@ class GlitchVAESettings(GlitchNetworkSettings):
         likelihood: Of the pixels: "bernoulli", "gaussian" (one learned width) or
             "clipped-energy".
         pseudo_inputs: Components of a learnt prior (`PseudoInputs`); None for the standard normal.
+
+    Example:
+        >>> GlitchVAESettings(latent_size=16, likelihood="clipped-energy").image_shape
+        (140, 170)
     """
 
     latent_size: int = Field(default=32, ge=1)

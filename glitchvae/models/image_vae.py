@@ -23,6 +23,10 @@ class ImageVAESettings(LikelihoodSettings):
         image_shape: Channels, rows and columns.
         latent_size: Latent variables; the reference study has 10.
         pseudo_inputs: Components of a learnt prior (`PseudoInputs`); None for the standard normal.
+
+    Example:
+        >>> ImageVAESettings(likelihood="gaussian", data_range=(-1.0, 1.0)).latent_size
+        10
     """
 
     network: NetworkName = "burgess"

@@ -23,6 +23,10 @@ class PseudoInputs(nn.Module):
         data_range: Lowest and highest value of the images.
         views: Whether these are views of glitches: the channel that tells the computed band is
             one everywhere.
+
+    Example:
+        >>> PseudoInputs(5, (1, 64, 64), data_range=(0.0, 1.0))().shape
+        torch.Size([5, 1, 64, 64])
     """
 
     def __init__(

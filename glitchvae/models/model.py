@@ -25,6 +25,11 @@ class Model(nn.Module, Generic[S]):
         likelihood: From the decoder's output to a distribution over images; it knows the
             range of the data.
         pseudo_inputs: What the prior is learnt by; None where it is the standard normal.
+
+    Example:
+        >>> model = ImageVAE(ImageVAESettings(latent_size=6))
+        >>> model.sample(2, generator=torch.Generator().manual_seed(0)).mean.shape
+        torch.Size([2, 1, 64, 64])
     """
 
     settings: S

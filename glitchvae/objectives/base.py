@@ -34,6 +34,12 @@ class Batch(NamedTuple):
         positive: Input of the same events changed in another way, for objectives that compare.
         label: Index of the class of each event (B,), -1 where it is not known, for objectives
             that learn from labels; None where no event of the data has one.
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> batch = Batch(x, x, torch.ones(1, 1, 1, 1, dtype=torch.bool), population=1000)
+        >>> list(Beta(beta=4)(ImageVAE(), batch, {"beta": 4.0}))
+        ['loss', 'reconstruction', 'rate']
     """
 
     x: Tensor
@@ -52,6 +58,10 @@ class DiscriminatorOptimizer(NamedTuple):
         learning_rate: Constant throughout.
         betas: Of Adam.
         steps: Updates after which the discriminator stays as it is; 0 for no end.
+
+    Example:
+        >>> Factor().discriminator_optimizer()
+        DiscriminatorOptimizer(learning_rate=0.0001, betas=(0.5, 0.9), steps=0)
     """
 
     learning_rate: float
@@ -119,6 +129,18 @@ class Objective(Settings):
 
     An objective is a frozen setting. It computes named terms (means over the batch, in
     nats) and adds them with weights that follow schedules.
+
+    Example:
+        >>> class Squared(Objective):
+        ...     name: str = "squared"
+        ...
+        ...     def schedules(self):
+        ...         return {"beta": Constant(0.1)}
+        ...
+        ...     def total(self, terms, weights):
+        ...         return terms["reconstruction"] + weights["beta"] * terms["rate"].square()
+        >>> Squared().weights(step=0)
+        {'beta': 0.1}
     """
 
     second_batch: ClassVar[bool] = False

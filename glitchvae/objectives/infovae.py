@@ -22,6 +22,10 @@ class InfoVAE(Objective):
     (arXiv:1706.02262), equation 6. `alpha` 1 is the MMD-VAE, which leaves the information between
     image and code alone; `alpha` 0 and `lambda_mmd` 1 are the ELBO. `kernel_width` is as of
     `squared_mmd`.
+
+    Example:
+        >>> InfoVAE(alpha=1, lambda_mmd=100).weights(step=0)
+        {'rate': 0.0, 'mmd': 100.0}
     """
 
     of_the_weights: ClassVar[frozenset[str]] = frozenset({"alpha", "lambda_mmd"})

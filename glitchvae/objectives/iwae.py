@@ -23,6 +23,12 @@ class IWAE(Objective):
     with its rate taken at the draw. The bound rises with K towards log p(x), and the gradient of
     the encoder gets noisier with it (Rainforth et al. 2018, arXiv:1802.04537). The decoder
     runs K times a step.
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> batch = Batch(x, x, torch.ones(1, 1, 1, 1, dtype=torch.bool))
+        >>> list(IWAE(samples=3)(ImageVAE(), batch, {}))
+        ['loss', 'reconstruction', 'rate', 'bound']
     """
 
     name: Literal["iwae"] = "iwae"

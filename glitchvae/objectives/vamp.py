@@ -20,6 +20,15 @@ class Vamp(WeightedBeta):
     R = log q(z|x) - log p(z) at the draw, since a mixture has no closed form. The pseudo-inputs
     u_k are weights of the model, which its checkpoint keeps; K is `pseudo_inputs` of the model,
     64 unless given. The encoder sees them in every step.
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> batch = Batch(x, x, torch.ones(1, 1, 1, 1, dtype=torch.bool))
+        >>> model = ImageVAE(ImageVAESettings(pseudo_inputs=5))
+        >>> list(Vamp()(model, batch, {"beta": 1.0}))
+        ['loss', 'reconstruction', 'rate']
+        >>> model.prior_components().mean.shape
+        torch.Size([5, 10])
     """
 
     learns_prior: ClassVar[bool] = True
