@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -40,7 +41,7 @@ from glitchvae.objectives import (
     is_own,
     read_objective,
 )
-from glitchvae.training import PictureData, TrainingConfig
+from glitchvae.training import Augmentation, PictureData, TrainingConfig
 from glitchvae.training.trainer import Trainer, check_columns, column_names
 
 _SHAPE, _EVENTS, _STEPS = (1, 16, 16), 12, 4
@@ -125,7 +126,8 @@ def check_model(network: nn.Module, image_shape: tuple[int, int, int] = (1, 64, 
 def _model_for(objective: Objective) -> Settings:
     """Settings of a small network that the objective is for."""
     if objective.hierarchy_on is None:
-        return ImageVAESettings(network="reference", image_shape=_SHAPE, latent_size=3)
+        own = {"network": "reference", "image_shape": _SHAPE, "latent_size": 3}
+        return ImageVAESettings.model_validate({**objective.model_defaults, **own})
     values = {"network": "reference", "image_shape": _SHAPE, "latent_sizes": (3, 2)}
     extra = {"hidden_widths": (4,), "likelihood_on": objective.hierarchy_on}
     return HierarchySettings.model_validate(values | extra)
@@ -204,9 +206,19 @@ def _check_discriminator(
         )
 
 
+class _Pairs(PictureData):
+    """Pictures that come with another change of each, and with labels, as glitches may."""
+
+    def training_batch(
+        self, rows: Tensor, augmentation: Augmentation, rng: np.random.Generator
+    ) -> Batch:
+        batch = self.batch(rows)
+        return batch._replace(positive=batch.x.flip(3), label=rows % 3 - 1)
+
+
 def _check_resumed(config: TrainingConfig, name: str) -> None:
     """Steps in one go, and with a stop in between."""
-    data = PictureData.from_images(torch.rand(_EVENTS, *_SHAPE).numpy())
+    data = _Pairs.from_images(torch.rand(_EVENTS, *_SHAPE).numpy())
     whole = Trainer(data, config)
     for _ in range(_STEPS):
         whole.advance()

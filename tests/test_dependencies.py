@@ -19,6 +19,8 @@ DISTRIBUTION_OF = {
 }
 NOT_IMPORTED_HERE = {
     "lalsuite",  # gwpy reads frames with it
+    "onnx",  # torch writes for it
+    "onnxscript",  # torch writes with it
     "tensorboard",  # torch writes for it
 }
 NOT_OF_USERS = {"dev", "docs"}

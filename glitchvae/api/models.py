@@ -21,7 +21,7 @@ from glitchvae.checkpoint import (
     save_checkpoint,
 )
 from glitchvae.classes.prototypes import Prototypes
-from glitchvae.embedding import encode_spectrograms
+from glitchvae.embedding import encode_spectrograms, export_encoder
 from glitchvae.errors import InputError, ModelError
 from glitchvae.models import Model as Network
 from glitchvae.models import UserVAE, takes_views
@@ -210,6 +210,22 @@ class Model:
         refuse_existing(folder)
         save_checkpoint(folder, self.network, self.card, self._checkpoint.prototypes)
         return folder
+
+    def export(self, path: str | Path) -> Path:
+        """Write the encoder for programs without glitchvae.
+
+        The file takes energies (B, 4, 140, 170), NaN where not computed, or pictures in [0, 1],
+        and gives means and log-variances (B, Z).
+
+        Args:
+            path: Ending in `.onnx` (extra `onnx`), or in `.pt2` for `torch.export.load`.
+
+        Raises:
+            InputError: another ending, or ONNX without its extra.
+            ModelError: a network that torch cannot trace.
+            StorageError: the disk refused the write.
+        """
+        return export_encoder(self._checkpoint, as_path(path, "path"))
 
     def dataset(self, images: Any) -> Dataset:
         """Images of the model's kind and shape.

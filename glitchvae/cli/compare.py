@@ -133,6 +133,8 @@ def _print(lines: Sequence[Line], runs: Sequence[MeasuredRun]) -> None:
     note(f"rate, distortion and ELBO in nats, of {'; '.join(places)}")
     if len(places) > 1:
         note("they are not of the same images: give --data to compare them")
+    if len({line.runs[0].settings.get("model.likelihood") for line in lines}) > 1:
+        note("distortion and ELBO of different likelihoods of the pixels cannot be compared")
     names = measures_of(lines)
     table = Table("settings", "runs", *names)
     for line in lines:
@@ -141,12 +143,18 @@ def _print(lines: Sequence[Line], runs: Sequence[MeasuredRun]) -> None:
 
 
 def _draw(lines: Sequence[Line], path: Path) -> None:
+    """A panel for each number in which the trainings differ."""
     from glitchvae.plots.comparison import comparison
 
+    runs = [run.measures for line in lines for run in line.runs]
+    alike = {name for name in runs[0] if len({run.get(name) for run in runs}) == 1}
+    if alike == {name for run in runs for name in run}:  # as of a single training
+        alike = set()
     drawn = {
         line.name: {
             name: ([run.measures[name] for run in line.runs if name in run.measures], estimate)
             for name, estimate in line.measures.items()
+            if name not in alike
         }
         for line in lines
     }

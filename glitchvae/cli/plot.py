@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _UNLABELLED = 24
 """Events drawn where none has a label."""
 
+_FOR_KL = 256
+"""Events whose mean KL orders the dimensions of a model without a log."""
+
 OUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="PNG to write."
 )
@@ -113,7 +116,7 @@ def kl(run: Path, output: Path) -> None:
     from glitchvae.plots import kl_per_dimension
     from glitchvae.training.log import read_log
 
-    kl_per_dimension(read_log(run), output, title=run.resolve().name)
+    kl_per_dimension(read_log(run), output, title=run.resolve().name, layers=_layers(run))
     click.echo(output)
 
 
@@ -121,7 +124,7 @@ def kl(run: Path, output: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @OUT
 def layers(run: Path, output: Path) -> None:
-    """The KL of every unit of every latent layer of RUN, at its end."""
+    """The KL of every dimension of every latent layer of RUN, at its end."""
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.plots import layer_kl
     from glitchvae.training.log import read_log
@@ -147,7 +150,7 @@ def layers(run: Path, output: Path) -> None:
     default=12,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many, by the spread of their posterior means or the KL in the log.",
+    help="How many, those of the largest KL first.",
 )
 @OUT
 def traversals(
@@ -160,21 +163,28 @@ def traversals(
 ) -> None:
     """Decoded pictures along each latent dimension of a model.
 
-    They start from the mean of the prior, or from the code of a glitch.
+    They start from the mean of the prior, or from the code of a glitch. Of glitches all four views
+    are drawn. Each row tells the KL of its dimension, by the log of the training or, without it, of
+    the first 256 of the images.
     """
     import numpy as np
 
     from glitchvae.checkpoint import load_checkpoint
-    from glitchvae.plots import traversals, traverse
+    from glitchvae.models import takes_views
+    from glitchvae.plots import dimension_name, glitch_traversals, traversals, traverse
 
     checkpoint = load_checkpoint(model)
-    values = np.linspace(-reach, reach, 7).round(2).tolist()
-    origin = _origin(checkpoint, images, event_id)
-    chosen = _dimensions_by_kl(checkpoint)[:dimensions]
+    views = takes_views(checkpoint.model)
+    values = np.linspace(-reach, reach, 5 if views else 7).round(2).tolist()
+    origin, kl = _origin(checkpoint, images, event_id)
+    chosen = (np.arange(len(origin)) if kl is None else np.argsort(-kl))[:dimensions].tolist()
     pictures = _as_drawn(checkpoint, traverse(checkpoint.model.decode, origin, chosen, values))
     start = "the mean of the prior" if images is None else images.name
-    names = [f"z{dimension + 1}" for dimension in chosen]
-    traversals(pictures, names, values, output, title=f"{checkpoint.name}, from {start}")
+    names = [dimension_name(each, checkpoint.model.layers) for each in chosen]
+    if kl is not None:
+        names = [f"{name}\n{kl[each]:.2f} nats" for name, each in zip(names, chosen, strict=True)]
+    draw = glitch_traversals if views else traversals
+    draw(pictures, names, values, output, title=f"{checkpoint.name}, from {start}")
     click.echo(output)
 
 
@@ -242,37 +252,51 @@ def _of_class(record: R, class_name: str | None, source: Path) -> R:
 
 def _origin(
     checkpoint: Checkpoint, images: Path | None, event_id: str | None
-) -> NDArray[np.float32]:
-    """(Z,) zeros, or the code of an event of a set of images."""
+) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+    """(Z,) zeros or the code of an event of a set of images, and (Z,) the KL in nats.
+
+    Without a log the KL is of those images, as far as the prior is the standard normal; else None.
+    """
     import numpy as np
 
     from glitchvae.dataset import read_images
     from glitchvae.embedding import encode_spectrograms
     from glitchvae.errors import InputError
 
+    kl, size = _logged_kl(checkpoint), sum(checkpoint.model.layers)
     if images is None:
-        return np.zeros(sum(checkpoint.model.layers), dtype=np.float32)
+        return np.zeros(size, dtype=np.float32), kl
     events = read_images(images)
     wanted = events.usable if event_id is None else events.usable & (events.event_id == event_id)
     rows = np.flatnonzero(wanted)
     if len(rows) == 0:
         raise InputError("no usable event", where=images, found=f"id {event_id or 'any'}")
-    return encode_spectrograms(events.take(rows[:1]), checkpoint).mean[0]
+    origin = encode_spectrograms(events.take(rows[:1]), checkpoint).mean[0]
+    if kl is None and len(checkpoint.model.layers) == 1:
+        codes = encode_spectrograms(
+            events.take(np.flatnonzero(events.usable)[:_FOR_KL]), checkpoint
+        )
+        variance = np.exp(codes.log_var.astype(float))
+        kl = (0.5 * (codes.mean.astype(float) ** 2 + variance - codes.log_var - 1)).mean(axis=0)
+    return origin, kl
 
 
-def _dimensions_by_kl(checkpoint: Checkpoint) -> list[int]:
-    """Latent dimensions, those with the largest KL at the end of the training first.
-
-    Where the checkpoint has no log beside it, the order of the dimensions.
-    """
-    import numpy as np
-
+def _logged_kl(checkpoint: Checkpoint) -> NDArray[np.float64] | None:
+    """(Z,) KL of each latent dimension in nats at the end of the training; None without a log."""
     from glitchvae.training.log import LOG, dimension_kl, read_log
 
-    count = sum(checkpoint.model.layers)
     if not (checkpoint.path / LOG).is_file():
-        return list(range(count))
-    return np.argsort(-dimension_kl(read_log(checkpoint.path))[-1]).tolist()
+        return None
+    return dimension_kl(read_log(checkpoint.path))[-1]
+
+
+def _layers(run: Path) -> tuple[int, ...]:
+    """Sizes of the latent layers of a hierarchy; () of others, and where there is no card yet."""
+    from glitchvae.classes.model_card import CARD, read_card
+
+    if not (run / CARD).is_file():
+        return ()
+    return tuple(read_card(run).model.get("latent_sizes", ()))
 
 
 def _as_drawn(checkpoint: Checkpoint, pictures: NDArray[np.float32]) -> NDArray[np.float32]:

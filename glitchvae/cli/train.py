@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @click.option(
     "--objective",
     help="What is minimised: annealed unless given; beta, bottleneck, factor, tc, dip-i, dip-ii, "
-    "consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt with a hierarchy of "
-    "layers, of 48, 24, 12 and 6 dimensions unless the model in --config says otherwise; all names "
-    "stand on the page on objectives. One of your own: its name or module:Class, with --import.",
+    "infovae, iwae, vamp, consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt "
+    "with a hierarchy of layers, of 48, 24, 12 and 6 dimensions unless the model in --config says "
+    "otherwise; all names stand on the page on objectives. One of your own: its name or "
+    "module:Class, with --import.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Number of updates in all.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Number of events per update.")
@@ -76,6 +77,14 @@ if TYPE_CHECKING:
     default="auto",
     help="How an ensemble steps; auto measures and takes the fastest.",
 )
+@click.option(
+    "--export",
+    "exports",
+    type=click.Choice(["onnx", "pt2"]),
+    multiple=True,
+    help="Write the encoder of each RUN as encoder.onnx, or as a program of torch, too: for "
+    "programs without glitchvae. Again for both.",
+)
 @click.option("--tensorboard", is_flag=True, help="Write RUN/tensorboard as well.")
 @DEVICE
 @click.option("--plan", "only_plan", is_flag=True, help="Print size and time, then stop.")
@@ -97,6 +106,7 @@ def command(
     changed_data: bool,
     axes: tuple[str, ...],
     strategy: Any,
+    exports: tuple[str, ...],
     tensorboard: bool,
     device: str,
     only_plan: bool,
@@ -140,6 +150,7 @@ def command(
             trackers = _trackers(tensorboard)
             folders = [train(data, settings, run, progress=advance, trackers=trackers, **options)]
     if members or launched_ranks().first:
+        _export(folders, exports)
         click.echo("\n".join(map(str, folders)))
 
 
@@ -194,6 +205,17 @@ def _trackers(tensorboard: bool) -> list[Tracker]:
     from glitchvae.training import TensorBoard
 
     return [TensorBoard()] if tensorboard else []
+
+
+def _export(folders: Sequence[Path], endings: tuple[str, ...]) -> None:
+    """The encoder of each model as `encoder.ENDING` in its folder."""
+    from glitchvae.checkpoint import load_checkpoint
+    from glitchvae.embedding import export_encoder
+
+    for folder in folders if endings else ():
+        checkpoint = load_checkpoint(folder)
+        for ending in endings:
+            export_encoder(checkpoint, folder / f"encoder.{ending}")
 
 
 def _progress(steps: int) -> AbstractContextManager[Progress]:

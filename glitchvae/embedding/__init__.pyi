@@ -1,4 +1,5 @@
 from .encode import encode_spectrograms as encode_spectrograms
+from .exchange import export_encoder as export_encoder
 from .inputs import Inputs as Inputs
 from .inputs import assign_triggers as assign_triggers
 from .inputs import limit_sources as limit_sources
@@ -39,6 +40,7 @@ __all__ = [
     "embed_images",
     "embed_strain",
     "encode_spectrograms",
+    "export_encoder",
     "from_arrow",
     "limit_sources",
     "name_classes",

@@ -16,8 +16,8 @@ from glitchvae.models.hierarchy import (
 )
 from glitchvae.models.image_vae import ImageVAE, ImageVAESettings
 from glitchvae.models.latents import Latents, standard_normal
+from glitchvae.models.learnt_prior import PseudoInputs, log_mixture
 from glitchvae.models.likelihood import (
-    LIKELIHOODS,
     Likelihood,
     check_range,
     scale_to_range,
@@ -42,7 +42,6 @@ __all__ = [
     "ARCHITECTURES",
     "HIDDEN_WIDTHS",
     "LATENT_SIZES",
-    "LIKELIHOODS",
     "USER",
     "GlitchVAE",
     "GlitchVAESettings",
@@ -53,6 +52,7 @@ __all__ = [
     "Latents",
     "Likelihood",
     "Model",
+    "PseudoInputs",
     "UserEncoder",
     "UserVAE",
     "UserVAESettings",
@@ -62,6 +62,7 @@ __all__ = [
     "enlarge",
     "evaluating",
     "has_method",
+    "log_mixture",
     "prepare",
     "read_model",
     "reduce",

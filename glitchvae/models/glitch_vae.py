@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from glitchvae.config import Settings
 from glitchvae.models.latents import Latents, draw, normal, standard_normal
-from glitchvae.models.likelihood import LIKELIHOODS, LikelihoodName
+from glitchvae.models.learnt_prior import PseudoInputs
+from glitchvae.models.likelihood import LikelihoodName, make_view_likelihood
 from glitchvae.models.model import Model
 from glitchvae.models.preparation import reduce
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
@@ -30,10 +31,22 @@ class GlitchNetworkSettings(Settings):
 
 
 class GlitchVAESettings(GlitchNetworkSettings):
-    """Size of a `GlitchVAE` and its likelihood."""
+    """Size of a `GlitchVAE`, its likelihood and, where it is learnt, its prior.
+
+    Attributes:
+        latent_size: Latent variables.
+        likelihood: Of the pixels: "bernoulli", "gaussian" (one learned width) or
+            "clipped-energy".
+        pseudo_inputs: Components of a learnt prior (`PseudoInputs`); None for the standard normal.
+
+    Example:
+        >>> GlitchVAESettings(latent_size=16, likelihood="clipped-energy").image_shape
+        (140, 170)
+    """
 
     latent_size: int = Field(default=32, ge=1)
     likelihood: LikelihoodName = "bernoulli"
+    pseudo_inputs: PositiveInt | None = None
 
 
 class GlitchVAE(Model[GlitchVAESettings]):
@@ -57,7 +70,17 @@ class GlitchVAE(Model[GlitchVAESettings]):
         self.settings = settings or GlitchVAESettings()
         self.encoder = glitch_encoder(self.settings, 2 * self.settings.latent_size)
         self.decoder = glitch_decoder(self.settings, self.settings.latent_size)
-        self.likelihood = LIKELIHOODS[self.settings.likelihood]()
+        views, shape = self.settings.views, self.settings.image_shape
+        self.likelihood = make_view_likelihood(self.settings.likelihood, views, shape[0])
+        count = self.settings.pseudo_inputs
+        self.pseudo_inputs = None
+        if count is not None:
+            self.pseudo_inputs = PseudoInputs(
+                count,
+                (views, *shape),
+                data_range=self.likelihood.data_range,
+                views=True,
+            )
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -65,6 +65,10 @@ class HierarchySettings(LikelihoodSettings):
         hidden_widths: Of the hidden layers between z_i and z_{i+1}, bottom up; of a longer
             list the last L - 1. Unless given those of `HIDDEN_WIDTHS` from index 1 on.
         likelihood_on: "first" (the image depends on z_1 alone) or "all" layers.
+
+    Example:
+        >>> HierarchySettings().latent_sizes, HierarchySettings().hidden_widths
+        ((48, 24, 12, 6), (512, 256, 128))
     """
 
     network: Literal[NetworkName, "glitch"] = "burgess"

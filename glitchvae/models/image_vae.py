@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 from torch.distributions import Distribution
 
 from glitchvae.models.latents import Latents, draw, normal, standard_normal
+from glitchvae.models.learnt_prior import PseudoInputs
 from glitchvae.models.likelihood import LikelihoodSettings, make_likelihood
 from glitchvae.models.model import Model
 from glitchvae.models.networks import NETWORKS, NetworkName, Shape
@@ -21,11 +22,17 @@ class ImageVAESettings(LikelihoodSettings):
         network: Encoder and decoder: "burgess", "reference", "chen-mlp" or "chen-conv".
         image_shape: Channels, rows and columns.
         latent_size: Latent variables; the reference study has 10.
+        pseudo_inputs: Components of a learnt prior (`PseudoInputs`); None for the standard normal.
+
+    Example:
+        >>> ImageVAESettings(likelihood="gaussian", data_range=(-1.0, 1.0)).latent_size
+        10
     """
 
     network: NetworkName = "burgess"
     image_shape: Shape = (1, 64, 64)
     latent_size: int = Field(default=10, ge=1)
+    pseudo_inputs: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _large_enough(self) -> Self:
@@ -52,6 +59,10 @@ class ImageVAE(Model[ImageVAESettings]):
         self.encoder = network.encoder(shape, 2 * self.settings.latent_size)
         self.decoder = network.decoder(shape, self.settings.latent_size)
         self.likelihood = make_likelihood(self.settings)
+        count, data_range = self.settings.pseudo_inputs, self.likelihood.data_range
+        self.pseudo_inputs = None
+        if count is not None:
+            self.pseudo_inputs = PseudoInputs(count, shape, data_range=data_range)
 
     @property
     def layers(self) -> tuple[int, ...]:

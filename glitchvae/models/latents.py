@@ -21,6 +21,11 @@ class Latents(NamedTuple):
         posteriors: q(z_i | z_{i-1}) with z_0 = x, each of batch shape (B, Z_i).
         priors: p(z_i | z_{i+1}); that of the last layer is the standard normal.
         samples: One draw z_i of every posterior, or its mean.
+
+    Example:
+        >>> latents = ImageVAE().infer(torch.rand(3, 1, 64, 64))
+        >>> latents.z.shape, latents.posterior.mean.shape, len(latents.priors)
+        (torch.Size([3, 10]), torch.Size([3, 10]), 1)
     """
 
     posteriors: tuple[Normal, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 import numpy as np
@@ -13,9 +14,11 @@ from torch.distributions import Bernoulli, Distribution, Normal
 
 from glitchvae.config import Settings
 from glitchvae.errors import InputError
+from glitchvae.models.energy import NOISE_ENERGY, ClippedWeibull
+from glitchvae.shapes import ENERGY_CEILING
 
-LikelihoodName = Literal["bernoulli", "gaussian"]
-"""Likelihoods of images in [0, 1] that need no further setting."""
+LikelihoodName = Literal["bernoulli", "gaussian", "clipped-energy"]
+"""Likelihoods of images of glitches."""
 
 Mean = Literal["bounded", "identity"]
 
@@ -33,6 +36,10 @@ class Likelihood(nn.Module):
 
     Attributes:
         data_range: Lowest and highest value of the images it describes.
+
+    Example:
+        >>> ImageVAE().likelihood(torch.zeros(2, 1, 64, 64)).mean.unique()
+        tensor([0.5000])
     """
 
     data_range: tuple[float, float] = UNIT
@@ -99,11 +106,46 @@ class GaussianLikelihood(Likelihood):
         return Normal(mean, self.log_scale.exp().expand_as(mean), validate_args=False)
 
 
-LIKELIHOODS: dict[LikelihoodName, type[Likelihood]] = {
-    "bernoulli": BernoulliLikelihood,
-    "gaussian": GaussianLikelihood,
-}
-"""Those of images in [0, 1] that need no further setting."""
+class ClippedEnergyLikelihood(Likelihood):
+    """Weibull pixels of normalised energy, cut at zero and at the ceiling (`models.energy`).
+
+    The decoder's output is the logarithm of a pixel's energy over that of Gaussian noise; the shape
+    is learned for each view and row, from that of Gaussian noise on.
+
+    Args:
+        views: Channels of the images.
+        rows: Rows of the images.
+    """
+
+    def __init__(self, views: int, rows: int) -> None:
+        super().__init__()
+        self.narrowing = nn.Parameter(torch.zeros(views, rows, 1))
+
+    def forward(self, outputs: Tensor) -> Distribution:
+        """Cut Weibull of the shape of `outputs`."""
+        energy = _within(at_least_float32(outputs), _ENERGY_LIMIT)
+        log_scale = 0.5 * (energy + math.log(NOISE_ENERGY / ENERGY_CEILING))
+        log_shape = math.log(2.0) + _within(self.narrowing, _SHAPE_LIMIT)
+        return ClippedWeibull(log_scale, log_shape)
+
+
+_ENERGY_LIMIT, _SHAPE_LIMIT = 6.0, 1.5
+"""Logarithms at which energy and shape saturate smoothly: no power of theirs overflows."""
+
+
+def _within(values: Tensor, limit: float) -> Tensor:
+    return limit * (values / limit).tanh()
+
+
+def make_view_likelihood(name: LikelihoodName, views: int, rows: int) -> Likelihood:
+    """The likelihood of images of glitches that has this name."""
+    match name:
+        case "bernoulli":
+            return BernoulliLikelihood()
+        case "gaussian":
+            return GaussianLikelihood()
+        case "clipped-energy":
+            return ClippedEnergyLikelihood(views, rows)
 
 
 class LikelihoodSettings(Settings):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
 from glitchvae.config import Settings
-from glitchvae.models.latents import Latents
+from glitchvae.models.latents import Latents, draw
+from glitchvae.models.learnt_prior import PseudoInputs
 from glitchvae.models.likelihood import Likelihood
 from glitchvae.precision import full_precision
 
@@ -23,10 +24,17 @@ class Model(nn.Module, Generic[S]):
         settings: All that determines the shapes of its weights; they go on the model card.
         likelihood: From the decoder's output to a distribution over images; it knows the
             range of the data.
+        pseudo_inputs: What the prior is learnt by; None where it is the standard normal.
+
+    Example:
+        >>> model = ImageVAE(ImageVAESettings(latent_size=6))
+        >>> model.sample(2, generator=torch.Generator().manual_seed(0)).mean.shape
+        torch.Size([2, 1, 64, 64])
     """
 
     settings: S
     likelihood: Likelihood
+    pseudo_inputs: PseudoInputs | None
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -74,9 +82,20 @@ class Model(nn.Module, Generic[S]):
         """Images of latents of the top layer, through the means of the priors below it."""
         return self.decode(self.descend(z_top))
 
+    def prior_components(self) -> Normal | None:
+        """Normals (K, Z) whose mixture in equal parts is a learnt prior; None without one."""
+        inputs = getattr(self, "pseudo_inputs", None)
+        return None if inputs is None else self.infer(inputs(), sample=False).posterior
+
     def sample_latents(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Draws of the prior, top down: all layers (n, sum of `layers`)."""
         device = next(self.parameters()).device
+        components = self.prior_components()
+        if components is not None:
+            count = len(components.mean)
+            chosen = torch.randint(count, (n,), generator=generator, device=device)
+            one = Normal(components.mean[chosen], components.stddev[chosen], validate_args=False)
+            return draw(one, generator)
         z_top = torch.randn(n, self.layers[-1], generator=generator, device=device)
         return self.descend(z_top, sample=True, generator=generator)
 

@@ -60,6 +60,11 @@ class UserVAESettings(Settings):
         latent_size: Latent variables.
         takes_views: Whether its input is glitches as `prepare` makes them.
         data_range: Lowest and highest value of its images.
+
+    Example:
+        >>> settings = {"network": "my_module:Net", "image_shape": (1, 16, 16), "latent_size": 4}
+        >>> UserVAESettings.model_validate(settings).data_range
+        (0.0, 1.0)
     """
 
     network: str
@@ -91,6 +96,21 @@ class UserVAE(Model[UserVAESettings]):
     and names its class, which is built again where its module has been imported (`plugins`); else
     the weights come back into a module that is given (`load_checkpoint(folder, network=...)`). Code
     never comes from a checkpoint.
+
+    Example:
+        >>> class Net(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.up, self.down = torch.nn.Linear(256, 8), torch.nn.Linear(4, 256)
+        ...
+        ...     def encode(self, x):
+        ...         return self.up(x.flatten(1)).chunk(2, dim=1)
+        ...
+        ...     def decode(self, z):
+        ...         return self.down(z).sigmoid().unflatten(1, (1, 16, 16))
+        >>> model = wrap_vae(Net(), torch.rand(2, 1, 16, 16))
+        >>> type(model).__name__, model.layers
+        ('UserVAE', (4,))
     """
 
     def __init__(self, network: Any, settings: UserVAESettings) -> None:
@@ -126,6 +146,11 @@ class UserEncoder:
         likelihood: Of no images: it holds the range of the data alone.
         layers: Size of the code.
         spread: Whether the encoder says how sure it is of a code.
+
+    Example:
+        >>> encoder = wrap_encoder(lambda x: x.flatten(1)[:, :3], torch.rand(2, 1, 8, 8))
+        >>> encoder.layers, encoder.encode(torch.rand(5, 1, 8, 8)).mean.shape
+        ((3,), torch.Size([5, 3]))
     """
 
     def __init__(

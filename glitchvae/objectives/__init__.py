@@ -22,7 +22,9 @@ from glitchvae.objectives.base import (
     Objective,
     Weights,
     distortion,
+    distortions,
     kl_per_dimension,
+    layer_rates_of,
     rate,
 )
 from glitchvae.objectives.beta import Annealed, Beta, Bottleneck
@@ -30,15 +32,19 @@ from glitchvae.objectives.consistent import Consistent
 from glitchvae.objectives.dip import DIPI, DIPII
 from glitchvae.objectives.factor import Factor, permute_dimensions
 from glitchvae.objectives.hierarchy import DLGM, TCDLGM, Seatbelt
+from glitchvae.objectives.infovae import InfoVAE
+from glitchvae.objectives.iwae import IWAE
 from glitchvae.objectives.labelled import Labelled
 from glitchvae.objectives.schedules import Constant, Cosine, Cyclical, Linear, Schedule
 from glitchvae.objectives.tc import TotalCorrelation
 from glitchvae.objectives.total_correlation import decompose
+from glitchvae.objectives.vamp import Vamp
 
 __all__ = [
     "DIPI",
     "DIPII",
     "DLGM",
+    "IWAE",
     "OBJECTIVES",
     "TCDLGM",
     "VAE",
@@ -52,18 +58,22 @@ __all__ = [
     "Cyclical",
     "DiscriminatorOptimizer",
     "Factor",
+    "InfoVAE",
     "Labelled",
     "Linear",
     "Objective",
     "Schedule",
     "Seatbelt",
     "TotalCorrelation",
+    "Vamp",
     "Weights",
     "decompose",
     "describe_objective",
     "distortion",
+    "distortions",
     "find_objective",
     "kl_per_dimension",
+    "layer_rates_of",
     "permute_dimensions",
     "rate",
     "read_objective",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal, kl_divergence
 
 from glitchvae.config import Settings
 from glitchvae.errors import ConfigError, ModelError
-from glitchvae.models import Latents
+from glitchvae.models import Latents, log_mixture
 from glitchvae.objectives.schedules import Schedule
 
 Weights = Mapping[str, float | Tensor]
@@ -33,6 +34,12 @@ class Batch(NamedTuple):
         positive: Input of the same events changed in another way, for objectives that compare.
         label: Index of the class of each event (B,), -1 where it is not known, for objectives
             that learn from labels; None where no event of the data has one.
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> batch = Batch(x, x, torch.ones(1, 1, 1, 1, dtype=torch.bool), population=1000)
+        >>> list(Beta(beta=4)(ImageVAE(), batch, {"beta": 4.0}))
+        ['loss', 'reconstruction', 'rate']
     """
 
     x: Tensor
@@ -51,6 +58,10 @@ class DiscriminatorOptimizer(NamedTuple):
         learning_rate: Constant throughout.
         betas: Of Adam.
         steps: Updates after which the discriminator stays as it is; 0 for no end.
+
+    Example:
+        >>> Factor().discriminator_optimizer()
+        DiscriminatorOptimizer(learning_rate=0.0001, betas=(0.5, 0.9), steps=0)
     """
 
     learning_rate: float
@@ -67,10 +78,15 @@ class VAE(Protocol):
     def decode(self, z: Tensor) -> Distribution: ...  # noqa: D102
 
 
+def distortions(likelihood: Distribution, batch: Batch) -> Tensor:
+    """Negative log-likelihood of the valid pixels of each event in nats (B,)."""
+    log_prob = likelihood.log_prob(batch.target)
+    return -(log_prob * batch.valid).flatten(1).sum(dim=1)
+
+
 def distortion(likelihood: Distribution, batch: Batch) -> Tensor:
     """Negative log-likelihood of the valid pixels in nats, mean over the batch."""
-    log_prob = likelihood.log_prob(batch.target)
-    return -(log_prob * batch.valid).flatten(1).sum(dim=1).mean()
+    return distortions(likelihood, batch).mean()
 
 
 def rate(posterior: Normal, prior: Normal) -> Tensor:
@@ -78,10 +94,29 @@ def rate(posterior: Normal, prior: Normal) -> Tensor:
     return kl_divergence(posterior, prior).sum(dim=-1).mean()
 
 
-def kl_per_dimension(latents: Latents) -> Tensor:
-    """KL divergence of each latent dimension in nats, mean over the batch.
+def layer_rates_of(model: VAE, latents: Latents) -> Tensor:
+    """KL divergence of each layer of each event and its prior in nats (B, L), bottom up.
 
-    In a hierarchy that of a lower layer is given the sample of the layer above.
+    In closed form; under a learnt prior, which has none, at the draw.
+    """
+    components = learnt_prior(model)
+    if components is None:
+        layers = zip(latents.posteriors, latents.priors, strict=True)
+        return torch.stack([kl_divergence(q, p).sum(dim=-1) for q, p in layers], dim=-1)
+    density = latents.posterior.log_prob(latents.z).sum(dim=-1)
+    return (density - log_mixture(latents.z, components))[:, None]
+
+
+def learnt_prior(model: VAE) -> Normal | None:
+    """Components of the prior of a model that learns it; None of others."""
+    ask = getattr(model, "prior_components", None)
+    return None if ask is None else ask()
+
+
+def kl_per_dimension(latents: Latents) -> Tensor:
+    """KL divergence of each latent dimension from the standard normal in nats, batch mean.
+
+    In a hierarchy that of a lower layer is from its prior, given the sample of the layer above.
 
     Returns:
         (sum of Z_i,), the layers side by side, bottom up.
@@ -94,14 +129,32 @@ class Objective(Settings):
 
     An objective is a frozen setting. It computes named terms (means over the batch, in
     nats) and adds them with weights that follow schedules.
+
+    Example:
+        >>> class Squared(Objective):
+        ...     name: str = "squared"
+        ...
+        ...     def schedules(self):
+        ...         return {"beta": Constant(0.1)}
+        ...
+        ...     def total(self, terms, weights):
+        ...         return terms["reconstruction"] + weights["beta"] * terms["rate"].square()
+        >>> Squared().weights(step=0)
+        {'beta': 0.1}
     """
 
     second_batch: ClassVar[bool] = False
     """Whether `Batch.other` has to be there."""
 
+    learns_prior: ClassVar[bool] = False
+    """Whether it is for models whose prior is learnt, which all others refuse."""
+
     hierarchy_on: ClassVar[LikelihoodOn | None] = None
     """Of an objective for hierarchies alone, the layers that the likelihood of the hierarchy
     it brings is on; None of an objective that takes one latent layer."""
+
+    model_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the model that it brings, where a table does not say otherwise."""
 
     of_the_weights: ClassVar[frozenset[str]] = frozenset()
     """Keys that a class adds and that act through its schedules alone: members of an ensemble
@@ -187,6 +240,13 @@ class Objective(Settings):
                 called `loss` or is no scalar; `total` asks for a term that there is not.
         """
         self.check(model)
+        if getattr(model, "pseudo_inputs", None) is not None and not self.learns_prior:
+            raise ModelError(
+                f"the objective {type(self).__name__} does not fit the model",
+                expected="the standard normal as its prior",
+                found="a learnt prior (pseudo_inputs)",
+                remedy="Train it by vamp, or leave out pseudo_inputs of the model.",
+            )
         terms = self.terms(model, batch, discriminator)
         _check_terms(type(self).__name__, terms)
         if "loss" in terms:

@@ -12,7 +12,12 @@ from glitchvae.objectives.schedules import Constant, Linear, Schedule, ScheduleS
 
 
 class Beta(Objective):
-    """beta-VAE (Higgins et al. 2017): the same beta throughout; 1 is the ELBO."""
+    """beta-VAE (Higgins et al. 2017): the same beta throughout; 1 is the ELBO.
+
+    Example:
+        >>> Beta(beta=4).weights(step=0)
+        {'beta': 4.0}
+    """
 
     of_the_weights: ClassVar[frozenset[str]] = frozenset({"beta"})
     name: Literal["beta"] = "beta"
@@ -30,6 +35,11 @@ class Annealed(Objective):
     `beta0` well above 1 opens the latent dimensions one after the other, in order of
     return; the end is the ELBO. Other ways down than the paper's straight line are
     `shape` "cosine" and "cyclical"; `cycles` concerns the latter alone.
+
+    Example:
+        >>> objective = Annealed(beta0=25, iteration_threshold=100)
+        >>> [objective.weights(step)["beta"] for step in (0, 50, 100, 1000)]
+        [25.0, 13.0, 1.0, 1.0]
     """
 
     of_the_weights: ClassVar[frozenset[str]] = frozenset(
@@ -75,6 +85,10 @@ class Bottleneck(Objective):
     Burgess et al. 2018, "Understanding disentangling in beta-VAE", equation 8. R is the
     mean rate of the batch: the distance is taken after the mean, so that events may
     differ in rate. The defaults are those of Locatello et al. 2019.
+
+    Example:
+        >>> Bottleneck(capacity=25, iteration_threshold=100).weights(step=50)
+        {'gamma': 1000.0, 'capacity': 12.5}
     """
 
     of_the_weights: ClassVar[frozenset[str]] = frozenset(

@@ -71,6 +71,13 @@ class Consistent(Compared):
     between posterior means over a temperature (Chen et al. 2020, "A simple framework for
     contrastive learning of visual representations", equation 1, on the codes themselves
     instead of a projection).
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> everything = torch.ones(1, 1, 1, 1, dtype=torch.bool)
+        >>> batch = Batch(x, x, everything, positive=x.flip(3))
+        >>> list(Consistent()(ImageVAE(), batch, {"beta": 1.0, "consistency": 300.0}))
+        ['loss', 'reconstruction', 'rate', 'contrast']
     """
 
     name: Literal["consistent"] = "consistent"

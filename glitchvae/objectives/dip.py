@@ -58,7 +58,12 @@ class DIP(Objective):
 
 
 class DIPI(DIP):
-    """DIP-VAE-I: the covariance of the posterior means (equation 6)."""
+    """DIP-VAE-I: the covariance of the posterior means (equation 6).
+
+    Example:
+        >>> DIPI(lambda_od=5).weights(step=0)
+        {'lambda_od': 5.0, 'lambda_d': 50.0}
+    """
 
     name: Literal["dip-i"] = "dip-i"
     ratio: float = Field(default=10.0, ge=0.0)
@@ -69,7 +74,12 @@ class DIPI(DIP):
 
 
 class DIPII(DIP):
-    """DIP-VAE-II: the covariance of the samples, Cov(mu) + E[sigma^2] (equation 7)."""
+    """DIP-VAE-II: the covariance of the samples, Cov(mu) + E[sigma^2] (equation 7).
+
+    Example:
+        >>> DIPII(lambda_od=5).weights(step=0)
+        {'lambda_od': 5.0, 'lambda_d': 5.0}
+    """
 
     name: Literal["dip-ii"] = "dip-ii"
 

@@ -27,6 +27,11 @@ class Factor(Objective):
     log of the ratio of densities, whose mean over the codes is the total correlation.
     `discriminator_steps` ends the discriminator's training early (0: never); that of
     the reference study (Locatello et al. 2019) probably took half of the model's steps.
+
+    Example:
+        >>> objective = Factor(gamma=10, discriminator_width=8, discriminator_depth=2)
+        >>> objective.discriminator(latent_size=3)(torch.zeros(5, 3)).shape
+        torch.Size([5, 2])
     """
 
     second_batch: ClassVar[bool] = True

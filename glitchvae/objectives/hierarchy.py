@@ -30,6 +30,13 @@ class DLGM(WeightedBeta):
     The likelihood may be on the first layer or on all; it is on the first of the hierarchy
     that the objective brings. A layer below the top costs at least `free_bits` nats; with
     `free_bits_on` "all" the top does, too. `lower_kl` is as of `layer_rates`.
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> batch = Batch(x, x, torch.ones(1, 1, 1, 1, dtype=torch.bool), population=1000)
+        >>> model = HierarchicalVAE(HierarchySettings(latent_sizes=(12, 6)))
+        >>> sorted(DLGM()(model, batch, {"beta": 1.0}))
+        ['loss', 'rate', 'rate_1', 'rate_2', 'reconstruction']
     """
 
     hierarchy_on: ClassVar[LikelihoodOn | None] = "first"
@@ -87,7 +94,16 @@ class TopTCDLGM(TopTotalCorrelation):
 
 
 class TCDLGM(TopTCDLGM):
-    """beta-TCDLGM: the likelihood is on the first layer alone."""
+    """beta-TCDLGM: the likelihood is on the first layer alone.
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> batch = Batch(x, x, torch.ones(1, 1, 1, 1, dtype=torch.bool), population=1000)
+        >>> settings = HierarchySettings(latent_sizes=(12, 6))
+        >>> terms = TCDLGM()(HierarchicalVAE(settings), batch, {"beta": 6.0})
+        >>> [name for name in terms if name.startswith("rate")]
+        ['rate', 'rate_1', 'rate_2']
+    """
 
     hierarchy_on: ClassVar[LikelihoodOn | None] = "first"
 
@@ -104,6 +120,14 @@ class Seatbelt(TopTCDLGM):
 
     Its lower layers have free bits unless told otherwise, as in the paper, which states no
     value: `FREE_BITS`.
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> batch = Batch(x, x, torch.ones(1, 1, 1, 1, dtype=torch.bool), population=1000)
+        >>> settings = HierarchySettings(latent_sizes=(12, 6), likelihood_on="all")
+        >>> terms = Seatbelt()(HierarchicalVAE(settings), batch, {"beta": 6.0})
+        >>> [name for name in terms if name.startswith("rate")]
+        ['rate', 'rate_1', 'rate_2']
     """
 
     hierarchy_on: ClassVar[LikelihoodOn | None] = "all"

@@ -21,6 +21,13 @@ class Labelled(Compared):
     class in the batch (Khosla et al. 2020, "Supervised contrastive learning", equation 2). An event
     without a label has its positive pair alone and is something else than all others, as in
     `consistent`, which this is where no event has a label.
+
+    Example:
+        >>> x = torch.rand(4, 1, 64, 64)
+        >>> everything = torch.ones(1, 1, 1, 1, dtype=torch.bool)
+        >>> batch = Batch(x, x, everything, positive=x.flip(3), label=torch.tensor([0, 0, 1, -1]))
+        >>> list(Labelled()(ImageVAE(), batch, {"beta": 1.0, "consistency": 300.0}))
+        ['loss', 'reconstruction', 'rate', 'contrast']
     """
 
     name: Literal["labelled"] = "labelled"

@@ -23,7 +23,12 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """The same weight at every step."""
+    """The same weight at every step.
+
+    Example:
+        >>> Constant(4.0)(step=1000)
+        4.0
+    """
 
     value: float
 
@@ -39,7 +44,12 @@ class Constant:
 
 @dataclass(frozen=True)
 class Linear:
-    """From `start` at step 0 to `end` at step `steps` in a straight line, then `end`."""
+    """From `start` at step 0 to `end` at step `steps` in a straight line, then `end`.
+
+    Example:
+        >>> [Linear(25.0, 1.0, 100)(step) for step in (0, 50, 100, 1000)]
+        [25.0, 13.0, 1.0, 1.0]
+    """
 
     start: float
     end: float
@@ -53,7 +63,12 @@ class Linear:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From `start` to `end` over half a period of a cosine, flat at both ends, then `end`."""
+    """From `start` to `end` over half a period of a cosine, flat at both ends, then `end`.
+
+    Example:
+        >>> [round(Cosine(25.0, 1.0, 100)(step), 2) for step in (0, 25, 50, 100)]
+        [25.0, 21.49, 13.0, 1.0]
+    """
 
     start: float
     end: float
@@ -72,6 +87,10 @@ class Cyclical:
     In the first half of each cycle the weight moves in a straight line, in the second it
     stays at `end` (Fu et al. 2019, "Cyclical Annealing Schedule", equations 6 and 7 with
     R = 0.5; their weight rises from 0 to 1, ours goes wherever it is told).
+
+    Example:
+        >>> [Cyclical(0.0, 1.0, 100, cycles=2)(step) for step in (0, 20, 40, 50, 100)]
+        [0.0, 0.8, 1.0, 0.0, 1.0]
     """
 
     start: float

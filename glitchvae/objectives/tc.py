@@ -50,7 +50,14 @@ class TopTotalCorrelation(WeightedBeta):
 
 
 class TotalCorrelation(TopTotalCorrelation):
-    """beta-TCVAE (Chen et al. 2018): D + R + (beta - 1) TC."""
+    """beta-TCVAE (Chen et al. 2018): D + R + (beta - 1) TC.
+
+    Example:
+        >>> x = torch.rand(8, 1, 64, 64)
+        >>> batch = Batch(x, x, torch.ones(1, 1, 1, 1, dtype=torch.bool), population=1000)
+        >>> list(TotalCorrelation()(ImageVAE(), batch, {"beta": 6.0}))[3:]
+        ['mutual_information', 'total_correlation', 'dimension_wise_kl']
+    """
 
     name: Literal["tc"] = "tc"
 

@@ -1,11 +1,19 @@
 """Pictures of glitches, trainings and scores."""
 
-from glitchvae.plots.captions import caption, captions_of, class_names, headlines_of, loudest
+from glitchvae.plots.captions import (
+    caption,
+    captions_of,
+    class_names,
+    dimension_name,
+    headlines_of,
+    loudest,
+)
 from glitchvae.plots.curves import Curve, curves, picture_grid
 from glitchvae.plots.glitches import (
     EVENTS_PER_SHEET,
     contact_sheet,
     glitch_picture,
+    glitch_traversals,
     reconstructions,
 )
 from glitchvae.plots.scores import confusion_matrix, marginals
@@ -26,7 +34,9 @@ __all__ = [
     "confusion_matrix",
     "contact_sheet",
     "curves",
+    "dimension_name",
     "glitch_picture",
+    "glitch_traversals",
     "headlines_of",
     "kl_per_dimension",
     "layer_kl",

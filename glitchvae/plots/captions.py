@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +86,23 @@ def class_names(record: Embeddings | SpectrogramSet) -> NDArray[np.object_]:
     """(N,) the nearest known classes of codes, or the labels of images; "" where unknown."""
     names = getattr(record, "class_name", record.label)
     return np.full(len(record), "", dtype=object) if names is None else names
+
+
+def dimension_name(dimension: int, layers: Sequence[int]) -> str:
+    """What a latent dimension is called in a figure; z1, z2 and so on are layers.
+
+    Args:
+        dimension: Counted from 0 through all layers, bottom up.
+        layers: Sizes of the latent layers, bottom up; their number alone matters where one.
+
+    Returns:
+        "dim 5", or in a hierarchy "z2 dim 5", each layer counted from 1.
+    """
+    if len(layers) <= 1:
+        return f"dim {dimension + 1}"
+    ends = np.cumsum(layers)
+    layer = int(np.searchsorted(ends, dimension, side="right"))
+    return f"z{layer + 1} dim {dimension - int(ends[layer]) + layers[layer] + 1}"
 
 
 def loudest(snr: NDArray[Any], count: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class _Layout:
     columns: int
     view: float  # width of one view
     left: float = 0.5
+    margin: float = 0.0  # of the page, left of all columns
     top: float = 0.62
     bottom: float = 0.3
     caption: float = 0.24
@@ -57,7 +59,7 @@ class _Layout:
         """Width and height of the page."""
         width, height = self.block
         return (
-            self.columns * (self.left + width) + 0.2,
+            self.margin + self.columns * (self.left + width) + 0.2,
             self.top + self.rows * (self.caption + height + 0.1) + self.bottom,
         )
 
@@ -65,7 +67,7 @@ class _Layout:
         """Position of a block in fractions of the page; blocks fill row after row."""
         row, column = divmod(number, self.columns)
         width, height = self.block
-        x = column * (self.left + width) + self.left
+        x = self.margin + column * (self.left + width) + self.left
         y = self.top + row * (self.caption + height + 0.1) + self.caption + height
         across, down = self.size
         return x / across, 1 - y / down, width / across, height / down
@@ -213,6 +215,62 @@ def reconstructions(
     page.save(figure, path)
 
 
+@page.own_style
+def glitch_traversals(
+    pictures: NDArray[Any],
+    names: Sequence[str],
+    values: Sequence[float],
+    path: str | Path,
+    *,
+    title: str = "",
+) -> None:
+    """Draw the four views of glitches along latent dimensions, and write them as PNG.
+
+    A row is a dimension, a column the value that it is set to.
+
+    Args:
+        pictures: (rows, columns, 4, F, T) normalised energy.
+        names: One for each row.
+        values: One for each column, in standard deviations of the prior.
+        path: Where the PNG goes.
+        title: Headline.
+
+    Raises:
+        InputError: names or values do not fit the pictures.
+        StorageError: the disk refused the write.
+    """
+    page.check_lengths(path, rows=len(pictures), names=len(names))
+    page.check_lengths(path, columns=pictures.shape[1], values=len(values))
+    layout = _Layout(
+        blocks=pictures.shape[0] * pictures.shape[1],
+        columns=len(values),
+        view=0.62,
+        left=0.12,
+        margin=1.15,
+        top=0.85,
+        bottom=0.5,
+        caption=0.0,
+    )
+    figure = _page(layout, title)
+    last = len(pictures) - 1
+    for (row, name), (column, value) in product(enumerate(names), enumerate(values)):
+        axes = figure.add_axes(layout.place(row * len(values) + column))
+        _draw_glitch(axes, pictures[row, column], Status.OK, labelled=False)
+        if row == 0:
+            axes.set_title(f"{value:+.1f} σ", fontsize=8, color=page.INK, pad=3)
+        if column == 0:
+            label = {"fontsize": 7.5, "color": page.INK, "rotation": 0}
+            axes.set_ylabel(name, ha="right", va="center", labelpad=2, **label)
+        else:
+            axes.set_yticks([])
+        if row == last:
+            centres = [number * (1 + _GAP) + 0.5 for number in range(len(VIEWS))]
+            axes.set_xticks(centres, [f"{seconds:g} s" for seconds in VIEWS])
+    text = "each view is centred on the trigger and as long as told below it"
+    _write_footer(figure, text)
+    page.save(figure, path)
+
+
 def _sheet_layout(glitches: int) -> _Layout:
     if glitches <= 3:
         return _Layout(blocks=glitches, columns=1, view=2.0)
@@ -248,14 +306,15 @@ def _page(layout: _Layout, title: str) -> Figure:
     return figure
 
 
-def _draw_glitch(axes: Axes, views: NDArray[Any], status: str) -> None:
+def _draw_glitch(axes: Axes, views: NDArray[Any], status: str, *, labelled: bool = True) -> None:
     """Four views side by side: x counts widths of a view, y is log2 of frequency."""
     low, high = octaves()
     step = 1 + _GAP
     for number, (view, seconds) in enumerate(zip(views, VIEWS, strict=True)):
         extent = (number * step, number * step + 1, low, high)
         if Status(status).usable:
-            _draw_view(axes, np.asarray(view, dtype=float), extent, f"{seconds:g} s")
+            text = f"{seconds:g} s" if labelled else ""
+            _draw_view(axes, np.asarray(view, dtype=float), extent, text)
         else:
             _draw_blank(axes, extent)
     if not Status(status).usable:

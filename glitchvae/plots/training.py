@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from glitchvae.errors import InputError
 from glitchvae.plots import page
+from glitchvae.plots.captions import dimension_name
 from glitchvae.training.log import Log, dimension_kl
 
 _LABELLED = 12
@@ -50,7 +51,9 @@ def rate_distortion(logs: Mapping[str, Log], path: str | Path) -> None:
 
 
 @page.own_style
-def kl_per_dimension(log: Log, path: str | Path, *, title: str = "") -> None:
+def kl_per_dimension(
+    log: Log, path: str | Path, *, title: str = "", layers: Sequence[int] = ()
+) -> None:
     """Draw the KL of every latent dimension over the steps of a training, as PNG.
 
     Colours follow the order in which dimensions first carry half a nat: they open one after
@@ -61,6 +64,7 @@ def kl_per_dimension(log: Log, path: str | Path, *, title: str = "") -> None:
             are drawn too.
         path: Where the PNG goes.
         title: Headline.
+        layers: Sizes of the latent layers, bottom up, to name dimensions of a hierarchy by.
 
     Raises:
         InputError: there are no such columns.
@@ -76,7 +80,7 @@ def kl_per_dimension(log: Log, path: str | Path, *, title: str = "") -> None:
     for dimension in np.argsort(-kl[-1])[:_LABELLED]:
         if kl[-1, dimension] > 0.5:
             axes.annotate(
-                f"z{dimension + 1}",
+                dimension_name(int(dimension), layers),
                 (step[-1], kl[-1, dimension]),
                 xytext=(3, 0),
                 textcoords="offset points",
@@ -91,9 +95,9 @@ def kl_per_dimension(log: Log, path: str | Path, *, title: str = "") -> None:
 
 @page.own_style
 def layer_kl(log: Log, layers: Sequence[int], path: str | Path, *, title: str = "") -> None:
-    """Draw the KL of every unit of every latent layer at the end of a training, as PNG.
+    """Draw the KL of every dimension of every latent layer at the end of a training, as PNG.
 
-    A row is a layer, z1 at the bottom; its units stand from the largest KL to the smallest
+    A row is a layer, z1 at the bottom; its dimensions stand from the largest KL to the smallest
     (paper B, App. F, in kind).
 
     Args:
@@ -123,7 +127,7 @@ def layer_kl(log: Log, layers: Sequence[int], path: str | Path, *, title: str = 
     picture = axes.imshow(rows, origin="lower", aspect="auto", cmap="magma", vmin=0)
     names = [f"z{i + 1}: {part.sum():.1f} nats" for i, part in enumerate(parts)]
     axes.set_yticks(range(len(layers)), names, fontsize=7)
-    axes.set(xlabel="unit, by KL", title=title)
+    axes.set(xlabel="dimension of the layer, by KL", ylabel="layer: its KL", title=title)
     figure.colorbar(picture, ax=axes, label="KL (nats)", pad=0.02)
     page.finish(figure, path, spines=False)
 

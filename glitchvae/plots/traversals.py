@@ -15,6 +15,7 @@ from torch.distributions import Distribution
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.errors import InputError
 from glitchvae.models import scale_to_unit
+from glitchvae.plots.captions import dimension_name
 from glitchvae.plots.curves import picture_grid
 from glitchvae.validation.disentanglement import name_dimensions
 from glitchvae.validation.disentanglement.encoding import encode, explain
@@ -114,13 +115,14 @@ def draw_factor_traversals(run: str | Path, data: FactorData, path: str | Path) 
     if len(order) > MOST:
         order = [d for d in order if kl[d] >= CARRIES] or order[:1]
     names = [
-        f"{named[d][0]} {named[d][1]:.0%}, {kl[d]:.1f} nats" if kl[d] >= CARRIES else "dead"
+        f"{dimension_name(d, model.layers)}: "
+        + (f"{named[d][0]} {named[d][1]:.0%}, {kl[d]:.1f} nats" if kl[d] >= CARRIES else "dead")
         for d in order
     ]
     raw = traverse(model.decode, codes[len(points) // 2], order, PLACES)
     pictures = scale_to_unit(torch.from_numpy(raw), model.likelihood).numpy()
     pictures = np.stack(
-        [row if name != "dead" else greyed(row) for row, name in zip(pictures, names, strict=True)]
+        [row if kl[d] >= CARRIES else greyed(row) for row, d in zip(pictures, order, strict=True)]
     )
     chosen = np.linspace(0, len(points) - 1, len(PLACES)).astype(int)
     with torch.inference_mode():

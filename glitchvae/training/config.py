@@ -234,13 +234,20 @@ def model_for(objective: Objective, values: dict[str, Any], *, where: object = N
     Where the table names no architecture, an objective for hierarchies brings one around the
     network of glitches, with the latent layers of `HierarchySettings`; a hierarchy that does
     not say which layers its likelihood is on gets what the objective needs. All other
-    objectives train the model "glitch" unless the table says otherwise.
+    objectives train the model "glitch" unless the table says otherwise, with `model_defaults` of
+    the objective where the table has no such key.
 
     Raises:
         ConfigError: an unknown architecture or key, with the nearest valid name.
     """
     if objective.hierarchy_on is None:
-        return read_model(values, where=where)
+        settings = read_model(values, where=where)
+        brought = {
+            key: value
+            for key, value in objective.model_defaults.items()
+            if key in type(settings).model_fields and key not in values
+        }
+        return read_model({**values, **brought}, where=where) if brought else settings
     if "architecture" not in values:
         values = {"architecture": "hierarchy", "network": "glitch", **values}
         name = objective.model_dump()["name"]

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import Model, architecture_of
-from glitchvae.objectives import describe_objective, distortion, rate
+from glitchvae.objectives import describe_objective
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.log import kl_columns
 from glitchvae.training.provenance import provenance_of
 from glitchvae.training.shortfalls import find_shortfalls, measure_code
 from glitchvae.training.step import in_range
+from glitchvae.training.watching import validation_terms
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ def export(
     model.eval()
     codes = _codes_of_labelled(model, data)
     prototypes = fit_prototypes(codes, data, seed=config.seed)
-    figures = _last_terms(log) | _validation_figures(model, data)
+    figures = _last_terms(log)
+    if len(data.rows("validation")):
+        figures |= validation_terms(model, data, seed=config.seed)  # as those of the log
     figures |= _class_figures(prototypes, codes, data)
     use = measure_code(model, data, seed=config.seed)
     figures |= {} if use is None else {"code_gain": use.gain}
@@ -97,25 +100,6 @@ def _codes_of_labelled(model: Model[Any], data: TrainingImages) -> NDArray[np.fl
         batch = in_range(data.batch(rows.to(_device_of(model))), model)
         codes[rows.numpy()] = model.encode(batch.x).mean.cpu().numpy()
     return codes
-
-
-@torch.inference_mode()
-def _validation_figures(model: Model[Any], data: TrainingImages) -> dict[str, float]:
-    """Distortion and rate of the validation events at their posterior means."""
-    events = data.rows("validation")
-    totals = np.zeros(2)
-    for rows in _parts(events):
-        batch = in_range(data.batch(rows.to(_device_of(model))), model)
-        latents = model.infer(batch.x, sample=False)
-        terms = (
-            distortion(model.decode(latents.z), batch),
-            rate(latents.posterior, latents.prior),
-        )
-        totals += len(rows) * np.array([float(term) for term in terms])
-    if len(events) == 0:
-        return {}
-    names = ("validation_reconstruction", "validation_rate")
-    return dict(zip(names, (totals / len(events)).tolist(), strict=True))
 
 
 def _class_figures(

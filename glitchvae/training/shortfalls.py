@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from glitchvae.models import Model
-from glitchvae.objectives import Batch, Objective, rate
+from glitchvae.objectives import Objective, distortions, layer_rates_of
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.step import in_range
@@ -125,15 +124,10 @@ def measure_code(model: Model[Any], data: TrainingImages, *, seed: int) -> CodeU
         for some in np.array_split(chosen, -(-len(chosen) // _BATCH)):
             batch = in_range(data.batch(torch.from_numpy(some).to(device)), model)
             latents = model.infer(batch.x)
-            layers = zip(latents.posteriors, latents.priors, strict=True)
-            own = _distortions(model, latents.z, batch)
-            other = _distortions(model, latents.z.roll(1, dims=0), batch)
-            means = [float((other - own).mean()), *(float(rate(q, p)) for q, p in layers)]
+            spent = layer_rates_of(model, latents).mean(dim=0)
+            own = distortions(model.decode(latents.z), batch)
+            other = distortions(model.decode(latents.z.roll(1, dims=0)), batch)
+            means = [float((other - own).mean()), *spent.tolist()]
             parts.append(means)
     gain, *rates = np.mean(parts, axis=0).tolist()
     return CodeUse(tuple(rates), gain)
-
-
-def _distortions(model: Model[Any], z: Tensor, batch: Batch) -> Tensor:
-    """(B,) negative log-likelihood of the valid pixels of each event in nats."""
-    return -(model.decode(z).log_prob(batch.target) * batch.valid).flatten(1).sum(dim=1)

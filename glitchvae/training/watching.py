@@ -10,7 +10,7 @@ import torch
 
 from glitchvae.errors import ModelError
 from glitchvae.models import Model
-from glitchvae.objectives import distortion, rate
+from glitchvae.objectives import distortion, layer_rates_of
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.step import in_range
@@ -58,10 +58,7 @@ def validation_terms(model: Model[Any], data: TrainingImages, *, seed: int) -> d
             for some in rows.split(_BATCH):
                 batch = in_range(data.batch(some.to(device)), model)
                 latents = model.infer(batch.x)
-                spent = sum(
-                    float(rate(q, p))
-                    for q, p in zip(latents.posteriors, latents.priors, strict=True)
-                )
+                spent = float(layer_rates_of(model, latents).sum(dim=1).mean())
                 found = float(distortion(model.decode(latents.z), batch))
                 totals += len(some) * np.array([found, spent])
     finally:

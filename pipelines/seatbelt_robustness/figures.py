@@ -338,7 +338,7 @@ def top_layer(models: Mapping[Cell, Any], path: str | Path) -> None:
     top = range(model.layers[-1])
     raw = torch.from_numpy(traverse(model.generate, np.zeros(model.layers[-1]), top, PLACES))
     pictures = scale_to_unit(raw, model.likelihood).numpy()
-    names = [f"z{len(model.layers)}, {d + 1}" for d in top]
+    names = [f"z{len(model.layers)} dim {d + 1}" for d in top]
     traversals(seen(pictures), names, PLACES, path, title=cell.label)
 
 

@@ -62,7 +62,7 @@ METHODS = {
         "kind", "labels", "record", "shape", "split", "summary", "torch", "training_images",
     },
     "Model": {
-        "card", "classes_", "dataset", "decode", "device", "encode", "image_shape",
+        "card", "classes_", "dataset", "decode", "device", "encode", "export", "image_shape",
         "latent_size", "module", "network", "path", "posterior", "predict", "predict_proba",
         "reconstruct", "save", "takes_glitches", "transform",
     },

@@ -56,6 +56,28 @@ def invoke(*arguments):
     return CliRunner().invoke(main, ["compare", *map(str, arguments)])
 
 
+def test_likelihoods_that_differ_are_told_and_what_is_alike_is_not_drawn(
+    images, tmp_path, monkeypatch
+):
+    drawn = {}
+    monkeypatch.setattr(
+        "glitchvae.plots.comparison.comparison", lambda lines, path, title: drawn.update(lines)
+    )
+    small = {"image_shape": (28, 34), "widths": (4, 8), "hidden": 16, "latent_size": 3}
+    data = GlitchSets([images]).at(28, 34)
+    for likelihood in ("gaussian", "clipped-energy"):
+        model = {**small, "likelihood": likelihood}
+        config = TrainingConfig(objective={"name": "beta"}, model=model, steps=3, batch_size=8)
+        train(data, config, tmp_path / likelihood)
+    done = invoke(tmp_path / "gaussian", tmp_path / "clipped-energy", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "different likelihoods of the pixels cannot be compared" in done.stderr
+    assert len(drawn) == 2
+    for line in drawn.values():
+        assert {"rate", "parameters"} <= set(line)
+        assert not {"steps", "latent size"} & set(line)
+
+
 def test_seeds_of_one_setting_are_a_line(runs, tmp_path):
     done = invoke(runs, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output

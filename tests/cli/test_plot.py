@@ -141,3 +141,23 @@ def test_no_event_of_a_split_is_said(tiny_model, spectrograms, tmp_path):
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 3
     assert "found split test" in result.stderr
+
+
+def test_traversals_tell_the_kl_of_each_row_and_draw_all_views(tmp_path, spectrograms, monkeypatch):
+    """A shipped model has no log: its KL is that of the images."""
+    images = tmp_path / "set.h5"
+    spectrograms.write(images)
+    drawn = {}
+
+    def keep(pictures, names, values, path, *, title):
+        drawn.update(shape=pictures.shape, names=names, values=values)
+
+    monkeypatch.setattr("glitchvae.plots.glitch_traversals", keep)
+    command = ["plot", "traversals", "annealed", "--dimensions", "3", "-o", str(tmp_path / "t.png")]
+    assert CliRunner().invoke(main, [*command, "--images", str(images)]).exit_code == 0
+    assert drawn["shape"] == (3, 5, 4, 70, 85)
+    kl = [float(name.split("\n")[1].removesuffix(" nats")) for name in drawn["names"]]
+    assert kl == sorted(kl, reverse=True)
+    assert all(name.startswith("dim ") for name in drawn["names"])
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert drawn["names"] == ["dim 1", "dim 2", "dim 3"]

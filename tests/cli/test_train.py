@@ -4,10 +4,12 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from glitchvae.checkpoint import load_checkpoint
 from glitchvae.cli import main
+from glitchvae.models import prepare
 from glitchvae.spectrogram import SpectrogramSet
 
 SETTINGS = """
@@ -49,6 +51,16 @@ def run(files, *arguments):
 def unboxed(text):
     """The words of a message that was wrapped into a box."""
     return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split())
+
+
+def test_the_encoder_is_exported_on_request(files):
+    result = run(files, "--objective", "beta", "--export", "pt2", "-o", str(files / "run"))
+    assert result.exit_code == 0, result.output
+    encode = torch.export.load(files / "run" / "encoder.pt2").module()
+    energies = torch.rand(2, 4, 140, 170)
+    with torch.no_grad():
+        expected = load_checkpoint(files / "run").model.encode(prepare(energies)[0]).mean
+        torch.testing.assert_close(encode(energies)[0], expected, rtol=0, atol=1e-5)
 
 
 def test_a_set_becomes_a_checkpoint(files):

@@ -13,6 +13,7 @@ SIGNED = {"likelihood": "gaussian-fixed", "width": 0.5, "data_range": (-1.0, 1.0
 FAMILY = {
     "glitch": ("glitch", GLITCH | {"latent_size": 3}),
     "glitch gaussian": ("glitch", GLITCH | {"latent_size": 3, "likelihood": "gaussian"}),
+    "glitch energies": ("glitch", GLITCH | {"latent_size": 3, "likelihood": "clipped-energy"}),
     "burgess": ("image", PICTURE | {"network": "burgess"}),
     "reference": ("image", PICTURE | {"network": "reference"}),
     "chen-mlp": ("image", PICTURE | {"network": "chen-mlp"}),

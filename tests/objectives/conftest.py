@@ -80,6 +80,19 @@ def model() -> GlitchVAE:
 
 
 @pytest.fixture
+def model_for() -> Callable[[str], GlitchVAE]:
+    """The tiny model, with a learnt prior for an objective that is for one."""
+
+    def make(name: str, **changes: object) -> GlitchVAE:
+        if OBJECTIVES[name].learns_prior:
+            changes = {"pseudo_inputs": 4, **changes}
+        torch.manual_seed(0)
+        return GlitchVAE(TINY.model_copy(update=changes)).double()
+
+    return make
+
+
+@pytest.fixture
 def ladder() -> Callable[..., Ladder]:
     """Makes a hierarchy; the weights depend on its shape alone."""
 
@@ -98,7 +111,7 @@ def hierarchy() -> Callable[..., HierarchicalVAE]:
         layers: tuple[int, ...] = (3, 2), likelihood_on: str = "all", likelihood: str = "bernoulli"
     ) -> HierarchicalVAE:
         torch.manual_seed(4)
-        network = TINY.model_dump(exclude={"latent_size", "likelihood"})
+        network = TINY.model_dump(exclude={"latent_size", "likelihood", "pseudo_inputs"})
         settings = HierarchySettings.model_validate(
             {
                 "network": "glitch",

@@ -22,11 +22,13 @@ class Step(nn.Module):
 
 
 @pytest.fixture(params=OBJECTIVES)
-def step(request, tiny_objective, ladder) -> Step:
+def step(request, tiny_objective, ladder, model_for) -> Step:
     """One of every objective, with two latent layers where it may have them."""
     objective = tiny_objective(request.param)
     layers = (3, 2) if request.param in HIERARCHICAL else (2,)
     model = ladder(layers, "first" if request.param == "tc-dlgm" else "all")
+    if objective.learns_prior:
+        model = model_for(request.param)
     discriminator = objective.discriminator(model.layers[0])
     return Step(objective, model, None if discriminator is None else discriminator.double())
 

@@ -15,11 +15,13 @@ def fits(name, model) -> bool:
 
 
 HIERARCHIES = {"dlgm", "tc-dlgm", "seatbelt"}
+ONE_LAYER = {"factor", "tc", "dip-i", "dip-ii", "infovae", "iwae", "vamp"}
 
 
 def test_one_latent_layer_fits_every_objective_that_is_not_named_after_several(model, hierarchy):
     for single in (model, hierarchy((3,), "all")):
-        assert {name for name in OBJECTIVES if not fits(name, single)} == HIERARCHIES
+        misfits = {name for name in OBJECTIVES if not fits(name, single)}
+        assert misfits == HIERARCHIES | {"vamp"}
 
 
 @pytest.mark.parametrize(
@@ -43,8 +45,8 @@ def test_a_hierarchy_that_an_objective_brings_fits_it(hierarchy, name):
 @pytest.mark.parametrize(
     ("likelihood_on", "misfits"),
     [
-        ("all", {"factor", "tc", "dip-i", "dip-ii", "tc-dlgm"}),
-        ("first", {"factor", "tc", "dip-i", "dip-ii", "seatbelt"}),
+        ("all", {*ONE_LAYER, "tc-dlgm"}),
+        ("first", {*ONE_LAYER, "seatbelt"}),
     ],
 )
 def test_hierarchies_fit_the_objectives_made_for_them(hierarchy, likelihood_on, misfits):

@@ -54,7 +54,7 @@ def test_kl_curves_are_the_columns_and_beta_is_drawn_beside(log, tmp_path, saved
     axes, other = saved[0].axes
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), log["kl_2"])
     np.testing.assert_array_equal(other.lines[0].get_ydata(), log["weight_beta"])
-    assert {t.get_text() for t in axes.texts} == {"z1", "z2"}
+    assert {t.get_text() for t in axes.texts} == {"dim 1", "dim 2"}
 
 
 def test_an_older_log_has_its_weights_under_their_bare_names(log, tmp_path, saved):

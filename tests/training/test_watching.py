@@ -50,6 +50,17 @@ def test_validation_terms_are_the_negative_elbo_under_fixed_draws(data, config):
     assert model.training
 
 
+def test_the_card_tells_what_the_log_tells(data, watched, tmp_path):
+    """One truth, whether or not the run looked at its validation events on the way."""
+    run = train(data, watched, tmp_path / "run")
+    card, log = load_checkpoint(run).card, read_log(run)
+    names = ("validation_reconstruction", "validation_rate", ELBO)
+    assert [card.figures[name] for name in names] == [log[name][-1] for name in names]
+    blind = watched.model_copy(update={"validate_every": 0})
+    other = load_checkpoint(train(data, blind, tmp_path / "blind")).card
+    assert [other.figures[name] for name in names] == [card.figures[name] for name in names]
+
+
 def test_an_early_end_is_a_finished_run(data, watched, tmp_path):
     still = watched.model_copy(update={"learning_rate": 1e-30, "patience": 2, "keep_every": 0})
     run = train(data, still, tmp_path / "run")

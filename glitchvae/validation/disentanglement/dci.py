@@ -28,6 +28,14 @@ def dci(
 
     Source: Eastwood & Williams (2018), A Framework for the Quantitative Evaluation of
     Disentangled Representations, section 2; learner and sizes of Locatello et al. (2019).
+
+    Example:
+        >>> factors = np.stack(np.indices((5, 4, 30)), axis=-1).reshape(-1, 3)[:, :2]
+        >>> protocol = Protocol().scaled_to(len(factors))
+        >>> codes, rng = factors.astype(float), np.random.default_rng(0)
+        >>> found = dci(codes, factors, rng, protocol)
+        >>> round(found["dci_disentanglement"].value, 2)
+        1.0
     """
     train, test = two_samples(len(codes), protocol, rng)
     trees = _fit(codes[train], factors[train], protocol)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glitchvae.models import Model, UserEncoder, scale_to_range
-from glitchvae.objectives import distortion, kl_per_dimension
+from glitchvae.objectives import distortion, kl_per_dimension, layer_rates_of
 from glitchvae.progress import Progress
 from glitchvae.training import TrainingImages
 from glitchvae.training.step import in_range
@@ -36,16 +36,14 @@ class Explained(NamedTuple):
 
     Attributes:
         reconstruction: Negative log-likelihood of one posterior draw each.
-        kl: (D,) KL divergence of each latent dimension from the prior.
+        rate: KL divergence from the prior; from a learnt one at that draw.
+        kl: (D,) KL divergence of each latent dimension from the standard normal, which of a
+            hierarchy is the prior of the last layer alone.
     """
 
     reconstruction: float
+    rate: float
     kl: NDArray[np.float64]
-
-    @property
-    def rate(self) -> float:
-        """KL divergence, all dimensions together."""
-        return float(self.kl.sum())
 
     @property
     def elbo(self) -> float:
@@ -124,10 +122,12 @@ def explain(
             batch = in_range(here.batch(some.to(device)), model)
             latents = model.infer(batch.x)
             lost = distortion(model.decode(latents.z), batch)
-            terms.append(torch.cat([lost[None], kl_per_dimension(latents)]).double().cpu())
+            spent = layer_rates_of(model, latents).sum(dim=1).mean()
+            both = torch.stack([lost, spent])
+            terms.append(torch.cat([both, kl_per_dimension(latents)]).double().cpu())
             weights.append(len(some))
     mean = np.average(torch.stack(terms).numpy(), axis=0, weights=weights)
-    return Explained(float(mean[0]), mean[1:])
+    return Explained(float(mean[0]), float(mean[1]), mean[2:])
 
 
 def _joined(parts: list[Tensor]) -> NDArray[np.float32]:

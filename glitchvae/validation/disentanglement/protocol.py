@@ -37,6 +37,10 @@ class Protocol(Settings):
         mixture: Points in the mixture of posteriors, and at most as many draws from it as
             `draws` (Chen's MIG).
         draws: See `mixture`.
+
+    Example:
+        >>> Protocol().scaled_to(3000).train < Protocol().train
+        True
     """
 
     train: int = Field(default=10_000, ge=2)

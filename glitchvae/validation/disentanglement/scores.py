@@ -66,6 +66,14 @@ class Score(NamedTuple):
         low: Lower end of its 90 % interval.
         high: Upper end.
         noise: The same metric of the same codes, shuffled over the points.
+
+    Example:
+        >>> factors = np.stack(np.indices((5, 4, 30)), axis=-1).reshape(-1, 3)[:, :2]
+        >>> protocol = Protocol().scaled_to(len(factors))
+        >>> options = {"metrics": [mig], "protocol": protocol}
+        >>> (score,) = measure(factors.astype(float), factors, ("a", "b"), **options)
+        >>> score.metric, round(score.value, 2), score.noise < 0.1
+        ('mig', 1.0, True)
     """
 
     metric: str

@@ -22,6 +22,14 @@ def sap(
 
     Source: Kumar, Sattigeri & Balakrishnan (2018), Variational Inference of Disentangled
     Latent Concepts, section 3; C = 0.01 and balanced classes of Locatello et al. (2019).
+
+    Example:
+        >>> factors = np.stack(np.indices((5, 4, 30)), axis=-1).reshape(-1, 3)[:, :2]
+        >>> protocol = Protocol().scaled_to(len(factors))
+        >>> codes, rng = factors.astype(float), np.random.default_rng(0)
+        >>> found = sap(codes, factors, rng, protocol)
+        >>> 0 < found["sap"].value < 1
+        True
     """
     train, test = two_samples(len(codes), protocol, rng)
     right = np.array(

@@ -22,6 +22,14 @@ def beta_vae_score(
     have the same value of one factor.
 
     Source: Higgins et al. (2017), beta-VAE, algorithm 1, with the protocol's sizes.
+
+    Example:
+        >>> factors = np.stack(np.indices((5, 4, 30)), axis=-1).reshape(-1, 3)[:, :2]
+        >>> protocol = Protocol().scaled_to(len(factors))
+        >>> codes, rng = factors.astype(float), np.random.default_rng(0)
+        >>> found = beta_vae_score(codes, factors, rng, protocol)
+        >>> found["beta_vae"].value
+        1.0
     """
     differences = _PairSampler(codes, factors, protocol.batch)
     x, y = differences.draw(protocol.train, rng)
@@ -68,6 +76,14 @@ def factor_vae_score(
     dimensions have no vote. Zero where every dimension is unused.
 
     Source: Kim & Mnih (2018), Disentangling by Factorising, section 4.
+
+    Example:
+        >>> factors = np.stack(np.indices((5, 4, 30)), axis=-1).reshape(-1, 3)[:, :2]
+        >>> protocol = Protocol().scaled_to(len(factors))
+        >>> codes, rng = factors.astype(float), np.random.default_rng(0)
+        >>> found = factor_vae_score(codes, factors, rng, protocol)
+        >>> found["factor_vae"].value
+        1.0
     """
     used = active(codes[rng.permutation(len(codes))[: protocol.train]])
     if not used.any():

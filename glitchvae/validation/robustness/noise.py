@@ -20,6 +20,7 @@ from glitchvae.errors import InputError
 from glitchvae.models.latents import Latents
 from glitchvae.models.likelihood import check_range
 from glitchvae.models.model import Model
+from glitchvae.objectives import layer_rates_of
 from glitchvae.store import Record, attribute, column
 from glitchvae.training.loop import own_random_numbers
 from glitchvae.validation.images.pixels import existing, pixel_channels
@@ -180,22 +181,26 @@ def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int =
         InputError: no image, or pixels out of range.
     """
     channels = _checked_channels(model, images)
-    reconstruction, rates = [], []
+    reconstruction, rates, kl = [], [], []
     with own_random_numbers(images.device):
         torch.manual_seed(seed)
         for part in images.split(batch_size):
             latents = model.infer(part)
-            rates.append(torch.cat(_kl_of_units(latents), dim=1))
+            layers = _kl_of_units(latents)
+            kl.append(torch.cat(layers, dim=1))
+            sums = torch.stack([layer.sum(dim=1) for layer in layers], dim=1)
+            learnt = getattr(model, "pseudo_inputs", None) is not None
+            rates.append(layer_rates_of(model, latents) if learnt else sums)
             log_likelihood = _pixels_log_likelihood(model, latents.z, part, channels)
             reconstruction.append(-log_likelihood)
-    distortion, kl = (torch.cat(parts).double() for parts in (reconstruction, rates))
-    elbo = -distortion - kl.sum(dim=1)
-    units = tuple(tuple(layer.tolist()) for layer in kl.mean(dim=0).split(model.layers))
+    distortion, rate, unit = (torch.cat(each).double() for each in (reconstruction, rates, kl))
+    elbo = -distortion - rate.sum(dim=1)
+    units = tuple(tuple(layer.tolist()) for layer in unit.mean(dim=0).split(model.layers))
     return Elbo(
         float(elbo.mean()),
         float(elbo.std() / len(elbo) ** 0.5) if len(elbo) > 1 else 0.0,
         float(distortion.mean()),
-        tuple(map(sum, units)),
+        tuple(rate.mean(dim=0).tolist()),
         units,
     )
 
@@ -213,6 +218,7 @@ _HALVES = {
     "decoder": "decoder",
     "downward": "decoder",
     "likelihood": "decoder",
+    "pseudo_inputs": "decoder",
 }
 """First name of a parameter -> the half of the model it belongs to."""
 

@@ -16,6 +16,7 @@ from torch.distributions import Normal, kl_divergence
 
 from glitchvae.errors import InputError, ModelError
 from glitchvae.models import Latents, Model, UserEncoder
+from glitchvae.objectives import layer_rates_of
 from glitchvae.validation.robustness.attacks.pairs import Pairs
 
 GoalName = Literal["latent", "mean", "output"]
@@ -103,7 +104,7 @@ class OutputGoal(Goal):
                 remedy="Attack its codes: the goal latent or mean.",
             )
         log_likelihood = self.pairs.log_likelihood(self.decoder.decode(latents.z), pair)
-        return kl_divergence(latents.posterior, latents.prior).sum(dim=1) - log_likelihood
+        return layer_rates_of(self.decoder, latents).sum(dim=1) - log_likelihood
 
 
 GOALS: dict[GoalName, type[Goal]] = {"latent": LatentGoal, "mean": MeanGoal, "output": OutputGoal}
