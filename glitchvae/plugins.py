@@ -1,4 +1,4 @@
-"""What a user adds to the package: modules that are imported by name, and entry points.
+"""Extensions by users: modules imported by name, and entry points.
 
 Code runs because somebody asked for it by name: `--import my_module`, an `import` in Python, or an
 installed package that registers itself under `glitchvae.objectives`, `.models`, `.metrics`,
@@ -18,11 +18,11 @@ from typing import Any
 from glitchvae.errors import ConfigError
 
 GROUPS = ("objectives", "models", "metrics", "readers", "families")
-"""Entry points are of the groups `glitchvae.objectives`, and so on."""
+"""Groups of entry points, `glitchvae.objectives` and so on."""
 
 
 def import_modules(names: Iterable[str]) -> None:
-    """Import modules of the user's: installed ones, or files of the folder where one is.
+    """Import the user's modules: installed ones, or files of the current folder.
 
     Args:
         names: As in `import`: `my_module`, `my_package.objectives`.
@@ -43,7 +43,7 @@ def registered(group: str) -> dict[str, EntryPoint]:
 
 
 def find(group: str, name: str) -> Any:
-    """What somebody added under a name.
+    """Find an extension by name.
 
     Args:
         group: One of `GROUPS`.
@@ -76,12 +76,12 @@ def find(group: str, name: str) -> Any:
 
 
 def path_of(kind: Any) -> str:
-    """`module:name` of a class or function, by which `find` finds it again."""
+    """`module:name` of a class or function, for use with `find`."""
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def is_own(kind: Any) -> bool:
-    """Whether a class is none of this package."""
+    """Whether a class is defined outside of this package."""
     return kind.__module__.split(".")[0] != __name__.split(".")[0]
 
 

@@ -1,4 +1,4 @@
-"""Arrays, labels, splits and factors as users give them, checked."""
+"""Checks of arrays, labels, splits and factors that users pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glitchvae.errors import InputError
 
 
 def as_array(values: Any, what: str) -> NDArray[Any]:
-    """Numbers as a numpy array; of a tensor its values.
+    """Numbers, or the values of a tensor, as a numpy array.
 
     Raises:
         InputError: they are none.
@@ -47,7 +47,7 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
 
 
 def as_path(value: object, what: str) -> Path:
-    """A path.
+    """Convert a value to a path.
 
     Raises:
         InputError: it is none.
@@ -58,7 +58,7 @@ def as_path(value: object, what: str) -> Path:
 
 
 def as_text(values: Any, count: int, what: str) -> NDArray[np.object_]:
-    """(N,) text of whatever names something; "" for None and NaN.
+    """(N,) values as text; "" for None and NaN.
 
     Raises:
         InputError: another number of them than `count`.
@@ -88,7 +88,7 @@ class Factors:
     names: tuple[str, ...]
 
     def take(self, rows: NDArray[np.int64]) -> Factors:
-        """The same with some of the rows."""
+        """Factors of some of the rows."""
         return Factors(self.values[rows], self.names)
 
 
@@ -133,7 +133,7 @@ def checked_splits(split: NDArray[np.object_]) -> NDArray[np.object_]:
 
 
 def as_rows(rows: Any, count: int) -> NDArray[np.int64]:
-    """Indices that a slice, a mask, indices or one index mean among `count` rows.
+    """Row indices given as a slice, a mask, a list of indices or one index.
 
     Raises:
         InputError: a mask of another length, an index too large, or neither.

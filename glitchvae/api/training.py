@@ -1,4 +1,4 @@
-"""Training in one call, on anything that holds images."""
+"""Training of a VAE in one call."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a caller asked for, to be turned into the settings of a run."""
+    """Arguments of a call of `train`, to be converted to the settings of a run."""
 
     objective: object
     network: object
@@ -134,11 +134,11 @@ class _Asked:
 
     @property
     def name(self) -> str:
-        """What a model is called that is given no folder."""
+        """Name of a model that is written to no named folder."""
         return self.objective if isinstance(self.objective, str) else type(self.objective).__name__
 
     def plan(self, data: Dataset | None) -> tuple[TrainingConfig, Network[Any] | None]:
-        """Settings of a training on these images, or on glitches; and a model to start from."""
+        """Settings of a training on these images, and a model to start from."""
         kind = _kind_of_objective(self.objective)
         model, table = self._network(data)
         given = {key: value for key, value in self.settings.items() if value is not None}
@@ -158,7 +158,7 @@ class _Asked:
         return changed_config({**values, "objective": {"name": self.objective, **own}}, run), model
 
     def _network(self, data: Dataset | None) -> tuple[Network[Any] | None, dict[str, Any]]:
-        """A model to start from, where one is given, and the table `[model]`."""
+        """The model to start from, if one is given, and the table `[model]`."""
         network = self.network
         if network is None or isinstance(network, str | Mapping):
             shape = None if data is None or data.kind == "glitches" else data.shape
@@ -175,7 +175,7 @@ _OF_THE_RUN = frozenset(TrainingConfig.model_fields) - {"objective", "model"}
 
 
 def _kind_of_objective(objective: object) -> type[Objective] | None:
-    """The class of an objective that is given by name; None of one that is there."""
+    """The class of an objective given by name; None for an instance."""
     if isinstance(objective, str):
         return find_objective(objective)
     if not isinstance(objective, Objective):
@@ -202,7 +202,7 @@ def _kind_of_objective(objective: object) -> type[Objective] | None:
 def _table(
     network: str | Mapping[str, Any] | None, pictures: tuple[int, int, int] | None
 ) -> dict[str, Any]:
-    """A network as a table `[model]`; the shape of the pictures is theirs unless it says so."""
+    """The table `[model]` of a network; its image shape defaults to that of the pictures."""
     table: dict[str, Any] = {}
     if isinstance(network, Mapping):
         table = dict(network)
@@ -226,7 +226,7 @@ def _table(
 
 
 def _fields(table: dict[str, Any]) -> set[str]:
-    """Keys of the settings that a table is of."""
+    """Names of the settings of an architecture."""
     name = str(table.get("architecture", "glitch"))
     return set(ARCHITECTURES[name][0].model_fields) if name in ARCHITECTURES else set()
 
@@ -251,7 +251,7 @@ def _images(
     device: str,
     run: Path,
 ) -> TrainingImages:
-    """Images as training holds them, at the model's size."""
+    """Images in the form that training uses, at the model's size."""
     _, rows, columns = config.image_shape
     if dataset is not None:
         return dataset.training_images((rows, columns))
@@ -261,7 +261,7 @@ def _images(
 
 
 def _paths(data: object) -> Sequence[Path] | None:
-    """Paths, where data are given by them."""
+    """The data as paths, or None if they are not paths."""
     if isinstance(data, str | Path):
         return [Path(data)]
     if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):

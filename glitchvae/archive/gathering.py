@@ -51,7 +51,7 @@ class Gathered:
 def gather(
     paths: Sequence[Path], *, model: str | None = None, catalog: Path | None = None
 ) -> Gathered:
-    """Read archives and files of embeddings.
+    """Read the events of archives and files of embeddings.
 
     Args:
         paths: Folders of archives, files of embeddings.
@@ -93,7 +93,7 @@ def describe_model(events: Embeddings) -> str:
 
 
 def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkpoint:
-    """The model that made the codes.
+    """Open the model that made the codes.
 
     Args:
         events: Codes that name their model.
@@ -121,7 +121,7 @@ def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkp
 
 
 def _digest(path: Path) -> str:
-    """Of a file; of an archive by its parts."""
+    """Digest of a file, or of all parts of an archive."""
     if not path.is_dir():
         return digest(path)
     return digest({part.name: digest(part) for part in part_files(path)})

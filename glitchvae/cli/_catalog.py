@@ -1,4 +1,4 @@
-"""The option `--catalog`, and what is said of the user's own catalogue."""
+"""The option `--catalog`, and a message about the classes of the user's catalogue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CATALOG = click.option(
 
 
 def say_catalog(known: KnownClasses | UserClasses) -> None:
-    """Which classes of the user's own catalogue the model knows, and which it cannot know."""
+    """Report which classes of the user's catalogue the model can name."""
     if known.added:
         note(f"known from your catalogue: {', '.join(known.added)}")
     if known.other_model:

@@ -11,7 +11,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _masks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """DATA and the masks that were named, or none."""
+    """DATA and the named masks, or no mask."""
     if "none" not in names:
         return tuple(dict.fromkeys(("DATA", *names)))
     if set(names) != {"none"}:
@@ -47,7 +47,7 @@ _OPTIONS = (
 
 
 def limits(command: Command) -> Command:
-    """Adds --segments, --flag and --mask."""
+    """Add the options --segments, --flag and --mask."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

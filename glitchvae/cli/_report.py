@@ -1,4 +1,4 @@
-"""Options of the commands that write a page for people: live time, and where events lead."""
+"""Options of the commands that write a page: live time, and links of events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LINK = click.option(
 
 
 def check_link(template: str | None) -> None:
-    """Refuse what is no template before any work.
+    """Refuse a malformed template of links before any work.
 
     Raises:
         InputError: it is none.
@@ -37,7 +37,7 @@ def check_link(template: str | None) -> None:
 
 
 def read_live(options: Sequence[str]) -> dict[str, segmentlist] | None:
-    """The segments that were named; None where none were.
+    """Read the named segments; None if none were named.
 
     Raises:
         InputError: a file cannot be read.

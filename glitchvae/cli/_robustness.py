@@ -25,7 +25,7 @@ _PATH = click.Path(path_type=Path)
 
 
 def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The model, and the images: those it was trained on, or a set of images of glitches."""
+    """The model, and the images: those it was trained on, or a given set of glitches."""
     options = (
         click.option("--model", default="default", show_default=True, metavar="NAME|DIR"),
         click.option(
@@ -204,7 +204,7 @@ def _read_images(
     count: int,
     seed: int,
 ) -> Tensor:
-    """(N, C, F, T) random images of what the model is of, as it takes them."""
+    """(N, C, F, T) random images of a kind that the model takes."""
     import numpy as np
     import torch
 
@@ -237,7 +237,7 @@ def _read_pictures(
     count: int,
     rng: np.random.Generator,
 ) -> Tensor:
-    """(N, C, H, W) random pictures of those the model was trained on."""
+    """(N, C, H, W) random pictures of the set that the model was trained on."""
     from glitchvae.models.likelihood import scale_to_range
     from glitchvae.validation.images.picture_sets import training_pictures
 

@@ -106,7 +106,7 @@ def command(
 
 
 def _print(comparison: Comparison) -> None:
-    """The figures before and after, with their intervals."""
+    """Print the figures before and after, with their intervals."""
     table = Table("events", "measure", "before", "after")
     for line in comparison.lines:
         table.add_row(*line.cells())

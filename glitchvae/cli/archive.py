@@ -132,7 +132,7 @@ def label(
 
 
 def _label_table(store: Archive, path: Path, reviewer: str, *, skip_bad: bool) -> int:
-    """Label by a table; the exit status."""
+    """Store the labels of a table; returns the exit status."""
     kept, problems = store.label_table(path, reviewer=reviewer, skip_bad=skip_bad)
     for problem in problems:
         tell_problem(problem)
@@ -191,7 +191,7 @@ def merge(
 
 
 def _remarks(merged: Merged) -> list[str]:
-    """What a person has to know of a merge."""
+    """Messages about a merge."""
     lines = list(merged.conflicts)
     if merged.live_unknown:
         lines.append("no ledger, as of an earlier version: its live time stays unknown")

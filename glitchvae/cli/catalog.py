@@ -146,7 +146,7 @@ def _own(option: Path | None) -> Path:
 
 
 def _describe(card: Any) -> list[tuple[str, str]]:
-    """The lines of a card that hold something."""
+    """The lines of a card that have content."""
     names = {taxonomy: ", ".join(labels) for taxonomy, labels in card.names.items()}
     lines = [
         ("class", f"{card.name} ({card.kind}, {card.status})"),

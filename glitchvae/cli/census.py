@@ -201,7 +201,7 @@ def status(ctx: click.Context, folder: Path) -> None:
 
 
 def _requests(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of both kinds of clusters."""
+    """Add the options of both kinds of clusters."""
     options = (
         click.option("--jobs", type=int, default=100, show_default=True, help="Number of jobs."),
         click.option("--cpus", type=int, default=1, show_default=True, help="Cores of a job."),
@@ -282,7 +282,7 @@ def _opened(folder: Path, *, new_version: bool) -> Census:
 
 
 def _planned(inputs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> Census:
-    """A census of inputs; where there is one, the same with another list of shards."""
+    """Plan a census of inputs, or give an existing census a new list of shards."""
     from glitchvae.archive.known_classes import job_of
     from glitchvae.census import How, estimate, find_sources, is_census, plan_census
     from glitchvae.census.census import read_plan
@@ -352,7 +352,7 @@ def _planned(inputs: tuple[Path, ...], folder: Path, options: dict[str, Any]) ->
 def _span(
     start: float | None, end: float | None, sources: Sequence[StrainSource]
 ) -> tuple[float, float] | None:
-    """From --start to --end, or as far as there is strain."""
+    """Time range from --start to --end, by default that of the strain."""
     if (start is None and end is None) or not sources:
         return None
     extents = [source.whole.segments.extent() for source in sources]
@@ -364,7 +364,7 @@ def _span(
 
 
 def _names(folder: Path) -> set[str]:
-    """The shards of a census, none where its list is damaged: it is planned anew."""
+    """Names of the shards of a census; none if its list is damaged."""
     from glitchvae.census import read_census
 
     try:
@@ -394,7 +394,7 @@ def _print_estimate(found: Any, census: Census) -> None:
 
 
 def _tell_plan(census: Census, *, problems: bool = True) -> None:
-    """What of the time there is no strain of, and of which there is more than one file."""
+    """Report time without strain and time with several files."""
     for problem in census.plan.problems if problems else ():
         tell_problem(problem)
     for ifo, times in census.plan.missing.items():
@@ -410,7 +410,7 @@ def _spell(times: tuple[tuple[float, float], ...]) -> str:
 
 
 def _work_here(census: Census, workers: int | None) -> None:
-    """Workers on this machine, with progress over the whole census."""
+    """Run workers on this machine, with progress over the whole census."""
     from glitchvae.census import Kind, run_workers, status_of
 
     before = status_of(census)
@@ -440,7 +440,7 @@ def _work_here(census: Census, workers: int | None) -> None:
 
 
 def _conclude(ctx: click.Context, census: Census, discover: Path | None) -> int:
-    """Merge, tell how far all is, look for new classes; the exit status."""
+    """Merge, report the state and look for new classes; returns the exit status."""
     from glitchvae.census import merge_parts, status_of
 
     archive, problems = merge_parts(census)

@@ -43,7 +43,7 @@ _HEADER = (
 
 
 class Injections(NamedTuple):
-    """What is injected: families, waveforms among them, SNRs, numbers, runs, into what strain."""
+    """Families, SNRs and numbers of injections, the number of runs, and the strain."""
 
     families: tuple[str, ...]
     own: Mapping[str, Family]
@@ -215,7 +215,7 @@ def command(
 def _held(
     truth: Any, prototypes: Prototypes, classes: tuple[str, ...], fewest: int, *, named: bool
 ) -> list[str]:
-    """Classes to hold out: those that are asked for, else all that can be, if nothing is named."""
+    """Classes to hold out: the named ones, or all that have enough events."""
     from glitchvae.discovery.efficiency import holdable_classes
     from glitchvae.errors import InputError
 
@@ -331,7 +331,7 @@ def _noise(
     settings: DiscoverySettings,
     device: str,
 ) -> tuple[Renderer, Renderer, Mapping[Place, float]]:
-    """What renders known classes, what injects, and where."""
+    """Renderers of known classes and of injections, and the places of injections."""
     from dataclasses import replace
 
     from glitchvae.discovery.efficiency import weights_of
@@ -369,7 +369,7 @@ def _injected(
     places: Mapping[Place, float],
     threshold: float,
 ) -> Embeddings:
-    """Injections that the search finds; that it finds few is said."""
+    """Injections that the search finds; a message if it finds too few."""
     from glitchvae.discovery.efficiency import inject
 
     new = inject(name, snr, count, renderer, places, threshold=threshold)
@@ -379,7 +379,7 @@ def _injected(
 
 
 def _draw(rows: Sequence[Row], path: Path) -> None:
-    """Efficiency against SNR, a curve for each number, of injections or of bands."""
+    """Draw efficiency against SNR, a curve for each number of events."""
     import numpy as np
 
     from glitchvae.discovery.efficiency import efficiency_of

@@ -125,7 +125,7 @@ def _candidate_line(c: Candidate) -> dict[str, Any]:
 
 
 def _candidate_text(c: Candidate) -> str:
-    """What the table has no room for, in lines of a terminal."""
+    """Details of a candidate below the table, in lines of a terminal."""
     rates = [f"{r.ifo} {r.per_hour:.3g}" for r in c.rates if r.count and math.isfinite(r.per_hour)]
     parts = [f"{c.name}: {c.advice}"]
     parts += [part for part in (c.reason, c.remark) if part]
@@ -148,7 +148,7 @@ def _print_vetoes(vetoes: Vetoes) -> None:
 
 
 def _veto_line(name: str, s: VetoScore) -> dict[str, Any]:
-    """As hveto prints them: efficiency, dead time, their ratio, use percentage; 80 columns wide."""
+    """Veto figures in hveto's terms: efficiency, dead time, their ratio, use percentage."""
     return {
         "veto": name,
         "ifo": s.ifo,
@@ -162,7 +162,7 @@ def _veto_line(name: str, s: VetoScore) -> dict[str, Any]:
 
 
 def _print_known(lines: Sequence[Mapping[str, Any]]) -> None:
-    """A table without the columns in which nothing is known."""
+    """Print a table without columns of unknown values."""
     if not lines:
         return
     columns = [name for name in lines[0] if any(_is_known(line[name]) for line in lines)]

@@ -146,7 +146,7 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
 
 
 def _check_outputs(output: Path | None, contact_sheet: Path | None) -> None:
-    """Refuse before any work what could not be written after it."""
+    """Refuse outputs that cannot be written, before any work."""
     from glitchvae.embedding import check_output
 
     if output is not None:
@@ -181,7 +181,7 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
 
 
 def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:
-    """The work to do, and how many inputs cannot be used; each of those is reported."""
+    """Tasks for the usable inputs, and the number of others; each problem is reported."""
     from glitchvae.archive import image_tasks, strain_tasks
     from glitchvae.embedding import limit_sources, open_inputs
 
@@ -238,7 +238,7 @@ def _nothing(problems: list[GlitchvaeError]) -> GlitchvaeError:
 
 
 def _found_sources(options: dict[str, Any]) -> list[StrainSource]:
-    """Strain that is named, not given as files."""
+    """Strain to download from GWOSC, or frames to find by gwdatafind, as the options say."""
     from glitchvae.strain import find_strain, open_gwosc
 
     sources = []
@@ -263,7 +263,7 @@ def _seconds(text: str) -> float:
 def _triggers(
     options: dict[str, Any], sources: list[StrainSource]
 ) -> tuple[Triggers | None, list[GlitchvaeError]]:
-    """The glitches that the user names, None to search; errors of times without strain."""
+    """Triggers that the user gave, None for a search; errors of times without strain."""
     from glitchvae.embedding import read_triggers_for, triggers_at
 
     if options["triggers"] and options["gps"]:
@@ -278,7 +278,7 @@ def _triggers(
 
 
 def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], int]:
-    """What came of the tasks, and how many failed; a full disk ends them all."""
+    """Run the tasks; returns the results and the number of failures."""
     filled, failed = [], 0
     for task in tasks:
         try:
@@ -297,7 +297,7 @@ def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], i
 
 
 def _encode_anew(options: dict[str, Any], archive: Path | None, *, only_plan: bool) -> None:
-    """Codes of another model for the glitches of an archive."""
+    """Encode the glitches of an archive with another model."""
     from glitchvae.archive import Archive
     from glitchvae.archive.reencoding import count_events, encode_anew
 
@@ -319,7 +319,7 @@ def _encode_anew(options: dict[str, Any], archive: Path | None, *, only_plan: bo
 
 
 def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -> None:
-    """The table on stdout, files where asked for."""
+    """Print the tables and write the files that were asked for."""
     from glitchvae.embedding import Embeddings, write_embeddings
 
     output, contact_sheet = options["output"], options["contact_sheet"]
@@ -344,7 +344,7 @@ def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -
 
 
 def _episodes(parts: list[Embeddings]) -> int:
-    """How many disturbances the glitches of all inputs are."""
+    """Number of episodes of the glitches of all inputs."""
     import numpy as np
 
     from glitchvae.triggers.episodes import episodes
@@ -354,7 +354,7 @@ def _episodes(parts: list[Embeddings]) -> int:
 
 
 def _searched(filled: list[Filled]) -> list[str]:
-    """Covered and searched time, a line for each detector and threshold."""
+    """Print covered and searched time, a line for each detector and threshold."""
     from glitchvae.archive.ledger import joined
     from glitchvae.archive.live import spell
     from glitchvae.triggers.tiles import too_short
@@ -374,7 +374,7 @@ def _searched(filled: list[Filled]) -> list[str]:
 
 
 def _print_table(rows: Embeddings) -> None:
-    """How many glitches of each nearest class, by status."""
+    """Print the number of glitches of each nearest class, by status."""
     from collections import Counter
 
     from glitchvae.status import FLAGS, has_flag

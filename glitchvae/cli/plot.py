@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from glitchvae.spectrogram import SpectrogramSet
 
 _UNLABELLED = 24
-"""Events drawn where none has a label."""
+"""Number of events drawn from a set without labels."""
 
 OUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="PNG to write."
@@ -179,7 +179,7 @@ def traversals(
 
 
 def _short_names(runs: tuple[Path, ...]) -> list[str]:
-    """Names of the folders, with as many of their parents as tell them apart."""
+    """Names of the folders, with as many parents as tell them apart."""
     parts = [run.resolve().parts for run in runs]
     depth = next(
         (d for d in range(1, max(map(len, parts))) if len({p[-d:] for p in parts}) == len(parts)), 1
@@ -190,7 +190,7 @@ def _short_names(runs: tuple[Path, ...]) -> list[str]:
 def _first_of_each_class(
     spectrograms: SpectrogramSet, split: str | None, source: Path
 ) -> SpectrogramSet:
-    """One usable event a label, in the order of the labels; the first few where there are none."""
+    """One usable event for each label in alphabetical order; without labels the first few."""
     import numpy as np
 
     from glitchvae.errors import InputError
@@ -226,7 +226,7 @@ def _read_glitches(
 
 
 def _of_class(record: R, class_name: str | None, source: Path) -> R:
-    """The rows of one class, by nearest class or label; all of them where none is asked for."""
+    """The rows of one class, by nearest class or label; all rows if no class is given."""
     from glitchvae.classes.catalog import read_catalog
     from glitchvae.errors import InputError
     from glitchvae.plots import class_names
@@ -261,7 +261,7 @@ def _origin(
 
 
 def _dimensions_by_kl(checkpoint: Checkpoint) -> list[int]:
-    """Latent dimensions, those with the largest KL at the end of the training first.
+    """Latent dimensions in descending order of their KL at the end of the training.
 
     Where the checkpoint has no log beside it, the order of the dimensions.
     """
@@ -276,7 +276,7 @@ def _dimensions_by_kl(checkpoint: Checkpoint) -> list[int]:
 
 
 def _as_drawn(checkpoint: Checkpoint, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Energies of the views of a glitch; other pictures as they are."""
+    """Images as they are drawn: energies of glitches; other pictures unchanged."""
     import torch
 
     from glitchvae.models import restore, takes_views

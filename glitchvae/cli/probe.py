@@ -111,7 +111,7 @@ def command(
 
 
 def _read(inputs: Sequence[Path], model: str, device: str) -> tuple[ProbeSet, Checkpoint | None]:
-    """All labelled events, and the model where one had to encode images."""
+    """Read all labelled events; also the model if images have to be encoded."""
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.dataset import is_image_set
     from glitchvae.embedding import read_embeddings
@@ -137,7 +137,7 @@ def _encode(path: Path, checkpoint: Checkpoint, device: str) -> ProbeSet:
 
 
 def _named(path: Path) -> Iterator[Any]:
-    """Parts of a set with the names of the catalogue."""
+    """Parts of a set with class names of the catalogue."""
     from glitchvae.classes.catalog import read_catalog
     from glitchvae.dataset import name_classes, stream_images
 
@@ -177,7 +177,7 @@ def _audit(
     block: float,
     seed: int,
 ) -> None:
-    """Labels that are contradicted out of fold, as a table and a page of pictures."""
+    """Write labels that are contradicted out of fold, as a table and a page of pictures."""
     from glitchvae.probes import audit_labels
     from glitchvae.report.auditing import write_audit
 
@@ -234,7 +234,7 @@ def _print(outcomes: Sequence[ProbeResult], events: ProbeSet) -> None:
 def _write(
     output: Path, outcomes: Sequence[ProbeResult], events: ProbeSet, about: dict[str, Any]
 ) -> None:
-    """Tables, a confusion matrix of the codes and a reliability diagram for each split."""
+    """Write tables, and for each split a confusion matrix and a reliability diagram."""
     from glitchvae.plots.probing import reliability_diagram
     from glitchvae.plots.scores import confusion_matrix
     from glitchvae.probes import LINEAR_PROBE, write_report

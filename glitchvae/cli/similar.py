@@ -73,7 +73,7 @@ def command(
 
 
 def _write_all(archive: Archive, model: str | None, count: int, output: Path | None) -> None:
-    """The graph of neighbours of a whole archive, as a table."""
+    """Write the neighbours of every glitch of an archive as a table."""
     from glitchvae.archive.neighbours import neighbour_graph, write_graph
     from glitchvae.progress import progress_of
 
@@ -87,7 +87,7 @@ def _write_all(archive: Archive, model: str | None, count: int, output: Path | N
 
 
 def _at(archive: Archive, gps: float, model: str | None) -> str:
-    """The glitch nearest to a time; the user is told which one it is."""
+    """The glitch nearest to a time, which is reported to the user."""
     row = archive.find(gps, model=model).take([0])
     known = f", {row.class_name[0]}" if row.class_name[0] else ""
     note(f"like {row.event_id[0]} of {row.ifo[0]}, GPS {row.gps[0]:.4f}{known}")

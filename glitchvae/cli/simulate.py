@@ -80,7 +80,7 @@ def strain(
 
 
 def _numbers(options: tuple[str, ...]) -> dict[str, int]:
-    """How many of each family."""
+    """Number of glitches of each family."""
     found: dict[str, int] = {}
     for option in options:
         name, _, count = option.rpartition("=")

@@ -151,7 +151,7 @@ def _read(
     run: Path | None,
     shares: tuple[float, ...],
 ) -> TrainingData:
-    """The sets as bytes at the model's size, in memory where they fit, else beside the run."""
+    """Read the sets as bytes at the model's size, in memory if they fit, else in a file."""
     from glitchvae.training import read_training_data, resident_limit
 
     most = resident_limit(device) if limit is None else int(limit * 1e9)
@@ -169,7 +169,7 @@ def _settings(
     changes: dict[str, Any],
     axes: tuple[str, ...],
 ) -> tuple[TrainingConfig, Mapping[str, Any]]:
-    """Settings and members (none of a single model): of the run to resume, else of the file."""
+    """Settings and ensemble members of the run to resume, else of the settings file."""
     from glitchvae.training import (
         expand_members,
         is_ensemble,
@@ -197,7 +197,7 @@ def _trackers(tensorboard: bool) -> list[Tracker]:
 
 
 def _progress(steps: int) -> AbstractContextManager[Progress]:
-    """Progress, from the first process alone."""
+    """Progress bar, shown by the first process alone."""
     from glitchvae.training import launched_ranks
 
     if launched_ranks().first:
@@ -212,7 +212,7 @@ def _say(text: str) -> None:
 def _say_plan(
     data: TrainingData, settings: TrainingConfig, device: str, *, members: int, asked: bool
 ) -> None:
-    """What the run will take; processes that share it do not measure it all at once."""
+    """Print the expected time and memory of the run."""
     from glitchvae.training import launched_ranks, plan
 
     if asked or launched_ranks().count == 1:
@@ -220,7 +220,7 @@ def _say_plan(
 
 
 def _say_unfinished(settings: TrainingConfig, members: Mapping[str, Any]) -> None:
-    """Which schedules the run, or members of it, would not finish."""
+    """Report schedules that the run, or members of it, would not finish."""
     from glitchvae.training import member_config
     from glitchvae.training.shortfalls import unfinished
 

@@ -76,7 +76,7 @@ def command(
 
 
 def _told_apart(inputs: tuple[Path, ...]) -> tuple[list[Path], list[Path], list[GlitchvaeError]]:
-    """Strain, other files, and why some are neither."""
+    """Strain files and other files, and errors of unusable ones."""
     from glitchvae.strain import is_strain
 
     strain, others, problems = [], [], []
@@ -95,7 +95,7 @@ def _search(
     channel: str | None,
     limited: dict[str, tuple[str, ...]],
 ) -> tuple[list[Triggers], list[GlitchvaeError]]:
-    """What is found in every file that can be used, and why others cannot."""
+    """Search every usable file; also the errors of the others."""
     from glitchvae.embedding import limit_sources, open_inputs
     from glitchvae.triggers import SNR, Triggers
 
@@ -127,7 +127,7 @@ def _search_one(source: StrainSource, snr: float) -> Triggers:
 def _convert(
     paths: list[Path], snr: float | None, ifo: str | None
 ) -> tuple[list[Triggers], list[GlitchvaeError]]:
-    """The triggers of every file that can be read; rows without an SNR stay."""
+    """Read the triggers of every readable file; rows without an SNR stay."""
     from glitchvae.triggers import read_triggers
 
     found, problems = [], []

@@ -29,7 +29,7 @@ for each in (attacks, noise, strain):
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What both data sets are measured with."""
+    """Add the options shared by both data sets."""
     options = (
         click.option(
             "--model",
@@ -160,7 +160,7 @@ def _validate(
     output: Path | None,
     **training: Any,
 ) -> None:
-    """Train where that is asked for; then encode, score, print and write."""
+    """Train if requested; then encode, score, print and write."""
     import numpy as np
 
     from glitchvae.plots.traversals import draw_factor_traversals

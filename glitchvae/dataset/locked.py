@@ -1,4 +1,4 @@
-"""Real events that nobody opens before the end, and the days that part them from the others.
+"""Locked real events for a final test, and the GPS days that separate them from the others.
 
 A figure on events that were looked at while tuning is too good. Of the public sets named in
 `data/locked.toml` the events of odd GPS days are therefore locked: no choice is made by their
@@ -29,7 +29,7 @@ Part = Literal["open", "locked"]
 
 
 class LockedSet(Settings):
-    """What `data/locked.toml` says of one set.
+    """Entry of one set in `data/locked.toml`.
 
     Attributes:
         file: Name of its file.

@@ -1,4 +1,4 @@
-"""Groups of codes: one call for both estimators, and how well groups agree with classes.
+"""Clustering of codes by two methods, and agreement of groups with classes.
 
 Both give labels 0, 1, ... in the order of size, and -1 for what is in no group.
 """
@@ -16,7 +16,7 @@ from glitchvae.errors import InputError
 GroupingMethod = Literal["hdbscan", "gmm"]
 
 MOST_GROUPS = 40
-"""Groups that the mixture tries at most."""
+"""Largest number of groups that the mixture model tries."""
 
 
 def find_groups(
@@ -27,7 +27,7 @@ def find_groups(
     groups: int | None = None,
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """Group points of a space whose axes share one scale.
+    """Find groups of points in a space whose axes share one scale.
 
     Args:
         points: (N, Z).
@@ -79,7 +79,7 @@ def _mixture(
 
 
 def _scale(points: NDArray[np.float64]) -> float:
-    """Mean variance of an axis, one where all points are the same."""
+    """Mean variance of the axes; 1 if all points are equal."""
     return float(points.var(axis=0).mean()) or 1.0
 
 
@@ -93,7 +93,7 @@ def _by_size(labels: NDArray[np.int64], min_events: int) -> NDArray[np.int64]:
 
 
 class Agreement(NamedTuple):
-    """How groups agree with classes.
+    """Agreement of groups with classes.
 
     Attributes:
         purity: Share of events that are of the commonest class of their group.

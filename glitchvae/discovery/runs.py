@@ -1,4 +1,4 @@
-"""Folders of results: written aside, renamed when they are complete, known again later.
+"""Folders of results: written aside, renamed when complete, recognised later.
 
 The card `run.json` lists every file with its digest, so that a folder that lacks some of
 them (a copy that was interrupted, a file removed by hand) is told from a whole one.
@@ -29,7 +29,7 @@ _LOCK, _PART = ".lock", ".part"
 
 
 class RunCard(Settings):
-    """What a folder of results holds and where it comes from.
+    """Content and origin of a folder of results.
 
     Attributes:
         schema_name: Always "glitchvae.run".
@@ -52,7 +52,7 @@ class RunCard(Settings):
 def writing_run(
     folder: str | Path, summary: Mapping[str, Any], *, replace: bool = False
 ) -> Iterator[Path]:
-    """A folder to fill, which becomes `folder` if the block succeeds.
+    """Open a folder to fill, which becomes `folder` if the block succeeds.
 
     What an earlier run that was killed left beside it is removed.
 
@@ -92,7 +92,7 @@ def writing_run(
 
 
 def check_target(folder: Path, *, replace: bool) -> None:
-    """Refuse, before any work, a folder that the results may not take the place of.
+    """Refuse, before any work, a folder that results may not replace.
 
     Raises:
         InputError: a run, complete or not, and `replace` is false; or other files.
@@ -118,7 +118,7 @@ def check_target(folder: Path, *, replace: bool) -> None:
 
 
 def read_run(folder: str | Path) -> RunCard:
-    """The card of a complete run.
+    """Read the card of a complete run.
 
     Raises:
         InputError: no run, or one that is only half there: what is missing is named.
@@ -171,7 +171,7 @@ def _write_card(folder: Path, summary: Mapping[str, Any]) -> None:
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:
-    """Rename; an earlier run is moved away first and removed last."""
+    """Rename the new folder; an earlier run is moved away first and removed last."""
     if not folder.exists():
         aside.rename(folder)
         return
@@ -182,7 +182,7 @@ def _put_in_place(aside: Path, folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Folders that killed runs left; one that is being written is locked and stays."""
+    """Remove folders left by killed runs; folders in use are locked and stay."""
     for leftover in folder.parent.glob(f".{folder.name}.*{_PART}"):
         if not (leftover / _LOCK).exists():
             continue

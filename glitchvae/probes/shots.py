@@ -1,4 +1,4 @@
-"""How far a few known events of each class go."""
+"""Few-shot classification by class means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def few_shot(
     *,
     shots: int,
 ) -> NDArray[np.object_]:
-    """Name events after the nearest mean of a few known events per class.
+    """Classify events by the nearest mean of a few known events per class.
 
     With one shot it is the nearest known event. (Snell et al. 2017, section 2.2, with the
     codes as they are in place of a network trained for it.)
@@ -47,7 +47,7 @@ def few_shot(
 def one_shot(
     codes: NDArray[np.floating], labels: NDArray[np.object_], rng: np.random.Generator
 ) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Name events after the nearest of one known event per class among them.
+    """Classify events by the nearest of one known event per class.
 
     Args:
         codes: (N, Z) codes or pixels; the distance is Euclidean.

@@ -1,4 +1,4 @@
-"""The page of an archive for a day or any other time: what was seen, without looking for groups."""
+"""The page of an archive for a day or another time range, without discovery."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MARK = b'<meta name="generator" content="glitchvae'
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveReport:
-    """What an archive holds of some time, and how to show it.
+    """Glitches of an archive in a time range, and the data to show them.
 
     Attributes:
         discovery: The glitches by class; no groups were looked for.
@@ -51,7 +51,7 @@ class ArchiveReport:
     inputs: dict[str, str]
 
     def render(self, *, link: str | None = None) -> str:
-        """The page.
+        """Render the page as HTML.
 
         Raises:
             InputError: `link` is no template (`links.Link`).
@@ -65,7 +65,7 @@ class ArchiveReport:
         )
 
     def write(self, path: str | Path, *, link: str | None = None) -> Path:
-        """Write the page; an earlier page of glitchvae gives way.
+        """Write the page, in place of an earlier page of glitchvae.
 
         Raises:
             InputError: something else is at `path`, or `link` is no template.
@@ -80,7 +80,7 @@ class ArchiveReport:
 
 
 def check_page(path: str | Path) -> None:
-    """Make sure that a page may be written.
+    """Check that a page may be written.
 
     Raises:
         InputError: it would take the place of something that is no page of glitchvae.
@@ -103,7 +103,7 @@ def report_archive(
     catalog: str | Path | None = None,
     live: Live | None = None,
 ) -> ArchiveReport:
-    """What an archive holds of some time: live time, rates, loudest glitches, every class.
+    """Collect the data of a page: live time, rates, loudest glitches, every class.
 
     Args:
         path: The archive.
@@ -149,7 +149,7 @@ def _any(archive: Archive) -> bool:
 
 
 def _none() -> Embeddings:
-    """No event at all, as in an archive of strain without a glitch."""
+    """A record without events, as of an archive without a glitch."""
     blank = np.empty(0)
     names = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max")
     others = ("block_duration", "class_probability", "novelty_p")
@@ -163,7 +163,7 @@ def _none() -> Embeddings:
 
 
 def _user_classes(archive: Archive, events: Embeddings) -> UserClasses | None:
-    """The user's own classes in the codes of the events' model, and those in codes of another."""
+    """The user's classes in the codes of the events' model, and those in other codes."""
     if not events.model_digest:
         return None  # no codes, and so no model that made them
     head = find_head(archive.path, events.model_digest, events.model.get("name", ""))

@@ -1,4 +1,4 @@
-"""Stretches of simulated strain with glitches in them, and the truth about both."""
+"""Simulation of strain with glitches, and the truth about them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from glitchvae.simulate.uncatalogued import family_of
 from glitchvae.strain import Strain
 
 START = 1238166018.0
-"""GPS time of the first sample unless told otherwise: the beginning of O3."""
+"""Default GPS time of the first sample: the beginning of O3."""
 
 SPACING = 12.0
-"""Mean seconds between glitches unless their number is given."""
+"""Default mean time (s) between glitches."""
 
 
 def simulate_strain(
@@ -37,7 +37,7 @@ def simulate_strain(
     curve: Asd | None = None,
     unsteadiness: Unsteadiness | None = None,
 ) -> tuple[Strain, Truth]:
-    """Noise of a detector with glitches of all classes in it.
+    """Simulate noise of a detector with glitches of all classes.
 
     Args:
         duration: Seconds.
@@ -102,7 +102,7 @@ def inject(
     unsteadiness: Unsteadiness,
     simulation: dict[str, Any],
 ) -> tuple[Strain, Truth]:
-    """Glitches of given classes at given times (s from `start`, moved to the next sample)."""
+    """Simulate noise and inject glitches at times (s from `start`, rounded to samples)."""
     values = simulate_noise(duration, sample_rate, curve, rng, unsteadiness)
     rows = []
     for time, label in zip(times, labels, strict=True):

@@ -1,4 +1,4 @@
-"""Simulated glitches in the noise of an archive: what discovery would make of them there."""
+"""Injections of simulated glitches into the noise of an archive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def inject(
     *,
     threshold: float,
 ) -> Embeddings:
-    """Codes of simulated glitches of one family that a search finds.
+    """Codes of injected glitches of one family, as far as the search finds them.
 
     Args:
         label: A class, or a shape in no catalogue: one of the renderer's families.
@@ -64,7 +64,7 @@ def inject(
 
 
 def weights_of(events: Embeddings, renderer: Renderer) -> dict[Place, float]:
-    """Detectors and sample rates of an archive, by how many events they hold.
+    """Number of events of an archive by detector and sample rate.
 
     Raises:
         InputError: no event tells its detector.

@@ -1,4 +1,4 @@
-"""Simulated glitches: the parameters they were made with as factors of variation."""
+"""Factors of variation of simulated glitches: the parameters of their simulation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMED = 5
 
 
 def bin_values(values: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
-    """(N,) which of `bins` equally filled bins each number lies in; equal numbers stay together."""
+    """(N,) index of the quantile bin of each number; equal numbers share a bin."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
     _, binned = np.unique(np.searchsorted(edges, values), return_inverse=True)
     return binned
