@@ -17,7 +17,8 @@ CATALOG = click.option(
     "--catalog",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Your own catalogue; else $GLITCHVAE_CATALOG, else glitch-catalog beside the archive.",
+    help="Folder of your own catalogue. [default: $GLITCHVAE_CATALOG, else glitch-catalog "
+    "beside the archive]",
 )
 
 

@@ -82,28 +82,31 @@ def _options() -> list[click.Option]:
         click.Option(
             ["--json", "as_json"],
             is_flag=True,
-            help="Write one JSON document.",
+            help="Write one JSON document to stdout instead of text.",
             **shared,
         ),
         click.Option(
-            ["-q", "--quiet"], is_flag=True, help="Tell of errors alone on stderr.", **shared
+            ["-q", "--quiet"], is_flag=True, help="Write only errors to stderr.", **shared
         ),
         click.Option(
-            ["-v", "--verbose"], count=True, help="Tell more on stderr; -vv: everything.", **shared
+            ["-v", "--verbose"],
+            count=True,
+            help="Write more messages to stderr; -vv writes all.",
+            **shared,
         ),
         click.Option(
             ["--log", "log_file"],
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
-            help="Append everything that is told on stderr to this file.",
+            help="Append all messages to this file.",
             **shared,
         ),
         click.Option(
             ["--import", "imports"],
             multiple=True,
             metavar="MODULE",
-            help="Import a Python module of your own first, from here or installed: objectives, "
-            "networks and metrics in it can be named. Again for more.",
+            help="Import a Python module first, installed or in this folder, whose objectives, "
+            "networks, metrics, readers or families are then available by name. Repeatable.",
             **shared,
         ),
     ]

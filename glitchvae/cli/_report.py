@@ -14,13 +14,14 @@ LIVE = click.option(
     "--live",
     multiple=True,
     metavar="[IFO=]FILE",
-    help="Segments that were searched, in place of what the archive's ledger tells.",
+    help="File of the segments that were searched, which replaces the live time in the "
+    "archive's ledger. Repeatable.",
 )
 LINK = click.option(
     "--link",
     metavar="TEMPLATE",
-    help="Where events of the page lead: https://example.org/?t={gps}; also {ifo}, {event_id}, "
-    "{date}.",
+    help="Template of links from events to a web page, such as "
+    "https://example.org/?t={gps}; also {ifo}, {event_id} and {date}.",
 )
 
 

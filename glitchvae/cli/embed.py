@@ -38,87 +38,92 @@ _COVERED = ("covered", "searched")
     "--triggers",
     type=_PATH,
     metavar="FILE",
-    help="Table of triggers to embed; strain is then not searched.",
+    help="Table of triggers to embed, instead of a search of the strain.",
 )
 @click.option(
     "--gps",
     type=GPS,
     multiple=True,
     metavar="T",
-    help="GPS time to embed; strain is then not searched. Repeatable.",
+    help="GPS time to embed, instead of a search of the strain. Repeatable.",
 )
-@click.option("--ifo", help="Detector of strain that does not say it.")
-@click.option("--channel", help="Channel of strain files that hold several.")
+@click.option("--ifo", help="Detector of strain files that do not state it.")
+@click.option("--channel", help="Channel to read from strain files with several channels.")
 @click.option(
     "--gwosc",
     nargs=3,
     metavar="IFO START END",
-    help="Open data of a detector between two GPS times.",
+    help="Detector and GPS times of open data to download from GWOSC.",
 )
 @click.option(
     "--frametype",
     metavar="NAME",
-    help="Find frames of this type by gwdatafind; needs --ifo, --start and --end.",
+    help="Type of frames to find by gwdatafind; needs --ifo, --start and --end.",
 )
-@click.option("--start", type=GPS, metavar="T", help="Use strain from this GPS time on.")
-@click.option("--end", type=GPS, metavar="T", help="Use strain before this GPS time.")
+@click.option("--start", type=GPS, metavar="T", help="First GPS time of the strain to use.")
+@click.option("--end", type=GPS, metavar="T", help="GPS time at which the strain to use ends.")
 @limits
 @click.option(
     "--snr",
     type=float,
     default=7.5,
     show_default=True,
-    help="Minimum SNR of triggers that are searched for.",
+    help="Minimum SNR of triggers.",
 )
 @click.option(
     "--model",
     default="default",
     show_default=True,
     metavar="NAME|DIR",
-    help="Model that encodes: a name or a folder.",
+    help="Model that encodes the glitches: the name of a shipped model, or a folder.",
 )
 @click.option(
     "--imaging",
     default="gravity-spy",
     show_default=True,
-    help="How strain becomes images: gravity-spy as the official ones, light faster.",
+    help="Imaging settings: gravity-spy as in Gravity Spy, or the faster light.",
 )
 @click.option(
     "--uncertainty/--no-uncertainty",
     default=True,
     show_default=True,
-    help="Say of each row how its code changes with small changes of its image.",
+    help="Compute how much each code varies under small changes of its image.",
 )
 @ARCHIVE
 @click.option(
     "-o",
     "--output",
     type=TableFile(),
-    help="Write the rows as .h5, .parquet, .csv or .ecsv too; - is CSV on stdout.",
+    help="File to write the rows to as well: .h5, .parquet, .csv or .ecsv; - is CSV on stdout.",
 )
-@click.option("--codes", is_flag=True, help="Write the codes into CSV and ECSV too.")
+@click.option("--codes", is_flag=True, help="Include the codes in CSV and ECSV files.")
 @click.option(
-    "--probabilities", is_flag=True, help="Add a column p_CLASS to the output for every class."
+    "--probabilities",
+    is_flag=True,
+    help="Add a column p_CLASS for every known class to the output file.",
 )
 @click.option(
-    "--contact-sheet", type=_PATH, metavar="PNG", help="Contact sheet of the 60 loudest glitches."
+    "--contact-sheet",
+    type=_PATH,
+    metavar="PNG",
+    help="PNG file for a contact sheet of the 60 loudest glitches.",
 )
 @DEVICE
 @click.option(
     "--plan",
     "only_plan",
     is_flag=True,
-    help="Try a few minutes of the data, say what all will take, then stop.",
+    help="Process a few minutes of the data, print estimated time and memory, then stop.",
 )
 @click.pass_context
 def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options: Any) -> None:
     """Find the glitches in strain, encode them and store them in an archive.
 
     INPUT is strain (GWOSC HDF5, GWF, gwpy HDF5) of one or several detectors, a folder of such
-    files, or images (a spectrogram set, Gravity Spy's HDF5, a folder of its pictures), told
-    apart by content; or an archive, whose glitches are encoded with another --model from the
-    pictures it keeps. What the archive holds already is not done again, so that an interrupted
-    run is finished by the same command. Exit status 1 if an input could not be used.
+    files, or images (a spectrogram set, Gravity Spy's HDF5, a folder of its pictures), recognised
+    by content. If INPUT is an archive, its glitches are encoded with another --model from the
+    stored pictures. Finished work is not repeated, so the same command continues an interrupted
+    run. Exit status 1 if an input could not be used.
     """
     from glitchvae.archive import archive_path, create_archive
 

@@ -1,4 +1,4 @@
-"""Draw glitches, what a model makes of them, and how it was trained."""
+"""Draw glitches, their reconstructions, latent traversals, and logs of trainings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNLABELLED = 24
 """Number of events drawn from a set without labels."""
 
 OUT = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="PNG to write."
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="PNG file to write."
 )
 
 R = TypeVar("R", bound="Embeddings | SpectrogramSet")
@@ -30,21 +30,23 @@ R = TypeVar("R", bound="Embeddings | SpectrogramSet")
 
 @click.group()
 def command() -> None:
-    """Draw glitches, what a model makes of them, and how it was trained."""
+    """Draw glitches, their reconstructions, latent traversals, and logs of trainings."""
 
 
 @command.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @OUT
-@click.option("--class", "class_name", help="Only glitches of this class.")
-@click.option("--model", help="Codes of this model, where an archive holds several.")
-@click.option("--title", help="Headline of the page.")
+@click.option("--class", "class_name", help="Draw only glitches of this class.")
+@click.option(
+    "--model", help="Model whose codes are used, if the archive holds codes of several models."
+)
+@click.option("--title", help="Title of the page.")
 def sheet(
     source: Path, output: Path, class_name: str | None, model: str | None, title: str | None
 ) -> None:
-    """The four views of the glitches in SOURCE, an archive or a set of spectrograms.
+    """Draw the four views of the glitches in SOURCE, an archive or a set of spectrograms.
 
-    Of more than 60 glitches the loudest are drawn.
+    If there are more than 60 glitches the loudest 60 are drawn.
     """
     from glitchvae.plots import contact_sheet
 
@@ -58,13 +60,17 @@ def sheet(
 @command.command()
 @click.argument("event_id", metavar="ID")
 @OUT
-@click.option("--model", metavar="NAME", help="Where the archive holds codes of several.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Model whose codes are used, if the archive holds codes of several models.",
+)
 @CATALOG
 @ARCHIVE
 def glitch(
     event_id: str, output: Path, model: str | None, catalog: Path | None, archive: Path | None
 ) -> None:
-    """The four views of the glitch ID of an archive, with axes of time and frequency."""
+    """Draw the four views of the glitch ID of an archive, with axes of time and frequency."""
     from glitchvae.archive import Archive, archive_path
     from glitchvae.plots import glitch_picture, headlines_of
 
@@ -78,11 +84,17 @@ def glitch(
 
 @command.command()
 @click.argument("images", type=click.Path(path_type=Path))
-@click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
-@click.option("--split", help="Only events of this split.")
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Model that reconstructs: the name of a shipped model, or a folder.",
+)
+@click.option("--split", help="Draw only events of this split.")
 @OUT
 def reconstructions(images: Path, model: str, split: str | None, output: Path) -> None:
-    """The first glitch of each class in IMAGES beside its reconstruction by a model."""
+    """Draw the first glitch of each class in IMAGES beside its reconstruction by a model."""
     from glitchvae.checkpoint import load_checkpoint, reconstruct
     from glitchvae.dataset import read_images
     from glitchvae.plots import captions_of, reconstructions
@@ -97,7 +109,7 @@ def reconstructions(images: Path, model: str, split: str | None, output: Path) -
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @OUT
 def rate_distortion(runs: tuple[Path, ...], output: Path) -> None:
-    """The way of each RUN of `glitchvae train` through the plane of rate and distortion."""
+    """Draw rate and distortion over the steps of each RUN of `glitchvae train`."""
     from glitchvae.plots import rate_distortion
     from glitchvae.training.log import read_log
 
@@ -109,7 +121,7 @@ def rate_distortion(runs: tuple[Path, ...], output: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @OUT
 def kl(run: Path, output: Path) -> None:
-    """The KL of every latent dimension over the steps of RUN."""
+    """Draw the KL divergence of every latent dimension over the steps of RUN."""
     from glitchvae.plots import kl_per_dimension
     from glitchvae.training.log import read_log
 
@@ -121,7 +133,7 @@ def kl(run: Path, output: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @OUT
 def layers(run: Path, output: Path) -> None:
-    """The KL of every unit of every latent layer of RUN, at its end."""
+    """Draw the KL divergence of every unit of every latent layer at the end of RUN."""
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.plots import layer_kl
     from glitchvae.training.log import read_log
@@ -133,21 +145,25 @@ def layers(run: Path, output: Path) -> None:
 
 @command.command()
 @click.argument("model", metavar="RUN|NAME")
-@click.option("--images", type=click.Path(path_type=Path), help="Start from a glitch of this set.")
-@click.option("--id", "event_id", help="Which one; the first usable one unless given.")
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Set of images with the glitch from which the traversals start.",
+)
+@click.option("--id", "event_id", help="Identifier of that glitch. [default: the first usable one]")
 @click.option(
     "--reach",
     default=2.5,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Ends of the traversal, in standard deviations of the prior.",
+    help="Ends of the traversals, in standard deviations of the prior.",
 )
 @click.option(
     "--dimensions",
     default=12,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many, by the spread of their posterior means or the KL in the log.",
+    help="Number of latent dimensions to draw, those of the largest KL or spread of codes.",
 )
 @OUT
 def traversals(
@@ -158,9 +174,9 @@ def traversals(
     dimensions: int,
     output: Path,
 ) -> None:
-    """Decoded pictures along each latent dimension of a model.
+    """Draw latent traversals: decoded pictures along each latent dimension of a model.
 
-    They start from the mean of the prior, or from the code of a glitch.
+    All other dimensions have the mean of the prior, or the code of a glitch.
     """
     import numpy as np
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     "--snr",
     type=click.FloatRange(min=2),
     show_default="7.5 in strain, else all",
-    help="Least signal-to-noise ratio of a trigger.",
+    help="Minimum SNR of triggers.",
 )
-@click.option("--ifo", help="Detector of strain or triggers that do not say it.")
-@click.option("--channel", help="Channel of strain files that hold several.")
+@click.option("--ifo", help="Detector of files of strain or triggers that do not state it.")
+@click.option("--channel", help="Channel to read from strain files with several channels.")
 @limits
 @click.pass_context
 def command(
@@ -48,9 +48,9 @@ def command(
 ) -> None:
     """Find glitches in strain.
 
-    INPUTS are strain files of one or several detectors. Trigger files (Omicron, Gravity
-    Spy, lists of GPS times) are converted instead, --snr then leaves out the weaker ones.
-    Exit status 1 if a file could not be used.
+    INPUTS are strain files of one or several detectors. Trigger files (Omicron, Gravity Spy,
+    lists of GPS times) are converted instead, without those below --snr. Exit status 1 if a
+    file could not be used.
     """
     from glitchvae.triggers import Triggers, check_suffix, write_triggers
 

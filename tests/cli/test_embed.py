@@ -221,7 +221,7 @@ def test_a_bad_file_among_good_ones(embed, simulated_files, tmp_path):
 def test_help_says_how_many_glitches_a_contact_sheet_shows():
     result = CliRunner().invoke(main, ["embed", "--help"])
     said = " ".join(result.stdout.replace("│", " ").split())
-    assert f"Contact sheet of the {EVENTS_PER_SHEET} loudest glitches" in said
+    assert f"contact sheet of the {EVENTS_PER_SHEET} loudest glitches" in said
 
 
 def test_damaged_files_among_good_ones(embed, simulated_files, tmp_path):
