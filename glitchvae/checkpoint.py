@@ -98,7 +98,7 @@ class Checkpoint:
 
         if not takes_views(self.model):
             raise ModelError(
-                "a model of pictures, not of glitches",
+                "this is a model of pictures, not of glitches",
                 where=self.path,
                 expected='architecture "glitch", or "hierarchy" with network "glitch"',
                 found=f"{self.card.architecture!r} of images {self.model.settings.image_shape}",
@@ -254,7 +254,7 @@ def decode(
     size = sum(model.layers)
     if codes.ndim != 2 or codes.shape[1] != size:
         raise InputError(
-            "codes of another size",
+            "codes have the wrong shape",
             where=checkpoint.name,
             expected=f"(N, {size})",
             found=codes.shape,
@@ -298,7 +298,7 @@ def _read_model(folder: Path, card: ModelCard, network: nn.Module | None) -> Mod
 
     if network is not None and card.architecture != USER:
         raise ModelError(
-            "a model that needs no network to be given",
+            "this model needs no network",
             where=folder,
             found=f"architecture {card.architecture!r}",
             remedy="Leave network out.",
@@ -307,5 +307,7 @@ def _read_model(folder: Path, card: ModelCard, network: nn.Module | None) -> Mod
         model = build(card.architecture, card.model) if network is None else _fill(network, card)
         model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
     except (ValidationError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
-        raise ModelError("card and weights do not fit", where=folder, found=error) from error
+        raise ModelError(
+            "card and weights do not belong together", where=folder, found=error
+        ) from error
     return model

@@ -127,7 +127,7 @@ def reading(
     problem: str = "cannot be read",
     *,
     kind: type[GlitchvaeError] = InputError,
-    remedy: str | None = "It is probably damaged; fetch or make it again.",
+    remedy: str | None = "The file is probably damaged; fetch or make it again.",
 ) -> Iterator[None]:
     """Convert any exception of a library while it reads a file to an error that names the file.
 

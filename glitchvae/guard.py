@@ -115,9 +115,11 @@ def require_file(path: str | Path) -> Identity:
         ) from error
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for is_it, name in _KINDS if is_it(found.st_mode)), "something else")
-        raise InputError("not a file", where=path, expected="a regular file", found=kind)
+        raise InputError(
+            "the path is not a regular file", where=path, expected="a regular file", found=kind
+        )
     if not found.st_size:
-        raise InputError("an empty file", where=path)
+        raise InputError("the file is empty", where=path)
     return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
@@ -255,10 +257,10 @@ class _Readers:
                     answer = self._ask(call)
             except _EndedError as error:
                 raise InputError(
-                    "reading it ended the reader",
+                    "the process that read the file was ended",
                     where=call.path,
                     found=error,
-                    remedy="It is probably damaged; fetch or make it again.",
+                    remedy="The file is probably damaged; fetch or make it again.",
                 ) from error
         return answer()
 

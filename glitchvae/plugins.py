@@ -60,7 +60,7 @@ def find(group: str, name: str) -> Any:
     module, colon, part = name.partition(":")
     if not colon:
         raise ConfigError(
-            f"nothing is called {name!r} among {group}",
+            f"there is no {name!r} among {group}",
             expected="module:name, or the name of an installed entry point",
             found=f"entry points: {', '.join(registered(group)) or 'none'}",
         )
@@ -69,7 +69,7 @@ def find(group: str, name: str) -> Any:
             raise ConfigError(
                 f"{name} is in a module that has not been imported",
                 expected=f"the module {module}",
-                remedy=f"Say --import {module}, or import it in Python first.",
+                remedy=f"Give --import {module}, or import it in Python first.",
             )
         _import(module)
     return _part(module, part, name)
@@ -93,7 +93,7 @@ def _import(name: str) -> None:
     except BaseException as error:  # a stranger's module may raise anything
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
         raise ConfigError(
-            "no such module" if missing else "a module that fails when it is imported",
+            "there is no such module" if missing else "the module fails on import",
             where=name,
             expected=f"{name}.py here, or an installed module" if missing else None,
             found=None if missing else f"{type(error).__name__}: {error}",

@@ -70,7 +70,8 @@ def choose_device(name: object = "auto") -> str:
         device.type == "cpu" or (device.type == "cuda" and (device.index or 0) < here)
     ):
         raise ConfigError(
-            f"no device {asked!r} here", expected="auto, cpu, or cuda where torch finds one"
+            f"the device {asked!r} is not available",
+            expected="auto, cpu, or cuda where torch finds one",
         )
     return asked
 

@@ -180,7 +180,7 @@ def paired_difference(
     one, other = np.asarray(one), np.asarray(other)
     if one.shape != other.shape or one.ndim != 2 or one.size == 0:
         raise InputError(
-            "no pairs to compare",
+            "the scores differ in shape, or are empty",
             expected="seeds and events of both",
             found=f"{one.shape} and {other.shape}",
         )

@@ -295,12 +295,12 @@ def require_storage(dataset: h5py.Dataset, path: object) -> None:
     place = f"{path}, {dataset.name}"
     plan = dataset.id.get_create_plist()
     if dataset.is_virtual or plan.get_external_count():
-        raise InputError("what it holds lies in other files", where=place, expected="one file")
+        raise InputError("the data are stored in other files", where=place, expected="one file")
     whole = int(dataset.size or 0) * dataset.dtype.itemsize
     chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize if dataset.chunks else 0
     if chunk > _LARGEST_CHUNK:
         raise InputError(
-            "chunks are too large",
+            "the chunks of the dataset are too large",
             where=place,
             expected=f"at most {_LARGEST_CHUNK:,} bytes",
             found=f"{chunk:,}",
@@ -309,7 +309,7 @@ def require_storage(dataset: h5py.Dataset, path: object) -> None:
         stored = dataset.id.get_storage_size()
         if whole > stored * _BEST_COMPRESSION:
             raise InputError(
-                "declares more than the file can hold",
+                "the dataset declares more than the file can hold",
                 where=place,
                 expected=f"at most {stored * _BEST_COMPRESSION:,} bytes of {stored:,} stored",
                 found=f"{whole:,}",
@@ -335,7 +335,7 @@ def schema_in(file: h5py.File) -> str | None:
 def _check_schema(file: h5py.File, path: object, schema: str, version: int) -> None:
     found = file.attrs.get("schema")
     if found != schema:
-        raise InputError("another kind of file", where=path, expected=schema, found=found)
+        raise InputError("the file is of another kind", where=path, expected=schema, found=found)
     stored = int(file.attrs.get("schema_version", 0))  # type: ignore[arg-type]
     if stored > version:
         raise InputError(
@@ -410,7 +410,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise StorageError("cannot write here", where=path, found=error.strerror) from error
+        raise StorageError(
+            "the folder cannot be written", where=path, found=error.strerror
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:

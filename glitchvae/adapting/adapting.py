@@ -104,7 +104,7 @@ def adapt_model(
 
     Raises:
         ArchiveError: no event with a picture; codes of another model, or of several.
-        InputError: labels that cannot teach; nothing to adapt with; `output` is no model.
+        InputError: labels that cannot be used; nothing to adapt with; `output` is no model.
         ModelError: no such model; the adapted one is refused.
         StorageError: the disk refused a write.
         KeyboardInterrupt: after a signal, once the state is written.
@@ -415,9 +415,9 @@ def _check_target(target: Path) -> None:
     if target.is_dir() and not any(target.iterdir()):
         return
     raise InputError(
-        "something else than a model is there",
+        "the output folder holds something other than a model",
         where=target,
-        expected="a folder that is not there yet, or a model to replace",
+        expected="a new folder, or a model to replace",
         remedy="Choose another folder with -o.",
     )
 
@@ -433,7 +433,9 @@ def _put_in_place(made: Path, target: Path, work: Path) -> None:
     except OSError as error:
         _recover(target, work)
         raise StorageError(
-            "the model cannot be put in its place", where=target, found=error.strerror or error
+            "the model cannot be moved to the output folder",
+            where=target,
+            found=error.strerror or error,
         ) from error
     shutil.rmtree(work / _OLD, ignore_errors=True)
 

@@ -93,11 +93,11 @@ def model_of(archive: Archive, model: str | Path | None, device: str) -> Checkpo
         if error.found is None:  # it holds no glitch at all
             raise
         raise ArchiveError(
-            f"an archive of another model than {str(model)!r}",
+            f"the archive holds codes of another model than {str(model)!r}",
             where=archive.path,
             expected=f"codes of the model {checkpoint.digest[:12]}",
             found=error.found,
-            remedy=f"Choose that one with --model, or bring the archive to this one first: "
+            remedy=f"Choose that model with --model, or encode the archive with this one first: "
             f"`glitchvae embed {archive.path} --model {model}`.",
         ) from error
     checkpoint.require_views()
@@ -127,15 +127,15 @@ def read_labels(archive: Archive, rows: Embeddings, labels: Labels) -> NDArray[n
         good, problems = check_labels(table, there, archive.catalogue())
         if problems:
             raise InputError(
-                "labels that cannot teach",
+                "labels that cannot be used for training",
                 found="; ".join(map(str, problems)),
-                remedy="Mend or leave out these rows.",
+                remedy="Correct these rows, or leave them out.",
             )
         taught = np.array([good.get(event, "") for event in rows.event_id], dtype=object)
     classes = sorted(set(taught) - {""})
     if len(classes) == 1 or (labels is not None and not classes):
         raise InputError(
-            "labels of one class alone would teach to call every glitch that"
+            "all labels are of one class, from which a head cannot learn"
             if classes
             else "none of the labelled events has a picture",
             where=archive.path if labels is None else getattr(labels, "where", None) or "labels",

@@ -92,7 +92,7 @@ def adapt(
     Raises:
         ArchiveError: no event with a picture; codes of another model, or of several.
         ConfigError: an unknown setting, with the nearest name; a bad value.
-        InputError: labels that cannot teach; nothing to adapt with; `output` is no model.
+        InputError: labels that cannot be used; nothing to adapt with; `output` is no model.
         ModelError: the adapted model names simulated glitches worse, and is refused.
     """
     numbers = parse(AdaptSettings, {**settings, "seed": seed}, where="adapt")

@@ -113,7 +113,7 @@ class GlitchArchive:
         kept, problems = self.archive.label_table(table, reviewer=by, skip_bad=skip_bad)
         if problems and not skip_bad:
             raise InputError(
-                "labels that cannot be kept", found="; ".join(map(str, problems)), remedy=_SKIP
+                "labels that cannot be stored", found="; ".join(map(str, problems)), remedy=_SKIP
             )
         return kept
 
@@ -199,7 +199,9 @@ class GlitchArchive:
         """
         if day is not None:
             if since is not None or until is not None:
-                raise InputError("a day and other times", expected="a day, or since and until")
+                raise InputError(
+                    "a day and other times are both given", expected="a day, or since and until"
+                )
             since, until = day_of(day)
         check_page(path)
         found = report_archive(
@@ -245,7 +247,7 @@ class GlitchArchive:
                 f"live time of {ifo} is unknown",
                 where=self.path,
                 found=f"searched: {', '.join(sorted(live)) or 'nothing that the ledger tells of'}",
-                remedy="`glitchvae embed` of its strain tells the archive what was searched.",
+                remedy="`glitchvae embed` of its strain records the searched time in the archive.",
             )
         return live[ifo]
 
@@ -310,7 +312,7 @@ def discover(
     chosen = parse(DiscoverySettings, settings, where="options")
     places = _places(data)
     if places is not None and labels is not None:
-        raise InputError("labels are given with codes alone", found="labels and an archive")
+        raise InputError("labels can be given with codes only", found="labels and an archive")
     with progress_of("discovery", chosen.bootstraps + 2, "steps", shown=progress) as report:
         if places is None:
             return _in_codes(data, labels, chosen, report)
@@ -337,14 +339,14 @@ def _in_codes(
         points = np.asarray(codes, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(
-            "nothing to look at",
+            "this input cannot be searched",
             expected="an archive, a path, or codes (N, Z)",
             found=type(codes).__name__,
         ) from error
     names = np.asarray([] if labels is None else labels, dtype=object).astype(str).astype(object)
     if points.ndim != 2 or names.shape != points.shape[:1]:
         raise InputError(
-            "codes and labels do not fit",
+            "codes and labels have shapes that do not match",
             expected="codes (N, Z) and labels (N,)",
             found=f"{points.shape} and {names.shape}",
         )

@@ -340,7 +340,7 @@ def open_dataset(path: str | Path) -> Dataset:
     needed = count_images(path) * _BYTES_PER_EVENT
     if needed > (limit := resident_limit()):
         raise InputError(
-            "too many images for the memory",
+            "the images do not fit in memory",
             where=path,
             expected=f"{limit / 1e9:.3g} GB",
             found=f"{needed / 1e9:.3g} GB",

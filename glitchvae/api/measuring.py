@@ -184,7 +184,7 @@ def disentanglement(
     if _is_array(encoder):
         mean, (factors, names) = as_array(encoder, "codes"), _factors_of(data)
         if sampled:
-            raise InputError("codes without variances", expected="an encoder, to draw codes of")
+            raise InputError("the codes have no variances", expected="an encoder, to draw codes of")
     else:
         if not isinstance(data, Dataset):
             raise InputError(
@@ -200,7 +200,7 @@ def disentanglement(
         mean = codes.mean
         if sampled and not spread:
             raise ModelError(
-                "codes without variances", expected="means and log-variances, to draw codes of"
+                "the codes have no variances", expected="means and log-variances, to draw codes of"
             )
         log_var = codes.log_var if sampled else None
     with progress_of(
@@ -327,7 +327,9 @@ def _labelled(
     splits = checked_splits(as_text(split, count, "split"))
     times = np.full(count, np.nan) if gps is None else as_array(gps, "gps").astype(np.float64)
     if times.shape != (count,):
-        raise InputError("times do not fit", where="gps", expected=(count,), found=times.shape)
+        raise InputError(
+            "times have the wrong shape", where="gps", expected=(count,), found=times.shape
+        )
     coded = ~np.isnan(known).all(axis=1)
     bad = np.flatnonzero(coded & ~np.isfinite(known).all(axis=1))
     if len(bad):
@@ -353,7 +355,7 @@ def _factors_of(
         return found.values, found.names
     if data.factors is None:
         raise InputError(
-            "images without known factors",
+            "the images have no known factors",
             where=data.name or "data",
             remedy="Give them: Dataset(images, factors=…), or dsprites().",
         )
@@ -392,7 +394,11 @@ def _images_for(model: Encoder, images: Any, data_range: tuple[float, float]) ->
     else:
         array = as_array(images, "images")
         if array.ndim != 4:
-            raise InputError("no images", expected="(P, C, H, W)", found=array.shape)
+            raise InputError(
+                "images have the wrong number of dimensions",
+                expected="(P, C, H, W)",
+                found=array.shape,
+            )
         return _placed(model)(torch.from_numpy(array).float())
     x = data.inputs()
     if takes_views(network):

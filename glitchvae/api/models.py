@@ -233,7 +233,7 @@ class Model:
             wanted.add(self.image_shape[1:])
         if shape[1:] not in wanted:
             raise ModelError(
-                "images of another shape than the model's",
+                "images have another shape than those of the model",
                 where=self._checkpoint.name,
                 expected=f"(N, {', '.join(map(str, self.image_shape))})",
                 found=shape,
@@ -250,7 +250,7 @@ class Model:
             fits, expected = not views and data.shape == wanted, "pictures"
         if not fits:
             raise ModelError(
-                "images of another kind than the model's",
+                "images are of another kind than those of the model",
                 where=self._checkpoint.name,
                 expected=f"{expected} {wanted}",
                 found=f"{data.kind} {data.shape}",
@@ -263,7 +263,7 @@ class Model:
         known = as_array(codes, "codes")
         if known.ndim != 2 or known.shape[1] != self.latent_size:
             raise InputError(
-                "no codes of this model",
+                "codes have another shape than those of the model",
                 expected=f"(N, {self.latent_size})",
                 found=known.shape,
                 remedy="Codes of images are model.encode(images).",

@@ -103,7 +103,7 @@ def train(
     config, start = asked.plan(dataset)
     if output is None and (resume or launched_ranks().count > 1):
         raise InputError(
-            "no folder of the run",
+            "the folder of the run is not given",
             where="train",
             expected="output=…",
             found="resume" if resume else "processes that share a run",
@@ -181,7 +181,7 @@ def _kind_of_objective(objective: object) -> type[Objective] | None:
     if not isinstance(objective, Objective):
         found = objective.__name__ if isinstance(objective, type) else type(objective).__name__
         raise ConfigError(
-            "no objective",
+            "the objective is neither a name nor an Objective",
             where="objective",
             found=found,
             expected=f"one of {', '.join(OBJECTIVES)}, or an Objective such as Beta(beta=4)",
@@ -191,7 +191,7 @@ def _kind_of_objective(objective: object) -> type[Objective] | None:
         objective.model_dump_json()
     except PydanticSerializationError as error:
         raise ConfigError(
-            "settings of an objective that cannot be written down",
+            "the objective has settings that cannot be stored",
             where=type(objective).__name__,
             expected="numbers, text, lists",
             found=error,
@@ -216,7 +216,7 @@ def _table(
     kind = table.get("architecture", "image" if pictures or "network" in table else "glitch")
     if (kind == "glitch" and pictures) or (kind == "image" and not pictures):
         raise ConfigError(
-            f"a network of {'glitches' if pictures else 'pictures'}",
+            f"this network is for {'glitches' if pictures else 'pictures'}",
             where="model",
             expected=f"one of {'pictures: ' + ', '.join(NETWORKS) if pictures else 'glitches'}",
             found=network,
@@ -236,7 +236,7 @@ def _written(network: Settings) -> dict[str, Any]:
     kinds = [kind for kind, _ in ARCHITECTURES.values()]
     if type(network) not in kinds:
         raise ConfigError(
-            "no settings of a network",
+            "these settings are not those of a network",
             where="model",
             found=type(network).__name__,
             expected=", ".join(kind.__name__ for kind in kinds if kind is not UserVAESettings),

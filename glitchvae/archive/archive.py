@@ -339,7 +339,7 @@ class Archive:
             taken = {event: known[event].label for event in events if event in known}
             for event in events:
                 if not taken.get(event):
-                    raise ArchiveError(f"nobody labelled {event!r}", where=self.path)
+                    raise ArchiveError(f"{event!r} has no label by a person", where=self.path)
             stamp = now()
             write_labels(
                 self.path,
@@ -429,7 +429,7 @@ class Archive:
         self._recovered()
         removal = preview(self.path, chosen)
         if not removal.rows and not removal.live:
-            raise ArchiveError("holds nothing of what to remove", where=self.path)
+            raise ArchiveError("the archive holds no row to remove", where=self.path)
         if not dry_run:
             with alone(self.path):
                 remove(self.path, chosen)
@@ -522,7 +522,7 @@ class Archive:
         prototypes = None if head is None else grown_head(head, self.own_catalog, lookup)
         if prototypes is None:
             raise ArchiveError(
-                f"the classes of model {rows.model.get('name')} are not here",
+                f"the classes of model {rows.model.get('name')} are not stored in the archive",
                 where=self.path,
                 remedy="`glitchvae embed` with that --model brings them.",
             )
@@ -572,7 +572,7 @@ class Archive:
             chosen = choose_model(connection, self.path, model)
             if code.shape != (chosen["size"],):
                 raise ArchiveError(
-                    "a code of another size",
+                    "the code has another number of dimensions",
                     where=self.path,
                     expected=f"({chosen['size']},)",
                     found=code.shape,

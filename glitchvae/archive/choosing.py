@@ -48,7 +48,7 @@ def rows_where(columns: Columns, condition: str) -> NDArray[np.bool_]:
     kept = np.zeros(count, dtype=bool)
     if not condition.strip():
         raise InputError(
-            "an empty condition", expected=f"an SQL expression of {', '.join(columns)}"
+            "the condition is empty", expected=f"an SQL expression of {', '.join(columns)}"
         )
     connection = duckdb.connect()
     try:
@@ -62,7 +62,7 @@ def rows_where(columns: Columns, condition: str) -> NDArray[np.bool_]:
     except (duckdb.Error, UnicodeEncodeError) as error:
         words = str(error).strip().partition("\n")[0]
         raise InputError(
-            "no condition on these rows",
+            "the condition is not valid for these rows",
             where=repr(condition),
             expected=f"an SQL expression of the columns {', '.join(columns)}",
             found=words.removesuffix("."),

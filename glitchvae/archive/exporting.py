@@ -51,7 +51,7 @@ def export_rows(
     """
     if gravity_spy:
         if columns or probabilities:
-            raise InputError("Gravity Spy's table has columns of its own, all classes among them")
+            raise InputError("Gravity Spy's table has fixed columns; others cannot be selected")
         try:
             shares = shares_of(rows)
         except ArchiveError as error:

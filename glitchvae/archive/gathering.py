@@ -39,7 +39,9 @@ class Gathered:
             InputError: none of the places is an archive.
         """
         if not self.archives:
-            raise InputError("no archive, and so no images", found=sorted(self.digests))
+            raise InputError(
+                "there is no archive, and therefore no images", found=sorted(self.digests)
+            )
         found = self.archives[0].thumbnails(rows)
         for archive in self.archives[1:]:
             known = np.isfinite(found.images).any(axis=(1, 2, 3), keepdims=True)
@@ -72,7 +74,7 @@ def gather(
     models = dict.fromkeys(map(describe_model, parts))
     if len(models) > 1:
         raise InputError(
-            "codes of several models",
+            "the codes are of several models",
             where=", ".join(map(str, paths)),
             expected="one model",
             found=" and ".join(models),
@@ -107,7 +109,7 @@ def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkp
         checkpoint = load_checkpoint(model or events.model.get("name") or "default")
     except ModelError as error:
         raise ModelError(
-            f"the model of these codes, {describe_model(events)}, is not here",
+            f"the model of these codes, {describe_model(events)}, is not found",
             found=error.problem,
             remedy=remedy,
         ) from error

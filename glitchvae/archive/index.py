@@ -72,9 +72,9 @@ def index(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 "the index is damaged and was removed",
                 where=root / INDEX,
                 found=words,
-                remedy="Run it again; the index is made anew from the parts.",
+                remedy="Run the command again; the index is rebuilt from the parts.",
             ) from error
-        raise ArchiveError("cannot be queried", where=root, found=words) from error
+        raise ArchiveError("the archive cannot be queried", where=root, found=words) from error
     finally:
         connection.close()
 

@@ -195,7 +195,7 @@ def alone(root: Path) -> Iterator[None]:
             "the archive cannot be written",
             where=root,
             found=error.strerror or error,
-            remedy="Free some space or choose another place; what was finished is kept.",
+            remedy="Free some space or choose another place; finished work is kept.",
         ) from error
 
 
@@ -219,10 +219,10 @@ def _require_locks(root: Path) -> None:
             if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
                 return  # another process holds it
             raise StorageError(
-                "this file system has no locks, which protect an archive from two writers",
+                "this file system has no file locks, which protect an archive from two writers",
                 where=root,
                 found=error.strerror,
-                remedy="Keep it where flock works: a local disk, NFS 4, Lustre with -o flock.",
+                remedy="Use a file system with flock: a local disk, NFS 4, Lustre with -o flock.",
             ) from error
 
 

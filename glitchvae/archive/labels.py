@@ -154,7 +154,9 @@ def read_ids(path: str | Path) -> list[str]:
         found = [line.partition("#")[0] for line in _text(path).splitlines()]
     ids = [event.strip() for event in found if event.strip()]
     if not ids:
-        raise InputError("no identifier", where=path, expected="one a line, or a column event_id")
+        raise InputError(
+            "the list holds no identifier", where=path, expected="one a line, or a column event_id"
+        )
     return list(dict.fromkeys(ids))
 
 
@@ -194,13 +196,13 @@ def check_labels(
             earlier = good.get(event)
             said = f"as {earlier}" if earlier == name else "as another class"
             problems.append(
-                InputError(f"{event} is in row {first[event]} too, {said}", where=place)
+                InputError(f"{event} is in row {first[event]} as well, {said}", where=place)
             )
             if earlier is not None and earlier != name:
                 del good[event]
                 place = f"{before}row {first[event]}"
                 problems.append(
-                    InputError(f"{event} is in row {row} too, as another class", where=place)
+                    InputError(f"{event} is in row {row} as well, with another class", where=place)
                 )
     return good, problems
 
@@ -252,7 +254,7 @@ def _columns(path: Path) -> dict[str, list[str]]:
     for number, row in enumerate(body, 1):
         if len(row) != len(header):
             raise InputError(
-                "a row of another length",
+                "the row has another number of values than the header",
                 where=f"{path}, row {number}",
                 expected=f"{len(header)} values",
                 found=len(row),

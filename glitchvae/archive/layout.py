@@ -115,7 +115,7 @@ def write_marker(root: Path) -> None:
     there = [] if not root.is_dir() else [p.name for p in root.iterdir() if not _is_begun(p.name)]
     if there:
         raise ArchiveError(
-            "holds files already and is no archive",
+            "the folder holds files and is not an archive",
             where=root,
             expected=f"an archive ({MARKER}), an empty directory or a new name",
             found=sorted(there)[:5],

@@ -320,7 +320,7 @@ def _kind(schema: pa.Schema, path: Path) -> str:
     metadata = schema.metadata or {}
     name = metadata.get(b"schema", b"").decode().removeprefix("glitchvae.ledger.")
     if name not in SCHEMAS:
-        raise ArchiveError("no part of a ledger", where=path, remedy=_REMEDY)
+        raise ArchiveError("the file is not part of a ledger", where=path, remedy=_REMEDY)
     version = int(metadata.get(b"schema_version", b"0"))
     if version > VERSION:
         raise ArchiveError(
@@ -328,7 +328,7 @@ def _kind(schema: pa.Schema, path: Path) -> str:
             where=path,
             expected=f"ledger version <= {VERSION}",
             found=version,
-            remedy="What it tells is unknown; upgrade glitchvae to read it.",
+            remedy="Its content is unknown; upgrade glitchvae to read it.",
         )
     wrong = [
         field.name
@@ -337,7 +337,7 @@ def _kind(schema: pa.Schema, path: Path) -> str:
     ]
     if wrong:
         raise ArchiveError(
-            "no part of a ledger",
+            "the file is not part of a ledger",
             where=path,
             expected=f"columns {', '.join(wrong)} as this version writes them",
             remedy=_REMEDY,

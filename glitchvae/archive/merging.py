@@ -89,7 +89,9 @@ def check_sources(target: Path, sources: Sequence[Path]) -> tuple[list[Path], li
             Archive(source)
             if source.resolve() == target.resolve():
                 raise ArchiveError(
-                    "cannot be merged with itself", where=source, remedy="Name other archives."
+                    "an archive cannot be merged with itself",
+                    where=source,
+                    remedy="Name other archives.",
                 )
             found = list(damage(source))
             if found:

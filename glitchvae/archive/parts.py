@@ -84,7 +84,7 @@ def read_header(path: Path) -> PartHeader:
         raise ArchiveError("not a part", where=path, expected=sorted(missing), remedy=_REMEDY)
     with _damage(path):
         if not {"name", "digest"} <= dict(json.loads(metadata["model"])).keys():
-            raise ArchiveError("it names no model", where=path, remedy=_REMEDY)
+            raise ArchiveError("the part names no model", where=path, remedy=_REMEDY)
         dict(json.loads(metadata["imaging"]))
     _check_columns(schema, path)
     size = schema.field("mean").type.list_size

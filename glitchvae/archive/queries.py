@@ -38,12 +38,14 @@ def choose_model(
     meant = [m for m in known if model is None or is_called(m, model)]
     if not known:
         raise ArchiveError(
-            "holds no glitch yet", where=root, remedy="`glitchvae embed` puts some into it."
+            "the archive holds no glitch yet", where=root, remedy="`glitchvae embed` adds glitches."
         )
     if len(meant) != 1:
         names = ", ".join(sorted(f"{m['name']} ({m['digest'][:12]})" for m in meant or known))
         raise ArchiveError(
-            "holds codes of several models" if meant else f"holds no codes of model {model!r}",
+            "the archive holds codes of several models"
+            if meant
+            else f"the archive holds no codes of model {model!r}",
             where=root,
             found=names,
             remedy="Name one with --model, by name or digest.",

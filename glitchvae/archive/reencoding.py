@@ -60,7 +60,9 @@ def encode_anew(
         return Filled(rows=rows, known=len(rows))
     if not parts:
         raise ArchiveError(
-            "holds no event of another model to encode", where=archive.path, found=source or "none"
+            "the archive holds no event of another model to encode",
+            where=archive.path,
+            found=source or "none",
         )
     lost, before = 0, 0
     for path in parts:

@@ -77,12 +77,14 @@ class Choice:
         ways = (self.model is not None) + (self.ids is not None) + self.is_span
         if ways != 1 or (self.ifo is not None and not self.is_span):
             raise InputError(
-                "nothing says what to remove",
+                "it is not given what to remove",
                 expected="one of a model, identifiers, and a time (with or without a detector)",
             )
         if not self.since < self.until:
             raise InputError(
-                "no time to remove", expected="since < until", found=(self.since, self.until)
+                "the time to remove is empty",
+                expected="since < until",
+                found=(self.since, self.until),
             )
 
     @property
@@ -207,7 +209,7 @@ def check_superseded(
         )
     )
     if not others:
-        raise ArchiveError(f"{name} is the only model here", where=root, remedy=remedy)
+        raise ArchiveError(f"{name} is the only model of the archive", where=root, remedy=remedy)
     here, there = (
         {event for part in parts for event in pictured(root / "views" / part)}
         for parts in (own, others)

@@ -84,7 +84,7 @@ def read_packed(path: Path) -> Iterator[pa.Table]:
         found = file.schema_arrow
         if not found.equals(SCHEMA) or _version(found) != _version(SCHEMA):
             raise ArchiveError(
-                "no images of this version",
+                "the images are of another version",
                 where=path,
                 expected=_spell(SCHEMA),
                 found=_spell(found),
@@ -94,7 +94,7 @@ def read_packed(path: Path) -> Iterator[pa.Table]:
             table = file.read_row_group(group)
             table.validate(full=True)
             if any(column.null_count for column in table.columns):
-                raise ArchiveError("rows without an image", where=path, remedy=_REMEDY)
+                raise ArchiveError("some rows have no image", where=path, remedy=_REMEDY)
             yield table
 
 

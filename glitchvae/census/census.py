@@ -94,7 +94,7 @@ class Plan(Settings):
         """
         if self.glitchvae != __version__:
             raise InputError(
-                "a worker of another version than the plan's",
+                "the worker has another version than the plan",
                 where=folder,
                 expected=f"glitchvae {self.glitchvae}",
                 found=f"glitchvae {__version__}",
@@ -160,7 +160,7 @@ def write_census(folder: Path, shards: Sequence[Shard], **plan: Any) -> Census:
         StorageError: the disk refused the write; an earlier plan is untouched.
     """
     if folder.exists() and not folder.is_dir():
-        raise StorageError("no folder", where=folder, remedy="Choose another -o.")
+        raise StorageError("the census cannot be a file", where=folder, remedy="Choose another -o.")
     lines = "".join(shard.model_dump_json() + "\n" for shard in shards).encode()
     path = _list(folder, digest(lines))
     found = write_shards(path, tuple(shards))
@@ -196,14 +196,14 @@ def read_plan(folder: Path) -> Plan:
     path = folder / PLAN
     if not path.is_file():
         raise InputError(
-            "no census here",
+            "the folder is not a census",
             where=folder,
-            remedy="`glitchvae census run INPUT... -o FOLDER` makes one.",
+            remedy="`glitchvae census run INPUT... -o FOLDER` makes a census.",
         )
     with reading(path, "the plan cannot be read", remedy=_AGAIN):
         values = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(values, dict) and values.get("schema_version", 1) > 1:
-        raise InputError("a census of a newer version of glitchvae", where=path)
+        raise InputError("the census was written by a newer version of glitchvae", where=path)
     return parse(Plan, values, where=path)
 
 

@@ -97,14 +97,15 @@ def find_sources(
     opened = open_inputs((*inputs, *_listed(lists)), ifo=ifo, channel=channel)
     problems = list(opened.problems)
     problems += [
-        InputError("images, where strain is expected", where=path) for path in opened.image_sets
+        InputError("the file holds images, but strain is expected", where=path)
+        for path in opened.image_sets
     ]
     sources, channels = list(opened.sources), {}
     if channel is not None:
         channels = {source.ifo: channel for source in sources}
     for name, kind, of in frames:
         if start is None or end is None:
-            raise InputError("frames are found between two times", expected="--start and --end")
+            raise InputError("frames need a start and an end", expected="--start and --end")
         sources.append(find_strain(name, kind, of, start, end))
         channels[name] = of
     limited = limit_sources(sources, segments=segments, flags=flags, masks=masks, ifo=ifo)

@@ -57,7 +57,7 @@ def run_workers(
 
     Raises:
         InputError: another run works on the census.
-        StorageError: no worker could go on; what is finished is kept.
+        StorageError: no worker could go on; finished shards are kept.
     """
     lines: queue.SimpleQueue[tuple[_Worker, str]] = queue.SimpleQueue()
     crew = [_Worker(number) for number in range(workers)]
@@ -73,10 +73,10 @@ def run_workers(
         _hand_on(lines, told, wait=False)
     if all(worker.fruitless > _RESTARTS for worker in crew):
         raise StorageError(
-            "no worker could go on",
+            "all workers failed",
             where=census.folder,
-            remedy="Look at what they said, mend it, and give the same command again:"
-            " what is finished is kept.",
+            remedy="Read their messages, correct the cause, and run the same command again:"
+            " finished shards are kept.",
         )
 
 
@@ -173,7 +173,7 @@ def _alone(census: Census) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise InputError(
-            "another `glitchvae census run` works on it",
+            "another `glitchvae census run` works on this census",
             where=census.folder,
             remedy="Wait for it, or end it.",
         ) from error

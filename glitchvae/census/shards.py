@@ -165,7 +165,9 @@ def cut(
     """
     if not (length >= CELL and length % CELL == 0):
         raise InputError(
-            "no length of a shard", expected=f"a multiple of {CELL:g} s", found=f"{length:g} s"
+            "the length of a shard is not valid",
+            expected=f"a multiple of {CELL:g} s",
+            found=f"{length:g} s",
         )
     own: dict[int, segmentlist] = defaultdict(segmentlist)
     limits = segmentlist([segment(*(span or (-math.inf, math.inf)))])

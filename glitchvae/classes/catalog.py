@@ -301,7 +301,7 @@ def _read_card(path: Path) -> ClassCard | CatalogError:
 def _misnamed(path: Path, card: ClassCard) -> Iterator[CatalogError]:
     if card.key != path.stem:
         yield CatalogError(
-            "the key is not the file's name",
+            "the key differs from the name of the file",
             where=f"{path}: key",
             expected=repr(path.stem),
             found=repr(card.key),

@@ -178,7 +178,7 @@ def read_card(folder: str | Path) -> ModelCard:
     refuse_pickle(Path(folder))
     if not path.exists():
         raise ModelError(
-            "no model here",
+            "the folder is not a model",
             where=folder,
             expected=f"{WEIGHTS} and {CARD}",
             found=sorted(p.name for p in Path(folder).iterdir()),
@@ -191,7 +191,7 @@ def read_card(folder: str | Path) -> ModelCard:
         raise ModelError("the model card cannot be read", where=path, found=found) from error
     if values.get("format_version") != FORMAT_VERSION:
         raise ModelError(
-            "a checkpoint of another format",
+            "the checkpoint has another format",
             where=path,
             expected=f"version {FORMAT_VERSION}",
             found=values.get("format_version"),
@@ -266,7 +266,7 @@ def check_digest(path: Path, expected: str) -> None:
         raise ModelError("a part of the checkpoint is missing", where=path)
     if digest(path) != expected:
         raise ModelError(
-            "damaged, or not the file its card describes",
+            "the file is damaged, or is not the one its card describes",
             where=path,
             expected=f"SHA-256 {expected[:12]}…",
             found=f"{digest(path)[:12]}…",

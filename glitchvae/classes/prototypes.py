@@ -259,14 +259,14 @@ class Prototypes:
         expected = (self.centres.shape[1], len(self.names)), (len(self.names),)
         if (slopes.shape, offsets.shape) != expected:
             raise InputError(
-                "a linear head of another size",
+                "the linear head has the wrong shape",
                 found=(slopes.shape, offsets.shape),
                 expected=f"slopes {expected[0]}, offsets {expected[1]}",
             )
         finite = np.isfinite(slopes).all() and np.isfinite(offsets).all()
         if not (finite and np.isfinite(temperature) and temperature > 0):
             raise InputError(
-                "a linear head that is no head",
+                "the linear head holds values that are not valid",
                 expected="finite numbers and a temperature above 0",
                 found=f"temperature {temperature}, all finite: {finite}",
             )
@@ -284,7 +284,7 @@ class Prototypes:
         own = np.asarray(codes, dtype=np.float64)
         if own.ndim != 2 or own.shape[1] != self.centres.shape[1]:
             raise InputError(
-                "codes of another size for the background",
+                "codes of the background have the wrong shape",
                 found=own.shape,
                 expected=f"(N, {self.centres.shape[1]})",
             )
@@ -325,7 +325,7 @@ class Prototypes:
         own = np.asarray(codes, dtype=np.float64)
         if own.ndim != 2 or own.shape[1] != self.centres.shape[1]:
             raise InputError(
-                f"codes of another size for class {name!r}",
+                f"codes of class {name!r} have the wrong shape",
                 found=own.shape,
                 expected=f"(N, {self.centres.shape[1]})",
             )
@@ -403,7 +403,7 @@ class Prototypes:
         version = metadata.get("format_version")
         if version != str(FORMAT_VERSION) or set(arrays) - set(_OPTIONAL) != set(_ARRAYS):
             raise ModelError(
-                "prototypes of another format",
+                "the prototypes have another format",
                 where=path,
                 expected=f"version {FORMAT_VERSION}",
                 found=f"version {version} with {sorted(arrays)}",

@@ -63,7 +63,7 @@ class LazyGroup(click.RichGroup):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(3)  # nothing could be done
         except KeyboardInterrupt:
-            click.echo("Interrupted; what was finished is kept.", err=True)
+            click.echo("Interrupted; finished work is kept.", err=True)
             ctx.exit(130)
 
 

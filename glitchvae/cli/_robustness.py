@@ -232,7 +232,7 @@ def _read_images(
         return _read_pictures(checkpoint, images, data, pictures, count, rng)
     if images is None or data is not None or pictures is not None:
         raise InputError(
-            "a model of glitches",
+            "this is a model of glitches",
             where=checkpoint.path,
             expected="images of glitches",
             found="nothing" if images is None else "pictures as well (--data, --set)",
@@ -259,10 +259,10 @@ def _read_pictures(
 
     if images is not None:
         raise InputError(
-            "a model of pictures, not of glitches",
+            "this is a model of pictures, not of glitches",
             where=checkpoint.path,
             found=f"--images {images}",
-            remedy="Leave --images away, or give --data.",
+            remedy="Omit --images, or give --data.",
         )
     whole = training_pictures(checkpoint, count, data, pictures)
     chosen = whole.sample(count, rng)

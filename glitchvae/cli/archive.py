@@ -83,7 +83,7 @@ def export(
     if columns is not None and not names:
         raise click.UsageError("--columns names no column.")
     if options["gravity_spy"] and (names or options["probabilities"] or options["codes"]):
-        raise click.UsageError("--gravity-spy has columns of its own, all classes among them.")
+        raise click.UsageError("--gravity-spy excludes --columns, --codes and --probabilities.")
     store = Archive(archive_path(archive), catalog)
     rows = store.export(output, columns=names, **options)
     click.echo(f"{rows} glitch{'' if rows == 1 else 'es'}: {output}")

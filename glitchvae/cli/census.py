@@ -146,7 +146,9 @@ def run(ctx: click.Context, inputs: tuple[Path, ...], output: Path, **options: A
         else _opened(output, new_version=options["new_version"])
     )
     if not named and options["only_plan"]:
-        raise click.UsageError("--plan needs inputs; `glitchvae census status` tells of the rest.")
+        raise click.UsageError(
+            "--plan needs inputs; `glitchvae census status` shows an existing plan."
+        )
     if options["retry"]:
         note(f"{reset_failed(census)} shards are tried again")
     if options["only_plan"]:

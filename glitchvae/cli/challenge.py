@@ -199,7 +199,7 @@ def command(
     prototypes, rng = known_classes(checkpoint), np.random.default_rng(seed)
     if (count := len(comparable_rows(gathered.events, prototypes))) < FEWEST_EVENTS:
         raise InputError(
-            "too few events to look for groups among",
+            "there are too few events for a search for groups",
             expected=f"at least {FEWEST_EVENTS} events with a code",
             found=count,
             remedy="Embed more strain first.",
@@ -366,7 +366,7 @@ def _noise(
     renderer = renderer_of(gathered, checkpoint, some, device=device)
     if renderer is None:
         raise InputError(
-            "nothing can be injected: the events do not tell how their images were made",
+            "nothing can be injected, because the events do not state their imaging settings",
             remedy="Name the settings with --imaging.",
         )
     injecting = replace(renderer, families={**renderer.families, **asked.own})

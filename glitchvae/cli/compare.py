@@ -116,7 +116,7 @@ def _read(sets: tuple[str, ...], points: int, seed: int) -> FactorData | GlitchS
     if all(name not in _DRAWN and is_image_set(name) for name in sets):
         return GlitchSets(sets)
     if len(sets) > 1:
-        raise click.UsageError("--data is given again for sets of images of glitches alone.")
+        raise click.UsageError("--data can be repeated for sets of images of glitches only.")
     name = next(iter(sets))
     if name in _DRAWN:
         data = draw_dsprites() if name == "dsprites" else draw_chairs()

@@ -310,7 +310,7 @@ def _encode_anew(options: dict[str, Any], archive: Path | None, *, only_plan: bo
     search += ("segments", "flags")
     if len(options["inputs"]) > 1 or any(options[name] for name in search) or archive is not None:
         raise click.UsageError(
-            "An archive is encoded alone: without other inputs, --archive, or options of a search."
+            "An archive as input excludes other inputs, --archive, and options of a search."
         )
     store = Archive(options["inputs"][0])
     job = _job(options, store.path)

@@ -163,9 +163,9 @@ def _network(inputs: Sequence[Path], checkpoint: Checkpoint | None, epochs: int)
 
     if checkpoint is None or not all(map(is_image_set, inputs)):
         raise InputError(
-            "a network learns from images",
+            "a network is trained on images",
             where="--cnn",
-            expected="sets of images alone",
+            expected="sets of images only",
             found="embeddings",
         )
     data = read_training_data(inputs)

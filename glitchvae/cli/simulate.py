@@ -101,7 +101,10 @@ def _numbers(options: tuple[str, ...]) -> dict[str, int]:
         name, _, count = option.rpartition("=")
         if not name or not count.isdecimal():
             raise InputError(
-                "no number of glitches", where="--inject", expected="FAMILY=COUNT", found=option
+                "--inject is not of the form FAMILY=COUNT",
+                where="--inject",
+                expected="FAMILY=COUNT",
+                found=option,
             )
         found[name] = found.get(name, 0) + int(count)
     return found

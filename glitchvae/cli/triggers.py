@@ -57,7 +57,9 @@ def command(
     check_suffix(output)
     strain, tables, problems = _told_apart(inputs)
     if strain and tables:
-        raise click.UsageError(f"strain and other files mixed: {', '.join(map(str, inputs))}")
+        raise click.UsageError(
+            f"strain files and other files cannot be mixed: {', '.join(map(str, inputs))}"
+        )
     if tables and (limited["segments"] or limited["flags"]):
         raise click.UsageError("--segments and --flag limit a search of strain.")
     found, more = (

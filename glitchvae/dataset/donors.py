@@ -144,7 +144,7 @@ def find_donors(paths: Iterable[str | Path], *, snr: float = QUIET_SNR) -> list[
     donors = [donor for donor in found if donor is not None]
     if not donors:
         raise InputError(
-            "no strain that could lend its noise",
+            "no strain is suitable as a donor of noise",
             where=f"{len(ordered)} files",
             expected=f"stretches of {LEAST + 2 * EDGE:g} s without gaps, quiet for "
             f"{max(VIEWS):g} s somewhere",
@@ -242,7 +242,7 @@ def _continued(own: Strain, sample_rate: float, rng: np.random.Generator) -> NDA
     factor = sample_rate / own.sample_rate
     if not float(factor).is_integer():
         raise InputError(
-            "noise is lent at whole multiples of its rate alone",
+            "noise of a donor is available only at whole multiples of its sample rate",
             where=own.ifo,
             expected=f"a multiple of {own.sample_rate:g} Hz",
             found=f"{sample_rate:g} Hz",

@@ -52,7 +52,7 @@ def _check_imaging(sets: Sequence[SpectrogramSet]) -> None:
                 where="merge",
                 expected=_named(first, keys),
                 found=_named(other.imaging, keys),
-                remedy="Keep them apart: `glitchvae train` takes several sets and keeps the "
+                remedy="Keep the sets apart: `glitchvae train` takes several sets and keeps the "
                 "settings of each.",
             )
 

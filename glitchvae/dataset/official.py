@@ -82,7 +82,7 @@ def _event_names(path: Path) -> list[_Names]:
         names = [entry[:3] for entry in _walk(file) if _is_event(entry[3])]
         if not names:
             raise InputError(
-                "no event in it",
+                "the file holds no event",
                 where=path,
                 found=sorted(file),
                 expected="groups /<label>/<split>/<id> with views 0.5.png, 1.0.png, …",

@@ -96,7 +96,7 @@ def _readers() -> Iterator[ImageReader]:
         kind = plugins.find("readers", name)
         if not (isinstance(kind, type) and issubclass(kind, ImageReader)):
             raise ConfigError(
-                "no reader",
+                "the object is not a reader",
                 where=name,
                 expected="a class derived from glitchvae.dataset.ImageReader",
                 found=kind,
@@ -105,7 +105,7 @@ def _readers() -> Iterator[ImageReader]:
     for kind in dict.fromkeys(found):
         if missing := getattr(kind, "__abstractmethods__", ()):
             raise ConfigError(
-                "a reader that is not complete",
+                "the reader is not complete",
                 where=plugins.path_of(kind),
                 expected=f"the methods {', '.join(sorted(missing))}",
             )

@@ -55,7 +55,7 @@ def stream_pictures(
     events = _find_events(folder)
     if not events:
         raise InputError(
-            "no picture in it",
+            "the folder holds no picture",
             where=folder,
             expected="<label>/<ifo>_<id>_spectrogram_<duration>.png",
         )
@@ -124,7 +124,7 @@ def _require_size(size: tuple[int, int], path: object) -> None:
 
     if size not in (PICTURE, RECROPPED):
         raise InputError(
-            "picture of another size",
+            "the picture has another size",
             where=path,
             expected=f"{PICTURE[1]}x{PICTURE[0]} or {RECROPPED[1]}x{RECROPPED[0]}",
             found=f"{size[1]}x{size[0]}",

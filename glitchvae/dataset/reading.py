@@ -77,7 +77,7 @@ def read_images(
     found = join_parts(kept)
     if len(found) == 0:
         raise InputError(
-            "holds none of the events",
+            "the set holds none of the events",
             where=path,
             expected=f"{len(wanted)} identifiers such as {min(wanted, default='')!r}",
         )
@@ -134,7 +134,7 @@ def _is_own(path: Path) -> bool:
     if schema is None and is_gravity_spy(path):
         return False
     raise InputError(
-        "no set of images",
+        "the file is not a set of images",
         where=path,
         found=schema or "another HDF5 layout",
         expected="a Spectrogram set, Gravity Spy's /<label>/<split>/<id>/<view>.png, "

@@ -108,7 +108,7 @@ def plan_stretches(
     """
     if real_noise and not donors:
         raise InputError(
-            "real noise needs strain that lends it",
+            "real noise needs a donor",
             expected="at least one donor",
             found=f"a share of {real_noise:g} and none",
         )

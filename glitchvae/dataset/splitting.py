@@ -51,7 +51,7 @@ def split_by_time_blocks(
             "splitting by time needs the time of every event",
             where="column gps",
             found=f"{int((~np.isfinite(gps)).sum())} of {len(gps)} not finite",
-            remedy="Add the metadata table, or split at random and expect better scores.",
+            remedy="Add the metadata table, or split at random, which gives too high scores.",
         )
     blocks, member, counts = np.unique(
         np.floor(gps / block), return_inverse=True, return_counts=True

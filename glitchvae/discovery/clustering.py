@@ -45,7 +45,7 @@ def find_groups(
     """
     points = np.asarray(points, dtype=np.float64)
     if not np.isfinite(points).all():
-        raise InputError("codes that are not finite cannot be grouped", expected="no NaN")
+        raise InputError("codes with NaN or infinity cannot be grouped", expected="no NaN")
     if len(points) < max(min_events, 2):
         return np.full(len(points), -1, dtype=np.int64)
     if method == "hdbscan":
@@ -113,7 +113,9 @@ def agreement(groups: NDArray[np.int64], classes: NDArray[np.object_]) -> Agreem
         InputError: lengths differ, or there is nothing to compare.
     """
     if len(groups) != len(classes) or len(groups) == 0:
-        raise InputError("no pairs of group and class", found=(len(groups), len(classes)))
+        raise InputError(
+            "groups and classes differ in length, or are empty", found=(len(groups), len(classes))
+        )
     names = np.asarray(classes).astype(str)
     table = metrics.cluster.contingency_matrix(names, groups)
     return Agreement(

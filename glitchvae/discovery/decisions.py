@@ -78,7 +78,7 @@ def propose(
         reviewer: Who proposes it.
 
     Raises:
-        InputError: the run is half-written.
+        InputError: the run is not complete.
         CatalogError: no such candidate, or the name is taken.
     """
     read_run(run)
@@ -204,7 +204,9 @@ def _check_class_free(card: ClassCard, catalog: Catalog) -> None:
 def _key(name: str) -> str:
     key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if not key:
-        raise CatalogError("no name for a class", found=name, expected="letters or digits")
+        raise CatalogError(
+            "the name of the class is not valid", found=name, expected="letters or digits"
+        )
     return key
 
 

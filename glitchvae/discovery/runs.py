@@ -72,7 +72,9 @@ def writing_run(
         _remove_leftovers(folder)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_PART, dir=folder.parent))
     except OSError as error:
-        raise StorageError("cannot write here", where=folder, found=error.strerror) from error
+        raise StorageError(
+            "the folder cannot be written", where=folder, found=error.strerror
+        ) from error
     try:
         with FileLock(aside / _LOCK):
             yield aside
@@ -103,7 +105,7 @@ def check_target(folder: Path, *, replace: bool) -> None:
         raise InputError("not a folder", where=folder, remedy="Choose another with -o.")
     if not (folder / CARD).exists():
         raise InputError(
-            "holds files, and no complete run",
+            "the folder holds files, but no complete run",
             where=folder,
             expected=f"{CARD}, or no folder",
             found=_names(folder),
@@ -111,7 +113,7 @@ def check_target(folder: Path, *, replace: bool) -> None:
         )
     if not replace:
         raise InputError(
-            "holds the results of a run already",
+            "the folder holds the results of a run already",
             where=folder,
             remedy="Choose another with -o, or add --replace.",
         )
@@ -125,10 +127,10 @@ def read_run(folder: str | Path) -> RunCard:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError("no such run", where=folder, expected="the folder of a run")
+        raise InputError("the run does not exist", where=folder, expected="the folder of a run")
     if not (folder / CARD).is_file():
         raise InputError(
-            "half-written, or no run at all",
+            "the folder is not a complete run",
             where=folder,
             expected=CARD,
             found=_names(folder),
@@ -138,7 +140,7 @@ def read_run(folder: str | Path) -> RunCard:
     missing = [name for name in card.files if not (folder / name).is_file()]
     if missing:
         raise InputError(
-            "half-written: files of the run are missing",
+            "the run is not complete: files are missing",
             where=folder,
             expected=f"{len(card.files)} files",
             found=f"without {', '.join(missing[:5])}",

@@ -158,7 +158,7 @@ def _suffix(path: str | Path) -> str:
     suffix = next((s for s in known if name.endswith(s)), None)
     if suffix is None:
         raise InputError(
-            "the suffix names no format of segments",
+            "the suffix is not that of a format of segments",
             where=path,
             expected=f"one of {', '.join(known)}",
         )
@@ -198,7 +198,7 @@ def _write_text(temporary: Path, segments: Mapping[str, segmentlist], path: obje
 
     if len(segments) > 1:
         raise InputError(
-            "text holds the segments of one detector",
+            "a text file can hold the segments of one detector only",
             where=path,
             found=sorted(segments),
             remedy="Write a file for each of them, or LIGO_LW.",

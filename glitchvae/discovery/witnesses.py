@@ -97,7 +97,7 @@ def rank_witnesses(
     times = ring.inside(np.asarray(gps, dtype=np.float64))
     if not len(times) or not channels:
         raise InputError(
-            "no witness can be looked for",
+            "witnesses cannot be ranked",
             expected="glitches in the live time, and triggers of a channel",
             found=f"{len(times)} glitches in {ring.length:g} s, {len(channels)} channels",
         )

@@ -66,7 +66,7 @@ class Embeddings(ImagedEvents):
         super().__post_init__()
         if self.mean.ndim != 2 or self.mean.shape != self.log_var.shape:
             raise InputError(
-                "codes of another shape",
+                "codes have the wrong shape",
                 where="Embeddings",
                 expected="mean and log_var (N, Z)",
                 found=f"{self.mean.shape} and {self.log_var.shape}",

@@ -102,7 +102,7 @@ def write_plain(
     suffix = _suffix(path)
     if suffix not in (*_PLAIN, ".parquet"):
         raise InputError(
-            "the suffix names no format of plain tables",
+            "the suffix is not that of a format of tables",
             where=path,
             expected=f"one of {', '.join((*_PLAIN, '.parquet'))}",
             found=suffix or "no suffix",
@@ -181,7 +181,7 @@ def check_metadata(metadata: dict[str, str], where: object) -> None:
     """Refuse a table of another schema or of a version from the future."""
     if metadata.get("schema") != Embeddings.schema:
         raise InputError(
-            "another kind of table",
+            "the table is of another kind",
             where=where,
             expected=Embeddings.schema,
             found=metadata.get("schema"),
@@ -278,7 +278,7 @@ def _format(path: str | Path) -> str:
     suffix = _suffix(path)
     if suffix not in (*_HDF5, *_READERS):
         raise InputError(
-            "the suffix names no format of embeddings",
+            "the suffix is not that of a format of embeddings",
             where=path,
             expected=f"one of {', '.join((*_HDF5, *_READERS))}",
             found=suffix or "no suffix",

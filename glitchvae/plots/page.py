@@ -51,6 +51,11 @@ def check_lengths(path: str | Path, **lengths: int) -> None:
         InputError: they do, or there is nothing to draw.
     """
     if len(set(lengths.values())) > 1:
-        raise InputError("numbers differ", where=path, expected="one of each", found=lengths)
+        raise InputError(
+            "parts of the picture differ in number",
+            where=path,
+            expected="one of each",
+            found=lengths,
+        )
     if not any(lengths.values()):
         raise InputError("nothing to draw", where=path, expected="at least one glitch")

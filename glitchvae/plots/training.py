@@ -109,7 +109,7 @@ def layer_kl(log: Log, layers: Sequence[int], path: str | Path, *, title: str = 
     last = dimension_kl(log)[-1]
     if len(last) != sum(layers):
         raise InputError(
-            "log and model do not fit",
+            "log and model do not belong together",
             where=path,
             expected=f"{sum(layers)} columns kl_1 …",
             found=len(last),

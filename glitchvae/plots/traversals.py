@@ -55,7 +55,7 @@ def traverse(
     wrong = [d for d in dimensions if not 0 <= d < len(origin)]
     if wrong:
         raise InputError(
-            "no such latent dimension", expected=f"0 to {len(origin) - 1}", found=wrong
+            "the latent dimension does not exist", expected=f"0 to {len(origin) - 1}", found=wrong
         )
     codes = np.tile(np.asarray(origin, np.float32), (len(dimensions), len(values), 1))
     for row, dimension in enumerate(dimensions):

@@ -53,10 +53,13 @@ def calibrate(
     """
     confidence, right = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=bool)
     if len(confidence) == 0 or len(confidence) != len(right):
-        raise InputError("no pairs to calibrate", found=(len(confidence), len(right)))
+        raise InputError(
+            "probabilities and outcomes differ in length, or are empty",
+            found=(len(confidence), len(right)),
+        )
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise InputError(
-            "a probability outside 0 to 1",
+            "a probability is outside 0 to 1",
             where="confidence",
             found=(float(np.min(confidence)), float(np.max(confidence))),
         )

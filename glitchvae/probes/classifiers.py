@@ -50,7 +50,7 @@ def fit_linear_probe(
     folds = min(FOLDS, len(np.unique(groups)))
     if len(np.unique(classes)) < 2 or folds < 2:
         raise InputError(
-            "too little to fit a probe to",
+            "there are too few classes or groups to fit a probe",
             expected="events of two classes in two groups",
             found=f"{len(np.unique(classes))} classes in {len(np.unique(groups))} groups",
         )

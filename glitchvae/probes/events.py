@@ -168,7 +168,7 @@ def pool_images(images: NDArray[np.floating], pool: int) -> NDArray[np.floating]
     count, views, height, width = images.shape
     if height % pool or width % pool:
         raise InputError(
-            "images cannot be parted into squares",
+            "images cannot be divided into squares",
             where="pool",
             expected=f"a divisor of {height} and {width}",
             found=pool,

@@ -82,7 +82,7 @@ class LinearHead:
         if prototypes.names != self.names:
             differ = sorted({*prototypes.names} ^ {*self.names})
             raise InputError(
-                "a head of other classes", where=", ".join(differ), expected=prototypes.names
+                "the head is of other classes", where=", ".join(differ), expected=prototypes.names
             )
         slopes = self.slopes / self.scale[:, None]
         return prototypes.with_linear(slopes, self.offsets - self.centre @ slopes, self.temperature)
@@ -131,7 +131,7 @@ def fit_head(
     names = tuple(np.unique(labels.astype(str)).tolist())
     if len(names) < 2:
         raise InputError(
-            "a head tells classes apart",
+            "a head needs at least two classes",
             where="labels",
             expected="at least two classes",
             found=", ".join(names) or "no label",
@@ -215,7 +215,7 @@ def choose_head(
     names = tuple(np.unique(labels[labels != ""].astype(str)).tolist())
     asked = labels[rows]
     if not (asked != "").any():
-        raise InputError("no labelled event is in a fold", where="fold", expected="at least one")
+        raise InputError("no labelled event is in any fold", where="fold", expected="at least one")
     tried: dict[tuple[float, float], NDArray[np.float64]] = {}
     for weight in real_weights:
         weights = np.where(fold == IN_NO_FOLD, 1.0, weight)
@@ -278,7 +278,11 @@ def _labelled(
 
 def _rows_in_folds(fold: Folds, count: int) -> NDArray[np.int64]:
     if fold.shape != (count,):
-        raise InputError("a fold for each event", expected=(count,), found=fold.shape)
+        raise InputError(
+            "the number of folds differs from the number of events",
+            expected=(count,),
+            found=fold.shape,
+        )
     rows = np.flatnonzero(fold >= 0)
     if len(rows) == 0:
         raise InputError(
@@ -296,7 +300,7 @@ def _check_known(labels: Labels, known: Collection[str] | None) -> None:
     unknown = sorted(set(labels[labels != ""]) - set(known))
     if unknown:
         raise InputError(
-            f"a label that is no known class{nearest(unknown[0], sorted(known))}",
+            f"a label is not a known class{nearest(unknown[0], sorted(known))}",
             where=f"row {int(np.flatnonzero(labels == unknown[0])[0])}",
             found=unknown[0],
         )
@@ -309,7 +313,7 @@ def _checked(
     given = np.ones(len(codes)) if weights is None else np.asarray(weights, dtype=np.float64)
     if codes.ndim != 2 or labels.shape != (len(codes),) or given.shape != (len(codes),):
         raise InputError(
-            "a label and a weight for each code",
+            "codes, labels and weights differ in length",
             expected=f"codes (N, Z), labels ({len(codes)},), weights ({len(codes)},)",
             found=(codes.shape, labels.shape, given.shape),
         )

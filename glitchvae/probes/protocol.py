@@ -253,5 +253,5 @@ def _check(events: ProbeSet, train: NDArray[np.int64], test: NDArray[np.int64], 
             where=f"split {split!r}",
             expected="test events, and training events of two classes",
             found=f"{len(test)} test events, {len(classes)} classes to learn",
-            remedy="Shorter blocks of time, --block, part the events more finely.",
+            remedy="Shorter blocks of time, --block, divide the events more finely.",
         )

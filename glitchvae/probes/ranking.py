@@ -133,7 +133,7 @@ def check_order(
     points = {entry.name: 100.0 * (entry.classes == truth) for entry in entries}
     if unknown := {name for claim in claims for name in claim} - points.keys():
         raise InputError(
-            "a claim of unknown methods",
+            "a claim names unknown methods",
             where="claims",
             expected=sorted(points),
             found=sorted(unknown),
@@ -190,7 +190,7 @@ def read_predictions(
     for path, table in zip(paths, tables, strict=True):
         if not np.array_equal(table[0], tables[0][0]):
             raise InputError(
-                "other test events",
+                "the predictions are of other test events",
                 where=path,
                 expected=f"those of {paths[0]}",
                 remedy="Remove it, and what was made with it, and run again.",
@@ -275,7 +275,10 @@ def _read_csv(path: str | Path) -> NDArray[np.object_]:
             rows = [(row["label"], row["predicted"]) for row in csv.DictReader(file)]
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise InputError(
-            "no predictions", where=path, expected="columns label and predicted", found=error
+            "the table is not one of predictions",
+            where=path,
+            expected="columns label and predicted",
+            found=error,
         ) from error
     return np.array(rows, dtype=object).reshape(-1, 2).T
 

@@ -126,7 +126,10 @@ def _cells(
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """All class names, and the index (R, N) of each guess in the flattened confusion matrix."""
     if len(truth) != predicted.shape[1] or len(truth) == 0:
-        raise InputError("no pairs of classes", found=(len(truth), predicted.shape[1]))
+        raise InputError(
+            "true and predicted classes differ in length, or are empty",
+            found=(len(truth), predicted.shape[1]),
+        )
     together = np.concatenate([truth, predicted.ravel()]).astype(str)
     names, index = np.unique(together, return_inverse=True)
     guesses = index[len(truth) :].reshape(predicted.shape)

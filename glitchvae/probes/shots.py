@@ -36,7 +36,7 @@ def few_shot(
         InputError: no known event.
     """
     if len(known) == 0:
-        raise InputError("no known event to name others after")
+        raise InputError("there is no known event to classify others by")
     names = np.unique(labels.astype(str))
     means = [known[_draw(labels == name, shots, rng)].mean(axis=0) for name in names]
     nearest = NearestNeighbors(n_neighbors=1).fit(np.array(means))
@@ -63,7 +63,7 @@ def one_shot(
     known = np.concatenate([_draw(labels == name, 1, rng) for name in np.unique(labels)])
     asked = np.setdiff1d(np.arange(len(labels)), known)
     if len(asked) == 0:
-        raise InputError("nothing to ask for", expected="a class of two events or more")
+        raise InputError("no class has two events", expected="a class of two events or more")
     return labels[asked], few_shot(codes[known], labels[known], codes[asked], rng, shots=1)
 
 

@@ -64,7 +64,7 @@ class FrozenScan:
         """
         if len(whitened) != 1 or not whitened.isfinite().all():
             raise InputError(
-                "no block to freeze",
+                "the block cannot be used as reference",
                 expected="one finite block (1, T)",
                 found=tuple(whitened.shape),
             )

@@ -123,7 +123,7 @@ def scan(
     """
     if not 0 <= 2 * trim < tiling.duration:
         raise InputError(
-            "nothing is left of the block",
+            "the trim leaves nothing of the block",
             expected=f"a trim of less than half of {tiling.duration:g} s",
             found=f"{trim:g} s",
         )

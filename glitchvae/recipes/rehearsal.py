@@ -45,7 +45,7 @@ def check_folder(out: Path, *, tiny: bool) -> None:
     rehearsed = (out / MARKER).exists()
     if rehearsed and not tiny:
         raise InputError(
-            "holds a rehearsal, which a real run would go on from",
+            "the folder holds a rehearsal, which a real run must not continue",
             where=out,
             remedy="Choose another folder with -o, or remove this one.",
         )
@@ -53,7 +53,7 @@ def check_folder(out: Path, *, tiny: bool) -> None:
         others = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
         if others:
             raise InputError(
-                "holds files that are no rehearsal's",
+                "the folder holds files that are not those of a rehearsal",
                 where=out,
                 found=", ".join(others[:5]),
                 remedy="Choose an empty folder with -o.",

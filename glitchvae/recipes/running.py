@@ -81,7 +81,7 @@ class Recipe:
         own = {each.name: each for each in self.files if each.suffix == ".toml"}
         if str(name) not in own:
             raise ConfigError(
-                "there are no such settings",
+                "these settings do not exist",
                 where=path,
                 expected=f"a file, or a name that {self.name} ships: {', '.join(own)}",
                 found="no file",
@@ -133,7 +133,7 @@ def copy_recipe(recipe: Recipe, out: str | Path) -> Recipe:
     for target in copies.values():
         if target.exists():
             raise InputError(
-                "already exists", where=target, remedy="Choose another folder with -o."
+                "the folder exists already", where=target, remedy="Choose another folder with -o."
             )
     for source, target in copies.items():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -222,7 +222,9 @@ def load_main(recipe: Recipe) -> Main:
         module = importlib.import_module(f"{module.__name__}.main")
     if not callable(getattr(module, "main", None)):
         raise InputError(
-            "has no function main", where=recipe.place, expected="main(config, out, *, tiny)"
+            "the program has no function main",
+            where=recipe.place,
+            expected="main(config, out, *, tiny)",
         )
     return module.main
 
@@ -243,7 +245,7 @@ def load_recipe(recipe: Recipe) -> ModuleType:
     folders = [str(recipe.place)] if recipe.is_study else None
     spec = importlib.util.spec_from_file_location(name, start, submodule_search_locations=folders)
     if spec is None or spec.loader is None:
-        raise InputError("not a Python program", where=start)
+        raise InputError("the file is not a Python program", where=start)
     for other in [n for n in sys.modules if n == name or n.startswith(f"{name}.")]:
         del sys.modules[other]
     module = importlib.util.module_from_spec(spec)

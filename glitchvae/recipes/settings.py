@@ -63,9 +63,9 @@ def refuse_others(
     changed = [key for key in now if key not in free and now[key] != then.get(key)]
     if changed:
         raise InputError(
-            f"a study of other settings: {', '.join(changed)}",
+            f"the folder holds a study with other settings: {', '.join(changed)}",
             where=where,
             expected={key: now[key] for key in changed},
             found={key: then.get(key) for key in changed},
-            remedy="Choose another folder with -o, or the settings this study was begun with.",
+            remedy="Choose another folder with -o, or use the settings of this study.",
         )

@@ -87,10 +87,12 @@ def check_page(path: str | Path) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in {".html", ".htm"}:
-        raise InputError("not the name of a page", where=path, expected=".html")
+        raise InputError("the name is not that of a page", where=path, expected=".html")
     if path.is_dir() or (path.exists() and _MARK not in path.read_bytes()[:2000]):
         raise InputError(
-            "something else is there", where=path, expected="a page of glitchvae, or nothing"
+            "the path holds something other than a page of glitchvae",
+            where=path,
+            expected="a page of glitchvae, or nothing",
         )
 
 
@@ -119,7 +121,7 @@ def report_archive(
         InputError: `since` is not before `until`.
     """
     if since is not None and until is not None and not since < until:
-        raise InputError("no time to report on", expected="since < until", found=(since, until))
+        raise InputError("the time range is empty", expected="since < until", found=(since, until))
     archive = Archive(Path(path), None if catalog is None else Path(catalog))
     ledger = archive.ledger()  # which first publishes what an interrupted job left
     found = gather([archive.path], model=model, catalog=archive.catalog) if _any(archive) else None

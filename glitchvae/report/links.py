@@ -56,7 +56,7 @@ class Link:
 
     def _refused(self, found: str) -> InputError:
         return InputError(
-            "no template of a link",
+            "the template of a link is not valid",
             where=repr(self.template),
             expected=f"{_EXAMPLE}, with {', '.join(f'{{{name}}}' for name in FIELDS)}",
             found=found,

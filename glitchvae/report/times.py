@@ -56,10 +56,14 @@ def day_of(text: str, *, now: datetime | None = None) -> tuple[float, float]:
             day = date.fromisoformat(text)
         after = day + timedelta(days=1)
     except (ValueError, OverflowError) as error:
-        raise InputError("no day", expected=f"YYYY-MM-DD, {', '.join(DAYS)}", found=text) from error
+        raise InputError(
+            "the day is not valid", expected=f"YYYY-MM-DD, {', '.join(DAYS)}", found=text
+        ) from error
     first, last = (_gps(one) for one in (day, after))
     if first < 0:
-        raise InputError("a day before GPS time began", expected="1980-01-06 or later", found=text)
+        raise InputError(
+            "the day is before the start of GPS time", expected="1980-01-06 or later", found=text
+        )
     return first, last
 
 

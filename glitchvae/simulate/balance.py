@@ -22,7 +22,7 @@ def weights(balance: str) -> dict[str, float]:
         InputError: no such balance.
     """
     if balance not in BALANCES:
-        raise InputError("no such balance", where=balance, expected=", ".join(BALANCES))
+        raise InputError("the balance is unknown", where=balance, expected=", ".join(BALANCES))
     if balance == "uniform":
         counts = dict.fromkeys(FAMILIES, 1)
     else:

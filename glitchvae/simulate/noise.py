@@ -104,7 +104,7 @@ def asd(name: str) -> Asd:
     path = folder / f"{CURVES.get(name, name)}.csv"
     if not path.exists():
         known = [*CURVES, *sorted(p.stem for p in folder.glob("*.csv"))]
-        raise InputError("no noise curve of this name", where=name, expected=", ".join(known))
+        raise InputError("the noise curve is unknown", where=name, expected=", ".join(known))
     frequencies, values = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
     return Asd(name=path.stem, frequencies=frequencies, values=values)
 

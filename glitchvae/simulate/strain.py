@@ -65,7 +65,7 @@ def simulate_strain(
         family_of(name)
     others = [name for name, number in (also or {}).items() for _ in range(number)]
     if min([0, *(also or {}).values()]) < 0:
-        raise InputError("fewer than no glitches", where="also", found=also)
+        raise InputError("the number of glitches is negative", where="also", found=also)
     times = draw_times(duration, count + len(others), rng)
     labels = draw_labels(balance, count, rng)
     if others:
@@ -162,7 +162,7 @@ def draw_times(duration: float, count: int, rng: np.random.Generator) -> NDArray
     """
     if not 0 <= count <= duration:
         raise InputError(
-            "that many glitches cannot be told apart",
+            "the glitches are too many to be separate",
             expected=f"0 to {int(duration)} glitches",
             found=count,
             remedy="Ask for fewer or for more seconds.",

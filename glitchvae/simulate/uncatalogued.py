@@ -84,11 +84,13 @@ def family_of(label: str) -> Family:
     found = plugins.find("families", label)
     if not isinstance(found, Family):
         raise ConfigError(
-            "no family of glitches",
+            "the object is not a family of glitches",
             where=label,
             expected="a glitchvae.simulate.Family",
             found=type(found).__name__,
         )
     if found.label in FAMILIES or found.label in UNCATALOGUED:
-        raise ConfigError("a family with the label of another", where=label, found=found.label)
+        raise ConfigError(
+            "the label of the family is taken by another", where=label, found=found.label
+        )
     return found

@@ -31,18 +31,20 @@ def read_waveform(path: str | Path) -> Family:
         rows = [line for line in lines if line]
         values = np.array(rows or [[]], dtype=np.float64)
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError("no waveform", where=path, found=str(error).splitlines()[0]) from error
+        raise InputError(
+            "the file is not a waveform", where=path, found=str(error).splitlines()[0]
+        ) from error
     good = values.ndim == 2 and values.shape[1] == 2 and len(values) >= _FEWEST
     if not good or not np.isfinite(values).all() or not (np.diff(values[:, 0]) > 0).all():
         raise InputError(
-            "no waveform",
+            "the file is not a waveform",
             where=path,
-            expected=f"two columns, times that ascend and strain, {_FEWEST} lines or more",
+            expected=f"two columns, ascending times and strain, {_FEWEST} lines or more",
             found=f"{len(values)} lines",
         )
     times, strain = values.T
     if not strain.any():
-        raise InputError("a waveform without any strain", where=path)
+        raise InputError("the waveform is zero", where=path)
     times = times - times[np.abs(strain).argmax()]
     return Family(
         label=path.stem,

@@ -85,7 +85,7 @@ def make_spectrograms(
     """
     if others := sorted(set(triggers.ifo) - {source.ifo}):
         raise InputError(
-            "triggers of another detector than the strain's",
+            "the triggers are of another detector than the strain",
             where="column ifo",
             expected=source.ifo,
             found=", ".join(others),

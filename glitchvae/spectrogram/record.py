@@ -98,7 +98,7 @@ class SpectrogramSet(ImagedEvents):
         expected = (len(VIEWS), *IMAGE_SHAPE)
         if self.images.shape[1:] != expected:
             raise InputError(
-                "images of another shape",
+                "the images have the wrong shape",
                 where="SpectrogramSet",
                 expected=("N", *expected),
                 found=self.images.shape,
@@ -126,14 +126,14 @@ class SpectrogramSet(ImagedEvents):
         energies = np.asarray(images)
         if energies.shape[1:] != (len(VIEWS), *IMAGE_SHAPE) or len(energies) == 0:
             raise InputError(
-                "no images of glitches",
+                "the array is not one of images of glitches",
                 expected=("N", len(VIEWS), *IMAGE_SHAPE),
                 found=energies.shape,
             )
         bad = damaged(energies) | (energies < 0).any(axis=(1, 2, 3))
         if bad.any():
             raise InputError(
-                f"row {int(bad.argmax())} is no image of a glitch",
+                f"row {int(bad.argmax())} is not an image of a glitch",
                 found=f"{bad.sum()} such rows",
                 expected="normalised energies, 0 and above, NaN in whole rows from the top alone",
                 remedy="Leave those rows out.",

@@ -72,7 +72,7 @@ def open_gwosc(
         urls = _locate(ifo, start, end, host, sample_rate)
     if len(urls) > _LARGEST_ANSWER:
         raise InputError(
-            "too much for one download",
+            "the time range is too long for one download",
             where=host,
             expected=f"at most {_LARGEST_ANSWER} files",
             found=f"{len(urls):,} files in GPS {start} to {end}",
@@ -150,7 +150,9 @@ def cache_folder() -> Path:
 
 def _require_interval(start: float, end: float) -> None:
     if not (math.isfinite(start) and math.isfinite(end) and start < end):
-        raise InputError("no time span", expected="start before end", found=f"{start} to {end}")
+        raise InputError(
+            "the time range is empty", expected="start before end", found=f"{start} to {end}"
+        )
 
 
 def _locate(ifo: str, start: float, end: float, host: str, sample_rate: int) -> list[str]:
@@ -231,11 +233,14 @@ def network_errors(
         yield
     except (requests.ConnectionError, requests.Timeout, tenacity.RetryError) as error:
         raise InputError(
-            "no answer; is there a network?", where=host, found=_reason(error), remedy=remedy
+            "the server does not answer; is there a network?",
+            where=host,
+            found=_reason(error),
+            remedy=remedy,
         ) from error
     except IgwnAuthError as error:
         raise InputError(
-            "no token to ask with", where=host, found=_reason(error), remedy=_SIGN_IN
+            "no access token is found", where=host, found=_reason(error), remedy=_SIGN_IN
         ) from error
     except requests.HTTPError as error:
         code = error.response.status_code if error.response is not None else None

@@ -138,7 +138,7 @@ def _walk(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix + name, item
         if isinstance(item, h5py.Group):
             if prefix.count("/") > _DEEPEST:
-                raise InputError("groups lead back to themselves", found=f"{prefix[:40]}…")
+                raise InputError("the groups of the file form a loop", found=f"{prefix[:40]}…")
             yield from _walk(item, f"{prefix}{name}/")
 
 
@@ -247,7 +247,7 @@ def _masks(file: h5py.File, path: Path, start: float, samples: int) -> dict[str,
         shortnames: Any = file[names_name]
         if shortnames.size is None or shortnames.size > _MOST_BITS:
             raise InputError(
-                f"{names_name} are not the names of bits",
+                f"{names_name} do not hold the names of bits",
                 where=path,
                 expected=f"at most {_MOST_BITS} names",
                 found=f"shape {shortnames.shape}",

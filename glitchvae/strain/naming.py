@@ -33,13 +33,13 @@ def detector(path: Path, *, asked: str | None, told: str | None, names: Sequence
     found = inside or asked or _prefix(_FILE_PREFIX, path.name)
     if found is None:
         raise InputError(
-            "cannot tell the detector",
+            "the detector is unknown",
             where=path,
             expected=f"one of {', '.join(DETECTORS)}",
             remedy="Name the detector (ifo), such as H1.",
         )
     if asked is not None and found != asked:
-        raise InputError("another detector", where=path, expected=asked, found=found)
+        raise InputError("the file is of another detector", where=path, expected=asked, found=found)
     if found not in DETECTORS:
         raise InputError(
             "unknown detector", where=path, expected=f"one of {', '.join(DETECTORS)}", found=found
@@ -68,10 +68,10 @@ def choose_channel(path: Path, there: Sequence[str], asked: str | None) -> str:
         if len(names) == 1:
             return names[0]
     raise InputError(
-        "cannot tell which channel is meant",
+        "the channel is ambiguous",
         where=path,
         found=listed,
-        remedy="Name one (channel).",
+        remedy="Name the channel.",
     )
 
 

@@ -55,7 +55,7 @@ def read_segments(path: str | Path, *, ifo: str | None = None) -> dict[str, segm
         found = {name: found[name] for name in found if name == ifo}
     if not any(map(len, found.values())):
         raise InputError(
-            "holds no segments",
+            "the file holds no segments",
             where=path,
             found=sorted(label for label, _, _ in flags),
             expected=ifo,
@@ -112,7 +112,9 @@ def detector_of_flag(name: str) -> str:
     """
     ifo, _, rest = name.partition(":")
     if not rest:
-        raise InputError(f"no name of a flag: {name!r}", expected="such as H1:DMT-ANALYSIS_READY:1")
+        raise InputError(
+            f"{name!r} is not the name of a flag", expected="such as H1:DMT-ANALYSIS_READY:1"
+        )
     _require_detector(ifo, f"flag {name}")
     return ifo
 
@@ -193,7 +195,9 @@ def _read_text(path: Path) -> segmentlist:
             expected="GPS start and end on each line",
         ) from error
     if not found:
-        raise InputError("holds no segments", where=path, expected="start and end on each line")
+        raise InputError(
+            "the file holds no segments", where=path, expected="start and end on each line"
+        )
     return _joined(found, path)
 
 

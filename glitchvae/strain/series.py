@@ -48,9 +48,9 @@ class Strain:
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64)
         if values.ndim != 1:
-            raise InputError("strain has one axis", where=self.ifo, found=values.shape)
+            raise InputError("strain must have one axis", where=self.ifo, found=values.shape)
         if not self.sample_rate > 0:
-            raise InputError("no sample rate", where=self.ifo, found=self.sample_rate)
+            raise InputError("the sample rate is not valid", where=self.ifo, found=self.sample_rate)
         object.__setattr__(self, "values", np.ascontiguousarray(values))  # not reversed: torch
 
     @classmethod
@@ -145,7 +145,7 @@ def require_gps(where: str | Path, start: float, end: float) -> None:
     """
     if not 0 <= start <= end <= LATEST:
         raise InputError(
-            "no GPS time",
+            "the time is not a GPS time",
             where=where,
             expected=f"seconds from 0 to {LATEST:.0f}",
             found=f"{start:.10g} to {end:.10g}",

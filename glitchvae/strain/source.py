@@ -70,7 +70,7 @@ class Stretch:
             )
         if self.sample_rate % 1:
             raise InputError(
-                "sample rate is no whole number of Hz",
+                "the sample rate is not a whole number of Hz",
                 where=self.path,
                 expected="the same number of samples in every second",
                 found=f"{self.sample_rate:.10g} Hz",
@@ -368,7 +368,7 @@ def _require_one_grid(one: Stretch, other: Stretch) -> None:
     shift = (other.start - one.start) * one.sample_rate
     if abs(shift - round(shift)) > _GRID_TOLERANCE:
         raise InputError(
-            "samples of adjoining files fall between each other's",
+            "samples of adjoining files are not on one grid",
             where=f"{one.path} and {other.path}",
             expected="starts a whole number of samples apart",
             found=f"{shift:.3f} samples",

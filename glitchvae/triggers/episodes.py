@@ -143,7 +143,7 @@ def _check(
 ) -> None:
     if not (times.ndim == 1 and times.shape == lasting.shape == np.shape(ifo)):
         raise InputError(
-            "columns of different lengths",
+            "the columns have different lengths",
             where="episodes",
             expected="gps, duration and ifo (N,)",
             found=f"{times.shape}, {lasting.shape} and {np.shape(ifo)}",
@@ -151,12 +151,14 @@ def _check(
     negative = np.flatnonzero(lasting < 0)
     if len(negative):
         raise InputError(
-            "a trigger of negative duration",
+            "a trigger has a negative duration",
             where=f"row {negative[0]}",
             expected="0 s or more",
             found=f"{lasting[negative[0]]:g} s",
         )
     if not (gap > 0 and longest > 0):
         raise InputError(
-            "no such episodes", expected="gap and longest above 0 s", found=f"{gap} and {longest}"
+            "gap and length of episodes are not valid",
+            expected="gap and longest above 0 s",
+            found=f"{gap} and {longest}",
         )

@@ -165,7 +165,9 @@ def _search(
     device: str,
 ) -> Iterator[SearchedCell]:
     if not snr >= _LEAST_SNR:
-        raise InputError("SNR threshold too low", expected=f"at least {_LEAST_SNR:g}", found=snr)
+        raise InputError(
+            "the SNR threshold is too low", expected=f"at least {_LEAST_SNR:g}", found=snr
+        )
     floor = min(snr, TILE_SNR)
     threshold = Threshold(snr=floor, frange=frange, qrange=qrange, device=device)
     settings = {"snr": snr, **search_settings(frange, qrange)}

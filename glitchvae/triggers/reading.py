@@ -204,7 +204,7 @@ def _read_text(path: Path, text: str) -> Table:
     header, rows = _split_header(list(_rows(text)))
     if header is None and any(len(fields) > 1 for _, fields in rows):
         raise InputError(
-            "several columns without names",
+            "the columns have no names",
             where=path,
             found=" ".join(rows[0][1]),
             remedy="Add a header line such as: time,peak_frequency,snr",

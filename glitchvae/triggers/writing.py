@@ -50,7 +50,7 @@ def check_suffix(path: str | Path) -> str:
     suffix = next((suffix for suffix in _WRITERS if name.endswith(suffix)), None)
     if suffix is None:
         raise InputError(
-            "unknown kind of trigger file",
+            "the suffix is not that of a trigger file",
             where=path,
             expected=f"a suffix among {', '.join(_WRITERS)}",
         )

@@ -118,7 +118,7 @@ def find_runs(paths: Sequence[str | Path]) -> tuple[Path, ...]:
         below = [card.parent for card in sorted(path.rglob(CARD)) if not _on_the_way(card.parent)]
         if not below:
             raise InputError(
-                "no trained model here",
+                "the folder holds no trained model",
                 where=path,
                 expected="a folder that `glitchvae train -o` wrote, or one of such folders",
                 remedy="A run that was stopped early is finished by `glitchvae train --resume`.",

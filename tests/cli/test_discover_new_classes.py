@@ -262,7 +262,7 @@ def test_a_link_that_is_none_is_refused_first(home, model, events):
     events.write("codes.h5")
     result = discover("codes.h5", "-o", "out", "--link", "file:///{gps}", model=model)
     assert result.exit_code == 3
-    assert "no template of a link" in result.output
+    assert "the template of a link is not valid" in result.output
     assert not (home / "out").exists()
 
 
@@ -295,7 +295,7 @@ def test_no_archive_and_an_empty_one(home, model):
     create_archive("glitch-archive")
     result = discover(model=model)
     assert result.exit_code == 3
-    assert "holds no glitch yet" in result.output
+    assert "the archive holds no glitch yet" in result.output
 
 
 def test_help_names_the_default_method():

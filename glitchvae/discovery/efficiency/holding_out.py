@@ -228,7 +228,7 @@ def look_for_injections(
         seconds: Live time that the injections are spread over: two may fall into one bout.
     """
     if injected.label is None:
-        raise InputError("injected events have no label", expected="what `inject` returns")
+        raise InputError("the injected events have no label", expected="what `inject` returns")
     name = str(injected.label[0])
     taken = name in prototypes.names
     rest = without(prototypes, [name], seed=settings.seed) if taken else prototypes

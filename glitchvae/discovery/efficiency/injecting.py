@@ -44,7 +44,7 @@ def inject(
     lowest = renderer.families[label].lowest_rate
     if all(place.sample_rate < lowest for place in places):
         raise InputError(
-            f"{label} cannot be seen in this noise",
+            f"{label} is not visible at the sample rates of this noise",
             expected=f"strain of {lowest:g} Hz or more",
             found=", ".join(f"{place.ifo} {place.sample_rate:g} Hz" for place in places),
         )
@@ -71,5 +71,5 @@ def weights_of(events: Embeddings, renderer: Renderer) -> dict[Place, float]:
     """
     counts = Counter(place for place in places_of(events, renderer.imaging) if place.ifo)
     if not counts:
-        raise InputError("no event tells its detector", expected="H1, L1, V1 or K1")
+        raise InputError("no event states its detector", expected="H1, L1, V1 or K1")
     return {place: count / counts.total() for place, count in sorted(counts.items())}

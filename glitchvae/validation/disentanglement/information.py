@@ -78,7 +78,7 @@ def gap(information: NDArray[np.floating], entropies: NDArray[np.floating]) -> n
     constant = np.flatnonzero(entropies == 0)
     if len(entropies) == 0 or len(constant):
         raise InputError(
-            "a factor never changes" if len(constant) else "no factor",
+            "a factor is constant" if len(constant) else "no factor",
             where=f"column {constant[0]} of the factors" if len(constant) else None,
             expected="two values or more among the points",
             remedy="Leave it out, or take more points." if len(constant) else None,

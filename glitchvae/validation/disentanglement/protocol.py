@@ -83,7 +83,9 @@ def check(
     check_lengths("codes and factors", codes=len(codes), factors=len(factors))
     check_lengths("factors", names=len(names), columns=factors.shape[1])
     if factors.shape[1] < 2:
-        raise InputError("nothing to tell apart", expected="two factors or more", found=names)
+        raise InputError(
+            "there are fewer than two factors", expected="two factors or more", found=names
+        )
     if len(codes) < points:
         raise InputError(
             "too few points for the protocol",
@@ -103,7 +105,7 @@ def check(
     for name, column in zip(names, factors.T, strict=True):
         if column.min() == column.max():
             raise InputError(
-                "a factor never changes",
+                "a factor is constant",
                 where=name,
                 expected="two values or more",
                 found=f"{column[0]} in all {len(column):,} points",
@@ -116,16 +118,16 @@ def _check_kind(name: str, table: NDArray[np.generic], kinds: str) -> None:
     whole = kinds == "iu"
     if table.ndim != 2 or table.shape[1] == 0 or table.dtype.kind not in kinds:
         raise InputError(
-            f"{name} are not what metrics are made for",
+            f"{name} have the wrong shape or type",
             where=name,
             expected=f"a table (points, columns) of {'whole numbers' if whole else 'numbers'}",
             found=f"shape {table.shape} of {table.dtype}",
         )
     if whole and table.size and table.min() < 0:
         raise InputError(
-            "a factor is counted from below 0",
+            "a factor has negative values",
             where=name,
-            expected="which value it has, from 0",
+            expected="the index of its value, from 0",
             found=int(table.min()),
         )
 

@@ -175,11 +175,11 @@ def _asked(
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(
-            "a metric fails", where=name, found=f"{type(error).__name__}: {error}"
+            "the metric fails", where=name, found=f"{type(error).__name__}: {error}"
         ) from error
     if not isinstance(found, Mapping) or not found or not all(map(_is_estimate, found.values())):
         raise InputError(
-            "a metric returns something else than numbers by name",
+            "the metric does not return numbers by name",
             where=name,
             expected="{name: number} or {name: Estimate}",
             found=found if isinstance(found, Mapping) else type(found).__name__,

@@ -67,13 +67,15 @@ def fitted(data: FactorData, model: Model, where: object) -> FactorData:
         ModelError: what the model takes, and what the images are.
     """
     if takes_views(model):
-        raise ModelError(f"no model of {data.name}", where=where, found="one of glitches")
+        raise ModelError(
+            f"the model is not one of {data.name}", where=where, found="one of glitches"
+        )
     channels, height, width = model.settings.image_shape
     found = data.shape
     factor = found[1] // height if found[1] % height == 0 else 0
     if (channels, height * factor, width * factor) != found:
         raise ModelError(
-            f"no model of {data.name}",
+            f"the model is not one of {data.name}",
             where=where,
             expected=f"images of {found}, or reduced",
             found=f"images of {(channels, height, width)}",

@@ -45,7 +45,7 @@ def udr(
         np.shape(k) for k in kl
     ]:
         raise InputError(
-            "codes that cannot be compared",
+            "the codes cannot be compared",
             expected="codes (N, D) of the same images, and KL (D,) of each model",
             found=[*shapes, *map(np.shape, kl)],
         )

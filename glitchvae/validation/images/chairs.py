@@ -109,7 +109,7 @@ def read_chairs(folder: str | Path) -> FactorData:
     found = {chair.name: _views(chair) for chair in sorted(folder.glob("[!.]*/"))}
     if not any(found.values()):
         raise InputError(
-            "no chairs here",
+            "the folder holds no chairs",
             where=folder,
             expected="<chair>/renders/image_001_p020_t011_r096.png",
             remedy="Give the folder `rendered_chairs` of the published archive.",
@@ -146,7 +146,7 @@ def _places(folder: Path, found: dict[str, dict[Place, Path]]) -> set[Place]:
         counts = Counter(elevation for elevation, _ in places)
         named = ", ".join(f"{n} at p{elevation:03d}" for elevation, n in sorted(counts.items()))
         raise InputError(
-            "another number of views",
+            "the chairs have another number of views",
             where=folder,
             expected=f"{VIEWS} of a chair, {len(AZIMUTHS)} at each of {len(ELEVATIONS)} elevations",
             found=f"{len(places)}: {named}",

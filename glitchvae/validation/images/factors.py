@@ -151,4 +151,6 @@ def check_lengths(where: object, **lengths: int) -> None:
         InputError: the lengths, by name.
     """
     if len(set(lengths.values())) > 1:
-        raise InputError("lengths differ", where=where, expected="one length", found=lengths)
+        raise InputError(
+            "the arrays differ in length", where=where, expected="one length", found=lengths
+        )

@@ -66,7 +66,7 @@ def training_pictures(
         )
     if path is None and not drawn:
         raise InputError(
-            "a model of pictures that are not drawn here",
+            "the model is of pictures that cannot be drawn",
             where=checkpoint.path,
             expected=f"the published file or folder of {name}",
             found=described,

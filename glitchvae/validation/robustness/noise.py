@@ -139,7 +139,7 @@ def noisy_log_likelihoods(
     """
     channels = _checked_channels(model, images)
     if any(scale < 0 for scale in scales):
-        raise InputError("noise of negative size", found=list(scales))
+        raise InputError("the size of the noise is negative", found=list(scales))
     noise = torch.randn(draws, *images[:, :channels].shape, generator=generator).to(images.device)
     values = np.zeros((len(scales), len(images)))
     for row, scale in enumerate(scales):
@@ -167,7 +167,11 @@ def weight_norms(model: Model) -> WeightNorms:
         part = name.split(".")[0]
         half = _HALVES.get(part)
         if half is None:
-            raise InputError("a parameter of no known half", found=name, expected=sorted(_HALVES))
+            raise InputError(
+                "a parameter belongs neither to encoder nor to decoder",
+                found=name,
+                expected=sorted(_HALVES),
+            )
         halves[half].append(parameter.detach().flatten())
     return WeightNorms(**{half: float(torch.cat(parts).norm()) for half, parts in halves.items()})
 

@@ -177,7 +177,7 @@ def _target(names: tuple[str, ...], original: str, target: str) -> int:
         raise InputError(f"no class {target!r} in this model{nearest(target, list(names))}")
     if target == original:
         raise InputError(
-            "no class to aim at",
+            "the target is not another class",
             expected=f"a class other than {original}, which it is taken for",
             found=target,
         )

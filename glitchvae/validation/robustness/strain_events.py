@@ -103,13 +103,13 @@ def read_events(table: str | Path) -> Iterator[Event]:
         with table.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("no table of events", where=table, found=error) from error
+        raise InputError("the file is not a table of events", where=table, found=error) from error
     for number, row in enumerate(rows, 2):
         try:
             name, gps, label = row["file"], float(row["gps"]), row["label"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                "not an event",
+                "the row is not an event",
                 where=f"{table}, line {number}",
                 expected="columns file, gps and label",
                 found=error,

@@ -128,7 +128,7 @@ def whiten_event(source: StrainSource, gps: float, imaging: ImagingSettings) -> 
     )
     if not whitened.isfinite().all():
         raise InputError(
-            "no noise to whiten by",
+            "the strain cannot be whitened",
             where=f"{source.ifo} at GPS {gps:.3f}",
             expected="strain of a detector",
             found="a noise spectrum with a zero",

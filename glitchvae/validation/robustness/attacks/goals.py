@@ -98,7 +98,7 @@ class OutputGoal(Goal):
         """
         if self.decoder is None:
             raise ModelError(
-                "an encoder alone draws nothing",
+                "an encoder without a decoder makes no images",
                 expected="a model that decodes",
                 remedy="Attack its codes: the goal latent or mean.",
             )
@@ -124,7 +124,7 @@ def attacked_layers(model: Model | UserEncoder, layers: tuple[int, ...] | None) 
         return (1,) if first else tuple(range(1, count + 1))
     if not layers or not all(1 <= layer <= count for layer in layers):
         raise InputError(
-            "no such latent layer to attack",
+            "the latent layer does not exist",
             expected=f"1 to {count}",
             found=layers,
             remedy="Layers are counted from 1 at the bottom; leave them out to attack those that "

@@ -54,14 +54,14 @@ class Pairs:
         """
         if inputs.shape != targets.shape or len(inputs) == 0:
             raise InputError(
-                "inputs and targets are no pairs",
+                "inputs and targets do not form pairs",
                 expected="two tensors (P, C, F, T)",
                 found=(tuple(inputs.shape), tuple(targets.shape)),
             )
         most = pixel_channels(model, inputs)
         channels = most if channels is None else channels
         if channels not in (range(1, most + 1) if isinstance(model, UserEncoder) else (most,)):
-            raise InputError("no such channels to perturb", expected=most, found=channels)
+            raise InputError("the channels do not exist", expected=most, found=channels)
         for name, images in (("inputs", inputs), ("targets", targets)):
             check_range(images[:, :channels], model.likelihood, where=name)
         equal = (inputs == targets).flatten(1).all(dim=1).nonzero().flatten().tolist()

@@ -107,7 +107,7 @@ def _require_gradient(model: Model | UserEncoder, inputs: Tensor) -> None:
         mean = model.infer(leaf, sample=False).posterior.mean
     if not mean.requires_grad:
         raise ModelError(
-            "codes without a gradient cannot be attacked",
+            "the codes have no gradient, so that they cannot be attacked",
             expected="an encoder of torch's operations",
             remedy="Leave out no_grad, detach and numpy within the encoder.",
         )
@@ -119,7 +119,7 @@ def _checked(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float
     except (TypeError, ValueError):
         grid = np.empty(0)
     if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid) & (grid >= 0)).all():
-        raise InputError("lambda is no list of numbers", expected="0 and above", found=values)
+        raise InputError("lambda is not a list of numbers", expected="0 and above", found=values)
     if (np.diff(grid) <= 0).any():
         raise InputError("lambda is out of order", expected="ascending, each once", found=values)
     return grid
