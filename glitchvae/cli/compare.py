@@ -1,4 +1,4 @@
-"""Put trained models side by side: rate, distortion, ELBO, probe, metrics, size, speed."""
+"""Compare trained models: rate, distortion, ELBO, probe, metrics, size, speed."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def command(
 
 
 def _read(sets: tuple[str, ...], points: int, seed: int) -> FactorData | GlitchSets | None:
-    """Images with factors, or sets of glitches; None where none is asked for."""
+    """Images with factors, or sets of glitches; None if neither is asked for."""
     import numpy as np
 
     from glitchvae.dataset import is_image_set
