@@ -5,10 +5,11 @@ BIN := .venv/bin
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 DEMO := demo-output
 
-.PHONY: help venv demo test lint docs results bench fuzz clean
+.PHONY: help venv demo test coverage lint docs results bench fuzz clean
 help:
 	@echo "make demo   simulate an hour of strain, find a new class in it, name it, see it again"
 	@echo "make test   the whole default test suite"
+	@echo "make coverage  the same with the lines that no test reaches; fails under 92 %"
 	@echo "make lint   style and types      make docs   the documentation as HTML"
 	@echo "make results  the pages of docs/results from the results beside them"
 	@echo "make bench  speed, as ratios to peers measured in the same run"
@@ -29,6 +30,11 @@ demo: venv
 test: venv
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu"
 
+# Line by line on Python 3.11, which takes about a third longer than `make test`.
+coverage: venv
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu" \
+		--cov --cov-report=term
+
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,4 +54,4 @@ fuzz: venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs 200000 --jobs $(JOBS) --log fuzz.jsonl
 
 clean:
-	rm -rf $(DEMO) dist docs/_build
+	rm -rf $(DEMO) dist docs/_build .coverage

@@ -1,4 +1,4 @@
-"""Draw real examples of every class beside simulated ones, on one page.
+"""Draw real examples of every class beside simulated ones and their nearest neighbours.
 
     python docs/render_side_by_side.py [--imaging gravity-spy] [--seed 1] -o side_by_side.png
 
@@ -14,6 +14,7 @@ import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 
+import glitchvae as gv
 from glitchvae.dataset.simulated import SimulatedStretch, image_stretch
 from glitchvae.shapes import ENERGY_CEILING, VIEWS
 from glitchvae.simulate import FAMILIES
@@ -21,6 +22,7 @@ from glitchvae.spectrogram import imaging_settings, pixel_to_energy
 
 DEFAULT_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 EXAMPLES = 2  # of each kind
+NEIGHBOURS = 2  # of the first real event of each class
 
 
 def real_examples(folder):
@@ -54,13 +56,36 @@ def simulated_examples(label, imaging, seed):
     return [image.astype(float) for image in image_stretch(stretch, imaging)[0].images]
 
 
-def draw(axes, label, real, simulated):
+def neighbours(real, simulated):
+    """By class, the events nearest to its first real event, with their captions.
+
+    Near is by codes of the default model, among all other events of the page.
+    """
+    pool = [(label, "real", event) for label, found in real.items() for event in found]
+    pool += [(label, "sim.", event) for label, found in simulated.items() for event in found]
+    codes = gv.load_model("default").encode(np.stack([event for *_, event in pool]))
+    found = {}
+    for row, (label, kind, _) in enumerate(pool):
+        if kind == "real" and label not in found:
+            order = np.argsort(np.linalg.norm(codes - codes[row], axis=1))
+            near = [pool[other] for other in order if other != row][:NEIGHBOURS]
+            found[label] = [(f"{name}, {of}", event) for name, of, event in near]
+    return found
+
+
+def draw(axes, label, real, simulated, near):
     blank = np.full((len(VIEWS), 1, 1), np.nan)
     columns = [*real, *[blank] * (EXAMPLES - len(real)), *simulated]
+    columns += [event for _, event in near] + [blank] * (NEIGHBOURS - len(near))
     for place, view in enumerate(view for event in columns for view in event):
         axes[place].imshow(view, origin="lower", aspect="auto", vmin=0, vmax=ENERGY_CEILING)
         axes[place].set(xticks=[], yticks=[])
     axes[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    for number, (caption, _) in enumerate(near):
+        place = axes[(2 * EXAMPLES + number) * len(VIEWS)]
+        place.text(
+            0.02, 0.97, caption, color="white", va="top", fontsize=5, transform=place.transAxes
+        )
 
 
 @click.command()
@@ -69,14 +94,16 @@ def draw(axes, label, real, simulated):
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 def main(name, seed, output):
     real = real_examples(Path(os.environ.get("GLITCHVAE_TEST_DATA", DEFAULT_DATA)))
-    size = (len(FAMILIES), 2 * EXAMPLES * len(VIEWS))
+    simulated = {
+        label: simulated_examples(label, imaging_settings(name), seed) for label in FAMILIES
+    }
+    near = neighbours(real, simulated)
+    size = (len(FAMILIES), (2 * EXAMPLES + NEIGHBOURS) * len(VIEWS))
     figure, axes = plt.subplots(*size, figsize=(size[1] * 1.1, size[0] * 0.9))
     for row, label in zip(axes, FAMILIES, strict=True):
-        draw(
-            row, label, real.get(label, []), simulated_examples(label, imaging_settings(name), seed)
-        )
-    for half, title in enumerate(("real", "simulated")):
-        axes[0][half * EXAMPLES * len(VIEWS)].set_title(title, loc="left")
+        draw(row, label, real.get(label, []), simulated[label], near.get(label, []))
+    for part, title in enumerate(("real", "simulated", "nearest to the first real one")):
+        axes[0][part * EXAMPLES * len(VIEWS)].set_title(title, loc="left")
     figure.subplots_adjust(
         left=0.09, right=0.995, bottom=0.005, top=0.975, wspace=0.04, hspace=0.05
     )

@@ -1,4 +1,4 @@
-"""`python -m glitchvae` is the command line."""
+"""Entry point of `python -m glitchvae`: the command line."""
 
 from glitchvae.cli import main
 

@@ -1,4 +1,4 @@
-"""A trained model on disk: weights, a card that says what they are, class prototypes.
+"""A trained model on disk: weights, model card, class prototypes.
 
 A checkpoint is a folder of `weights.safetensors`, `card.toml` and, where class labels
 were known, `prototypes.safetensors`. Nothing in it is pickled, so that a checkpoint from
@@ -80,16 +80,16 @@ class Checkpoint:
 
     @property
     def head_digest(self) -> str:
-        """Identity of the prototypes, "" where there are none."""
+        """Digest of the prototypes, "" if there are none."""
         return self.card.prototypes_digest
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """Name of the folder."""
         return self.path.name
 
     def require_views(self) -> None:
-        """Refuse a model of pictures where images of glitches are to be encoded.
+        """Refuse a model of pictures if glitches are to be encoded.
 
         Raises:
             ModelError: the model does not take the four views of `prepare`.
@@ -98,7 +98,7 @@ class Checkpoint:
 
         if not takes_views(self.model):
             raise ModelError(
-                "a model of pictures, not of glitches",
+                "this is a model of pictures, not of glitches",
                 where=self.path,
                 expected='architecture "glitch", or "hierarchy" with network "glitch"',
                 found=f"{self.card.architecture!r} of images {self.model.settings.image_shape}",
@@ -106,7 +106,7 @@ class Checkpoint:
             )
 
     def require_prototypes(self, problem: str = "a model without class prototypes") -> Prototypes:
-        """The known classes.
+        """The prototypes of the known classes; an error if there are none.
 
         Args:
             problem: What is said of a model that knows none.
@@ -169,7 +169,7 @@ def load_checkpoint(
     network: nn.Module | None = None,
     at_once: bool = True,
 ) -> Checkpoint:
-    """Open a checkpoint: the name of a shipped one, or a folder.
+    """Open a checkpoint: a shipped one by name, or a folder.
 
     Args:
         name_or_folder: The name of a shipped checkpoint, or a folder.
@@ -203,7 +203,7 @@ def load_checkpoint(
 def reconstruct(
     checkpoint: Checkpoint, images: NDArray[np.floating], *, batch_size: int = 64
 ) -> NDArray[np.float32]:
-    """Energies as the model remembers them: the decoded posterior mean of each event.
+    """Reconstruct energies: the decoded posterior mean of each event.
 
     Args:
         checkpoint: An open model.
@@ -234,7 +234,7 @@ def reconstruct(
 def decode(
     checkpoint: Checkpoint, codes: NDArray[np.floating], *, batch_size: int = 64
 ) -> NDArray[np.float32]:
-    """What the model draws of codes: the mean of its likelihood.
+    """Decode codes to images: the mean of the model's likelihood.
 
     Args:
         checkpoint: An open model.
@@ -254,7 +254,7 @@ def decode(
     size = sum(model.layers)
     if codes.ndim != 2 or codes.shape[1] != size:
         raise InputError(
-            "codes of another size",
+            "codes have the wrong shape",
             where=checkpoint.name,
             expected=f"(N, {size})",
             found=codes.shape,
@@ -267,7 +267,7 @@ def decode(
 
 
 def _decoded(model: Model[Any], codes: Tensor, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Energies with this many pixels, or pictures in [0, 1]."""
+    """Decoded images as energies at full size, or as pictures in [0, 1]."""
     from glitchvae.models import enlarge, restore, scale_to_unit, takes_views
 
     mean: Tensor = model.decode(codes).mean
@@ -277,7 +277,7 @@ def _decoded(model: Model[Any], codes: Tensor, shape: tuple[int, int]) -> NDArra
 
 
 def _fill(network: nn.Module, card: ModelCard) -> UserVAE:
-    """A copy of the user's network, if it is like the one on the card."""
+    """Load weights into a copy of the user's network if it matches the card."""
     import torch
 
     from glitchvae.models import UserVAESettings, wrap_vae
@@ -298,7 +298,7 @@ def _read_model(folder: Path, card: ModelCard, network: nn.Module | None) -> Mod
 
     if network is not None and card.architecture != USER:
         raise ModelError(
-            "a model that needs no network to be given",
+            "this model needs no network",
             where=folder,
             found=f"architecture {card.architecture!r}",
             remedy="Leave network out.",
@@ -307,5 +307,7 @@ def _read_model(folder: Path, card: ModelCard, network: nn.Module | None) -> Mod
         model = build(card.architecture, card.model) if network is None else _fill(network, card)
         model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
     except (ValidationError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
-        raise ModelError("card and weights do not fit", where=folder, found=error) from error
+        raise ModelError(
+            "card and weights do not belong together", where=folder, found=error
+        ) from error
     return model

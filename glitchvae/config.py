@@ -1,4 +1,4 @@
-"""Configuration files: TOML into frozen pydantic models, with located errors."""
+"""Configuration files: TOML to frozen pydantic models, with errors that name the place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BARE = re.compile(
 
 
 class Settings(BaseModel):
-    """Base of every configuration: frozen, and an unknown key is an error."""
+    """Base of every configuration: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """The content of a TOML file.
+    """Read a TOML file.
 
     Raises:
         ConfigError: the file is missing or is no TOML; the line is named.
@@ -48,7 +48,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def parse(model: type[S], values: dict[str, Any], *, where: object = None) -> S:
-    """`values` as `model`.
+    """Validate `values` as `model`.
 
     Raises:
         ConfigError: every unknown key and bad value, each with its path and,
@@ -64,12 +64,12 @@ def parse(model: type[S], values: dict[str, Any], *, where: object = None) -> S:
 
 
 def read_config(model: type[S], path: str | Path) -> S:
-    """A TOML file as `model`, with errors that name the file."""
+    """Read a TOML file as `model`, with errors that name the file."""
     return parse(model, read_toml(path), where=path)
 
 
 def with_changes(values: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
-    """A table in which some values are others.
+    """A copy of a table with some values replaced.
 
     Args:
         values: The table.
@@ -100,7 +100,7 @@ def _parse_change(change: str) -> dict[str, Any]:
 
 
 def _laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merged key by key, however deep; everything else replaced."""
+    """Merge tables key by key at all depths; other values are replaced."""
     merged = dict(values)
     for key, value in changes.items():
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -119,7 +119,7 @@ def _describe(model: type[BaseModel], item: Any) -> str:
 
 
 def _keys(model: Any, path: tuple[str | int, ...]) -> list[str]:
-    """Keys of the table that `path` leads to; a list's items are all of one model."""
+    """Known keys of the table at `path`; all items of a list share one model."""
     for part in path:
         field = getattr(model, "model_fields", {}).get(part)
         kind = model if field is None else field.annotation

@@ -1,4 +1,4 @@
-"""The errors a user can meet, each a sentence that says what to do.
+"""Errors for users: each is a sentence that says what to do.
 
 Every error raised on purpose derives from `GlitchvaeError`; the command line
 prints it as one line. Any other exception that reaches the user is a bug.
@@ -40,7 +40,7 @@ class GlitchvaeError(Exception):
 
     @classmethod
     def listing(cls, problems: Iterable[object]) -> Self:
-        """One error that tells several problems, a line each."""
+        """One error for several problems, a line each."""
         error = cls("several problems")
         error.problem = "\n".join(printable(str(problem)) for problem in problems)
         error.args = (error.problem,)
@@ -59,13 +59,13 @@ _MOST_FOUND = 1000  # characters of what was found
 
 
 def shortened(value: object) -> str:
-    """A value from outside as text that is not too long for a message."""
+    """A value from outside as text, shortened to fit a message."""
     text = str(value).strip()
     return text if len(text) <= _MOST_FOUND else f"{text[:_MOST_FOUND]}…"
 
 
 def printable(text: str) -> str:
-    """One line that a terminal shows as it is.
+    """One line of text without control characters.
 
     Names and values of files from outside may hold control characters, with which a terminal
     can be made to show something else; those are escaped, and line ends become blanks.
@@ -83,7 +83,7 @@ def _escaped(character: str) -> str:
 
 
 def how_to_install(extra: str) -> str:
-    """The remedy where an optional package is missing.
+    """Remedy for a missing optional package.
 
     There is no release yet, so that the sources are what can be installed.
 
@@ -106,11 +106,11 @@ class CatalogError(GlitchvaeError):
 
 
 class ModelError(GlitchvaeError):
-    """A checkpoint is missing, damaged, or does not fit the data."""
+    """A checkpoint is missing or damaged, or does not fit the data."""
 
 
 class DivergenceError(ModelError):
-    """A training whose loss is no number any more."""
+    """The loss of a training became NaN or infinite."""
 
 
 class ArchiveError(GlitchvaeError):
@@ -127,9 +127,9 @@ def reading(
     problem: str = "cannot be read",
     *,
     kind: type[GlitchvaeError] = InputError,
-    remedy: str | None = "It is probably damaged; fetch or make it again.",
+    remedy: str | None = "The file is probably damaged; fetch or make it again.",
 ) -> Iterator[None]:
-    """What libraries raise while they read a file, as an error that names the file.
+    """Convert any exception of a library while it reads a file to an error that names the file.
 
     Damaged bytes reach a library at any depth, so that it may raise anything: KeyError and
     RuntimeError of HDF5, OverflowError of numpy, MemoryError where a header asks for

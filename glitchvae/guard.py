@@ -1,4 +1,4 @@
-"""Files that come from outside, read in a process of their own.
+"""Reading of files from outside in a separate process.
 
 What a damaged file does to a C library cannot be met by an exception: HDF5's table of
 attributes can loop for ever, and the frame library writes where it must not. So whatever
@@ -55,13 +55,13 @@ _GZIP = b"\x1f\x8b"
 _PIECE = 2**20  # bytes unpacked at a time
 _SECONDS = 2.0
 _SECONDS_A_BYTE = 1e-6
-"""Processor time that a file may take: five times what the slowest reader was seen to need."""
+"""Processor time allowed per byte of a file: five times that of the slowest reader measured."""
 _LONGEST_SILENCE = 60.0
 _PATIENCE = 15.0
-"""Seconds on the clock for a second of processor time; a busy machine or disk is no damage."""
+"""Seconds of waiting allowed per second of processor time, for a busy machine or disk."""
 
 _LIBRARIES = ("glitchvae.strain.opening", "glitchvae.dataset.reading")
-"""Imported by the server at once; what else a call needs is imported when it comes."""
+"""Modules that the server imports at its start; others are imported on demand."""
 _SHARED = 2**16  # bytes from which on arrays go through shared memory
 _ALIGNED = 64
 _HEADER = struct.Struct("<QQ")  # bytes of the pickle, number of arrays
@@ -82,14 +82,14 @@ _PLAIN_TYPES = {
     ("pathlib", "PosixPath"),
 }
 _SEGMENTS = {"infinity", "segment", "segmentlist"}
-"""Types of igwn_segments: its module written in C has another name in each version."""
+"""Types of igwn_segments: its C module has different names in different versions."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Identity(NamedTuple):
-    """What tells one content of a path from another without reading it."""
+    """Identity of the content of a path, determined without reading it."""
 
     device: int
     inode: int
@@ -98,7 +98,7 @@ class Identity(NamedTuple):
 
 
 def require_file(path: str | Path) -> Identity:
-    """That a path is a regular file with something in it.
+    """Refuse a path that is not a regular, non-empty file.
 
     A FIFO or a device is never opened: it would be waited on for ever.
 
@@ -115,9 +115,11 @@ def require_file(path: str | Path) -> Identity:
         ) from error
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for is_it, name in _KINDS if is_it(found.st_mode)), "something else")
-        raise InputError("not a file", where=path, expected="a regular file", found=kind)
+        raise InputError(
+            "the path is not a regular file", where=path, expected="a regular file", found=kind
+        )
     if not found.st_size:
-        raise InputError("an empty file", where=path)
+        raise InputError("the file is empty", where=path)
     return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
@@ -131,7 +133,7 @@ _KINDS = (
 
 
 def read_bytes(path: str | Path, *, most: int = LARGEST_TEXT) -> bytes:
-    """All of a file that is read whole, unpacked where it was gzipped.
+    """Read all of a file, unpacked if it is gzipped.
 
     Args:
         path: A regular file.
@@ -160,7 +162,7 @@ def read_bytes(path: str | Path, *, most: int = LARGEST_TEXT) -> bytes:
 def read_apart(
     function: Callable[Concatenate[Path, P], T], path: str | Path, *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """What `function(path, …)` returns, called in the reader.
+    """Call `function(path, …)` in the reader process and return its result.
 
     Arguments and result are plain: numbers, text, arrays, records of ours. Whatever a
     library raises becomes one sentence that names the file, as in `errors.reading`.
@@ -186,7 +188,7 @@ def read_apart(
 
 
 def needs(*modules: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Say what a function for `read_apart` imports, so that its limits do not count that."""
+    """Declare the modules that a function for `read_apart` imports, outside of its limits."""
 
     def mark(function: Callable[P, T]) -> Callable[P, T]:
         function.needs = modules  # type: ignore[attr-defined]
@@ -212,12 +214,12 @@ class _Call(NamedTuple):
 
     @property
     def patience(self) -> float:
-        """Seconds on the clock."""
+        """Seconds to wait for an answer."""
         return max(_LONGEST_SILENCE, _PATIENCE * self.seconds)
 
 
 class _EndedError(Exception):
-    """The reader is gone, or was too slow."""
+    """The reader process ended or was too slow."""
 
 
 # ---------------------------------------------------------------------------------------
@@ -225,7 +227,7 @@ class _EndedError(Exception):
 
 
 class _Readers:
-    """The server and its present reader, as seen from the process that wants files read."""
+    """The server and its present reader process, as seen from the main process."""
 
     def __init__(self, process: int) -> None:
         self.process = process  # a fork of it has readers of its own
@@ -238,7 +240,7 @@ class _Readers:
         self._imported: set[str] = set()
 
     def call(self, call: _Call) -> Any:
-        """Have the reader do it."""
+        """Run a call in the reader process."""
         wanted = {call.function.__module__, *getattr(call.function, "needs", ())} - self._imported
         with self._lock:
             if wanted or self._reader is None:
@@ -255,15 +257,15 @@ class _Readers:
                     answer = self._ask(call)
             except _EndedError as error:
                 raise InputError(
-                    "reading it ended the reader",
+                    "the process that read the file was ended",
                     where=call.path,
                     found=error,
-                    remedy="It is probably damaged; fetch or make it again.",
+                    remedy="The file is probably damaged; fetch or make it again.",
                 ) from error
         return answer()
 
     def _ask(self, call: _Call) -> Callable[[], Any]:
-        """Send a call and return what yields its value or raises its error."""
+        """Send a call, return its value or raise its error."""
         self._calls += 1
         try:
             if (reader := self._reader) is None:
@@ -286,7 +288,7 @@ class _Readers:
         return _answer(told)
 
     def _end(self, *, late: bool, call: _Call) -> str:
-        """End the reader, or see how it ended; and say so."""
+        """End the reader, or find out how it ended; returns the reason."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -308,7 +310,7 @@ class _Readers:
         return f"{meaning[name]} ({name})" if name in meaning else name
 
     def _renew(self, modules: set[str]) -> None:
-        """A fresh reader, forked by a server that has imported these modules, too."""
+        """Start a new reader, forked by a server that has imported the given modules."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -354,7 +356,7 @@ class _Readers:
         atexit.register(self.close)
 
     def _command(self, *words: Any, share: socket.socket | None = None) -> Any:
-        """Ask the server for something.
+        """Send a command to the server.
 
         Raises:
             OSError, EOFError: it is gone.
@@ -400,7 +402,7 @@ def _readers(process: int) -> _Readers:
 
 
 class _Unpickler(pickle.Unpickler):
-    """What a reader may send: numbers, text, arrays, segments, and records of ours."""
+    """Unpickler for answers of a reader: numbers, text, arrays, segments, and records."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _PLAIN_TYPES:
@@ -419,7 +421,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _send(end: socket.socket, value: Any) -> None:
-    """A value in one message; large arrays in shared memory whose descriptor goes along."""
+    """Send a value in one message; large arrays go by shared memory."""
     buffers: list[pickle.PickleBuffer] = []
     data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     views = [buffer.raw() for buffer in buffers]
@@ -439,7 +441,7 @@ def _send(end: socket.socket, value: Any) -> None:
 
 
 def _receive(end: socket.socket, kind: type[pickle.Unpickler]) -> Any:
-    """What `_send` sent.
+    """Receive a value sent by `_send`.
 
     Raises:
         EOFError: the other side is gone.
@@ -457,7 +459,7 @@ def _receive(end: socket.socket, kind: type[pickle.Unpickler]) -> Any:
 
 
 def _places(sizes: Sequence[int]) -> tuple[list[int], int]:
-    """Where arrays of so many bytes begin in shared memory, and where the last one ends."""
+    """Offsets of arrays of given sizes in shared memory, and the total size."""
     offsets, at = [], 0
     for size in sizes:
         offsets.append(at)
@@ -472,7 +474,7 @@ def _shared_memory() -> Any:
 
 
 def _mapped(end: socket.socket, size: int) -> mmap.mmap:
-    """The shared memory whose descriptor comes next."""
+    """Map the shared memory whose descriptor is received next."""
     note, descriptors, _, _ = socket.recv_fds(end, 1, 1)
     if not note or not descriptors:
         raise EOFError
@@ -500,7 +502,7 @@ def _exactly(end: socket.socket, size: int) -> bytearray:
 
 
 def serve(descriptor: int) -> None:
-    """Fork readers on request until the process that wants them is gone."""
+    """Fork readers on request until the main process ends."""
     control = socket.socket(fileno=descriptor)
     for name in _LIBRARIES:
         importlib.import_module(name)
@@ -533,7 +535,7 @@ def _fork_reader(control: socket.socket, descriptor: int) -> int:
 
 
 def _reap(pid: int, kill: bool) -> int:
-    """How a reader ended, after it was made to where it should."""
+    """Exit status of a reader, which is killed first if requested."""
     if kill:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -544,7 +546,7 @@ def _reap(pid: int, kill: bool) -> int:
 
 
 class _Reader:
-    """One child that reads files, under its limits."""
+    """A child process that reads files under limits of memory and time."""
 
     serving = False
 
@@ -562,7 +564,7 @@ class _Reader:
         logger.propagate = False
 
     def serve(self) -> None:
-        """Answer until nobody asks any more."""
+        """Answer calls until the connection is closed."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 call: _Call = _receive(self._end, pickle.Unpickler)
@@ -576,7 +578,7 @@ class _Reader:
 
 
 def _allow(seconds: float) -> None:
-    """So much processor time from now on."""
+    """Limit the processor time from now on."""
     import resource
 
     limit = int(time.process_time() + seconds) + 1
@@ -584,7 +586,7 @@ def _allow(seconds: float) -> None:
 
 
 def _result(call: _Call) -> tuple[tuple[str, Any], bool]:
-    """Value or error of a call, and whether a library failed, so that it may be spoilt."""
+    """Value or error of a call, and whether an unexpected exception was raised."""
     try:
         with reading(call.path):
             os.chdir(call.folder)
@@ -600,7 +602,7 @@ def _result(call: _Call) -> tuple[tuple[str, Any], bool]:
 
 
 class _Kept(logging.Handler):
-    """Keeps what is logged, for the process that asked."""
+    """Log handler that keeps records to send them to the main process."""
 
     def __init__(self, told: list[tuple[str, int, str]]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a user adds to the package: modules that are imported by name, and entry points.
+"""Extensions by users: modules imported by name, and entry points.
 
 Code runs because somebody asked for it by name: `--import my_module`, an `import` in Python, or an
 installed package that registers itself under `glitchvae.objectives`, `.models`, `.metrics`,
@@ -18,11 +18,11 @@ from typing import Any
 from glitchvae.errors import ConfigError
 
 GROUPS = ("objectives", "models", "metrics", "readers", "families")
-"""Entry points are of the groups `glitchvae.objectives`, and so on."""
+"""Groups of entry points, `glitchvae.objectives` and so on."""
 
 
 def import_modules(names: Iterable[str]) -> None:
-    """Import modules of the user's: installed ones, or files of the folder where one is.
+    """Import the user's modules: installed ones, or files of the current folder.
 
     Args:
         names: As in `import`: `my_module`, `my_package.objectives`.
@@ -43,7 +43,7 @@ def registered(group: str) -> dict[str, EntryPoint]:
 
 
 def find(group: str, name: str) -> Any:
-    """What somebody added under a name.
+    """Find an extension by name.
 
     Args:
         group: One of `GROUPS`.
@@ -60,7 +60,7 @@ def find(group: str, name: str) -> Any:
     module, colon, part = name.partition(":")
     if not colon:
         raise ConfigError(
-            f"nothing is called {name!r} among {group}",
+            f"there is no {name!r} among {group}",
             expected="module:name, or the name of an installed entry point",
             found=f"entry points: {', '.join(registered(group)) or 'none'}",
         )
@@ -69,19 +69,19 @@ def find(group: str, name: str) -> Any:
             raise ConfigError(
                 f"{name} is in a module that has not been imported",
                 expected=f"the module {module}",
-                remedy=f"Say --import {module}, or import it in Python first.",
+                remedy=f"Give --import {module}, or import it in Python first.",
             )
         _import(module)
     return _part(module, part, name)
 
 
 def path_of(kind: Any) -> str:
-    """`module:name` of a class or function, by which `find` finds it again."""
+    """`module:name` of a class or function, for use with `find`."""
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def is_own(kind: Any) -> bool:
-    """Whether a class is none of this package."""
+    """Whether a class is defined outside of this package."""
     return kind.__module__.split(".")[0] != __name__.split(".")[0]
 
 
@@ -93,7 +93,7 @@ def _import(name: str) -> None:
     except BaseException as error:  # a stranger's module may raise anything
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
         raise ConfigError(
-            "no such module" if missing else "a module that fails when it is imported",
+            "there is no such module" if missing else "the module fails on import",
             where=name,
             expected=f"{name}.py here, or an installed module" if missing else None,
             found=None if missing else f"{type(error).__name__}: {error}",

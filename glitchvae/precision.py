@@ -16,7 +16,7 @@ import torch
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Convolutions on `device` without TF32 inside the block; nothing changes off a GPU."""
+    """Compute convolutions on `device` without TF32 inside the block; no effect on a CPU."""
     if device.type != "cuda":
         yield
         return
@@ -30,7 +30,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 
 def _switch() -> tuple[Any, str, Any]:
-    """Where torch keeps the choice, its name, and its value for full precision.
+    """The setting object of torch for TF32, its attribute, and the value for full precision.
 
     Since torch 2.9 convolutions have a setting of their own, and reading the older one raises
     where somebody has used the newer.

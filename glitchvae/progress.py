@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line now and then in a log."""
+"""Progress on stderr: a bar on a terminal, an occasional line in a log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 @contextmanager
 def progress_of(what: str, total: int, unit: str, *, shown: bool = True) -> Iterator[Progress]:
-    """A function that is told how many units were just finished.
+    """Open a function to call with the number of units just finished.
 
     Args:
         what: Named in front of the bar.
@@ -51,14 +51,14 @@ def progress_of(what: str, total: int, unit: str, *, shown: bool = True) -> Iter
 
 
 class _Rate(bars.ProgressColumn):
-    """Units a second, empty until there are some."""
+    """Units per second, empty before the first."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
         self._unit = unit
 
     def render(self, task: bars.Task) -> Text:
-        """The rate of the last half minute."""
+        """Render the rate over the last half minute."""
         return Text(f"{task.speed:,.1f} {self._unit}/s" if task.speed else "", style="dim")
 
 

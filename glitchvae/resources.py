@@ -1,4 +1,4 @@
-"""What an installation has: shipped folders, packaged data, and devices to compute on.
+"""Resources of an installation: shipped folders, packaged data, and devices.
 
 A wheel carries `catalog/` and `pipelines/` inside the package as `_shipped/`; a
 checkout has them at its top level. `data/` always lives inside the package.
@@ -33,7 +33,7 @@ def shipped(name: str) -> Path:
 
 
 def data(name: str) -> Path:
-    """A file or folder of `glitchvae/data` (noise curves, fitted tables, models).
+    """Path of a file or folder of `glitchvae/data` (noise curves, fitted tables, models).
 
     Raises:
         InputError: no such data in this installation; what is there is listed.
@@ -46,7 +46,7 @@ def data(name: str) -> Path:
 
 
 def choose_device(name: object = "auto") -> str:
-    """The device that `name` means on this machine.
+    """The torch device that `name` means on this machine.
 
     Args:
         name: "auto" (a GPU where torch finds one), "cpu", "cuda", "cuda:1", or a torch.device.
@@ -70,13 +70,14 @@ def choose_device(name: object = "auto") -> str:
         device.type == "cpu" or (device.type == "cuda" and (device.index or 0) < here)
     ):
         raise ConfigError(
-            f"no device {asked!r} here", expected="auto, cpu, or cuda where torch finds one"
+            f"the device {asked!r} is not available",
+            expected="auto, cpu, or cuda where torch finds one",
         )
     return asked
 
 
 def _may_find_gpu() -> bool:
-    """Whether torch may find a GPU, told without the second that importing it takes.
+    """Whether torch may find a GPU, without importing torch.
 
     A build without CUDA and ROCm finds none, nor does one for CUDA where the driver is missing.
     """

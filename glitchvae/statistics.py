@@ -1,4 +1,4 @@
-"""Intervals of shares, rates and scores, paired differences, and what they decide.
+"""Intervals of shares, rates and scores, paired differences, and verdicts on claims.
 
 Claims are decided by paired differences, values that others printed by prediction intervals.
 Every interval is central, of 90 % unless asked otherwise.
@@ -17,18 +17,18 @@ from scipy import stats
 from glitchvae.errors import InputError
 
 CONFIDENCE = 0.9
-"""Of every interval."""
+"""Confidence level of all intervals."""
 
 FEWEST_SEEDS = 5
-"""With fewer trainings of a method nothing is said of it: their spread is hardly known."""
+"""Least number of trainings of a method for a verdict."""
 
 POWER = 0.8
-"""Chance of a decision that a study should have."""
+"""Power that a study should have."""
 
 _MOST_SEEDS = 1000
 
 Interval = tuple[float, float]
-"""Lower and upper end."""
+"""Lower and upper end of an interval."""
 
 
 class Estimate(NamedTuple):
@@ -40,7 +40,7 @@ class Estimate(NamedTuple):
 
 
 def binomial_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
-    """Exact interval of a share (Clopper & Pearson 1934); of no trials it is 0 to 1."""
+    """Exact interval of a share (Clopper & Pearson 1934); 0 to 1 without trials."""
     if trials == 0:
         return 0.0, 1.0
     found = stats.binomtest(successes, trials).proportion_ci(confidence, "exact")
@@ -58,7 +58,7 @@ def poisson_interval(count: int, confidence: float = CONFIDENCE) -> Interval:
 
 
 def percentile_interval(draws: ArrayLike) -> NDArray[np.float64]:
-    """(…, 2) interval of draws (R, …): the quantiles that leave equal shares out."""
+    """(…, 2) interval of draws (R, …) between quantiles with equal tails."""
     tail = (1.0 - CONFIDENCE) / 2.0
     return np.moveaxis(np.quantile(np.asarray(draws), (tail, 1.0 - tail), axis=0), 0, -1)
 
@@ -70,7 +70,7 @@ def bootstrap_interval(
     *,
     resamples: int = 1000,
 ) -> NDArray[np.float64]:
-    """Interval of a statistic, by resampling groups of rows (percentile bootstrap, Efron 1979).
+    """Interval of a statistic by bootstrap over groups of rows (percentiles, Efron 1979).
 
     `scipy.stats.bootstrap` draws single observations; so it draws the numbers of the groups.
 
@@ -111,7 +111,7 @@ def jackknife(
     rng: np.random.Generator,
     value: float | None = None,
 ) -> Estimate:
-    """A score between 0 and 1 with the interval of the delete-one-group jackknife.
+    """A score between 0 and 1 with its interval by the delete-one-group jackknife.
 
     A bootstrap would draw points twice, which information counted in bins takes for
     structure: its interval of pure noise lies beside the value.
@@ -136,7 +136,7 @@ def jackknife(
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A score of one method less that of another, on the same seeds and events.
+    """Difference between the scores of two methods on the same seeds and events.
 
     Attributes:
         value: Mean over seeds and events.
@@ -158,7 +158,7 @@ def paired_difference(
     *,
     groups: NDArray | None = None,
 ) -> Difference:
-    """How much more one method scores than another.
+    """Difference between the scores of two methods, with its interval.
 
     Seeds and groups of events are both a sample: the variances of the mean over either add
     up, with the degrees of freedom of Welch (1947) and Satterthwaite (1946). What changes
@@ -180,7 +180,7 @@ def paired_difference(
     one, other = np.asarray(one), np.asarray(other)
     if one.shape != other.shape or one.ndim != 2 or one.size == 0:
         raise InputError(
-            "no pairs to compare",
+            "the scores differ in shape, or are empty",
             expected="seeds and events of both",
             found=f"{one.shape} and {other.shape}",
         )
@@ -203,7 +203,7 @@ def paired_difference(
 def _by_group(
     gain: NDArray[np.float64], mean: float, groups: NDArray | None
 ) -> NDArray[np.float64]:
-    """(G,) what each group, by its share of the events, adds to the mean's deviation, times G."""
+    """(G,) contribution of each group to the deviation of the mean, times G."""
     if groups is None:
         return gain - mean
     _, owners, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -211,7 +211,7 @@ def _by_group(
 
 
 def _variance(deviations: NDArray[np.float64]) -> tuple[float, int]:
-    """Variance of the mean of numbers, from their deviations, and its degrees of freedom."""
+    """Variance of a mean from the deviations of its terms, and its degrees of freedom."""
     freedom = len(deviations) - 1
     return float((deviations**2).sum()) / max(freedom, 1) / len(deviations), freedom
 
@@ -221,7 +221,7 @@ Verdict = Literal["confirmed", "contradicted", "undecided", "cannot be judged"]
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A statement of a positive difference, or of none, and what was found.
+    """A claim that a difference is positive, or that there is none, and the evidence.
 
     Attributes:
         text: The statement, with the unit of the difference.
@@ -240,14 +240,14 @@ class Claim:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it cannot be judged; none where it can."""
+        """The reasons why the claim cannot be judged; empty if it can."""
         short = tuple(f"trainings of {name} fell short" for name in self.fell_short)
         count = 0 if self.found is None else len(self.found.seeds)
         return (*short, _too_few(count)) if count < FEWEST_SEEDS else short
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval says: all of it with the statement, all against it, or neither.
+        """Verdict by the interval: confirmed, contradicted, undecided, or cannot be judged.
 
         With fewer than `FEWEST_SEEDS` seeds, or a training that fell short, it says nothing.
         """
@@ -262,7 +262,7 @@ class Claim:
 
     @property
     def seeds_needed(self) -> int | None:
-        """How many seeds decide it with the chance `POWER`; see `seeds_to_decide`."""
+        """Number of seeds that decide the claim with power `POWER`; see `seeds_to_decide`."""
         return None if self.found is None else seeds_to_decide(self.found, within=self.within)
 
 
@@ -271,7 +271,7 @@ def _too_few(seeds: int) -> str:
 
 
 def seeds_to_decide(found: Difference, *, within: float | None = None) -> int | None:
-    """Fewest seeds with which the interval decides a claim with the chance `POWER`.
+    """Least number of seeds with which the interval decides a claim with power `POWER`.
 
     Of a claim of a difference the true one is taken to be that found, of a claim of none
     (`within`) zero; the spreads over seeds and events are taken to be those found.
@@ -294,7 +294,7 @@ def seeds_to_decide(found: Difference, *, within: float | None = None) -> int | 
 
 
 def _power(difference: float, error: float, freedom: float, within: float | None) -> float:
-    """Chance of a decision by a mean with this standard error, itself estimated."""
+    """Probability that a mean with this estimated standard error decides the claim."""
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
     if within is None:
         return float(stats.nct.sf(reach, freedom, difference / error))
@@ -319,7 +319,7 @@ def mean_estimate(values: ArrayLike) -> Estimate:
 
 
 def prediction_interval(values: ArrayLike) -> Interval:
-    """Where one more value of the same normal distribution lies, mean and spread being unknown.
+    """Interval of one more value of a normal distribution of unknown mean and variance.
 
     `mean ± t s sqrt(1 + 1/n)`: wider than the values' own quantiles, which an equal
     replication leaves in more than a third of all cases with five values.
@@ -340,7 +340,7 @@ def prediction_interval(values: ArrayLike) -> Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A value that others printed beside our values of the same, one a seed.
+    """Comparison of a published value with our values, one for each seed.
 
     Attributes:
         published: Theirs, of one training.
@@ -357,12 +357,12 @@ class Comparison:
 
     @property
     def is_judged(self) -> bool:
-        """Whether the verdict is one on the value."""
+        """Whether the verdict is "consistent" or "not consistent"."""
         return self.verdict in ("consistent", "not consistent")
 
     @property
     def verdict(self) -> str:
-        """Whether theirs lies where one more training of ours would (`prediction_interval`).
+        """Whether the published value lies in the `prediction_interval` of ours.
 
         A perfect replication is "not consistent" in 10 % of cases.
         """
@@ -377,7 +377,7 @@ class Comparison:
 
 
 def by_chance(comparisons: Sequence[Comparison]) -> str:
-    """A sentence: how many are not consistent, and how many would be by chance alone."""
+    """Sentence: number of values that are not consistent, and number expected by chance."""
     judged = [one for one in comparisons if one.is_judged]
     apart = sum(one.verdict == "not consistent" for one in judged)
     expected = (1 - CONFIDENCE) * len(judged)
@@ -394,7 +394,7 @@ def by_chance(comparisons: Sequence[Comparison]) -> str:
 
 
 def rank_agreement(ours: ArrayLike, published: ArrayLike) -> Estimate:
-    """Spearman's rank correlation of two columns (n,), with its interval over other rows.
+    """Spearman's rank correlation of two columns (n,), with its interval.
 
     The interval is that of Fisher's z with the variance of Bonett & Wright (2000,
     Psychometrika 65, 23): (1 + r^2 / 2) / (n - 3). With fewer than four rows, or a column
@@ -412,7 +412,7 @@ def rank_agreement(ours: ArrayLike, published: ArrayLike) -> Estimate:
 
 
 def claims_markdown(claims: Sequence[Claim]) -> str:
-    """A table of claims: difference, interval, difference of each seed, verdict and reasons.
+    """Table of claims as Markdown: difference, interval, verdict and reasons.
 
     With one seed the interval over other seeds is not known, whatever the events say.
     """
@@ -441,7 +441,7 @@ def _cells(claim: Claim) -> tuple[str, ...]:
 
 
 def _power_of(claim: Claim) -> str:
-    """What it would take to decide a claim."""
+    """Number of seeds that would decide a claim, as text."""
     needed = claim.seeds_needed
     if needed is None:
         return f"more than {_MOST_SEEDS} seeds would be needed for {POWER:.0%} power"

@@ -1,4 +1,4 @@
-"""What became of a trigger, and what a reader has to know of its picture."""
+"""Status of triggers, and remarks on their pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Status(StrEnum):
-    """Whether a trigger has an image and a code (`OK`), or why it has none.
+    """Status of a trigger: `OK` with an image and a code, else the reason for their lack.
 
     The codes of a row that is not `OK` are NaN.
     """
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
     @property
     def usable(self) -> bool:
-        """Whether a row of this status carries a code."""
+        """Whether a row of this status has a code."""
         return self is Status.OK
 
 
@@ -45,16 +45,16 @@ _OLDER = {
     "short_block": (Status.OK.value, ("short_block",)),
     "frequency_truncated": (Status.OK.value, ()),
 }
-"""States of earlier versions that are remarks now, or follow from another column."""
+"""States of earlier versions that are remarks in this one, or follow from another column."""
 
 
 def join_flags(words: Iterable[str]) -> str:
-    """The remarks of one row as sorted words between blanks; "" is none."""
+    """The remarks of one row as sorted words separated by blanks; "" for none."""
     return " ".join(sorted({word for text in words for word in text.split()}))
 
 
 def add_flag(flags: NDArray[np.object_], rows: ArrayLike, word: str) -> NDArray[np.object_]:
-    """The remarks of N rows, with one more for some of them.
+    """Add a remark to some of N rows.
 
     Args:
         flags: (N,) remarks as `join_flags` writes them.
@@ -73,17 +73,17 @@ def add_flag(flags: NDArray[np.object_], rows: ArrayLike, word: str) -> NDArray[
 
 
 def has_flag(flags: NDArray[np.object_], word: str) -> NDArray[np.bool_]:
-    """(N,) which rows bear a remark."""
+    """(N,) whether a row has a remark."""
     return np.array([word in str(text).split() for text in flags], dtype=bool)
 
 
 def known_states() -> set[str]:
-    """Every state that a file of this version or an earlier one may hold."""
+    """All states that a file of this version or an earlier one may hold."""
     return {*map(str, Status), *_OLDER}
 
 
 def renew_states(status: Iterable[Any], flags: Iterable[Any] | None) -> dict[str, list[str]]:
-    """Columns `status` and `flags` as they are written today, from those of any version.
+    """Convert `status` and `flags` of any version to those of this version.
 
     Args:
         status: (N,) states; `outside_flag` and `frequency_truncated` became `ok`, and

@@ -1,4 +1,4 @@
-"""Columns and attributes on disk: HDF5 with a schema, written then renamed.
+"""Columns and attributes in HDF5 with a schema; files are written aside, then renamed.
 
 A record is a frozen dataclass whose fields are declared with `column` (one entry
 per event, first axis N) or `attribute` (one value for the whole record). Those
@@ -35,13 +35,13 @@ _KIND = "glitchvae"
 _REQUIRED: Any = dataclasses.MISSING
 
 _LARGEST_CHUNK = 2**29
-"""Bytes: of a compressed dataset, whose chunks are unpacked whole whatever is wanted of them."""
+"""Largest chunk (bytes) of a compressed dataset, since chunks are unpacked as a whole."""
 _BEST_COMPRESSION = 1100
-"""Times that any filter makes data smaller; deflate reaches 1032 on zeros."""
+"""Largest compression ratio of any filter; deflate reaches 1032 on zeros."""
 _UNSTORED = 2**24
-"""Bytes that a dataset may have before it has to be stored, as fill values are not."""
+"""Largest dataset (bytes) that may consist of fill values without being stored."""
 _AT_ONCE = 2**28
-"""Bytes of a column above which it is read in pieces."""
+"""Size of a column (bytes) above which it is read in pieces."""
 _PIECE = 2**26  # bytes
 
 
@@ -66,12 +66,12 @@ def attribute(default: Any = _REQUIRED) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
-    """Base of the records that go to disk. Subclasses set `schema` and `schema_version`."""
+    """Base of the records stored on disk. Subclasses set `schema` and `schema_version`."""
 
     schema: ClassVar[str]
     schema_version: ClassVar[int] = 1
     older_columns: ClassVar[tuple[str, ...]] = ()
-    """Columns of earlier versions, which `renewed` turns into those of this one."""
+    """Columns of earlier versions, which `renewed` converts to those of this version."""
 
     def __post_init__(self) -> None:
         lengths = {}
@@ -97,7 +97,7 @@ class Record:
 
     @classmethod
     def renewed(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Columns and attributes of any earlier version as those of this one."""
+        """Convert columns and attributes of any earlier version to this one."""
         return values
 
     def __len__(self) -> int:
@@ -106,7 +106,7 @@ class Record:
         )
 
     def take(self, rows: Any) -> Self:
-        """The same record with some rows: an index array, a slice or a boolean mask."""
+        """Select rows: by an index array, a slice or a boolean mask."""
         changes = {
             f.name: getattr(self, f.name)[rows]
             for f in self.columns()
@@ -116,7 +116,7 @@ class Record:
 
     @classmethod
     def join(cls, records: Sequence[Self]) -> Self:
-        """Rows of several records one after the other; attributes of the first.
+        """Concatenate the rows of several records; attributes are those of the first.
 
         An optional column stays only if every record has it.
         """
@@ -129,7 +129,7 @@ class Record:
         return dataclasses.replace(records[0], **changes)
 
     def scalars(self) -> dict[str, np.ndarray]:
-        """The columns with one number or text a row, by name, those that are there."""
+        """The columns with one number or text a row, by name, without missing ones."""
         found = {f.name: getattr(self, f.name) for f in self.columns()}
         return {k: v for k, v in found.items() if v is not None and v.ndim == 1}
 
@@ -145,7 +145,7 @@ class Record:
         )
 
     def to_pandas(self) -> DataFrame:
-        """The same columns as a pandas `DataFrame`.
+        """The columns with one number or text a row as a pandas `DataFrame`.
 
         Raises:
             InputError: pandas is not installed.
@@ -153,7 +153,7 @@ class Record:
         return data_frame(self.scalars())
 
     def write(self, path: str | Path, more: Mapping[str, np.ndarray] | None = None) -> None:
-        """Write to HDF5 at `path`, replacing it only once the new file is complete.
+        """Write to HDF5 at `path`, replacing the file only when the new one is complete.
 
         Args:
             path: Where to.
@@ -173,7 +173,7 @@ class Record:
 
     @classmethod
     def read(cls, path: str | Path, *, rows: slice = slice(None)) -> Self:
-        """Read what `write` wrote.
+        """Read a file of `write`.
 
         Args:
             path: HDF5 file.
@@ -200,7 +200,7 @@ class Record:
 def _read_record(
     path: Path, schema: tuple[str, int], attributes: list[str], columns: list[str], rows: slice
 ) -> tuple[dict[str, Any], list[str]]:
-    """Attributes and columns that are there, and the names of all datasets."""
+    """Attributes and columns present in a file, and the names of all datasets."""
     with opened(path) as file:
         _check_schema(file, path, *schema)
         values: dict[str, Any] = {}
@@ -215,7 +215,7 @@ def _read_record(
 
 @dataclasses.dataclass(frozen=True)
 class _Large:
-    """A column that is too large to be handed over at once."""
+    """A column too large to be sent in one message."""
 
     name: str
     first: int  # row of the file
@@ -223,7 +223,7 @@ class _Large:
     dtype: np.dtype
 
     def read(self, path: str | Path) -> np.ndarray:
-        """All of it."""
+        """Read all rows piece by piece."""
         values = np.empty(self.shape, self.dtype)
         step = max(1, _PIECE // max(1, values[:1].nbytes))
         for start in range(0, len(values), step):
@@ -286,7 +286,7 @@ def _read_column(file: h5py.File, path: object, name: str, rows: slice) -> np.nd
 
 
 def require_storage(dataset: h5py.Dataset, path: object) -> None:
-    """That a dataset lies in its file, and is not larger than what is stored can be.
+    """Refuse a dataset that is stored outside its file or declares more than is stored.
 
     Raises:
         InputError: it is virtual or in other files, has chunks that are too large to unpack
@@ -295,12 +295,12 @@ def require_storage(dataset: h5py.Dataset, path: object) -> None:
     place = f"{path}, {dataset.name}"
     plan = dataset.id.get_create_plist()
     if dataset.is_virtual or plan.get_external_count():
-        raise InputError("what it holds lies in other files", where=place, expected="one file")
+        raise InputError("the data are stored in other files", where=place, expected="one file")
     whole = int(dataset.size or 0) * dataset.dtype.itemsize
     chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize if dataset.chunks else 0
     if chunk > _LARGEST_CHUNK:
         raise InputError(
-            "chunks are too large",
+            "the chunks of the dataset are too large",
             where=place,
             expected=f"at most {_LARGEST_CHUNK:,} bytes",
             found=f"{chunk:,}",
@@ -309,7 +309,7 @@ def require_storage(dataset: h5py.Dataset, path: object) -> None:
         stored = dataset.id.get_storage_size()
         if whole > stored * _BEST_COMPRESSION:
             raise InputError(
-                "declares more than the file can hold",
+                "the dataset declares more than the file can hold",
                 where=place,
                 expected=f"at most {stored * _BEST_COMPRESSION:,} bytes of {stored:,} stored",
                 found=f"{whole:,}",
@@ -335,7 +335,7 @@ def schema_in(file: h5py.File) -> str | None:
 def _check_schema(file: h5py.File, path: object, schema: str, version: int) -> None:
     found = file.attrs.get("schema")
     if found != schema:
-        raise InputError("another kind of file", where=path, expected=schema, found=found)
+        raise InputError("the file is of another kind", where=path, expected=schema, found=found)
     stored = int(file.attrs.get("schema_version", 0))  # type: ignore[arg-type]
     if stored > version:
         raise InputError(
@@ -349,7 +349,7 @@ def _check_schema(file: h5py.File, path: object, schema: str, version: int) -> N
 
 @contextmanager
 def opened(path: str | Path, *, checked: bool = False) -> Iterator[h5py.File]:
-    """An HDF5 file open for reading, with errors that name it.
+    """Open an HDF5 file for reading, with errors that name it.
 
     Files from outside are opened by a function that `guard.read_apart` calls.
 
@@ -378,7 +378,7 @@ def opened(path: str | Path, *, checked: bool = False) -> Iterator[h5py.File]:
 
 
 def _require_own_links(file: h5py.File, path: Path) -> None:
-    """That no link leads out of the file: it would open what its reader may read."""
+    """Refuse links that lead out of the file."""
     from h5py import h5l  # type: ignore[attr-defined]
 
     def look(name: bytes, info: Any) -> bytes | None:
@@ -398,7 +398,7 @@ def _first_bytes(path: Path) -> str:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place if the block succeeds.
+    """Open a temporary path beside `path` that replaces it if the block succeeds.
 
     A crash, a full disk or Ctrl-C leaves the earlier file as it was.
 
@@ -410,7 +410,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise StorageError("cannot write here", where=path, found=error.strerror) from error
+        raise StorageError(
+            "the folder cannot be written", where=path, found=error.strerror
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -445,7 +447,7 @@ def data_frame(columns: Mapping[str, Any]) -> DataFrame:
 
 
 def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table as CSV.
+    """Write a table as CSV.
 
     Raises:
         StorageError: the disk refused the write.

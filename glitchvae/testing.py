@@ -1,4 +1,4 @@
-"""Contract tests for objectives and networks of one's own, as scikit-learn's `check_estimator`.
+"""Contract tests for the user's own objectives and networks.
 
     from glitchvae.testing import check_model, check_objective
 
@@ -48,7 +48,7 @@ _SHAPE, _EVENTS, _STEPS = (1, 16, 16), 12, 4
 
 
 def check_objective(objective: Objective | type[Objective]) -> None:
-    """Run an objective through what training asks of one.
+    """Check that an objective fulfils all requirements of training.
 
     It is written down and read again; its schedules are finite; its terms are finite scalars of
     names of their own, the same under one seed, with numbers and with tensors as weights; its
@@ -89,7 +89,7 @@ def check_objective(objective: Objective | type[Objective]) -> None:
 
 
 def check_model(network: nn.Module, image_shape: tuple[int, int, int] = (1, 64, 64)) -> None:
-    """Run a network through what training, metrics and checkpoints ask of one.
+    """Check that a network fulfils all requirements of training, metrics and checkpoints.
 
     It has `encode` and `decode` as `glitchvae.models.user` describes; its code is finite, the same
     again, and the same for an image alone as among others; every weight gets a finite gradient of
@@ -124,7 +124,7 @@ def check_model(network: nn.Module, image_shape: tuple[int, int, int] = (1, 64, 
 
 
 def _model_for(objective: Objective) -> Settings:
-    """Settings of a small network that the objective is for."""
+    """Settings of a small network for which the objective is defined."""
     if objective.hierarchy_on is None:
         own = {"network": "reference", "image_shape": _SHAPE, "latent_size": 3}
         return ImageVAESettings.model_validate({**objective.model_defaults, **own})
@@ -217,7 +217,7 @@ class _Pairs(PictureData):
 
 
 def _check_resumed(config: TrainingConfig, name: str) -> None:
-    """Steps in one go, and with a stop in between."""
+    """Check that training with and without an interruption gives equal weights."""
     data = _Pairs.from_images(torch.rand(_EVENTS, *_SHAPE).numpy())
     whole = Trainer(data, config)
     for _ in range(_STEPS):

@@ -1,4 +1,4 @@
-"""Work on pieces that fit a processor's cache, in as many threads as torch may use.
+"""Threads for work on pieces that fit a processor's cache.
 
 FFTs, selections and sums release Python's lock, so whole pieces of work run side by
 side; that keeps a piece in one core's cache, which threads inside each single
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 def run(
     work: Callable[[Piece], Result], jobs: Iterable[Piece], device: torch.device
 ) -> list[Result]:
-    """`work` done on every job, with results in order; `work` must not call `run` itself.
+    """Run `work` on every job, with results in order; `work` must not call `run` itself.
 
     On the CPU each thread keeps torch to one core of its own; on an accelerator, which
     orders its work itself, the jobs are issued one after the other.
@@ -35,7 +35,7 @@ def run(
 
 
 def ahead(work: Callable[[Piece], Result], jobs: Iterable[Piece], threads: int) -> Iterator[Result]:
-    """`work` done on every job, in order, by threads that are at most so many jobs ahead.
+    """Run `work` on every job in order, with threads at most a number of jobs ahead.
 
     With no thread each job is done when its result is asked for.
     """
@@ -58,7 +58,7 @@ def ahead(work: Callable[[Piece], Result], jobs: Iterable[Piece], threads: int) 
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that stay: torch compiles some of its kernels anew for every new thread."""
+    """A pool of permanent threads: torch compiles some kernels again for every new thread."""
     return ThreadPoolExecutor(threads, "glitchvae", initializer=_use_one_core)
 
 

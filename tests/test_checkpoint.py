@@ -178,7 +178,7 @@ def test_a_damaged_part_is_refused(folder, part):
 
 def test_weights_of_another_network_are_refused(folder, model):
     edit_card(folder, model={**TINY.model_dump(mode="json"), "latent_size": 4})
-    with pytest.raises(ModelError, match="card and weights do not fit"):
+    with pytest.raises(ModelError, match="card and weights do not belong together"):
         load_checkpoint(folder)
 
 
@@ -209,7 +209,7 @@ def test_a_missing_model_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"absent/model.*no such folder"):
         load_checkpoint(tmp_path / "absent" / "model")
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(ModelError, match=r"no model here.*found \['notes\.txt'\]"):
+    with pytest.raises(ModelError, match=r"the folder is not a model.*found \['notes\.txt'\]"):
         load_checkpoint(tmp_path)
     with pytest.raises(ModelError, match=r"notes\.txt: a file"):
         load_checkpoint(tmp_path / "notes.txt")
@@ -273,7 +273,7 @@ def test_weights_of_a_network_of_one_s_own_come_back_into_one(tmp_path):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Own(3), "card and weights do not fit.*3 latent variables"),
+        (Own(3), "card and weights do not belong together.*3 latent variables"),
         (Own, "the class Own"),
         (torch.nn.Linear(2, 2), "no method encode and no method decode"),
     ],

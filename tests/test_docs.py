@@ -1,5 +1,6 @@
 """The documentation: what it names, links to and commands is there; every command is on it."""
 
+import ast
 import importlib
 import os
 import re
@@ -19,7 +20,7 @@ from glitchvae.spectrogram import SpectrogramSet
 
 ROOT = Path(__file__).parents[1]
 TASKS = sorted(ROOT.glob("docs/tasks/*.md"))
-FOLDERS = ("", "docs/", "docs/tasks/", "docs/results/", "catalog/")
+FOLDERS = ("", "docs/", "docs/tasks/", "docs/tutorials/", "docs/results/", "catalog/")
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}*.md"))
 GROUPS = {f"glitchvae.{group}" for group in plugins.GROUPS}
 SCHEMAS = {Embeddings.schema, SpectrogramSet.schema, *GROUPS}
@@ -163,3 +164,26 @@ def test_every_name_of_the_reference_has_a_line():
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE)
     assert {"embed", "whiten", "Catalog", "GlitchvaeError"} <= {name for name, _ in rows}
     assert [name for name, summary in rows if not summary.strip()] == []
+
+
+MODULES = sorted((ROOT / "glitchvae").rglob("*.py"))
+
+
+def texts_of(path):
+    """Docstrings and texts below assignments, with their lines."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        value = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield node.lineno, value.value
+
+
+def test_docstrings_begin_with_a_statement():
+    """What a thing is or does, not "what it is": the first line is all that a listing shows."""
+    riddles = [
+        f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
+        for path in MODULES
+        for line, text in texts_of(path)
+        if re.match(r"\s*(what|which|how)\b", text, re.IGNORECASE)
+    ]
+    assert len(MODULES) > 300
+    assert riddles == []

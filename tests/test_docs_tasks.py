@@ -87,8 +87,8 @@ def run_line(line):
     assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
 
 
-def run_page(page):
-    names = {"__name__": "page"}
+def run_page(page, names=None):
+    names = {"__name__": "page"} if names is None else names
     for language, body in blocks(page, {"sh", "python"}):
         if language == "python":
             exec(compile(body, page.name, "exec"), names)  # noqa: S102

@@ -37,7 +37,7 @@ def test_what_is_no_regular_file_is_never_opened(tmp_path):
     for name, said in {
         "pipe": "a pipe",
         "": "a directory",
-        "empty": "an empty file",
+        "empty": "the file is empty",
         "none": "no such file",
         "loop": "cannot be read",
         "a\0b": "cannot be read",

@@ -80,8 +80,8 @@ def test_an_installed_objective_is_found_by_the_name_of_its_entry_point(module, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, r"gv_bad: no such module; expected gv_bad.py here"),
-        ("import nowhere_at_all\n", r"fails when it is imported.*nowhere_at_all"),
+        (None, r"gv_bad: there is no such module; expected gv_bad.py here"),
+        ("import nowhere_at_all\n", r"fails on import.*nowhere_at_all"),
         ("x = 1 / 0\n", "ZeroDivisionError"),
         ("x = (\n", "SyntaxError"),
     ],

@@ -152,7 +152,7 @@ def test_nothing_differs_and_nothing_is_known():
 
 @pytest.mark.parametrize("shapes", [((3, 4), (2, 4)), ((0, 4), (0, 4)), ((4,), (4,))])
 def test_unlike_shapes_are_refused(shapes):
-    with pytest.raises(InputError, match="no pairs to compare"):
+    with pytest.raises(InputError, match="the scores differ in shape, or are empty"):
         paired_difference(*map(np.zeros, shapes))
 
 

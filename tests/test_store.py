@@ -153,7 +153,7 @@ class TestReplacing:
     def test_unwritable_folder(self, tmp_path):
         (tmp_path / "file").write_text("")
         with (
-            pytest.raises(StorageError, match="cannot write here"),
+            pytest.raises(StorageError, match="the folder cannot be written"),
             replacing(tmp_path / "file" / "x"),
         ):
             pass

@@ -1,4 +1,4 @@
-"""Adapting a model to a detector and a run of the user's own."""
+"""Adaptation of a model to the user's own detector and observing run."""
 
 from glitchvae.adapting.adapting import Adapted, adapt_model
 from glitchvae.adapting.comparing import Comparison

@@ -1,4 +1,4 @@
-"""A model adapted to an archive: to a detector and a run of the user's own."""
+"""Adaptation of a model to the events of an archive, written as a new model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _KEY, _OLD = "adapting.json", "replaced"
 
 @dataclass(frozen=True, kw_only=True)
 class Adapted:
-    """A model that was adapted.
+    """An adapted model.
 
     Attributes:
         path: Its folder.
@@ -104,7 +104,7 @@ def adapt_model(
 
     Raises:
         ArchiveError: no event with a picture; codes of another model, or of several.
-        InputError: labels that cannot teach; nothing to adapt with; `output` is no model.
+        InputError: labels that cannot be used; nothing to adapt with; `output` is no model.
         ModelError: no such model; the adapted one is refused.
         StorageError: the disk refused a write.
         KeyboardInterrupt: after a signal, once the state is written.
@@ -224,7 +224,7 @@ def _what_background(head: NewHead, events: Events) -> str:
 
 
 def _require_something(events: Events, archive: Archive) -> None:
-    """Refuse what would leave the model as it is."""
+    """Refuse settings that would leave the model unchanged."""
     if (events.label == "").all() and len(events) < ENOUGH_REAL:
         raise InputError(
             "too few events to adapt to",
@@ -247,7 +247,7 @@ def _simulate(
     donors: Sequence[Donor],
     shown: bool,
 ) -> Events:
-    """The simulated events that teach, or those that models are compared on."""
+    """Simulated events for training or for the comparison of the two models."""
     replay = what == "replay"
     count = settings.simulated if replay else settings.hold_out
     with progress_of(f"simulating {what}", count, "events", shown=shown) as report:
@@ -275,7 +275,7 @@ def _tune(
     labelled: bool,
     note: Callable[[str], None],
 ) -> tuple[TrainingConfig, Checkpoint]:
-    """The model after its steps on the archive; a run that was killed goes on."""
+    """Train the model on the archive; an interrupted run is continued."""
     rng = np.random.default_rng(settings.seed)
     quiet = quiet_pictures(events.data, simulated.data, rng)
     data = training_data(simulated.data, events, quiet, settings.share)
@@ -308,7 +308,7 @@ def _planned(
     settings: AdaptSettings,
     device: str,
 ) -> tuple[TrainingConfig, bool]:
-    """The training with its number of steps, and whether one that was killed goes on.
+    """Settings of the training, and whether an interrupted run is continued.
 
     What the run began with is kept beside it; a run of anything else is begun anew.
     """
@@ -359,7 +359,7 @@ def _write(
     settings: AdaptSettings,
     notes: Sequence[str],
 ) -> None:
-    """The model as a checkpoint, complete, where nobody looks for it yet."""
+    """Write the complete checkpoint to a temporary folder."""
     shutil.rmtree(made, ignore_errors=True)
     taught = events.label != ""
     names, counts = np.unique(events.label[taught].astype(str), return_counts=True)
@@ -409,21 +409,21 @@ def _refusal(comparison: Comparison, target: Path, made: Path) -> ModelError:
 
 
 def _check_target(target: Path) -> None:
-    """Refuse to replace anything that is no model."""
+    """Refuse to replace anything that is not a model."""
     if not target.exists() or (target / CARD).is_file():
         return
     if target.is_dir() and not any(target.iterdir()):
         return
     raise InputError(
-        "something else than a model is there",
+        "the output folder holds something other than a model",
         where=target,
-        expected="a folder that is not there yet, or a model to replace",
+        expected="a new folder, or a model to replace",
         remedy="Choose another folder with -o.",
     )
 
 
 def _put_in_place(made: Path, target: Path, work: Path) -> None:
-    """Put a complete model in the place of the old one, which stays until then."""
+    """Replace the old model by the complete new one."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
@@ -433,12 +433,14 @@ def _put_in_place(made: Path, target: Path, work: Path) -> None:
     except OSError as error:
         _recover(target, work)
         raise StorageError(
-            "the model cannot be put in its place", where=target, found=error.strerror or error
+            "the model cannot be moved to the output folder",
+            where=target,
+            found=error.strerror or error,
         ) from error
     shutil.rmtree(work / _OLD, ignore_errors=True)
 
 
 def _recover(target: Path, work: Path) -> None:
-    """Put an old model back that a kill left between two places."""
+    """Restore the old model if a killed run left it moved aside."""
     if not target.exists() and (work / _OLD / CARD).is_file():
         (work / _OLD).replace(target)

@@ -1,4 +1,4 @@
-"""A model before and after: what it names simulated, labelled and all events of an archive."""
+"""Comparison of a model before and after adaptation, on simulated, labelled and all events."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class Line(NamedTuple):
     after: Estimate
 
     def cells(self) -> tuple[str, str, str, str]:
-        """For people: a figure with its interval, where it has one."""
+        """Each figure as text, with its interval where it has one."""
         return self.events, self.measure, _spelt(self.before), _spelt(self.after)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A model before and after.
+    """Figures of a model before and after adaptation.
 
     Attributes:
         lines: The figures.
@@ -69,11 +69,11 @@ class Comparison:
 
     @property
     def refused(self) -> bool:
-        """Whether the hold-out fell by more than is allowed, by more than chance."""
+        """Whether accuracy on the hold-out fell by more than is allowed and by more than chance."""
         return self.fall > self.largest_fall and self.fall_p < SIGNIFICANCE
 
     def as_table(self) -> dict[str, Any]:
-        """For the card: value, lowest and highest of each figure, as far as there are some."""
+        """Figures for the model card: value and ends of the interval."""
         return {
             "fall": self.fall,
             "fall_p": self.fall_p,
@@ -93,7 +93,7 @@ class Comparison:
 
 
 def named(prototypes: Prototypes, codes: NDArray, f_max: NDArray) -> Named:
-    """What a head says of codes."""
+    """Class probabilities of codes under a head, and the names of its classes."""
     return prototypes.classify(codes, f_max).probabilities, prototypes.names
 
 
@@ -107,7 +107,7 @@ def compare(
     largest_fall: float = LARGEST_FALL,
     seed: int,
 ) -> Comparison:
-    """Every figure of a model before and after.
+    """Compare the figures of a model before and after adaptation.
 
     Args:
         before: Head, codes of the simulated hold-out, and of the archive's events.
@@ -141,7 +141,7 @@ def compare(
 
 
 def paired_fall(before: Named, after: Named, truth: NDArray[np.object_]) -> tuple[float, float]:
-    """Accuracy that was lost, and how likely chance takes as much of the same events.
+    """Loss of accuracy on the same events, and its p-value.
 
     Of the events that one of the two names rightly and the other does not, as many would be
     lost as gained by chance: an exact binomial test (McNemar 1947), one-sided.
@@ -206,7 +206,7 @@ def _figures(
 
 
 def _with_all(each: Named, truth: NDArray[np.object_]) -> Named:
-    """With a column for every true class; an event without probabilities has none of any."""
+    """Probabilities with a column for every true class; unknown probabilities become 0."""
     shares, names = each
     more = tuple(sorted(set(truth.astype(str)) - set(names)))
     blank = np.zeros((len(shares), len(more)))
@@ -219,7 +219,7 @@ def _share(right: NDArray[np.bool_]) -> Estimate:
 
 
 def _agreement(before: Named, after: Named) -> Line:
-    """How many events are named as before."""
+    """Share of events whose class is the same before and after."""
     nothing = Estimate(np.nan, np.nan, np.nan)
     return Line(EVERY, "named as before", nothing, _share(_said(before) == _said(after)))
 
@@ -229,7 +229,7 @@ def _groups(
     after: tuple[Prototypes, NDArray, NDArray],
     rng: np.random.Generator,
 ) -> list[Line]:
-    """Whether groups of the archive's codes come back in halves of it, and after."""
+    """Stability of groups of codes: in random halves of the archive, and after adaptation."""
     rows = np.sort(rng.permutation(len(before[2]))[:_GROUPED])
     points = [codes[rows] @ head.whitener for head, _, codes in (before, after)]
     groups = [find_groups(each) for each in points]

@@ -1,4 +1,4 @@
-"""Events that a model is adapted to and compared on: pictures, labels, what is held out."""
+"""Events to adapt a model to and to compare models on: pictures, labels, hold-out."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from glitchvae.training import TrainingData
 from glitchvae.training.data import reduced_energies
 
 FOLDS = 4
-"""One of so many groups of whole blocks of time is held out of the training of the weights."""
+"""Number of parts of whole blocks of time, of which one is held out."""
 
 BLOCKS = (86400.0, 3600.0, 64.0)
-"""Seconds that stay together, the longest of which there are enough."""
+"""Lengths (s) of blocks of time; the longest with enough blocks is used."""
 
 Labels = str | Path | LabelTable | Mapping[str, str] | Literal["none"] | None
-"""A table, a class for each identifier, "none", or None: those that the archive holds."""
+"""A table, a class for each identifier, "none", or None for the labels in the archive."""
 
 _CHUNK = 512  # pictures in full resolution at once
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Events:
-    """N events with a picture.
+    """Events of an archive that have a picture.
 
     Attributes:
         data: Their pictures at the model's resolution, as a training takes them.
@@ -62,7 +62,7 @@ class Events:
 
 
 def model_of(archive: Archive, model: str | Path | None, device: str) -> Checkpoint:
-    """The model that an archive's codes are of.
+    """The model that made the codes of an archive.
 
     Args:
         archive: Of one model, unless one is named.
@@ -93,11 +93,11 @@ def model_of(archive: Archive, model: str | Path | None, device: str) -> Checkpo
         if error.found is None:  # it holds no glitch at all
             raise
         raise ArchiveError(
-            f"an archive of another model than {str(model)!r}",
+            f"the archive holds codes of another model than {str(model)!r}",
             where=archive.path,
             expected=f"codes of the model {checkpoint.digest[:12]}",
             found=error.found,
-            remedy=f"Choose that one with --model, or bring the archive to this one first: "
+            remedy=f"Choose that model with --model, or encode the archive with this one first: "
             f"`glitchvae embed {archive.path} --model {model}`.",
         ) from error
     checkpoint.require_views()
@@ -106,7 +106,7 @@ def model_of(archive: Archive, model: str | Path | None, device: str) -> Checkpo
 
 
 def read_labels(archive: Archive, rows: Embeddings, labels: Labels) -> NDArray[np.object_]:
-    """(N,) the labels that teach, "" where there is none.
+    """(N,) labels to train on, "" where an event has none.
 
     Raises:
         InputError: a table with wrong rows, all of which are named; labels of one class alone.
@@ -127,15 +127,15 @@ def read_labels(archive: Archive, rows: Embeddings, labels: Labels) -> NDArray[n
         good, problems = check_labels(table, there, archive.catalogue())
         if problems:
             raise InputError(
-                "labels that cannot teach",
+                "labels that cannot be used for training",
                 found="; ".join(map(str, problems)),
-                remedy="Mend or leave out these rows.",
+                remedy="Correct these rows, or leave them out.",
             )
         taught = np.array([good.get(event, "") for event in rows.event_id], dtype=object)
     classes = sorted(set(taught) - {""})
     if len(classes) == 1 or (labels is not None and not classes):
         raise InputError(
-            "labels of one class alone would teach to call every glitch that"
+            "all labels are of one class, from which a head cannot learn"
             if classes
             else "none of the labelled events has a picture",
             where=archive.path if labels is None else getattr(labels, "where", None) or "labels",
@@ -216,7 +216,7 @@ def read_sets(parts: Iterable[SpectrogramSet], checkpoint: Checkpoint) -> Events
 
 
 def folds_of(gps: NDArray[np.float64], rng: np.random.Generator, folds: int) -> NDArray[np.int64]:
-    """(N,) fold of each event: by blocks of time as long as there are enough, else at random."""
+    """(N,) fold of each event: by blocks of time if there are enough of them, else at random."""
     for block in BLOCKS:
         if len(np.unique(np.floor(gps / block))) >= folds:
             return fold_by_time_blocks(gps, rng, folds=folds, block=block)
@@ -249,19 +249,19 @@ def _pictures(
 
 
 def _first_of_each(events: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """(N,) the first row of each event: an archive may hold it by several imaging settings."""
+    """(N,) the first row of each event; several imaging settings give an event several rows."""
     first = np.zeros(len(events), dtype=bool)
     first[np.unique(events.astype(str), return_index=True)[1]] = True
     return first
 
 
 def _draw(labelled: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows, at most so many, at random; labelled ones first."""
+    """Draw at most a number of rows at random, labelled ones first."""
     order = rng.permutation(len(labelled))
     return order[np.argsort(~labelled[order], kind="stable")][:most]
 
 
 def _whole(images: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(N,) whether each view of a picture (N, views, F, T) was computed and shows anything."""
+    """(N,) whether every view of a picture (N, views, F, T) was computed and is not blank."""
     shown: NDArray[np.bool_] = np.nan_to_num(images, nan=0.0) > 0
     return np.asarray(shown.reshape(*shown.shape[:2], -1).any(axis=-1).all(axis=-1))

@@ -1,4 +1,4 @@
-"""The head of an adapted model: what names its codes.
+"""The classification head of an adapted model.
 
 A head that learnt from simulated events is not learnt anew from the few that are simulated
 here. The known events that it keeps are carried over into the new codes, and teach again
@@ -25,15 +25,15 @@ PENALTIES = (1e-3,)
 """Of a linear head; 1e-2 names real events as well and simulated ones 2 points worse."""
 
 REAL_WEIGHTS = (3.0, 10.0, 30.0)
-"""Known events that a labelled one of the archive weighs, which `probes.choose_head` tries: less
-where all of them together would weigh more than the known ones."""
+"""Weights of a labelled event of the archive, in known events, that `probes.choose_head` tries;
+they are reduced where all labelled events together would outweigh the known ones."""
 
 SURE, SURE_BY_LABELS = 0.5, 0.8
-"""Probability from which the name of an event without a label teaches: by the head before, and by
-one that learnt labels of the archive. Chosen on 272 open O3 and 81 O1/O2 events."""
+"""Least probability of the class of an unlabelled event that is used in a fit: by the original
+head, and by one fitted to labels of the archive. Chosen on 272 open O3 and 81 O1/O2 events."""
 
 SURE_WEIGHT = 10.0
-"""Known events that such an event weighs."""
+"""Weight of such an event, in known events."""
 
 _TAUGHT = 400  # known events a class that teach a linear head
 _HELD_OUT = 5  # of so many known events of a class one is for calibration
@@ -44,7 +44,7 @@ Names = NDArray[np.object_]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Known:
-    """Codes of events whose class is known without the archive: what its heads learnt from.
+    """Codes of events of known class, from which the head of the original model was fitted.
 
     Attributes:
         codes: (M, Z).
@@ -72,7 +72,7 @@ class Unlabelled:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NewHead:
-    """A head and how it came about.
+    """A head and the settings and scores of its fit.
 
     Attributes:
         prototypes: The head, with the bands of the catalogue.
@@ -88,7 +88,7 @@ class NewHead:
 
 
 def known_events(prototypes: Prototypes) -> Known:
-    """The known events that a head keeps; the centres of a class of which it keeps none."""
+    """Reference events kept in a head; class centres for classes without reference events."""
     names = np.array(prototypes.names, dtype=object)
     owners = prototypes.reference_owners
     if prototypes.reference is None or owners is None:
@@ -101,7 +101,7 @@ def known_events(prototypes: Prototypes) -> Known:
 
 
 def carry_over(known: Known, before: Codes, after: Codes, rng: np.random.Generator) -> Known:
-    """Known events in the codes of a model that went on from the one they are codes of.
+    """Map known events from the codes of the original model to those of the adapted one.
 
     A linear map from the codes of pictures before to those after; what it leaves over of those
     pictures is added at random, so that the classes stay as wide as they are.
@@ -192,7 +192,7 @@ def fit_new_head(
 def _by_labels(
     teachers: Known, real: Known, gps: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[ChosenHead, NDArray[np.float64]]:
-    """A linear head that learnt labels, and what heads say by fold, before any temperature."""
+    """A linear head fitted to labels, and out-of-fold probabilities before temperature scaling."""
     fold = folds_of(gps, rng, min(5, len(real.labels)))
     chosen = choose_head(
         np.concatenate([teachers.codes, real.codes]),
@@ -207,7 +207,7 @@ def _by_labels(
 
 
 def _surest(unlabelled: Unlabelled, chosen: ChosenHead | None, rng: np.random.Generator) -> Known:
-    """The events without a label whose name is surest."""
+    """Events without a label whose predicted class is most probable."""
     names, probability, least = unlabelled.names, unlabelled.probability, SURE
     if chosen is not None and len(names):
         shares = replace(chosen.head, temperature=1.0).probabilities(unlabelled.codes)
@@ -229,12 +229,12 @@ def _line(teachers: Known, real: Known, weight: float, sure: Known) -> LinearHea
 
 
 def _at_most(weight: float, teachers: Known, events: int) -> float:
-    """A weight at which so many events weigh no more than all known ones, or one."""
+    """The weight, limited so that the labelled events do not outweigh the known ones."""
     return min(weight, max(1.0, len(teachers.labels) / max(events, 1)))
 
 
 def _spare(labels: Names, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(N,) one in five events of each class of that many, for calibration."""
+    """(N,) one in five events of each class, held back for calibration."""
     spare = np.zeros(len(labels), dtype=bool)
     for name in sorted(set(labels)):
         own = rng.permutation(np.flatnonzero(labels == name))
@@ -243,7 +243,7 @@ def _spare(labels: Names, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def _few_of_each(labels: Names, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of at most so many events of each class; "" is none."""
+    """Rows of at most a number of events of each class, without unlabelled events."""
     order = rng.permutation(len(labels))
     rows = [order[labels[order] == name][:most] for name in sorted(set(labels) - {""})]
     return np.sort(np.concatenate([np.empty(0, np.int64), *rows]))

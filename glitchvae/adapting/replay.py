@@ -1,4 +1,4 @@
-"""Simulated events that an adapted model is shown again, and the noise of an archive's pictures.
+"""Simulated events for replay during adaptation, and the noise of an archive's pictures.
 
 A model that learns from an archive alone forgets what the archive has little of. So simulated
 events of all classes are among those it learns from: made from the seed, since no set is shipped.
@@ -32,13 +32,13 @@ from glitchvae.training.augmentation import NOISE_ENERGY
 from glitchvae.training.data import LEFT_OUT, digest_of, joint_digest
 
 PER_FILE = 500
-"""Events of one file: what a killed run has to make again at most."""
+"""Events per file: the most that an interrupted run has to make again."""
 
 REAL_NOISE = 0.5
-"""Share of the simulated events that stand in real noise, where strain is given."""
+"""Share of the simulated events in real noise, if strain is given."""
 
 QUIET = 128
-"""Pictures of noise that are made of an archive's."""
+"""Number of pictures of noise made from those of an archive."""
 
 _ASKED = 1024  # pictures among which the quietest are looked for
 _ROUNDS = 12  # times that a loud pixel is looked up in another picture
@@ -55,7 +55,7 @@ def simulated_sets(
     device: str = "cpu",
     progress: Progress = lambda _: None,
 ) -> list[Path]:
-    """Files of simulated events of all classes alike; those that are there are not made again.
+    """Files of simulated events of all classes in equal numbers; existing files are reused.
 
     Args:
         folder: Where they are kept.
@@ -100,7 +100,7 @@ def simulated_sets(
 
 
 def stream_sets(paths: Sequence[Path]) -> Iterator[SpectrogramSet]:
-    """The events of some files, part by part."""
+    """Iterate over the events of several files, part by part."""
     for path in paths:
         yield from stream_images(path)
 
@@ -108,7 +108,7 @@ def stream_sets(paths: Sequence[Path]) -> Iterator[SpectrogramSet]:
 def quiet_pictures(
     events: TrainingData, simulated: TrainingData, rng: np.random.Generator, count: int = QUIET
 ) -> TrainingData:
-    """Pictures of an archive's noise, labelled with the class whose events lend theirs.
+    """Pictures of an archive's noise, labelled as the class without a glitch.
 
     Of the quietest pictures every pixel that is louder than noise is taken from the same place
     in another picture, where it is not. Rows that were not computed are those of
@@ -145,7 +145,7 @@ def quiet_pictures(
 
 
 def _loud(picture: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(views, F, T) pixels louder than noise that touch others that are, and what is beside them.
+    """(views, F, T) connected pixels louder than noise, and the pixels next to them.
 
     Single ones are noise: one in eight exceeds the energy by chance.
     """
@@ -175,7 +175,7 @@ def _simulated_noise(
 def training_data(
     simulated: TrainingData, events: Events, quiet: TrainingData, share: float
 ) -> TrainingData:
-    """What the weights learn from: simulated events and the archive's in fixed shares.
+    """Training data that mix simulated and archived events in fixed shares.
 
     Args:
         simulated: Events of the split train.
@@ -201,7 +201,7 @@ def training_data(
 
 
 def _relabelled(data: TrainingData, labels: NDArray[np.object_], split: NDArray) -> TrainingData:
-    """The same pictures with other labels and splits."""
+    """The same pictures with new labels and splits."""
     split = split.astype(object)
     changed = joint_digest([data.digest, digest_of(labels, split)])
     return replace(data, labels=labels, split=split, digest=changed)

@@ -1,4 +1,4 @@
-"""How a model is adapted."""
+"""Settings of the adaptation of a model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from glitchvae.shapes import IMAGE_SHAPE
 from glitchvae.training import Augmentation, TrainingConfig, changed_config
 
 FEWEST_EVENTS = 300
-"""With fewer pictures the weights stay: minutes on so few would learn those by heart."""
+"""Least number of pictures from which weights are trained; fewer would be overfitted."""
 
 LARGEST_FALL = 0.02
-"""Accuracy on the simulated hold-out that an adapted model may lose."""
+"""Largest allowed loss of accuracy on the simulated hold-out."""
 
 SIGNIFICANCE = 0.05
-"""Of the exact paired test that finds the fall."""
+"""Significance level of the exact paired test of that loss."""
 
 AUGMENTATION = Augmentation(
     positive_pairs=True,
@@ -32,11 +32,11 @@ AUGMENTATION = Augmentation(
     most_hidden=3,
     zoomed_views=0.35,
 )
-"""Changes of the pictures: those of the default model's own training."""
+"""Augmentation of the pictures: that of the default model's training."""
 
 
 class AdaptSettings(Settings):
-    """How a model is adapted.
+    """Settings of the adaptation of a model.
 
     Attributes:
         steps: Updates of the weights.
@@ -71,7 +71,7 @@ class AdaptSettings(Settings):
 def training_config(
     checkpoint: Checkpoint, settings: AdaptSettings, *, labelled: bool
 ) -> TrainingConfig:
-    """The training that goes on with a model.
+    """Settings of the training that continues a model.
 
     Args:
         checkpoint: The model.

@@ -1,4 +1,4 @@
-"""A model adapted to an archive in one call."""
+"""Adaptation of a model to an archive in one call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class AdaptedModel:
-    """A model that was adapted, and what it names beside the one before.
+    """An adapted model, and its figures beside those of the original model.
 
     Attributes:
         model: The adapted model.
@@ -46,7 +46,7 @@ class AdaptedModel:
         return "\n".join([*self.notes, table])
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row for each figure: value, lowest and highest, before and after."""
+        """Table with a row for each figure: value and interval, before and after."""
         lines = self.comparison.lines
         columns: dict[str, Any] = {
             "events": [line.events for line in lines],
@@ -92,7 +92,7 @@ def adapt(
     Raises:
         ArchiveError: no event with a picture; codes of another model, or of several.
         ConfigError: an unknown setting, with the nearest name; a bad value.
-        InputError: labels that cannot teach; nothing to adapt with; `output` is no model.
+        InputError: labels that cannot be used; nothing to adapt with; `output` is no model.
         ModelError: the adapted model names simulated glitches worse, and is refused.
     """
     numbers = parse(AdaptSettings, {**settings, "seed": seed}, where="adapt")

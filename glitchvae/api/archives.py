@@ -45,7 +45,7 @@ class GlitchArchive:
 
     @property
     def path(self) -> Path:
-        """Its folder."""
+        """Folder of the archive."""
         return self.archive.path
 
     def events(
@@ -59,7 +59,7 @@ class GlitchArchive:
         where: str | None = None,
         model: str | None = None,
     ) -> Events:
-        """Its glitches in the order of time.
+        """Glitches of the archive in the order of time.
 
         Args:
             ifo: Of this detector.
@@ -89,7 +89,7 @@ class GlitchArchive:
     def label(
         self, labels: Any, *, reviewer: str | None = None, skip_bad: bool = False
     ) -> dict[str, str]:
-        """Keep what people say about glitches; the last word on each counts.
+        """Store labels of glitches; the latest label of each glitch counts.
 
         Args:
             labels: A class for each identifier: a dict, the path of a table (CSV, ECSV, Parquet),
@@ -113,12 +113,12 @@ class GlitchArchive:
         kept, problems = self.archive.label_table(table, reviewer=by, skip_bad=skip_bad)
         if problems and not skip_bad:
             raise InputError(
-                "labels that cannot be kept", found="; ".join(map(str, problems)), remedy=_SKIP
+                "labels that cannot be stored", found="; ".join(map(str, problems)), remedy=_SKIP
             )
         return kept
 
     def merge(self, *others: str | Path | GlitchArchive) -> tuple[Merged, ...]:
-        """Bring everything of other archives into this one; they are not changed.
+        """Copy everything in other archives into this one; the others are not changed.
 
         Glitches, pictures, searched time, labels, heads of models and the decisions of the
         catalogues beside them. What is here already is passed over.
@@ -147,7 +147,7 @@ class GlitchArchive:
         ifo: str | None = None,
         dry_run: bool = False,
     ) -> Removal:
-        """Remove glitches with their pictures: of a model, of some time, or single ones.
+        """Remove glitches with their pictures: by model, by time or by identifier.
 
         With time goes what was searched there, so that rates stay right. Labels stay.
 
@@ -180,7 +180,7 @@ class GlitchArchive:
         model: str | None = None,
         link: str | None = None,
     ) -> Path:
-        """Write the page of a day or another time: live time, rates, loudest, every class.
+        """Write the page of a day or another time: live time, rates, loudest glitches, every class.
 
         Groups that no class explains are not looked for; `discover` does that.
 
@@ -199,7 +199,9 @@ class GlitchArchive:
         """
         if day is not None:
             if since is not None or until is not None:
-                raise InputError("a day and other times", expected="a day, or since and until")
+                raise InputError(
+                    "a day and other times are both given", expected="a day, or since and until"
+                )
             since, until = day_of(day)
         check_page(path)
         found = report_archive(
@@ -210,7 +212,7 @@ class GlitchArchive:
     def similar(
         self, to: str | float | ArrayLike, k: int = 20, *, model: str | None = None
     ) -> tuple[Events, NDArray[np.float64]]:
-        """The glitches most like one, and their distances.
+        """The glitches most similar to one, with their distances.
 
         Args:
             to: Identifier or GPS time of a glitch, or a code (Z,).
@@ -225,7 +227,7 @@ class GlitchArchive:
         return self._events(rows), distances
 
     def live_time(self, ifo: str, snr: float | None = None) -> segmentlist:
-        """Stretches of GPS time in which glitches of a detector were looked for.
+        """Segments of GPS time in which glitches of a detector were searched for.
 
         Args:
             ifo: Detector.
@@ -245,7 +247,7 @@ class GlitchArchive:
                 f"live time of {ifo} is unknown",
                 where=self.path,
                 found=f"searched: {', '.join(sorted(live)) or 'nothing that the ledger tells of'}",
-                remedy="`glitchvae embed` of its strain tells the archive what was searched.",
+                remedy="`glitchvae embed` of its strain records the searched time in the archive.",
             )
         return live[ifo]
 
@@ -267,7 +269,7 @@ def columns_of(table: Any) -> dict[str, list[str]]:
 
 
 def open_archive(path: str | Path | None = None) -> GlitchArchive:
-    """An archive: at `path`, else at $GLITCHVAE_ARCHIVE, else at ./glitch-archive.
+    """Open an archive: at `path`, else at $GLITCHVAE_ARCHIVE, else at ./glitch-archive.
 
     Raises:
         ArchiveError: there is none, or it is damaged.
@@ -285,7 +287,7 @@ def discover(
     progress: bool = False,
     **settings: Any,
 ) -> DiscoveryRun | Discovery:
-    """Groups of glitches that no known class explains.
+    """Find groups of glitches that no known class explains.
 
     Args:
         data: An archive, a path of one or of a file of embeddings, or several; or codes (N, Z)
@@ -310,7 +312,7 @@ def discover(
     chosen = parse(DiscoverySettings, settings, where="options")
     places = _places(data)
     if places is not None and labels is not None:
-        raise InputError("labels are given with codes alone", found="labels and an archive")
+        raise InputError("labels can be given with codes only", found="labels and an archive")
     with progress_of("discovery", chosen.bootstraps + 2, "steps", shown=progress) as report:
         if places is None:
             return _in_codes(data, labels, chosen, report)
@@ -318,7 +320,7 @@ def discover(
 
 
 def _places(data: Any) -> list[Path] | None:
-    """Folders and files, None for an array of codes."""
+    """Folders and files as paths; None for an array of codes."""
     items = data if isinstance(data, list | tuple) else [data]
     if not items:
         raise InputError("no input", expected="an archive, a path, or codes", found="none")
@@ -332,19 +334,19 @@ def _places(data: Any) -> list[Path] | None:
 def _in_codes(
     codes: Any, labels: ArrayLike | None, settings: DiscoverySettings, progress: Progress
 ) -> Discovery:
-    """Discovery among codes without times or triggers."""
+    """Discovery in codes without times or triggers."""
     try:
         points = np.asarray(codes, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(
-            "nothing to look at",
+            "this input cannot be searched",
             expected="an archive, a path, or codes (N, Z)",
             found=type(codes).__name__,
         ) from error
     names = np.asarray([] if labels is None else labels, dtype=object).astype(str).astype(object)
     if points.ndim != 2 or names.shape != points.shape[:1]:
         raise InputError(
-            "codes and labels do not fit",
+            "codes and labels have shapes that do not match",
             expected="codes (N, Z) and labels (N,)",
             found=f"{points.shape} and {names.shape}",
         )

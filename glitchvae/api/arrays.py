@@ -1,4 +1,4 @@
-"""Arrays, labels, splits and factors as users give them, checked."""
+"""Checks of arrays, labels, splits and factors that users pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glitchvae.errors import InputError
 
 
 def as_array(values: Any, what: str) -> NDArray[Any]:
-    """Numbers as a numpy array; of a tensor its values.
+    """Numbers, or the values of a tensor, as a numpy array.
 
     Raises:
         InputError: they are none.
@@ -31,14 +31,14 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
         raise InputError(
-            "no array",
+            "the value is not an array",
             where=what,
             expected="rows of one shape",
             found=str(error).splitlines()[0],
         ) from error
     if array.dtype.kind not in "biuf":
         raise InputError(
-            "no numbers",
+            "the values are not numbers",
             where=what,
             expected="an array of numbers",
             found=f"{type(values).__name__} of {array.dtype}",
@@ -47,18 +47,20 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
 
 
 def as_path(value: object, what: str) -> Path:
-    """A path.
+    """Convert a value to a path.
 
     Raises:
         InputError: it is none.
     """
     if not isinstance(value, str | PathLike) or not str(value):
-        raise InputError("no path", where=what, expected="a path", found=repr(value))
+        raise InputError(
+            "the value is not a path", where=what, expected="a path", found=repr(value)
+        )
     return Path(value)
 
 
 def as_text(values: Any, count: int, what: str) -> NDArray[np.object_]:
-    """(N,) text of whatever names something; "" for None and NaN.
+    """(N,) values as text; "" for None and NaN.
 
     Raises:
         InputError: another number of them than `count`.
@@ -70,7 +72,10 @@ def as_text(values: Any, count: int, what: str) -> NDArray[np.object_]:
     array = np.asarray(values, dtype=object) if not isinstance(values, str) else np.array(values)
     if array.ndim != 1 or len(array) != count:
         raise InputError(
-            "another number than there are rows", where=what, expected=(count,), found=array.shape
+            "the number of values differs from the number of rows",
+            where=what,
+            expected=(count,),
+            found=array.shape,
         )
     return np.array([_text(value) for value in array], dtype=object)
 
@@ -88,7 +93,7 @@ class Factors:
     names: tuple[str, ...]
 
     def take(self, rows: NDArray[np.int64]) -> Factors:
-        """The same with some of the rows."""
+        """Factors of some of the rows."""
         return Factors(self.values[rows], self.names)
 
 
@@ -102,17 +107,21 @@ def as_factors(factors: ArrayLike | Mapping[str, ArrayLike], count: int) -> Fact
         columns = {str(name): as_array(values, str(name)) for name, values in factors.items()}
         wrong = {name: column.shape for name, column in columns.items() if column.shape != (count,)}
         if wrong or not columns:
-            raise InputError("factors do not fit", expected=f"columns ({count},)", found=wrong)
+            raise InputError(
+                "factors have the wrong shape", expected=f"columns ({count},)", found=wrong
+            )
         values, names = np.column_stack(list(columns.values())), tuple(columns)
     else:
         values = as_array(factors, "factors")
         if values.ndim != 2 or len(values) != count:
-            raise InputError("factors do not fit", expected=f"({count}, K)", found=values.shape)
+            raise InputError(
+                "factors have the wrong shape", expected=f"({count}, K)", found=values.shape
+            )
         names = tuple(f"factor {k + 1}" for k in range(values.shape[1]))
     if values.dtype.kind not in "iu" or (values.size and values.min() < 0):
         raise InputError(
-            "factors are no whole numbers",
-            expected="which of its values each factor has, from 0",
+            "factors are not whole numbers",
+            expected="the index of the value of each factor, from 0",
             found=f"{values.dtype} from {values.min() if values.size else 'nothing'}",
         )
     return Factors(values.astype(np.int64), names)
@@ -133,7 +142,7 @@ def checked_splits(split: NDArray[np.object_]) -> NDArray[np.object_]:
 
 
 def as_rows(rows: Any, count: int) -> NDArray[np.int64]:
-    """Indices that a slice, a mask, indices or one index mean among `count` rows.
+    """Row indices given as a slice, a mask, a list of indices or one index.
 
     Raises:
         InputError: a mask of another length, an index too large, or neither.
@@ -147,7 +156,9 @@ def as_rows(rows: Any, count: int) -> NDArray[np.int64]:
         return cast("NDArray[np.int64]", np.arange(count)[rows])
     except (IndexError, TypeError, ValueError) as error:
         raise InputError(
-            "no such rows", expected=f"a slice, a mask ({count},) or indices", found=error
+            "the selection of rows is not valid",
+            expected=f"a slice, a mask ({count},) or indices",
+            found=error,
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Sets of images with labels, splits and factors, as people who train models want them."""
+"""Sets of images with labels, splits and factors, for training and evaluation of models."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ VIEWS_SHAPE = (len(VIEWS), *IMAGE_SHAPE)
 """Channels, rows and columns of the four views of a glitch."""
 
 PREPARED_SHAPE = (len(VIEWS) + 1, *IMAGE_SHAPE)
-"""The same as networks are given them, with the computed band as a channel."""
+"""Shape of the input of networks: the views with the computed band as a channel."""
 
 _BATCH = 256
 _BYTES_PER_EVENT = 2 * int(np.prod(VIEWS_SHAPE))
@@ -132,7 +132,7 @@ class Dataset:
         return len(self._data)
 
     def __getitem__(self, rows: Any) -> Dataset:
-        """Some of the images: a slice, a mask, indices, or one index."""
+        """Select images: by a slice, a mask, a list of indices or one index."""
         chosen = as_rows(rows, len(self))
         factors = None if self._factors is None else self._factors.take(chosen)
         return self._made(self._data.take(chosen), self.name, factors=factors, truth=self._truth)
@@ -151,7 +151,7 @@ class Dataset:
 
     @property
     def kind(self) -> str:
-        """What the images are of."""
+        """Kind of the images: "glitches" or "pictures"."""
         return "glitches" if isinstance(self._data, SpectrogramSet) else "pictures"
 
     @property
@@ -182,7 +182,7 @@ class Dataset:
 
     @property
     def split(self) -> NDArray[np.object_]:
-        """(N,) train, validation or test; "" where nothing is said."""
+        """(N,) train, validation or test; "" where no split is given."""
         found = self._data.split
         return np.full(len(self), "", dtype=object) if found is None else found
 
@@ -193,7 +193,7 @@ class Dataset:
 
     @property
     def factors(self) -> NDArray[np.int64] | None:
-        """(N, K) which of its values each factor of variation has; None where none is known.
+        """(N, K) index of the value of each factor of variation; None where no factor is known.
 
         Of simulated glitches they are SNR, frequency, Q, duration and bandwidth of what was
         injected, each in eight equally filled bins.
@@ -207,7 +207,7 @@ class Dataset:
 
     @property
     def event_id(self) -> NDArray[np.object_]:
-        """(N,) identifiers; of pictures the row."""
+        """(N,) identifiers; for pictures the row number."""
         if isinstance(self._data, SpectrogramSet):
             return self._data.event_id
         return np.arange(len(self)).astype(str).astype(object)
@@ -235,7 +235,7 @@ class Dataset:
         return TorchImages(self._of_split(split), self.classes)
 
     def summary(self) -> DatasetSummary:
-        """Counts by class and split, and what else is known, to print."""
+        """Counts by class and split and other properties of the set, to be printed."""
         counts = Counter(zip(self.labels, self.split, strict=True))
         about = None
         if isinstance(self._data, SpectrogramSet):
@@ -243,25 +243,25 @@ class Dataset:
         return DatasetSummary(repr(self), dict(counts), about)
 
     def inputs(self, rows: slice | NDArray[np.int64] = slice(None)) -> Tensor:
-        """What networks are given of some images, as `torch` describes it: (B, C, H, W)."""
+        """Images as network input, as `torch` describes it: (B, C, H, W)."""
         if isinstance(self._data, SpectrogramSet):
             return prepare(torch.from_numpy(self._data.images[rows]))[0]
         return self._data.images(rows if isinstance(rows, slice) else torch.from_numpy(rows))
 
     def batches(self, size: int = _BATCH) -> Iterator[Tensor]:
-        """`inputs` of all images, some at a time."""
+        """Iterate over `inputs` of all images in batches."""
         for start in range(0, len(self), size):
             yield self.inputs(slice(start, start + size))
 
     def training_images(self, shape: tuple[int, int] = IMAGE_SHAPE) -> TrainingImages:
-        """The same set as training holds it; glitches reduced to this many pixels."""
+        """The set in the form that training uses; glitches are reduced to this many pixels."""
         if isinstance(self._data, SpectrogramSet):
             return TrainingData.from_spectrograms(self._data, shape=shape, description=self.name)
         return replace(self._data, description=self.name) if self.name else self._data
 
     @property
     def record(self) -> SpectrogramSet | PictureData:
-        """What holds the images: of glitches with all that is known of each event."""
+        """The record that holds the images; for glitches with all columns of each event."""
         return self._data
 
     @cached_property
@@ -287,7 +287,7 @@ class Dataset:
 
 
 class TorchImages(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """Images and labels as torch's loaders want them.
+    """Images and labels as a map-style dataset for torch's DataLoader.
 
     Attributes:
         classes: Names of the classes; a label is an index into them, -1 where unknown.
@@ -308,7 +308,7 @@ class TorchImages(torch.utils.data.Dataset[tuple[Tensor, int]]):
         return self.data.inputs(slice(row, row + 1))[0], int(self.labels[row])
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, int]]:
-        """Several at once, which torch's loader asks for."""
+        """Several items at once, as torch's DataLoader requests them."""
         rows = np.asarray(indices, dtype=np.int64)
         return list(zip(self.data.inputs(rows), self.labels[rows].tolist(), strict=True))
 
@@ -340,7 +340,7 @@ def open_dataset(path: str | Path) -> Dataset:
     needed = count_images(path) * _BYTES_PER_EVENT
     if needed > (limit := resident_limit()):
         raise InputError(
-            "too many images for the memory",
+            "the images do not fit in memory",
             where=path,
             expected=f"{limit / 1e9:.3g} GB",
             found=f"{needed / 1e9:.3g} GB",
@@ -354,7 +354,7 @@ def open_dataset(path: str | Path) -> Dataset:
 
 
 class _Simulation(Settings):
-    """Arguments of `simulate_dataset` that are numbers or names."""
+    """Numeric and named arguments of `simulate_dataset`."""
 
     count: int = Field(ge=1)
     seed: int = Field(ge=0)
@@ -374,7 +374,7 @@ def simulate_dataset(
     device: str = "cpu",
     progress: bool = False,
 ) -> Dataset:
-    """Images of simulated glitches, with labels, splits and factors.
+    """Simulate glitches and image them, with labels, splits and factors.
 
     Args:
         count: Events.
@@ -429,7 +429,7 @@ def simulate_dataset(
 
 
 class _Sample(Settings):
-    """How many images to draw."""
+    """Number of images to draw, and the seed."""
 
     points: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
@@ -462,7 +462,7 @@ def dsprites(
 
 
 def chairs(path: str | Path | None = None, *, points: int | None = None, seed: int = 0) -> Dataset:
-    """3D Chairs: pictures (1, 64, 64) of chairs from 62 places.
+    """3D Chairs: pictures (1, 64, 64) of chairs in 62 orientations.
 
     Args:
         path: The published folder `rendered_chairs`, with three factors; unless given, 13,392
@@ -486,7 +486,7 @@ def chairs(path: str | Path | None = None, *, points: int | None = None, seed: i
 
 
 def as_dataset(images: Any) -> Dataset:
-    """Whatever holds images: a Dataset, a SpectrogramSet, an array.
+    """Convert images to a Dataset: from a Dataset, a SpectrogramSet or an array.
 
     Raises:
         InputError: it holds none, or bad ones.
@@ -498,7 +498,7 @@ def as_dataset(images: Any) -> Dataset:
 
 
 def spectrograms_of(images: Any) -> SpectrogramSet | None:
-    """The record of images that are one or hold one in their attribute `spectrograms`."""
+    """The SpectrogramSet given directly or as the attribute `spectrograms`, else None."""
     record = getattr(images, "spectrograms", images)
     return record if isinstance(record, SpectrogramSet) else None
 
@@ -506,7 +506,7 @@ def spectrograms_of(images: Any) -> SpectrogramSet | None:
 def _of_spectrograms(
     spectrograms: SpectrogramSet, name: str, truth: Callable[[], Truth] | None = None
 ) -> Dataset:
-    """The usable events of a record."""
+    """The usable events of a SpectrogramSet."""
     usable = spectrograms.usable
     if not usable.any():
         raise InputError("no usable image", where=name or None, found=f"{len(usable)} without")

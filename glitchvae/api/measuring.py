@@ -1,4 +1,4 @@
-"""What codes know, how they are built, and how easily they are fooled: of anybody's encoder."""
+"""Measurements on any encoder: probes, disentanglement metrics and adversarial attacks."""
 
 from __future__ import annotations
 
@@ -45,27 +45,27 @@ from glitchvae.validation.robustness.attacks import EVALUATIONS, GOALS, STRENGTH
 from glitchvae.validation.robustness.attacks import attack as attack_pairs
 
 Encoder = Model | Network[Any] | nn.Module | Callable[[Tensor], Any]
-"""What encodes: a model, a torch module, or a function from images to codes."""
+"""An encoder: a model, a torch module, or a function from images to codes."""
 
 _POINTS = 50_000
 
 
 class _Probing(Settings):
-    """Arguments of `probe` that are numbers."""
+    """Numeric arguments of `probe`."""
 
     block: float = Field(gt=0)
     seed: int = Field(ge=0)
 
 
 class _Measuring(Settings):
-    """Arguments of `disentanglement` that are numbers."""
+    """Numeric arguments of `disentanglement`."""
 
     points: int = Field(ge=2)
     seed: int = Field(ge=0)
 
 
 class _Attacking(Settings):
-    """Arguments of `attack` that are numbers or names."""
+    """Numeric and named arguments of `attack`."""
 
     evaluations: int = Field(ge=1)
     layers: tuple[int, ...] | None
@@ -83,7 +83,7 @@ def probe(
     seed: int = 0,
     progress: bool = False,
 ) -> ProbeTable:
-    """Score how much codes know of the classes, as `glitchvae probe` does.
+    """Measure how well simple classifiers recognise classes from codes, as `glitchvae probe` does.
 
     Simple classifiers learn from the codes of labelled images and name those of others: a linear
     probe, the nearest five, one and five known codes a class; the largest class stands beside
@@ -147,7 +147,7 @@ def disentanglement(
     seed: int = 0,
     progress: bool = False,
 ) -> DisentanglementResult:
-    """Six disentanglement metrics of an encoder or of codes, as `glitchvae validate` gives them.
+    """Six disentanglement metrics of an encoder or of codes, as `glitchvae validate` computes them.
 
     Args:
         encoder: A `Model`, a torch module, or a function from images (B, C, H, W), float32 as
@@ -184,7 +184,7 @@ def disentanglement(
     if _is_array(encoder):
         mean, (factors, names) = as_array(encoder, "codes"), _factors_of(data)
         if sampled:
-            raise InputError("codes without variances", expected="an encoder, to draw codes of")
+            raise InputError("the codes have no variances", expected="an encoder, to draw codes of")
     else:
         if not isinstance(data, Dataset):
             raise InputError(
@@ -200,7 +200,7 @@ def disentanglement(
         mean = codes.mean
         if sampled and not spread:
             raise ModelError(
-                "codes without variances", expected="means and log-variances, to draw codes of"
+                "the codes have no variances", expected="means and log-variances, to draw codes of"
             )
         log_var = codes.log_var if sampled else None
     with progress_of(
@@ -234,7 +234,7 @@ def attack(
     keep: bool = True,
     progress: bool = False,
 ) -> AttackResult:
-    """Perturb images until they are taken for others, as `glitchvae validate attacks` does.
+    """Targeted adversarial attacks on an encoder, as `glitchvae validate attacks` runs them.
 
     Minimises divergence + lambda |perturbation| for each pair and penalty weight lambda, with
     pixels kept in their range. "Disentangling improves VAEs' robustness to adversarial attacks",
@@ -318,7 +318,7 @@ def attack(
 def _labelled(
     codes: ArrayLike, labels: ArrayLike, split: ArrayLike | None, gps: ArrayLike | None
 ) -> tuple[ProbeSet, int]:
-    """Rows with a code and a label, and how many are left out."""
+    """Rows with a code and a label, and the number of rows left out."""
     known = as_array(codes, "codes")
     if known.ndim != 2 or known.shape[1] == 0:
         raise InputError("no codes", where="codes", expected="(N, Z)", found=known.shape)
@@ -327,7 +327,9 @@ def _labelled(
     splits = checked_splits(as_text(split, count, "split"))
     times = np.full(count, np.nan) if gps is None else as_array(gps, "gps").astype(np.float64)
     if times.shape != (count,):
-        raise InputError("times do not fit", where="gps", expected=(count,), found=times.shape)
+        raise InputError(
+            "times have the wrong shape", where="gps", expected=(count,), found=times.shape
+        )
     coded = ~np.isnan(known).all(axis=1)
     bad = np.flatnonzero(coded & ~np.isfinite(known).all(axis=1))
     if len(bad):
@@ -353,7 +355,7 @@ def _factors_of(
         return found.values, found.names
     if data.factors is None:
         raise InputError(
-            "images without known factors",
+            "the images have no known factors",
             where=data.name or "data",
             remedy="Give them: Dataset(images, factors=…), or dsprites().",
         )
@@ -361,14 +363,14 @@ def _factors_of(
 
 
 def _drawn(count: int, points: int, seed: int) -> NDArray[np.int64]:
-    """Rows drawn without repetition, in their order; all where there are fewer."""
+    """Rows drawn without replacement, in ascending order; all rows if there are fewer."""
     if points >= count:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, points, replace=False))
 
 
 def _codes_of(encoder: Any, data: Dataset) -> tuple[Codes, bool]:
-    """Codes of images by whatever encodes, and whether it tells their spread."""
+    """Codes of images by any encoder, and whether the encoder gives variances."""
     if isinstance(encoder, Model):
         return encoder.posterior(data), True
     place = _placed(encoder)
@@ -382,7 +384,7 @@ def _codes_of(encoder: Any, data: Dataset) -> tuple[Codes, bool]:
 
 
 def _images_for(model: Encoder, images: Any, data_range: tuple[float, float]) -> Tensor:
-    """Images (P, C, H, W) as the network takes them, where it is."""
+    """Images (P, C, H, W) as network input, on the network's device."""
     if isinstance(model, Model):
         data, network = model.dataset(images), model.network
     elif isinstance(model, Network):
@@ -392,7 +394,11 @@ def _images_for(model: Encoder, images: Any, data_range: tuple[float, float]) ->
     else:
         array = as_array(images, "images")
         if array.ndim != 4:
-            raise InputError("no images", expected="(P, C, H, W)", found=array.shape)
+            raise InputError(
+                "images have the wrong number of dimensions",
+                expected="(P, C, H, W)",
+                found=array.shape,
+            )
         return _placed(model)(torch.from_numpy(array).float())
     x = data.inputs()
     if takes_views(network):
@@ -403,7 +409,7 @@ def _images_for(model: Encoder, images: Any, data_range: tuple[float, float]) ->
 def _attackable(
     model: Encoder, x: Tensor, data_range: tuple[float, float], goal: str
 ) -> Network[Any] | UserEncoder:
-    """The model as attacks take it; a network of one's own is tried on some images first."""
+    """The encoder as a model for attacks; a network of the user's own is tried on some images."""
     if isinstance(model, Model):
         return model.network
     if isinstance(model, Network):
@@ -415,7 +421,7 @@ def _attackable(
 
 
 def _pixels(x: Tensor) -> int:
-    """Channels that are pixels: of a glitch all but the computed band."""
+    """Number of channels that are pixels; of a glitch all but the mask of the computed band."""
     return len(VIEWS) if tuple(x.shape[1:]) == PREPARED_SHAPE else x.shape[1]
 
 
@@ -424,7 +430,7 @@ def _module_of(model: object) -> object:
 
 
 def _placed(network: object) -> Callable[[Tensor], Tensor]:
-    """Puts images where the weights of a network are, as numbers of their kind."""
+    """A function that moves images to the device and type of a network's weights."""
     parameters = network.parameters() if isinstance(network, nn.Module) else iter(())
     first = next((p for p in parameters if p.is_floating_point()), None)
     if first is None:

@@ -1,4 +1,4 @@
-"""A trained model: encode, name, decode, reconstruct, save."""
+"""A trained model: encode, classify, decode, reconstruct, save."""
 
 from __future__ import annotations
 
@@ -70,38 +70,38 @@ class Model:
 
     @property
     def card(self) -> ModelCard:
-        """What the model is and what it was trained on."""
+        """Model card: architecture, training data, figures and versions."""
         return self._checkpoint.card
 
     @property
     def module(self) -> nn.Module:
-        """The torch module, in evaluation mode: of a network of one's own, that network."""
+        """The torch module in evaluation mode; of a network of the user's own, that network."""
         network = self.network
         return network.network if isinstance(network, UserVAE) else network
 
     @property
     def network(self) -> Network[Any]:
-        """The module as objectives, metrics and attacks take it (`glitchvae.models.Model`)."""
+        """The module with the interface `glitchvae.models.Model`, for objectives and metrics."""
         return self._checkpoint.model
 
     @property
     def path(self) -> Path:
-        """Folder of the model; after a training without `output` it goes with this object."""
+        """Folder of the model; a temporary folder after a training without `output`."""
         return self._checkpoint.path
 
     @property
     def device(self) -> str:
-        """Where the model computes."""
+        """Device of the weights."""
         return str(next(self.network.parameters()).device)
 
     @property
     def latent_size(self) -> int:
-        """Z, all latent layers side by side."""
+        """Number of latent dimensions, all layers together."""
         return sum(self.network.layers)
 
     @property
     def takes_glitches(self) -> bool:
-        """Whether it encodes glitches; else pictures."""
+        """Whether the model encodes glitches; otherwise it encodes pictures."""
         return takes_views(self.network)
 
     @property
@@ -119,7 +119,7 @@ class Model:
         return np.array(self._prototypes().names, dtype=object)
 
     def encode(self, images: Any) -> NDArray[np.float32]:
-        """Codes of images: the means of their posteriors.
+        """Codes of images: the posterior means.
 
         Args:
             images: A `Dataset`, a `SpectrogramSet`, energies (N, 4, 140, 170), or pictures
@@ -138,7 +138,7 @@ class Model:
     transform = encode
 
     def posterior(self, images: Any) -> Codes:
-        """Means and log-variances (N, Z) of the posteriors of images, as `encode` takes them."""
+        """Means and log-variances (N, Z) of the posteriors of images; arguments as of `encode`."""
         record = spectrograms_of(images)
         if record is None:
             record = self.dataset(images).record
@@ -163,7 +163,7 @@ class Model:
         return self._prototypes().classify(self._codes(codes)).class_name
 
     def predict_proba(self, codes: ArrayLike) -> NDArray[np.float64]:
-        """Probability of every known class for each code.
+        """Probability of each known class for each code.
 
         Args:
             codes: (N, Z).
@@ -178,7 +178,7 @@ class Model:
         return self._prototypes().probabilities(self._codes(codes))
 
     def decode(self, codes: ArrayLike) -> NDArray[np.float32]:
-        """What the model draws of codes: the mean of its likelihood.
+        """Decode codes to images: the mean of the likelihood.
 
         Args:
             codes: (N, Z).
@@ -196,11 +196,11 @@ class Model:
         return decode(self._checkpoint, known)
 
     def reconstruct(self, images: Any) -> NDArray[np.float32]:
-        """Images as the model remembers them: `decode(encode(images))`."""
+        """Reconstruct images: `decode(encode(images))`."""
         return self.decode(self.encode(images))
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model into a folder that `load_model` and `--model` take.
+        """Write the model to a folder that `load_model` and `--model` accept.
 
         Raises:
             InputError: the folder holds a model already.
@@ -228,7 +228,7 @@ class Model:
         return export_encoder(self._checkpoint, as_path(path, "path"))
 
     def dataset(self, images: Any) -> Dataset:
-        """Images of the model's kind and shape.
+        """Convert images to a Dataset of the model's kind and shape.
 
         Raises:
             InputError: no images, or bad ones.
@@ -249,7 +249,7 @@ class Model:
             wanted.add(self.image_shape[1:])
         if shape[1:] not in wanted:
             raise ModelError(
-                "images of another shape than the model's",
+                "images have another shape than those of the model",
                 where=self._checkpoint.name,
                 expected=f"(N, {', '.join(map(str, self.image_shape))})",
                 found=shape,
@@ -266,7 +266,7 @@ class Model:
             fits, expected = not views and data.shape == wanted, "pictures"
         if not fits:
             raise ModelError(
-                "images of another kind than the model's",
+                "images are of another kind than those of the model",
                 where=self._checkpoint.name,
                 expected=f"{expected} {wanted}",
                 found=f"{data.kind} {data.shape}",
@@ -279,7 +279,7 @@ class Model:
         known = as_array(codes, "codes")
         if known.ndim != 2 or known.shape[1] != self.latent_size:
             raise InputError(
-                "no codes of this model",
+                "codes have another shape than those of the model",
                 expected=f"(N, {self.latent_size})",
                 found=known.shape,
                 remedy="Codes of images are model.encode(images).",

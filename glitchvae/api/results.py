@@ -1,4 +1,4 @@
-"""What measurements found: records that show themselves and become tables."""
+"""Results of measurements: records that print themselves and convert to tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """Counts of a set.
+    """Counts of the images of a set.
 
     Attributes:
         title: The set in one line.
@@ -43,7 +43,7 @@ class DatasetSummary:
         return "\n".join([self.title, text, *(f"{key}: {value}" for key, value in lines)])
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row for each class, a column for each split."""
+        """Table with a row for each class and a column for each split."""
         return data_frame(self._columns())
 
     def _columns(self) -> dict[str, list[Any]]:
@@ -58,7 +58,7 @@ class DatasetSummary:
 
 @dataclass(frozen=True, repr=False)
 class ProbeTable:
-    """What simple classifiers make of codes; `print` shows the table.
+    """Scores of simple classifiers on codes; `print` shows the table.
 
     `result[method]` is the outcome of a method under the first split,
     `result[split, method]` that under another.
@@ -84,7 +84,7 @@ class ProbeTable:
         raise InputError(f"no outcome {key!r}", expected="; ".join(known))
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row for each split and method, a column for each measure and end of its interval."""
+        """Table with a row for each split and method and columns for measures and intervals."""
         return data_frame(self._columns())
 
     def _columns(self) -> dict[str, list[Any]]:
@@ -104,7 +104,7 @@ class ProbeTable:
 
 @dataclass(frozen=True, repr=False)
 class DisentanglementResult:
-    """Six disentanglement metrics; `print` shows the table, `result["mig"]` one of them.
+    """Six disentanglement metrics; `print` shows the table, `result["mig"]` is one of them.
 
     Attributes:
         scores: Value, 90 % interval, and the same metric of shuffled codes.
@@ -126,14 +126,14 @@ class DisentanglementResult:
         raise InputError(f"no metric {metric!r}{nearest(metric, known)}")
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row for each metric."""
+        """Table with a row for each metric."""
         columns = zip(*self.scores, strict=True)
         return data_frame(dict(zip(Score._fields, map(list, columns), strict=True)))
 
 
 @dataclass(frozen=True, repr=False)
 class AttackResult:
-    """What attacks did, by pair (P) and penalty weight (K); `print` shows means over the pairs.
+    """Attacks by pair (P) and penalty weight (K); `print` shows means over the pairs.
 
     Attributes:
         attacks: The record, with a row for each pair and weight, which writes itself to HDF5.
@@ -163,7 +163,7 @@ class AttackResult:
 
     @property
     def relative_divergence(self) -> NDArray[np.float64]:
-        """(P, K) divergence from the target over that without an attack: 0 is full success."""
+        """(P, K) divergence from the target over that without attack: 0 is full success."""
         return self.attacks.by_pair(self.attacks.relative_divergence)
 
     @property
@@ -173,7 +173,7 @@ class AttackResult:
 
     @property
     def perturbation(self) -> NDArray[np.float32]:
-        """(P, K, C, H, W) what was added to the pixels.
+        """(P, K, C, H, W) perturbation of the pixels.
 
         Raises:
             InputError: they were not kept.
@@ -190,14 +190,14 @@ class AttackResult:
 
     @property
     def half_divergence_norm(self) -> NDArray[np.float64]:
-        """(P,) norm of the perturbation that takes half of the divergence.
+        """(P,) norm of the perturbation that halves the divergence.
 
         Where no weight takes half it is that of the lowest weight, and half takes more.
         """
         return self.attacks.half_divergence_norm
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row for each pair and penalty weight."""
+        """Table with a row for each pair and penalty weight."""
         names = (*_COLUMNS_OF_ATTACKS, "relative_divergence")
         renamed = {name: _COLUMNS_OF_ATTACKS.get(name, name) for name in names}
         return data_frame({renamed[name]: getattr(self.attacks, name) for name in names})

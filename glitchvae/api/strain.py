@@ -1,4 +1,4 @@
-"""From strain to triggers, images and codes: what `glitchvae embed` does, from Python."""
+"""Triggers, images and codes of glitches in strain, as `glitchvae embed` makes them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Images:
-    """The pictures of glitches: four views of each, as normalised energy.
+    """Pictures of glitches: four views of each, as normalised energy.
 
     Attributes:
         spectrograms: The record: images (N, 4, 140, 170), times, status, …
@@ -62,7 +62,7 @@ class Images:
         return np.array(self.spectrograms.images, dtype=dtype)
 
     def plot(self, path: str | Path | None = None, *, title: str | None = None) -> Figure:
-        """A contact sheet: four views of each glitch with its time and SNR.
+        """Draw a contact sheet: four views of each glitch with its time and SNR.
 
         Args:
             path: Where to write it as PNG too.
@@ -75,7 +75,7 @@ class Images:
 
 @dataclass(frozen=True, repr=False)
 class Events:
-    """Glitches with their codes, as `embed` made them or an archive holds them.
+    """Glitches with their codes, made by `embed` or read from an archive.
 
     Attributes:
         embeddings: The record: a row a glitch, codes included.
@@ -98,7 +98,7 @@ class Events:
 
     @property
     def codes(self) -> NDArray[np.float32]:
-        """(N, Z) posterior means; NaN where there is no image."""
+        """(N, Z) posterior means; NaN where a glitch has no image."""
         return self.embeddings.mean
 
     @property
@@ -117,7 +117,7 @@ class Events:
         return self.embeddings.to_table()
 
     def to_pandas(self) -> DataFrame:
-        """The same columns as a pandas `DataFrame`."""
+        """All columns but the codes as a pandas `DataFrame`."""
         return self.embeddings.to_pandas()
 
     def write(self, path: str | Path) -> None:
@@ -213,7 +213,7 @@ def find_triggers(
     channel: str | None = None,
     device: str = "auto",
 ) -> Triggers:
-    """Glitches in strain, as `glitchvae triggers` finds them.
+    """Find glitches in strain, as `glitchvae triggers` does.
 
     Args:
         strain: A gwpy `TimeSeries`, or the path of a strain file.
@@ -249,7 +249,7 @@ def make_spectrograms(
     channel: str | None = None,
     device: str = "auto",
 ) -> Images:
-    """Four views of each glitch, as Gravity Spy draws them.
+    """Make the four views of each glitch, as Gravity Spy draws them.
 
     Args:
         strain: A gwpy `TimeSeries`, or the path of a strain file.
@@ -275,7 +275,7 @@ def make_spectrograms(
 def _tasks(
     data: Any, triggers: Any, limited: _Limits, channel: str | None
 ) -> tuple[list[Task], list[GlitchvaeError]]:
-    """The work to do, and what cannot be used."""
+    """Tasks for the usable inputs, and errors of the others."""
     ifo = limited.ifo
     tasks: list[Task] = []
     problems: list[GlitchvaeError] = []
@@ -314,7 +314,7 @@ def _tasks(
 
 @dataclass(frozen=True, kw_only=True)
 class _Limits:
-    """What limits a search, in any form a user has it."""
+    """Segments, flags and masks that limit a search, in any form that a user has."""
 
     segments: Any
     flags: Sequence[str]
@@ -322,7 +322,7 @@ class _Limits:
     ifo: str | None
 
     def of(self, sources: Sequence[StrainSource]) -> list[StrainSource]:
-        """The sources within the limits."""
+        """Apply the limits to strain sources."""
         if isinstance(self.flags, str) or isinstance(self.masks, str):
             raise InputError("a list of names is needed", where="flags and masks", found="a string")
         return limit_sources(
@@ -371,7 +371,7 @@ def _listed(data: Any) -> list[Any]:
 
 
 def _is_single(data: Any) -> bool:
-    """Whether it is one input although it can be looped over."""
+    """Whether an iterable object is a single input."""
     return hasattr(data, "sample_rate") or isinstance(data, Images | SpectrogramSet | np.ndarray)
 
 
@@ -398,7 +398,7 @@ def _in_memory_source(item: Any, ifo: str | None) -> StrainSource:
 def _triggers(
     given: Any, sources: Sequence[StrainSource], ifo: str | None
 ) -> tuple[Triggers, list[GlitchvaeError]]:
-    """Triggers in any form, and errors of times that no strain covers."""
+    """Convert triggers from any form; also errors of times that no strain covers."""
     if isinstance(given, Triggers):
         return given, []
     if isinstance(given, str | Path):
@@ -436,7 +436,7 @@ def _in_memory(
 
 
 def _no_rows(job: Job) -> Embeddings:
-    """A record without rows, of the columns and attributes that others have."""
+    """A record without rows, with all columns and attributes."""
     size = sum(job.checkpoint.model.layers)
     columns = {f.name: np.zeros(0) for f in Embeddings.columns() if f.default is not None}
     return Embeddings(

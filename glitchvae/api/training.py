@@ -1,4 +1,4 @@
-"""Training in one call, on anything that holds images."""
+"""Training of a VAE in one call."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def train(
     config, start = asked.plan(dataset)
     if output is None and (resume or launched_ranks().count > 1):
         raise InputError(
-            "no folder of the run",
+            "the folder of the run is not given",
             where="train",
             expected="output=…",
             found="resume" if resume else "processes that share a run",
@@ -126,7 +126,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a caller asked for, to be turned into the settings of a run."""
+    """Arguments of a call of `train`, to be converted to the settings of a run."""
 
     objective: object
     network: object
@@ -134,11 +134,11 @@ class _Asked:
 
     @property
     def name(self) -> str:
-        """What a model is called that is given no folder."""
+        """Name of a model that is written to no named folder."""
         return self.objective if isinstance(self.objective, str) else type(self.objective).__name__
 
     def plan(self, data: Dataset | None) -> tuple[TrainingConfig, Network[Any] | None]:
-        """Settings of a training on these images, or on glitches; and a model to start from."""
+        """Settings of a training on these images, and a model to start from."""
         kind = _kind_of_objective(self.objective)
         model, table = self._network(data)
         given = {key: value for key, value in self.settings.items() if value is not None}
@@ -158,7 +158,7 @@ class _Asked:
         return changed_config({**values, "objective": {"name": self.objective, **own}}, run), model
 
     def _network(self, data: Dataset | None) -> tuple[Network[Any] | None, dict[str, Any]]:
-        """A model to start from, where one is given, and the table `[model]`."""
+        """The model to start from, if one is given, and the table `[model]`."""
         network = self.network
         if network is None or isinstance(network, str | Mapping):
             shape = None if data is None or data.kind == "glitches" else data.shape
@@ -175,13 +175,13 @@ _OF_THE_RUN = frozenset(TrainingConfig.model_fields) - {"objective", "model"}
 
 
 def _kind_of_objective(objective: object) -> type[Objective] | None:
-    """The class of an objective that is given by name; None of one that is there."""
+    """The class of an objective given by name; None for an instance."""
     if isinstance(objective, str):
         return find_objective(objective)
     if not isinstance(objective, Objective):
         found = objective.__name__ if isinstance(objective, type) else type(objective).__name__
         raise ConfigError(
-            "no objective",
+            "the objective is neither a name nor an Objective",
             where="objective",
             found=found,
             expected=f"one of {', '.join(OBJECTIVES)}, or an Objective such as Beta(beta=4)",
@@ -191,7 +191,7 @@ def _kind_of_objective(objective: object) -> type[Objective] | None:
         objective.model_dump_json()
     except PydanticSerializationError as error:
         raise ConfigError(
-            "settings of an objective that cannot be written down",
+            "the objective has settings that cannot be stored",
             where=type(objective).__name__,
             expected="numbers, text, lists",
             found=error,
@@ -202,7 +202,7 @@ def _kind_of_objective(objective: object) -> type[Objective] | None:
 def _table(
     network: str | Mapping[str, Any] | None, pictures: tuple[int, int, int] | None
 ) -> dict[str, Any]:
-    """A network as a table `[model]`; the shape of the pictures is theirs unless it says so."""
+    """The table `[model]` of a network; its image shape defaults to that of the pictures."""
     table: dict[str, Any] = {}
     if isinstance(network, Mapping):
         table = dict(network)
@@ -216,7 +216,7 @@ def _table(
     kind = table.get("architecture", "image" if pictures or "network" in table else "glitch")
     if (kind == "glitch" and pictures) or (kind == "image" and not pictures):
         raise ConfigError(
-            f"a network of {'glitches' if pictures else 'pictures'}",
+            f"this network is for {'glitches' if pictures else 'pictures'}",
             where="model",
             expected=f"one of {'pictures: ' + ', '.join(NETWORKS) if pictures else 'glitches'}",
             found=network,
@@ -226,7 +226,7 @@ def _table(
 
 
 def _fields(table: dict[str, Any]) -> set[str]:
-    """Keys of the settings that a table is of."""
+    """Names of the settings of an architecture."""
     name = str(table.get("architecture", "glitch"))
     return set(ARCHITECTURES[name][0].model_fields) if name in ARCHITECTURES else set()
 
@@ -236,7 +236,7 @@ def _written(network: Settings) -> dict[str, Any]:
     kinds = [kind for kind, _ in ARCHITECTURES.values()]
     if type(network) not in kinds:
         raise ConfigError(
-            "no settings of a network",
+            "these settings are not those of a network",
             where="model",
             found=type(network).__name__,
             expected=", ".join(kind.__name__ for kind in kinds if kind is not UserVAESettings),
@@ -251,7 +251,7 @@ def _images(
     device: str,
     run: Path,
 ) -> TrainingImages:
-    """Images as training holds them, at the model's size."""
+    """Images in the form that training uses, at the model's size."""
     _, rows, columns = config.image_shape
     if dataset is not None:
         return dataset.training_images((rows, columns))
@@ -261,7 +261,7 @@ def _images(
 
 
 def _paths(data: object) -> Sequence[Path] | None:
-    """Paths, where data are given by them."""
+    """The data as paths, or None if they are not paths."""
     if isinstance(data, str | Path):
         return [Path(data)]
     if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):

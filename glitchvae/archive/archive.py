@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from glitchvae.checkpoint import Checkpoint
 
 TOLERANCE = 0.5
-"""Seconds by which a time may miss the glitch that is meant: searches differ by up to 0.1 s in the
-peak of a long glitch, and people round."""
+"""Largest time (s) between a given time and its glitch: searches differ by up to 0.1 s in the peak
+of a long glitch, and people round."""
 
 DEFAULT = "glitch-archive"
 VARIABLE = "GLITCHVAE_ARCHIVE"
@@ -67,12 +67,12 @@ _COLUMNS = [f.name for f in Embeddings.columns()]
 
 
 def archive_path(option: str | Path | None = None) -> Path:
-    """Where the archive is: the option, else $GLITCHVAE_ARCHIVE, else ./glitch-archive."""
+    """Path of the archive: the option, else $GLITCHVAE_ARCHIVE, else ./glitch-archive."""
     return Path(option or os.environ.get(VARIABLE) or DEFAULT)
 
 
 def create_archive(path: str | Path) -> Archive:
-    """The archive at `path`, made if there is none.
+    """Open the archive at `path`; create it if it does not exist.
 
     Raises:
         ArchiveError: something else is there, or an archive of a newer layout.
@@ -117,7 +117,7 @@ class Archive:
 
     @contextmanager
     def writing(self, spans: Spans | None = None) -> Iterator[Journal]:
-        """A journal for one job: each batch added to it is safe at once.
+        """Open a journal for one job: each batch added to it is safe at once.
 
         Args:
             spans: Start and end of the strain looked at, for each detector.
@@ -127,14 +127,14 @@ class Archive:
             yield journal
 
     def append(self, embeddings: Embeddings, spectrograms: SpectrogramSet | None = None) -> None:
-        """Store rows that are not there yet, with their images."""
+        """Store rows that are not in the archive yet, with their images."""
         with self.writing() as journal:
             journal.add(embeddings, spectrograms)
 
     def known(
         self, ifo: str, start: float, end: float, model_digest: str, imaging_digest: str
     ) -> dict[str, bool]:
-        """Events that are there, what a killed job left included, and whether with a code.
+        """Stored events, also those of killed jobs, and whether each has a code.
 
         One with a code needs no more work. One without (a gap, the edge of a file) gives
         way to one with a code as soon as there are data for it.
@@ -143,7 +143,7 @@ class Archive:
         return events_between(self.path, ifo, start, end, (model_digest, imaging_digest))
 
     def ledger(self) -> Ledger:
-        """What was searched and embedded, what a killed job left included.
+        """The ledger of searched and embedded strain, including that of killed jobs.
 
         A file of it that cannot be read is named in a warning; what it tells is unknown.
         """
@@ -220,7 +220,7 @@ class Archive:
         *,
         model: str | None = None,
     ) -> tuple[Embeddings, NDArray[np.float64]]:
-        """The k glitches nearest to a code, an event or a time; exact.
+        """The k glitches nearest to a code, an event or a time, by exact search.
 
         Args:
             query: A code (Z,), an event's identifier, or the GPS time of an event; the
@@ -244,7 +244,7 @@ class Archive:
         return self._neighbours(np.asarray(query, dtype=np.float32), k, model, None)
 
     def thumbnails(self, embeddings: Embeddings) -> SpectrogramSet:
-        """The images of some rows, NaN where the archive keeps none that can be read.
+        """The images of some rows, NaN where the archive holds no readable image.
 
         A file of images that is damaged is named in a warning.
         """
@@ -264,7 +264,7 @@ class Archive:
         )
 
     def require_model(self, digest: str) -> None:
-        """Make sure that codes of this model can be compared with those that are here.
+        """Check that codes of a model can be compared with those of the archive.
 
         Raises:
             ArchiveError: the archive holds none of that model.
@@ -275,7 +275,7 @@ class Archive:
     def label(
         self, labels: Mapping[str, str], *, catalog: Catalog | None = None, reviewer: str = ""
     ) -> dict[str, str]:
-        """Keep what people say about events; the last word on an event counts.
+        """Store labels of events; the latest label of each event counts.
 
         Args:
             labels: A class for each event, in any spelling that the catalogue knows.
@@ -303,7 +303,7 @@ class Archive:
     def label_table(
         self, table: str | Path | LabelTable, *, reviewer: str = "", skip_bad: bool = False
     ) -> tuple[dict[str, str], list[InputError]]:
-        """Keep the labels of a table of identifiers and classes (`labels.read_label_table`).
+        """Store the labels of a table of identifiers and classes (`labels.read_label_table`).
 
         Args:
             table: The path of one, or one that was read.
@@ -326,7 +326,7 @@ class Archive:
         return good, problems
 
     def unlabel(self, events: Sequence[str], *, reviewer: str = "") -> dict[str, str]:
-        """Take labels of people back; those that came with the rows stay.
+        """Withdraw labels given by people; labels that came with the rows stay.
 
         Returns:
             The labels that were taken back, by event.
@@ -339,7 +339,7 @@ class Archive:
             taken = {event: known[event].label for event in events if event in known}
             for event in events:
                 if not taken.get(event):
-                    raise ArchiveError(f"nobody labelled {event!r}", where=self.path)
+                    raise ArchiveError(f"{event!r} has no label by a person", where=self.path)
             stamp = now()
             write_labels(
                 self.path,
@@ -348,13 +348,13 @@ class Archive:
         return taken
 
     def has(self, events: Iterable[str]) -> set[str]:
-        """Those of some events that are here."""
+        """Those of some identifiers that are in the archive."""
         query = "SELECT event_id FROM embeddings WHERE event_id IN (SELECT unnest(?))"
         with self._index() as connection:
             return {row[0] for row in connection.execute(query, [list(events)]).fetchall()}
 
     def catalogue(self) -> Catalog:
-        """The classes that are shipped, and the user's own.
+        """Catalogue of the shipped and the user's own classes.
 
         Raises:
             CatalogError: a card is wrong.
@@ -369,7 +369,7 @@ class Archive:
             write_labels(self.path, {e: Label(label=name, **said) for e, name in names.items()})
 
     def keep_model(self, checkpoint: Checkpoint) -> None:
-        """Keep what names the codes of a model, so that a copy of the archive is whole.
+        """Store card and prototypes of a model, so that a copy of the archive is complete.
 
         A head that the same codes had before gives way.
 
@@ -380,7 +380,7 @@ class Archive:
             keep_head(self.path, checkpoint.path, checkpoint.digest)
 
     def refresh_classes(self) -> None:
-        """Bring `classes.parquet` up to date, for readers that open it themselves."""
+        """Bring `classes.parquet` up to date, for other programs that read it."""
         with self._index() as connection:
             attach_classes(connection, self.path, self.own_catalog)
 
@@ -394,7 +394,7 @@ class Archive:
         ifo: str | None = None,
         dry_run: bool = False,
     ) -> Removal:
-        """Remove the rows of one model, of some events, or of some time; labels stay.
+        """Remove rows by model, identifier or time; labels stay.
 
         With time goes what was searched there, so that rates stay right: embedded again, its
         strain is searched again. With single events their triggers go from the ledger, and the
@@ -429,7 +429,7 @@ class Archive:
         self._recovered()
         removal = preview(self.path, chosen)
         if not removal.rows and not removal.live:
-            raise ArchiveError("holds nothing of what to remove", where=self.path)
+            raise ArchiveError("the archive holds no row to remove", where=self.path)
         if not dry_run:
             with alone(self.path):
                 remove(self.path, chosen)
@@ -438,23 +438,23 @@ class Archive:
         return removal
 
     def _superseded(self, model: str) -> str:
-        """The digest of a model without which no event loses its only code or picture."""
+        """Digest of a model that can be removed without loss of an event's only code or picture."""
         with self._index() as connection:
             chosen = choose_model(connection, self.path, model)
             check_superseded(connection, self.path, chosen["digest"], model)
         return chosen["digest"]
 
     def codes_are_of(self, model_digest: str, code_digest: str) -> bool:
-        """Whether codes that name one digest are those of a model of today."""
+        """Whether two digests, one possibly of an earlier version, name the same codes."""
         return code_digests(self.path).get(model_digest, model_digest) == code_digest
 
     @property
     def own_catalog(self) -> Path:
-        """The user's own catalogue, by which events are named; there may be none."""
+        """Path of the user's own catalogue, which may not exist."""
         return catalog_path(self.catalog, self.path)
 
     def codes_of(self, events: Sequence[str], *, model: str) -> NDArray[np.float32]:
-        """(M, Z) codes of those of some events that have one from a model."""
+        """(M, Z) codes that a model gave to some events; events without a code are left out."""
         with self._index() as connection:
             return codes_of_events(connection, model, events)
 
@@ -498,7 +498,7 @@ class Archive:
         return len(rows)
 
     def select(self, *, model: str | None = None, **chosen: Any) -> Embeddings:
-        """Rows of one model, in the order of time, chosen as `choosing.choose` does.
+        """Rows of one model in the order of time, selected as by `choosing.choose`.
 
         Raises:
             ArchiveError: it is empty, or holds several models and none is named.
@@ -512,7 +512,7 @@ class Archive:
         return choose(rows, catalog=self.own_catalog, probabilities=self.probabilities, **chosen)
 
     def probabilities(self, rows: Embeddings) -> dict[str, NDArray[np.float64]]:
-        """Probability (N,) of every known class for rows of one model, by name.
+        """Probability (N,) of each known class for rows of one model, by class name.
 
         Raises:
             ArchiveError: what names the codes of the model is not here.
@@ -522,7 +522,7 @@ class Archive:
         prototypes = None if head is None else grown_head(head, self.own_catalog, lookup)
         if prototypes is None:
             raise ArchiveError(
-                f"the classes of model {rows.model.get('name')} are not here",
+                f"the classes of model {rows.model.get('name')} are not stored in the archive",
                 where=self.path,
                 remedy="`glitchvae embed` with that --model brings them.",
             )
@@ -530,11 +530,11 @@ class Archive:
         return dict(zip(prototypes.names, shares.T, strict=True))
 
     def verify(self) -> Iterator[str]:
-        """Every problem found in reading the whole archive, one sentence each."""
+        """Read the whole archive and return every problem found, one sentence each."""
         return verification.problems(self.path)
 
     def info(self) -> Summary:
-        """What the archive holds."""
+        """Summary of the content of the archive."""
         with self._index() as connection:
             attach_classes(connection, self.path, self.own_catalog, ["class_name"])
             return summarise(connection, self.path)
@@ -572,7 +572,7 @@ class Archive:
             chosen = choose_model(connection, self.path, model)
             if code.shape != (chosen["size"],):
                 raise ArchiveError(
-                    "a code of another size",
+                    "the code has another number of dimensions",
                     where=self.path,
                     expected=f"({chosen['size']},)",
                     found=code.shape,
@@ -593,7 +593,7 @@ class Archive:
     def _codes(
         self, connection: duckdb.DuckDBPyConnection, model: dict[str, Any]
     ) -> tuple[NDArray[np.int64], Codes]:
-        """Every code of a model, and the number of its row; kept until the archive changes."""
+        """All codes of a model with their row numbers, kept in memory until the archive changes."""
         # Numbers of rows hold for one index, which may be made anew from the same parts.
         key = connection.execute(
             "SELECT ?, made, (SELECT hash(list(f ORDER BY f.name)) FROM files f) FROM about",

@@ -1,4 +1,4 @@
-"""Which rows are asked for: by detector, class, time, or a condition in SQL."""
+"""Selection of rows by detector, class, time, or a condition in SQL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SETTINGS = (  # the last one makes the others final
 
 
 def rows_where(columns: Columns, condition: str) -> NDArray[np.bool_]:
-    """(N,) for which rows a condition holds.
+    """(N,) rows for which a condition in SQL holds.
 
     DuckDB reads it as one expression over a table in memory, without files, network or
     extensions.
@@ -48,7 +48,7 @@ def rows_where(columns: Columns, condition: str) -> NDArray[np.bool_]:
     kept = np.zeros(count, dtype=bool)
     if not condition.strip():
         raise InputError(
-            "an empty condition", expected=f"an SQL expression of {', '.join(columns)}"
+            "the condition is empty", expected=f"an SQL expression of {', '.join(columns)}"
         )
     connection = duckdb.connect()
     try:
@@ -62,7 +62,7 @@ def rows_where(columns: Columns, condition: str) -> NDArray[np.bool_]:
     except (duckdb.Error, UnicodeEncodeError) as error:
         words = str(error).strip().partition("\n")[0]
         raise InputError(
-            "no condition on these rows",
+            "the condition is not valid for these rows",
             where=repr(condition),
             expected=f"an SQL expression of the columns {', '.join(columns)}",
             found=words.removesuffix("."),
@@ -90,7 +90,7 @@ def choose(
     catalog: Path | None = None,
     probabilities: Callable[[Embeddings], Columns] | None = None,
 ) -> Embeddings:
-    """Some of the rows.
+    """Select rows by detector, class, time and condition.
 
     Args:
         rows: All of them.
@@ -127,7 +127,7 @@ def choose(
 
 
 def _class_of(rows: Embeddings, spelling: str, catalog: Path | None) -> str:
-    """The name of a class as rows have it."""
+    """The name of a class as it stands in the rows."""
     names = sorted(set(rows.class_name) - {""})
     if spelling in names:
         return spelling

@@ -1,4 +1,4 @@
-"""Classes of an archive's rows: derived from codes, heads and catalogue, kept as one table.
+"""Classes of an archive's rows, derived from codes, heads and catalogue, and kept as one table.
 
 Parts hold no current class. `classes.parquet` is what all of them are called now: it is made
 again whenever codes, a head or the catalogue differ from those it was made with, and can be
@@ -31,7 +31,7 @@ from glitchvae.store import digest, replacing
 _LOG = logging.getLogger(__name__)
 CLASSES = "classes.parquet"
 KEYS = ("part", "ifo", "event_id")
-"""What a row of a part and its classes share."""
+"""Columns common to rows of a part and their classes."""
 
 _SCHEMA = pa.schema(
     {
@@ -45,7 +45,7 @@ _BLOCK = 1 << 16  # codes in memory at once
 _VERSION = "2"  # 1 was a table a model
 
 CodesOf = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Codes (M, Z) of those of some events that have one."""
+"""Function of identifiers that returns codes (M, Z) of those events that have one."""
 
 
 def attach_classes(
@@ -54,7 +54,7 @@ def attach_classes(
     catalog: Path,
     columns: list[str] | None = None,
 ) -> None:
-    """Give an index the table `classes`: what its rows are called now.
+    """Attach the table `classes` with the current classes to the index.
 
     Args:
         connection: To the index, up to date.
@@ -89,7 +89,7 @@ def attach_classes(
 def classes_now(
     root: Path, rows: Embeddings, catalog: Path, codes_of: CodesOf | None = None
 ) -> Embeddings:
-    """Rows of one model with the classes of today, or as they are where no head is found.
+    """Rows of one model with their current classes; unchanged if no head is found.
 
     Args:
         root: The archive.
@@ -103,7 +103,7 @@ def classes_now(
 
 
 def grown_head(head: FoundHead, catalog: Path, codes_of: CodesOf | None) -> Prototypes | None:
-    """A head with the user's classes; None where the model knows none, or it is damaged."""
+    """A head extended by the user's classes; None if it is damaged or knows no class."""
     try:
         prototypes = head.prototypes()
     except ModelError as error:
@@ -117,14 +117,14 @@ def grown_head(head: FoundHead, catalog: Path, codes_of: CodesOf | None) -> Prot
 def user_classes(
     prototypes: Prototypes, head: FoundHead, catalog: Path, codes_of: CodesOf | None
 ) -> UserClasses:
-    """The user's classes beside those of a head, in its codes."""
+    """The user's classes added to the prototypes of a head."""
     return with_user_classes(prototypes, head.card.made, catalog, codes_of=codes_of)
 
 
 def codes_of_events(
     connection: duckdb.DuckDBPyConnection, model_digest: str, events: Sequence[str]
 ) -> NDArray[np.float32]:
-    """(M, Z) codes of those of some events that have one from a model."""
+    """(M, Z) codes that a model gave to some events; events without a code are left out."""
     found = connection.execute(
         "SELECT mean FROM embeddings WHERE model_digest = ? AND NOT isnan(mean[1])"
         " AND event_id IN (SELECT unnest(?)) ORDER BY gps, event_id",
@@ -161,13 +161,13 @@ def _codes_key(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _catalog_key(own: Path) -> str:
-    """Of every card, shipped or the user's, and of the events of the user's classes."""
+    """Digest of all class cards, shipped and the user's, and of the events of user classes."""
     files = [*(shipped("catalog") / "classes").glob("*.toml"), *(own / "classes").glob("*")]
     return digest({path.name: digest(path) for path in files if path.is_file()})
 
 
 def _kept(path: Path, key: dict[str, str], columns: list[str] | None) -> pa.Table | None:
-    """The table that was kept, if it was made with the same codes, heads and catalogue."""
+    """The stored table of classes, if codes, heads and catalogue have not changed since."""
     if not path.exists():
         return None
     try:
@@ -200,7 +200,7 @@ def _derived(
 def _rows_of(
     connection: duckdb.DuckDBPyConnection, model: str, prototypes: Prototypes | None
 ) -> pa.Table:
-    """The classes of a model's rows; without its head those of the day of embedding."""
+    """Classes of a model's rows; without a head those stored at embedding."""
     (size,) = connection.execute(
         "SELECT size FROM files WHERE model_digest = ? LIMIT 1", [model]
     ).fetchall()[0]
@@ -226,7 +226,7 @@ def _classified(
     prototypes: Prototypes,
     rows: pa.ChunkedArray,
 ) -> dict[str, pa.Array]:
-    """What a head says of a model's rows, in the order of their numbers; codes pass in blocks."""
+    """Classes that prototypes give to rows of a model, in the order of row numbers."""
     numbers = [np.asarray(np.from_dlpack(chunk), np.int64) for chunk in rows.chunks]
     wanted = np.concatenate([np.empty(0, np.int64), *numbers])
     place = np.full(int(wanted.max(initial=-1)) + 1, -1)

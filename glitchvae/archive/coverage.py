@@ -1,4 +1,4 @@
-"""What an archive knows of a piece of strain, and what is left to search.
+"""Strain that an archive has searched already, and strain that is left to search.
 
 Strain is known where the ledger tells of a search of the same kind, at the same threshold or
 a lower one, of the same samples: of a file of the same content, or of one whose marks (check
@@ -29,7 +29,7 @@ from glitchvae.triggers.record import triggers_from
 from glitchvae.triggers.tiles import MARK, MIN_BLOCK, mark_of, searchable
 
 REACH = 200.0
-"""Seconds beyond the strain at hand from which a search and an image can need samples: three
+"""Seconds outside of given strain within which a search or an image may need samples: three
 cells, and the edges of a block."""
 
 _LOG = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ NOTHING = triggers_from({"gps": [], "ifo": []})
 
 
 def search_of(source: StrainSource, snr: float) -> Search:
-    """How `embed` searches a source."""
+    """The settings with which `embed` searches a source."""
     return Search(
         ifo=source.ifo,
         snr=snr,
@@ -50,7 +50,7 @@ def search_of(source: StrainSource, snr: float) -> Search:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """A piece of strain with its known neighbours.
+    """Searched and unsearched time of a piece of strain and its neighbours.
 
     Attributes:
         source: The strain at hand and its neighbours.
@@ -73,7 +73,7 @@ class Coverage:
     contents: dict[Path, FileContent] = field(default_factory=dict)
 
     def cells(self, *, device: str = "cpu") -> Iterator[SearchedCell]:
-        """Every cell of the region: what is known of it, and what a search finds in the rest."""
+        """Iterate over all cells of the region: stored triggers, and a search of the rest."""
         rest = search_cells(self.source, snr=self.search.snr, within=self.todo, device=device)
         todo = set(cells_of(self.source.segments, self.todo))
         for number in cells_of(self.source.segments, self.region):
@@ -96,7 +96,7 @@ class Coverage:
 
 
 def _together(known: Triggers, found: Triggers) -> Triggers:
-    """Triggers of one cell: a found one within `JOIN` of a known one is the same event.
+    """Merge triggers of one cell: a new one within `JOIN` of a known one is the same event.
 
     Two events of one search are at least that far apart; at an edge to which an earlier
     search reached, the same glitch may peak a little before it and a little behind it.
@@ -115,7 +115,7 @@ def survey(
     *,
     within: segmentlist | None = None,
 ) -> Coverage:
-    """What is known of a source, and what is left to search.
+    """Compare strain with the ledger: time searched before and time left to search.
 
     Args:
         source: Strain at hand.
@@ -169,7 +169,7 @@ def survey(
 
 
 def content_of(path: Path) -> FileContent:
-    """What a file holds, in short; blank where there is no file, or it cannot be read."""
+    """Size, time of change and digest of a file; blank if it is missing or unreadable."""
     try:
         state = path.stat()
         found = digest(path) if path.is_file() else ""
@@ -181,7 +181,7 @@ def content_of(path: Path) -> FileContent:
 
 
 def _content(path: Path, files: Sequence[SearchedFile]) -> FileContent:
-    """The same; a file that did not change since it was searched is not read again."""
+    """Content of a file; not read again if it is unchanged since it was searched."""
     for file in files:
         if _is_unchanged(path, file.content):
             return file.content
@@ -205,13 +205,13 @@ def _is_still_there(content: FileContent) -> bool:
 
 
 def _overlap(file: SearchedFile, source: StrainSource) -> segmentlist:
-    """The time that a known file shares with a source."""
+    """Time that a known file and a source have in common."""
     shared = segmentlist([file.extent]) & source.segments
     return segmentlist(s for s in shared if abs(s) > SLIVER)
 
 
 def _compared(file: SearchedFile, source: StrainSource) -> Iterator[bool]:
-    """Whether the samples are the same, mark by mark, where both have them."""
+    """For each checksum that both have, whether the samples are the same."""
     shared = _overlap(file, source)
     for second, mark in sorted(file.marks.items()):
         if any(second >= a and second + MARK[1] <= b for a, b in shared):
@@ -226,7 +226,7 @@ def _read(source: StrainSource, second: int) -> Strain:
 
 
 def _agrees(file: SearchedFile, source: StrainSource) -> bool | None:
-    """Whether all samples compared are the same; None where there are none to compare."""
+    """Whether all compared samples are the same; None if none can be compared."""
     agrees = None
     for agrees in _compared(file, source):
         if not agrees:
@@ -240,7 +240,7 @@ def _with_neighbours(
     contents: dict[Path, FileContent],
     report: Callable[[GlitchvaeError], None],
 ) -> tuple[StrainSource, list[SearchedFile]]:
-    """The source joined with known files near it, and those whose samples can be read."""
+    """The source joined with known adjacent files, and those files."""
     stretches: list[Stretch] = []
     opened: list[SearchedFile] = []
     at_hand = {content.path for content in contents.values()}
@@ -280,7 +280,7 @@ def _with_neighbours(
 def _open(
     path: Path, source: StrainSource, report: Callable[[GlitchvaeError], None]
 ) -> StrainSource | None:
-    """A known file, None where it cannot be read as strain any more."""
+    """Open a known file; None if it can no longer be read as strain."""
     try:
         return open_strain(path, ifo=source.ifo, channel=source.channel).with_gaps(report)
     except GlitchvaeError as error:

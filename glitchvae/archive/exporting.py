@@ -1,4 +1,4 @@
-"""Rows of an archive as tables for people and other tools, Gravity Spy's among them."""
+"""Export of rows of an archive to tables, also in Gravity Spy's columns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def export_rows(
     codes: bool = True,
     gravity_spy: bool = False,
 ) -> None:
-    """Write rows of an archive; the suffix names the format.
+    """Write rows of an archive; the suffix of the file selects the format.
 
     Args:
         path: Where to.
@@ -51,7 +51,7 @@ def export_rows(
     """
     if gravity_spy:
         if columns or probabilities:
-            raise InputError("Gravity Spy's table has columns of its own, all classes among them")
+            raise InputError("Gravity Spy's table has fixed columns; others cannot be selected")
         try:
             shares = shares_of(rows)
         except ArchiveError as error:

@@ -1,4 +1,4 @@
-"""Jobs: the glitches of one input into the archive, but for those that are there already."""
+"""Jobs that add the glitches of one input to an archive, except those already stored."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AnyEvents = TypeVar("AnyEvents", Triggers, SpectrogramSet)
 
 @dataclass(frozen=True, kw_only=True)
 class Filled:
-    """What the archive holds of one input after a job.
+    """Content of the archive for one input after a job.
 
     Attributes:
         rows: Every glitch of the input, None where there is none.
@@ -54,7 +54,7 @@ class Filled:
 
 @dataclass(frozen=True, kw_only=True)
 class Covered:
-    """What was searched of one input, now or before.
+    """Searched time of one input, in this job or before.
 
     Attributes:
         ifo: Detector.
@@ -78,7 +78,7 @@ def fill_from_strain(
     within: segmentlist | None = None,
     progress: Progress | None = None,
 ) -> Filled:
-    """Find, image, encode and store the glitches of strain; what is done is skipped.
+    """Find, image, encode and store the glitches of strain; finished work is skipped.
 
     Strain that was searched before is not searched again: its triggers come from the ledger.
     The ledger is told of the rest. Triggers that are given are a search of the segments that
@@ -117,7 +117,7 @@ def _fill_searched(
     within: segmentlist | None,
     progress: Progress | None,
 ) -> Filled:
-    """The glitches that a search finds, or that one found before."""
+    """Search strain and store the glitches; stored results of earlier searches are reused."""
     if not (source.segments if within is None else source.segments & within):
         return Filled(rows=None, known=0)
     ledger, origin = archive.ledger(), _origin_of(job)
@@ -149,7 +149,7 @@ def _fill_searched(
 
 
 def left_to_do(archive: Archive, source: StrainSource, job: Job) -> Left:
-    """What of strain is yet to be searched, and which glitches are known or wait for a code."""
+    """Time of a source left to search, and known glitches with and without a code."""
     coverage = survey(source.with_gaps(lambda _: None), archive.ledger(), job.snr, lambda _: None)
     found = coverage.triggers
     if found is None:
@@ -170,7 +170,7 @@ def _fill_given(
     job: Job,
     progress: Progress | None,
 ) -> Filled:
-    """Triggers of somebody else's search."""
+    """Image, encode and store triggers of another search."""
     chosen, origin = select_triggers(triggers, source.ifo), _origin_of(job)
     start, end = time_span([*source.whole.segments.extent(), *chosen.gps.tolist()])
     todo = _Todo(archive.known(source.ifo, start, end, *origin))
@@ -193,7 +193,7 @@ def _origin_of(job: Job) -> tuple[str, str]:
 
 
 def _within(rows: Embeddings | None, time: segmentlist) -> Embeddings | None:
-    """The rows of some time, None where there are none."""
+    """Rows within some time; None if there are none."""
     if rows is None:
         return None
     rows = rows.take(np.array([gps in time for gps in rows.gps], dtype=bool))
@@ -201,7 +201,7 @@ def _within(rows: Embeddings | None, time: segmentlist) -> Embeddings | None:
 
 
 def _covered(archive: Archive, search: Search, time: segmentlist) -> Covered:
-    """What the ledger says of some time after a job."""
+    """Covered and searched time of some stretch according to the ledger."""
     (start, end), ledger = time_span(time.extent() if time else ()), archive.ledger()
     files = ledger.files(search, start, end)
     return Covered(
@@ -219,7 +219,7 @@ def fill_from_images(
     *,
     progress: Progress | None = None,
 ) -> Filled:
-    """Encode and store images; those that are there already are skipped.
+    """Encode and store images; those already stored are skipped.
 
     Args:
         archive: Where they go.
@@ -261,7 +261,7 @@ def fill_from_images(
 
 @dataclass(frozen=True)
 class _Todo:
-    """Which events of a batch need work: an unusable one is tried again, perhaps with more data.
+    """Selection of the events of a batch that need work; events without a code are tried again.
 
     Attributes:
         known: Events that are there, and whether with a code.
@@ -280,11 +280,11 @@ class _Todo:
 
     @property
     def seen(self) -> set[str]:
-        """Every event that was asked about."""
+        """Identifiers of all events offered."""
         return set(self.times)
 
     def done(self, rows: Embeddings) -> None:
-        """Remember which events have a code now."""
+        """Record the events that have a code now."""
         self.made.update(rows.event_id[rows.usable])
 
     def coded(self, event: str) -> bool:
@@ -293,5 +293,5 @@ class _Todo:
 
     @property
     def known_before(self) -> int:
-        """How many of the events seen were there."""
+        """Number of offered events that were in the archive before."""
         return len(self.seen & self.known.keys())

@@ -39,7 +39,9 @@ class Gathered:
             InputError: none of the places is an archive.
         """
         if not self.archives:
-            raise InputError("no archive, and so no images", found=sorted(self.digests))
+            raise InputError(
+                "there is no archive, and therefore no images", found=sorted(self.digests)
+            )
         found = self.archives[0].thumbnails(rows)
         for archive in self.archives[1:]:
             known = np.isfinite(found.images).any(axis=(1, 2, 3), keepdims=True)
@@ -51,7 +53,7 @@ class Gathered:
 def gather(
     paths: Sequence[Path], *, model: str | None = None, catalog: Path | None = None
 ) -> Gathered:
-    """Read archives and files of embeddings.
+    """Read the events of archives and files of embeddings.
 
     An archive of strain without a glitch adds no event; others beside it are read all the same.
 
@@ -77,7 +79,7 @@ def gather(
     models = dict.fromkeys(map(describe_model, parts))
     if len(models) > 1:
         raise InputError(
-            "codes of several models",
+            "the codes are of several models",
             where=", ".join(map(str, paths)),
             expected="one model",
             found=" and ".join(models),
@@ -98,7 +100,7 @@ def describe_model(events: Embeddings) -> str:
 
 
 def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkpoint:
-    """The model that made the codes; where there is no event, the one that would make them.
+    """Open the model that made the codes, or without events the one that would make them.
 
     Args:
         events: Codes that name their model.
@@ -112,7 +114,7 @@ def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkp
         checkpoint = load_checkpoint(model or events.model.get("name") or "default")
     except ModelError as error:
         raise ModelError(
-            f"the model of these codes, {describe_model(events)}, is not here",
+            f"the model of these codes, {describe_model(events)}, is not found",
             found=error.problem,
             remedy=remedy,
         ) from error
@@ -126,7 +128,7 @@ def checkpoint_of(events: Embeddings, model: str | Path | None = None) -> Checkp
 
 
 def _digest(path: Path) -> str:
-    """Of a file; of an archive by its parts."""
+    """Digest of a file, or of all parts of an archive."""
     if not path.is_dir():
         return digest(path)
     return digest({part.name: digest(part) for part in part_files(path)})

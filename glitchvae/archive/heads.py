@@ -1,4 +1,4 @@
-"""The heads an archive keeps: of each model whose codes it holds, its card and prototypes.
+"""Heads kept in an archive: card and prototypes of each model whose codes it holds.
 
 With them a copied archive has its classes without the model's folder. A head is found here,
 else in the folder of the model, told by the digest of the codes.
@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class FoundHead:
-    """Where the head of some codes is.
+    """Location of the head that belongs to some codes.
 
     Attributes:
         folder: That holds it.
@@ -42,11 +42,11 @@ class FoundHead:
 
     @property
     def digest(self) -> str:
-        """Of the prototypes, "" of a model that knows no class."""
+        """Digest of the prototypes, "" for a model without known classes."""
         return self.card.prototypes_digest
 
     def prototypes(self) -> Prototypes | None:
-        """The known classes, None of a model that knows none.
+        """The prototypes, None for a model without known classes.
 
         Raises:
             ModelError: they are missing or damaged.
@@ -55,7 +55,7 @@ class FoundHead:
 
 
 def keep_head(root: Path, folder: Path, code_digest: str) -> None:
-    """Keep card and prototypes of a model, in place of an earlier head of the same codes.
+    """Store card and prototypes of a model in place of an earlier head of the same codes.
 
     Args:
         root: The archive.
@@ -75,7 +75,7 @@ def keep_head(root: Path, folder: Path, code_digest: str) -> None:
 
 
 def find_head(root: Path, model_digest: str, name: str) -> FoundHead | None:
-    """The head of some codes: the archive's own, else that in the folder of the model.
+    """Find the head of some codes: in the archive, else in the folder of the model.
 
     What is damaged is named in a warning.
 
@@ -100,7 +100,7 @@ def find_head(root: Path, model_digest: str, name: str) -> FoundHead | None:
 
 
 def code_digests(root: Path) -> dict[str, str]:
-    """What earlier versions called models by, and the digest of the same codes today."""
+    """Model digests of earlier versions, with the digest of the same codes in this version."""
     found = {card.older_digest: card.code_digest for card in shipped_cards()}
     for folder in sorted((root / MODELS).glob("*")):
         try:
@@ -112,7 +112,7 @@ def code_digests(root: Path) -> dict[str, str]:
 
 
 def head_problems(root: Path) -> Iterator[str]:
-    """What is wrong with the heads that an archive keeps, one sentence each."""
+    """Problems of the heads kept in an archive, one sentence each."""
     for folder in sorted((root / MODELS).glob("*")):
         if not (folder / CARD).exists():
             continue  # the card comes last: a killed job began it, and the next one finishes it

@@ -56,7 +56,7 @@ _KEYS = ("ifo", "event_id", "model_digest", "imaging_digest")
 
 @contextmanager
 def index(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to an index of every readable part, for the length of the block.
+    """Open a connection to an index of every readable part, for the length of the block.
 
     Raises:
         ArchiveError: the index is damaged where nothing but the rows in question shows it, or
@@ -72,15 +72,15 @@ def index(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 "the index is damaged and was removed",
                 where=root / INDEX,
                 found=words,
-                remedy="Run it again; the index is made anew from the parts.",
+                remedy="Run the command again; the index is rebuilt from the parts.",
             ) from error
-        raise ArchiveError("cannot be queried", where=root, found=words) from error
+        raise ArchiveError("the archive cannot be queried", where=root, found=words) from error
     finally:
         connection.close()
 
 
 def _up_to_date(root: Path) -> duckdb.DuckDBPyConnection | None:
-    """The index file, brought up to date; None where it cannot be had."""
+    """Open the index file and update it; None if it cannot be opened."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -116,7 +116,7 @@ def _removed(root: Path) -> bool:
 
 
 def _read(root: Path) -> duckdb.DuckDBPyConnection | None:
-    """The index for reading, if it is there and lacks nothing."""
+    """Open the index read-only if it exists and is up to date."""
     if not (root / INDEX).exists():
         return None
     connection = _attach(root, "READ_ONLY")
@@ -182,7 +182,7 @@ def _indexed(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def _ingest(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
-    """Add what is new; begin anew where a file changed or went away.
+    """Add new files to the index; rebuild it if a file changed or was removed.
 
     What was added is kept every so many rows: DuckDB holds all of one transaction in memory.
     Each file is noted together with its rows, so that whoever comes after an end in between
@@ -214,7 +214,7 @@ def _begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
 def _ingest_file(
     connection: duckdb.DuckDBPyConnection, root: Path, name: str, signature: str
 ) -> int:
-    """Add one file; returns its number of rows."""
+    """Add one file to the index; returns its number of rows."""
     if name == LABELS:  # which cannot be had again: a damaged file is an error
         _ingest_labels(connection, root, signature)
         return 0
@@ -259,7 +259,7 @@ def _ingest_part(
 def _insert_rows(
     connection: duckdb.DuckDBPyConnection, part: str, origin: tuple[str, str], rows: pa.Table
 ) -> None:
-    """Rows whose event is not there yet for the same model and imaging settings.
+    """Insert rows whose event is not indexed yet for the same model and imaging settings.
 
     An event that is there without a code gives way to one with a code.
     """
@@ -287,6 +287,6 @@ def _insert_rows(
 
 
 def _coded(table: str) -> str:
-    """SQL: whether a row of `table` has a code."""
+    """SQL expression: whether a row of `table` has a code."""
     usable = ", ".join(f"'{status}'" for status in Status if status.usable)
     return f"{table}.status IN ({usable})"

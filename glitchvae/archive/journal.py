@@ -1,4 +1,4 @@
-"""Jobs that write: batches become durable at once, and one part at the end.
+"""Write-ahead journal of a job: batches are durable at once and become one part at the end.
 
 A running job keeps its batches in `parts/.running-<id>/`, locked while it lives. The
 operating system drops the lock when the process dies, however it dies; whoever opens
@@ -80,7 +80,7 @@ class Journal:
             self._write(embeddings.take(rows), images)
 
     def tell(self, name: str, table: pa.Table) -> None:
-        """Keep what was searched or embedded: it enters the ledger with the batches.
+        """Store rows of the ledger, which count once the batches are published.
 
         Args:
             name: Of the file; the same name again replaces it.
@@ -105,7 +105,7 @@ class Journal:
 
 @contextmanager
 def writing(root: Path, spans: Spans | None = None) -> Iterator[Journal]:
-    """A journal whose batches become parts when the block ends.
+    """Open a journal whose batches become parts when the block ends.
 
     If the block raises, what was added stays and becomes a part when the archive is
     next opened.
@@ -134,7 +134,7 @@ def writing(root: Path, spans: Spans | None = None) -> Iterator[Journal]:
 
 
 def recover(root: Path) -> None:
-    """Turn what killed jobs left behind into parts; jobs that are alive are let be.
+    """Publish the batches of killed jobs as parts; running jobs are left alone.
 
     A journal that cannot be read, or only in part, is named in a warning and kept.
 
@@ -156,7 +156,7 @@ def recover(root: Path) -> None:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether the job of a journal is alive, or cannot be asked."""
+    """Whether the job of a journal is running, or cannot be asked."""
     try:
         with FileLock(folder / "lock", timeout=0):
             return False
@@ -165,7 +165,7 @@ def is_running(folder: Path) -> bool:
 
 
 def damage_of(folder: Path) -> dict[Path, ArchiveError]:
-    """The files of a journal that cannot be read, and why: codes, images, parts of the ledger."""
+    """The files of a journal that cannot be read, and the reasons: codes, images, ledger."""
     damaged = {}
     for piece in _pieces(folder):
         views = views_of(piece)
@@ -184,7 +184,7 @@ def damage_of(folder: Path) -> dict[Path, ArchiveError]:
 
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Hold the lock under which journals begin and end, parts appear and labels change."""
+    """Hold the lock that protects journals, parts and labels against other writers."""
     try:
         (root / "parts").mkdir(parents=True, exist_ok=True)
         _require_locks(root)
@@ -195,12 +195,12 @@ def alone(root: Path) -> Iterator[None]:
             "the archive cannot be written",
             where=root,
             found=error.strerror or error,
-            remedy="Free some space or choose another place; what was finished is kept.",
+            remedy="Free some space or choose another place; finished work is kept.",
         ) from error
 
 
 def _require_locks(root: Path) -> None:
-    """Refuse a place where a lock would outlive the process that holds it.
+    """Refuse a file system where a lock would outlive the process that holds it.
 
     Without locks of the operating system, filelock makes do with a file that is there or
     not: a killed process would leave it, and nobody could write any more.
@@ -219,15 +219,15 @@ def _require_locks(root: Path) -> None:
             if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
                 return  # another process holds it
             raise StorageError(
-                "this file system has no locks, which protect an archive from two writers",
+                "this file system has no file locks, which protect an archive from two writers",
                 where=root,
                 found=error.strerror,
-                remedy="Keep it where flock works: a local disk, NFS 4, Lustre with -o flock.",
+                remedy="Use a file system with flock: a local disk, NFS 4, Lustre with -o flock.",
             ) from error
 
 
 def _publish(root: Path, folder: Path) -> list[ArchiveError]:
-    """Make parts of the batches in `folder` and remove it, but for what cannot be read.
+    """Publish the batches in `folder` as parts, then remove all but unreadable files.
 
     Returns:
         Why a file of it cannot be read, for each.
@@ -256,12 +256,12 @@ def _publish(root: Path, folder: Path) -> list[ArchiveError]:
 
 
 def _pieces(folder: Path) -> list[Path]:
-    """The codes of every batch, in the order of writing; images without codes do not count."""
+    """The files with the codes of every batch, in the order of writing."""
     return [path for path in sorted(folder.glob("*.parquet")) if _VIEWS not in path.suffixes]
 
 
 def _told(folder: Path) -> list[Path]:
-    """What a job has told the ledger."""
+    """The rows of the ledger that a job has written."""
     return sorted((folder / LEDGER).glob("*.parquet"))
 
 
@@ -276,7 +276,7 @@ def _read_views(views: Path) -> None:
 
 
 def _read_spans(path: Path) -> Spans:
-    """The strain that a job looked at; where nobody can tell, its events name the part."""
+    """Time range of the strain that a job read, by detector; empty if it is unknown."""
     problem = "the time that the job looked at is unknown"
     try:
         with reading(path, problem, kind=ArchiveError, remedy=None):
@@ -288,7 +288,7 @@ def _read_spans(path: Path) -> Spans:
 
 
 def _groups(pieces: list[Path]) -> list[list[Path]]:
-    """Pieces of one detector that share every attribute, in the order of time."""
+    """Batches grouped by detector and attributes, in the order of time."""
     groups: dict[tuple[str, bytes], list[Path]] = {}
     for piece in pieces:
         schema = read_header(piece).schema.serialize().to_pybytes()
@@ -298,7 +298,7 @@ def _groups(pieces: list[Path]) -> list[list[Path]]:
 
 
 def _publish_group(root: Path, pieces: list[Path], spans: Spans, damaged: Collection[Path]) -> None:
-    """One part, and its images, from pieces that belong together."""
+    """Publish one part and its images from batches that belong together."""
     columns = ["event_id", "gps", "ifo", "status"]
     keys = pa.concat_tables([read_rows(piece, columns) for piece in pieces])
     ifo = keys["ifo"][0].as_py()
@@ -319,7 +319,7 @@ def _publish_group(root: Path, pieces: list[Path], spans: Spans, damaged: Collec
 
 
 def _free_name(root: Path, name: str, pieces: list[Path]) -> str:
-    """`name`, or `name` with a digest where another job's part has it already."""
+    """A free file name: `name`, or `name` with a digest if another job's part has it."""
     if not (root / "parts" / name).exists():
         return name
     part = parse_part(name)
@@ -332,7 +332,7 @@ def _free_name(root: Path, name: str, pieces: list[Path]) -> str:
 def _write_views(
     target: Path, pieces: list[Path], kept: list[np.ndarray], damaged: Collection[Path]
 ) -> None:
-    """The images of the rows that are kept, one row group per batch."""
+    """Write the images of the rows that are kept, one row group per batch."""
     readable = {
         piece: views_of(piece)
         for piece in pieces
@@ -352,5 +352,5 @@ def _write_views(
 
 
 def views_of(piece: Path) -> Path:
-    """The images of a batch."""
+    """Path of the images of a batch."""
     return piece.with_suffix(f"{_VIEWS}.parquet")

@@ -1,4 +1,4 @@
-"""The classes that a model knows together with a user's own catalogue."""
+"""The known classes of a model together with the user's own catalogue."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class KnownClasses:
 def known_classes(
     checkpoint: Checkpoint, catalog: str | Path, archives: Sequence[Archive] = ()
 ) -> KnownClasses:
-    """A model that knows the classes of a user's catalogue.
+    """Extend the known classes of a model by those of a user's catalogue.
 
     Classes whose codes are of another model are derived anew from their events, where an
     archive holds these with codes of the model.
@@ -92,7 +92,7 @@ def job_of(
     configuration: dict[str, Any] | None = None,
     archive: Path | None = None,
 ) -> tuple[Job, KnownClasses]:
-    """How to embed with a model and a user's own catalogue, and what they know.
+    """Settings of an embedding job with a model and a user's catalogue, and the known classes.
 
     Args:
         model: Name or folder.

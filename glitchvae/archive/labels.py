@@ -1,4 +1,4 @@
-"""What people said about events: a CSV beside the parts, the last word on each event.
+"""Labels that people gave to events: a CSV beside the parts, the latest label of each event.
 
 Every row has the reviewer and the time (UTC). A label that was taken back stays as an empty
 one, so that merging an older copy of the archive does not bring it back.
@@ -34,7 +34,7 @@ _BLANK = frozenset({"", "nan", "none", "null", "--"})
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """The last word on an event.
+    """The latest label of an event.
 
     Attributes:
         label: Name of the class; "" where a label was taken back.
@@ -49,7 +49,7 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelTable:
-    """A table of labels as it was given.
+    """A table of labels as it was read.
 
     Attributes:
         rows: Number of the row (from 1), identifier and class, as they were written.
@@ -63,7 +63,7 @@ class LabelTable:
 
 
 def read_labels(root: Path) -> pa.Table:
-    """Table of `event_id` and `label`, empty where nobody labelled anything.
+    """Table of `event_id` and `label`, empty if nobody labelled anything.
 
     Raises:
         ArchiveError: the file is damaged.
@@ -73,7 +73,7 @@ def read_labels(root: Path) -> pa.Table:
 
 
 def all_labels(root: Path) -> dict[str, Label]:
-    """The last word on every event, those that were taken back included.
+    """The latest label of every event, withdrawn ones included.
 
     Raises:
         ArchiveError: the file is damaged.
@@ -85,7 +85,7 @@ def all_labels(root: Path) -> dict[str, Label]:
 
 
 def write_labels(root: Path, labels: Mapping[str, Label]) -> None:
-    """Add labels of events, in place of earlier ones of the same events.
+    """Add labels of events in place of earlier ones of the same events.
 
     Raises:
         StorageError: the disk refused the write; earlier labels are untouched.
@@ -97,17 +97,17 @@ def write_labels(root: Path, labels: Mapping[str, Label]) -> None:
 
 
 def newest(one: Label, other: Label) -> Label:
-    """The later of two words on an event; the first of two of one time."""
+    """The later of two labels of an event; the first of two of the same time."""
     return other if other.date > one.date else one
 
 
 def now() -> str:
-    """The time (UTC) to the second, as labels keep it."""
+    """Current time (UTC) to the second, as labels store it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def login() -> str:
-    """The user's login, "" where the system knows none."""
+    """The user's login name, "" if the system does not know it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -115,7 +115,7 @@ def login() -> str:
 
 
 def read_label_table(path: str | Path) -> LabelTable:
-    """A table of identifiers and labels: CSV, ECSV or Parquet; text may be gzipped.
+    """Read a table of identifiers and labels: CSV, ECSV or Parquet; text may be gzipped.
 
     Columns may be called as Gravity Spy calls them (`gravityspy_id` or `id`, `label` or
     `ml_label`).
@@ -127,7 +127,7 @@ def read_label_table(path: str | Path) -> LabelTable:
 
 
 def label_table(columns: Mapping[str, list[str]], where: object = None) -> LabelTable:
-    """The same of columns of text, by their names.
+    """A table of labels from columns of text, by column name.
 
     Raises:
         InputError: no such columns, or no row with a label.
@@ -142,7 +142,7 @@ def label_table(columns: Mapping[str, list[str]], where: object = None) -> Label
 
 
 def read_ids(path: str | Path) -> list[str]:
-    """Identifiers: the column of a table (CSV, ECSV, Parquet), or a list, one a line.
+    """Read identifiers from the column of a table (CSV, ECSV, Parquet) or a list, one a line.
 
     Raises:
         InputError: no such file, or nothing in it.
@@ -154,14 +154,16 @@ def read_ids(path: str | Path) -> list[str]:
         found = [line.partition("#")[0] for line in _text(path).splitlines()]
     ids = [event.strip() for event in found if event.strip()]
     if not ids:
-        raise InputError("no identifier", where=path, expected="one a line, or a column event_id")
+        raise InputError(
+            "the list holds no identifier", where=path, expected="one a line, or a column event_id"
+        )
     return list(dict.fromkeys(ids))
 
 
 def check_labels(
     table: LabelTable, events: Iterable[str], catalog: Catalog
 ) -> tuple[dict[str, str], list[InputError]]:
-    """The rows that are right, and what is wrong with the others.
+    """Separate the valid rows from the problems of the others.
 
     An event that is there twice is wrong: with one class in its later rows, with several
     classes in all of them.
@@ -194,13 +196,13 @@ def check_labels(
             earlier = good.get(event)
             said = f"as {earlier}" if earlier == name else "as another class"
             problems.append(
-                InputError(f"{event} is in row {first[event]} too, {said}", where=place)
+                InputError(f"{event} is in row {first[event]} as well, {said}", where=place)
             )
             if earlier is not None and earlier != name:
                 del good[event]
                 place = f"{before}row {first[event]}"
                 problems.append(
-                    InputError(f"{event} is in row {row} too, as another class", where=place)
+                    InputError(f"{event} is in row {row} as well, with another class", where=place)
                 )
     return good, problems
 
@@ -252,7 +254,7 @@ def _columns(path: Path) -> dict[str, list[str]]:
     for number, row in enumerate(body, 1):
         if len(row) != len(header):
             raise InputError(
-                "a row of another length",
+                "the row has another number of values than the header",
                 where=f"{path}, row {number}",
                 expected=f"{len(header)} values",
                 found=len(row),
@@ -285,7 +287,7 @@ def _text(path: Path) -> str:
 
 
 def _column(columns: Mapping[str, list[str]], ours: str, path: object) -> list[str]:
-    """A column under the first of the names that programs give it."""
+    """The column that has the first of several alternative names."""
     folded = {name.lower(): name for name in columns}
     names = [ours, *ALIASES[ours]]
     for name in names:

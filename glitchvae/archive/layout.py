@@ -1,4 +1,4 @@
-"""What lies where in an archive, and how its files are named.
+"""Files of an archive: their places and names.
 
 ```
 archive.json        what this directory is, and the version of its layout
@@ -74,13 +74,13 @@ def name_part(ifo: str, start: float, end: float) -> PartName:
 
 
 def time_span(times: Iterable[float]) -> tuple[float, float]:
-    """First and last of the finite times, (0, 0) where no time is known."""
+    """First and last of the finite times, (0, 0) if no time is known."""
     known = [float(time) for time in times if math.isfinite(time)] or [0.0]
     return min(known), max(known)
 
 
 def parse_part(name: str) -> PartName | None:
-    """The meaning of a file name, or None where it is no part's name."""
+    """Parse a file name; None if it is not the name of a part."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -98,12 +98,12 @@ def part_files(root: Path) -> list[Path]:
 
 
 def journals(root: Path) -> list[Path]:
-    """The folders of jobs that have not ended, or that were killed."""
+    """Folders of running or killed jobs."""
     return sorted((root / "parts").glob(".running-*"))
 
 
 def write_marker(root: Path) -> None:
-    """Declare `root` an archive.
+    """Write the file that marks `root` as an archive.
 
     Raises:
         ArchiveError: it holds other things already.
@@ -115,7 +115,7 @@ def write_marker(root: Path) -> None:
     there = [] if not root.is_dir() else [p.name for p in root.iterdir() if not _is_begun(p.name)]
     if there:
         raise ArchiveError(
-            "holds files already and is no archive",
+            "the folder holds files and is not an archive",
             where=root,
             expected=f"an archive ({MARKER}), an empty directory or a new name",
             found=sorted(there)[:5],
@@ -130,7 +130,7 @@ def _is_begun(name: str) -> bool:
 
 
 def check_marker(root: Path) -> None:
-    """Make sure that `root` is an archive this version can read.
+    """Check that `root` is an archive that this version can read.
 
     Raises:
         ArchiveError: no such directory, no archive, damaged, or of a newer layout.

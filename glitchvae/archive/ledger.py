@@ -1,4 +1,4 @@
-"""The ledger: what was searched, whether or not anything was found, and what was embedded.
+"""The ledger: strain that was searched, whether or not anything was found, and embedded.
 
 Two tables in the archive's folder `ledger/`, as Parquet files without an order. Every row of
 `searched` is one file of strain, searched in one way:
@@ -44,10 +44,10 @@ from glitchvae.triggers.record import triggers_from
 FOLDER = "ledger"
 VERSION = 1
 TOUCH = 1e-5
-"""Seconds under which two stretches are contiguous: rounding of GPS times in float64."""
+"""Seconds between two stretches that count as contiguous: rounding of GPS times in float64."""
 
 SLIVER = 1e-3
-"""Seconds that are not worth a search or a row: times of triggers are whole milliseconds."""
+"""Shortest stretch (s) that is searched or stored: times of triggers are whole milliseconds."""
 
 _LOG = logging.getLogger(__name__)
 _MANY = 24  # small files, above which they become one
@@ -107,7 +107,7 @@ SCHEMAS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """One way of searching strain: where all of this is the same, so are the triggers.
+    """Settings of a search; searches with equal settings find the same triggers.
 
     Attributes:
         ifo: Detector.
@@ -125,7 +125,7 @@ class Search:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The columns of a row that say how was searched."""
+        """Columns of a ledger row that hold the settings of the search."""
         return {
             "ifo": self.ifo,
             "snr": self.snr,
@@ -135,7 +135,7 @@ class Search:
         }
 
     def includes(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row tells of a search of this kind, at this threshold or a lower one."""
+        """Whether a row is of the same kind of search at this threshold or a lower one."""
         mine = self.columns
         same = all(row[name] == mine[name] for name in ("ifo", "search", "sample_rate"))
         return same and sorted(row["limits"]) == sorted(mine["limits"]) and row["snr"] <= self.snr
@@ -143,7 +143,7 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True)
 class FileContent:
-    """A file of strain as it was searched.
+    """Identity of a file of strain at the time it was searched.
 
     Attributes:
         path: Where it was.
@@ -161,7 +161,7 @@ class FileContent:
 
 @dataclass(kw_only=True)
 class SearchedFile:
-    """What was searched of one file: a row of `searched` as it grows.
+    """Searched time of one file: a row of the table `searched`, updated during a job.
 
     Attributes:
         search: How.
@@ -201,7 +201,7 @@ class SearchedFile:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> SearchedFile:
-        """The same from a row of the table."""
+        """Convert a row of the table."""
         search = Search(
             ifo=row["ifo"],
             snr=row["snr"],
@@ -222,7 +222,7 @@ class SearchedFile:
 
 
 class Near(NamedTuple):
-    """A detector and a time, of which rows are asked for."""
+    """Detector and time range of the rows that are asked for."""
 
     ifo: str
     start: float
@@ -230,7 +230,7 @@ class Near(NamedTuple):
 
 
 def embedded_row(search: Search, origin: tuple[str, str], stretches: segmentlist) -> dict[str, Any]:
-    """A row of `embedded`.
+    """Make a row of the table `embedded`.
 
     Args:
         search: How the triggers were found.
@@ -262,7 +262,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 def read_table(
     path: Path, columns: list[str] | None = None, *, near: Near | None = None
 ) -> tuple[str, pa.Table]:
-    """One file of the ledger.
+    """Read one file of the ledger.
 
     Args:
         path: The file.
@@ -293,7 +293,7 @@ def read_table(
 
 
 def _groups_near(file: pq.ParquetFile, near: Near) -> list[int]:
-    """The groups of rows that may hold some of a detector and time, by their statistics."""
+    """Row groups that may hold rows of a detector and time range, by Parquet statistics."""
     columns = {file.schema.column(i).path: i for i in range(len(file.schema))}
     found = []
     for number in range(file.num_row_groups):
@@ -320,7 +320,7 @@ def _kind(schema: pa.Schema, path: Path) -> str:
     metadata = schema.metadata or {}
     name = metadata.get(b"schema", b"").decode().removeprefix("glitchvae.ledger.")
     if name not in SCHEMAS:
-        raise ArchiveError("no part of a ledger", where=path, remedy=_REMEDY)
+        raise ArchiveError("the file is not part of a ledger", where=path, remedy=_REMEDY)
     version = int(metadata.get(b"schema_version", b"0"))
     if version > VERSION:
         raise ArchiveError(
@@ -328,7 +328,7 @@ def _kind(schema: pa.Schema, path: Path) -> str:
             where=path,
             expected=f"ledger version <= {VERSION}",
             found=version,
-            remedy="What it tells is unknown; upgrade glitchvae to read it.",
+            remedy="Its content is unknown; upgrade glitchvae to read it.",
         )
     wrong = [
         field.name
@@ -337,7 +337,7 @@ def _kind(schema: pa.Schema, path: Path) -> str:
     ]
     if wrong:
         raise ArchiveError(
-            "no part of a ledger",
+            "the file is not part of a ledger",
             where=path,
             expected=f"columns {', '.join(wrong)} as this version writes them",
             remedy=_REMEDY,
@@ -351,7 +351,7 @@ def ledger_files(root: Path) -> list[Path]:
 
 
 def add_to_ledger(root: Path, tables: Iterable[tuple[str, pa.Table]]) -> None:
-    """Add rows; the archive's lock must be held. The same rows again change nothing.
+    """Add rows to the ledger while holding the archive's lock; known rows change nothing.
 
     Raises:
         StorageError: the disk refused the write; the ledger is as it was.
@@ -365,7 +365,7 @@ def add_to_ledger(root: Path, tables: Iterable[tuple[str, pa.Table]]) -> None:
 
 
 def _write_named(root: Path, name: str, table: pa.Table) -> Path:
-    """A file named after its content: written again after a crash, it is the same file."""
+    """Write a file named after the digest of its content, so that a retry writes the same file."""
     keys = ["ifo", "start"] if name == "searched" else ["ifo"]
     table = table.sort_by([(key, "ascending") for key in keys])
     sink = pa.BufferOutputStream()
@@ -377,7 +377,7 @@ def _write_named(root: Path, name: str, table: pa.Table) -> Path:
 
 
 def _compact(root: Path, name: str) -> None:
-    """Make one file of the small ones where they are many."""
+    """Join small files of the ledger into one when there are many."""
     small = [
         path for path in sorted((root / FOLDER).glob(f"{name}-*.parquet")) if _rows(path) < _LARGE
     ]
@@ -407,7 +407,7 @@ def _rows(path: Path) -> int:
 
 
 class _ByThreshold(dict[str, dict[tuple[str, float], NDArray[np.float64]]]):
-    """Disjoint stretches (S, 2) of a column by detector and threshold, read when asked for."""
+    """Disjoint stretches (S, 2) of a column by detector and threshold, read on first access."""
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__()
@@ -426,7 +426,7 @@ class _ByThreshold(dict[str, dict[tuple[str, float], NDArray[np.float64]]]):
 
 @dataclass(frozen=True)
 class Ledger:
-    """What an archive says of the strain that was searched.
+    """Searched and embedded time of an archive.
 
     Attributes:
         root: The archive.
@@ -436,12 +436,12 @@ class Ledger:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known to have been searched: live time is unknown then."""
+        """Whether the ledger is empty, so that live time is unknown."""
         return not self._by_threshold["searched"]
 
     @cached_property
     def problems(self) -> tuple[ArchiveError, ...]:
-        """Why files of the ledger cannot be read; what they tell is unknown."""
+        """Errors of unreadable files of the ledger."""
         problems = []
         for path in ledger_files(self.root):
             try:
@@ -451,12 +451,12 @@ class Ledger:
         return tuple(problems)
 
     def thresholds(self, ifo: str | None = None) -> tuple[float, ...]:
-        """The thresholds that were searched with, ascending; of one detector or of all."""
+        """Thresholds that were searched with, ascending; of one detector or of all."""
         keys = [snr for name, snr in self._by_threshold["searched"] if ifo in (None, name)]
         return tuple(sorted(set(keys)))
 
     def live(self, snr: float | None = None) -> LiveTime:
-        """What was searched at a threshold or a lower one, by detector.
+        """Time searched at a threshold or a lower one, by detector.
 
         Args:
             snr: Threshold; None: the largest in the ledger, for which all of it counts.
@@ -476,11 +476,11 @@ class Ledger:
         }
 
     def covered(self, snr: float | None = None) -> LiveTime:
-        """Good samples among what was looked at, at a threshold or a lower one."""
+        """Time with good samples in searches at a threshold or a lower one, by detector."""
         return self._union("covered", snr)
 
     def embedded(self, origin: tuple[str, str], snr: float | None = None) -> LiveTime:
-        """Where every trigger has a code.
+        """Searched time in which every trigger has a code, by detector.
 
         Args:
             origin: Digests of the model and of the imaging settings.
@@ -500,7 +500,7 @@ class Ledger:
 
     @cached_property
     def origins(self) -> tuple[tuple[str, str], ...]:
-        """Digests of the model and of the imaging settings of everything that was embedded."""
+        """Digests of model and imaging settings of everything that was embedded."""
         columns = ["model_digest", "imaging_digest"]
         found = {
             pair
@@ -510,7 +510,7 @@ class Ledger:
         return tuple(sorted(found))
 
     def open(self, origin: tuple[str, str], snr: float | None = None) -> LiveTime:
-        """Where triggers were looked for and one has no code yet, or none was asked for.
+        """Searched time in which a trigger has no code yet, by detector.
 
         Args:
             origin: Digests of the model and of the imaging settings.
@@ -523,7 +523,7 @@ class Ledger:
         )
 
     def triggers(self) -> set[str]:
-        """Every trigger that was found, by detector and identifier."""
+        """Detector and identifier of every trigger found."""
         found: set[str] = set()
         for path, table in self._tables("searched", ["ifo", "triggers"]):
             with reading(path, kind=ArchiveError, remedy=_REMEDY):
@@ -532,7 +532,7 @@ class Ledger:
         return found
 
     def central_frequencies(self) -> dict[str, float]:
-        """Of the triggers that a search of strain found, by identifier (Hz)."""
+        """Central frequency (Hz) of the triggers found in strain, by identifier."""
         return {
             trigger["event_id"]: trigger["central_frequency"]
             for _, table in self._tables("searched", ["triggers"])
@@ -553,7 +553,7 @@ class Ledger:
         return found
 
     def contents(self) -> list[tuple[str, float, FileContent, segmentlist]]:
-        """Every file that was searched: detector, sample rate, the file, and what was searched."""
+        """Detector, sample rate, identity and searched time of every file that was searched."""
         columns = ["ifo", "sample_rate", "path", "digest", "size", "modified", "searched"]
         found = []
         for path, table in self._tables("searched", columns):
@@ -603,7 +603,7 @@ class Ledger:
 
 
 def coalesce(edges: NDArray[np.float64], *, touch: float = TOUCH) -> NDArray[np.float64]:
-    """Disjoint stretches in the order of time that hold the same time.
+    """Merge overlapping and touching stretches, in the order of time.
 
     Args:
         edges: (S, 2) starts and ends in any order.
@@ -620,7 +620,7 @@ def coalesce(edges: NDArray[np.float64], *, touch: float = TOUCH) -> NDArray[np.
 
 
 def joined(*stretches: segmentlist) -> segmentlist:
-    """`coalesce` of several lists of segments."""
+    """Union of several lists of segments."""
     edges = np.array([(float(a), float(b)) for own in stretches for a, b in own])
     return _segments(coalesce(edges.reshape(-1, 2)))
 
@@ -644,13 +644,13 @@ def _edges_by(
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """(N,) a column of numbers; by `to_numpy`, Arrow would import pandas first."""
+    """(N,) a column of numbers, converted without importing pandas."""
     parts = [np.from_dlpack(chunk) for chunk in column.chunks]
     return np.concatenate([np.empty(0), *parts], dtype=np.float64)
 
 
 def _lengths(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """(N,) how many stretches each row of a column of lists has."""
+    """(N,) number of stretches in each row of a column of lists."""
     parts = [np.diff(np.from_dlpack(chunk.offsets)) for chunk in column.chunks]
     return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64, copy=False)
 

@@ -1,4 +1,4 @@
-"""Live time: what was searched, which rates and changes of a rate are relative to.
+"""Live time: the time that was searched, to which rates and changes of rates refer.
 
 The ledger of an archive tells it (`glitchvae.archive.ledger`). Archives of earlier versions
 have none, and of files of embeddings nobody can tell: live time is unknown there, unless
@@ -20,7 +20,7 @@ DAYS_OF_A_MONTH = 30.0
 
 
 class LiveTime(dict[str, segmentlist]):
-    """Stretches that were searched, by detector, and the threshold that holds for all of them.
+    """Searched stretches by detector, and the threshold that holds for all of them.
 
     Attributes:
         snr: Everything above this SNR was found there, NaN where unknown. Rates count events
@@ -32,7 +32,7 @@ class LiveTime(dict[str, segmentlist]):
         self.snr = snr
 
     def joined(self, other: LiveTime) -> LiveTime:
-        """Both together, at the larger threshold."""
+        """Union with another live time, at the larger of the two thresholds."""
         ifos = sorted({*self, *other})
         return LiveTime(
             {ifo: self.get(ifo, segmentlist()) | other.get(ifo, segmentlist()) for ifo in ifos},
@@ -41,7 +41,7 @@ class LiveTime(dict[str, segmentlist]):
 
 
 def spell(seconds: float) -> str:
-    """A length of time for people: seconds under an hour, else hours."""
+    """A duration as text: in seconds under an hour, else in hours."""
     return f"{seconds:,.1f} s" if seconds < 3600 else f"{seconds / 3600:,.2f} h"
 
 
@@ -51,7 +51,7 @@ def hours(live: Live, ifo: str) -> float:
 
 
 def months(live: Live, ifos: Collection[str]) -> float:
-    """Live months of detectors, times of several at once counted once.
+    """Live months of a set of detectors; time shared by several detectors counts once.
 
     NaN where that of any of them is unknown.
     """
@@ -64,7 +64,7 @@ def months(live: Live, ifos: Collection[str]) -> float:
 def in_live_time(
     gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live
 ) -> NDArray[np.bool_]:
-    """(N,) the events that lie in the live time of their detector."""
+    """(N,) events that lie in the live time of their detector."""
     inside = np.zeros(len(gps), dtype=bool)
     for name in set(ifo) & {name for name, stretches in live.items() if stretches}:
         own = ifo == name
@@ -73,7 +73,7 @@ def in_live_time(
 
 
 def drift(gps: NDArray[np.float64], ifo: NDArray[np.object_], live: Live) -> float:
-    """p-value of a rate that is the same over live time; NaN with fewer than five events.
+    """p-value of a constant rate over live time; NaN with fewer than five events.
 
     Each event's time becomes the share of its detector's live time that had passed, which
     a constant rate makes uniform (Kolmogorov-Smirnov). Events that come in bursts count

@@ -1,4 +1,4 @@
-"""One archive out of several: jobs of a cluster, detectors, sites.
+"""Merging of archives: those of cluster jobs, detectors or sites.
 
 Sources are read and never changed. A source that is damaged anywhere is left out as a whole:
 its ledger would tell of strain whose glitches are lost. What is in the target already is passed
@@ -50,7 +50,7 @@ _JOURNAL, _COPY, _PIECE = ".running-", ".copy-", "00000001.parquet"
 
 @dataclass(kw_only=True)
 class Merged:
-    """What came of one source.
+    """Counts of what one source added.
 
     Attributes:
         path: The source.
@@ -77,7 +77,7 @@ class Merged:
 
 
 def check_sources(target: Path, sources: Sequence[Path]) -> tuple[list[Path], list[GlitchvaeError]]:
-    """The sources that can be merged, each once, and why the others cannot.
+    """The sources that can be merged, each once, and the reasons against the others.
 
     Raises:
         ArchiveError: none.
@@ -89,7 +89,9 @@ def check_sources(target: Path, sources: Sequence[Path]) -> tuple[list[Path], li
             Archive(source)
             if source.resolve() == target.resolve():
                 raise ArchiveError(
-                    "cannot be merged with itself", where=source, remedy="Name other archives."
+                    "an archive cannot be merged with itself",
+                    where=source,
+                    remedy="Name other archives.",
                 )
             found = list(damage(source))
             if found:
@@ -106,7 +108,7 @@ def check_sources(target: Path, sources: Sequence[Path]) -> tuple[list[Path], li
 
 
 def merge_archive(target: Archive, source: Path, progress: Progress | None = None) -> Merged:
-    """Bring everything that `check_sources` passed of one archive into another.
+    """Copy one archive that passed `check_sources` into another.
 
     Of an event that both hold, from one model and imaging settings, the row with a code stays;
     of two labels the newer one. Where both have decided about one class, or keep heads of one
@@ -142,7 +144,7 @@ def merge_archive(target: Archive, source: Path, progress: Progress | None = Non
 
 
 def count_rows(source: Path) -> int:
-    """How many rows the parts of an archive hold."""
+    """Number of rows in the parts of an archive."""
     return sum(read_header(path).rows for path in part_files(source))
 
 
@@ -159,7 +161,7 @@ def _merge_heads(root: Path, source: Path, told: Merged) -> None:
 
 
 def _merge_part(root: Path, path: Path, source: Path, told: Merged) -> None:
-    """One part, as what an interrupted job left: it is published as that, after a kill too."""
+    """Merge one part by way of a journal, so that a kill loses nothing."""
     header, keys = read_header(path), read_rows(path, ["event_id", "gps", "ifo", "status"])
     if not len(keys):
         return
@@ -182,7 +184,7 @@ def _merge_part(root: Path, path: Path, source: Path, told: Merged) -> None:
 
 
 def _merge_journal(root: Path, folder: Path, told: Merged) -> None:
-    """What an interrupted job left, as a job that was interrupted here."""
+    """Merge the unfinished journal of another archive."""
     # Asking for a lock would make one, in an archive that is not changed.
     if (folder / "lock").exists() and is_running(folder):
         told.left += 1
@@ -194,7 +196,7 @@ def _merge_journal(root: Path, folder: Path, told: Merged) -> None:
 
 @contextmanager
 def _left_behind(root: Path, name: str) -> Iterator[Path]:
-    """A folder that becomes the journal of an interrupted job when it is complete."""
+    """Make a folder that becomes the journal of an interrupted job once it is complete."""
     with alone(root):
         for stale in (root / "parts").glob(f"{_COPY}*"):
             shutil.rmtree(stale)
@@ -209,7 +211,7 @@ def _left_behind(root: Path, name: str) -> Iterator[Path]:
 
 
 def _merge_ledger(root: Path, source: Path, told: Merged) -> None:
-    """Rows that are not there yet, character by character."""
+    """Add rows of the ledger that are not there yet, compared as text."""
     files = ledger_files(source)
     told.live_unknown = not files and bool(part_files(source))
     known = {row for path in ledger_files(root) for row in _known_rows(path)}
@@ -260,7 +262,7 @@ def _spell(label: Label) -> str:
 
 
 def _merge_catalog(own: Path, theirs: Path, told: Merged) -> None:
-    """Cards of the other's catalogue with the codes of their events, where none is in the way."""
+    """Copy class cards with the codes of their events, unless a card conflicts."""
     if not theirs.is_dir() or own.resolve() == theirs.resolve():
         return
     settled = [(CLASSES, path) for path in sorted((theirs / CLASSES).glob("*.toml"))]
@@ -285,7 +287,7 @@ def _merge_catalog(own: Path, theirs: Path, told: Merged) -> None:
 
 
 def _in_the_way(own: Path, path: Path, card: ClassCard, place: str) -> str:
-    """Why the catalogue would be no catalogue with one more card; "" where it would."""
+    """The reason why a card cannot be added to the catalogue; "" if it can."""
     if not path.with_suffix(".h5").is_file():
         return f"its codes, {path.with_suffix('.h5')}, are missing"
     try:
@@ -304,7 +306,7 @@ def _in_the_way(own: Path, path: Path, card: ClassCard, place: str) -> str:
 
 
 def _copy_card(path: Path, folder: Path) -> None:
-    """The card goes last: with it the class counts."""
+    """Copy a card and the codes of its events; the card goes last and makes the class count."""
     for suffix in (".h5", ".toml"):
         source = path.with_suffix(suffix)
         with replacing(folder / source.name) as temporary:

@@ -25,7 +25,7 @@ _IN_CACHE = 1 << 14  # codes whose distances stay in a processor's cache
 
 @dataclass(frozen=True)
 class Codes:
-    """Codes in memory, to be asked for the neighbours of one after the other.
+    """Codes in memory, for nearest-neighbour queries.
 
     Attributes:
         mean: (N, Z) float32, all finite.
@@ -37,11 +37,11 @@ class Codes:
 
     @classmethod
     def of(cls, mean: NDArray[np.float32]) -> Codes:
-        """Those of an array (N, Z)."""
+        """Prepare an array (N, Z)."""
         return cls(mean, np.einsum("ij,ij->i", mean, mean))
 
     def near(self, code: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-        """Rows that the k nearest of a code (Z,) are among; few more than k.
+        """Rows that contain the k nearest of a code (Z,), few more than k.
 
         One product in float32 bounds every distance; whoever computes those of the rows that
         are left exactly has the same k as from all.

@@ -1,4 +1,4 @@
-"""What a running job tells the ledger: file by file, as soon as all that was found is stored."""
+"""Updates of the ledger during a job: file by file, once all triggers found are stored."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from glitchvae.strain import StrainSource
 from glitchvae.triggers import SearchedCell, Triggers
 
 SEGMENTS = "segments "
-"""How the name of a limit begins that is segments which the user named."""
+"""First word of the name of a limit by the user's segments."""
 
 _LOG = logging.getLogger(__name__)
 _HALF = max(VIEWS) / 2  # seconds of an event's pictures on either side of it
 
 
 class Notes:
-    """The rows of the ledger that a job grows.
+    """Rows of the ledger that a job updates.
 
     Args:
         journal: Of the job.
@@ -65,7 +65,7 @@ class Notes:
         self._open = segmentlist()
 
     def add(self, cells: Sequence[SearchedCell], coded: Callable[[str], bool]) -> None:
-        """Keep what was searched in cells whose triggers are stored.
+        """Record searched cells whose triggers are stored.
 
         Args:
             cells: The cells.
@@ -85,7 +85,7 @@ class Notes:
             self._journal.tell("embedded", table_of("embedded", [row]))
 
     def _note(self, cell: SearchedCell) -> set[Path]:
-        """Share what a search found in a cell among the files that the samples are from."""
+        """Divide the result of a search of a cell among the files that its samples come from."""
         looked = self._coverage.source.segments & self._coverage.todo
         left = looked & segmentlist([cell.span])
         changed = set()
@@ -133,7 +133,7 @@ class Notes:
 def given_search(
     source: StrainSource, triggers: Triggers, configuration: Mapping[str, Any]
 ) -> Search | None:
-    """The search that triggers with segments stand for, None where nobody can tell.
+    """Settings of the search behind given triggers; None without segments.
 
     Its threshold is that of the triggers' file, where it tells one, else their smallest SNR.
 
@@ -166,7 +166,7 @@ def note_given(
     origin: tuple[str, str],
     coded: Callable[[str], bool],
 ) -> None:
-    """Tell the ledger of triggers that were given with the segments they were found in.
+    """Record triggers that were given together with their segments.
 
     Args:
         journal: Of the job; the triggers' rows are in it or in the archive.
@@ -207,11 +207,11 @@ def note_given(
 
 
 def _extent(source: StrainSource, path: Path) -> segment:
-    """The time that the samples of one file span."""
+    """Time range of the samples of one file."""
     own = [s for s in source.stretches if s.path == path]
     return segment(min(s.start for s in own), max(s.end for s in own))
 
 
 def _near(gps: float, stretches: segmentlist) -> bool:
-    """Whether a time, which is a whole millisecond, lies in stretches that are not."""
+    """Whether a time in whole milliseconds lies in segments with finer ends."""
     return any(a - SLIVER <= gps < b + SLIVER for a, b in stretches)

@@ -30,10 +30,10 @@ from glitchvae.status import Status, join_flags, known_states, renew_states
 _LOG = logging.getLogger(__name__)
 CONTENT_DIGEST = "content_digest"
 DERIVED = ("class_name", "class_probability", "novelty_p")
-"""Columns of embeddings that parts lack: they follow from codes, a head and a catalogue."""
+"""Columns of embeddings that are not stored in parts: codes, head and catalogue give them."""
 
 NAMED = "named_at_embedding"
-"""The column of parts that says what an event was named then: provenance, no class of today."""
+"""Column of parts with the class at the time of embedding, kept as provenance."""
 
 _EXPECTED = {"model_digest", "imaging_digest", "model", "imaging"}
 _REMEDY = (
@@ -44,7 +44,7 @@ _REMEDY = (
 
 @dataclass(frozen=True, kw_only=True)
 class PartHeader:
-    """What the footer of a part says without reading its rows."""
+    """Metadata in the footer of a part, read without its rows."""
 
     rows: int
     size: int  # latent dimensions
@@ -58,7 +58,7 @@ class PartHeader:
 
 
 def part_table(embeddings: Embeddings) -> pa.Table:
-    """Rows as a part holds them: without what can be derived."""
+    """Rows as a part stores them, without derivable columns."""
     stored = [" ".join(set(text.split()) - {"extrapolated"}) for text in embeddings.flags]
     kept = dataclasses.replace(embeddings, flags=[join_flags([text]) for text in stored])
     table = to_arrow(kept).drop_columns(list(DERIVED))
@@ -84,7 +84,7 @@ def read_header(path: Path) -> PartHeader:
         raise ArchiveError("not a part", where=path, expected=sorted(missing), remedy=_REMEDY)
     with _damage(path):
         if not {"name", "digest"} <= dict(json.loads(metadata["model"])).keys():
-            raise ArchiveError("it names no model", where=path, remedy=_REMEDY)
+            raise ArchiveError("the part names no model", where=path, remedy=_REMEDY)
         dict(json.loads(metadata["imaging"]))
     _check_columns(schema, path)
     size = schema.field("mean").type.list_size
@@ -92,7 +92,7 @@ def read_header(path: Path) -> PartHeader:
 
 
 def _check_columns(schema: pa.Schema, path: Path) -> None:
-    """Refuse what is no table of embeddings: readers look columns up by name and type."""
+    """Refuse a table that lacks the columns of embeddings or has other types."""
     expected = {field.name: _arrow_type(field) for field in Embeddings.columns()}
     expected |= {"novelty": pa.types.is_float32, NAMED: pa.types.is_string}
     needed = {field.name for field in Embeddings.columns() if field.default is not None}
@@ -156,7 +156,7 @@ def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def read_part(path: Path) -> Embeddings:
-    """Every row of one part, header and content checked.
+    """Read every row of one part and check header and content.
 
     Raises:
         ArchiveError: it is damaged.
@@ -194,7 +194,7 @@ def parts_between(root: Path, ifo: str, start: float, end: float) -> Iterator[Pa
 
 
 def parts_of_rows(root: Path, rows: Embeddings) -> Iterator[tuple[Path, list[int]]]:
-    """The parts that may hold some of the rows, by their names, with the numbers of those."""
+    """Parts that may hold some rows, by their names, with the numbers of these rows."""
     times = np.nan_to_num(rows.gps, nan=0.0)
     names = [name_part(ifo, t, t) for ifo, t in zip(rows.ifo, times, strict=True)]
     for path in part_files(root):
@@ -206,7 +206,7 @@ def parts_of_rows(root: Path, rows: Embeddings) -> Iterator[tuple[Path, list[int
 def events_between(
     root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
 ) -> dict[str, bool]:
-    """Events that parts hold from one model and imaging settings, and whether with a code.
+    """Stored events of one model and imaging settings, and whether each has a code.
 
     A damaged part is named in a warning and holds nothing: its events are embedded anew.
     """
@@ -224,7 +224,7 @@ def events_between(
 
 
 def coded(table: pa.Table) -> list[bool]:
-    """Whether each row of a part, of any version, has a code."""
+    """(N,) whether each row of a part of any version has a code."""
     return [
         state == Status.OK for state in renew_states(table["status"].to_pylist(), None)["status"]
     ]
@@ -233,7 +233,7 @@ def coded(table: pa.Table) -> list[bool]:
 def rows_between(
     root: Path, ifo: str, start: float, end: float, origin: tuple[str, str], events: Collection[str]
 ) -> Embeddings | None:
-    """Rows of some events from one model and imaging settings, None where there are none."""
+    """Rows of some events from one model and imaging settings, None if there are none."""
     found = []
     for path in _parts_of(root, ifo, start, end, origin):
         try:
@@ -254,7 +254,7 @@ def fresh_rows(
     usable: Sequence[bool] | NDArray[np.bool_],
     known: Mapping[str, bool],
 ) -> NDArray[np.bool_]:
-    """(N,) the rows worth keeping: one of each event, with a code if any row has one.
+    """(N,) rows to keep: one of each event, with a code if any row has one.
 
     A row without a code (a gap, the edge of a file) gives way to one with a code, made
     from data that came later; otherwise the first row of an event stays.
@@ -277,7 +277,7 @@ def fresh_rows(
 def _parts_of(
     root: Path, ifo: str, start: float, end: float, origin: tuple[str, str]
 ) -> Iterator[Path]:
-    """Parts of one origin that may hold events of a detector in [start, end]."""
+    """Parts of one model and imaging settings that may hold events in [start, end]."""
     today = code_digests(root)
     wanted = (today.get(origin[0], origin[0]), origin[1])
     for path in parts_between(root, ifo, start, end):
@@ -303,7 +303,7 @@ def write_part(path: Path, tables: Iterable[pa.Table]) -> None:
 
 
 def some_rows(table: pa.Table, kept: NDArray[np.bool_]) -> pa.Table:
-    """Some rows of a part, without the digest of its content.
+    """Read some rows of a part without checking the digest of its content.
 
     Args:
         table: All rows, as `read_rows` reads them.
@@ -320,7 +320,7 @@ def _chain(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 
 class ContentDigest:
-    """SHA-256 of values column by column, the same however the rows are chunked."""
+    """SHA-256 of values column by column, independent of the division into chunks."""
 
     def __init__(self) -> None:
         self._columns: dict[str, hashlib._Hash] = {}

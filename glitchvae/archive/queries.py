@@ -1,4 +1,4 @@
-"""Questions to an archive's index: which model is meant, its rows, its codes."""
+"""Queries of an archive's index: selection of the model, its rows, its codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLUMNS = [f.name for f in Embeddings.columns()]
 def choose_model(
     connection: duckdb.DuckDBPyConnection, root: Path, model: str | None
 ) -> dict[str, Any]:
-    """Attributes and code size of the one model that is meant."""
+    """Attributes and code size of the selected model."""
     rows = connection.execute(
         "SELECT DISTINCT ON (model_digest) model_digest, model, size FROM files"
         " WHERE model_digest IS NOT NULL"
@@ -38,12 +38,14 @@ def choose_model(
     meant = [m for m in known if model is None or is_called(m, model)]
     if not known:
         raise ArchiveError(
-            "holds no glitch yet", where=root, remedy="`glitchvae embed` puts some into it."
+            "the archive holds no glitch yet", where=root, remedy="`glitchvae embed` adds glitches."
         )
     if len(meant) != 1:
         names = ", ".join(sorted(f"{m['name']} ({m['digest'][:12]})" for m in meant or known))
         raise ArchiveError(
-            "holds codes of several models" if meant else f"holds no codes of model {model!r}",
+            "the archive holds codes of several models"
+            if meant
+            else f"the archive holds no codes of model {model!r}",
             where=root,
             found=names,
             remedy="Name one with --model, by name or digest.",
@@ -52,7 +54,7 @@ def choose_model(
 
 
 def is_called(model: dict[str, Any], wanted: str) -> bool:
-    """Whether a model (name and digest) is the one that is wanted, by name or first digits."""
+    """Whether a model (name and digest) matches a name or the first digits of a digest."""
     digests = model["digest"], model.get("older", "")
     return wanted == model["name"] or (
         len(wanted) >= 6 and any(digest.startswith(wanted) for digest in digests)
@@ -60,7 +62,7 @@ def is_called(model: dict[str, Any], wanted: str) -> bool:
 
 
 def no_event(connection: duckdb.DuckDBPyConnection, root: Path, event_id: str) -> ArchiveError:
-    """That an archive has no such event, and which it may be that is meant."""
+    """Error for an unknown event, which names the most similar identifiers."""
     rows = connection.execute(
         "SELECT DISTINCT event_id FROM embeddings"
         " ORDER BY levenshtein(event_id, ?), event_id LIMIT 20",
@@ -78,7 +80,7 @@ def no_event(connection: duckdb.DuckDBPyConnection, root: Path, event_id: str) -
 def rows_of_event(
     connection: duckdb.DuckDBPyConnection, model: dict[str, Any], event_id: str
 ) -> int:
-    """How many rows of a model an event has."""
+    """Number of rows of a model for one event."""
     query = "SELECT count(*) FROM embeddings WHERE model_digest = ? AND event_id = ?"
     return connection.execute(query, [model["digest"], event_id]).fetchall()[0][0]
 
@@ -86,7 +88,7 @@ def rows_of_event(
 def read_codes(
     connection: duckdb.DuckDBPyConnection, model: dict[str, Any]
 ) -> tuple[NDArray[np.int64], Codes]:
-    """Number of its row and code of everything a model encoded."""
+    """Row numbers and codes of everything that a model encoded."""
     table = connection.sql(
         f"SELECT rowid AS number, mean::FLOAT[{model['size']}] AS mean FROM embeddings"  # noqa: S608
         " WHERE model_digest = ? AND NOT isnan(mean[1])",
@@ -110,7 +112,7 @@ def fetch(
     *,
     numbers: list[int] | None = None,
 ) -> Embeddings:
-    """Rows of a model, named by the table of classes; or those of some numbers, not named."""
+    """Read rows of a model from the table of classes; or rows by number, without classes."""
     named, source = numbers is None, "embeddings"
     if numbers is not None:
         source = "(SELECT * FROM embeddings WHERE rowid IN (SELECT unnest(?)))"

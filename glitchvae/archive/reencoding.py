@@ -1,4 +1,4 @@
-"""Codes of another model for what an archive holds, from the pictures it keeps."""
+"""Encoding of an archive with another model, from the stored pictures."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ROWS = 256  # pictures in memory at once
 
 
 def count_events(archive: Archive, code_digest: str) -> int:
-    """How many rows of other models an archive holds."""
+    """Number of rows of other models in an archive."""
     return sum(read_header(path).rows for path in _sources(archive, None, code_digest))
 
 
 def encode_anew(
     archive: Archive, job: Job, *, source: str | None = None, progress: Progress | None = None
 ) -> Filled:
-    """Encode every event of an archive with another model; what it has encoded is skipped.
+    """Encode every event of an archive with another model; events it has encoded are skipped.
 
     Where all codes are of the model already, its head alone is brought.
 
@@ -60,7 +60,9 @@ def encode_anew(
         return Filled(rows=rows, known=len(rows))
     if not parts:
         raise ArchiveError(
-            "holds no event of another model to encode", where=archive.path, found=source or "none"
+            "the archive holds no event of another model to encode",
+            where=archive.path,
+            found=source or "none",
         )
     lost, before = 0, 0
     for path in parts:
@@ -107,7 +109,7 @@ def _sources(archive: Archive, source: str | None, target: str) -> list[Path]:
 
 
 def _pictures(archive: Archive, part: str, rows: Embeddings) -> SpectrogramSet:
-    """The pictures of rows of one part, NaN where there is none."""
+    """The pictures of some rows of one part, NaN where there is none."""
     images = np.full((len(rows), len(VIEWS), *IMAGE_SHAPE), np.nan, np.float16)
     found = read_views(archive.path / "views" / part, rows.event_id[rows.usable].tolist())
     for row, event in enumerate(rows.event_id):

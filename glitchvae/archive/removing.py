@@ -1,4 +1,4 @@
-"""Taking rows out of an archive: those of a model, of some time, or single events.
+"""Removal of rows from an archive: of a model, of some time, or single events.
 
 A part is replaced as a whole by one with the rows that stay, in one step under its name, so
 that a kill leaves the part as it was or as it shall be. The ledger changes first: what was not
@@ -54,7 +54,7 @@ SELECT DISTINCT event_id FROM embeddings e WHERE model_digest = ? AND NOT EXISTS
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What is to go: the rows that fit everything that is said here.
+    """Conditions that rows to be removed fulfil.
 
     Attributes:
         model: Digest of the codes, as models are called today.
@@ -77,21 +77,23 @@ class Choice:
         ways = (self.model is not None) + (self.ids is not None) + self.is_span
         if ways != 1 or (self.ifo is not None and not self.is_span):
             raise InputError(
-                "nothing says what to remove",
+                "it is not given what to remove",
                 expected="one of a model, identifiers, and a time (with or without a detector)",
             )
         if not self.since < self.until:
             raise InputError(
-                "no time to remove", expected="since < until", found=(self.since, self.until)
+                "the time to remove is empty",
+                expected="since < until",
+                found=(self.since, self.until),
             )
 
     @property
     def is_span(self) -> bool:
-        """Whether time is to go, and with it what was searched."""
+        """Whether a time range is removed, and with it the record that it was searched."""
         return math.isfinite(self.since) or math.isfinite(self.until)
 
     def rows(self, table: pa.Table, model: str) -> NDArray[np.bool_]:
-        """(N,) which rows of a part go.
+        """(N,) rows of a part to be removed.
 
         Args:
             table: With identifiers, times and detectors.
@@ -110,7 +112,7 @@ class Choice:
     def trim(
         self, name: str, row: Mapping[str, Any], models: Mapping[str, str]
     ) -> dict[str, Any] | None:
-        """A row of the ledger without what goes; None where nothing of it stays.
+        """A row of the ledger without the removed part; None if nothing is left.
 
         Args:
             name: Its table.
@@ -145,7 +147,7 @@ class Choice:
 
 @dataclass(kw_only=True)
 class Removal:
-    """What goes, or went.
+    """Counts of what will be or was removed.
 
     Attributes:
         rows: Rows of parts.
@@ -163,7 +165,7 @@ class Removal:
 
 
 def preview(root: Path, choice: Choice) -> Removal:
-    """What would go; nothing is changed."""
+    """Count what would be removed without changing anything."""
     removal, events = Removal(), set[tuple[str, str]]()
     for _, table, gone in _touched(root, choice):
         chosen = table.filter(pa.array(gone))
@@ -184,7 +186,7 @@ def preview(root: Path, choice: Choice) -> Removal:
 def check_superseded(
     connection: duckdb.DuckDBPyConnection, root: Path, model: str, name: str
 ) -> None:
-    """Make sure that no event loses its only code or picture with a model.
+    """Check that no event loses its only code or picture with a model.
 
     Args:
         connection: To the index, up to date.
@@ -207,7 +209,7 @@ def check_superseded(
         )
     )
     if not others:
-        raise ArchiveError(f"{name} is the only model here", where=root, remedy=remedy)
+        raise ArchiveError(f"{name} is the only model of the archive", where=root, remedy=remedy)
     here, there = (
         {event for part in parts for event in pictured(root / "views" / part)}
         for parts in (own, others)
@@ -224,7 +226,7 @@ def check_superseded(
 
 
 def remove(root: Path, choice: Choice) -> None:
-    """Take out what `preview` names; the archive's lock must be held.
+    """Remove the rows that `preview` counts; the archive's lock must be held.
 
     Raises:
         StorageError: the disk refused a write; the same again finishes it.
@@ -239,7 +241,7 @@ def remove(root: Path, choice: Choice) -> None:
 
 
 def _touched(root: Path, choice: Choice) -> Iterator[tuple[Path, pa.Table, NDArray[np.bool_]]]:
-    """Parts that hold something of it, their keys and which rows go; a damaged one is named."""
+    """Parts with rows to be removed, their keys and these rows; damaged parts are reported."""
     models = code_digests(root)
     for path in part_files(root):
         try:
@@ -257,7 +259,7 @@ def _touched(root: Path, choice: Choice) -> Iterator[tuple[Path, pa.Table, NDArr
 
 
 def _trim_ledger(root: Path, choice: Choice) -> None:
-    """Every file that tells of it is written anew, then removed."""
+    """Rewrite every file of the ledger that refers to removed rows."""
     models = code_digests(root)
     for path in ledger_files(root):
         try:
@@ -276,7 +278,7 @@ def _trim_ledger(root: Path, choice: Choice) -> None:
 
 
 def _tidy(root: Path, path: Path) -> None:
-    """Pictures of rows that went, and parts that have no row left."""
+    """Remove pictures of removed rows, and parts without rows."""
     views = root / "views" / path.name
     try:
         events = read_rows(path, ["event_id"])["event_id"].to_pylist()
@@ -304,7 +306,7 @@ def _tidy(root: Path, path: Path) -> None:
 
 
 def pictured(views: Path) -> list[str]:
-    """Events whose pictures a file holds.
+    """Identifiers of the events whose pictures a file holds.
 
     Raises:
         ArchiveError: it cannot be read.

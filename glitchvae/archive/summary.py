@@ -1,4 +1,4 @@
-"""What an archive holds, in a few numbers."""
+"""Summary of an archive in a few numbers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Summary:
     size: int
 
     def lines(self) -> list[tuple[str, str]]:
-        """What to print, name by name."""
+        """Names and values of the lines to print."""
         times = "unknown" if self.gps is None else f"{self.gps[0]:.3f} to {self.gps[1]:.3f}"
         lines = [
             ("archive", str(self.path)),
@@ -80,7 +80,7 @@ class Summary:
         return lines
 
     def _searched(self) -> list[str]:
-        """Live time, detector by detector and threshold by threshold."""
+        """Live time by detector and threshold."""
         return [
             f"{ifo} {spell(searched)} at SNR {snr:g} or less ({spell(covered)} covered)"
             for (ifo, snr), (covered, searched) in self.live.items()
@@ -92,7 +92,7 @@ def _spell(counts: dict[str, int]) -> str:
 
 
 def summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
-    """What an archive holds, from its index with the table of classes, its ledger and journals."""
+    """Summary of an archive from its index, its ledger and its journals."""
 
     def counts(column: str, where: str = "TRUE", table: str = "embeddings") -> dict[str, int]:
         query = (
@@ -142,7 +142,7 @@ def summarise(connection: duckdb.DuckDBPyConnection, root: Path) -> Summary:
 
 
 def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
-    """How many disturbances the events of a detector are of, whatever model encoded them."""
+    """Number of episodes of a detector, whichever model encoded the events."""
     query = "SELECT gps, duration FROM embeddings WHERE ifo = ?"
     origins = connection.execute(
         "SELECT count(*) FROM (SELECT DISTINCT model_digest, imaging_digest FROM embeddings)"
@@ -159,7 +159,7 @@ def _episodes(connection: duckdb.DuckDBPyConnection, ifo: str) -> int:
 
 
 def _open(ledger: Ledger, names: dict[str, str]) -> dict[str, float]:
-    """Seconds that were searched and lack a code, by the names of models."""
+    """Searched seconds without a code, by the names of models."""
     return {
         json.loads(names[model])["name"]: float(
             sum(abs(own) for own in ledger.open((model, imaging)).values())

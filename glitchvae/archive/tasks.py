@@ -1,4 +1,4 @@
-"""Tasks: a user's inputs as pieces of work, each of which plans and fills by itself."""
+"""A user's inputs as tasks, each of which can be planned and carried out by itself."""
 
 from __future__ import annotations
 
@@ -30,54 +30,54 @@ from glitchvae.strain import StrainSource
 from glitchvae.triggers import Triggers
 
 Problem = Callable[[GlitchvaeError], None]
-"""Told of a file that cannot be read to its end."""
+"""Function that is told of files that cannot be read to their end."""
 
 
 class Task(Protocol):
-    """One piece of work. `size` counts the units that `fill` reports as they are done."""
+    """One input to process; `size` counts the units of work that `fill` reports."""
 
     @property
     def unit(self) -> str:
-        """What `size` counts."""
+        """Name of the unit that `size` counts."""
         ...
 
     @property
     def name(self) -> str:
-        """What it works on."""
+        """Name of the input."""
         ...
 
     @property
     def size(self) -> int:
-        """How many units it has."""
+        """Number of units of work."""
         ...
 
     def facts(self, job: Job) -> str:
-        """What can be said of it without any work, in one line."""
+        """Summary of the input in one line, without any processing."""
         ...
 
     def plan(self, job: Job, archive: Path | None = None) -> Plan:
-        """What it will take, from a trial, less what an archive holds already."""
+        """Estimate time and memory from a trial, without work that is finished in an archive."""
         ...
 
     def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
-        """Do it, and hand on what comes of it batch by batch."""
+        """Process the input and yield the results batch by batch."""
         ...
 
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
-        """Do it, and store what comes of it."""
+        """Process the input and store the results."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrainTask:
-    """Glitches of one detector's strain, searched for where no triggers are given."""
+    """Strain of one detector, to be searched for glitches if no triggers are given."""
 
     source: StrainSource
     triggers: Triggers | None = None
 
     @property
     def unit(self) -> str:
-        """Seconds are searched, triggers are imaged."""
+        """Unit of work: "s" of strain for a search, "glitches" for given triggers."""
         return "s" if self.triggers is None else "glitches"
 
     @property
@@ -92,7 +92,7 @@ class StrainTask:
         return round(abs(self.source.segments)) if self.triggers is None else len(self.triggers)
 
     def facts(self, job: Job) -> str:
-        """Seconds of strain, glitches, and how much of the images' frequencies they can fill."""
+        """Summary: seconds of strain, number of glitches, frequency range of the images."""
         top, axis = usable_band(self.source, job.imaging)[1], AXIS_FREQUENCIES[1]
         covered, whole = (
             f"{float(abs(s.segments)):,.0f} s" for s in (self.source, self.source.whole)
@@ -110,7 +110,7 @@ class StrainTask:
         )
 
     def plan(self, job: Job, archive: Path | None = None) -> Plan:
-        """From a trial on the strain; what the ledger knows is not searched again."""
+        """Estimate from a trial on the strain; time in the ledger is not searched again."""
         left = None
         searching = self.triggers is None and self.source.segments
         if searching and archive is not None and (archive / MARKER).is_file():
@@ -127,18 +127,18 @@ class StrainTask:
         )
 
     def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
-        """Search, image, encode."""
+        """Search, image and encode."""
         source = self.source.with_gaps(problem)
         return embed_strain(source, self.triggers, job, progress=progress)
 
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
-        """Search, image, encode, store."""
+        """Search, image, encode and store."""
         return fill_from_strain(archive, self.source, self.triggers, job, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesTask:
-    """Images that are there already.
+    """A set of existing images.
 
     Attributes:
         path: Their file or folder, which is read part by part; a name for those in memory.
@@ -152,12 +152,12 @@ class ImagesTask:
 
     @property
     def unit(self) -> str:
-        """Images are encoded."""
+        """Unit of work: images."""
         return "images"
 
     @property
     def name(self) -> str:
-        """The file."""
+        """Name of the file."""
         return self.path.name
 
     def parts(self, problem: Problem | None = None) -> Iterator[SpectrogramSet]:
@@ -183,7 +183,7 @@ class ImagesTask:
         return f"{self.name}: {self.size:,} images"
 
     def plan(self, job: Job, archive: Path | None = None) -> Plan:
-        """From one batch."""
+        """Estimate from one batch."""
         return plan_encoding(
             next(self.parts()),
             job.checkpoint,
@@ -193,12 +193,12 @@ class ImagesTask:
         )
 
     def walk(self, job: Job, progress: Progress, problem: Problem) -> Walk:
-        """Encode."""
+        """Encode the images."""
         for part in self.parts(problem):
             yield from embed_images(part, job, progress=progress)
 
     def fill(self, archive: Archive, job: Job, progress: Progress) -> Filled:
-        """Encode, store."""
+        """Encode and store the images."""
         problems: list[GlitchvaeError] = []
         parts = self.parts(problems.append)
         filled = fill_from_images(archive, parts, job, progress=progress)
@@ -208,7 +208,7 @@ class ImagesTask:
 def strain_tasks(
     sources: Sequence[StrainSource], triggers: Triggers | None = None
 ) -> list[StrainTask]:
-    """A task for each source that there is work for.
+    """A task for each source of strain with work to do.
 
     That is strain to search, within what limits it, or some of the given triggers.
 
@@ -221,7 +221,7 @@ def strain_tasks(
 
 
 def image_tasks(paths: Sequence[Path]) -> tuple[list[ImagesTask], list[GlitchvaeError]]:
-    """A task for each set of images that can be read, and errors of those that cannot.
+    """A task for each readable set of images, and the errors of the others.
 
     Of each set the first events are read, so that what is no set is told before any work.
     """

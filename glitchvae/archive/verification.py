@@ -1,4 +1,4 @@
-"""Reading a whole archive and saying everything that is wrong with it."""
+"""Verification of a whole archive."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def problems(root: Path) -> Iterator[str]:
 
 
 def damage(root: Path) -> Iterator[str]:
-    """Everything of an archive that cannot be read, or is not what was written."""
+    """Every file of an archive that cannot be read or does not match its digest."""
     for path in part_files(root):
         try:
             yield from _content_problems(path, read_header(path), read_rows(path))

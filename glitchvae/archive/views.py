@@ -1,4 +1,4 @@
-"""Images beside the codes: one byte per pixel, compressed, in Parquet.
+"""Images of an archive: one byte per pixel, compressed, in Parquet.
 
 Normalised energy is clipped to 0..25.5 by Gravity Spy's colour scale, so that ten
 times the energy fills one byte: a step of 0.1, which no eye sees.
@@ -72,7 +72,7 @@ def read_views(path: Path, event_ids: list[str]) -> dict[str, NDArray[np.float16
 
 
 def read_packed(path: Path) -> Iterator[pa.Table]:
-    """The tables of `pack_views` in a file, one by one.
+    """Read the tables of `pack_views` from a file, one by one.
 
     Raises:
         ArchiveError: the file cannot be read, or holds something else.
@@ -84,7 +84,7 @@ def read_packed(path: Path) -> Iterator[pa.Table]:
         found = file.schema_arrow
         if not found.equals(SCHEMA) or _version(found) != _version(SCHEMA):
             raise ArchiveError(
-                "no images of this version",
+                "the images are of another version",
                 where=path,
                 expected=_spell(SCHEMA),
                 found=_spell(found),
@@ -94,7 +94,7 @@ def read_packed(path: Path) -> Iterator[pa.Table]:
             table = file.read_row_group(group)
             table.validate(full=True)
             if any(column.null_count for column in table.columns):
-                raise ArchiveError("rows without an image", where=path, remedy=_REMEDY)
+                raise ArchiveError("some rows have no image", where=path, remedy=_REMEDY)
             yield table
 
 

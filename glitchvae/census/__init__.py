@@ -1,4 +1,4 @@
-"""A census: years of strain, cut into shards that any number of workers embed and one merges."""
+"""Census of years of strain: divided into shards, embedded by many workers, merged once."""
 
 import lazy_loader
 

@@ -33,7 +33,7 @@ Times = tuple[tuple[float, float], ...]
 
 
 class How(Settings):
-    """How every shard is worked on.
+    """Settings with which every shard is embedded.
 
     Attributes:
         model: Name of the model, or its folder.
@@ -53,14 +53,14 @@ class How(Settings):
 
     @property
     def digest(self) -> str:
-        """Of all that a row hangs on."""
+        """Digest of all settings that influence a row."""
         settings = self.model_dump(mode="json", exclude={"model", "device"})
         imaging = imaging_settings(self.imaging).model_dump(mode="json")
         return digest({**settings, "imaging": imaging, "search": search_settings()})
 
 
 class Plan(Settings):
-    """What a census is of.
+    """Plan of a census.
 
     Attributes:
         schema_version: Of this file.
@@ -87,14 +87,14 @@ class Plan(Settings):
     problems: tuple[str, ...]
 
     def require_version(self, folder: Path) -> None:
-        """Refuse to work with another version than the one that planned.
+        """Refuse to work with another version than the one that made the plan.
 
         Raises:
             InputError: it is another one.
         """
         if self.glitchvae != __version__:
             raise InputError(
-                "a worker of another version than the plan's",
+                "the worker has another version than the plan",
                 where=folder,
                 expected=f"glitchvae {self.glitchvae}",
                 found=f"glitchvae {__version__}",
@@ -113,11 +113,11 @@ class Census:
 
     @property
     def archive(self) -> Path:
-        """Where the result is."""
+        """Archive of the results."""
         return Path(self.plan.archive)
 
     def part(self, shard: Shard) -> Path:
-        """Where the work on a shard is kept."""
+        """Folder of the work on a shard."""
         return self.folder / PARTS / shard.name
 
     def job(self) -> Job:
@@ -154,13 +154,13 @@ def is_census(folder: Path) -> bool:
 
 
 def write_census(folder: Path, shards: Sequence[Shard], **plan: Any) -> Census:
-    """Make a census, or give one another list of shards; parts of shards that stay are kept.
+    """Write a census, or a new list of shards for one; parts of unchanged shards are kept.
 
     Raises:
         StorageError: the disk refused the write; an earlier plan is untouched.
     """
     if folder.exists() and not folder.is_dir():
-        raise StorageError("no folder", where=folder, remedy="Choose another -o.")
+        raise StorageError("the census cannot be a file", where=folder, remedy="Choose another -o.")
     lines = "".join(shard.model_dump_json() + "\n" for shard in shards).encode()
     path = _list(folder, digest(lines))
     found = write_shards(path, tuple(shards))
@@ -173,7 +173,7 @@ def write_census(folder: Path, shards: Sequence[Shard], **plan: Any) -> Census:
 
 
 def read_census(folder: str | Path) -> Census:
-    """The census in a folder.
+    """Read the census in a folder.
 
     Raises:
         InputError: there is none, or its list of shards was changed by hand.
@@ -187,7 +187,7 @@ def read_census(folder: str | Path) -> Census:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of a census without its shards.
+    """Read the plan of a census without its shards.
 
     Raises:
         InputError: there is none.
@@ -196,19 +196,19 @@ def read_plan(folder: Path) -> Plan:
     path = folder / PLAN
     if not path.is_file():
         raise InputError(
-            "no census here",
+            "the folder is not a census",
             where=folder,
-            remedy="`glitchvae census run INPUT... -o FOLDER` makes one.",
+            remedy="`glitchvae census run INPUT... -o FOLDER` makes a census.",
         )
     with reading(path, "the plan cannot be read", remedy=_AGAIN):
         values = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(values, dict) and values.get("schema_version", 1) > 1:
-        raise InputError("a census of a newer version of glitchvae", where=path)
+        raise InputError("the census was written by a newer version of glitchvae", where=path)
     return parse(Plan, values, where=path)
 
 
 def renew_version(census: Census) -> Census:
-    """The same census, worked on with this version from now on.
+    """Record in the plan that work continues with this version.
 
     Raises:
         StorageError: the disk refused the write.

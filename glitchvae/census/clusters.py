@@ -1,4 +1,4 @@
-"""Jobs for a cluster: a Slurm array, or an HTCondor DAG; each works on its share of the shards.
+"""Cluster jobs for a census: a Slurm array or an HTCondor DAG, each job with its shards.
 
 The folder of the census, the strain, the model and this Python have to be at the same place on
 every machine. A job that is evicted, or whose time is up, is asked to end and begins again: what
@@ -29,7 +29,7 @@ _GRACE = 120  # seconds from the request to end to the end
 
 
 class Request(Settings):
-    """What a job asks for.
+    """Resources that a job requests.
 
     Attributes:
         jobs: How many jobs share the shards.
@@ -57,7 +57,7 @@ class Request(Settings):
 
 
 def write_slurm(census: Census, request: Request) -> Path:
-    """Write the scripts of a job array and of the job that merges, and one that submits both.
+    """Write the scripts of a job array and of the merging job, and one that submits both.
 
     Returns:
         The script that submits: `sh census/slurm/submit.sh`.
@@ -112,7 +112,7 @@ def write_slurm(census: Census, request: Request) -> Path:
 
 
 def write_condor(census: Census, request: Request) -> Path:
-    """Write a DAG whose nodes work on shares of the shards and whose final node merges.
+    """Write a DAG whose nodes embed shards and whose final node merges.
 
     Returns:
         The file to submit: `condor_submit_dag census/condor/census.dag`.
@@ -137,7 +137,7 @@ def write_condor(census: Census, request: Request) -> Path:
 
 
 def condor_dag(census: Census, request: Request) -> tuple[DAG, Submit]:
-    """The DAG that `write_condor` writes, and what its final node submits."""
+    """The DAG that `write_condor` writes, and the submit description of its final node."""
     import htcondor2  # pyright: ignore[reportMissingImports]
     from htcondor2 import dags  # pyright: ignore[reportMissingImports]
 
@@ -192,7 +192,7 @@ def condor_dag(census: Census, request: Request) -> tuple[DAG, Submit]:
 
 
 def _asked(request: Request) -> dict[str, str | None]:
-    """Options of every job of Slurm."""
+    """Slurm options that every job has."""
     minutes = max(round(request.hours * 60), 1)
     asked: dict[str, str | None] = {
         "cpus-per-task": str(request.cpus),
@@ -214,7 +214,7 @@ def _directives(options: dict[str, str | None]) -> list[str]:
 
 
 def _merging(census: Census, request: Request) -> list[str]:
-    """Merge; look for new classes where asked for, also where shards were set aside."""
+    """Commands that merge and, if requested, discover, even if shards failed."""
     lines = [_census("merge", census.folder), "status=$?"]
     if request.discover is not None:
         python, archive, out = (
@@ -232,7 +232,7 @@ def _census(command: str, folder: Path) -> str:
 
 
 def _folder(census: Census, name: str) -> Path:
-    """A folder for the files of a scheduler; a line of theirs cannot hold every path."""
+    """Make a folder for the scheduler's files, whose path their syntax must allow."""
     bad = [c for c in ("'", '"', "\n", "$") if c in str(census.folder)]
     if bad:
         raise InputError(

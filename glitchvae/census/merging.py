@@ -1,4 +1,4 @@
-"""The parts of finished shards as one archive.
+"""Merging of the parts of finished shards into one archive.
 
 What is merged is written down after it is, so that a merge that was killed goes on; a part that
 is merged twice adds nothing.
@@ -37,7 +37,7 @@ def parts_to_merge(census: Census) -> list[tuple[Shard, Done]]:
 def merge_parts(
     census: Census, *, merged: Callable[[Shard, Merged], None] = lambda *_: None
 ) -> tuple[Archive, list[GlitchvaeError]]:
-    """Bring the parts of finished shards into the archive of the census.
+    """Merge the parts of finished shards into the archive of the census.
 
     Args:
         census: The census; shards that are not finished are left for another time.
@@ -72,12 +72,12 @@ def merge_parts(
 
 
 def _mark(done: Done) -> str:
-    """What tells a part from the same one when it is made once more."""
+    """Identifier of a part, different if the part is made again."""
     return digest(done.model_dump(mode="json"))[:16]
 
 
 def _read_merged(census: Census) -> dict[str, str]:
-    """Marks of parts that are in the archive; none where it is another one than it was."""
+    """Identifiers of the parts in the archive; none if the archive was replaced."""
     try:
         told = json.loads((census.folder / _MERGED).read_text(encoding="utf-8"))
         return dict(told["parts"]) if told["archive"] == _identity(census) else {}
@@ -92,7 +92,7 @@ def _write_merged(census: Census, parts: dict[str, str]) -> None:
 
 
 def _identity(census: Census) -> list[object]:
-    """What tells an archive from one that was made anew at its place."""
+    """Identity of an archive, different if it is made again at the same place."""
     try:
         state = (census.archive / MARKER).stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""The plan of a census: which shards there are, and what they will take."""
+"""Plan of a census: its shards and an estimate of time and memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from glitchvae.strain import StrainSource, find_strain
 from glitchvae.strain.segments import DEFAULT_MASKS
 
 BYTES_OF_AN_EVENT = 30_000
-"""Of a row and its pictures in an archive, about: what a plan counts on."""
+"""Approximate size of a row and its pictures in an archive, for estimates."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a census will take. What is counted is exact, what is estimated is scaled from a trial.
+    """Estimated cost of a census: counts are exact, times are scaled from a trial.
 
     Attributes:
         shards: How many are left.
@@ -77,7 +77,7 @@ def find_sources(
     flags: Sequence[str] = (),
     masks: Sequence[str] = DEFAULT_MASKS,
 ) -> Found:
-    """The strain of files, folders, lists of files, and of frames that a server knows.
+    """Find strain in files, folders, lists of files, and frames known to a server.
 
     Args:
         inputs: Files of strain, and folders of them.
@@ -97,14 +97,15 @@ def find_sources(
     opened = open_inputs((*inputs, *_listed(lists)), ifo=ifo, channel=channel)
     problems = list(opened.problems)
     problems += [
-        InputError("images, where strain is expected", where=path) for path in opened.image_sets
+        InputError("the file holds images, but strain is expected", where=path)
+        for path in opened.image_sets
     ]
     sources, channels = list(opened.sources), {}
     if channel is not None:
         channels = {source.ifo: channel for source in sources}
     for name, kind, of in frames:
         if start is None or end is None:
-            raise InputError("frames are found between two times", expected="--start and --end")
+            raise InputError("frames need a start and an end", expected="--start and --end")
         sources.append(find_strain(name, kind, of, start, end))
         channels[name] = of
     limited = limit_sources(sources, segments=segments, flags=flags, masks=masks, ifo=ifo)
@@ -133,7 +134,7 @@ def plan_census(
     channels: dict[str, str] | None = None,
     problems: Sequence[GlitchvaeError] = (),
 ) -> Census:
-    """Cut strain into shards and write them down; those that are finished stay finished.
+    """Divide strain into shards and write them down; finished shards stay finished.
 
     Args:
         folder: Where the census is kept.
@@ -174,7 +175,7 @@ def plan_census(
 
 
 def estimate(census: Census, sources: Sequence[StrainSource], job: Job, *, cores: int) -> Estimate:
-    """What is left to do, from a trial on a few minutes of each detector.
+    """Estimate the remaining work from a trial on a few minutes of each detector.
 
     Args:
         census: The census.
@@ -217,7 +218,7 @@ def _missing(sources: Sequence[StrainSource], span: tuple[float, float] | None) 
 def _overlaps(
     sources: Sequence[StrainSource], span: tuple[float, float] | None
 ) -> dict[str, Times]:
-    """Time of which several files have samples: the first file's are used."""
+    """Time of which several files have samples; those of the first file are used."""
     found: dict[str, segmentlist] = {}
     limits = segmentlist([segment(*(span or (-math.inf, math.inf)))])
     for source in sources:

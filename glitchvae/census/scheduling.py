@@ -1,4 +1,4 @@
-"""Workers on this machine: processes that take shards by themselves, watched until all is done."""
+"""Workers on this machine: processes that take shards on their own until all are done."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNDERSTOOD = (0, 1)  # exit statuses of workers that came to the end of their w
 
 @dataclass
 class _Worker:
-    """A process and what is known of it."""
+    """A worker process and its state."""
 
     number: int
     process: subprocess.Popen[str] | None = None
@@ -46,7 +46,7 @@ def run_workers(
     lost: Told,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run workers until they have finished every shard, starting anew those that die.
+    """Run workers until every shard is finished; workers that die are restarted.
 
     Args:
         census: The census.
@@ -57,7 +57,7 @@ def run_workers(
 
     Raises:
         InputError: another run works on the census.
-        StorageError: no worker could go on; what is finished is kept.
+        StorageError: no worker could go on; finished shards are kept.
     """
     lines: queue.SimpleQueue[tuple[_Worker, str]] = queue.SimpleQueue()
     crew = [_Worker(number) for number in range(workers)]
@@ -73,10 +73,10 @@ def run_workers(
         _hand_on(lines, told, wait=False)
     if all(worker.fruitless > _RESTARTS for worker in crew):
         raise StorageError(
-            "no worker could go on",
+            "all workers failed",
             where=census.folder,
-            remedy="Look at what they said, mend it, and give the same command again:"
-            " what is finished is kept.",
+            remedy="Read their messages, correct the cause, and run the same command again:"
+            " finished shards are kept.",
         )
 
 
@@ -138,7 +138,7 @@ def _start(
 def _hand_on(
     lines: queue.SimpleQueue[tuple[_Worker, str]], told: Told, *, wait: bool = True
 ) -> None:
-    """Tell all lines that are there, or wait a moment for one."""
+    """Print all waiting lines, or wait a moment for one."""
     try:
         told(lines.get(timeout=0.2 if wait else 0.001)[1])
         while True:
@@ -148,7 +148,7 @@ def _hand_on(
 
 
 def _end(worker: _Worker) -> None:
-    """Ask a worker to end, and make it."""
+    """End a worker, by force if it does not end when asked."""
     process = worker.process
     if process is None or process.poll() is not None:
         return
@@ -173,7 +173,7 @@ def _alone(census: Census) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise InputError(
-            "another `glitchvae census run` works on it",
+            "another `glitchvae census run` works on this census",
             where=census.folder,
             remedy="Wait for it, or end it.",
         ) from error

@@ -1,4 +1,4 @@
-"""Shards: strain of one detector between two times, named by everything that its result hangs on.
+"""Shards: strain of one detector in a time range, named by a digest of all their inputs.
 
 The edges of a shard are whole cells of the search, and the files beside it are read for context:
 shards together give the triggers, pictures and live time that the strain gives in one go.
@@ -28,7 +28,7 @@ _PIECES, _PIECE = 62, 2**12  # and of pieces between them
 
 
 class StrainFile(Settings):
-    """A file as it was when the census was planned.
+    """Size and time of change of a file when the census was planned.
 
     Attributes:
         path: Where it is.
@@ -45,7 +45,7 @@ class StrainFile(Settings):
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """A file as it is now.
+        """Describe a file in its current state.
 
         Raises:
             InputError: it is gone, or cannot be read.
@@ -63,7 +63,7 @@ class StrainFile(Settings):
         )
 
     def require_unchanged(self) -> None:
-        """Refuse a file that is not what it was; one that was copied or touched passes.
+        """Refuse a file whose content changed; one that was copied or touched passes.
 
         Raises:
             ChangedError: it changed.
@@ -84,11 +84,11 @@ class StrainFile(Settings):
 
 
 class ChangedError(InputError):
-    """A file of strain that is another one than when the census was planned."""
+    """A file of strain whose content changed after the census was planned."""
 
 
 class Shard(Settings):
-    """A piece of work.
+    """Strain of one detector between two times, and the settings to embed it.
 
     Attributes:
         name: Detector, GPS time, seconds, and the digest of its content.
@@ -116,7 +116,7 @@ class Shard(Settings):
 
     @cached_property
     def true_name(self) -> str:
-        """The name that follows from the content; paths and times of change are none of it."""
+        """Name derived from the content, without paths and times of change."""
         content: dict[str, Any] = self.model_dump(mode="json", exclude={"name"})
         content["files"] = sorted(file.content for file in self.files)
         seconds = self.end - self.start
@@ -124,11 +124,11 @@ class Shard(Settings):
 
     @property
     def within(self) -> segmentlist:
-        """Its time."""
+        """Time range of the shard."""
         return segmentlist([segment(self.start, self.end)])
 
     def open(self) -> StrainSource:
-        """Its strain, and what is near it.
+        """Open the strain of the shard and of its surroundings.
 
         Raises:
             InputError: a file is gone, damaged, or not what it was.
@@ -153,7 +153,7 @@ def cut(
     channel: str | None = None,
     span: tuple[float, float] | None = None,
 ) -> Iterator[Shard]:
-    """The shards of a source, in the order of time.
+    """Divide a source into shards, in the order of time.
 
     Args:
         source: Strain of one detector, with its limits.
@@ -165,7 +165,9 @@ def cut(
     """
     if not (length >= CELL and length % CELL == 0):
         raise InputError(
-            "no length of a shard", expected=f"a multiple of {CELL:g} s", found=f"{length:g} s"
+            "the length of a shard is not valid",
+            expected=f"a multiple of {CELL:g} s",
+            found=f"{length:g} s",
         )
     own: dict[int, segmentlist] = defaultdict(segmentlist)
     limits = segmentlist([segment(*(span or (-math.inf, math.inf)))])
@@ -228,7 +230,7 @@ def write_shards(path: Path, shards: tuple[Shard, ...]) -> str:
 
 
 def read_shards(path: Path, expected: str) -> tuple[Shard, ...]:
-    """A list of shards as it was written.
+    """Read a list of shards.
 
     Raises:
         InputError: it cannot be read, or was changed since; the line is named where one was.

@@ -1,4 +1,4 @@
-"""What became of each shard: attempts, retries with back-off, and shards that are set aside.
+"""State of each shard: attempts, retries with back-off, and shards that are set aside.
 
 An attempt is written down before it begins. One that has no end and whose lock is free was
 killed: it counts, so that a shard that kills its worker is set aside, too.
@@ -29,7 +29,7 @@ KILLED = "the worker ended without a word: killed, out of memory, or the machine
 
 
 class Kind(StrEnum):
-    """What a shard is."""
+    """State of a shard."""
 
     OPEN = "open"
     RUNNING = "running"
@@ -40,12 +40,12 @@ class Kind(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether no work is left."""
         return self in (Kind.DONE, Kind.INCOMPLETE, Kind.ASIDE)
 
     @property
     def usable(self) -> bool:
-        """Whether it has a part to merge."""
+        """Whether the shard has a part to merge."""
         return self in (Kind.DONE, Kind.INCOMPLETE)
 
 
@@ -60,7 +60,7 @@ class Attempt(Settings):
 
 
 class Done(Settings):
-    """What a finished part holds."""
+    """Content of a finished part."""
 
     rows: int
     covered: float
@@ -70,7 +70,7 @@ class Done(Settings):
 
 
 class State(Settings):
-    """What became of one shard.
+    """Attempts at one shard and their outcome.
 
     Attributes:
         attempts: Those that failed or run, in their order.
@@ -84,7 +84,7 @@ class State(Settings):
 
     @property
     def kind(self) -> Kind:
-        """What the shard is, as far as this tells: one that was killed seems to run."""
+        """State according to the record; a shard whose worker was killed counts as running."""
         if self.done is not None:
             return Kind.INCOMPLETE if self.done.problems else Kind.DONE
         if self.aside:
@@ -95,7 +95,7 @@ class State(Settings):
 
     @property
     def reason(self) -> str:
-        """Why it is not done, or not whole."""
+        """The reason why the shard is unfinished or incomplete."""
         if self.done is not None:
             return "; ".join(self.done.problems)
         return self.aside or (self.attempts[-1].reason if self.attempts else "")
@@ -113,7 +113,7 @@ class State(Settings):
 
 
 def read_state(census: Census, shard: Shard) -> State:
-    """What became of a shard; one whose file is damaged is open."""
+    """Read the record of a shard; a shard with a damaged record is open."""
     try:
         text = (census.part(shard) / _STATE).read_text(encoding="utf-8")
         return State.model_validate_json(text)
@@ -122,14 +122,14 @@ def read_state(census: Census, shard: Shard) -> State:
 
 
 def kind_now(census: Census, shard: Shard, state: State) -> Kind:
-    """What a shard is, also where its worker was killed."""
+    """State of a shard; if its worker was killed it waits for another attempt."""
     if state.kind is not Kind.RUNNING or is_worked_on(census, shard):
         return state.kind
     return Kind.WAITING
 
 
 def is_worked_on(census: Census, shard: Shard) -> bool:
-    """Whether a worker has the shard at this moment."""
+    """Whether a worker holds the shard at this moment."""
     try:
         with FileLock(census.part(shard) / _LOCK, timeout=0):
             return False
@@ -139,7 +139,7 @@ def is_worked_on(census: Census, shard: Shard) -> bool:
 
 @contextmanager
 def claimed(census: Census, shard: Shard) -> Iterator[Claim | None]:
-    """A shard for this process alone; None where another one has it.
+    """Lock a shard for this process; None if another process holds it.
 
     Raises:
         StorageError: the disk refused the write.
@@ -162,7 +162,7 @@ def claimed(census: Census, shard: Shard) -> Iterator[Claim | None]:
 
 
 class Claim:
-    """The state of a shard, to be changed by the process that has it.
+    """Record of a shard, which the process that holds the shard may change.
 
     Attributes:
         state: What became of the shard.
@@ -176,12 +176,12 @@ class Claim:
             self.fail(KILLED)
 
     def begin(self) -> None:
-        """Write down that an attempt begins."""
+        """Record the start of an attempt."""
         attempt = Attempt(began=time.time(), host=socket.gethostname(), process=os.getpid())
         self._change(attempts=(*self.state.attempts, attempt))
 
     def fail(self, reason: str, *, for_good: bool = False) -> None:
-        """The attempt failed; the last one that is allowed sets the shard aside.
+        """Record a failed attempt; after the last allowed attempt the shard is set aside.
 
         Args:
             reason: Why.
@@ -194,20 +194,20 @@ class Claim:
         self._change(attempts=attempts, aside=reason if over else "")
 
     def interrupt(self) -> None:
-        """The attempt ended by somebody's wish, and does not count."""
+        """Record an attempt that was stopped on request and does not count."""
         self._change(attempts=self.state.attempts[:-1])
 
     def finish(self, done: Done) -> None:
-        """The shard is done."""
+        """Record the finished shard."""
         self._change(done=done, attempts=self.state.attempts[:-1])
 
     def reset(self) -> None:
-        """Forget what failed, so that the shard is tried again."""
+        """Remove failed attempts, so that the shard is tried again."""
         self._change(attempts=(), aside="", done=None)
 
     @property
     def is_last(self) -> bool:
-        """Whether the attempt that runs is the last one."""
+        """Whether the running attempt is the last one allowed."""
         return len(self.state.attempts) >= self._census.plan.attempts
 
     def _change(self, **changes: object) -> None:
@@ -217,7 +217,7 @@ class Claim:
 
 
 def reset_failed(census: Census) -> int:
-    """Let shards that are incomplete or set aside be tried again, and return how many."""
+    """Let incomplete shards and shards set aside be tried again; returns their number."""
     number = 0
     for shard in census.shards:
         if read_state(census, shard).kind not in (Kind.ASIDE, Kind.INCOMPLETE):
@@ -230,5 +230,5 @@ def reset_failed(census: Census) -> int:
 
 
 def parts_path(census: Census, shard: Shard) -> Path:
-    """The archive of one shard."""
+    """Archive of one shard."""
     return census.part(shard) / "archive"

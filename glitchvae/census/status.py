@@ -1,4 +1,4 @@
-"""How far a census is: shards by what became of them, and seconds, for each detector."""
+"""Progress of a census: number of shards in each state, and seconds, for each detector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glitchvae.census.state import KILLED, Kind, kind_now, read_state
 
 @dataclass(kw_only=True)
 class Detector:
-    """How far one detector is.
+    """Progress for one detector.
 
     Attributes:
         seconds: Strain to be searched.
@@ -33,7 +33,7 @@ class Detector:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How far a census is.
+    """Progress of a census.
 
     Attributes:
         detectors: By name.
@@ -44,27 +44,27 @@ class Status:
     troubled: list[tuple[Shard, Kind, str]]
 
     def count(self, *kinds: Kind) -> int:
-        """Shards of some kinds."""
+        """Number of shards in some states."""
         return sum(own.shards[kind] for own in self.detectors.values() for kind in kinds)
 
     @property
     def seconds(self) -> float:
-        """Strain to be searched."""
+        """Seconds of strain to be searched."""
         return sum(own.seconds for own in self.detectors.values())
 
     @property
     def dealt(self) -> float:
-        """Strain in finished shards."""
+        """Seconds of strain in finished shards."""
         return sum(own.dealt for own in self.detectors.values())
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether no work is left."""
         return all(kind.finished for own in self.detectors.values() for kind in own.shards)
 
 
 def status_of(census: Census) -> Status:
-    """How far a census is at this moment."""
+    """Current progress of a census."""
     detectors: dict[str, Detector] = {}
     troubled: list[tuple[Shard, Kind, str]] = []
     for shard in census.shards:

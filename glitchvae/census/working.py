@@ -1,4 +1,4 @@
-"""Workers: each takes a shard that nobody has, embeds it into its part, and takes the next."""
+"""Workers, each of which takes a free shard, embeds it into its part, and takes the next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOOK = 2.0  # seconds between looks at shards that others have, or that wait
 
 
 class Worked(NamedTuple):
-    """What an attempt came to.
+    """Outcome of an attempt.
 
     Attributes:
         shard: The shard.
@@ -39,7 +39,7 @@ def work(
     alive: Callable[[], bool] = lambda: True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Worked]:
-    """Work on shards until all of them are finished, by this worker or by others.
+    """Work on shards until all are finished, by this worker or others.
 
     A worker that is killed loses the events in flight: the next one that takes the shard goes on
     from what its part holds.
@@ -82,12 +82,12 @@ def work(
 
 
 def share_of(shards: Sequence[Shard], number: int, of: int) -> list[Shard]:
-    """Every so many-th shard, for a job of a cluster."""
+    """The shards of one job of a cluster: every n-th of them."""
     return list(shards[number::of])
 
 
 def parent_is(process: int) -> Callable[[], bool]:
-    """Whether the process that started this one is still there."""
+    """Whether the process that started this one still runs."""
     return lambda: os.getppid() == process
 
 
@@ -130,7 +130,7 @@ def _embed(census: Census, shard: Shard, job: Job, alive: Callable[[], bool]) ->
 
 
 def _finish(claim: Claim, filled: Filled) -> None:
-    """A part with files that could not be read is one only when trying again did not help."""
+    """Record the outcome; a part with unreadable files counts only after the last attempt."""
     problems = tuple(str(problem) for problem in filled.problems)
     if problems and not claim.is_last:
         claim.fail("; ".join(problems))
@@ -148,7 +148,7 @@ def _finish(claim: Claim, filled: Filled) -> None:
 
 
 def _forget(claim: Claim) -> None:
-    """Take an attempt back where the disk lets us."""
+    """Withdraw an attempt; a failed write is ignored."""
     try:
         claim.interrupt()
     except StorageError:

@@ -1,1 +1,1 @@
-"""What is known of classes, on plain arrays of codes: cards, prototypes, novelty."""
+"""Known classes, on plain arrays of codes: cards, prototypes, novelty."""

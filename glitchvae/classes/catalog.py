@@ -44,7 +44,7 @@ Detector = Literal["H1", "L1", "V1", "K1"]
 
 
 class Evidence(Settings):
-    """What discovery found of a candidate.
+    """Evidence for a candidate from discovery.
 
     Attributes:
         model: Digest of the model whose codes they are.
@@ -71,7 +71,7 @@ class Evidence(Settings):
 
 
 class Decision(Settings):
-    """What a person decided about a candidate or a class, and why."""
+    """Decision of a person about a candidate or a class, with the reason."""
 
     action: Literal["proposed", "accepted", "merged", "retired"]
     reviewer: str = Field(min_length=1)
@@ -80,7 +80,7 @@ class Decision(Settings):
 
 
 class ClassCard(Settings):
-    """What is known of one class of glitches.
+    """Card of one class of glitches.
 
     Attributes:
         key: Name of the file, never changed once published.
@@ -142,13 +142,13 @@ class ClassCard(Settings):
         return self
 
     def spellings(self) -> set[str]:
-        """Everything this class may be called, as `fold` writes it."""
+        """All names of this class, normalised by `fold`."""
         labels = (label for labels in self.names.values() for label in labels)
         return {fold(name) for name in (self.key, self.name, *self.aliases, *labels)}
 
 
 class CatalogSettings(Settings):
-    """Content of `catalog.toml`: version, taxonomies and references by their keys."""
+    """Content of `catalog.toml`: version, and taxonomies and references by key."""
 
     version: str = Field(pattern=r"^\d{4}\.\d+$")
     taxonomies: dict[str, Prose]
@@ -172,7 +172,7 @@ class Catalog:
         return any(fold(name) in card.spellings() for card in self.cards)
 
     def find(self, name: str, *, taxonomy: str | None = None) -> ClassCard:
-        """The class called `name`, by key, official name or alias in any taxonomy.
+        """Find the class called `name`: a key, an official name or an alias in any taxonomy.
 
         Case, blanks, hyphens and underscores do not matter.
 
@@ -195,12 +195,12 @@ class Catalog:
         return choices[spelling]
 
     def bands(self, names: Iterable[str]) -> dict[str, tuple[float, float]]:
-        """The bands (Hz) of classes, of those whose card gives one."""
+        """Frequency bands (Hz) of the classes whose card gives one."""
         cards = {name: self.find(name) for name in names if name in self}
         return {name: card.band for name, card in cards.items() if card.band is not None}
 
     def in_use(self, name: str) -> ClassCard:
-        """The class that `name` means today: a merged one means the class it went into.
+        """The class that `name` stands for at present: a merged class counts as its target.
 
         Raises:
             CatalogError: no such class, or it is retired.
@@ -215,13 +215,13 @@ class Catalog:
 
 
 def fold(name: str) -> str:
-    """A name without what varies between exports: case, blanks, hyphens, underscores."""
+    """Normalise a name: case, blanks, hyphens and underscores do not count."""
     # Folding a letter may leave a combining mark, so what is no letter goes last.
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
 def read_catalog(folder: str | Path | None = None, *, own: str | Path | None = None) -> Catalog:
-    """The catalogue in `folder`, by default the one that is shipped.
+    """Read the catalogue in `folder`, by default the shipped one.
 
     Args:
         folder: With `catalog.toml` and `classes/`.
@@ -237,7 +237,7 @@ def read_catalog(folder: str | Path | None = None, *, own: str | Path | None = N
 
 
 def read_card(path: str | Path) -> ClassCard:
-    """One card by itself.
+    """Read one card.
 
     Raises:
         CatalogError: it breaks the schema, or its key is not the file's name.
@@ -251,7 +251,7 @@ def read_card(path: str | Path) -> ClassCard:
 
 
 def write_card(folder: str | Path, card: ClassCard) -> Path:
-    """Write `<key>.toml` into a folder of cards; what is not known is left out.
+    """Write `<key>.toml` into a folder of cards; unknown values are left out.
 
     Raises:
         StorageError: the disk refused the write; an earlier card is untouched.
@@ -301,7 +301,7 @@ def _read_card(path: Path) -> ClassCard | CatalogError:
 def _misnamed(path: Path, card: ClassCard) -> Iterator[CatalogError]:
     if card.key != path.stem:
         yield CatalogError(
-            "the key is not the file's name",
+            "the key differs from the name of the file",
             where=f"{path}: key",
             expected=repr(path.stem),
             found=repr(card.key),
@@ -319,7 +319,7 @@ def _merged_into_nothing(cards: dict[Path, ClassCard]) -> Iterator[CatalogError]
 def _cross_references(
     path: Path, card: ClassCard, settings: CatalogSettings
 ) -> Iterator[CatalogError]:
-    """What a card names must exist: its taxonomies and its references."""
+    """Errors of a card that names an unknown taxonomy or reference."""
     listed = {"names": (card.names, settings.taxonomies)}
     listed["references"] = (dict.fromkeys(card.references, ()), settings.references)
     for key, (used, known) in listed.items():

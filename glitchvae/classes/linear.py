@@ -1,4 +1,4 @@
-"""One more class for a linear head: its score alone is fitted, the others stay."""
+"""Addition of one class to a linear head: only its own score is fitted."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logsumexp
 
 PENALTY = 1e-3
-"""Of half the squared slopes of standardised codes, in nats an event."""
+"""Penalty on half the squared slopes of standardised codes, in nats an event."""
 
 
 def one_more_class(
     own: NDArray[np.float64], known: NDArray[np.float64], weights: NDArray[np.float64], head: Any
 ) -> tuple[NDArray[np.float64], float]:
-    """The score `code @ slope + offset` that a new class gets beside those of a head.
+    """Fit the score `code @ slope + offset` of a new class beside the classes of a head.
 
     Logistic regression of new events against known ones with the scores of the head held
     (an offset in the sense of McCullagh & Nelder 1989, section 6.2), so that the odds among

@@ -1,4 +1,4 @@
-"""A metric of codes under which labelled events lie nearest to centres of their own class."""
+"""A metric of codes in which labelled events lie nearest to centres of their own class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def learn_metric(
     start: NDArray[np.float64],
     seed: int,
 ) -> NDArray[np.float64]:
-    """The metric under whose distances the classes of codes are most likely.
+    """Learn the metric in which the true classes of codes are most likely.
 
     Nearest class mean metric learning (Mensink et al. 2013, "Distance-based image
     classification", section 3.2) with several centres a class and equal weight for every
@@ -56,7 +56,7 @@ def learn_metric(
 
 
 def centres_of(owners: NDArray[np.int64], classes: int) -> Tensor:
-    """(K, M) which centres each class has, -1 where it has fewer than M."""
+    """(K, M) indices of the centres of each class, -1 where it has fewer than M."""
     own = [np.flatnonzero(owners == k) for k in range(classes)]
     table = np.full((classes, max(map(len, own))), -1)
     for row, members in zip(table, own, strict=True):
@@ -67,7 +67,7 @@ def centres_of(owners: NDArray[np.int64], classes: int) -> Tensor:
 def surprise(
     codes: Tensor, classes: Tensor, weight: Tensor, centres: Tensor, table: Tensor, metric: Tensor
 ) -> Tensor:
-    """Weighted mean of -log of the probability of the true class, in nats.
+    """Weighted mean cross-entropy of the true classes, in nats.
 
     Args:
         codes: (N, Z).

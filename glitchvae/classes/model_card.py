@@ -1,4 +1,4 @@
-"""What a model is: its card, and beside it the head that names classes.
+"""The model card and, beside it, the head that names classes.
 
 A model's folder holds weights, a card and, where labels were known, a head: prototypes of
 the classes. Weights alone decide what codes are; a head may change under the same codes.
@@ -23,14 +23,14 @@ from glitchvae.store import digest, replacing
 FORMAT_VERSION = 1
 WEIGHTS, CARD, PROTOTYPES = "weights.safetensors", "card.toml", "prototypes.safetensors"
 LATER = ("adapted", "provenance", "started_from", "looked_at", "real_sets", "real_figures")
-"""Entries of a card that earlier versions do not know; those that say nothing are left out."""
+"""Entries of a card unknown to earlier versions; empty ones are left out."""
 
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 
 
 class DataCard(Settings):
-    """What a model was trained on."""
+    """Data that a model was trained on."""
 
     digest: str
     description: str = ""
@@ -38,7 +38,7 @@ class DataCard(Settings):
 
 
 class RealSetCard(Settings):
-    """Real events that a model learnt from.
+    """Real events that a model was trained on.
 
     Attributes:
         name: Of the file.
@@ -60,7 +60,7 @@ class RealSetCard(Settings):
 
 
 class FigureCard(Settings):
-    """A figure on real events that the model it is of had not seen, with a 90 % interval."""
+    """A figure on held-out real events, with a 90 % interval."""
 
     what: str
     measure: str
@@ -70,7 +70,7 @@ class FigureCard(Settings):
 
 
 class ModelCard(Settings):
-    """What a checkpoint holds and where it comes from.
+    """Content and origin of a checkpoint.
 
     `started_from` is the digest of the weights that training began with, `looked_at` says which
     real events were seen while settings were chosen.
@@ -106,24 +106,24 @@ class ModelCard(Settings):
 
     @property
     def code_digest(self) -> str:
-        """Identity of everything that determines the code of an image: weights and network."""
+        """Digest of weights and network, which together determine the code of an image."""
         keys = {"architecture", "model", "weights_digest"}
         return digest(self.model_dump(mode="json", include=keys))
 
     @property
     def older_digest(self) -> str:
-        """What earlier versions called a model by: codes and head together."""
+        """Model digest of earlier versions, over codes and head together."""
         keys = {"architecture", "model", "weights_digest", "prototypes_digest"}
         return digest(self.model_dump(mode="json", include=keys))
 
     def made(self, model_digest: str) -> bool:
-        """Whether codes that name this digest are of the model."""
+        """Whether codes that carry this digest were made by the model."""
         return model_digest in {self.code_digest, self.older_digest}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """What names the codes of a model, without its weights.
+    """Card and prototypes of a model, without its weights.
 
     Attributes:
         card: Of the model.
@@ -135,7 +135,7 @@ class Head:
 
 
 def read_head(folder: str | Path) -> Head:
-    """Card and prototypes in a folder, which may lack the weights.
+    """Read card and prototypes in a folder, which may lack the weights.
 
     Raises:
         ModelError: no card, or one of the two is damaged.
@@ -145,7 +145,7 @@ def read_head(folder: str | Path) -> Head:
 
 
 def read_prototypes(folder: str | Path, card: ModelCard) -> Prototypes | None:
-    """The prototypes that belong to a card, None where it has none.
+    """Read the prototypes that belong to a card, None if it has none.
 
     Raises:
         ModelError: missing, damaged, or not those of the card.
@@ -169,7 +169,7 @@ def copy_head(source: str | Path, target: str | Path) -> None:
 
 
 def read_card(folder: str | Path) -> ModelCard:
-    """The card of a checkpoint folder.
+    """Read the card of a checkpoint folder.
 
     Raises:
         ModelError: no card, not TOML, another format version, or a bad entry.
@@ -178,7 +178,7 @@ def read_card(folder: str | Path) -> ModelCard:
     refuse_pickle(Path(folder))
     if not path.exists():
         raise ModelError(
-            "no model here",
+            "the folder is not a model",
             where=folder,
             expected=f"{WEIGHTS} and {CARD}",
             found=sorted(p.name for p in Path(folder).iterdir()),
@@ -191,7 +191,7 @@ def read_card(folder: str | Path) -> ModelCard:
         raise ModelError("the model card cannot be read", where=path, found=found) from error
     if values.get("format_version") != FORMAT_VERSION:
         raise ModelError(
-            "a checkpoint of another format",
+            "the checkpoint has another format",
             where=path,
             expected=f"version {FORMAT_VERSION}",
             found=values.get("format_version"),
@@ -204,7 +204,7 @@ def read_card(folder: str | Path) -> ModelCard:
 
 
 def find_model(name_or_folder: str | Path) -> Path:
-    """The folder of a model: one that is named, or a shipped one.
+    """Find the folder of a model: a path, or the name of a shipped model.
 
     Raises:
         ModelError: there is none.
@@ -228,13 +228,13 @@ def find_model(name_or_folder: str | Path) -> Path:
 
 
 def shipped_cards() -> Iterator[ModelCard]:
-    """The cards of the models that are shipped."""
+    """Cards of the shipped models."""
     for path in sorted(resources.data("models").glob(f"*/{CARD}")):
         yield read_card(path.parent)
 
 
 def refuse_pickle(path: Path) -> None:
-    """Reject what torch or pickle wrote: opening it would run code stored inside."""
+    """Refuse files of torch or pickle: opening them would run code stored inside."""
     if path.is_dir() and (path / WEIGHTS).is_file():
         path = path / WEIGHTS
     files = path.iterdir() if path.is_dir() else [path]
@@ -257,7 +257,7 @@ def _starts_like_pickle(file: Path) -> bool:
 
 
 def check_digest(path: Path, expected: str) -> None:
-    """Make sure that a file of a model is the one its card describes.
+    """Check that a file of a model matches the digest on its card.
 
     Raises:
         ModelError: it is missing or another.
@@ -266,7 +266,7 @@ def check_digest(path: Path, expected: str) -> None:
         raise ModelError("a part of the checkpoint is missing", where=path)
     if digest(path) != expected:
         raise ModelError(
-            "damaged, or not the file its card describes",
+            "the file is damaged, or is not the one its card describes",
             where=path,
             expected=f"SHA-256 {expected[:12]}…",
             found=f"{digest(path)[:12]}…",

@@ -1,4 +1,4 @@
-"""How unlike every known class a code is: densities of the classes and a calibrated tail.
+"""Novelty of codes: densities of the known classes and a calibrated tail.
 
 Distance to the nearest centre treats all classes as equally wide. Here every class is a
 mixture of a few Gaussians with covariances of their own, shrunk where events are few, and
@@ -25,14 +25,14 @@ from glitchvae.errors import InputError
 EVENTS_PER_COMPONENT = 40
 MOST_COMPONENTS = 3
 SHRINKAGE = 20.0
-"""Events that the round covariance counts for, beside those of the component itself."""
+"""Weight of the round covariance in a shrunk covariance, in events."""
 
 _DRAWN = 200  # stand-ins for each class of prototypes that keep no events
 _TAIL = 0.1  # share of the known events that the Pareto tail is fitted to
 
 
 class Reference(NamedTuple):
-    """Known events: whitened codes (R, Z) and each one's class (R,) as an index."""
+    """Known events: whitened codes (R, Z) and the class of each (R,) as an index."""
 
     points: NDArray[np.float64]
     owners: NDArray[np.int64]
@@ -61,12 +61,12 @@ def reference_of(prototypes: Prototypes, rng: np.random.Generator) -> Reference:
 
 
 def metric_axes(prototypes: Prototypes) -> NDArray[np.float64]:
-    """(Z, Z) from whitened codes to the space in which the classes are told apart best."""
+    """(Z, Z) map from whitened codes to the space in which classes are separated best."""
     return np.asarray(np.linalg.solve(prototypes.whitener, prototypes.class_metric), np.float64)
 
 
 class Gaussian(NamedTuple):
-    """A normal density: mean (Z,), whitening `root` (Z, Z), logarithm of its determinant."""
+    """A normal density: mean (Z,), whitening matrix `root` (Z, Z), logarithm of its determinant."""
 
     mean: NDArray[np.float64]
     root: NDArray[np.float64]
@@ -82,7 +82,7 @@ class Gaussian(NamedTuple):
 def shrunk_gaussian(
     mean: NDArray[np.float64], covariance: NDArray[np.float64], events: float
 ) -> Gaussian:
-    """A Gaussian whose covariance is pulled towards a round one where events are few.
+    """A Gaussian with covariance shrunk towards a multiple of the identity if events are few.
 
     Args:
         mean: (Z,).
@@ -114,7 +114,7 @@ class KnownDensity:
 
     @classmethod
     def fit(cls, reference: Reference, classes: int, *, seed: int = 0) -> Self:
-        """Densities of the classes of known events.
+        """Fit the densities of the classes to known events.
 
         Raises:
             InputError: there is no known event.
@@ -141,14 +141,14 @@ class KnownDensity:
         )
 
     def log_density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, K) logarithm of each class's density."""
+        """(N, K) logarithm of the density of each class."""
         found = np.full((len(points), self.classes), -np.inf)
         for k in np.unique(self.owners):
             found[:, k] = self.log_density_of(int(k), points)
         return found
 
     def log_density_of(self, k: int, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N,) logarithm of the density of class `k`, which has events."""
+        """(N,) logarithm of the density of class `k`, which must have events."""
         parts = [
             self.log_weights[c] + self.components[c].log_density(points)
             for c in np.flatnonzero(self.owners == k)
@@ -164,7 +164,7 @@ def _parts(points: NDArray[np.float64], seed: int) -> list[NDArray[np.float64]]:
 
 
 def halves(owners: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(R,) which events are in the first half of their class; an odd one is in the second."""
+    """(R,) random assignment to the first half of each class; an odd event is in the second."""
     order = rng.permutation(len(owners))
     order = order[np.argsort(owners[order], kind="stable")]
     rank = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
@@ -176,7 +176,7 @@ def halves(owners: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bo
 def cross_fitted(
     reference: Reference, classes: int, first: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], KnownDensity]:
-    """Known events under classes that were fitted without them.
+    """Log-densities of known events under classes fitted to the other half.
 
     Args:
         reference: R known events.
@@ -197,7 +197,7 @@ def cross_fitted(
 
 
 def class_shares(log_density: NDArray[np.float64], *, steps: int = 50) -> NDArray[np.float64]:
-    """(K,) shares of the classes under which the events are most likely.
+    """(K,) class proportions of maximum likelihood.
 
     Expectation-maximisation with the densities held (Saerens et al. 2002, "Adjusting the
     outputs of a classifier to new a priori probabilities").
@@ -213,7 +213,7 @@ def class_shares(log_density: NDArray[np.float64], *, steps: int = 50) -> NDArra
 
 @dataclass(frozen=True, kw_only=True)
 class Tail:
-    """Share of known events with a larger score.
+    """Share of known events with a larger score, extrapolated by a Pareto tail.
 
     Attributes:
         scores: Sorted scores of known events.
@@ -229,7 +229,7 @@ class Tail:
 
     @classmethod
     def fit(cls, scores: NDArray[np.float64]) -> Self:
-        """From the scores of known events."""
+        """Fit to the scores of known events."""
         scores = np.sort(scores[np.isfinite(scores)])
         threshold = float(np.quantile(scores, 1 - _TAIL))
         beyond = scores[scores > threshold] - threshold
@@ -241,7 +241,7 @@ class Tail:
         )
 
     def exceedance(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N,) chance that a known event scores higher; NaN stays NaN."""
+        """(N,) probability that a known event scores higher; NaN stays NaN."""
         below = np.searchsorted(self.scores, scores, side="left")
         counted = (len(self.scores) - below + 0.5) / (len(self.scores) + 1.0)
         beyond = np.maximum(scores - self.threshold, 0.0)
@@ -252,7 +252,7 @@ class Tail:
 
 @dataclass(frozen=True, kw_only=True)
 class Novelty:
-    """Novelty of codes: 0 = in the midst of a known class ... 1 = unlike every one.
+    """Novelty of codes: 0 is in the middle of a known class, 1 is unlike every class.
 
     Attributes:
         metric: (Z, Z) of the prototypes.
@@ -266,7 +266,7 @@ class Novelty:
 
     @classmethod
     def fit(cls, prototypes: Prototypes, *, seed: int = 0) -> Self:
-        """From the known events of prototypes."""
+        """Fit to the known events of prototypes."""
         rng = np.random.default_rng(seed)
         points, owners = reference_of(prototypes, rng)
         reference = Reference(points @ metric_axes(prototypes), owners)
@@ -287,5 +287,5 @@ class Novelty:
         return found
 
     def novelty(self, codes: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(N,) one less the chance that a known event is as far out."""
+        """(N,) one minus the probability that a known event scores higher."""
         return 1.0 - self.tail.exceedance(self.score(codes))

@@ -1,4 +1,4 @@
-"""Which known class a code lies nearest to, how surely, and how rare its distance is.
+"""Nearest known class of a code, its probability, and the p-value of its distance.
 
 A class is a few centres in code space (k-means within the class: one label often covers
 several shapes); all centres share one shrunk covariance. That is linear discriminant
@@ -35,7 +35,7 @@ FORMAT_VERSION = 1
 EVENTS_PER_CENTRE = 40
 MOST_CENTRES = 8
 REFERENCE_EVENTS = 400
-"""Known events of each class kept beside the centres, for whoever needs more than centres."""
+"""Known events of each class kept beside the centres, to fit other classifiers."""
 
 _QUANTILES = 1001
 _ARRAYS = ("centres", "owners", "whitener", "temperature", "known_distances")
@@ -43,13 +43,13 @@ _OPTIONAL = ("metric", "reference", "reference_owners", "slopes", "offsets")
 
 
 ENOUGH_REAL = 100
-"""Real background events from which a p-value of novelty counts as measured."""
+"""Least number of real background events for a measured p-value of novelty."""
 
 _ROWS = 1 << 16  # codes named at once: their scores fill 100 MB
 
 
 class Classes(NamedTuple):
-    """What is said of N codes; of one that holds NaN "" and NaN.
+    """Class, probability and novelty of N codes; "" and NaN for a code that holds NaN.
 
     Attributes:
         class_name: (N,) nearest known class.
@@ -68,7 +68,7 @@ class Classes(NamedTuple):
     probabilities: NDArray[np.float64]
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """What is one text or number an event, by name."""
+        """The fields with one number or text an event, by name."""
         return {name: values for name, values in self._asdict().items() if values.ndim == 1}
 
 
@@ -91,7 +91,7 @@ class Discriminants(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Prototypes:
-    """Known classes in the code space of one model.
+    """Prototypes of the known classes in the code space of one model.
 
     Attributes:
         names: Class names, sorted.
@@ -130,12 +130,12 @@ class Prototypes:
 
     @property
     def class_metric(self) -> NDArray[np.float64]:
-        """The metric that tells classes apart, learnt or not."""
+        """The metric that separates classes, learnt or the identity."""
         return self.whitener if self.metric is None else self.metric
 
     @property
     def discriminants(self) -> Discriminants:
-        """The functions that tell classes apart, for whoever needs them elsewhere or their slope.
+        """Linear discriminants of the classes, for use elsewhere or for gradients.
 
         With y = code @ metric, -|y - c|^2 / 2 is y . c - |c|^2 / 2 but for |y|^2 / 2, which
         all centres share (Hastie, Tibshirani & Friedman 2009, equation 4.10).
@@ -161,7 +161,7 @@ class Prototypes:
         held_out: tuple[NDArray[np.floating], NDArray[np.object_]] | None = None,
         seed: int = 0,
     ) -> Self:
-        """Prototypes of the labelled codes.
+        """Fit prototypes to labelled codes.
 
         Args:
             codes: (N, Z); rows with NaN are left out.
@@ -200,7 +200,7 @@ class Prototypes:
     def classify(
         self, codes: NDArray[np.floating], f_max: NDArray[np.floating] | None = None
     ) -> Classes:
-        """What is said of codes: the one place where events get classes and a novelty.
+        """Classify codes: class, probability, novelty and flags of each.
 
         Args:
             codes: (N, Z).
@@ -235,13 +235,13 @@ class Prototypes:
         return self.classify(codes).probabilities
 
     def in_catalog(self, catalog: Catalog) -> Self:
-        """The same classes with the bands that their cards give."""
+        """Add the frequency bands that the classes have in a catalogue."""
         return replace(self, bands=catalog.bands(self.names))
 
     def with_linear(
         self, slopes: NDArray[np.floating], offsets: NDArray[np.floating], temperature: float
     ) -> Self:
-        """The same classes named by `softmax((codes @ slopes + offsets) / temperature)`.
+        """Replace the classifier by `softmax((codes @ slopes + offsets) / temperature)`.
 
         Centres, distances and the known events kept for others stay.
 
@@ -259,21 +259,21 @@ class Prototypes:
         expected = (self.centres.shape[1], len(self.names)), (len(self.names),)
         if (slopes.shape, offsets.shape) != expected:
             raise InputError(
-                "a linear head of another size",
+                "the linear head has the wrong shape",
                 found=(slopes.shape, offsets.shape),
                 expected=f"slopes {expected[0]}, offsets {expected[1]}",
             )
         finite = np.isfinite(slopes).all() and np.isfinite(offsets).all()
         if not (finite and np.isfinite(temperature) and temperature > 0):
             raise InputError(
-                "a linear head that is no head",
+                "the linear head holds values that are not valid",
                 expected="finite numbers and a temperature above 0",
                 found=f"temperature {temperature}, all finite: {finite}",
             )
         return replace(self, slopes=slopes, offsets=offsets, temperature=float(temperature))
 
     def with_background(self, codes: NDArray[np.floating]) -> Self:
-        """The same classes with novelty measured against real background events.
+        """Measure novelty against codes of real background events.
 
         Args:
             codes: (N, Z) of known background events of real strain that nothing was fitted to.
@@ -284,7 +284,7 @@ class Prototypes:
         own = np.asarray(codes, dtype=np.float64)
         if own.ndim != 2 or own.shape[1] != self.centres.shape[1]:
             raise InputError(
-                "codes of another size for the background",
+                "codes of the background have the wrong shape",
                 found=own.shape,
                 expected=f"(N, {self.centres.shape[1]})",
             )
@@ -292,11 +292,11 @@ class Prototypes:
         return self.with_background_distances(self.distances(own))
 
     def distances(self, codes: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(N,) distance of codes (N, Z) to the nearest centre, which novelty is a rank of."""
+        """(N,) distance of codes (N, Z) to the nearest centre, of which novelty is the rank."""
         return self._scores(np.asarray(codes, dtype=np.float64))[1]
 
     def with_background_distances(self, distances: NDArray[np.floating]) -> Self:
-        """The same classes with novelty measured against distances of real background events.
+        """Measure novelty against distances of real background events.
 
         Distances are of whitened codes: those of a model that was trained alike, but for
         the events they are of, stand for what this one would give had it not seen them.
@@ -308,7 +308,7 @@ class Prototypes:
         return replace(self, known_distances=kept, background_events_real=len(distances))
 
     def with_class(self, name: str, codes: NDArray[np.floating], *, seed: int = 0) -> Self:
-        """The same classes and one more; one that is there already grows by these codes.
+        """Add one class, or extend an existing one by these codes.
 
         Covariance, temperature and known distances stay as they are: they were measured on
         held-out events, of which a class of a few dozen has none to spare. A linear head gets
@@ -325,7 +325,7 @@ class Prototypes:
         own = np.asarray(codes, dtype=np.float64)
         if own.ndim != 2 or own.shape[1] != self.centres.shape[1]:
             raise InputError(
-                f"codes of another size for class {name!r}",
+                f"codes of class {name!r} have the wrong shape",
                 found=own.shape,
                 expected=f"(N, {self.centres.shape[1]})",
             )
@@ -356,7 +356,7 @@ class Prototypes:
         own: NDArray[np.float64],
         linear: tuple[NDArray[np.float64], NDArray[np.float64]],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Slopes and offsets of a linear head that knows one more class, or that class anew."""
+        """Slopes and offsets of a linear head with one class added or fitted again."""
         from glitchvae.classes.linear import one_more_class
 
         known, owners = self.centres, self.owners
@@ -403,7 +403,7 @@ class Prototypes:
         version = metadata.get("format_version")
         if version != str(FORMAT_VERSION) or set(arrays) - set(_OPTIONAL) != set(_ARRAYS):
             raise ModelError(
-                "prototypes of another format",
+                "the prototypes have another format",
                 where=path,
                 expected=f"version {FORMAT_VERSION}",
                 found=f"version {version} with {sorted(arrays)}",
@@ -415,7 +415,7 @@ class Prototypes:
         return cls(names=names, temperature=temperature, background_events_real=real, **arrays)
 
     def _scores(self, codes: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
-        """Log-density per class up to a constant (N, K), and the nearest distance (N,)."""
+        """Log-density per class up to a constant (N, K), and distance to the next centre (N,)."""
         from scipy.special import logsumexp
 
         whitened = _squared_distances(codes @ self.whitener, self.centres @ self.whitener)
@@ -427,7 +427,7 @@ class Prototypes:
         return scores, np.sqrt(whitened.min(axis=1))
 
     def _shares(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities (N, K) of scores (N, K)."""
+        """Probabilities (N, K) from scores (N, K)."""
         from scipy.special import log_softmax
 
         return np.exp(log_softmax(scores / self.temperature, axis=1))
@@ -443,7 +443,7 @@ class Prototypes:
         )
 
     def _surprise(self, codes: NDArray[np.float64], labels: NDArray[np.object_]) -> float:
-        """Mean of -log of the probability of the true class, in nats."""
+        """Mean cross-entropy of the true classes, in nats."""
         known = np.isin(labels.astype(str), self.names)
         truth = np.searchsorted(self.names, labels[known].astype(str))
         return _cross_entropy(self._scores(codes[known])[0] / self.temperature, truth)
@@ -471,7 +471,7 @@ class Prototypes:
     def _referring_to(
         self, codes: NDArray[np.float64], labels: NDArray[np.object_], held_out: int, seed: int
     ) -> Self:
-        """With `REFERENCE_EVENTS` codes of every class, drawn from the held-out ones first."""
+        """Keep `REFERENCE_EVENTS` codes of every class, drawn from held-out events first."""
         rng = np.random.default_rng(seed)
         order = np.r_[rng.permutation(held_out), held_out + rng.permutation(len(codes) - held_out)]
         order = order[np.sort(np.unique(codes[order], axis=0, return_index=True)[1])]
@@ -487,7 +487,7 @@ class Prototypes:
 
 
 def _kept_distances(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sorted; of more than `_QUANTILES` so many quantiles."""
+    """Sorted distances, reduced to `_QUANTILES` quantiles if there are more."""
     if len(distances) <= _QUANTILES:
         return np.sort(distances)
     return np.quantile(distances, np.linspace(0.0, 1.0, _QUANTILES))
@@ -508,7 +508,7 @@ def _labelled(codes: Any, labels: Any) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def _keep_back(codes: NDArray, labels: NDArray, seed: int) -> tuple[tuple, tuple]:
-    """A fifth of each class of at least five events apart; everything twice if there is none."""
+    """Hold out a fifth of each class of at least five events; if there is none, use all twice."""
     from sklearn.model_selection import train_test_split
 
     names, counts = np.unique(labels.astype(str), return_counts=True)
@@ -528,7 +528,7 @@ def _keep_back(codes: NDArray, labels: NDArray, seed: int) -> tuple[tuple, tuple
 def _place_centres(
     codes: NDArray[np.float64], classes: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Centres of every class, their classes, and each code less its centre."""
+    """Centres of every class, the class of each centre, and codes minus their centre."""
     from sklearn.cluster import KMeans
 
     centres, owners, residuals = [], [], np.empty_like(codes)
@@ -565,7 +565,7 @@ def _squared_distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArra
 
 
 def _temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    """The divisor of `scores` under which the held-out labels are most likely (Guo et al. 2017)."""
+    """The temperature that maximises the likelihood of held-out labels (Guo et al. 2017)."""
     from scipy.optimize import minimize_scalar
 
     found: Any = minimize_scalar(

@@ -1,4 +1,4 @@
-"""A user's own classes: cards and the codes of their events, beside an archive.
+"""The user's own classes: cards and codes of their events, kept beside an archive.
 
 ::
 
@@ -38,7 +38,7 @@ _SAME = 0.5  # share of a candidate's events that makes it the one decided about
 
 @dataclass(frozen=True, kw_only=True)
 class ClassEvents(Record):
-    """The events of a class: what a file of embeddings says of them that a class needs.
+    """Columns of the events of a class that its card and prototypes need.
 
     Attributes:
         event_id: (N,) identifiers.
@@ -70,7 +70,7 @@ class UserClasses:
 
 
 def catalog_path(option: str | Path | None = None, archive: str | Path | None = None) -> Path:
-    """A user's own catalogue: the option, else $GLITCHVAE_CATALOG, else beside the archive."""
+    """Path of the user's catalogue: the option, $GLITCHVAE_CATALOG, or beside the archive."""
     beside = Path(archive).parent if archive is not None else Path()
     return Path(option or os.environ.get(VARIABLE) or beside / DEFAULT)
 
@@ -82,7 +82,7 @@ def with_user_classes(
     *,
     codes_of: Callable[[Sequence[str]], NDArray[np.floating]] | None = None,
 ) -> UserClasses:
-    """The prototypes of a model, and the user's classes in the codes of that model.
+    """Add the user's classes in the codes of a model to the prototypes of the model.
 
     Args:
         prototypes: The known classes of the model.
@@ -119,7 +119,7 @@ def with_user_classes(
 
 
 def previous_decision(folder: str | Path, event_ids: Sequence[str]) -> str:
-    """What was decided earlier about most of these events; empty where nothing was."""
+    """Earlier decision about most of these events; "" if there is none."""
     wanted = set(event_ids)
     for place in (DRAFTS, CLASSES):
         for card, members in read_cards(Path(folder) / place):
@@ -130,7 +130,7 @@ def previous_decision(folder: str | Path, event_ids: Sequence[str]) -> str:
 
 
 def read_cards(folder: Path) -> Iterator[tuple[ClassCard, ClassEvents]]:
-    """The cards of one folder of a user's catalogue, each with its events.
+    """Read the cards in one folder of a user's catalogue with the events of each.
 
     Raises:
         CatalogError: a card is wrong or its events cannot be read.
@@ -140,7 +140,7 @@ def read_cards(folder: Path) -> Iterator[tuple[ClassCard, ClassEvents]]:
 
 
 def read_events(path: Path, record: type[AnyRecord]) -> AnyRecord:
-    """The events of a class, as far as `record` asks for them.
+    """Read the columns of the events of a class that `record` has.
 
     Raises:
         CatalogError: they cannot be read.

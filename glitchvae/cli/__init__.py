@@ -15,7 +15,7 @@ from glitchvae.errors import GlitchvaeError
 
 
 class LazyGroup(click.RichGroup):
-    """Commands are the modules of this package whose name has no underscore in front.
+    """Command group made of the modules of this package without a leading underscore.
 
     A module `discover_new_classes` holds the command `discover-new-classes` as its
     attribute `command`. The first line of its docstring is shown in listings, read
@@ -23,7 +23,7 @@ class LazyGroup(click.RichGroup):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the files beside this one."""
+        """Names of the commands, from the files beside this one."""
         names = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
         return sorted(name.replace("_", "-") for name in names)
 
@@ -46,7 +46,7 @@ class LazyGroup(click.RichGroup):
         super().format_help(ctx, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[CompletionItem]:
-        """List names and summaries without importing the commands.
+        """Complete names of commands without importing the commands.
 
         What follows a command's name is completed by the command itself, which
         `get_command` imports.
@@ -55,7 +55,7 @@ class LazyGroup(click.RichGroup):
         return super().shell_complete(ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a problem of the user's becomes one line, Ctrl-C exit 130."""
+        """Run the command; a user error becomes one line, Ctrl-C exit status 130."""
         try:
             return super().invoke(ctx)
         except GlitchvaeError as error:
@@ -63,7 +63,7 @@ class LazyGroup(click.RichGroup):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(3)  # nothing could be done
         except KeyboardInterrupt:
-            click.echo("Interrupted; what was finished is kept.", err=True)
+            click.echo("Interrupted; finished work is kept.", err=True)
             ctx.exit(130)
 
 

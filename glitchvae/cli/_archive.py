@@ -10,5 +10,5 @@ ARCHIVE = click.option(
     "--archive",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where the archive is; else $GLITCHVAE_ARCHIVE, else ./glitch-archive.",
+    help="Folder of the archive. [default: $GLITCHVAE_ARCHIVE, else ./glitch-archive]",
 )

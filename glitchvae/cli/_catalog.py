@@ -1,4 +1,4 @@
-"""The option `--catalog`, and what is said of the user's own catalogue."""
+"""The option `--catalog`, and a message about the classes of the user's catalogue."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ CATALOG = click.option(
     "--catalog",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Your own catalogue; else $GLITCHVAE_CATALOG, else glitch-catalog beside the archive.",
+    help="Folder of your own catalogue. [default: $GLITCHVAE_CATALOG, else glitch-catalog "
+    "beside the archive]",
 )
 
 
 def say_catalog(known: KnownClasses | UserClasses) -> None:
-    """Which classes of the user's own catalogue the model knows, and which it cannot know."""
+    """Report which classes of the user's catalogue the model can name."""
     if known.added:
         note(f"known from your catalogue: {', '.join(known.added)}")
     if known.other_model:

@@ -9,5 +9,9 @@ from glitchvae.resources import choose_device
 __all__ = ["DEVICE", "choose_device"]
 
 DEVICE = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu or cuda.", metavar="NAME"
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Device for computations: auto, cpu or cuda.",
+    metavar="NAME",
 )

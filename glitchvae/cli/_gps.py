@@ -16,7 +16,7 @@ class _GpsTime(click.ParamType[float]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The time, or a usage error that names it."""
+        """Convert the text to a time, or raise a usage error that names it."""
         try:
             seconds = float(value)
         except ValueError:

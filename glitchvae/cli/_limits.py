@@ -11,7 +11,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _masks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """DATA and the masks that were named, or none."""
+    """DATA and the named masks, or no mask."""
     if "none" not in names:
         return tuple(dict.fromkeys(("DATA", *names)))
     if set(names) != {"none"}:
@@ -24,15 +24,15 @@ _OPTIONS = (
         "--segments",
         multiple=True,
         metavar="[IFO=]FILE",
-        help="Search only these segments: text, LIGO_LW or HDF5; repeatable, files of one"
-        " detector are joined. IFO= says the detector, which text does not.",
+        help="File of segments to search: text, LIGO_LW or HDF5. Repeatable; files of one "
+        "detector are joined. IFO= names the detector of a text file.",
     ),
     click.option(
         "--flag",
         "flags",
         multiple=True,
         metavar="IFO:NAME:VERSION",
-        help="Search only where this flag of the segment database is on; repeatable.",
+        help="Flag of the segment database; only its active time is searched. Repeatable.",
     ),
     click.option(
         "--mask",
@@ -40,14 +40,14 @@ _OPTIONS = (
         multiple=True,
         metavar="NAME",
         callback=_masks,
-        help="Search only where this mask of the files is set, beside DATA; repeatable."
-        " The name none leaves out DATA too.  [default: DATA]",
+        help="Data-quality mask of the strain files, to be searched only where set. "
+        "Repeatable; DATA always applies unless the name none is given. [default: DATA]",
     ),
 )
 
 
 def limits(command: Command) -> Command:
-    """Adds --segments, --flag and --mask."""
+    """Add the options --segments, --flag and --mask."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""What every command does alike: `--import`, `--json`, `-q`, `-v`, `--log`, and its exit status.
+"""Options common to all commands (`--import`, `--json`, `-q`, `-v`, `--log`), and exit status.
 
 0: done, also where nothing was found. 1: some inputs failed, and were named. 2: the command
 was not understood. 3: nothing could be done.
@@ -32,7 +32,7 @@ _PROGRESS = logging.getLogger("glitchvae.progress")
 
 
 def with_manners(command: click.Command) -> click.Command:
-    """The command with the options that all have; those of a group get them too."""
+    """Add the common options to a command or to all commands of a group."""
     if isinstance(command, click.Group):
         for name, nested in command.commands.items():
             command.commands[name] = with_manners(nested)
@@ -43,7 +43,7 @@ def with_manners(command: click.Command) -> click.Command:
 
 
 def note(text: object) -> None:
-    """Tell people something that is no result, on stderr; `-q` leaves it out."""
+    """Print a message that is not a result on stderr; `-q` hides it."""
     context = click.get_current_context(silent=True)
     if context is None or not context.meta.get(_SETTINGS, {}).get("quiet"):
         click.echo(printable(str(text)), err=True)
@@ -51,7 +51,7 @@ def note(text: object) -> None:
 
 
 def tell_problem(problem: object, *, what: str = "left out") -> None:
-    """Name an input that could not be used, on stderr and in `--json`."""
+    """Report an input that could not be used, on stderr and in `--json`."""
     told = printable(f"{what}: {problem}")
     click.echo(told, err=True)
     _logged(told, logging.ERROR)
@@ -62,7 +62,7 @@ def tell_problem(problem: object, *, what: str = "left out") -> None:
 
 
 def exit_status(problems: int, done: int) -> int:
-    """Of a command that goes on past bad inputs.
+    """Exit status of a command that goes on past bad inputs.
 
     Args:
         problems: Inputs that could not be used.
@@ -82,35 +82,38 @@ def _options() -> list[click.Option]:
         click.Option(
             ["--json", "as_json"],
             is_flag=True,
-            help="Write one JSON document.",
+            help="Write one JSON document to stdout instead of text.",
             **shared,
         ),
         click.Option(
-            ["-q", "--quiet"], is_flag=True, help="Tell of errors alone on stderr.", **shared
+            ["-q", "--quiet"], is_flag=True, help="Write only errors to stderr.", **shared
         ),
         click.Option(
-            ["-v", "--verbose"], count=True, help="Tell more on stderr; -vv: everything.", **shared
+            ["-v", "--verbose"],
+            count=True,
+            help="Write more messages to stderr; -vv writes all.",
+            **shared,
         ),
         click.Option(
             ["--log", "log_file"],
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
-            help="Append everything that is told on stderr to this file.",
+            help="Append all messages to this file.",
             **shared,
         ),
         click.Option(
             ["--import", "imports"],
             multiple=True,
             metavar="MODULE",
-            help="Import a Python module of your own first, from here or installed: objectives, "
-            "networks and metrics in it can be named. Again for more.",
+            help="Import a Python module first, installed or in this folder, whose objectives, "
+            "networks, metrics, readers or families are then available by name. Repeatable.",
             **shared,
         ),
     ]
 
 
 def _behaved(command: click.Command) -> Any:
-    """The command's function, under the options that all commands have."""
+    """The function of a command, with the common options applied."""
     called = command.callback
     if called is None:
         return None
@@ -141,13 +144,13 @@ def _behaved(command: click.Command) -> Any:
 
 
 def _on_stdout(command: click.Command, values: dict[str, Any]) -> str | None:
-    """The parameter whose table goes to stdout, if any does."""
+    """The parameter whose table is written to stdout, or None."""
     tables = [p.name for p in command.params if isinstance(p.type, TableFile)]
     return next((name for name in tables if name and values.get(name) == Path("-")), None)
 
 
 def _as_csv(callback: Any, args: Any, kwargs: Any, name: str) -> Any:
-    """Run a command with its table on stdout and all that it says on stderr."""
+    """Run a command with its table on stdout and all messages on stderr."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         try:
@@ -159,7 +162,7 @@ def _as_csv(callback: Any, args: Any, kwargs: Any, name: str) -> Any:
 
 
 class _Said(io.TextIOBase):
-    """Passes what a command says on to stderr; its table goes to standard output."""
+    """Pass messages of a command to stderr, while its table goes to stdout."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
@@ -172,7 +175,7 @@ class _Said(io.TextIOBase):
 
 
 def _as_json(callback: Any, args: Any, kwargs: Any, context: Any) -> Any:
-    """Run a command and write what it says as one document on stdout."""
+    """Run a command and write its output as one JSON document on stdout."""
     result: dict[str, Any] = {
         "command": context.command_path,
         "tables": [],
@@ -199,7 +202,7 @@ def _as_json(callback: Any, args: Any, kwargs: Any, context: Any) -> Any:
 
 
 def _described(problem: object) -> dict[str, Any]:
-    """A problem by its parts."""
+    """The parts of an error as a mapping."""
     if not isinstance(problem, GlitchvaeError):
         return {"problem": str(problem)}
     parts = ("problem", "where", "expected", "found", "remedy")
@@ -209,7 +212,7 @@ def _described(problem: object) -> dict[str, Any]:
 
 @contextmanager
 def _logging(settings: dict[str, Any]) -> Iterator[None]:
-    """Where warnings and the like go, while a command runs."""
+    """Set up logging to stderr and to the file of `--log` while a command runs."""
     verbose = settings.get("verbose", 0)
     level = logging.WARNING if not verbose else logging.INFO if verbose == 1 else logging.DEBUG
     shown = logging.StreamHandler(sys.stderr)
@@ -234,7 +237,7 @@ def _logging(settings: dict[str, Any]) -> Iterator[None]:
 
 
 class _Printable(logging.Formatter):
-    """A line that a terminal shows as it is, whatever a file has put in it."""
+    """Log records as single lines without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         told = super().format(record)
@@ -258,7 +261,7 @@ def _file_handlers(path: Path | None, level: int) -> list[logging.Handler]:
 
 
 def _logged(text: str, level: int) -> None:
-    """Into the file of `--log` alone: stderr has it already."""
+    """Write a line to the file of `--log` alone, since stderr has it already."""
     for handler in _LOG.handlers:
         if isinstance(handler, logging.FileHandler):
             record = _LOG.makeRecord(_LOG.name, level, "", 0, text, (), None)

@@ -1,4 +1,4 @@
-"""Options of the commands that write a page for people: live time, and where events lead."""
+"""Options of the commands that write a page: live time, and links of events."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ LIVE = click.option(
     "--live",
     multiple=True,
     metavar="[IFO=]FILE",
-    help="Segments that were searched, in place of what the archive's ledger tells.",
+    help="File of the segments that were searched, which replaces the live time in the "
+    "archive's ledger. Repeatable.",
 )
 LINK = click.option(
     "--link",
     metavar="TEMPLATE",
-    help="Where events of the page lead: https://example.org/?t={gps}; also {ifo}, {event_id}, "
-    "{date}.",
+    help="Template of links from events to a web page, such as "
+    "https://example.org/?t={gps}; also {ifo}, {event_id} and {date}.",
 )
 
 
 def check_link(template: str | None) -> None:
-    """Refuse what is no template before any work.
+    """Refuse a malformed template of links before any work.
 
     Raises:
         InputError: it is none.
@@ -37,7 +38,7 @@ def check_link(template: str | None) -> None:
 
 
 def read_live(options: Sequence[str]) -> dict[str, segmentlist] | None:
-    """The segments that were named; None where none were.
+    """Read the named segments; None if none were named.
 
     Raises:
         InputError: a file cannot be read.

@@ -25,36 +25,44 @@ _PATH = click.Path(path_type=Path)
 
 
 def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The model, and the images: those it was trained on, or a set of images of glitches."""
+    """The model, and the images: those it was trained on, or a given set of glitches."""
     options = (
-        click.option("--model", default="default", show_default=True, metavar="NAME|DIR"),
+        click.option(
+            "--model",
+            default="default",
+            show_default=True,
+            metavar="NAME|DIR",
+            help="Model to test: the name of a shipped model, or a folder.",
+        ),
         click.option(
             "--images",
             type=_PATH,
             metavar="SET",
-            help="Images of glitches, for a model of glitches.",
+            help="Set of images of glitches, to test a model of glitches.",
         ),
         click.option(
             "--data",
             type=_PATH,
             metavar="FILE|DIR",
-            help="Published file or folder of the pictures that a model of pictures was "
-            "trained on; dSprites and parametric chairs are drawn unless given.",
+            help="Published file or folder of pictures, to test a model of pictures; dSprites and "
+            "parametric chairs are drawn without this option.",
         ),
         click.option(
             "--set",
             "pictures",
             type=click.Choice(["dsprites", "chairs", "faces", "celeba"]),
-            help="Set of pictures, for a model whose card does not tell what it was trained on.",
+            help="Set of pictures, for a model whose card does not name its training set.",
         ),
         click.option(
             "--seed",
             type=click.IntRange(min=0),
             default=0,
             show_default=True,
-            help="Seed of the images, the pairs and the noise.",
+            help="Seed of the choice of images and pairs, and of the noise.",
         ),
-        click.option("-o", "--output", type=_PATH, metavar="H5", help="Write every row here."),
+        click.option(
+            "-o", "--output", type=_PATH, metavar="H5", help="HDF5 file to write all results to."
+        ),
     )
     for option in reversed(options):
         function = option(function)
@@ -63,35 +71,44 @@ def _images_of(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_images_of
-@click.option("--pairs", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Number of pairs of an input and a target image.",
+)
 @click.option(
     "--penalties",
     type=click.IntRange(min=2),
     default=50,
     show_default=True,
-    help="How many, from 2^-20 to 2^20.",
+    help="Number of penalty weights lambda between 2^-20 and 2^20.",
 )
 @click.option(
     "--goal",
     type=click.Choice(["latent", "mean", "output"]),
     default="latent",
     show_default=True,
-    help="Codes, their means, or what is drawn of them.",
+    help="Divergence to minimise: latent for the KL divergence of the codes, mean for the "
+    "distance of posterior means, output for the negative ELBO of the target.",
 )
 @click.option(
     "--layer",
     "layers",
     type=click.IntRange(min=1),
     multiple=True,
-    help="An attacked latent layer, from 1 at the bottom; unless given those that the "
-    "likelihood is on: the first of dlgm and tc-dlgm, all of others.",
+    help="Attacked latent layer, counted from 1 at the bottom. Repeatable. [default: the "
+    "layers that the likelihood depends on, which is the first one of dlgm and "
+    "tc-dlgm and all of other models]",
 )
 @click.option(
     "--method",
     type=click.Choice(["batch", "l-bfgs-b"]),
     default="batch",
     show_default=True,
-    help="All attacks as one batch, or one by one as in the papers.",
+    help="Optimiser: batch runs all attacks at once, l-bfgs-b runs one after the other as "
+    "in the papers.",
 )
 def attacks(
     model: str,
@@ -108,10 +125,8 @@ def attacks(
 ) -> None:
     """Targeted adversarial attacks over a grid of penalty weights lambda.
 
-    A model of pictures is attacked with pictures of the set it was trained on.
-
-    The table shows, for ten of the lambdas, how much divergence from the target is left and
-    how large the perturbation is.
+    A model of pictures is attacked with pictures of the set it was trained on. The table shows for
+    ten of the lambdas the remaining divergence from the target and the norm of the perturbation.
     """
     import numpy as np
     import torch
@@ -149,15 +164,15 @@ def attacks(
     multiple=True,
     default=(0.0, 0.05, 0.1, 0.2, 0.4),
     show_default=True,
-    help="Standard deviation of the noise, in units of the data; again for more.",
+    help="Standard deviation of the noise, in units of the data. Repeatable.",
 )
-@click.option("--clip", is_flag=True, help="Cut noisy pixels to the range of the data.")
+@click.option("--clip", is_flag=True, help="Clip noisy pixels to the range of the data.")
 @click.option(
     "--count",
     type=click.IntRange(min=1),
     default=500,
     show_default=True,
-    help="Images, drawn at random.",
+    help="Number of images, drawn at random.",
 )
 def noise(
     model: str,
@@ -170,9 +185,10 @@ def noise(
     clip: bool,
     count: int,
 ) -> None:
-    """How likely clean images are under the codes of noisy ones; ELBO and norms beside it.
+    """Measure robustness to noise: log-likelihood of clean images under codes of noisy ones.
 
-    A model of pictures is given pictures of the set it was trained on.
+    ELBO and weight norms are printed as well. A model of pictures is tested with pictures of the
+    set it was trained on.
     """
     import torch
 
@@ -204,7 +220,7 @@ def _read_images(
     count: int,
     seed: int,
 ) -> Tensor:
-    """(N, C, F, T) random images of what the model is of, as it takes them."""
+    """(N, C, F, T) random images of a kind that the model takes."""
     import numpy as np
     import torch
 
@@ -216,7 +232,7 @@ def _read_images(
         return _read_pictures(checkpoint, images, data, pictures, count, rng)
     if images is None or data is not None or pictures is not None:
         raise InputError(
-            "a model of glitches",
+            "this is a model of glitches",
             where=checkpoint.path,
             expected="images of glitches",
             found="nothing" if images is None else "pictures as well (--data, --set)",
@@ -237,16 +253,16 @@ def _read_pictures(
     count: int,
     rng: np.random.Generator,
 ) -> Tensor:
-    """(N, C, H, W) random pictures of those the model was trained on."""
+    """(N, C, H, W) random pictures of the set that the model was trained on."""
     from glitchvae.models.likelihood import scale_to_range
     from glitchvae.validation.images.picture_sets import training_pictures
 
     if images is not None:
         raise InputError(
-            "a model of pictures, not of glitches",
+            "this is a model of pictures, not of glitches",
             where=checkpoint.path,
             found=f"--images {images}",
-            remedy="Leave --images away, or give --data.",
+            remedy="Omit --images, or give --data.",
         )
     whole = training_pictures(checkpoint, count, data, pictures)
     chosen = whole.sample(count, rng)

@@ -30,27 +30,38 @@ _PATH = click.Path(path_type=Path)
     required=True,
     multiple=True,
     metavar="T",
-    help="Time of a glitch; may be given again.",
+    help="GPS time of a glitch. Repeatable.",
 )
-@click.option("--to", "target", metavar="CLASS", help="Attack: turn it into this class.")
+@click.option("--to", "target", metavar="CLASS", help="Target class of an adversarial attack.")
 @click.option(
-    "--corruptions", is_flag=True, help="Corrupt the strain as detectors do, in place of an attack."
+    "--corruptions",
+    is_flag=True,
+    help="Apply corruptions that occur at detectors, in place of an attack.",
 )
-@click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
-@click.option("--imaging", default="light", show_default=True)
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Model to test: the name of a shipped model, or a folder.",
+)
+@click.option(
+    "--imaging", default="light", show_default=True, help="Imaging settings of the strain."
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Of what is added to the strain.",
+    help="Seed of random perturbations and corruptions.",
 )
 @click.option(
     "-o",
     "--output",
     type=_PATH,
     metavar="H5",
-    help="Write every row here; with --corruptions, the curves beside it.",
+    help="HDF5 file to write all results to; with --corruptions a picture of the curves is "
+    "written beside it.",
 )
 def strain(
     files: tuple[Path, ...],
@@ -62,14 +73,14 @@ def strain(
     seed: int,
     output: Path | None,
 ) -> None:
-    """What it takes until a glitch in strain is taken for another class.
+    """Measure the robustness of the class of a glitch in strain.
 
-    With --to: the smallest perturbation of whitened strain that makes it that class. Its size is
-    a signal-to-noise ratio, for the noise of whitened strain has unit variance. Beside it stands
-    how loud white noise has to be to change the class.
+    With --to: the smallest perturbation of whitened strain that changes the class to the target.
+    Its norm is an SNR, since the noise of whitened strain has unit variance. The SNR at which
+    white noise changes the class is given for comparison.
 
-    With --corruptions: another noise spectrum, a shift in time, a line that drifts, a second glitch
-    and more noise, each at several strengths, and how the codes and classes fare.
+    With --corruptions: changes of code and class under corruptions at several strengths: another
+    noise spectrum, a shift in time, a drifting line, a second glitch, additional noise.
     """
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.spectrogram import imaging_settings

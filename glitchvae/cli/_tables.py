@@ -12,11 +12,11 @@ import rich_click as click
 from glitchvae.errors import printable
 
 JSON_RESULT = "glitchvae.json"
-"""Where a context keeps what `--json` writes at the end; absent without it."""
+"""Key of the result of `--json` in a click context; absent without that option."""
 
 
 class TableFile(click.Path):
-    """A file that a table is written to; "-" is CSV on stdout, and all else is told on stderr."""
+    """A file for a table; "-" is CSV on stdout, with all messages on stderr."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path, dir_okay=False, allow_dash=True)
@@ -45,23 +45,23 @@ class Table:
         self._formats = formats
 
     def add_row(self, *values: Any) -> None:
-        """Add a value for each column; what is missing at the end is unknown."""
+        """Add a row with a value for each column; missing values at the end are unknown."""
         self.rows.append((*values, *[None] * (len(self.columns) - len(values))))
 
     def cells(self) -> list[tuple[str, ...]]:
-        """The rows as people read them, the footer last."""
+        """The rows as text, the footer last."""
         missing = [None] * (len(self.columns) - len(self.footer))
         rows = [*self.rows, *[(*self.footer, *missing)] * bool(self.footer)]
         return [tuple(map(_shown, row, self._formats)) for row in rows]
 
     def records(self) -> list[dict[str, Any]]:
-        """The rows as a program reads them: null where a number is not known."""
+        """The rows as JSON values: null for an unknown number."""
         keys = [_key(name) for name in self.columns]
         return [dict(zip(keys, map(_plain, row), strict=True)) for row in self.rows]
 
 
 def print_table(table: Table) -> None:
-    """Print for people, or keep the values for `--json`."""
+    """Print the table, or keep its values for `--json`."""
     context = click.get_current_context(silent=True)
     result = None if context is None else context.meta.get(JSON_RESULT)
     if result is not None:
@@ -94,7 +94,7 @@ def print_table(table: Table) -> None:
 
 
 def _columns_of(table: Table) -> str:
-    """Columns side by side, two blanks apart, as wide as they need."""
+    """Columns of text side by side, separated by two blanks."""
     lines: list[tuple[str, ...]] = [table.columns] * table.header + table.cells()
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)] if lines else []
     rows = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
@@ -116,12 +116,12 @@ def _shown(value: Any, form: str) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """Means of equal counts as the count."""
+    """A whole number as an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: numpy's scalars as Python's, NaN and infinity as nothing.
+    """A value as JSON has it: numpy scalars as Python numbers, NaN and infinity as null.
 
     An estimate is a value and the ends of its interval by name.
     """
@@ -133,5 +133,5 @@ def _plain(value: Any) -> Any:
 
 
 def _key(name: str) -> str:
-    """The name of a column in JSON: "SNR (max)" is snr_max."""
+    """The JSON key of a column: snr_max for "SNR (max)"."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "value"

@@ -23,39 +23,41 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--labels",
     metavar="FILE",
-    help="Table of identifiers and classes that teach, as of `archive label FILE`; none: no label "
-    "teaches. Without this option the labels that the archive holds teach.",
+    help="Table of identifiers and class labels to train on, in the format of `archive "
+    "label FILE`; none to train without labels. [default: the labels in the archive]",
 )
 @click.option(
     "--model",
     metavar="NAME|DIR",
-    help="Model to start from; without this option the one whose codes the archive holds.",
+    help="Model to start from. [default: the model whose codes the archive holds]",
 )
 @click.option(
     "--strain",
     type=_PATH,
     multiple=True,
     metavar="FILE",
-    help="Strain whose quiet times lend their noise to simulated glitches. Repeatable.",
+    help="Strain file whose quiet times provide real noise for simulated glitches. Repeatable.",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Number of updates. [default: 800]")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Number of training steps. [default: 800]"
+)
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="Time for the updates; their number follows from a few that are measured.",
+    help="Training time in minutes; the number of steps follows from a short measurement.",
 )
 @click.option(
     "--share",
     type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
-    help="Share of a batch that are events of the archive. [default: 0.5]",
+    help="Fraction of each training batch that is taken from the archive. [default: 0.5]",
 )
 @click.option(
     "--simulated",
     type=click.IntRange(min=200),
-    help="Number of simulated events that are shown again. [default: 4000]",
+    help="Number of simulated glitches in the training (replay). [default: 4000]",
 )
-@click.option("--imaging", help="How simulated strain becomes images. [default: light]")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything drawn. [default: 0]")
+@click.option("--imaging", help="Imaging settings for simulated strain. [default: light]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers. [default: 0]")
 @DEVICE
 @click.option(
     "-o",
@@ -63,7 +65,7 @@ _PATH = click.Path(path_type=Path)
     required=True,
     type=_PATH,
     metavar="MODEL",
-    help="Folder of the adapted model; one that is there is replaced in the end.",
+    help="Folder of the adapted model; an existing model there is replaced at the end.",
 )
 def command(
     archive: Path,
@@ -76,13 +78,13 @@ def command(
 ) -> None:
     """Adapt a model to the glitches of an archive.
 
-    The weights go on for some minutes on the pictures of ARCHIVE, without labels or with them, and
-    on simulated glitches of all classes; the head is refitted, and novelty is measured against
-    glitches of the archive. `glitchvae embed ARCHIVE --model MODEL` then encodes it anew.
+    Training continues for some minutes on the pictures of ARCHIVE, with or without labels, and on
+    simulated glitches of all classes. The head is fitted again, and novelty is measured against
+    glitches of the archive. `glitchvae embed ARCHIVE --model MODEL` then encodes the archive.
 
-    A model that names simulated glitches worse than before is refused, and the old one stays.
-    With fewer than 300 glitches the weights stay, and head and novelty alone are adapted. The
-    same command goes on after a kill, with what lies in MODEL.adapting.
+    A model that classifies simulated glitches worse than before is refused, and the old one stays.
+    With fewer than 300 glitches only head and novelty are adapted. The same command continues an
+    interrupted run from MODEL.adapting.
     """
     from glitchvae.adapting import AdaptSettings, adapt_model
     from glitchvae.archive import Archive
@@ -106,7 +108,7 @@ def command(
 
 
 def _print(comparison: Comparison) -> None:
-    """The figures before and after, with their intervals."""
+    """Print the figures before and after, with their intervals."""
     table = Table("events", "measure", "before", "after")
     for line in comparison.lines:
         table.add_row(*line.cells())

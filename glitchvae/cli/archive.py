@@ -1,4 +1,4 @@
-"""Look into an archive, export, label, merge or check it, or remove of it."""
+"""Summarise an archive; export, label, merge, remove or verify its rows."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @click.group("archive")
 def command() -> None:
-    """Look into an archive, export, label, merge or check it, or remove of it."""
+    """Summarise an archive; export, label, merge, remove or verify its rows."""
 
 
 @command.command()
 @ARCHIVE
 def info(archive: Path | None) -> None:
-    """How many glitches, of which detectors, classes, states and models."""
+    """Print the number of glitches by detector, class, status and model."""
     from glitchvae.archive import Archive, archive_path
 
     summary = Archive(archive_path(archive)).info()
@@ -38,24 +38,30 @@ def info(archive: Path | None) -> None:
 
 @command.command()
 @click.argument("output", type=TableFile())
-@click.option("--columns", metavar="A,B,...", help="These columns alone, in this order.")
+@click.option("--columns", metavar="A,B,...", help="Columns to write, in this order.")
 @click.option(
     "--where",
     metavar="SQL",
-    help="Rows for which this holds: \"snr > 10 and class_name = 'Tomte'\".",
+    help="SQL condition on rows to write, such as \"snr > 10 and class_name = 'Tomte'\".",
 )
-@click.option("--ifo", metavar="IFO", help="Rows of this detector.")
-@click.option("--class", "class_name", metavar="CLASS", help="Rows named this class by the model.")
-@click.option("--since", type=GPS, metavar="T", help="Rows from this GPS time on.")
-@click.option("--until", type=GPS, metavar="T", help="Rows before this GPS time.")
-@click.option("--codes", is_flag=True, help="Write the codes to CSV and ECSV too.")
+@click.option("--ifo", metavar="IFO", help="Write only rows of this detector.")
+@click.option(
+    "--class", "class_name", metavar="CLASS", help="Write only rows of this nearest known class."
+)
+@click.option("--since", type=GPS, metavar="T", help="Write only rows at or after this GPS time.")
+@click.option("--until", type=GPS, metavar="T", help="Write only rows before this GPS time.")
+@click.option("--codes", is_flag=True, help="Include the codes in CSV and ECSV files.")
 @click.option("--probabilities", is_flag=True, help="Add a column p_CLASS for every known class.")
 @click.option(
     "--gravity-spy",
     is_flag=True,
-    help="Write Gravity Spy's own columns (event_time, gravityspy_id, ml_label, ...).",
+    help="Write Gravity Spy's columns (event_time, gravityspy_id, ml_label, ...).",
 )
-@click.option("--model", metavar="NAME", help="Where the archive holds codes of several.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Model whose rows are written, if the archive holds codes of several models.",
+)
 @CATALOG
 @ARCHIVE
 def export(
@@ -67,8 +73,8 @@ def export(
 ) -> None:
     """Write rows to OUTPUT: .csv, .ecsv, .parquet or .h5; "-" is CSV on stdout.
 
-    CSV and ECSV begin with the columns that people read, and hold the codes with --codes;
-    Parquet and HDF5 always hold them. --where is an SQL expression on the columns of the CSV
+    CSV and ECSV begin with the most used columns and hold the codes only with --codes; Parquet
+    and HDF5 always hold them. --where is an SQL expression on the columns of the CSV
     file (without utc) and, for classes, p_CLASS; an unknown number is NULL.
     """
     from glitchvae.archive import Archive, archive_path
@@ -77,7 +83,7 @@ def export(
     if columns is not None and not names:
         raise click.UsageError("--columns names no column.")
     if options["gravity_spy"] and (names or options["probabilities"] or options["codes"]):
-        raise click.UsageError("--gravity-spy has columns of its own, all classes among them.")
+        raise click.UsageError("--gravity-spy excludes --columns, --codes and --probabilities.")
     store = Archive(archive_path(archive), catalog)
     rows = store.export(output, columns=names, **options)
     click.echo(f"{rows} glitch{'' if rows == 1 else 'es'}: {output}")
@@ -85,10 +91,20 @@ def export(
 
 @command.command()
 @click.argument("what", nargs=-1, metavar="FILE | ID CLASS")
-@click.option("--remove", "taken", multiple=True, metavar="ID", help="Take the label of ID back.")
-@click.option("--reviewer", metavar="NAME", help="Who says it; by default your login.")
 @click.option(
-    "--skip-bad", is_flag=True, help="Keep the right rows of FILE where others are wrong."
+    "--remove",
+    "taken",
+    multiple=True,
+    metavar="ID",
+    help="Identifier of a glitch whose label is withdrawn.",
+)
+@click.option(
+    "--reviewer",
+    metavar="NAME",
+    help="Name of the reviewer, stored with the label. [default: your login name]",
+)
+@click.option(
+    "--skip-bad", is_flag=True, help="Store the valid rows of FILE although others are invalid."
 )
 @CATALOG
 @ARCHIVE
@@ -103,13 +119,13 @@ def label(
     *,
     skip_bad: bool,
 ) -> None:
-    """Keep what you say glitches are: one glitch (ID CLASS), or a table of them (FILE).
+    """Store labels: of one glitch (ID CLASS), or of a table of glitches (FILE).
 
-    CLASS is a class of the catalogue or of your own, in any spelling that its card knows;
-    its name is kept, with reviewer and date. A later label of the same glitch takes the place
-    of an earlier one. FILE is CSV, ECSV or Parquet with the columns event_id and label, or
-    Gravity Spy's gravityspy_id and ml_label; rows without a label are passed over. Where a
-    row is wrong nothing is kept, unless --skip-bad is given.
+    CLASS is a class of the catalogue or of your own, by its name or an alias on its card. It is
+    stored with reviewer and date, and replaces an earlier label of the same glitch. FILE is CSV,
+    ECSV or Parquet with the columns event_id and label, or Gravity Spy's gravityspy_id and
+    ml_label; rows without a label are skipped. If a row is invalid nothing is stored, unless
+    --skip-bad is given.
     """
     from glitchvae.archive import Archive, archive_path
     from glitchvae.archive.labels import login
@@ -132,7 +148,7 @@ def label(
 
 
 def _label_table(store: Archive, path: Path, reviewer: str, *, skip_bad: bool) -> int:
-    """Label by a table; the exit status."""
+    """Store the labels of a table; returns the exit status."""
     kept, problems = store.label_table(path, reviewer=reviewer, skip_bad=skip_bad)
     for problem in problems:
         tell_problem(problem)
@@ -152,13 +168,13 @@ def _label_table(store: Archive, path: Path, reviewer: str, *, skip_bad: bool) -
 def merge(
     ctx: click.Context, target: Path, sources: tuple[Path, ...], catalog: Path | None
 ) -> None:
-    """Bring everything of the archives SOURCE into the archive TARGET.
+    """Copy the content of the archives SOURCE into the archive TARGET.
 
-    That is glitches, pictures, searched time, labels, heads of models, and the decisions of
-    the catalogues beside them. TARGET is made if it is not there; a SOURCE is never changed.
-    What TARGET holds already is passed over: of one glitch a row with a code wins, of two labels
-    the newer one. A SOURCE that is damaged is named and left out as a whole. A merge that was
-    interrupted goes on when it is given again.
+    The content is glitches, pictures, searched time, labels, heads of models, and the decisions in
+    the catalogues beside the archives. TARGET is created if it does not exist; a SOURCE is never
+    changed. Of two rows of one glitch the one with a code is kept, of two labels the newer one. A
+    damaged SOURCE is reported and left out as a whole. The same command continues an interrupted
+    merge.
     """
     from glitchvae.archive import Archive, create_archive
     from glitchvae.archive.merging import check_sources, count_rows, merge_archive
@@ -191,7 +207,7 @@ def merge(
 
 
 def _remarks(merged: Merged) -> list[str]:
-    """What a person has to know of a merge."""
+    """Messages about a merge."""
     lines = list(merged.conflicts)
     if merged.live_unknown:
         lines.append("no ledger, as of an earlier version: its live time stays unknown")
@@ -201,19 +217,34 @@ def _remarks(merged: Merged) -> list[str]:
 
 
 @command.command()
-@click.option("--model", metavar="NAME", help="Rows of this model, by name or digest.")
-@click.option("--id", "ids", multiple=True, metavar="ID", help="Rows of this glitch.")
+@click.option("--model", metavar="NAME", help="Remove rows of this model, given by name or digest.")
+@click.option(
+    "--id",
+    "ids",
+    multiple=True,
+    metavar="ID",
+    help="Remove rows of the glitch with this identifier. Repeatable.",
+)
 @click.option(
     "--ids",
     "id_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Rows of the glitches in a table (column event_id) or a list, one a line.",
+    help="Remove rows of all glitches in a table (column event_id) or in a list with one "
+    "identifier a line.",
 )
-@click.option("--since", type=GPS, metavar="T", help="Rows from this GPS time on.")
-@click.option("--until", type=GPS, metavar="T", help="Rows before this GPS time.")
-@click.option("--ifo", metavar="IFO", help="Of this detector alone, with --since or --until.")
-@click.option("--yes", is_flag=True, help="Remove; without it only tell what would go.")
+@click.option(
+    "--since", type=GPS, metavar="T", help="Remove rows and searched time from this GPS time on."
+)
+@click.option(
+    "--until", type=GPS, metavar="T", help="Remove rows and searched time before this GPS time."
+)
+@click.option("--ifo", metavar="IFO", help="Limit --since and --until to this detector.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Remove the rows; without this option only print what would be removed.",
+)
 @ARCHIVE
 @click.pass_context
 def remove(
@@ -230,10 +261,10 @@ def remove(
 ) -> None:
     """Remove the rows of a model, of a time, or of some glitches, with their pictures.
 
-    Without --yes nothing is changed: what would go is told. With a time goes what was searched
-    there, so that rates stay right. With single glitches the searched time stays, and embedding
-    the same strain again does not bring them back. Labels stay. A model is removed only where
-    each of its glitches has a code and a picture of another one.
+    Without --yes nothing is changed, and the command prints what it would remove. A time is removed
+    together with its live time, so that rates stay correct. Single glitches are removed without it,
+    and do not return when the same strain is embedded again. Labels stay. A model is removed only
+    if each of its glitches has a code and a picture of another model.
     """
     from glitchvae.archive import Archive, archive_path
     from glitchvae.archive.labels import read_ids
@@ -269,7 +300,7 @@ def remove(
 @ARCHIVE
 @click.pass_context
 def verify(ctx: click.Context, archive: Path | None) -> None:
-    """Read everything and name every problem; exit status 1 if there is one."""
+    """Read the whole archive and report every problem; exit status 1 if there is one."""
     from glitchvae.archive import Archive, archive_path
 
     store = Archive(archive_path(archive))

@@ -1,4 +1,4 @@
-"""The classes of glitches: what is known of them, and decisions about new ones."""
+"""Show the classes of glitches, and decide about candidates for new ones."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from glitchvae.cli._tables import Table, print_table
 FOLDER = click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Another catalogue instead of the shipped one.",
+    help="Folder of a catalogue to read instead of the shipped one.",
 )
-REVIEWER = click.option("--reviewer", required=True, metavar="NAME", help="Who decides.")
-NOTE = click.option("--note", default="", metavar="TEXT", help="Why: the evidence.")
+REVIEWER = click.option(
+    "--reviewer", required=True, metavar="NAME", help="Name of the person who decides."
+)
+NOTE = click.option("--note", default="", metavar="TEXT", help="Reason for the decision.")
 
 
 @click.group()
 def command() -> None:
-    """The classes of glitches: what is known of them, and decisions about new ones."""
+    """Show the classes of glitches, and decide about candidates for new ones."""
 
 
 @command.command("list")
 @FOLDER
 @CATALOG
 def list_classes(folder: Path | None, catalog: Path | None) -> None:
-    """One line per class: name, status, detectors, typical frequency, cause."""
+    """List all classes: name, status, detectors, typical frequency, cause."""
     from glitchvae.classes.catalog import read_catalog
 
     cards = read_catalog(folder, own=_own(catalog))
@@ -53,7 +55,7 @@ def list_classes(folder: Path | None, catalog: Path | None) -> None:
 @FOLDER
 @CATALOG
 def show(name: str, folder: Path | None, catalog: Path | None) -> None:
-    """Everything known of the class NAME (a key, a name or an alias)."""
+    """Show the card of the class NAME (a key, a name or an alias)."""
     from glitchvae.classes.catalog import read_catalog
 
     cards = read_catalog(folder, own=_own(catalog))
@@ -70,7 +72,7 @@ def show(name: str, folder: Path | None, catalog: Path | None) -> None:
 @FOLDER
 @CATALOG
 def validate(folder: Path | None, catalog: Path | None) -> None:
-    """Check every card; exit 1 and name file and key where one is wrong."""
+    """Check every card; report file and key of errors; exit status 1 if there are any."""
     from glitchvae.classes.catalog import read_catalog
 
     cards = read_catalog(folder, own=_own(catalog))
@@ -80,16 +82,18 @@ def validate(folder: Path | None, catalog: Path | None) -> None:
 @command.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("candidate")
-@click.option("--name", metavar="NAME", help="What the class shall be called.")
-@click.option("--reviewer", default="", metavar="NAME", help="Who proposes it.")
+@click.option("--name", metavar="NAME", help="Name of the new class.")
+@click.option(
+    "--reviewer", default="", metavar="NAME", help="Name of the person who proposes the class."
+)
 @CATALOG
 def propose(
     run: Path, candidate: str, name: str | None, reviewer: str, catalog: Path | None
 ) -> None:
-    """Take CANDIDATE of the folder RUN into your catalogue as a draft.
+    """Copy CANDIDATE of the discovery run in the folder RUN to your catalogue as a draft.
 
-    The draft is a text file: write down there what the group looks like and what may cause
-    it, then accept, merge or retire it.
+    The draft is a text file. Describe the group and its possible cause there, then accept, merge
+    or retire the draft.
     """
     from glitchvae.discovery import decisions as review
 
@@ -104,7 +108,7 @@ def propose(
 @NOTE
 @CATALOG
 def accept(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
-    """Make the draft NAME a class: `embed` and `discover-new-classes` know it from now on."""
+    """Make the draft NAME a class, which `embed` and `discover-new-classes` then use."""
     from glitchvae.discovery import decisions as review
 
     card = review.accept(_own(catalog), name, review.decide("accepted", reviewer, note))
@@ -118,7 +122,7 @@ def accept(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
 @NOTE
 @CATALOG
 def merge(name: str, into: str, reviewer: str, note: str, catalog: Path | None) -> None:
-    """Give the events of the draft NAME to the class INTO."""
+    """Add the events of the draft NAME to the class INTO."""
     from glitchvae.discovery import decisions as review
 
     card = review.merge(_own(catalog), name, into, review.decide("merged", reviewer, note))
@@ -131,7 +135,7 @@ def merge(name: str, into: str, reviewer: str, note: str, catalog: Path | None) 
 @NOTE
 @CATALOG
 def retire(name: str, reviewer: str, note: str, catalog: Path | None) -> None:
-    """Turn down the draft NAME, or take the class NAME of your catalogue out of use."""
+    """Reject the draft NAME, or take the class NAME of your catalogue out of use."""
     from glitchvae.discovery import decisions as review
 
     card = review.retire(_own(catalog), name, review.decide("retired", reviewer, note))
@@ -146,7 +150,7 @@ def _own(option: Path | None) -> Path:
 
 
 def _describe(card: Any) -> list[tuple[str, str]]:
-    """The lines of a card that hold something."""
+    """The lines of a card that have content."""
     names = {taxonomy: ", ".join(labels) for taxonomy, labels in card.names.items()}
     lines = [
         ("class", f"{card.name} ({card.kind}, {card.status})"),

@@ -33,39 +33,49 @@ def command() -> None:
 
 @command.command()
 @click.argument("inputs", nargs=-1, type=_PATH, metavar="[INPUT...]")
-@click.option("-o", "--output", type=_PATH, required=True, metavar="FOLDER", help="The census.")
+@click.option(
+    "-o", "--output", type=_PATH, required=True, metavar="FOLDER", help="Folder of the census."
+)
 @click.option(
     "--list",
     "lists",
     type=_PATH,
     multiple=True,
     metavar="FILE",
-    help="Text file with the path of a strain file on each line; repeatable.",
+    help="Text file with the path of a strain file on each line. Repeatable.",
 )
 @click.option(
     "--frames",
     nargs=3,
     multiple=True,
     metavar="IFO TYPE CHANNEL",
-    help="Find frames of this type by gwdatafind; needs --start and --end; repeatable.",
+    help="Detector, type and channel of frames to find by gwdatafind; needs --start and "
+    "--end. Repeatable.",
 )
-@click.option("--ifo", help="Detector of strain that does not say it.")
-@click.option("--channel", help="Channel of strain files that hold several.")
-@click.option("--start", type=GPS, metavar="T", help="Use strain from this GPS time on.")
-@click.option("--end", type=GPS, metavar="T", help="Use strain before this GPS time.")
+@click.option("--ifo", help="Detector of strain files that do not state it.")
+@click.option("--channel", help="Channel to read from strain files with several channels.")
+@click.option("--start", type=GPS, metavar="T", help="First GPS time of the strain to use.")
+@click.option("--end", type=GPS, metavar="T", help="GPS time at which the strain to use ends.")
 @limits
 @click.option("--snr", type=float, default=7.5, show_default=True, help="Minimum SNR of triggers.")
 @click.option(
-    "--model", default="default", show_default=True, metavar="NAME|DIR", help="Model that encodes."
+    "--model",
+    default="default",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Model that encodes the glitches: the name of a shipped model, or a folder.",
 )
 @click.option(
-    "--imaging", default="gravity-spy", show_default=True, help="How strain becomes images."
+    "--imaging",
+    default="gravity-spy",
+    show_default=True,
+    help="Imaging settings: gravity-spy, or the faster light.",
 )
 @click.option(
     "--uncertainty/--no-uncertainty",
     default=True,
     show_default=True,
-    help="Say of each row how its code changes with small changes of its image.",
+    help="Compute how much each code varies under small changes of its image.",
 )
 @click.option(
     "--shard",
@@ -73,50 +83,59 @@ def command() -> None:
     type=float,
     default=3600.0,
     show_default=True,
-    help="Seconds of strain in a shard: a multiple of 60.",
+    help="Length of a shard in seconds, a multiple of 60.",
 )
 @click.option(
     "--attempts",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="Times that a shard is tried before it is set aside.",
+    help="Number of attempts before a failing shard is set aside.",
 )
 @click.option(
     "--backoff",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Seconds before a second attempt; doubled for each further one.",
+    help="Waiting time in seconds before the second attempt; doubled for each further one.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     default=None,
-    help="Processes on this machine; by default one for each core.",
+    help="Number of worker processes on this machine. [default: one for each core]",
 )
 @click.option(
-    "--archive", type=_PATH, metavar="DIR", help="Where the archive is; else FOLDER/archive."
+    "--archive",
+    type=_PATH,
+    metavar="DIR",
+    help="Folder of the resulting archive. [default: FOLDER/archive]",
 )
-@click.option("--discover", type=_PATH, metavar="DIR", help="Look for new classes at the end.")
-@click.option("--retry", is_flag=True, help="Try again what was set aside or is incomplete.")
-@click.option("--new-version", is_flag=True, help="Go on with this version of glitchvae.")
+@click.option(
+    "--discover", type=_PATH, metavar="DIR", help="Folder for a discovery run after the merge."
+)
+@click.option("--retry", is_flag=True, help="Try incomplete shards and shards set aside again.")
+@click.option(
+    "--new-version",
+    is_flag=True,
+    help="Continue a census that was planned by another version of glitchvae.",
+)
 @DEVICE
 @click.option(
     "--plan",
     "only_plan",
     is_flag=True,
-    help="Write the list of shards, say what they will take, then stop.",
+    help="Write the list of shards and print estimated time and memory, then stop.",
 )
 @click.pass_context
 def run(ctx: click.Context, inputs: tuple[Path, ...], output: Path, **options: Any) -> None:
-    """Cut strain into shards, embed each into a part, and merge the parts into one archive.
+    """Divide strain into shards, embed each of them, and merge the results into one archive.
 
-    INPUT is strain files, or folders of them. Killed at any time, it goes on when it is given
-    again, with or without inputs: shards that are finished stay finished, as their names follow
-    from what is in them. With inputs it plans anew, and works on what is new or changed alone.
-    A shard that fails is tried again; one that fails --attempts times is set aside with its
-    reason, and the others go on. Exit status 1 if strain is left out.
+    INPUT is strain files, or folders of them. The same command, with or without inputs, continues
+    an interrupted census; finished shards stay finished. With inputs the census is planned again,
+    and only new or changed strain is processed. A shard that fails is tried again; after
+    --attempts failures it is set aside with the reason, and the others continue. Exit status 1 if
+    strain is left out.
     """
     from glitchvae.census import reset_failed
 
@@ -127,7 +146,9 @@ def run(ctx: click.Context, inputs: tuple[Path, ...], output: Path, **options: A
         else _opened(output, new_version=options["new_version"])
     )
     if not named and options["only_plan"]:
-        raise click.UsageError("--plan needs inputs; `glitchvae census status` tells of the rest.")
+        raise click.UsageError(
+            "--plan needs inputs; `glitchvae census status` shows an existing plan."
+        )
     if options["retry"]:
         note(f"{reset_failed(census)} shards are tried again")
     if options["only_plan"]:
@@ -141,15 +162,20 @@ def run(ctx: click.Context, inputs: tuple[Path, ...], output: Path, **options: A
 @click.option(
     "--share",
     metavar="I/N",
-    help="Take every N-th shard from the I-th on, counted from 0: one job of N.",
+    help="Process every N-th shard, starting with number I, counted from 0.",
 )
-@click.option("--parent", type=int, hidden=True, help="Process that this one ends with.")
+@click.option(
+    "--parent",
+    type=int,
+    hidden=True,
+    help="Identifier of a process; the worker ends when that process ends.",
+)
 @click.pass_context
 def work(ctx: click.Context, folder: Path, share: str | None, parent: int | None) -> None:
-    """Work on the shards of a census as one worker of several, and merge nothing.
+    """Process shards of a census as one worker of several, without merging.
 
-    That is what a job of a cluster runs. Shards that another worker has are left to it. Exit
-    status 1 if a shard was set aside or is incomplete, 130 if the worker was asked to end.
+    Jobs of a cluster run this command. A shard is processed by one worker only. Exit status 1 if a
+    shard was set aside or is incomplete, 130 if the worker was asked to end.
     """
     import signal
 
@@ -173,9 +199,9 @@ def work(ctx: click.Context, folder: Path, share: str | None, parent: int | None
 @_FOLDER
 @click.pass_context
 def merge(ctx: click.Context, folder: Path) -> None:
-    """Bring the parts of finished shards into the archive of a census.
+    """Merge the parts of finished shards into the archive of a census.
 
-    What is in it already is passed over. Exit status 1 if a shard is not finished, is
+    Parts that were merged before are skipped. Exit status 1 if a shard is not finished, is
     incomplete or set aside.
     """
     from glitchvae.census import read_census
@@ -187,7 +213,7 @@ def merge(ctx: click.Context, folder: Path) -> None:
 @_FOLDER
 @click.pass_context
 def status(ctx: click.Context, folder: Path) -> None:
-    """How far a census is: shards, strain, what waits and what was set aside, with the reasons.
+    """Print the progress of a census, and the shards that wait or were set aside, with reasons.
 
     Exit status 1 if strain is left out.
     """
@@ -201,15 +227,30 @@ def status(ctx: click.Context, folder: Path) -> None:
 
 
 def _requests(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of both kinds of clusters."""
+    """Add the options of both kinds of clusters."""
     options = (
-        click.option("--jobs", type=int, default=100, show_default=True, help="Number of jobs."),
-        click.option("--cpus", type=int, default=1, show_default=True, help="Cores of a job."),
-        click.option("--memory", type=int, default=4096, show_default=True, help="MiB of a job."),
-        click.option("--account", metavar="NAME", help="Accounting group of the jobs."),
-        click.option("--at-once", type=int, help="Jobs that run at the same time at most."),
         click.option(
-            "--discover", type=_PATH, metavar="DIR", help="Look for new classes at the end."
+            "--jobs", type=int, default=100, show_default=True, help="Number of cluster jobs."
+        ),
+        click.option(
+            "--cpus", type=int, default=1, show_default=True, help="Number of cores of each job."
+        ),
+        click.option(
+            "--memory", type=int, default=4096, show_default=True, help="Memory of each job in MiB."
+        ),
+        click.option(
+            "--account",
+            metavar="NAME",
+            help="Account or accounting group that the jobs are charged to.",
+        ),
+        click.option(
+            "--at-once", type=int, help="Largest number of jobs that run at the same time."
+        ),
+        click.option(
+            "--discover",
+            type=_PATH,
+            metavar="DIR",
+            help="Folder for a discovery run after the merge.",
         ),
     )
     for option in reversed(options):
@@ -220,10 +261,12 @@ def _requests(function: Callable[..., Any]) -> Callable[..., Any]:
 @command.command()
 @_FOLDER
 @_requests
-@click.option("--hours", type=float, default=8.0, show_default=True, help="Wall time of a job.")
-@click.option("--partition", metavar="NAME", help="Partition of the machines.")
+@click.option(
+    "--hours", type=float, default=8.0, show_default=True, help="Wall time of each job in hours."
+)
+@click.option("--partition", metavar="NAME", help="Slurm partition of the jobs.")
 def slurm(folder: Path, **options: Any) -> None:
-    """Write a Slurm job array for a census, and the job that merges after it.
+    """Write a Slurm job array for a census, and a job that merges the results.
 
     Plan the census with `glitchvae census run INPUT... -o FOLDER --plan` first.
     """
@@ -237,9 +280,11 @@ def slurm(folder: Path, **options: Any) -> None:
 @_FOLDER
 @_requests
 @click.option("--user", metavar="NAME", help="Accounting user of the jobs.")
-@click.option("--disk", type=int, default=1024, show_default=True, help="MiB of scratch space.")
+@click.option(
+    "--disk", type=int, default=1024, show_default=True, help="Scratch space of each job in MiB."
+)
 def condor(folder: Path, **options: Any) -> None:
-    """Write an HTCondor DAG for a census, whose final node merges.
+    """Write an HTCondor DAG for a census, with a final node that merges the results.
 
     Plan the census with `glitchvae census run INPUT... -o FOLDER --plan` first.
     """
@@ -282,7 +327,7 @@ def _opened(folder: Path, *, new_version: bool) -> Census:
 
 
 def _planned(inputs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> Census:
-    """A census of inputs; where there is one, the same with another list of shards."""
+    """Plan a census of inputs, or give an existing census a new list of shards."""
     from glitchvae.archive.known_classes import job_of
     from glitchvae.census import How, estimate, find_sources, is_census, plan_census
     from glitchvae.census.census import read_plan
@@ -352,7 +397,7 @@ def _planned(inputs: tuple[Path, ...], folder: Path, options: dict[str, Any]) ->
 def _span(
     start: float | None, end: float | None, sources: Sequence[StrainSource]
 ) -> tuple[float, float] | None:
-    """From --start to --end, or as far as there is strain."""
+    """Time range from --start to --end, by default that of the strain."""
     if (start is None and end is None) or not sources:
         return None
     extents = [source.whole.segments.extent() for source in sources]
@@ -364,7 +409,7 @@ def _span(
 
 
 def _names(folder: Path) -> set[str]:
-    """The shards of a census, none where its list is damaged: it is planned anew."""
+    """Names of the shards of a census; none if its list is damaged."""
     from glitchvae.census import read_census
 
     try:
@@ -394,7 +439,7 @@ def _print_estimate(found: Any, census: Census) -> None:
 
 
 def _tell_plan(census: Census, *, problems: bool = True) -> None:
-    """What of the time there is no strain of, and of which there is more than one file."""
+    """Report time without strain and time with several files."""
     for problem in census.plan.problems if problems else ():
         tell_problem(problem)
     for ifo, times in census.plan.missing.items():
@@ -410,7 +455,7 @@ def _spell(times: tuple[tuple[float, float], ...]) -> str:
 
 
 def _work_here(census: Census, workers: int | None) -> None:
-    """Workers on this machine, with progress over the whole census."""
+    """Run workers on this machine, with progress over the whole census."""
     from glitchvae.census import Kind, run_workers, status_of
 
     before = status_of(census)
@@ -440,7 +485,7 @@ def _work_here(census: Census, workers: int | None) -> None:
 
 
 def _conclude(ctx: click.Context, census: Census, discover: Path | None) -> int:
-    """Merge, tell how far all is, look for new classes; the exit status."""
+    """Merge, report the state and look for new classes; returns the exit status."""
     from glitchvae.census import merge_parts, status_of
 
     archive, problems = merge_parts(census)

@@ -1,4 +1,4 @@
-"""Say how loud and how many a new class would have had to be for it to be found."""
+"""Measure the detection efficiency for unknown classes versus SNR and event count."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _HEADER = (
 
 
 class Injections(NamedTuple):
-    """What is injected: families, waveforms among them, SNRs, numbers, runs, into what strain."""
+    """Families, SNRs and numbers of injections, the number of runs, and the strain."""
 
     families: tuple[str, ...]
     own: Mapping[str, Family]
@@ -61,8 +61,8 @@ class Injections(NamedTuple):
     "families",
     multiple=True,
     metavar="NAME",
-    help="Inject this simulated family: a class, a shape in no catalogue, or module:FAMILY of "
-    "one's own, with --import; repeat.",
+    help="Simulated family to inject: a class, a shape in no catalogue, or your own as "
+    "module:FAMILY with --import. Repeatable.",
 )
 @click.option(
     "--waveform",
@@ -70,13 +70,17 @@ class Injections(NamedTuple):
     multiple=True,
     type=_PATH,
     metavar="FILE",
-    help="Inject the waveform of a text file with columns time (s) and strain; repeat.",
+    help="Text file of a waveform to inject, with columns time (s) and strain. Repeatable.",
 )
 @click.option(
-    "--class", "classes", multiple=True, metavar="NAME", help="Hold out this class; repeat."
+    "--class", "classes", multiple=True, metavar="NAME", help="Known class to hold out. Repeatable."
 )
 @click.option(
-    "--pairs", type=click.IntRange(min=0), default=10, show_default=True, help="Pairs held out."
+    "--pairs",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Number of pairs of classes that are held out together.",
 )
 @click.option(
     "--snr",
@@ -85,7 +89,7 @@ class Injections(NamedTuple):
     multiple=True,
     default=(8.0, 12.0, 20.0, 40.0),
     show_default=True,
-    help="SNR of injections, or lower end of a band; repeat.",
+    help="SNR of injections, or lower edge of an SNR band of held-out events. Repeatable.",
 )
 @click.option(
     "--events",
@@ -94,37 +98,50 @@ class Injections(NamedTuple):
     multiple=True,
     default=(10, 20, 50),
     show_default=True,
-    help="Number of events of the new class; repeat.",
+    help="Number of events of the new class. Repeatable.",
 )
 @click.option(
     "--trials",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="Runs for each family, SNR and number, with other injections and other halves.",
+    help="Number of runs for each class, SNR and number of events, with different random numbers.",
 )
 @click.option(
     "--rendered",
     type=click.IntRange(min=0),
     default=50,
     show_default=True,
-    help="Known glitches of each class rendered in the archive's noise, as discovery does;"
-    " 0 for none.",
+    help="Number of glitches of each known class that are simulated in the archive's noise "
+    "to recognise displaced classes; 0 for none.",
 )
-@click.option("--fewest", type=int, default=30, show_default=True, help="Events of a held class.")
-@click.option("--model", metavar="NAME|DIR", help="Model whose codes are looked at.")
-@click.option("--imaging", metavar="NAME", help="Imaging settings, where the events do not tell.")
+@click.option(
+    "--fewest",
+    type=int,
+    default=30,
+    show_default=True,
+    help="Minimum number of events of a class that is held out.",
+)
+@click.option("--model", metavar="NAME|DIR", help="Model whose codes are used.")
+@click.option(
+    "--imaging", metavar="NAME", help="Imaging settings, for events whose file does not state them."
+)
 @click.option(
     "--significance",
     type=float,
     default=0.05,
     show_default=True,
-    help="False candidates to expect in a run.",
+    help="Expected number of false candidates in a run.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
-@click.option("-o", "--output", type=TableFile(), metavar="CSV", help="Every trial as a table.")
 @click.option(
-    "--picture", type=_PATH, metavar="PNG", help="Picture of efficiency against SNR and number."
+    "-o", "--output", type=TableFile(), metavar="CSV", help="CSV file to write every trial to."
+)
+@click.option(
+    "--picture",
+    type=_PATH,
+    metavar="PNG",
+    help="PNG file for a picture of detection efficiency versus SNR and number of events.",
 )
 @DEVICE
 def command(
@@ -146,19 +163,20 @@ def command(
     picture: Path | None,
     device: str,
 ) -> None:
-    """Say how loud and how many a new class would have had to be for it to be found.
+    """Measure the detection efficiency for unknown classes versus SNR and event count.
 
-    Puts simulated glitches into noise of the archive's own strain, searches for them and
-    encodes them as `embed` does, adds them to the archive and looks for them as
-    `discover-new-classes` does. A family that is a known class is taken from what is known.
-    Where strain is gone, noise of the detector's curve stands in. Strain among the arguments
-    lends its noise instead. Says what share is detected, with exact 90 % intervals, at a fixed
-    number of false candidates. A group that is called a known class, displaced, counts as
-    missed.
+    Injections: simulated glitches are added to noise of the archive's strain, found and encoded as
+    by `embed`, added to the archive, and searched for as by `discover-new-classes`. If a family is
+    a known class, that class is first removed from the known ones. Strain given as an argument
+    provides the noise instead; if no strain is found, noise is simulated with the detector's curve.
 
-    Classes of the archive can be held out too, each one and pairs of them: those of --class, or
-    all with events enough where no family is named. Labels say what events are; where there
-    are none, the nearest known class.
+    Hold-out: known classes, or pairs of them, are removed from the known ones and searched for in
+    the archive. These are the classes of --class; without --class, --family and --waveform all
+    classes with enough events. The class of an event is its label, else its nearest known class.
+
+    The output is the fraction of runs that detect the class, with exact 90 % intervals, at a fixed
+    expected number of false candidates. A group that is reported as a displaced known class counts
+    as missed.
     """
     import numpy as np
 
@@ -181,7 +199,7 @@ def command(
     prototypes, rng = known_classes(checkpoint), np.random.default_rng(seed)
     if (count := len(comparable_rows(gathered.events, prototypes))) < FEWEST_EVENTS:
         raise InputError(
-            "too few events to look for groups among",
+            "there are too few events for a search for groups",
             expected=f"at least {FEWEST_EVENTS} events with a code",
             found=count,
             remedy="Embed more strain first.",
@@ -215,7 +233,7 @@ def command(
 def _held(
     truth: Any, prototypes: Prototypes, classes: tuple[str, ...], fewest: int, *, named: bool
 ) -> list[str]:
-    """Classes to hold out: those that are asked for, else all that can be, if nothing is named."""
+    """Classes to hold out: the named ones, or all that have enough events."""
     from glitchvae.discovery.efficiency import holdable_classes
     from glitchvae.errors import InputError
 
@@ -331,7 +349,7 @@ def _noise(
     settings: DiscoverySettings,
     device: str,
 ) -> tuple[Renderer, Renderer, Mapping[Place, float]]:
-    """What renders known classes, what injects, and where."""
+    """Renderers of known classes and of injections, and the places of injections."""
     from dataclasses import replace
 
     from glitchvae.discovery.efficiency import weights_of
@@ -348,7 +366,7 @@ def _noise(
     renderer = renderer_of(gathered, checkpoint, some, device=device)
     if renderer is None:
         raise InputError(
-            "nothing can be injected: the events do not tell how their images were made",
+            "nothing can be injected, because the events do not state their imaging settings",
             remedy="Name the settings with --imaging.",
         )
     injecting = replace(renderer, families={**renderer.families, **asked.own})
@@ -369,7 +387,7 @@ def _injected(
     places: Mapping[Place, float],
     threshold: float,
 ) -> Embeddings:
-    """Injections that the search finds; that it finds few is said."""
+    """Injections that the search finds; a message if it finds too few."""
     from glitchvae.discovery.efficiency import inject
 
     new = inject(name, snr, count, renderer, places, threshold=threshold)
@@ -379,7 +397,7 @@ def _injected(
 
 
 def _draw(rows: Sequence[Row], path: Path) -> None:
-    """Efficiency against SNR, a curve for each number, of injections or of bands."""
+    """Draw efficiency against SNR, a curve for each number of events."""
     import numpy as np
 
     from glitchvae.discovery.efficiency import efficiency_of

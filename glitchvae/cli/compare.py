@@ -1,4 +1,4 @@
-"""Put trained models side by side: rate, distortion, ELBO, probe, metrics, size, speed."""
+"""Compare trained models: rate, distortion, ELBO, probe, metrics, size, speed."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def command(
 
 
 def _read(sets: tuple[str, ...], points: int, seed: int) -> FactorData | GlitchSets | None:
-    """Images with factors, or sets of glitches; None where none is asked for."""
+    """Images with factors, or sets of glitches; None if neither is asked for."""
     import numpy as np
 
     from glitchvae.dataset import is_image_set
@@ -116,7 +116,7 @@ def _read(sets: tuple[str, ...], points: int, seed: int) -> FactorData | GlitchS
     if all(name not in _DRAWN and is_image_set(name) for name in sets):
         return GlitchSets(sets)
     if len(sets) > 1:
-        raise click.UsageError("--data is given again for sets of images of glitches alone.")
+        raise click.UsageError("--data can be repeated for sets of images of glitches only.")
     name = next(iter(sets))
     if name in _DRAWN:
         data = draw_dsprites() if name == "dsprites" else draw_chairs()

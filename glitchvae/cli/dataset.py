@@ -1,4 +1,4 @@
-"""Look at sets of images, convert, merge and split them."""
+"""Summarise, convert, merge and split sets of images."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ METADATA = click.option(
     "--metadata",
     type=click.Path(path_type=Path),
     metavar="TABLE",
-    help="Times and measures of the same events: a Gravity Spy table, told by its columns.",
+    help="Table with times and trigger properties of the same events, such as a Gravity Spy table.",
 )
 TAXONOMY = click.option(
     "--taxonomy",
     metavar="NAME",
-    help="Accept labels of this taxonomy only (training, o3, zooniverse).",
+    help="Taxonomy whose labels are accepted: training, o3 or zooniverse. [default: all]",
 )
 
 
 @click.group()
 def command() -> None:
-    """Look at sets of images, convert, merge and split them.
+    """Summarise, convert, merge and split sets of images.
 
     SET is a spectrogram set, a Gravity Spy training set (HDF5) or a folder of its PNG
-    pictures, told apart by content. Labels become the official names of the catalogue;
-    those it does not know are kept and counted, as is whatever had to be left out.
+    pictures, recognised by content. Labels are converted to the official names of the
+    catalogue. Unknown labels are kept and counted; events left out are counted.
     """
 
 
@@ -49,7 +49,7 @@ def command() -> None:
 @SET
 @TAXONOMY
 def info(source: Path, taxonomy: str | None) -> None:
-    """Count what is in SET: classes, splits, detectors, status, bands, times, memory."""
+    """Summarise SET: classes, splits, detectors, status, frequency bands, times, memory."""
     from glitchvae.classes.catalog import read_catalog
     from glitchvae.cli._tables import print_table
     from glitchvae.dataset import name_classes, stream_images, summarise
@@ -71,21 +71,22 @@ def info(source: Path, taxonomy: str | None) -> None:
     type=click.Choice(["own", "gravity-spy"]),
     default="own",
     show_default=True,
-    help="Of the file to write.",
+    help="Layout of the file to write.",
 )
 @click.option(
     "--from-view",
     type=float,
     metavar="SECONDS",
-    help="Duration of the view that all others are cut out of: 4, for sets that were published "
-    "as one view. The short views come out blurred.",
+    help="Duration in seconds of the view from which all others are cut: 4, for sets "
+    "published with one view. The shorter views are blurred.",
 )
 @click.option(
     "--events",
     "wanted",
     type=click.Path(path_type=Path),
     metavar="TABLE",
-    help="Keep the events of this table alone: its column event_id, or identifiers one a line.",
+    help="Table with a column event_id, or list of identifiers with one a line, of the "
+    "events to keep.",
 )
 @METADATA
 @TAXONOMY
@@ -100,9 +101,9 @@ def convert(
     metadata: Path | None,
     taxonomy: str | None,
 ) -> None:
-    """Write SET in another layout; --metadata adds what its pictures do not say.
+    """Write SET in another layout, with times and trigger properties from --metadata.
 
-    Exit status 1 where events of --events are not in SET; the others are written.
+    Exit status 1 if events of --events are not in SET; the others are written.
     """
     from glitchvae.archive.labels import read_ids
     from glitchvae.dataset import write_gravity_spy
@@ -136,8 +137,8 @@ def merge(
 ) -> None:
     """Join several sets of the same imaging settings; an identifier occurs once.
 
-    A file that cannot be read is named, counted and left out; the exit status is then 1.
-    Sets of different imaging settings are refused: `glitchvae train` takes them side by side.
+    A file that cannot be read is reported and left out; the exit status is then 1. Sets of
+    different imaging settings are refused, but `glitchvae train` accepts them together.
     """
     from glitchvae.dataset import merge_sets
     from glitchvae.errors import InputError
@@ -162,12 +163,14 @@ def merge(
 @command.command()
 @SET
 @OUTPUT
-@click.option("--published", "kind", flag_value="published", help="Keep the split of the source.")
+@click.option(
+    "--published", "kind", flag_value="published", help="Keep the split of the published set."
+)
 @click.option(
     "--random",
     "kind",
     flag_value="random",
-    help="Split without regard to time: scores come out too good.",
+    help="Split at random without regard to time, which gives too high scores.",
 )
 @click.option(
     "--fractions",
@@ -175,16 +178,18 @@ def merge(
     nargs=3,
     default=(0.7, 0.15, 0.15),
     show_default=True,
-    help="Shares of train, validation and test.",
+    help="Fractions of training, validation and test events.",
 )
 @click.option(
     "--block",
     type=click.FloatRange(min=0, min_open=True),
     default=86400.0,
     show_default=True,
-    help="Seconds that stay together.",
+    help="Length in seconds of the blocks of time that are not divided.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split."
+)
 @METADATA
 @TAXONOMY
 def split(
@@ -197,11 +202,11 @@ def split(
     metadata: Path | None,
     taxonomy: str | None,
 ) -> None:
-    """Write SET with a split into train, validation and test: by blocks of time.
+    """Write SET with a split into train, validation and test, by blocks of time.
 
-    Glitches of one hour resemble each other more than glitches of one class do: scores on
-    a split that parts them are too good. With --random or --published a warning says how
-    many blocks of time it parts; `glitchvae probe` scores both kinds of split side by side.
+    Glitches of one hour resemble each other more than other glitches of their class. If a split
+    divides such an hour, scores are too high. With --random or --published a warning states how
+    many blocks of time are divided; `glitchvae probe` computes scores for both kinds of split.
     """
     import numpy as np
 

@@ -26,24 +26,43 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("discover-new-classes")
 @click.argument("sources", nargs=-1, type=_PATH, metavar="[ARCHIVE|EMBEDDINGS]...")
-@click.option("-o", "--output", type=_PATH, metavar="DIR", help="Else ./discovery-<date and time>.")
-@click.option("--replace", is_flag=True, help="Take the place of an earlier run at -o.")
-@click.option("--model", metavar="NAME|DIR", help="Whose codes; its folder, if it was moved.")
+@click.option(
+    "-o",
+    "--output",
+    type=_PATH,
+    metavar="DIR",
+    help="Folder of the results. [default: ./discovery-<date and time>]",
+)
+@click.option("--replace", is_flag=True, help="Replace an earlier run in the output folder.")
+@click.option(
+    "--model",
+    metavar="NAME|DIR",
+    help="Model whose codes are searched, by name, or by folder if it was moved.",
+)
 @CATALOG
 @LIVE
-@click.option("--target", type=_PATH, metavar="FILE", help="Triggers to measure vetoes against.")
+@click.option(
+    "--target",
+    type=_PATH,
+    metavar="FILE",
+    help="Trigger file with the triggers against which veto efficiency is measured.",
+)
 @LINK
-@click.option("--method", help="How the search groups events at first: hdbscan (default) or gmm.")
-@click.option("--min-events", type=int, help="Fewest events of a candidate.")
-@click.option("--min-snr", type=float, help="Fainter glitches take no part: 7.5 by default.")
-@click.option("--significance", type=float, help="False candidates to expect in a run.")
+@click.option(
+    "--method", help="Method of the initial grouping of events: hdbscan (default) or gmm."
+)
+@click.option("--min-events", type=int, help="Minimum number of events of a candidate.")
+@click.option(
+    "--min-snr", type=float, help="Minimum SNR of glitches that are searched. [default: 7.5]"
+)
+@click.option("--significance", type=float, help="Expected number of false candidates in a run.")
 @click.option(
     "--rendered",
     type=click.IntRange(min=0),
-    help="Known glitches of each class that are rendered in the archive's noise where a group"
-    " may be that class: 100 by default, 0 for none.",
+    help="Number of glitches of each known class that are simulated in the archive's noise "
+    "to recognise displaced classes: 100 by default, 0 for none.",
 )
-@click.option("--seed", type=int, help="Of every random number.")
+@click.option("--seed", type=int, help="Seed of all random numbers.")
 def command(
     sources: tuple[Path, ...],
     output: Path | None,
@@ -57,13 +76,12 @@ def command(
 ) -> None:
     """Find groups of glitches that no known class explains.
 
-    Looks at archives or files of embeddings, by default at the archive that `embed` fills
-    ($GLITCHVAE_ARCHIVE, else ./glitch-archive). Prints the candidates and writes a folder:
-    a report to open in a browser, the events of each candidate, veto segments, and drafts
-    for `glitchvae catalog propose`. Classes that you accepted are known and do not come
-    back. Rates, dead time and what chance makes in a month are relative to the time that was
-    searched: the ledger of the archive tells it, --live overrides it, and without either they
-    are not given.
+    The events are those of archives or files of embeddings, by default of the archive that `embed`
+    fills ($GLITCHVAE_ARCHIVE, else ./glitch-archive). The command prints the candidates and writes
+    a folder: a report to open in a browser, the events of each candidate, veto segments, and drafts
+    for `glitchvae catalog propose`. Classes that you accepted count as known. Rates, dead time and
+    the expected number of false candidates refer to the live time in the archive's ledger, or in
+    --live; without live time they are not given.
     """
     from glitchvae.archive import archive_path
     from glitchvae.config import parse
@@ -125,7 +143,7 @@ def _candidate_line(c: Candidate) -> dict[str, Any]:
 
 
 def _candidate_text(c: Candidate) -> str:
-    """What the table has no room for, in lines of a terminal."""
+    """Details of a candidate below the table, in lines of a terminal."""
     rates = [f"{r.ifo} {r.per_hour:.3g}" for r in c.rates if r.count and math.isfinite(r.per_hour)]
     parts = [f"{c.name}: {c.advice}"]
     parts += [part for part in (c.reason, c.remark) if part]
@@ -148,7 +166,7 @@ def _print_vetoes(vetoes: Vetoes) -> None:
 
 
 def _veto_line(name: str, s: VetoScore) -> dict[str, Any]:
-    """As hveto prints them: efficiency, dead time, their ratio, use percentage; 80 columns wide."""
+    """Veto figures in hveto's terms: efficiency, dead time, their ratio, use percentage."""
     return {
         "veto": name,
         "ifo": s.ifo,
@@ -162,7 +180,7 @@ def _veto_line(name: str, s: VetoScore) -> dict[str, Any]:
 
 
 def _print_known(lines: Sequence[Mapping[str, Any]]) -> None:
-    """A table without the columns in which nothing is known."""
+    """Print a table without columns of unknown values."""
     if not lines:
         return
     columns = [name for name in lines[0] if any(_is_known(line[name]) for line in lines)]

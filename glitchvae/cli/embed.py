@@ -38,87 +38,92 @@ _COVERED = ("covered", "searched")
     "--triggers",
     type=_PATH,
     metavar="FILE",
-    help="Table of triggers to embed; strain is then not searched.",
+    help="Table of triggers to embed, instead of a search of the strain.",
 )
 @click.option(
     "--gps",
     type=GPS,
     multiple=True,
     metavar="T",
-    help="GPS time to embed; strain is then not searched. Repeatable.",
+    help="GPS time to embed, instead of a search of the strain. Repeatable.",
 )
-@click.option("--ifo", help="Detector of strain that does not say it.")
-@click.option("--channel", help="Channel of strain files that hold several.")
+@click.option("--ifo", help="Detector of strain files that do not state it.")
+@click.option("--channel", help="Channel to read from strain files with several channels.")
 @click.option(
     "--gwosc",
     nargs=3,
     metavar="IFO START END",
-    help="Open data of a detector between two GPS times.",
+    help="Detector and GPS times of open data to download from GWOSC.",
 )
 @click.option(
     "--frametype",
     metavar="NAME",
-    help="Find frames of this type by gwdatafind; needs --ifo, --start and --end.",
+    help="Type of frames to find by gwdatafind; needs --ifo, --start and --end.",
 )
-@click.option("--start", type=GPS, metavar="T", help="Use strain from this GPS time on.")
-@click.option("--end", type=GPS, metavar="T", help="Use strain before this GPS time.")
+@click.option("--start", type=GPS, metavar="T", help="First GPS time of the strain to use.")
+@click.option("--end", type=GPS, metavar="T", help="GPS time at which the strain to use ends.")
 @limits
 @click.option(
     "--snr",
     type=float,
     default=7.5,
     show_default=True,
-    help="Minimum SNR of triggers that are searched for.",
+    help="Minimum SNR of triggers.",
 )
 @click.option(
     "--model",
     default="default",
     show_default=True,
     metavar="NAME|DIR",
-    help="Model that encodes: a name or a folder.",
+    help="Model that encodes the glitches: the name of a shipped model, or a folder.",
 )
 @click.option(
     "--imaging",
     default="gravity-spy",
     show_default=True,
-    help="How strain becomes images: gravity-spy as the official ones, light faster.",
+    help="Imaging settings: gravity-spy as in Gravity Spy, or the faster light.",
 )
 @click.option(
     "--uncertainty/--no-uncertainty",
     default=True,
     show_default=True,
-    help="Say of each row how its code changes with small changes of its image.",
+    help="Compute how much each code varies under small changes of its image.",
 )
 @ARCHIVE
 @click.option(
     "-o",
     "--output",
     type=TableFile(),
-    help="Write the rows as .h5, .parquet, .csv or .ecsv too; - is CSV on stdout.",
+    help="File to write the rows to as well: .h5, .parquet, .csv or .ecsv; - is CSV on stdout.",
 )
-@click.option("--codes", is_flag=True, help="Write the codes into CSV and ECSV too.")
+@click.option("--codes", is_flag=True, help="Include the codes in CSV and ECSV files.")
 @click.option(
-    "--probabilities", is_flag=True, help="Add a column p_CLASS to the output for every class."
+    "--probabilities",
+    is_flag=True,
+    help="Add a column p_CLASS for every known class to the output file.",
 )
 @click.option(
-    "--contact-sheet", type=_PATH, metavar="PNG", help="Contact sheet of the 60 loudest glitches."
+    "--contact-sheet",
+    type=_PATH,
+    metavar="PNG",
+    help="PNG file for a contact sheet of the 60 loudest glitches.",
 )
 @DEVICE
 @click.option(
     "--plan",
     "only_plan",
     is_flag=True,
-    help="Try a few minutes of the data, say what all will take, then stop.",
+    help="Process a few minutes of the data, print estimated time and memory, then stop.",
 )
 @click.pass_context
 def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options: Any) -> None:
     """Find the glitches in strain, encode them and store them in an archive.
 
     INPUT is strain (GWOSC HDF5, GWF, gwpy HDF5) of one or several detectors, a folder of such
-    files, or images (a spectrogram set, Gravity Spy's HDF5, a folder of its pictures), told
-    apart by content; or an archive, whose glitches are encoded with another --model from the
-    pictures it keeps. What the archive holds already is not done again, so that an interrupted
-    run is finished by the same command. Exit status 1 if an input could not be used.
+    files, or images (a spectrogram set, Gravity Spy's HDF5, a folder of its pictures), recognised
+    by content. If INPUT is an archive, its glitches are encoded with another --model from the
+    stored pictures. Finished work is not repeated, so the same command continues an interrupted
+    run. Exit status 1 if an input could not be used.
     """
     from glitchvae.archive import archive_path, create_archive
 
@@ -146,7 +151,7 @@ def command(ctx: click.Context, archive: Path | None, only_plan: bool, **options
 
 
 def _check_outputs(output: Path | None, contact_sheet: Path | None) -> None:
-    """Refuse before any work what could not be written after it."""
+    """Refuse outputs that cannot be written, before any work."""
     from glitchvae.embedding import check_output
 
     if output is not None:
@@ -181,7 +186,7 @@ def _job(options: dict[str, Any], archive: Path | None) -> Job:
 
 
 def _tasks(options: dict[str, Any]) -> tuple[list[Task], int]:
-    """The work to do, and how many inputs cannot be used; each of those is reported."""
+    """Tasks for the usable inputs, and the number of others; each problem is reported."""
     from glitchvae.archive import image_tasks, strain_tasks
     from glitchvae.embedding import limit_sources, open_inputs
 
@@ -238,7 +243,7 @@ def _nothing(problems: list[GlitchvaeError]) -> GlitchvaeError:
 
 
 def _found_sources(options: dict[str, Any]) -> list[StrainSource]:
-    """Strain that is named, not given as files."""
+    """Strain to download from GWOSC, or frames to find by gwdatafind, as the options say."""
     from glitchvae.strain import find_strain, open_gwosc
 
     sources = []
@@ -263,7 +268,7 @@ def _seconds(text: str) -> float:
 def _triggers(
     options: dict[str, Any], sources: list[StrainSource]
 ) -> tuple[Triggers | None, list[GlitchvaeError]]:
-    """The glitches that the user names, None to search; errors of times without strain."""
+    """Triggers that the user gave, None for a search; errors of times without strain."""
     from glitchvae.embedding import read_triggers_for, triggers_at
 
     if options["triggers"] and options["gps"]:
@@ -278,7 +283,7 @@ def _triggers(
 
 
 def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], int]:
-    """What came of the tasks, and how many failed; a full disk ends them all."""
+    """Run the tasks; returns the results and the number of failures."""
     filled, failed = [], 0
     for task in tasks:
         try:
@@ -297,7 +302,7 @@ def _run(tasks: list[Task], archive: Archive, job: Job) -> tuple[list[Filled], i
 
 
 def _encode_anew(options: dict[str, Any], archive: Path | None, *, only_plan: bool) -> None:
-    """Codes of another model for the glitches of an archive."""
+    """Encode the glitches of an archive with another model."""
     from glitchvae.archive import Archive
     from glitchvae.archive.reencoding import count_events, encode_anew
 
@@ -305,7 +310,7 @@ def _encode_anew(options: dict[str, Any], archive: Path | None, *, only_plan: bo
     search += ("segments", "flags")
     if len(options["inputs"]) > 1 or any(options[name] for name in search) or archive is not None:
         raise click.UsageError(
-            "An archive is encoded alone: without other inputs, --archive, or options of a search."
+            "An archive as input excludes other inputs, --archive, and options of a search."
         )
     store = Archive(options["inputs"][0])
     job = _job(options, store.path)
@@ -319,7 +324,7 @@ def _encode_anew(options: dict[str, Any], archive: Path | None, *, only_plan: bo
 
 
 def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -> None:
-    """The table on stdout, files where asked for."""
+    """Print the tables and write the files that were asked for."""
     from glitchvae.embedding import Embeddings, write_embeddings
 
     output, contact_sheet = options["output"], options["contact_sheet"]
@@ -344,7 +349,7 @@ def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -
 
 
 def _episodes(parts: list[Embeddings]) -> int:
-    """How many disturbances the glitches of all inputs are."""
+    """Number of episodes of the glitches of all inputs."""
     import numpy as np
 
     from glitchvae.triggers.episodes import episodes
@@ -354,7 +359,7 @@ def _episodes(parts: list[Embeddings]) -> int:
 
 
 def _searched(filled: list[Filled]) -> list[str]:
-    """Covered and searched time, a line for each detector and threshold."""
+    """Print covered and searched time, a line for each detector and threshold."""
     from glitchvae.archive.ledger import joined
     from glitchvae.archive.live import spell
     from glitchvae.triggers.tiles import too_short
@@ -374,7 +379,7 @@ def _searched(filled: list[Filled]) -> list[str]:
 
 
 def _print_table(rows: Embeddings) -> None:
-    """How many glitches of each nearest class, by status."""
+    """Print the number of glitches of each nearest class, by status."""
     from collections import Counter
 
     from glitchvae.status import FLAGS, has_flag

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="T",
-    help="Time of an event; repeatable.",
+    help="GPS time of an event to compare. Repeatable.",
 )
-@click.option("--ifo", help="Detector, where the files do not tell it.")
-@click.option("--channel", help="Channel, where the files hold several.")
-@click.option("--imaging", default="gravity-spy", show_default=True, help="Imaging settings.")
+@click.option("--ifo", help="Detector of strain files that do not state it.")
+@click.option("--channel", help="Channel to read from strain files with several channels.")
+@click.option(
+    "--imaging", default="gravity-spy", show_default=True, help="Imaging settings to compare."
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -37,10 +39,10 @@ def command(
 ) -> None:
     """Compare the Q engine with gwpy on events in your strain.
 
-    INPUTS are strain files of one detector. Per event: the Q of the plane that each
-    shows, the median relative error of energy, the largest error as a share of the
-    image's maximum, the largest error of a Gravity Spy pixel (0 to 1), and the time of
-    each for four views. Exit status 1 where a bar is missed.
+    INPUTS are strain files of one detector. The table has for each event: the Q of both, the
+    median relative error of energy, the largest error as a fraction of the image's maximum,
+    the largest error of a Gravity Spy pixel (0 to 1), and the time that both take for four
+    views. Exit status 1 if an error exceeds its limit.
     """
     from glitchvae.spectrogram import imaging_settings
     from glitchvae.spectrogram.parity import compare

@@ -1,4 +1,4 @@
-"""Draw glitches, what a model makes of them, and how it was trained."""
+"""Draw glitches, their reconstructions, latent traversals, and logs of trainings."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from glitchvae.spectrogram import SpectrogramSet
 
 _UNLABELLED = 24
-"""Events drawn where none has a label."""
+"""Number of events drawn from a set without labels."""
 
 _FOR_KL = 256
 """Events whose mean KL orders the dimensions of a model without a log."""
 
 OUT = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="PNG to write."
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="PNG file to write."
 )
 
 R = TypeVar("R", bound="Embeddings | SpectrogramSet")
@@ -33,21 +33,23 @@ R = TypeVar("R", bound="Embeddings | SpectrogramSet")
 
 @click.group()
 def command() -> None:
-    """Draw glitches, what a model makes of them, and how it was trained."""
+    """Draw glitches, their reconstructions, latent traversals, and logs of trainings."""
 
 
 @command.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @OUT
-@click.option("--class", "class_name", help="Only glitches of this class.")
-@click.option("--model", help="Codes of this model, where an archive holds several.")
-@click.option("--title", help="Headline of the page.")
+@click.option("--class", "class_name", help="Draw only glitches of this class.")
+@click.option(
+    "--model", help="Model whose codes are used, if the archive holds codes of several models."
+)
+@click.option("--title", help="Title of the page.")
 def sheet(
     source: Path, output: Path, class_name: str | None, model: str | None, title: str | None
 ) -> None:
-    """The four views of the glitches in SOURCE, an archive or a set of spectrograms.
+    """Draw the four views of the glitches in SOURCE, an archive or a set of spectrograms.
 
-    Of more than 60 glitches the loudest are drawn.
+    If there are more than 60 glitches the loudest 60 are drawn.
     """
     from glitchvae.plots import contact_sheet
 
@@ -61,13 +63,17 @@ def sheet(
 @command.command()
 @click.argument("event_id", metavar="ID")
 @OUT
-@click.option("--model", metavar="NAME", help="Where the archive holds codes of several.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Model whose codes are used, if the archive holds codes of several models.",
+)
 @CATALOG
 @ARCHIVE
 def glitch(
     event_id: str, output: Path, model: str | None, catalog: Path | None, archive: Path | None
 ) -> None:
-    """The four views of the glitch ID of an archive, with axes of time and frequency."""
+    """Draw the four views of the glitch ID of an archive, with axes of time and frequency."""
     from glitchvae.archive import Archive, archive_path
     from glitchvae.plots import glitch_picture, headlines_of
 
@@ -81,11 +87,17 @@ def glitch(
 
 @command.command()
 @click.argument("images", type=click.Path(path_type=Path))
-@click.option("--model", default="default", show_default=True, metavar="NAME|DIR")
-@click.option("--split", help="Only events of this split.")
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Model that reconstructs: the name of a shipped model, or a folder.",
+)
+@click.option("--split", help="Draw only events of this split.")
 @OUT
 def reconstructions(images: Path, model: str, split: str | None, output: Path) -> None:
-    """The first glitch of each class in IMAGES beside its reconstruction by a model."""
+    """Draw the first glitch of each class in IMAGES beside its reconstruction by a model."""
     from glitchvae.checkpoint import load_checkpoint, reconstruct
     from glitchvae.dataset import read_images
     from glitchvae.plots import captions_of, reconstructions
@@ -100,7 +112,7 @@ def reconstructions(images: Path, model: str, split: str | None, output: Path) -
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @OUT
 def rate_distortion(runs: tuple[Path, ...], output: Path) -> None:
-    """The way of each RUN of `glitchvae train` through the plane of rate and distortion."""
+    """Draw rate and distortion over the steps of each RUN of `glitchvae train`."""
     from glitchvae.plots import rate_distortion
     from glitchvae.training.log import read_log
 
@@ -112,7 +124,7 @@ def rate_distortion(runs: tuple[Path, ...], output: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @OUT
 def kl(run: Path, output: Path) -> None:
-    """The KL of every latent dimension over the steps of RUN."""
+    """Draw the KL divergence of every latent dimension over the steps of RUN."""
     from glitchvae.plots import kl_per_dimension
     from glitchvae.training.log import read_log
 
@@ -124,7 +136,7 @@ def kl(run: Path, output: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @OUT
 def layers(run: Path, output: Path) -> None:
-    """The KL of every dimension of every latent layer of RUN, at its end."""
+    """Draw the KL divergence of every dimension of every latent layer at the end of RUN."""
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.plots import layer_kl
     from glitchvae.training.log import read_log
@@ -136,21 +148,25 @@ def layers(run: Path, output: Path) -> None:
 
 @command.command()
 @click.argument("model", metavar="RUN|NAME")
-@click.option("--images", type=click.Path(path_type=Path), help="Start from a glitch of this set.")
-@click.option("--id", "event_id", help="Which one; the first usable one unless given.")
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Set of images with the glitch from which the traversals start.",
+)
+@click.option("--id", "event_id", help="Identifier of that glitch. [default: the first usable one]")
 @click.option(
     "--reach",
     default=2.5,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Ends of the traversal, in standard deviations of the prior.",
+    help="Ends of the traversals, in standard deviations of the prior.",
 )
 @click.option(
     "--dimensions",
     default=12,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many, those of the largest KL first.",
+    help="Number of latent dimensions to draw, those of the largest KL first.",
 )
 @OUT
 def traversals(
@@ -161,11 +177,11 @@ def traversals(
     dimensions: int,
     output: Path,
 ) -> None:
-    """Decoded pictures along each latent dimension of a model.
+    """Draw latent traversals: decoded pictures along each latent dimension of a model.
 
-    They start from the mean of the prior, or from the code of a glitch. Of glitches all four views
-    are drawn. Each row tells the KL of its dimension, by the log of the training or, without it, of
-    the first 256 of the images.
+    All other dimensions have the mean of the prior, or the code of a glitch. Pictures of glitches
+    show all four views. Each row names the KL divergence of its dimension, from the log of the
+    training or, without a log, from the first 256 of the images.
     """
     import numpy as np
 
@@ -189,7 +205,7 @@ def traversals(
 
 
 def _short_names(runs: tuple[Path, ...]) -> list[str]:
-    """Names of the folders, with as many of their parents as tell them apart."""
+    """Names of the folders, with as many parents as tell them apart."""
     parts = [run.resolve().parts for run in runs]
     depth = next(
         (d for d in range(1, max(map(len, parts))) if len({p[-d:] for p in parts}) == len(parts)), 1
@@ -200,7 +216,7 @@ def _short_names(runs: tuple[Path, ...]) -> list[str]:
 def _first_of_each_class(
     spectrograms: SpectrogramSet, split: str | None, source: Path
 ) -> SpectrogramSet:
-    """One usable event a label, in the order of the labels; the first few where there are none."""
+    """One usable event for each label in alphabetical order; without labels the first few."""
     import numpy as np
 
     from glitchvae.errors import InputError
@@ -236,7 +252,7 @@ def _read_glitches(
 
 
 def _of_class(record: R, class_name: str | None, source: Path) -> R:
-    """The rows of one class, by nearest class or label; all of them where none is asked for."""
+    """The rows of one class, by nearest class or label; all rows if no class is given."""
     from glitchvae.classes.catalog import read_catalog
     from glitchvae.errors import InputError
     from glitchvae.plots import class_names
@@ -300,7 +316,7 @@ def _layers(run: Path) -> tuple[int, ...]:
 
 
 def _as_drawn(checkpoint: Checkpoint, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Energies of the views of a glitch; other pictures as they are."""
+    """Images as they are drawn: energies of glitches; other pictures unchanged."""
     import torch
 
     from glitchvae.models import restore, takes_views

@@ -1,4 +1,4 @@
-"""Score how much codes know of the classes, beside what needs no codes."""
+"""Measure how well simple classifiers recognise classes from codes, and from baselines."""
 
 from __future__ import annotations
 
@@ -27,38 +27,48 @@ _PATH = click.Path(path_type=Path)
     default="default",
     show_default=True,
     metavar="NAME|DIR",
-    help="Encodes sets of images.",
+    help="Model that encodes sets of images.",
 )
 @click.option(
     "--block",
     type=click.FloatRange(min=0, min_open=True),
     default=86400.0,
     show_default=True,
-    help="Seconds that stay on one side of a split.",
+    help="Length in seconds of the blocks of time that are not divided between training and test.",
 )
-@click.option("--cnn", is_flag=True, help="Train a network of the model's size too: minutes.")
+@click.option(
+    "--cnn",
+    is_flag=True,
+    help="Train a supervised network of the model's size for comparison, which takes minutes.",
+)
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="Passes of that network over the training events.",
+    help="Number of training epochs of the supervised network.",
 )
 @click.option(
     "--audit",
     is_flag=True,
-    help="Show the labels that a head contradicts which has not seen the event, as a page of "
-    "pictures in --output, instead of scores.",
+    help="Write a page with pictures of labels that an out-of-fold head contradicts, "
+    "instead of scores.",
 )
 @click.option(
     "--archive",
     "store",
     type=_PATH,
     metavar="DIR",
-    help="Archive that has the pictures of embeddings, for --audit.",
+    help="Archive with the pictures of the embeddings, for --audit.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("-o", "--output", type=_PATH, metavar="DIR", help="Tables and pictures.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of splits, draws and fits.",
+)
+@click.option("-o", "--output", type=_PATH, metavar="DIR", help="Folder for tables and pictures.")
 @DEVICE
 def command(
     inputs: tuple[Path, ...],
@@ -72,12 +82,12 @@ def command(
     output: Path | None,
     device: str,
 ) -> None:
-    """Score how much codes know of the classes, beside what needs no codes.
+    """Measure how well simple classifiers recognise classes from codes, and from baselines.
 
-    Every method learns from the same labelled events and names the same others: the
-    split of the source, blocks of time and events at random stand side by side. Simulated
-    sets have a block every 512 s: give them --block 512. With --audit the labels themselves are
-    asked: DIR/audit.html shows the pictures of those that are contradicted.
+    Every method is trained and tested on the same labelled events, under three splits: that of the
+    source, by blocks of time, and at random. Simulated sets have a block every 512 s and need
+    --block 512. With --audit the labels are checked instead: DIR/audit.html shows pictures of
+    the events whose label is contradicted.
     """
     import numpy as np
 
@@ -111,7 +121,7 @@ def command(
 
 
 def _read(inputs: Sequence[Path], model: str, device: str) -> tuple[ProbeSet, Checkpoint | None]:
-    """All labelled events, and the model where one had to encode images."""
+    """Read all labelled events; also the model if images have to be encoded."""
     from glitchvae.checkpoint import load_checkpoint
     from glitchvae.dataset import is_image_set
     from glitchvae.embedding import read_embeddings
@@ -137,7 +147,7 @@ def _encode(path: Path, checkpoint: Checkpoint, device: str) -> ProbeSet:
 
 
 def _named(path: Path) -> Iterator[Any]:
-    """Parts of a set with the names of the catalogue."""
+    """Parts of a set with class names of the catalogue."""
     from glitchvae.classes.catalog import read_catalog
     from glitchvae.dataset import name_classes, stream_images
 
@@ -153,9 +163,9 @@ def _network(inputs: Sequence[Path], checkpoint: Checkpoint | None, epochs: int)
 
     if checkpoint is None or not all(map(is_image_set, inputs)):
         raise InputError(
-            "a network learns from images",
+            "a network is trained on images",
             where="--cnn",
-            expected="sets of images alone",
+            expected="sets of images only",
             found="embeddings",
         )
     data = read_training_data(inputs)
@@ -177,7 +187,7 @@ def _audit(
     block: float,
     seed: int,
 ) -> None:
-    """Labels that are contradicted out of fold, as a table and a page of pictures."""
+    """Write labels that are contradicted out of fold, as a table and a page of pictures."""
     from glitchvae.probes import audit_labels
     from glitchvae.report.auditing import write_audit
 
@@ -234,7 +244,7 @@ def _print(outcomes: Sequence[ProbeResult], events: ProbeSet) -> None:
 def _write(
     output: Path, outcomes: Sequence[ProbeResult], events: ProbeSet, about: dict[str, Any]
 ) -> None:
-    """Tables, a confusion matrix of the codes and a reliability diagram for each split."""
+    """Write tables, and for each split a confusion matrix and a reliability diagram."""
     from glitchvae.plots.probing import reliability_diagram
     from glitchvae.plots.scores import confusion_matrix
     from glitchvae.probes import LINEAR_PROBE, write_report

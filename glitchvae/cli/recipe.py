@@ -1,4 +1,4 @@
-"""List, copy and run the shipped recipes: whole pieces of work in one short program."""
+"""List, copy and run the shipped recipes, which are short programs for complete tasks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import rich_click as click
 
 @click.group()
 def command() -> None:
-    """List, copy and run the shipped recipes: whole pieces of work in one short program."""
+    """List, copy and run the shipped recipes, which are short programs for complete tasks."""
 
 
 @command.command("list")
 def list_shipped() -> None:
-    """One line per recipe."""
+    """List the shipped recipes, one line each."""
     from glitchvae.recipes import list_recipes
 
     recipes = list_recipes()
@@ -26,10 +26,15 @@ def list_shipped() -> None:
 @command.command()
 @click.argument("name")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path(), show_default="here"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default="here",
+    help="Folder for the copy.",
 )
 def copy(name: str, output: Path) -> None:
-    """Copy the program and the settings of NAME, to be changed."""
+    """Copy program and settings of the recipe NAME, to be changed."""
     from glitchvae.recipes import copy_recipe, find_recipe
 
     recipe = copy_recipe(find_recipe(name), output)
@@ -38,29 +43,33 @@ def copy(name: str, output: Path) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of results.  [NAME]")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder of the results. [default: NAME]"
+)
 @click.option(
     "--config",
     metavar="FILE",
-    help="Settings other than the recipe's own: a file, or the name of another that it ships.",
+    help="Settings file to use instead of the recipe's own, or the name of another one "
+    "that the recipe ships.",
 )
 @click.option(
     "--set",
     "changes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a setting, as in its file: budget=1.5, study.seeds=1; give it again for more.",
+    help="Setting to change, as KEY=VALUE in terms of the settings file, such as "
+    "budget=1.5 or study.seeds=1. Repeatable.",
 )
 @click.option(
     "--tiny",
     is_flag=True,
-    help="Rehearse on simulated data, in about a minute, into a folder of its own; every table and "
-    "figure is marked as no result.",
+    help="Rehearse on simulated data in about a minute, in a separate folder; every table "
+    "and figure is marked as not a result.",
 )
 def run(
     name: str, output: Path | None, config: str | None, changes: tuple[str, ...], tiny: bool
 ) -> None:
-    """Run the recipe NAME: a shipped one, or the path of a copy's program."""
+    """Run the recipe NAME: a shipped one, or the path of a copied program."""
     from glitchvae.recipes import find_recipe, run_recipe
 
     recipe = find_recipe(name)

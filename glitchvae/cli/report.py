@@ -1,4 +1,4 @@
-"""Write the page of an archive for a day: live time, rates, loudest glitches, every class."""
+"""Write a report on a day of an archive: live time, rates, loudest glitches, classes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("report")
 @click.argument("archive", required=False, type=_PATH, metavar="[ARCHIVE]")
-@click.option("--day", metavar="DATE", help="This day (UTC): YYYY-MM-DD, yesterday or today.")
-@click.option("--since", type=GPS, metavar="T", help="From this GPS time on.")
-@click.option("--until", type=GPS, metavar="T", help="Before this GPS time.")
+@click.option(
+    "--day", metavar="DATE", help="Day of the report (UTC): YYYY-MM-DD, yesterday or today."
+)
+@click.option("--since", type=GPS, metavar="T", help="First GPS time of the report.")
+@click.option("--until", type=GPS, metavar="T", help="GPS time at which the report ends.")
 @LINK
-@click.option("--model", metavar="NAME", help="Whose codes, where the archive holds several.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Model whose codes are used, if the archive holds codes of several models.",
+)
 @CATALOG
 @LIVE
 @click.option(
@@ -33,7 +39,7 @@ _PATH = click.Path(path_type=Path)
     "--output",
     type=_PATH,
     metavar="HTML",
-    help="The page; else ./report-DATE.html, or ./report.html.",
+    help="HTML file to write. [default: ./report-DATE.html, or ./report.html]",
 )
 def command(
     archive: Path | None,
@@ -46,12 +52,12 @@ def command(
     live: tuple[str, ...],
     output: Path | None,
 ) -> None:
-    """Write the page of an archive for a day: live time, rates, loudest glitches, every class.
+    """Write a report on a day of an archive: live time, rates, loudest glitches, classes.
 
-    Looks at ARCHIVE, by default the one that `embed` fills ($GLITCHVAE_ARCHIVE, else
-    ./glitch-archive), and writes one file that opens without a network. No groups are looked
-    for: `discover-new-classes` does that, and its report has the same sections. A page that was
-    written before gives way, so that the same command can run every morning.
+    ARCHIVE is by default the one that `embed` fills ($GLITCHVAE_ARCHIVE, else ./glitch-archive).
+    The page is one file that opens without a network. It does not search for new classes:
+    `discover-new-classes` does, and its report has the same sections. An earlier page is replaced,
+    so that the same command can run every morning.
     """
     from glitchvae.archive import archive_path
     from glitchvae.report.daily import check_page, report_archive

@@ -1,4 +1,4 @@
-"""Find the glitches that look most like one glitch, or those most like each."""
+"""Find the glitches most similar to a given one, or the neighbours of all."""
 
 from __future__ import annotations
 
@@ -21,19 +21,37 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command("similar")
-@click.option("--gps", type=GPS, metavar="T", help="The glitch nearest to this time, within 0.5 s.")
-@click.option("--id", "event_id", metavar="ID", help="The glitch of this identifier.")
-@click.option("--image", type=_PATH, metavar="FILE", help="The first glitch of an image set.")
-@click.option("--all", "every", is_flag=True, help="The neighbours of every glitch, as a table.")
-@click.option("-k", "count", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--model", metavar="NAME|DIR", help="Where the archive holds codes of several.")
+@click.option(
+    "--gps", type=GPS, metavar="T", help="GPS time within 0.5 s of the glitch to compare with."
+)
+@click.option("--id", "event_id", metavar="ID", help="Identifier of the glitch to compare with.")
+@click.option(
+    "--image", type=_PATH, metavar="FILE", help="Set of images whose first glitch is compared."
+)
+@click.option(
+    "--all", "every", is_flag=True, help="Write a table of the neighbours of every glitch."
+)
+@click.option(
+    "-k",
+    "count",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Number of neighbours.",
+)
+@click.option(
+    "--model",
+    metavar="NAME|DIR",
+    help="Model whose codes are compared, if the archive holds codes of several models.",
+)
 @ARCHIVE
 @click.option(
     "-o",
     "--output",
     type=_PATH,
     metavar="FILE",
-    help="A contact sheet of them (PNG); with --all the table (.csv or .parquet).",
+    help="PNG file for a contact sheet of the neighbours; with --all the table to write "
+    "(.csv or .parquet).",
 )
 @DEVICE
 def command(
@@ -47,10 +65,10 @@ def command(
     output: Path | None,
     device: str,
 ) -> None:
-    """Find the glitches that look most like one glitch, or with --all those most like each.
+    """Find the glitches most similar to a given one, or with --all the neighbours of all.
 
-    The distance is the Euclidean one between posterior means, in units of the prior's
-    standard deviation. The search is exact.
+    The distance is the Euclidean distance between posterior means, in standard deviations of
+    the prior. The search is exact.
     """
     from glitchvae.archive import Archive, archive_path
 
@@ -73,7 +91,7 @@ def command(
 
 
 def _write_all(archive: Archive, model: str | None, count: int, output: Path | None) -> None:
-    """The graph of neighbours of a whole archive, as a table."""
+    """Write the neighbours of every glitch of an archive as a table."""
     from glitchvae.archive.neighbours import neighbour_graph, write_graph
     from glitchvae.progress import progress_of
 
@@ -87,7 +105,7 @@ def _write_all(archive: Archive, model: str | None, count: int, output: Path | N
 
 
 def _at(archive: Archive, gps: float, model: str | None) -> str:
-    """The glitch nearest to a time; the user is told which one it is."""
+    """The glitch nearest to a time, which is reported to the user."""
     row = archive.find(gps, model=model).take([0])
     known = f", {row.class_name[0]}" if row.class_name[0] else ""
     note(f"like {row.event_id[0]} of {row.ifo[0]}, GPS {row.gps[0]:.4f}{known}")

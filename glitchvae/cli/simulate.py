@@ -21,22 +21,37 @@ def command() -> None:
 
 @command.command()
 @click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), required=True, help="Seconds."
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    required=True,
+    help="Length of the strain in seconds.",
 )
-@click.option("--ifo", default="H1", show_default=True, help="Detector, which selects the noise.")
-@click.option("--seed", type=int, required=True, help="Seed of every random number.")
+@click.option("--ifo", default="H1", show_default=True, help="Detector whose noise is simulated.")
+@click.option("--seed", type=int, required=True, help="Seed of all random numbers.")
 @click.option(
-    "--sample-rate", type=click.FloatRange(min=512), default=4096, show_default=True, help="Hz."
+    "--sample-rate",
+    type=click.FloatRange(min=512),
+    default=4096,
+    show_default=True,
+    help="Sample rate in Hz.",
 )
-@click.option("--glitches", type=int, default=None, help="How many; one in 12 s unless given.")
-@click.option("--balance", default="official", show_default=True, help="official, o3 or uniform.")
+@click.option(
+    "--glitches", type=int, default=None, help="Number of glitches. [default: one in 12 s]"
+)
+@click.option(
+    "--balance",
+    default="official",
+    show_default=True,
+    help="Class proportions: official for those of the training set v1.1, o3 for those of "
+    "O3a at L1, or uniform.",
+)
 @click.option(
     "--inject",
     "also",
     multiple=True,
     metavar="FAMILY=COUNT",
-    help="Add glitches of one family, also of one in no catalogue, Ladder=15, or of one's own, "
-    "module:FAMILY=15 with --import. Repeatable.",
+    help="Family and number of glitches to add: a class, a shape in no catalogue as "
+    "Ladder=15, or your own as module:FAMILY=15 with --import. Repeatable.",
 )
 @click.option("--start", type=GPS, metavar="T", help="GPS time of the first sample.")
 @click.option(
@@ -57,7 +72,7 @@ def strain(
     start: float | None,
     output: Path,
 ) -> None:
-    """Write strain with glitches, and beside it OUTPUT_truth.csv with what they are."""
+    """Write strain with glitches, and beside it OUTPUT_truth.csv with their parameters."""
     from glitchvae.simulate import simulate_strain
     from glitchvae.simulate.strain import START
     from glitchvae.strain import write_gwosc
@@ -80,38 +95,54 @@ def strain(
 
 
 def _numbers(options: tuple[str, ...]) -> dict[str, int]:
-    """How many of each family."""
+    """Number of glitches of each family."""
     found: dict[str, int] = {}
     for option in options:
         name, _, count = option.rpartition("=")
         if not name or not count.isdecimal():
             raise InputError(
-                "no number of glitches", where="--inject", expected="FAMILY=COUNT", found=option
+                "--inject is not of the form FAMILY=COUNT",
+                where="--inject",
+                expected="FAMILY=COUNT",
+                found=option,
             )
         found[name] = found.get(name, 0) + int(count)
     return found
 
 
 @command.command()
-@click.option("--count", type=click.IntRange(min=1), required=True, help="Events.")
-@click.option("--balance", default="official", show_default=True, help="official, o3 or uniform.")
-@click.option("--seed", type=int, required=True, help="Seed of every random number.")
-@click.option("--imaging", "imaging_name", default="light", show_default=True, help="Settings.")
+@click.option("--count", type=click.IntRange(min=1), required=True, help="Number of glitches.")
+@click.option(
+    "--balance",
+    default="official",
+    show_default=True,
+    help="Class proportions: official for those of the training set v1.1, o3 for those of "
+    "O3a at L1, or uniform.",
+)
+@click.option("--seed", type=int, required=True, help="Seed of all random numbers.")
+@click.option(
+    "--imaging", "imaging_name", default="light", show_default=True, help="Imaging settings."
+)
 @click.option(
     "--ifo",
     "ifos",
     multiple=True,
     default=("H1", "L1"),
     show_default=True,
-    help="Detector; give it again for more.",
+    help="Detector whose noise is simulated.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Where images are made.")
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    help="Device on which images are computed: auto, cpu or cuda.",
+)
 @click.option(
     "--layout",
     type=click.Choice(["own", "gravity-spy"]),
     default="own",
     show_default=True,
-    help="Of the file: a spectrogram set, or the layout of Gravity Spy's training sets.",
+    help="Layout of the file: a spectrogram set, or that of Gravity Spy's training sets.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="HDF5 file to write."
@@ -128,8 +159,8 @@ def dataset(
 ) -> None:
     """Write a set of images, and beside it OUTPUT_truth.h5 with each event's parameters.
 
-    A killed run leaves no file and begins anew; for very many events, make several sets
-    with seeds of their own and join them with `glitchvae dataset merge`.
+    An interrupted run leaves no file and has to start again. For very many events, make several
+    sets with different seeds and join them with `glitchvae dataset merge`.
     """
     from collections import Counter
 

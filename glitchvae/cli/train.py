@@ -24,34 +24,37 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--objective",
-    help="What is minimised: annealed unless given; beta, bottleneck, factor, tc, dip-i, dip-ii, "
-    "infovae, iwae, vamp, consistent or labelled with one latent layer; dlgm, tc-dlgm or seatbelt "
-    "with a hierarchy of layers, of 48, 24, 12 and 6 dimensions unless the model in --config says "
-    "otherwise; all names stand on the page on objectives. One of your own: its name or "
-    "module:Class, with --import.",
+    help="Objective of the training. With one latent layer: annealed (default), beta, bottleneck, "
+    "factor, tc, dip-i, dip-ii, infovae, iwae, vamp, consistent or labelled. With a hierarchy of "
+    "layers (48, 24, 12 and 6 dimensions unless the model in --config says otherwise): dlgm, "
+    "tc-dlgm or seatbelt. One of your own: its name or module:Class, with --import.",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Number of updates in all.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Number of events per update.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, data order and samples.")
+@click.option("--steps", type=click.IntRange(min=1), help="Total number of training steps.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Number of events in a batch.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Seed of initial weights, data order and posterior samples.",
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="TOML file of further settings; or the folder or card of a model, for its settings.",
+    help="TOML file of settings; or the folder or card of a model, to use its settings.",
 )
 @click.option(
     "--set",
     "lines",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a setting, as in its file: batch_size=32, beta0=50, model.latent_size=16; again "
-    "for more.",
+    help="Setting to change, as KEY=VALUE in terms of the settings file, such as "
+    "batch_size=32, beta0=50 or model.latent_size=16. Repeatable.",
 )
 @click.option(
     "--resident-limit",
     "limit",
     type=click.FloatRange(min=0),
     metavar="GB",
-    help="Images beyond this are mapped from disk; half of the memory unless given.",
+    help="Size in GB above which images are mapped from disk. [default: half of the memory]",
 )
 @click.option(
     "--share",
@@ -59,42 +62,50 @@ if TYPE_CHECKING:
     type=float,
     multiple=True,
     metavar="SHARE",
-    help="Share of the events of a batch that come from a DATASET, relative to the others: given "
-    "once for each, in their order. Without, every event is seen once an epoch.",
+    help="Relative number of events of a batch from each DATASET; given once for each, in "
+    "their order. [default: every event once in an epoch]",
 )
-@click.option("--resume", is_flag=True, help="Go on with the run in RUN.")
-@click.option("--changed-data", is_flag=True, help="Resume although the data are others.")
+@click.option("--resume", is_flag=True, help="Resume the run in the output folder.")
+@click.option(
+    "--changed-data", is_flag=True, help="Resume although the training data have changed."
+)
 @click.option(
     "--ensemble",
     "axes",
     multiple=True,
     metavar="KEY=VALUES",
-    help="Train many models at once: seeds=8, beta0=5,25,100; all combinations.",
+    help="Settings in which the models of an ensemble differ, such as seeds=8 or "
+    "beta0=5,25,100; all combinations are trained. Repeatable.",
 )
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "loop", "vmap", "matrix"]),
     default="auto",
-    help="How an ensemble steps; auto measures and takes the fastest.",
+    help="Method by which an ensemble takes its steps; auto measures and takes the fastest.",
 )
 @click.option(
     "--export",
     "exports",
     type=click.Choice(["onnx", "pt2"]),
     multiple=True,
-    help="Write the encoder of each RUN as encoder.onnx, or as a program of torch, too: for "
-    "programs without glitchvae. Again for both.",
+    help="Export the encoder of each RUN for programs without glitchvae: RUN/encoder.onnx, or "
+    "RUN/encoder.pt2 of torch.export. Repeatable.",
 )
-@click.option("--tensorboard", is_flag=True, help="Write RUN/tensorboard as well.")
+@click.option("--tensorboard", is_flag=True, help="Write a log for TensorBoard to RUN/tensorboard.")
 @DEVICE
-@click.option("--plan", "only_plan", is_flag=True, help="Print size and time, then stop.")
+@click.option(
+    "--plan",
+    "only_plan",
+    is_flag=True,
+    help="Print size and estimated time and memory of the run, then stop.",
+)
 @click.option(
     "-o",
     "--output",
     "run",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Folder of the run.",
+    help="Folder of the run, which becomes the model.",
 )
 def command(
     datasets: tuple[Path, ...],
@@ -115,11 +126,10 @@ def command(
 ) -> None:
     """Train a VAE on sets of images.
 
-    DATASET is a spectrogram set (HDF5) or Gravity Spy images; several are joined. RUN
-    becomes a checkpoint folder for `glitchvae embed --model RUN`, with `log.csv` and the
-    state that --resume goes on from. Ctrl-C writes it too. With --ensemble it holds such a
-    folder for each member. Started by torchrun, processes share the members, or the batches
-    of a single model.
+    DATASET is a spectrogram set (HDF5) or Gravity Spy images; several are joined. RUN becomes a
+    folder for `glitchvae embed --model RUN`, with `log.csv` and the state for --resume, which
+    Ctrl-C writes as well. With --ensemble it holds such a folder for each member. Processes
+    started by torchrun share the members, or the batches of a single model.
     """
     from glitchvae.training import launched_ranks, train, train_ensemble
 
@@ -162,7 +172,7 @@ def _read(
     run: Path | None,
     shares: tuple[float, ...],
 ) -> TrainingData:
-    """The sets as bytes at the model's size, in memory where they fit, else beside the run."""
+    """Read the sets as bytes at the model's size, in memory if they fit, else in a file."""
     from glitchvae.training import read_training_data, resident_limit
 
     most = resident_limit(device) if limit is None else int(limit * 1e9)
@@ -180,7 +190,7 @@ def _settings(
     changes: dict[str, Any],
     axes: tuple[str, ...],
 ) -> tuple[TrainingConfig, Mapping[str, Any]]:
-    """Settings and members (none of a single model): of the run to resume, else of the file."""
+    """Settings and ensemble members of the run to resume, else of the settings file."""
     from glitchvae.training import (
         expand_members,
         is_ensemble,
@@ -219,7 +229,7 @@ def _export(folders: Sequence[Path], endings: tuple[str, ...]) -> None:
 
 
 def _progress(steps: int) -> AbstractContextManager[Progress]:
-    """Progress, from the first process alone."""
+    """Progress bar, shown by the first process alone."""
     from glitchvae.training import launched_ranks
 
     if launched_ranks().first:
@@ -234,7 +244,7 @@ def _say(text: str) -> None:
 def _say_plan(
     data: TrainingData, settings: TrainingConfig, device: str, *, members: int, asked: bool
 ) -> None:
-    """What the run will take; processes that share it do not measure it all at once."""
+    """Print the expected time and memory of the run."""
     from glitchvae.training import launched_ranks, plan
 
     if asked or launched_ranks().count == 1:
@@ -242,7 +252,7 @@ def _say_plan(
 
 
 def _say_unfinished(settings: TrainingConfig, members: Mapping[str, Any]) -> None:
-    """Which schedules the run, or members of it, would not finish."""
+    """Report schedules that the run, or members of it, would not finish."""
     from glitchvae.training import member_config
     from glitchvae.training.shortfalls import unfinished
 

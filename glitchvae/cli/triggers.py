@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     "--snr",
     type=click.FloatRange(min=2),
     show_default="7.5 in strain, else all",
-    help="Least signal-to-noise ratio of a trigger.",
+    help="Minimum SNR of triggers.",
 )
-@click.option("--ifo", help="Detector of strain or triggers that do not say it.")
-@click.option("--channel", help="Channel of strain files that hold several.")
+@click.option("--ifo", help="Detector of files of strain or triggers that do not state it.")
+@click.option("--channel", help="Channel to read from strain files with several channels.")
 @limits
 @click.pass_context
 def command(
@@ -48,16 +48,18 @@ def command(
 ) -> None:
     """Find glitches in strain.
 
-    INPUTS are strain files of one or several detectors. Trigger files (Omicron, Gravity
-    Spy, lists of GPS times) are converted instead, --snr then leaves out the weaker ones.
-    Exit status 1 if a file could not be used.
+    INPUTS are strain files of one or several detectors. Trigger files (Omicron, Gravity Spy,
+    lists of GPS times) are converted instead, without those below --snr. Exit status 1 if a
+    file could not be used.
     """
     from glitchvae.triggers import Triggers, check_suffix, write_triggers
 
     check_suffix(output)
     strain, tables, problems = _told_apart(inputs)
     if strain and tables:
-        raise click.UsageError(f"strain and other files mixed: {', '.join(map(str, inputs))}")
+        raise click.UsageError(
+            f"strain files and other files cannot be mixed: {', '.join(map(str, inputs))}"
+        )
     if tables and (limited["segments"] or limited["flags"]):
         raise click.UsageError("--segments and --flag limit a search of strain.")
     found, more = (
@@ -76,7 +78,7 @@ def command(
 
 
 def _told_apart(inputs: tuple[Path, ...]) -> tuple[list[Path], list[Path], list[GlitchvaeError]]:
-    """Strain, other files, and why some are neither."""
+    """Strain files and other files, and errors of unusable ones."""
     from glitchvae.strain import is_strain
 
     strain, others, problems = [], [], []
@@ -95,7 +97,7 @@ def _search(
     channel: str | None,
     limited: dict[str, tuple[str, ...]],
 ) -> tuple[list[Triggers], list[GlitchvaeError]]:
-    """What is found in every file that can be used, and why others cannot."""
+    """Search every usable file; also the errors of the others."""
     from glitchvae.embedding import limit_sources, open_inputs
     from glitchvae.triggers import SNR, Triggers
 
@@ -127,7 +129,7 @@ def _search_one(source: StrainSource, snr: float) -> Triggers:
 def _convert(
     paths: list[Path], snr: float | None, ifo: str | None
 ) -> tuple[list[Triggers], list[GlitchvaeError]]:
-    """The triggers of every file that can be read; rows without an SNR stay."""
+    """Read the triggers of every readable file; rows without an SNR stay."""
     from glitchvae.triggers import read_triggers
 
     found, problems = [], []

@@ -1,4 +1,4 @@
-"""Measure models on images whose factors are known; attack them; add noise."""
+"""Measure disentanglement and robustness of models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Measure models on images whose factors are known; attack them; add noise."""
+    """Measure disentanglement and robustness of models."""
 
 
 for each in (attacks, noise, strain):
@@ -29,7 +29,7 @@ for each in (attacks, noise, strain):
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What both data sets are measured with."""
+    """Add the options shared by both data sets."""
     options = (
         click.option(
             "--model",
@@ -37,14 +37,14 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path),
             multiple=True,
             metavar="DIR",
-            help="A trained model; give it again for more.",
+            help="Trained model to score. Repeatable.",
         ),
         click.option(
             "--train",
             "run",
             type=click.Path(path_type=Path),
             metavar="RUN",
-            help="Train a model into this folder first, and score it.",
+            help="Folder in which a model is trained first and then scored.",
         ),
         click.option(
             "--objective",
@@ -58,54 +58,64 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             "changes",
             multiple=True,
             metavar="KEY=VALUE",
-            help="A setting of --train: beta0=50 of the objective, batch_size=128, "
-            "model.latent_size=6; again for more.",
+            help="Setting of --train to change, as KEY=VALUE, such as beta0=50, batch_size=128 or "
+            "model.latent_size=6. Repeatable.",
         ),
         click.option(
             "--steps",
             type=click.IntRange(min=1),
             default=10_000,
             show_default=True,
-            help="Number of updates of --train; 300,000 in the reference study.",
+            help="Number of steps of --train; 300,000 in the reference study.",
         ),
         click.option(
             "--learning-rate",
             type=click.FloatRange(min=0, min_open=True),
             default=1e-4,
             show_default=True,
-            help="Learning rate of --train; 1e-3 where the steps are few.",
+            help="Learning rate of --train; use 1e-3 for few steps.",
         ),
         click.option(
             "--points",
             type=click.IntRange(min=100),
             default=50_000,
             show_default=True,
-            help="Images encoded, drawn at random; metrics are scaled down where there are few.",
+            help="Number of images, drawn at random; with few the sample sizes of metrics are "
+            "scaled down.",
         ),
-        click.option("--sampled", is_flag=True, help="Score codes drawn from the posteriors, too."),
+        click.option(
+            "--sampled",
+            is_flag=True,
+            help="Score samples of the posteriors as well as their means.",
+        ),
         click.option(
             "--exact-dci",
             is_flag=True,
-            help="Measure DCI by scikit-learn's exact boosted trees as well, the learner of "
-            "published values: nine minutes a model with 50,000 points.",
+            help="Compute DCI with scikit-learn's exact boosted trees as well, the learner of "
+            "published values, which takes nine minutes a model with 50,000 points.",
         ),
         click.option(
             "--metric",
             "names",
             multiple=True,
             metavar="NAME",
-            help="Measure this instead of all six: beta_vae_score, factor_vae_score, mig, dci, "
-            "modularity, sap, or module:function of one of your own, with --import; again for "
-            "more.",
+            help="Metric to compute instead of all six: beta_vae_score, factor_vae_score, mig, "
+            "dci, modularity, sap, or your own as module:function with --import. Repeatable.",
         ),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+        click.option(
+            "--seed",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Seed of the choice of images and of the metrics.",
+        ),
         DEVICE,
         click.option(
             "-o",
             "--output",
             type=click.Path(path_type=Path),
             metavar="CSV",
-            help="Write the scores here; a picture of traversals goes beside it.",
+            help="CSV file for the scores; a picture of traversals is written beside it.",
         ),
     )
     for option in reversed(options):
@@ -118,14 +128,14 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     "--data",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The published .npz or .hdf5; unless given, the same images are drawn.",
+    help="Published file of dSprites (.npz or .hdf5). [default: the same images are drawn]",
 )
 @_options
 def dsprites(data: Path | None, **options: Any) -> None:
     """Six disentanglement metrics on dSprites.
 
-    Beside each score stands its 90 % interval and what the same codes score when they are
-    shuffled. The study behind Table 2 is `glitchvae recipe run table2_dsprites`.
+    The table has the 90 % interval of each score, and the score of shuffled codes. The study of
+    Table 2 is `glitchvae recipe run table2_dsprites`.
     """
     from glitchvae.validation.images.dsprites import draw_dsprites, read_dsprites
 
@@ -137,7 +147,7 @@ def dsprites(data: Path | None, **options: Any) -> None:
     "--data",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The published folder `rendered_chairs`; unless given, parametric chairs are drawn.",
+    help="Published folder `rendered_chairs`. [default: parametric chairs are drawn]",
 )
 @_options
 def chairs(data: Path | None, **options: Any) -> None:
@@ -160,7 +170,7 @@ def _validate(
     output: Path | None,
     **training: Any,
 ) -> None:
-    """Train where that is asked for; then encode, score, print and write."""
+    """Train if requested; then encode, score, print and write."""
     import numpy as np
 
     from glitchvae.plots.traversals import draw_factor_traversals

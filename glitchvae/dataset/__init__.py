@@ -1,4 +1,4 @@
-"""Sets of images: the layouts they come in, and splits that do not leak."""
+"""Sets of images: layouts on disk, and splits without leakage."""
 
 import lazy_loader
 

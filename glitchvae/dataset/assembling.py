@@ -1,4 +1,4 @@
-"""Official pictures, view by view, into one `SpectrogramSet`."""
+"""Assembly of official pictures, view by view, into one `SpectrogramSet`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PictureEvent:
 def assemble(
     events: Iterable[PictureEvent], size: int, *, where: object, sources: dict[str, str]
 ) -> Iterator[SpectrogramSet]:
-    """Sets of at most `size` events in the energy domain, with a row for all but repeated ones.
+    """Sets of at most `size` events in the energy domain; repeated identifiers are left out.
 
     An event that lacks a view, or has one of another size or with values that are no
     grey values, keeps its row: its images are NaN and its status tells. What was left
@@ -71,7 +71,7 @@ def assemble(
 
 
 def join_parts(parts: Iterable[SpectrogramSet]) -> SpectrogramSet:
-    """One set of the parts of a stream, what they left out counted together.
+    """Join the parts of a stream; counts of left-out events are added up.
 
     Raises:
         InputError: there is no part.
@@ -87,7 +87,7 @@ def join_parts(parts: Iterable[SpectrogramSet]) -> SpectrogramSet:
 def _assemble_part(
     events: Sequence[PictureEvent], seen: set[str], sources: dict[str, str]
 ) -> SpectrogramSet:
-    """One part; the identifiers met are added to `seen`."""
+    """Assemble one part; its identifiers are added to `seen`."""
     problems: Counter[str] = Counter()
     rows: list[PictureEvent] = []
     for event in events:

@@ -1,4 +1,4 @@
-"""What is in a set of images, counted part by part."""
+"""Summary of a set of images, counted part by part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
 
 BYTES_PER_EVENT = len(VIEWS) * IMAGE_SHAPE[0] * IMAGE_SHAPE[1] + IMAGE_SHAPE[0]
-"""What training holds of one event: a byte a pixel, and which rows were computed."""
+"""Bytes of one event in training: one a pixel, and a mask of computed rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class SetSummary:
 
     @property
     def resident_bytes(self) -> int:
-        """What the usable events take on the device that trains on them."""
+        """Bytes of the usable events on the training device."""
         return self.usable * BYTES_PER_EVENT
 
     @property
@@ -59,7 +59,7 @@ class SetSummary:
         return total
 
     def lines(self) -> list[tuple[str, str]]:
-        """What is to be said besides the classes, by a keyword; only what holds something."""
+        """Names and values of the lines to print besides the classes; empty ones are left out."""
         span = "" if self.span is None else f"GPS {self.span[0]:.3f} to {self.span[1]:.3f}"
         untimed = f"; {self.untimed} without a time" if self.untimed else ""
         size = self.resident_bytes

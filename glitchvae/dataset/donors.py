@@ -1,4 +1,4 @@
-"""Real strain that lends its noise to simulated glitches.
+"""Donors: real strain whose noise is used for simulated glitches.
 
 Simulated noise is Gaussian but for a slow drift; that of a detector is not. A donor is the
 longest stretch of one file without gaps, with the times at which a picture of four seconds
@@ -33,25 +33,25 @@ from glitchvae.strain import Strain, StrainSource, open_strain
 from glitchvae.triggers import find_triggers
 
 QUIET_SNR = 5.0
-"""Triggers from this SNR on make a time unfit to lend its noise."""
+"""Least SNR of triggers around which a time is not quiet."""
 
 MARGIN = 0.1
 """Seconds left between a picture and the nearest trigger."""
 
 BAND = (0.36, 0.44)
-"""Shares of a donor's rate between which its noise gives way to simulated noise."""
+"""Frequencies, as shares of a donor's rate, between which its noise fades to simulated noise."""
 
 EDGE = 1.0
-"""Seconds at both ends of a stretch that lend nothing: filters ring there."""
+"""Seconds unused at both ends of a stretch, because of filter transients."""
 
 LEAST = 18.0
-"""Seconds of a stretch below which it is no donor: the shortest block of `gravity-spy`."""
+"""Shortest stretch (s) of a donor: the shortest block of `gravity-spy`."""
 
 STEADY = 2.0
-"""Factor by which the noise of any second may differ from the median of its stretch."""
+"""Largest factor between the noise of a second and the median of its stretch."""
 
 STEADY_BAND = (30.0, 300.0)
-"""Hz in which that is judged."""
+"""Band (Hz) in which this factor is measured."""
 
 _FRACTIONS: Fractions = (0.7, 0.15, 0.15)
 _STOP = 120.0  # dB by which the filter that parts the bands suppresses
@@ -60,7 +60,7 @@ _POINTS = 1 << 15  # of its response
 
 @dataclass(frozen=True, kw_only=True)
 class Donor:
-    """A stretch of real strain and where it is quiet.
+    """A stretch of real strain and its quiet times.
 
     Attributes:
         name: Of its file.
@@ -79,7 +79,7 @@ class Donor:
 
     @property
     def split(self) -> str:
-        """Split of all noise of this detector and GPS day, whatever file it is from.
+        """Split of all noise of this detector and GPS day, whichever file it is in.
 
         It follows from the two alone, in the shares 70, 15 and 15 %, so that the sets of
         every seed agree on it.
@@ -91,7 +91,7 @@ class Donor:
 
     @property
     def weight(self) -> float:
-        """How readily it is chosen: its quiet time times the octaves of its band above 256 Hz.
+        """Weight in the choice of donors: quiet time times octaves of the band above 256 Hz.
 
         Noise up to 1.6 kHz is rarer among public files than noise up to 400 Hz, and shows more.
         """
@@ -99,7 +99,7 @@ class Donor:
 
 
 def find_donor(path: str | Path, *, snr: float = QUIET_SNR) -> Donor | None:
-    """The longest stretch of a strain file as a donor; None where nothing in it is quiet.
+    """The longest stretch of a strain file as a donor; None if nothing in it is quiet.
 
     Args:
         path: One file of one detector.
@@ -112,7 +112,7 @@ def find_donor(path: str | Path, *, snr: float = QUIET_SNR) -> Donor | None:
 
 
 def donor_in(source: StrainSource, name: str, *, snr: float = QUIET_SNR) -> Donor | None:
-    """The longest stretch of strain of one detector as a donor; None where nothing is quiet.
+    """The longest stretch of strain of one detector as a donor; None if nothing is quiet.
 
     Args:
         source: Strain; all of it is read.
@@ -144,7 +144,7 @@ def find_donors(paths: Iterable[str | Path], *, snr: float = QUIET_SNR) -> list[
     donors = [donor for donor in found if donor is not None]
     if not donors:
         raise InputError(
-            "no strain that could lend its noise",
+            "no strain is suitable as a donor of noise",
             where=f"{len(ordered)} files",
             expected=f"stretches of {LEAST + 2 * EDGE:g} s without gaps, quiet for "
             f"{max(VIEWS):g} s somewhere",
@@ -174,7 +174,7 @@ def quiet_centres(strain: Strain, *, snr: float = QUIET_SNR) -> segmentlist:
 
 
 def lend_noise(donor: Donor, sample_rate: float, rng: np.random.Generator) -> Strain:
-    """All strain of a donor but its edges, at any rate.
+    """The strain of a donor without its edges, at any sample rate.
 
     Args:
         donor: Whose noise it is.
@@ -194,7 +194,7 @@ def lend_noise(donor: Donor, sample_rate: float, rng: np.random.Generator) -> St
 
 
 def choose_donor(donors: Sequence[Donor], split: str, rng: np.random.Generator) -> Donor | None:
-    """One of the donors whose noise belongs to a split, by weight; None where there is none."""
+    """Choose a donor of a split at random by weight; None if there is none."""
     own = [donor for donor in donors if donor.split == split]
     if not own:
         return None
@@ -203,14 +203,14 @@ def choose_donor(donors: Sequence[Donor], split: str, rng: np.random.Generator) 
 
 
 def draw_centre(donor: Donor, rng: np.random.Generator) -> float:
-    """A quiet GPS time, all of them as likely."""
+    """Draw a quiet GPS time uniformly."""
     lengths = np.array([float(abs(span)) for span in donor.centres])
     span = donor.centres[int(rng.choice(len(lengths), p=lengths / lengths.sum()))]
     return float(rng.uniform(*span))
 
 
 def cut_around(strain: Strain, gps: float, block: float) -> Strain:
-    """A copy of `block` seconds around a time, moved inside the strain, or all whole seconds."""
+    """A copy of `block` seconds around a time, moved to lie inside the strain."""
     seconds = min(block, np.floor(strain.duration + 1e-6))
     start = float(np.clip(round(gps - seconds / 2), strain.start, strain.end - seconds))
     cut = strain.crop(start, start + seconds)
@@ -218,7 +218,7 @@ def cut_around(strain: Strain, gps: float, block: float) -> Strain:
 
 
 def _steady_spans(strain: Strain) -> list[tuple[float, float]]:
-    """Whole seconds in a row without gaps, in which the noise is as loud as elsewhere."""
+    """Spans of whole seconds without gaps in which the noise level is typical."""
     rate = round(strain.sample_rate)
     seconds = strain.values[: len(strain) // rate * rate].reshape(-1, rate)
     finite = np.isfinite(seconds).all(axis=1)
@@ -232,17 +232,17 @@ def _steady_spans(strain: Strain) -> list[tuple[float, float]]:
 
 
 def _level(second: NDArray[np.float64], rate: int) -> float:
-    """Typical amplitude of the noise of one second; its lines and glitches hardly matter."""
+    """Noise amplitude of one second, robust against lines and glitches."""
     power = np.abs(np.fft.rfft(second * np.hanning(rate))) ** 2
     return float(np.sqrt(np.median(power[slice(*map(int, STEADY_BAND))])) + np.finfo(float).tiny)
 
 
 def _continued(own: Strain, sample_rate: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Real noise below `BAND`, simulated noise above it (T,)."""
+    """Real noise below `BAND` and simulated noise above it (T,)."""
     factor = sample_rate / own.sample_rate
     if not float(factor).is_integer():
         raise InputError(
-            "noise is lent at whole multiples of its rate alone",
+            "noise of a donor is available only at whole multiples of its sample rate",
             where=own.ifo,
             expected=f"a multiple of {own.sample_rate:g} Hz",
             found=f"{sample_rate:g} Hz",
@@ -270,7 +270,7 @@ def _parting_filter(own_rate: float, sample_rate: float) -> NDArray[np.float64]:
 
 
 def _level_ratio(own: Strain, curve: Asd) -> float:
-    """Real noise over a curve just below `BAND`, lines left aside."""
+    """Ratio of real noise to a noise curve just below `BAND`, without lines."""
     frequencies, power = signal.welch(
         own.values, own.sample_rate, nperseg=round(2 * own.sample_rate), average="median"
     )

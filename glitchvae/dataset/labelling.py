@@ -1,4 +1,4 @@
-"""The many spellings of a class brought to its official name."""
+"""Normalisation of class names to the official ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNKNOWN_LABEL = "unknown_label"
 def name_classes(
     spectrograms: SpectrogramSet, catalog: Catalog, *, taxonomy: str | None = None
 ) -> SpectrogramSet:
-    """Labels replaced by the names of the classes that claim them.
+    """Replace labels by the official names of their classes.
 
     A label nobody claims is kept as it is, and counted in `left_out`; an empty one means
     that nobody looked, and is not counted.

@@ -1,4 +1,4 @@
-"""Real events that nobody opens before the end, and the days that part them from the others.
+"""Locked real events for a final test, and the GPS days that separate them from the others.
 
 A figure on events that were looked at while tuning is too good. Of the public sets named in
 `data/locked.toml` the events of odd GPS days are therefore locked: no choice is made by their
@@ -29,7 +29,7 @@ Part = Literal["open", "locked"]
 
 
 class LockedSet(Settings):
-    """What `data/locked.toml` says of one set.
+    """Entry of one set in `data/locked.toml`.
 
     Attributes:
         file: Name of its file.
@@ -58,7 +58,7 @@ def is_locked(gps: NDArray[np.float64]) -> NDArray[np.bool_]:
     """
     if not np.isfinite(gps).all():
         raise InputError(
-            "an event without a time is neither locked nor open",
+            "an event has no time, so that it is neither locked nor open",
             where="column gps",
             found=f"{int((~np.isfinite(gps)).sum())} of {len(gps)} not finite",
         )
@@ -108,7 +108,7 @@ def _read_columns(path: Path) -> dict[str, NDArray]:
             return {name: file[name] for name in ("images", "label", "gps", "ifo")}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(
-            "no file of real O3 events",
+            "the file does not hold real O3 events",
             where=path,
             expected="NumPy arrays images, label, gps, ifo",
             found=error,
@@ -125,7 +125,7 @@ def _check(ids: NDArray[np.object_], locked: NDArray[np.bool_], path: Path) -> N
     )
     if found != known:
         raise InputError(
-            "holds other events than those that were locked",
+            "the set holds other events than those that were locked",
             where=path,
             expected=f"{known.events} events, {known.locked} locked, {known.digest[:12]}…",
             found=f"{found.events} events, {found.locked} locked, {found.digest[:12]}…",

@@ -1,4 +1,4 @@
-"""Several sets as one."""
+"""Merging of several sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glitchvae.spectrogram import SpectrogramSet
 
 
 def merge_sets(sets: Sequence[SpectrogramSet]) -> SpectrogramSet:
-    """The events of several sets, each once.
+    """Join several sets; each event is kept once.
 
     Of a repeated identifier the first event with an image is kept, the others are
     counted in `left_out`. A set without labels or splits gets empty ones where another
@@ -52,7 +52,7 @@ def _check_imaging(sets: Sequence[SpectrogramSet]) -> None:
                 where="merge",
                 expected=_named(first, keys),
                 found=_named(other.imaging, keys),
-                remedy="Keep them apart: `glitchvae train` takes several sets and keeps the "
+                remedy="Keep the sets apart: `glitchvae train` takes several sets and keeps the "
                 "settings of each.",
             )
 
@@ -64,7 +64,7 @@ def _named(imaging: dict[str, Any], keys: Sequence[str]) -> str:
 
 
 def _with_text(one: SpectrogramSet, sets: Sequence[SpectrogramSet]) -> SpectrogramSet:
-    """Empty labels and splits where the set has none and another has."""
+    """Add empty labels and splits to a set if another set has them."""
     changes: dict[str, Any] = {
         name: np.full(len(one), "", dtype=object)
         for name in ("label", "split")
@@ -74,7 +74,7 @@ def _with_text(one: SpectrogramSet, sets: Sequence[SpectrogramSet]) -> Spectrogr
 
 
 def _first_of_each(whole: SpectrogramSet) -> NDArray[np.int64]:
-    """Rows to keep, in their order: of each identifier the first with an image."""
+    """Rows to keep, in their order: for each identifier the first with an image."""
     usable_first = np.argsort(~whole.usable, kind="stable")
     _, first = np.unique(whole.event_id[usable_first].astype(str), return_index=True)
     return np.sort(usable_first[first])

@@ -1,4 +1,4 @@
-"""Times and measures for image sets that know only their labels."""
+"""Times and trigger properties for image sets that have labels alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBERS = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth")
 
 
 def add_metadata(spectrograms: SpectrogramSet, triggers: Triggers) -> SpectrogramSet:
-    """Fill what a set of images does not know from a table with the same identifiers.
+    """Fill unknown columns of a set of images from a table with the same identifiers.
 
     Gravity Spy publishes its training pictures with label and split alone; times,
     detectors and measures are in a table of their own (`read_triggers` reads it).

@@ -82,7 +82,7 @@ def _event_names(path: Path) -> list[_Names]:
         names = [entry[:3] for entry in _walk(file) if _is_event(entry[3])]
         if not names:
             raise InputError(
-                "no event in it",
+                "the file holds no event",
                 where=path,
                 found=sorted(file),
                 expected="groups /<label>/<split>/<id> with views 0.5.png, 1.0.png, …",
@@ -104,7 +104,7 @@ def _read_events(path: Path, names: list[_Names]) -> list[PictureEvent]:
 
 
 def count_gravity_spy(path: str | Path) -> int:
-    """How many events a published training set has at most."""
+    """Upper limit of the number of events in a published training set."""
     return read_apart(_count, path)
 
 
@@ -185,7 +185,7 @@ def _read_view(group: h5py.Group, name: str, path: Path) -> Pixels | None:
 
 
 def _group_names(chosen: SpectrogramSet, seen: set[str]) -> list[str]:
-    """Where each event goes; the identifiers are added to `seen`."""
+    """HDF5 group of each event; the identifiers are added to `seen`."""
     if chosen.label is None or chosen.split is None:
         raise InputError(
             "the layout needs a label and a split for every event",

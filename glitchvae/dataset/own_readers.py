@@ -1,4 +1,4 @@
-"""Sets of images in layouts of a user's own, read by a class that is imported or installed."""
+"""Sets of images in the user's own layouts, read by an imported or installed class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class ImageReader(ABC):
-    """Base of what reads sets of images in another layout; made without arguments.
+    """Base of readers of sets of images in another layout; created without arguments.
 
     A class of an imported module is found by itself, one of an installed package by its entry point
     in the group `glitchvae.readers`. It is asked of files and folders that are in no layout of
@@ -24,11 +24,11 @@ class ImageReader(ABC):
 
     @abstractmethod
     def accepts(self, path: Path) -> bool:
-        """Whether this file or folder is in its layout; told by content, and fast."""
+        """Whether a file or folder has this layout, judged quickly and by content."""
 
     @abstractmethod
     def count(self, path: Path) -> int:
-        """How many events `stream` returns at most."""
+        """Upper limit of the number of events that `stream` returns."""
 
     @abstractmethod
     def stream(self, path: Path, size: int) -> Iterable[SpectrogramSet]:
@@ -36,12 +36,12 @@ class ImageReader(ABC):
 
 
 def has_readers() -> bool:
-    """Whether there is any."""
+    """Whether any reader is registered."""
     return bool(ImageReader.__subclasses__() or plugins.registered("readers"))
 
 
 def find_reader(path: Path) -> ImageReader | None:
-    """The first reader that accepts a file or folder, None where there is none.
+    """The first reader that accepts a file or folder, None if there is none.
 
     Raises:
         ConfigError: an entry point names something else than a reader, or one that lacks a method.
@@ -54,7 +54,7 @@ def find_reader(path: Path) -> ImageReader | None:
 
 
 def asked(reader: ImageReader, path: Path, question: Callable[[], T]) -> T:
-    """What a reader answers; whatever it raises is a problem of the file, in its name.
+    """Call a reader; any exception becomes an error that names the file.
 
     Raises:
         InputError: it fails.
@@ -72,7 +72,7 @@ def asked(reader: ImageReader, path: Path, question: Callable[[], T]) -> T:
 
 
 def parts_of(reader: ImageReader, path: Path, size: int) -> Iterator[SpectrogramSet]:
-    """The events of a file, part by part.
+    """Iterate over the events of a file, part by part.
 
     Raises:
         InputError: the reader fails, or returns something else.
@@ -90,13 +90,13 @@ def parts_of(reader: ImageReader, path: Path, size: int) -> Iterator[Spectrogram
 
 
 def _readers() -> Iterator[ImageReader]:
-    """Those of imported modules, then those that are installed, each once."""
+    """Readers of imported modules, then installed ones, each once."""
     found = list(_below(ImageReader))
     for name in plugins.registered("readers"):
         kind = plugins.find("readers", name)
         if not (isinstance(kind, type) and issubclass(kind, ImageReader)):
             raise ConfigError(
-                "no reader",
+                "the object is not a reader",
                 where=name,
                 expected="a class derived from glitchvae.dataset.ImageReader",
                 found=kind,
@@ -105,7 +105,7 @@ def _readers() -> Iterator[ImageReader]:
     for kind in dict.fromkeys(found):
         if missing := getattr(kind, "__abstractmethods__", ()):
             raise ConfigError(
-                "a reader that is not complete",
+                "the reader is not complete",
                 where=plugins.path_of(kind),
                 expected=f"the methods {', '.join(sorted(missing))}",
             )
@@ -113,7 +113,7 @@ def _readers() -> Iterator[ImageReader]:
 
 
 def _below(kind: type[ImageReader]) -> Iterator[type[ImageReader]]:
-    """Classes derived from one that derive no further."""
+    """Classes derived from a class that have no subclasses of their own."""
     for each in kind.__subclasses__():
         below = list(_below(each))
         yield from below or [each]

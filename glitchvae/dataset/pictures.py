@@ -55,7 +55,7 @@ def stream_pictures(
     events = _find_events(folder)
     if not events:
         raise InputError(
-            "no picture in it",
+            "the folder holds no picture",
             where=folder,
             expected="<label>/<ifo>_<id>_spectrogram_<duration>.png",
         )
@@ -68,7 +68,7 @@ def stream_pictures(
 
 
 def count_pictures(path: str | Path) -> int:
-    """How many events the pictures of a folder are of, at most."""
+    """Upper limit of the number of events in a folder of pictures."""
     return len(_find_events(Path(path)))
 
 
@@ -94,7 +94,7 @@ def read_picture(path: str | Path) -> Pixels:
 
 
 def _read_luminance(path: str | Path) -> Pixels:
-    """The part of a picture that the classifier keeps, in grey values (466, 566)."""
+    """The part of a picture that the classifier uses, as luminance (466, 566)."""
     require_file(path)
     with (
         reading(path, "not a readable picture"),
@@ -124,7 +124,7 @@ def _require_size(size: tuple[int, int], path: object) -> None:
 
     if size not in (PICTURE, RECROPPED):
         raise InputError(
-            "picture of another size",
+            "the picture has another size",
             where=path,
             expected=f"{PICTURE[1]}x{PICTURE[0]} or {RECROPPED[1]}x{RECROPPED[0]}",
             found=f"{size[1]}x{size[0]}",

@@ -1,4 +1,4 @@
-"""Any set of images, told apart by its content."""
+"""Reading of any set of images, recognised by its content."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def is_image_set(path: str | Path) -> bool:
-    """Whether `read_images` can read this, by content; never raises for another file.
+    """Whether `read_images` can read a file, by content; never raises for another file.
 
     Raises:
         ConfigError: a reader of the user's own is none.
@@ -41,7 +41,7 @@ def is_image_set(path: str | Path) -> bool:
 
 
 def _is_of_ours(path: Path) -> bool:
-    """Whether a set is in a layout that needs no reader of the user's own."""
+    """Whether a set is in a built-in layout."""
     if path.is_dir():
         return is_picture_folder(path)
     return path.is_file() and path.stat().st_size > 0 and read_apart(_is_image_file, path)
@@ -57,7 +57,7 @@ def _is_image_file(path: Path) -> bool:
 def read_images(
     path: str | Path, *, from_view: float | None = None, events: Collection[str] | None = None
 ) -> SpectrogramSet:
-    """An own Spectrogram set, a Gravity Spy training set or a folder of its pictures.
+    """Read a SpectrogramSet, a Gravity Spy training set or a folder of its pictures.
 
     Args:
         path: A file or a folder.
@@ -77,7 +77,7 @@ def read_images(
     found = join_parts(kept)
     if len(found) == 0:
         raise InputError(
-            "holds none of the events",
+            "the set holds none of the events",
             where=path,
             expected=f"{len(wanted)} identifiers such as {min(wanted, default='')!r}",
         )
@@ -87,7 +87,7 @@ def read_images(
 def stream_images(
     path: str | Path, *, size: int = 256, from_view: float | None = None
 ) -> Iterator[SpectrogramSet]:
-    """The same as `read_images`, `size` events at a time, for sets beyond the memory.
+    """Read a set as `read_images` does, `size` events at a time, for sets beyond the memory.
 
     The `left_out` of each part counts what was left out of that part.
 
@@ -107,7 +107,7 @@ def stream_images(
 
 
 def count_images(path: str | Path) -> int:
-    """How many events `stream_images` will return at most, told without reading images.
+    """Upper limit of the number of events of `stream_images`, without reading images.
 
     Raises:
         InputError: it is no set of images.
@@ -121,20 +121,20 @@ def count_images(path: str | Path) -> int:
 
 
 def _own_reader(path: Path) -> ImageReader | None:
-    """The reader of a set in a layout of the user's; None where it is in one of ours."""
+    """The user's reader of a set; None if the set has a built-in layout."""
     if not has_readers() or not path.exists() or _is_of_ours(path):
         return None
     return find_reader(path)
 
 
 def _is_own(path: Path) -> bool:
-    """Whether an HDF5 file is an own set; else it is a published one."""
+    """Whether an HDF5 file is a SpectrogramSet; otherwise it is a published set."""
     if (schema := schema_of(path)) == SpectrogramSet.schema:
         return True
     if schema is None and is_gravity_spy(path):
         return False
     raise InputError(
-        "no set of images",
+        "the file is not a set of images",
         where=path,
         found=schema or "another HDF5 layout",
         expected="a Spectrogram set, Gravity Spy's /<label>/<split>/<id>/<view>.png, "
@@ -153,7 +153,7 @@ def _count_ids(path: Path) -> int:
 
 
 def _stream_own(path: Path, size: int, from_view: float | None) -> Iterator[SpectrogramSet]:
-    """Parts of an own set; one of none at all is a part, too, so that the rest is known."""
+    """Parts of a SpectrogramSet; an empty set gives one empty part."""
     starts = range(0, max(_rows_of_own(path), 1), size)
     parts = (SpectrogramSet.read(path, rows=slice(start, start + size)) for start in starts)
     return _checked(parts, path, from_view)
@@ -162,7 +162,7 @@ def _stream_own(path: Path, size: int, from_view: float | None) -> Iterator[Spec
 def _checked(
     parts: Iterable[SpectrogramSet], path: Path, from_view: float | None
 ) -> Iterator[SpectrogramSet]:
-    """Parts of a set, their damaged rows marked, zoomed where that is asked for."""
+    """Parts of a set with damaged rows marked, and views cut from the longest if requested."""
     total = 0
     for number, part in enumerate(parts):
         bad = part.usable & damaged(part.images)
@@ -177,7 +177,7 @@ def _checked(
 def _without_damaged(
     part: SpectrogramSet, bad: NDArray[np.bool_], *, first: bool
 ) -> SpectrogramSet:
-    """The part with its damaged rows marked; what the file left out stands in the first."""
+    """Mark the damaged rows of a part; left-out rows of the file count in the first part."""
     left_out = dict(part.left_out) if first else {}
     if not bad.any():
         return dataclasses.replace(part, left_out=left_out)

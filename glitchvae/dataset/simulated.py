@@ -55,7 +55,7 @@ SPLITS: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedStretch:
-    """What one stretch of noise is going to hold.
+    """Plan of one stretch of noise: its glitches, detector and sample rate.
 
     Attributes:
         number: Its place in the set.
@@ -108,7 +108,7 @@ def plan_stretches(
     """
     if real_noise and not donors:
         raise InputError(
-            "real noise needs strain that lends it",
+            "real noise needs a donor",
             expected="at least one donor",
             found=f"a share of {real_noise:g} and none",
         )
@@ -163,13 +163,13 @@ def _group_by_rate(
 def image_stretch(
     stretch: SimulatedStretch, imaging: ImagingSettings, *, device: str = "cpu"
 ) -> tuple[SpectrogramSet, Truth]:
-    """Simulate one stretch and image every glitch in it, in order of time."""
+    """Simulate one stretch and image every glitch in it, in the order of time."""
     blocks, truth = _simulate(stretch, imaging)
     return _image(blocks, truth, stretch.split, imaging, device), truth
 
 
 def _simulate(stretch: SimulatedStretch, imaging: ImagingSettings) -> tuple[list[Strain], Truth]:
-    """The block of strain around each glitch, and what the glitches are."""
+    """Strain around each glitch, and the truth about the glitches."""
     if stretch.donor is not None:
         return _inject_into(stretch, stretch.donor, imaging)
     rng = np.random.default_rng(stretch.seed)
@@ -195,7 +195,7 @@ def _simulate(stretch: SimulatedStretch, imaging: ImagingSettings) -> tuple[list
 def _inject_into(
     stretch: SimulatedStretch, donor: Donor, imaging: ImagingSettings
 ) -> tuple[list[Strain], Truth]:
-    """Each glitch in its own copy of a donor's strain, at a time when that is quiet.
+    """Inject each glitch into its own copy of a donor's strain, at a quiet time.
 
     The events get times of their own, as those of other stretches do; the time of the noise
     stands among the parameters.
@@ -249,7 +249,7 @@ def _repeated(value: float, count: int) -> NDArray[np.float32]:
 def simulate_dataset(
     stretches: Sequence[SimulatedStretch], imaging: ImagingSettings, *, device: str = "cpu"
 ) -> Iterator[tuple[SpectrogramSet, Truth]]:
-    """Images and truth of one stretch after the other, rows matched one to one.
+    """Simulate stretches one after the other; rows of images and truth match.
 
     While a GPU makes the images of one, the host's cores simulate the next: noise takes
     longer there than its images.
@@ -261,7 +261,7 @@ def simulate_dataset(
 
 
 def truth_path(path: str | Path) -> Path:
-    """Where the truth of a set lies: `set_truth.h5` beside `set.h5`."""
+    """Path of the truth of a set: `set_truth.h5` beside `set.h5`."""
     path = Path(path)
     return path.with_name(f"{path.stem}_truth.h5")
 
@@ -269,7 +269,7 @@ def truth_path(path: str | Path) -> Path:
 def keep_truth(
     parts: Iterable[tuple[SpectrogramSet, Truth]], truths: list[Truth], progress: Progress
 ) -> Iterator[SpectrogramSet]:
-    """The images of `parts` alone, for a writer; their truth goes to the end of `truths`."""
+    """Yield the images of `parts` and append their truth to `truths`."""
     for images, truth in parts:
         truths.append(truth)
         yield images

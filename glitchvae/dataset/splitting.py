@@ -1,4 +1,4 @@
-"""Splits into training, validation and test sets that do not leak.
+"""Splits into training, validation and test sets without leakage.
 
 Glitches of one hour resemble each other more than glitches of one class do: an event
 drawn at random for the test set mostly has neighbours in the training set. Blocks of
@@ -51,7 +51,7 @@ def split_by_time_blocks(
             "splitting by time needs the time of every event",
             where="column gps",
             found=f"{int((~np.isfinite(gps)).sum())} of {len(gps)} not finite",
-            remedy="Add the metadata table, or split at random and expect better scores.",
+            remedy="Add the metadata table, or split at random, which gives too high scores.",
         )
     blocks, member, counts = np.unique(
         np.floor(gps / block), return_inverse=True, return_counts=True
@@ -66,7 +66,7 @@ def split_by_time_blocks(
 def fold_by_time_blocks(
     gps: NDArray[np.float64], rng: np.random.Generator, *, folds: int = 5, block: float = DAY
 ) -> NDArray[np.int64]:
-    """Number of the fold of each event: whole blocks of time together, folds of like size.
+    """Fold of each event: whole blocks of time together, folds of similar size.
 
     Blocks are dealt from the largest to the smallest, each to the fold with the fewest events,
     after a shuffle that decides among blocks of one size. Events without a time are one block.
@@ -123,14 +123,14 @@ def split_at_random(
 def shared_blocks(
     gps: NDArray[np.float64], split: Sequence[str] | NDArray[Any], *, block: float = DAY
 ) -> int:
-    """How many blocks of time have events in more than one split: zero where none leaks."""
+    """Number of blocks of time with events in more than one split; 0 is free of leakage."""
     names, timed = np.asarray(split, dtype=str), np.isfinite(gps)
     pairs = set(zip(np.floor(gps[timed] / block), names[timed], strict=True))
     return sum(count > 1 for count in Counter(when for when, _ in pairs).values())
 
 
 def empty_splits(split: Sequence[str] | NDArray[Any], fractions: Fractions) -> tuple[str, ...]:
-    """Splits that were to have a share of the events and have none."""
+    """Splits that should have events and have none."""
     found = set(np.asarray(split, dtype=str))
     return tuple(n for n, share in zip(SPLITS, fractions, strict=True) if share and n not in found)
 

@@ -1,4 +1,4 @@
-"""All four views of an event of which the longest alone was published.
+"""All four views of an event of which only the longest was published.
 
 Gravity Spy draws the views of an event with one Q and one colour scale: the shorter ones are
 the middle of the longest, sharper drawn. Out of the 566 columns of a published picture of 4 s
@@ -18,7 +18,7 @@ from glitchvae.shapes import VIEWS
 
 
 def check_view(view: float | None) -> None:
-    """Refuse a view out of which not all others can be cut.
+    """Refuse a view from which not all others can be cut.
 
     Raises:
         ConfigError: it is not the longest.
@@ -32,7 +32,7 @@ def check_view(view: float | None) -> None:
 
 
 def zoom_views(pixels: Pixels, view: float) -> dict[float, Pixels]:
-    """Every view of an event by its duration, cut out of the longest.
+    """Views of an event by duration, cut out of the longest.
 
     Args:
         pixels: (..., T) grey values of the longest view.
@@ -49,7 +49,7 @@ def zoom_views(pixels: Pixels, view: float) -> dict[float, Pixels]:
 
 
 def only_from(views: Mapping[float, Pixels | None], view: float) -> dict[float, Pixels | None]:
-    """The views of an event cut out of its longest one; none where that is missing."""
+    """Views of an event cut out of its longest one; none if that is missing."""
     longest = views.get(view)
     if view not in views:
         return {}
@@ -59,7 +59,7 @@ def only_from(views: Mapping[float, Pixels | None], view: float) -> dict[float, 
 
 
 def zoom_energies(images: np.ndarray, view: float) -> np.ndarray:
-    """Energies (N, views, F, T) with every view cut out of the longest, as a picture is.
+    """Energies (N, views, F, T) with every view cut out of the longest.
 
     Rows that were not computed stay NaN.
     """

@@ -1,4 +1,4 @@
-"""Groups of events that no known class explains, and how far they can be trusted."""
+"""Discovery of groups of events that no known class explains, with tests of the groups."""
 
 from glitchvae.archive.live import in_live_time
 from glitchvae.discovery.classed import by_class

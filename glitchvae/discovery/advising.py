@@ -1,4 +1,4 @@
-"""What to do with a candidate: new, part of a class, one of two, two in one."""
+"""Advice on a candidate: a new class, part of a known one, to be merged or to be split."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 
 SURE, LIKELY = 0.9, 0.5
-"""Probabilities of a name from which a member looks known, or is more likely known than not."""
+"""Class probabilities from which a member is surely, or more likely than not, of that class."""
 
 TYPICAL = 0.1
-"""Least share of a class's known events that are less typical of it than an event inside it."""
+"""Least share of a class's known events that are less typical than an event inside the class."""
 
 NEAR = 3.0
-"""Distance between medoids, in the radius of the larger group, below which two may be one."""
+"""Distance of medoids, in radii of the larger group, below which two groups may be one."""
 
 SPLIT = 0.2
-"""Smaller share of two halves for which a split is advised."""
+"""Least share of the smaller of two parts for which a split is advised."""
 
 _CLEARLY = 6.0  # separation of the halves in their standard deviations (Ashman's D of 6)
 
@@ -29,7 +29,7 @@ def nearest_classes(
     owners: NDArray[np.int64],
     names: tuple[str, ...],
 ) -> tuple[tuple[str, float], ...]:
-    """Known classes and the distance of their nearest centre, the nearest first.
+    """Known classes and the distances of their nearest centres, the nearest first.
 
     Distances are in the standard deviations of a known class around its centre.
     """
@@ -46,7 +46,7 @@ def advise(
     *,
     seed: int,
 ) -> tuple[str, str]:
-    """Advice on a group, and its reason.
+    """Advice on a group, with the reason.
 
     What members are named plays no part: where part of the events that are named X are a new
     shape, the name says nothing. It is a remark (`remark_on`).
@@ -88,7 +88,7 @@ def advise(
 
 
 def remark_on(names: NDArray[np.object_], probability: NDArray[np.floating]) -> str:
-    """What most members are named, surely or more likely than not; "" where nothing.
+    """The class that most members are assigned to, with its probability level; "" if none.
 
     Args:
         names: (n,) class of each member, "" where it fits none.
@@ -106,7 +106,7 @@ def remark_on(names: NDArray[np.object_], probability: NDArray[np.floating]) -> 
 
 
 def _closest(number: int, groups: list[NDArray[np.float64]]) -> tuple[int | None, float]:
-    """The group whose medoid is nearest, and its distance in radii of the larger one."""
+    """The group with the nearest medoid, and its distance in radii of the larger one."""
     apart = {
         other: float(
             np.linalg.norm(points[0] - groups[number][0])
@@ -124,7 +124,7 @@ def _radius(points: NDArray[np.float64]) -> float:
 
 
 def _two_parts(points: NDArray[np.float64], seed: int) -> tuple[float, float]:
-    """Share of the smaller of two parts and how far apart they are along their line."""
+    """Fraction of the smaller of two parts, and the separation of the parts along their line."""
     if len(points) < 20:
         return 0.0, 0.0
     model = GaussianMixture(2, covariance_type="diag", reg_covar=1e-3, random_state=seed)

@@ -1,4 +1,4 @@
-"""Labelled events whose neighbours are called otherwise."""
+"""Audit of labels by the labels of nearest neighbours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AGREEMENT = 0.8
 """Share of the neighbours that must agree on another label."""
 
 MOST_ASKED = 20_000
-"""Labelled events among which neighbours are looked for."""
+"""Largest number of labelled events among which neighbours are searched."""
 
 
 def audit_labels(
@@ -22,7 +22,7 @@ def audit_labels(
     neighbours: int,
     rng: np.random.Generator,
 ) -> tuple[AuditRow, ...]:
-    """Events most of whose labelled neighbours share another label than their own.
+    """Events whose labelled neighbours mostly share another label.
 
     Args:
         points: (N, Z) whitened codes.

@@ -1,4 +1,4 @@
-"""Events by the class they are named, where groups are not looked for."""
+"""Events grouped by class, without a search for groups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def by_class(
     live: Live | None = None,
     settings: DiscoverySettings | None = None,
 ) -> Discovery:
-    """Events grouped by their label, else by the class that their codes are named.
+    """Group events by label, else by the nearest class of their codes.
 
     Args:
         embeddings: N events, with a code or without.
@@ -55,7 +55,7 @@ def by_class(
 
 
 def from_medoid(points: NDArray[np.float64], own: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows in the order of distance from the one that is nearest to the median of all."""
+    """Rows in ascending distance from the row nearest to the median."""
     middle = np.median(points[own], axis=0)
     medoid = points[own[np.linalg.norm(points[own] - middle, axis=1).argmin()]]
     return own[np.argsort(np.linalg.norm(points[own] - medoid, axis=1), kind="stable")]

@@ -1,4 +1,4 @@
-"""Groups of codes: one call for both estimators, and how well groups agree with classes.
+"""Clustering of codes by two methods, and agreement of groups with classes.
 
 Both give labels 0, 1, ... in the order of size, and -1 for what is in no group.
 """
@@ -16,7 +16,7 @@ from glitchvae.errors import InputError
 GroupingMethod = Literal["hdbscan", "gmm"]
 
 MOST_GROUPS = 40
-"""Groups that the mixture tries at most."""
+"""Largest number of groups that the mixture model tries."""
 
 
 def find_groups(
@@ -27,7 +27,7 @@ def find_groups(
     groups: int | None = None,
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """Group points of a space whose axes share one scale.
+    """Find groups of points in a space whose axes share one scale.
 
     Args:
         points: (N, Z).
@@ -45,7 +45,7 @@ def find_groups(
     """
     points = np.asarray(points, dtype=np.float64)
     if not np.isfinite(points).all():
-        raise InputError("codes that are not finite cannot be grouped", expected="no NaN")
+        raise InputError("codes with NaN or infinity cannot be grouped", expected="no NaN")
     if len(points) < max(min_events, 2):
         return np.full(len(points), -1, dtype=np.int64)
     if method == "hdbscan":
@@ -79,7 +79,7 @@ def _mixture(
 
 
 def _scale(points: NDArray[np.float64]) -> float:
-    """Mean variance of an axis, one where all points are the same."""
+    """Mean variance of the axes; 1 if all points are equal."""
     return float(points.var(axis=0).mean()) or 1.0
 
 
@@ -93,7 +93,7 @@ def _by_size(labels: NDArray[np.int64], min_events: int) -> NDArray[np.int64]:
 
 
 class Agreement(NamedTuple):
-    """How groups agree with classes.
+    """Agreement of groups with classes.
 
     Attributes:
         purity: Share of events that are of the commonest class of their group.
@@ -113,7 +113,9 @@ def agreement(groups: NDArray[np.int64], classes: NDArray[np.object_]) -> Agreem
         InputError: lengths differ, or there is nothing to compare.
     """
     if len(groups) != len(classes) or len(groups) == 0:
-        raise InputError("no pairs of group and class", found=(len(groups), len(classes)))
+        raise InputError(
+            "groups and classes differ in length, or are empty", found=(len(groups), len(classes))
+        )
     names = np.asarray(classes).astype(str)
     table = metrics.cluster.contingency_matrix(names, groups)
     return Agreement(

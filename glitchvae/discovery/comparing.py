@@ -1,4 +1,4 @@
-"""Known classes and an archive's events in one space, ready to be compared."""
+"""Known classes and an archive's events in one space, for comparison."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from glitchvae.status import Status
 from glitchvae.triggers.episodes import bouts, episodes
 
 FEWEST_EVENTS = 20
-"""Events with a code below which an archive says nothing about groups."""
+"""Least number of events with a code for a search for groups."""
 
 MOST_AXES = 24
-"""Axes of the search. A density of a few hundred events is the worse the more axes it has, and
-beyond two dozen of those that tell classes apart there is little that new ones differ in."""
+"""Number of axes of the search. The density of a few hundred events is worse with more axes, and
+new classes differ little beyond the two dozen axes that separate classes best."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """Known classes.
+    """Known classes in the space of the search.
 
     Attributes:
         names: Of the classes; those of rendered events come last, under the names of theirs.
@@ -56,7 +56,7 @@ class Known:
 
     @classmethod
     def of(cls, prototypes: Prototypes, *, seed: int = 0) -> Known:
-        """Densities and known events."""
+        """Densities of known classes and their events from prototypes."""
         rng = np.random.default_rng(seed)
         codes, owners = reference_of(prototypes, rng)
         return cls._of_events(
@@ -80,7 +80,7 @@ class Known:
         first: NDArray[np.bool_],
         seed: int,
     ) -> Known:
-        """From known events: whitened codes with episodes, classes, and which half each is in."""
+        """Build from known events: whitened codes with episodes, class, and half of each."""
         codes, episode = events
         reference = Reference(codes @ axes, owners)
         log_known, half = cross_fitted(reference, len(names), first)
@@ -105,7 +105,7 @@ class Known:
         owners: NDArray[np.int64],
         episode: NDArray[np.int64],
     ) -> Known:
-        """With more classes, such as known ones as they look elsewhere.
+        """Add classes, such as rendered versions of known ones.
 
         Space, known events and their halves stay.
 
@@ -138,7 +138,7 @@ class Known:
         episode: NDArray[np.int64] | None = None,
         bout: NDArray[np.int64] | None = None,
     ) -> Sample:
-        """Codes as points of the search, with their densities there.
+        """Convert codes to points of the search, with their densities.
 
         Args:
             codes: (N, Z) not whitened.
@@ -154,7 +154,7 @@ class Known:
         episode: NDArray[np.int64] | None = None,
         bout: NDArray[np.int64] | None = None,
     ) -> Sample:
-        """The same of codes (N, Z) that are whitened already."""
+        """Convert codes (N, Z) that are whitened already."""
         points = whitened @ self.axes
         log_known, log_half = (density.log_density(points) for density in (self.density, self.half))
         numbers = np.arange(len(points)) if episode is None else episode
@@ -164,7 +164,7 @@ class Known:
 
 
 def _search_axes(codes: NDArray[np.float64], metric: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(Z, D) principal axes of known codes under the metric, the widest D."""
+    """(Z, D) principal axes of known codes under the metric, the D of largest variance."""
     spread = np.atleast_2d(np.cov(codes @ metric, rowvar=False))
     return metric @ np.linalg.eigh(spread)[1][:, ::-1][:, :MOST_AXES]
 
@@ -195,19 +195,19 @@ def comparable_rows(embeddings: Embeddings, prototypes: Prototypes) -> NDArray[n
 
 
 def episodes_of(embeddings: Embeddings) -> NDArray[np.int64]:
-    """(N,) number of the episode of each event, among all events that are there."""
+    """(N,) number of the episode of each event."""
     return episodes(embeddings.gps, embeddings.duration, embeddings.ifo)
 
 
 def bouts_of(embeddings: Embeddings, episode: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N,) number of the bout of each event, among all events that are there."""
+    """(N,) number of the bout of each event."""
     return bouts(embeddings.gps, episode, embeddings.ifo)
 
 
 def leave_out_faint(
     embeddings: Embeddings, min_snr: float, why: str = ""
 ) -> tuple[Embeddings, dict[str, int]]:
-    """Events of at least so high an SNR, or of none that is known; and how many are fainter.
+    """Rows of events above an SNR or of unknown SNR, and the number of fainter events.
 
     Args:
         embeddings: N events.

@@ -1,4 +1,4 @@
-"""Decisions of a person about candidates: drafts of cards, accepted, merged, retired.
+"""Decisions of a person about candidates: drafts of cards, acceptance, merging, retirement.
 
 They write the user's own catalogue (`classes.user`) and nothing else.
 """
@@ -33,7 +33,7 @@ _RANGES = ("peak_frequency", "bandwidth", "duration", "snr")
 
 
 def draft_card(name: str, members: Embeddings, evidence: Evidence) -> ClassCard:
-    """The card of a candidate, filled with what its triggers are like."""
+    """The card of a candidate, filled from the properties of its triggers."""
     ranges = {key: limits for key in _RANGES if (limits := _limits(getattr(members, key)))}
     typical = ", ".join(
         f"{key.replace('_', ' ')} {np.nanmedian(getattr(members, key)):.3g}" for key in ranges
@@ -54,7 +54,7 @@ def draft_card(name: str, members: Embeddings, evidence: Evidence) -> ClassCard:
 
 
 def write_draft(folder: str | Path, card: ClassCard, members: Embeddings) -> Path:
-    """Write a card and the codes of its events into a folder of drafts or classes."""
+    """Write a card and the codes of its events to a folder of drafts or classes."""
     path = Path(folder) / f"{card.key}.h5"
     members.write(path)
     return write_card(folder, card)
@@ -68,7 +68,7 @@ def propose(
     name: str | None = None,
     reviewer: str = "",
 ) -> ClassCard:
-    """Take a candidate of a run into the user's catalogue as a draft.
+    """Copy a candidate of a run to the user's catalogue as a draft.
 
     Args:
         run: Folder of a run of discovery.
@@ -78,7 +78,7 @@ def propose(
         reviewer: Who proposes it.
 
     Raises:
-        InputError: the run is half-written.
+        InputError: the run is not complete.
         CatalogError: no such candidate, or the name is taken.
     """
     read_run(run)
@@ -95,7 +95,7 @@ def propose(
 
 
 def accept(folder: str | Path, name: str, decision: Decision) -> ClassCard:
-    """Make a draft a class; from now on the model it was found with knows it.
+    """Make a draft a class, which the model it was found with can then name.
 
     Raises:
         CatalogError: no such draft, or its name belongs to a class.
@@ -107,7 +107,7 @@ def accept(folder: str | Path, name: str, decision: Decision) -> ClassCard:
 
 
 def merge(folder: str | Path, name: str, into: str, decision: Decision) -> ClassCard:
-    """Give the events of a draft to a class that is there.
+    """Add the events of a draft to an existing class.
 
     Raises:
         CatalogError: no such draft or class, or the class is retired.
@@ -125,7 +125,7 @@ def merge(folder: str | Path, name: str, into: str, decision: Decision) -> Class
 
 
 def retire(folder: str | Path, name: str, decision: Decision) -> ClassCard:
-    """Turn down a draft, or take an accepted class of the user's out of use.
+    """Reject a draft, or take an accepted class of the user's out of use.
 
     Raises:
         CatalogError: neither is there; a shipped class is not changed here.
@@ -142,20 +142,20 @@ def retire(folder: str | Path, name: str, decision: Decision) -> ClassCard:
 def decide(
     action: Literal["proposed", "accepted", "merged", "retired"], reviewer: str, note: str = ""
 ) -> Decision:
-    """A decision of today."""
+    """A decision with today's date."""
     return Decision(
         action=action, reviewer=reviewer, note=note, date=datetime.now(UTC).date().isoformat()
     )
 
 
 def _open(folder: Path, name: str, what: str) -> tuple[ClassCard, Embeddings]:
-    """The card called `name` in a folder, and the codes of its events."""
+    """Read the card called `name` in a folder, and the codes of its events."""
     path = _find(folder, name, what)
     return read_card(path), read_events(path.with_suffix(".h5"), Embeddings)
 
 
 def _find(folder: Path, name: str, what: str) -> Path:
-    """The file of the card called `name` in a folder."""
+    """Path of the card called `name` in a folder."""
     paths = _matches(folder, name)
     if not paths:
         there = [path.stem for path in sorted(folder.glob("*.toml"))]
@@ -165,14 +165,14 @@ def _find(folder: Path, name: str, what: str) -> Path:
 
 
 def _matches(folder: Path, name: str) -> list[Path]:
-    """Cards whose key or name is `name`, but for case, blanks and hyphens."""
+    """Cards whose key or name is `name`, apart from case, blanks and hyphens."""
     paths = sorted(folder.glob("*.toml"))
     same = [path for path in paths if fold(path.stem) == fold(name)]
     return same or [path for path in paths if fold(read_card(path).name) == fold(name)]
 
 
 def _settle(folder: str | Path, card: ClassCard, members: Embeddings) -> ClassCard:
-    """Write into `classes/`, then remove the draft: a crash leaves both, never neither."""
+    """Write the card to `classes/`, then remove the draft; a crash leaves at least one of them."""
     write_draft(Path(folder) / CLASSES, card, members)
     for suffix in (".toml", ".h5"):
         (Path(folder) / DRAFTS / f"{card.key}{suffix}").unlink(missing_ok=True)
@@ -204,12 +204,14 @@ def _check_class_free(card: ClassCard, catalog: Catalog) -> None:
 def _key(name: str) -> str:
     key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if not key:
-        raise CatalogError("no name for a class", found=name, expected="letters or digits")
+        raise CatalogError(
+            "the name of the class is not valid", found=name, expected="letters or digits"
+        )
     return key
 
 
 def _limits(values: np.ndarray) -> tuple[float, float] | None:
-    """5 and 95 % quantiles to three figures; None where nothing is known."""
+    """5 and 95 % quantiles to three figures; None if no value is known."""
     known = values[np.isfinite(values) & (values >= 0)]
     if not len(known):
         return None

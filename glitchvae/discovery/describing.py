@@ -1,4 +1,4 @@
-"""What a group of events is like: rates, hours of the day, properties, times."""
+"""Properties of a group of events: rates, hours of the day, frequencies, times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TAI_UTC_AT_EPOCH = 19.0
 
 
 class Description(TypedDict):
-    """The fields that candidates and known classes share; see `Candidate`."""
+    """Fields that candidates and known classes share; see `Candidate`."""
 
     episodes: int
     rates: tuple[Rate, ...]
@@ -65,7 +65,7 @@ def describe(
 def first_of_episodes(
     gps: NDArray[np.float64], episode: NDArray[np.int64], taken: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Rows of the first event of each episode, among those that are taken.
+    """Rows of the first event of each episode, among the given rows.
 
     Args:
         gps: (N,) times.
@@ -78,7 +78,7 @@ def first_of_episodes(
 
 
 def _rate_of(ifo: str, gps: NDArray[np.float64], episode: NDArray[np.int64], live: Live) -> Rate:
-    """Rate of the episodes of one detector; unknown where the time of any event is."""
+    """Rate of the episodes of one detector; unknown if the time of any event is."""
     inside = in_live_time(gps, np.full(len(gps), ifo, dtype=object), live)
     time = hours(live, ifo) if np.isfinite(gps).all() else float("nan")
     counts = len(gps), len(np.unique(episode)), len(np.unique(episode[inside]))
@@ -86,7 +86,7 @@ def _rate_of(ifo: str, gps: NDArray[np.float64], episode: NDArray[np.int64], liv
 
 
 def rate(ifo: str, count: int, episodes: int, inside: int, live_hours: float) -> Rate:
-    """Episodes per live hour with their exact interval; NaN where there is no live time.
+    """Episodes per live hour with exact interval; NaN if there is no live time.
 
     Args:
         ifo: Detector.

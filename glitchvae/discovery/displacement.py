@@ -1,4 +1,4 @@
-"""Groups that are a known class, displaced where the archive is: only where the cause was tested.
+"""Test whether groups are known classes displaced by the noise of the archive.
 
 A group stands out from the known classes as the model knows them. The same engine is asked again
 with rendered events among the known ones. A group that it still finds is a candidate. One that
@@ -46,23 +46,23 @@ from glitchvae.embedding import Embeddings
 from glitchvae.spectrogram import ImagingSettings
 
 CLASSES = 4
-"""Known classes that are rendered for a group."""
+"""Number of known classes rendered for a group."""
 
 REJECTED, ELSEWHERE = 0.05, 0.01
-"""p-values up to which members are no rendered events, and rendered events lie elsewhere."""
+"""Largest p-values at which members differ from rendered events, and at which those are offset."""
 
 POWER = 0.8
-"""How often the first of these tests has to see half the way to the next class."""
+"""Least power of the first of these tests for half the distance to the next class."""
 
 FEWEST_LANDED, FEWEST_MEMBERS, FEWEST_OTHERS = 10, 4, 5
-"""Rendered glitches, episodes of the group and of the class outside it that a test needs."""
+"""Least numbers of rendered glitches, of episodes of the group, and outside it, for a test."""
 
 VERDICT = "known class, displaced here"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """What was tested of one known class as the cause of a group.
+    """Result of the test of one known class as the cause of a group.
 
     Attributes:
         name: The class.
@@ -98,12 +98,12 @@ class Cause:
 
     @property
     def holds(self) -> bool:
-        """Whether it is the cause."""
+        """Whether the class is the cause of the group."""
         return not self.against
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """The result as text."""
         told = (
             f"{self.landed} of {self.rendered} rendered {self.name} land on the group;"
             f" two samples: p = {self.landing_p:.2g} for {self.members} episodes of it"
@@ -123,7 +123,7 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Groups of a search after known classes were rendered where the archive is.
+    """Groups of a search after comparison with rendered known classes.
 
     Attributes:
         membership: (N, G) probability of each candidate for each event.
@@ -145,7 +145,7 @@ class Judged:
 
     @classmethod
     def unrendered(cls, found: SearchResult) -> Judged:
-        """All groups, as candidates."""
+        """All groups as candidates, without rendering."""
         groups = found.membership.shape[1]
         return cls(
             membership=found.membership,
@@ -167,7 +167,7 @@ def judge(
     renderer: Renderer | None,
     settings: DiscoverySettings,
 ) -> Judged:
-    """Ask again with rendered events, and test the causes of what is found no longer.
+    """Repeat the search with rendered events, and test the causes of groups that vanish.
 
     Args:
         found: What was found among the known classes as the model knows them.
@@ -197,7 +197,7 @@ def judge(
 
 
 def threshold_of(events: Embeddings) -> float:
-    """The SNR of the search that found some events, by the faintest of them."""
+    """SNR threshold of the search that found some events, from the faintest of them."""
     known = events.snr[np.isfinite(events.snr)]
     return float(max(np.floor(10 * known.min()) / 10, 4.0)) if len(known) else 7.5
 
@@ -209,7 +209,7 @@ def shortlist(
     prototypes: Prototypes,
     imaging: ImagingSettings,
 ) -> list[str]:
-    """Known classes that may be the cause of a group: what it is named, and what it is near to."""
+    """Known classes that may be the cause of a group: its nearest and its assigned classes."""
     middle = np.median(archive.codes[own], axis=0)
     centres = prototypes.centres @ prototypes.whitener
     near = nearest_classes(middle, centres, prototypes.owners, prototypes.names)
@@ -233,7 +233,7 @@ def _settle(
     tried: Sequence[Sequence[str]],
     renderer: Renderer,
 ) -> Judged:
-    """Which groups are candidates, and which are displaced."""
+    """Divide groups into candidates and displaced known classes."""
     groups, still = found.membership.T > MEMBER, again.membership.T > MEMBER
     common = still.astype(float) @ groups.T
     owner = np.where(
@@ -290,7 +290,7 @@ def _settle(
 
 @dataclass(frozen=True, kw_only=True)
 class _Evidence:
-    """What every class is tested with as the cause of every group.
+    """Data with which every class is tested as the cause of every group.
 
     Attributes:
         found: The groups among the known classes as the model knows them.
@@ -315,19 +315,19 @@ class _Evidence:
     seed: int
 
     def claimed(self, group: int, sample: Sample) -> NDArray[np.bool_]:
-        """Which events the components of a group claim, as they were found in the surest half."""
+        """(N,) events claimed by the components of a group, from the most significant half."""
         half = sample._replace(log_known=sample.log_half)
         claims = self.found.tested[self.found.surest[group]].excess.claims(half)
         return claims[:, self.found.parts[group]].sum(axis=1) > MOSTLY
 
     def reference(self, name: str) -> NDArray[np.float64]:
-        """Whitened codes of a class as the model knows it."""
+        """Whitened codes of the known events of a class."""
         background = self.known.background
         return background.sample.codes[background.owners == self.known.names.index(name)]
 
 
 def _test(own: LocalClass, group: int, rest: NDArray[np.bool_], evidence: _Evidence) -> Cause:
-    """One class as the cause of a group."""
+    """Test one class as the cause of a group."""
     found, archive, known = evidence.found, evidence.archive, evidence.known
     rng = np.random.default_rng(evidence.seed)
     reference = evidence.reference(own.name)
@@ -377,7 +377,7 @@ def _test(own: LocalClass, group: int, rest: NDArray[np.bool_], evidence: _Evide
 
 
 def _next_class(name: str, known: Known) -> float:
-    """Distance from the middle of a class to that of the nearest other one."""
+    """Distance from the mean of a class to the mean of the nearest other class."""
     codes, owners = known.background.sample.codes, known.background.owners
     present = np.unique(owners)
     middles = np.stack([codes[owners == k].mean(axis=0) for k in present])
@@ -388,7 +388,7 @@ def _next_class(name: str, known: Known) -> float:
 def _shared(
     own: LocalClass, group: int, rest: NDArray[np.bool_], evidence: _Evidence
 ) -> tuple[int, float]:
-    """Episodes of a class in no group at the places of one, and how far along the offset they lie.
+    """Ungrouped episodes of a class at the places of a group, and their position on the offset.
 
     The events compared with, as the model knows the class and as it is rendered, are those that the
     group does not claim: what is left outside is chosen alike.

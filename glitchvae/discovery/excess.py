@@ -1,4 +1,4 @@
-"""What an archive holds beyond the known classes: a mixture with a fixed background.
+"""Excess over the known classes: a mixture model with a fixed background.
 
 The archive's events are known classes, whose densities are held, plus a few new Gaussians
 (fixed-background model: Kuusela et al. 2012, "Semi-supervised anomaly detection", J. Phys.
@@ -22,17 +22,17 @@ from scipy.special import logsumexp, softmax
 from glitchvae.classes.novelty import Gaussian, class_shares, shrunk_gaussian
 
 ROUNDS = 10
-"""Times that the events of the known classes are counted."""
+"""Number of iterations over the counts of the known classes."""
 
 STEPS = 8
-"""Steps of the new components in between."""
+"""Number of steps of the new components in each iteration."""
 
 _SETTLED = 1e-3  # relative change of a component's events at which it has come to rest
 _REACH = 1e-5  # probability from which an event counts for a component
 
 
 class Sample(NamedTuple):
-    """Events.
+    """Events with their codes and densities under the known classes.
 
     Attributes:
         codes: (N, Z) whitened.
@@ -53,7 +53,7 @@ class Sample(NamedTuple):
 
     @classmethod
     def join(cls, one: Sample, other: Sample) -> Sample:
-        """The events of both."""
+        """Join the events of two samples."""
         return cls(
             codes=np.concatenate([one.codes, other.codes]),
             points=np.concatenate([one.points, other.points]),
@@ -96,7 +96,7 @@ class Background:
         )
 
     def typicality(self, log_known: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Share of the known events of each class that are less typical of it than events are.
+        """(N, K) share of the known events of each class that are less typical than an event.
 
         Known events have densities that they took no part in.
 
@@ -117,7 +117,7 @@ class Background:
     def weights(
         self, claims: NDArray[np.float64], archive_claims: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """(R,) archive events that each stands for.
+        """(R,) number of archive events that each known event stands for.
 
         A density that is a little wrong miscounts its class. So the counts are not those of
         the densities, but those that bring along what the archive shows: each class of known
@@ -140,7 +140,7 @@ class Background:
 
 @dataclass(frozen=True, kw_only=True)
 class Excess:
-    """New components over the known classes.
+    """New components beside the known classes.
 
     Attributes:
         components: A Gaussian for each.
@@ -154,7 +154,7 @@ class Excess:
     class_events: NDArray[np.float64]
 
     def claims(self, sample: Sample) -> NDArray[np.float64]:
-        """(N, J + K) probability that an event is of each new component and known class."""
+        """(N, J + K) membership probabilities of events in new components and known classes."""
         joint = np.empty((len(sample.points), len(self.components) + len(self.class_events)))
         count = len(self.components)
         with np.errstate(divide="ignore"):
@@ -172,7 +172,7 @@ def fit_excess(
     min_events: float,
     rounds: int = ROUNDS,
 ) -> tuple[Excess, NDArray[np.int64]]:
-    """Expectation-maximisation from a first guess.
+    """Fit by expectation-maximisation from a first guess.
 
     In each round the new components settle over known classes that are held; then the
     classes are counted anew. Only events that a component reaches take part in the former.
@@ -212,7 +212,7 @@ def fit_excess(
 
 
 def once(claims: NDArray[np.float64], episode: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(N, J) claims of which those of one episode add up to 1 at most for each component.
+    """(N, J) memberships, limited so that an episode counts at most once in each component.
 
     What one disturbance brings is alike: it neither makes a component nor moves one more than
     a single event does.
@@ -230,7 +230,7 @@ def once(claims: NDArray[np.float64], episode: NDArray[np.int64]) -> NDArray[np.
 
 
 class _Reached(NamedTuple):
-    """Events that new components reach.
+    """Events with a membership in new components.
 
     Attributes:
         points: In the space of the search.
@@ -248,7 +248,7 @@ class _Reached(NamedTuple):
 
     @property
     def counts(self) -> NDArray[np.float64]:
-        """(n, J) what each event counts for each component, an episode once at most."""
+        """(n, J) weight of each event in each component; an episode counts at most once."""
         return self.weights[:, None] * once(self.members, self.episode)
 
 
@@ -271,7 +271,7 @@ def _reached(
 def _settle(
     archive: _Reached, known: _Reached, min_events: float
 ) -> tuple[tuple[Gaussian, ...], NDArray[np.float64], NDArray[np.int64]]:
-    """Components after some steps over known classes that are held, their events, their numbers."""
+    """Fit components by some steps over fixed known classes."""
     components: tuple[Gaussian, ...] = ()
     events, numbers = np.zeros(0), np.arange(archive.members.shape[1])
     for _ in range(STEPS):
@@ -305,7 +305,7 @@ def _component(
     archive: tuple[NDArray[np.float64], NDArray[np.float64]],
     known: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> Gaussian:
-    """Gaussian of the archive's members of a component less the known events in it.
+    """Gaussian of the archive's members of a component minus the known events in it.
 
     Args:
         archive: Points and what each counts.

@@ -1,4 +1,4 @@
-"""What a person looks at before a group of events is named a class.
+"""Checks of a group of events before it is named a class.
 
 A p-value says that a group is there. It does not say that the group is a class: a faulty file, one
 bad half-minute or pictures without any contrast make groups, too. Each guard is a number and a
@@ -20,25 +20,25 @@ from glitchvae.shapes import ENERGY_CEILING
 from glitchvae.spectrogram import SpectrogramSet
 
 Pictures = Callable[[Embeddings], SpectrogramSet]
-"""Gives the images of some rows, NaN where there are none: `Archive.thumbnails`."""
+"""Function that returns the images of some rows, NaN if there are none: `Archive.thumbnails`."""
 
 SHORTEST = 60.0
-"""Seconds over which the members of a class have to be spread."""
+"""Least time range (s) of the members of a class."""
 
 BLOCK = 64.0
-"""Seconds of strain that share one estimate of the noise, where an event does not say."""
+"""Length (s) of strain with one estimate of the noise, for events that do not state it."""
 
 FEWEST_EPISODES = 5
-"""Episodes below which a group is no class, or as many as a candidate needs events, if fewer."""
+"""Least number of episodes of a class; `min_events` if that is smaller."""
 
 FILE = 4096.0
-"""Seconds of the longest stretch that counts as one file."""
+"""Longest stretch (s) that counts as one file."""
 
 SHARED = 0.5
-"""Share of a candidate's episodes that hold members of a surer one, from which it is no other."""
+"""Share of episodes in common with a more significant candidate from which both are one."""
 
 SATURATED = 0.2
-"""Share of a picture at the top of the colour scale from which it shows no shape. Medians of known
+"""Share of a picture at the top of the colour scale above which it has no shape. Medians of known
 classes are 0 to 0.1, of seven simulated Extremely_Loud 0.16 (0.04 to 0.42); of a file whose strain
 begins in the middle, 0.37."""
 
@@ -49,7 +49,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
         name: Column of candidates.csv.
@@ -67,7 +67,7 @@ class Guard:
 Guards = tuple[Guard, ...]
 
 NAMES = ("within_s", "blocks", "episodes", "stretches", "co_occurs", "ceiling", "named")
-"""Of the guards, in their order."""
+"""Names of the checks, in their order."""
 
 
 def guard(
@@ -79,7 +79,7 @@ def guard(
     pictures: Pictures | None,
     min_events: int,
 ) -> list[Guards]:
-    """Look at every candidate.
+    """Run all checks on every candidate.
 
     Args:
         embeddings: N events.
@@ -105,7 +105,7 @@ def guard(
 
 
 def verdict_of(guards: Guards, advice: str) -> str:
-    """The advice in a word or two, or what speaks against a class."""
+    """Verdict in a word or two: the first objection of a check, else the advice."""
     against = [one.verdict for one in guards if one.verdict]
     if against:
         return against[0]
@@ -113,7 +113,7 @@ def verdict_of(guards: Guards, advice: str) -> str:
 
 
 def heed(guards: Guards, advice: str, reason: str) -> tuple[str, str]:
-    """Advice and reason that agree with the guards: what they speak against is not advised."""
+    """Advice and reason, replaced by the objections of checks if there are any."""
     against = [one for one in guards if one.verdict]
     if not against:
         return advice, reason
@@ -140,7 +140,7 @@ def _within(gps: NDArray[np.float64]) -> Guard:
 
 
 def _time(seconds: float) -> str:
-    """Seconds in the largest unit of which there are two."""
+    """A duration as text, in the largest unit that gives at least 2."""
     for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"
@@ -148,7 +148,7 @@ def _time(seconds: float) -> str:
 
 
 def _blocks(embeddings: Embeddings, rows: NDArray[np.int64]) -> Guard:
-    """Stretches of strain that the members' images were whitened with, none of them twice."""
+    """Check: number of blocks of strain in which the members' images were whitened."""
     gps, ifo = embeddings.gps[rows], embeddings.ifo[rows]
     if not np.isfinite(gps).all():
         return Guard(
@@ -173,7 +173,7 @@ def _blocks(embeddings: Embeddings, rows: NDArray[np.int64]) -> Guard:
 
 
 def _windows(times: NDArray[np.float64], length: float) -> int:
-    """Windows that hold all times (N,), which ascend: each begins with the first that is left."""
+    """Number of windows that cover all times (N,) in ascending order."""
     count = place = 0
     while place < len(times):
         place = int(np.searchsorted(times, times[place] + length, side="left"))
@@ -197,7 +197,7 @@ def _episodes(numbers: NDArray[np.int64], fewest: int) -> Guard:
 
 
 def _stretches(embeddings: Embeddings, rows: NDArray[np.int64], live: Live) -> Guard:
-    """Stretches of live time that hold members: what one faulty file makes lies in one of them."""
+    """Check: number of stretches of live time with members; a faulty file has one."""
     gps, ifo = embeddings.gps[rows], embeddings.ifo[rows]
     names = sorted(set(ifo))
     if not np.isfinite(gps).all() or any(name not in live for name in names):
@@ -235,7 +235,7 @@ def _shared(
     episode: NDArray[np.int64],
     groups: Sequence[NDArray[np.int64]],
 ) -> list[Mapping[int, tuple[float, float]]]:
-    """For each candidate, by number of another: share of its episodes in both, and how near (s)."""
+    """For each candidate: other candidates, share of common episodes, time apart (s)."""
     held = [np.unique(episode[rows]) for rows in groups]
     found: list[Mapping[int, tuple[float, float]]] = []
     for one, rows in enumerate(groups):
@@ -264,7 +264,7 @@ def _shared(
 
 
 def _apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Seconds between the nearest two of two sets of times."""
+    """Smallest time difference (s) between two sets of times."""
     return float(np.abs(a[:, None] - b).min())
 
 
@@ -306,7 +306,7 @@ def _ceiling(embeddings: Embeddings, rows: NDArray[np.int64], pictures: Pictures
 
 
 def ceiling(images: NDArray[np.floating]) -> float:
-    """Share of the pixels at the top of the colour scale, the median over images.
+    """Median over images of the share of pixels at the top of the colour scale.
 
     Args:
         images: (N, 4, F, T) normalised energy, NaN where it was not computed.

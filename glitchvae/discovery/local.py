@@ -1,4 +1,4 @@
-"""Known classes where an archive is: rendered events beside the known ones, shifted a little.
+"""Known classes as they look in an archive: rendered events, shifted to match.
 
 A simulation is not the detector. So events of the archive itself may move rendered events of a
 class, and spread them, within caps; they make no class. What is said of an event follows from
@@ -19,40 +19,40 @@ from glitchvae.discovery.seeds import known_only
 from glitchvae.discovery.two_samples import Units
 
 FARTHEST = 2.0
-"""Length of the largest shift, in standard deviations of a known class around its centre."""
+"""Largest shift, in standard deviations of a known class around its centre."""
 
 WIDEST = 1.5
-"""Largest factor by which distances from the centre grow."""
+"""Largest factor on distances from the centre."""
 
 FEWEST = 5
-"""Episodes of a class in the other folds, below which it stays where it was rendered."""
+"""Least number of episodes of a class in the other folds for a shift."""
 
 AMONG = 0.99
-"""Share of the rendered events inside the distance from their middle up to which an event of the
-archive has a say: a new class beside a known one is not to draw it there."""
+"""Quantile of the distances of rendered events from their centre, up to which events of the archive
+count: a new class beside a known one must not shift the known one."""
 
 _FOLDS = 4
 _BLOCK = 64.0  # seconds that are in one fold together: they share an estimate of the noise
 
 
 class Move(NamedTuple):
-    """What the archive does to rendered events of a class: wider about a centre, then shifted."""
+    """Map from rendered to archived events of a class: scaled about a centre, then shifted."""
 
     centre: NDArray[np.float64]
     shift: NDArray[np.float64]
     width: float
 
     def there(self, codes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Rendered codes (N, Z), moved."""
+        """Move rendered codes (N, Z) to the archive."""
         return self.centre + self.shift + self.width * (codes - self.centre)
 
     def back(self, codes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Codes (N, Z) of the archive as they would be where the class was rendered."""
+        """Move codes (N, Z) of the archive back to the rendered class."""
         return self.centre + (codes - self.centre - self.shift) / self.width
 
 
 class LocalClass(NamedTuple):
-    """One known class, rendered.
+    """One known class as rendered.
 
     Attributes:
         name: Of the class.
@@ -72,12 +72,12 @@ class LocalClass(NamedTuple):
 
     @property
     def units(self) -> Units:
-        """As a sample for a test."""
+        """The events as a sample for a test."""
         return Units(self.codes, self.unit)
 
 
 class Local(NamedTuple):
-    """Known classes where an archive is.
+    """Known classes as they look in an archive.
 
     Attributes:
         known: The known classes, and the rendered ones after them.
@@ -92,7 +92,7 @@ class Local(NamedTuple):
     fold: NDArray[np.int64]
 
     def back(self, own: LocalClass, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Codes (n, Z) of some events as they would be where a class was rendered."""
+        """Codes (n, Z) of some events, moved back to a rendered class."""
         codes = self.archive.codes[rows]
         for fold, move in enumerate(own.moves):
             here = self.fold[rows] == fold
@@ -101,7 +101,7 @@ class Local(NamedTuple):
 
 
 def localise(known: Known, rendered: Rendered, archive: Sample, gps: NDArray[np.float64]) -> Local:
-    """Known classes with rendered events, moved as the archive's events say.
+    """Add rendered events, moved to match the archive, to the known classes.
 
     Args:
         known: Known classes.
@@ -155,14 +155,14 @@ def localise(known: Known, rendered: Rendered, archive: Sample, gps: NDArray[np.
 
 
 def _folds(gps: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(N,) which of four stretches of time each event is in, blocks of noise uncut."""
+    """(N,) fold of each event among four stretches of time; blocks of noise stay whole."""
     block = np.where(np.isfinite(gps), gps // _BLOCK, -1.0)
     names, place = np.unique(block, return_inverse=True)
     return place * _FOLDS // len(names)
 
 
 def _fit(codes: NDArray[np.float64], archive: Sample, rows: NDArray[np.int64]) -> Move:
-    """How far the archive's events of a class lie from rendered ones, and how much wider.
+    """Shift and scale between rendered and archived events of a class.
 
     Medians: a few events of something else hardly move them. Of the shift, what chance makes of so
     few events is taken off (James & Stein 1961).

@@ -1,4 +1,4 @@
-"""Which events belong to a group, once it is sure that there is one.
+"""Members of a significant group, by classification.
 
 A search needs densities, and those of a few hundred known events are rough: where a group
 meets a known class, they put the boundary in the wrong place. A classifier only has to know the
@@ -17,10 +17,10 @@ from sklearn.neighbors import NearestNeighbors
 from glitchvae.discovery.excess import Background, Sample
 
 MEMBER = 2 / 3
-"""Probability from which an event is a member of a candidate."""
+"""Least probability of a member of a candidate."""
 
 APART = 2.0
-"""Distance from the other episodes, in that of a typical one, at which a disturbance lies apart."""
+"""Distance from other episodes, relative to a typical one, at which an episode lies apart."""
 
 _PENALTY = 0.1  # inverse strength, for whitened codes
 _STEPS = 100
@@ -33,7 +33,7 @@ def redraw(
     weights: NDArray[np.float64],
     first: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(N, G) probability of each group for each event, by logistic regression of its code.
+    """(N, G) probability of each group for each event, by logistic regression on codes.
 
     Args:
         archive: N events.
@@ -59,7 +59,7 @@ def redraw(
 def without_disturbances(
     codes: NDArray[np.float64], episode: NDArray[np.int64], membership: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Memberships (N, G) in which disturbances that lie apart from a group are not part of it.
+    """Memberships (N, G) without episodes that lie apart from the rest of their group.
 
     The events of one bad stretch of strain lie close together, and far from everything known. They
     are too few to be a group, since they count once, and so fall to the group that is nearest. An
@@ -85,7 +85,7 @@ def without_disturbances(
 
 
 def _from_others(points: NDArray[np.float64], place: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n,) distance of each point from the nearest one of another episode."""
+    """(n,) distance of each point from the nearest point of another episode."""
     most = int(np.bincount(place).max()) + 1
     search = NearestNeighbors(n_neighbors=min(most, len(points)), algorithm="brute").fit(points)
     distance, near = search.kneighbors(points)

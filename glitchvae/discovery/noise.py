@@ -1,4 +1,4 @@
-"""Noise of an archive's own strain, for glitches that are rendered where the archive is."""
+"""Noise of an archive's strain, in which glitches are rendered."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from glitchvae.simulate.noise import Unsteadiness, asd, simulate_noise
 from glitchvae.strain import Strain, StrainSource, open_strain
 
 LONGEST = 80.0
-"""Seconds of strain that lend their noise together: a block of 64 s and what lies around it."""
+"""Longest stretch (s) of a donor: a block of 64 s and its surroundings."""
 
 MOST_DONORS = 4
-"""Stretches of one detector and sample rate that lend their noise, far apart in time."""
+"""Largest number of donors for one detector and sample rate, far apart in time."""
 
 
 _LOG = logging.getLogger(__name__)
@@ -37,11 +37,11 @@ class Place(NamedTuple):
 
 
 Noise = Callable[[Place], Sequence[Donor]]
-"""Strain of a place that lends its noise; none where it is gone."""
+"""Function that returns the donors of a place; none if their files are gone."""
 
 
 def noise_of(archives: Sequence[Archive]) -> Noise:
-    """Noise of the files that archives were filled from, where these are still there unchanged."""
+    """Noise of the files from which archives were filled, as far as they are unchanged."""
     contents = [one for archive in archives for one in archive.ledger().contents()]
 
     @cache
@@ -76,7 +76,7 @@ def noise_in(sources: Sequence[StrainSource]) -> tuple[Noise, dict[Place, float]
 
 
 def shipped_noise(place: Place, seed: int = 0) -> Donor | None:
-    """Simulated noise of a detector's curve; None of a detector whose curve is not shipped."""
+    """Simulated noise with a detector's shipped curve; None for other detectors."""
     try:
         curve = asd(place.ifo)
     except GlitchvaeError:
@@ -98,7 +98,7 @@ def _is_same(content: FileContent) -> bool:
 
 
 def _donors(lenders: Iterable[tuple[str, segmentlist, str | StrainSource]]) -> list[Donor]:
-    """A few donors among names, stretches and strain (or its path) of many."""
+    """A few donors from named stretches of strain or paths."""
     ordered = sorted(lenders, key=lambda lender: float(lender[1][0][0]))
     donors: list[Donor] = []
     # The first, the last, the one in the middle, ...: noise changes over time.
@@ -111,7 +111,7 @@ def _donors(lenders: Iterable[tuple[str, segmentlist, str | StrainSource]]) -> l
 
 
 def _lent(name: str, stretches: segmentlist, strain: str | StrainSource) -> Donor | None:
-    """A donor in the middle of the longest stretch; None where it lends nothing."""
+    """A donor in the middle of the longest stretch; None if nothing in it is quiet."""
     start, end = map(float, max(stretches, key=abs))
     middle, half = (start + end) / 2, min(LONGEST, end - start) / 2 + EDGE
     try:
@@ -123,7 +123,7 @@ def _lent(name: str, stretches: segmentlist, strain: str | StrainSource) -> Dono
 
 
 def _spread(count: int) -> list[int]:
-    """0, ..., count - 1 in an order in which the first few are far apart."""
+    """The numbers 0, ..., count - 1 in an order in which the first few are far apart."""
     order: list[int] = []
     parts = 1
     while len(order) < count:

@@ -1,4 +1,4 @@
-"""What discovery finds: candidates for new classes, known classes, doubtful labels."""
+"""Results of discovery: candidates for new classes, known classes, doubtful labels."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from glitchvae.embedding import Embeddings
 from glitchvae.triggers.episodes import BOUT, GAP, LONGEST, bouts
 
 PROPERTIES: tuple[str, ...] = ("snr", "peak_frequency", "q", "duration", "bandwidth")
-"""Columns of the trigger that a group is described by."""
+"""Columns of the trigger that describe a group."""
 
 RELATIVE = (
     "p-values are relative to simulated glitches as the model knows them (in other noise, a known"
     " class can come out as unexplained)"
 )
-"""Said beside every p-value: whether strain is real cannot be told from an archive."""
+"""Assumption stated with every p-value: an archive does not tell whether strain is real."""
 
 PropertyRanges = dict[str, tuple[float, float, float]]
 """5 % quantile, median and 95 % quantile of each of `PROPERTIES`, NaN where unknown."""
@@ -53,7 +53,7 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True)
 class EventGroup:
-    """Events that belong together, and what they are like. Rows are those of the embeddings.
+    """Events of one group and their properties; rows are those of the embeddings.
 
     Attributes:
         name: Of the group.
@@ -80,7 +80,7 @@ class EventGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownClass(EventGroup):
-    """The events that a known class explains."""
+    """Events that a known class explains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ class Candidate(EventGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRow:
-    """A labelled event whose neighbours say otherwise.
+    """A labelled event whose neighbours contradict its label.
 
     Attributes:
         row: Of the embeddings.
@@ -180,12 +180,12 @@ class Discovery:
 
     @property
     def model_digest(self) -> str:
-        """Digest of the model, empty where the embeddings do not say."""
+        """Digest of the model, "" if the embeddings do not give it."""
         return self.model.get("digest", "")
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What readers have to know of the numbers, a clause each."""
+        """Remarks on the numbers for readers, a clause each."""
         told = self.unsearched or self._relative
         unknown = sorted({str(ifo) for ifo in self.embeddings.ifo} - set(self.live))
         if not unknown:
@@ -196,7 +196,7 @@ class Discovery:
 
     @property
     def _relative(self) -> str:
-        """What p-values are relative to."""
+        """The known events to which p-values are relative, as a clause."""
         if not self.rendered:
             return RELATIVE
         counts = ", ".join(f"{count} {name}" for name, count in sorted(self.rendered.items()))
@@ -207,7 +207,7 @@ class Discovery:
 
     @property
     def _counted(self) -> tuple[str, ...]:
-        """What is counted, and under which name."""
+        """The unit of the counts and the use of labels, a clause each."""
         labels = self.embeddings.label
         labelled = 0 if labels is None else int((labels != "").sum())
         by_label = (f"{labelled:,} labelled events count for their label, not their class",)

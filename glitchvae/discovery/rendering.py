@@ -1,4 +1,4 @@
-"""Known classes as they look where an archive is.
+"""Rendering of known classes in the noise of an archive.
 
 Simulated glitches of a class are added to noise of the archive's own strain, at its detectors
 and sample rates and at the SNR of the events that are asked about. Then they are searched for,
@@ -42,13 +42,13 @@ from glitchvae.strain import Strain, StrainSource
 from glitchvae.triggers import find_triggers
 
 FOLDER = "rendered"
-"""Of an archive, where rendered events are kept."""
+"""Folder of an archive with rendered events."""
 
 COUNT = 100
-"""Glitches of each class."""
+"""Number of rendered glitches of each class."""
 
 AT_ONCE = 6
-"""Glitches in one copy of the noise at most."""
+"""Largest number of glitches in one copy of the noise."""
 
 _VERSION = 1
 _BAND = math.sqrt(2.0)  # upper over lower end of a band of SNR
@@ -58,7 +58,7 @@ _FEWEST_SNR = 5.0  # threshold of the search where the events do not tell theirs
 
 
 class Cell(NamedTuple):
-    """A place, and the lowest and highest SNR of glitches there."""
+    """A place, and the range of SNR of glitches there."""
 
     place: Place
     low: float
@@ -94,7 +94,7 @@ class Rendered:
 
 @dataclass(frozen=True, kw_only=True)
 class Renderer:
-    """Renders known classes in an archive's noise, and keeps what it made.
+    """Renderer of known classes in an archive's noise, with a store of its results.
 
     Attributes:
         checkpoint: The model of the codes.
@@ -122,7 +122,7 @@ class Renderer:
     def render(
         self, labels: Iterable[str], cells: Mapping[Cell, int], snr: float
     ) -> Rendered | None:
-        """Glitches of some classes.
+        """Render glitches of some classes.
 
         Args:
             labels: Classes; those without a simulation, or that a rate cannot show, are left out.
@@ -157,7 +157,7 @@ class Renderer:
         )
 
     def _donors(self, place: Place) -> tuple[Sequence[Donor], bool]:
-        """What lends its noise to a place, and whether it is simulated."""
+        """Donors of noise for a place, and whether they are simulated."""
         own = self.noise(place)
         if own:
             return own, False
@@ -167,7 +167,7 @@ class Renderer:
     def _glitches(
         self, wanted: Wanted, number: int, donors: Sequence[Donor], snr: float, report: Progress
     ) -> _Made:
-        """Copy after copy of the noise, those that were made before first."""
+        """Triggers from copy after copy of the noise, starting with stored ones."""
         path = self._path(wanted, donors, snr)
         kept = self._memory.get((wanted, snr)) if path is None else _read(path)
         made = _Made((), ()) if kept is None else kept
@@ -186,7 +186,7 @@ class Renderer:
     def _copy(
         self, wanted: Wanted, copy: int, donor: Donor, snr: float
     ) -> tuple[int, Embeddings | None]:
-        """How many glitches went into one copy of a donor's strain, and their triggers."""
+        """Render one copy of a donor's strain; returns the number of glitches and the triggers."""
         name = f"{wanted.label}/{wanted.cell}"
         rng = np.random.default_rng((self.seed, zlib.crc32(name.encode()), copy))
         strain, times = _noise_and_times(donor, rng)
@@ -224,19 +224,19 @@ class Renderer:
 
 
 class _Made(NamedTuple):
-    """Copies of noise: how many glitches went into each, and the triggers of all of them."""
+    """Rendered copies of noise: numbers of glitches, and the triggers."""
 
     attempts: tuple[int, ...]
     events: tuple[Embeddings, ...]
 
     def with_copy(self, attempts: int, events: Embeddings | None) -> _Made:
-        """One copy more."""
+        """Add one copy."""
         return _Made(
             (*self.attempts, attempts), self.events + (() if events is None else (events,))
         )
 
     def first(self, number: int) -> _Made:
-        """The first copies, as many as hold that many glitches."""
+        """The first copies that together hold a number of glitches."""
         count = int(np.searchsorted(np.cumsum(self.attempts), number)) + 1
         if count >= len(self.attempts):
             return self
@@ -245,7 +245,7 @@ class _Made(NamedTuple):
 
 
 def cells_of(events: Embeddings, imaging: ImagingSettings) -> dict[Cell, int]:
-    """Places and bands of SNR of some events, and how many are in each; rare ones are left out.
+    """Places and ranges of SNR of some events with their numbers, without rare ones.
 
     Args:
         events: N events.
@@ -271,7 +271,7 @@ def places_of(events: Embeddings, imaging: ImagingSettings) -> list[Place]:
 def plan_glitches(
     families: Mapping[str, Family], cells: Mapping[Cell, int], count: int
 ) -> dict[Wanted, int]:
-    """How many glitches of each class are wanted in each cell that can show it.
+    """Number of glitches of each class for each cell that can show the class.
 
     Args:
         families: Of the classes.
@@ -287,7 +287,7 @@ def plan_glitches(
 
 
 def rate_of(f_max: float, imaging: ImagingSettings) -> float:
-    """The sample rate (Hz) of the strain whose images end at a frequency (Hz).
+    """Sample rate (Hz) of strain whose images end at a frequency (Hz).
 
     Rates above that of the imaging make the same images as that one.
     """
@@ -302,14 +302,14 @@ def rate_of(f_max: float, imaging: ImagingSettings) -> float:
 def _tops(
     qrange: tuple[float, float], frange: tuple[float, float], mismatch: float
 ) -> tuple[float, ...]:
-    """Frequency (Hz) at which the images of each rate end."""
+    """Highest frequency (Hz) of images for each sample rate."""
     return tuple(
         usable_band(rate, qrange=qrange, frange=frange, mismatch=mismatch)[1] for rate in _RATES
     )
 
 
 def renderable(names: Iterable[str], sample_rate: float) -> list[str]:
-    """The classes among some that explain anything and that a sample rate (Hz) can show.
+    """Classes of a list that are transients and visible at a sample rate (Hz).
 
     They are simulated, and neither what fits no class nor what is no glitch.
     """
@@ -319,7 +319,7 @@ def renderable(names: Iterable[str], sample_rate: float) -> list[str]:
 
 
 def _band(snr: float) -> tuple[float, float]:
-    """The band of SNR that one lies in."""
+    """The range of SNR that contains a value."""
     if not snr > 1:
         return _band(_FEWEST_SNR)
     number = math.floor(math.log(snr, _BAND) + 1e-9)
@@ -348,7 +348,7 @@ def _noise_and_times(donor: Donor, rng: np.random.Generator) -> tuple[Strain, li
 def _add(
     strain: Strain, time: float, family: Family, cell: Cell, curve: Asd, rng: np.random.Generator
 ) -> float:
-    """Add one glitch in place; seconds around it in which a trigger is its own."""
+    """Add one glitch in place; returns the seconds around it in which triggers belong to it."""
     snr = cell.low * (cell.high / cell.low) ** float(rng.random())
     parameters = {**family.draw(rng), "snr": snr}
     glitch = strain_of(family, parameters, strain.sample_rate, curve)
@@ -358,12 +358,12 @@ def _add(
 
 
 def _copies(events: Embeddings) -> NDArray[np.int64]:
-    """(M,) number of the copy that each row is from."""
+    """(M,) number of the copy of each row."""
     return np.array([int(str(name).split("/")[-2]) for name in events.event_id], dtype=np.int64)
 
 
 def _read(path: Path) -> _Made | None:
-    """What was kept; None where there is nothing, or nothing that can be read."""
+    """Read stored results; None if there are none or they are unreadable."""
     if not path.is_file():
         return None
     try:
@@ -382,4 +382,4 @@ def _keep(path: Path, made: _Made) -> None:
 
 
 def _silent(_: int) -> None:
-    """No progress is shown."""
+    """A progress function that shows nothing."""

@@ -1,4 +1,4 @@
-"""`discover`: from codes and known classes to candidates that can be trusted."""
+"""`discover`: from codes and known classes to tested candidates."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def discover(
     renderer: Renderer | None = None,
     progress: Progress | None = None,
 ) -> Discovery:
-    """Groups of events that no known class explains.
+    """Find groups of events that no known class explains.
 
     Args:
         embeddings: N events with the codes of one model; those without a code and those below
@@ -147,7 +147,7 @@ def discover(
 
 
 def _members(archive: Sample, found: SearchResult) -> list[NDArray[np.int64]]:
-    """Events of each group, its medoid first and the others by their distance from it."""
+    """Members of each group: the medoid first, then by distance from it."""
     return [
         from_medoid(archive.codes, np.flatnonzero(membership > MEMBER))
         for membership in found.membership.T
@@ -173,7 +173,7 @@ def _candidates(
     live: Live,
     episode: NDArray[np.int64],
 ) -> tuple[Candidate, ...]:
-    """Candidates, and after them the groups that are displaced."""
+    """Describe the candidates, followed by displaced known classes."""
     centres = prototypes.centres @ prototypes.whitener
     groups = [archive.codes[_one_of_each(own, archive.episode)] for own in members]
     names, month = _names(embeddings), months(live, set(embeddings.ifo))
@@ -229,7 +229,7 @@ def _guarded(
     live: Live,
     pictures: Pictures | None,
 ) -> tuple[Candidate, ...]:
-    """The candidates with what the guards say, which also has the last word in the advice."""
+    """Add the results of the checks to the candidates and correct their advice."""
     looked_at = guard(
         embeddings,
         episode,
@@ -247,7 +247,7 @@ def _guarded(
 
 
 def _tried(causes: tuple[Cause, ...]) -> list[str]:
-    """Why rendered events, which leave nothing unexplained, are not the cause."""
+    """The reasons why a known class is not the cause although it leaves nothing unexplained."""
     if not causes:
         return []
     against = "; ".join(cause.against for cause in causes)
@@ -255,7 +255,7 @@ def _tried(causes: tuple[Cause, ...]) -> list[str]:
 
 
 def _displaced(group: Candidate, cause: Cause) -> Candidate:
-    """A group as the known class that it is."""
+    """Describe a group as a displaced known class."""
     return replace(
         group,
         verdict=VERDICT,
@@ -266,12 +266,12 @@ def _displaced(group: Candidate, cause: Cause) -> Candidate:
 
 
 def _names(embeddings: Embeddings) -> NDArray[np.object_]:
-    """(N,) the class that each event was named, "" for none and for what fits no class."""
+    """(N,) class of each event, "" for none and for classes that mean "none of the above"."""
     return np.where(np.isin(embeddings.class_name, _remainder()), "", embeddings.class_name)
 
 
 def _remainder() -> list[str]:
-    """Names of what fits no class, in which nothing can be a sub-class."""
+    """Names of classes that mean "none of the above", which have no sub-classes."""
     return [card.name for card in read_catalog().cards if card.kind == "remainder"]
 
 
@@ -286,7 +286,7 @@ def _known_classes(
     live: Live,
     episode: NDArray[np.int64],
 ) -> tuple[KnownClass, ...]:
-    """The events that known classes explain; a person's label goes before what codes say."""
+    """Events that known classes explain; a person's label goes before the model's class."""
     inside = found.excess.claims(archive)[:, len(found.excess.components) :]
     best = np.where(cluster < 0, inside.argmax(axis=1), -1)
     for k, name in enumerate(names):
@@ -306,7 +306,7 @@ def _known_classes(
 
 
 def _spread(values: NDArray[Any], rows: NDArray[np.int64], count: int, blank: Any) -> NDArray[Any]:
-    """`values` put in their rows, `blank` in the others."""
+    """`values` placed in their rows, `blank` in the others."""
     spread = np.full(count, blank, dtype=values.dtype)
     spread[rows] = values
     return spread

@@ -1,4 +1,4 @@
-"""Folders of results: written aside, renamed when they are complete, known again later.
+"""Folders of results: written aside, renamed when complete, recognised later.
 
 The card `run.json` lists every file with its digest, so that a folder that lacks some of
 them (a copy that was interrupted, a file removed by hand) is told from a whole one.
@@ -29,7 +29,7 @@ _LOCK, _PART = ".lock", ".part"
 
 
 class RunCard(Settings):
-    """What a folder of results holds and where it comes from.
+    """Content and origin of a folder of results.
 
     Attributes:
         schema_name: Always "glitchvae.run".
@@ -52,7 +52,7 @@ class RunCard(Settings):
 def writing_run(
     folder: str | Path, summary: Mapping[str, Any], *, replace: bool = False
 ) -> Iterator[Path]:
-    """A folder to fill, which becomes `folder` if the block succeeds.
+    """Open a folder to fill, which becomes `folder` if the block succeeds.
 
     What an earlier run that was killed left beside it is removed.
 
@@ -72,7 +72,9 @@ def writing_run(
         _remove_leftovers(folder)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_PART, dir=folder.parent))
     except OSError as error:
-        raise StorageError("cannot write here", where=folder, found=error.strerror) from error
+        raise StorageError(
+            "the folder cannot be written", where=folder, found=error.strerror
+        ) from error
     try:
         with FileLock(aside / _LOCK):
             yield aside
@@ -92,7 +94,7 @@ def writing_run(
 
 
 def check_target(folder: Path, *, replace: bool) -> None:
-    """Refuse, before any work, a folder that the results may not take the place of.
+    """Refuse, before any work, a folder that results may not replace.
 
     Raises:
         InputError: a run, complete or not, and `replace` is false; or other files.
@@ -103,7 +105,7 @@ def check_target(folder: Path, *, replace: bool) -> None:
         raise InputError("not a folder", where=folder, remedy="Choose another with -o.")
     if not (folder / CARD).exists():
         raise InputError(
-            "holds files, and no complete run",
+            "the folder holds files, but no complete run",
             where=folder,
             expected=f"{CARD}, or no folder",
             found=_names(folder),
@@ -111,24 +113,24 @@ def check_target(folder: Path, *, replace: bool) -> None:
         )
     if not replace:
         raise InputError(
-            "holds the results of a run already",
+            "the folder holds the results of a run already",
             where=folder,
             remedy="Choose another with -o, or add --replace.",
         )
 
 
 def read_run(folder: str | Path) -> RunCard:
-    """The card of a complete run.
+    """Read the card of a complete run.
 
     Raises:
         InputError: no run, or one that is only half there: what is missing is named.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError("no such run", where=folder, expected="the folder of a run")
+        raise InputError("the run does not exist", where=folder, expected="the folder of a run")
     if not (folder / CARD).is_file():
         raise InputError(
-            "half-written, or no run at all",
+            "the folder is not a complete run",
             where=folder,
             expected=CARD,
             found=_names(folder),
@@ -138,7 +140,7 @@ def read_run(folder: str | Path) -> RunCard:
     missing = [name for name in card.files if not (folder / name).is_file()]
     if missing:
         raise InputError(
-            "half-written: files of the run are missing",
+            "the run is not complete: files are missing",
             where=folder,
             expected=f"{len(card.files)} files",
             found=f"without {', '.join(missing[:5])}",
@@ -171,7 +173,7 @@ def _write_card(folder: Path, summary: Mapping[str, Any]) -> None:
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:
-    """Rename; an earlier run is moved away first and removed last."""
+    """Rename the new folder; an earlier run is moved away first and removed last."""
     if not folder.exists():
         aside.rename(folder)
         return
@@ -182,7 +184,7 @@ def _put_in_place(aside: Path, folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Folders that killed runs left; one that is being written is locked and stays."""
+    """Remove folders left by killed runs; folders in use are locked and stay."""
     for leftover in folder.parent.glob(f".{folder.name}.*{_PART}"):
         if not (leftover / _LOCK).exists():
             continue

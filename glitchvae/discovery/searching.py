@@ -1,4 +1,4 @@
-"""The search: new components, the candidates they form, and how sure each one is."""
+"""The search: new components, the candidates they form, and their p-values."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from glitchvae.discovery.settings import DiscoverySettings, fewest_bouts
 from glitchvae.discovery.significance import Count, count_events, p_value
 
 MOSTLY = 0.5
-"""Probability from which an event belongs to a component rather than to all else."""
+"""Least probability of membership of an event in a component."""
 
 LINKED = 0.02
-"""Share of a component's neighbours that must lie in another one for both to be one group."""
+"""Least share of a component's neighbours in another component, to link the two."""
 
 _PART = 0.5  # of the events that the search sees; the other half counts
 _HALVINGS = 4
@@ -32,7 +32,7 @@ _NEIGHBOURS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Tested:
-    """Components found in one half of the events and counted in the other.
+    """Components fitted to one half of the events and counted in the other.
 
     Attributes:
         excess: The components.
@@ -49,7 +49,7 @@ class Tested:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """Components that chance does not explain, and the groups of events they lead to.
+    """Significant components, and the groups of events that follow from them.
 
     Attributes:
         excess: Components, fitted to all events; sure ones that this fit loses are not among them.
@@ -72,7 +72,7 @@ class SearchResult:
 
     @property
     def tests(self) -> int:
-        """Components that were tested."""
+        """Number of components that were tested."""
         return number_of_tests(self.tested)
 
 
@@ -82,7 +82,7 @@ def find_and_count(
     settings: DiscoverySettings,
     rng: np.random.Generator,
 ) -> Tested:
-    """Look for components in a random half of the bouts, count them in the other.
+    """Fit components in a random half of the bouts and count them in the other.
 
     The halves are drawn by bout, and bouts are what counts: events of one disturbance, or of
     one source while it lasts, are alike for that reason, and would be found in one half and
@@ -116,7 +116,7 @@ def find_and_count_often(
     settings: DiscoverySettings,
     rng: np.random.Generator,
 ) -> tuple[Tested, ...]:
-    """The same for several halvings of the bouts, of small archives.
+    """Repeat `find_and_count` for several halvings of the bouts, for small archives.
 
     Of thirty events fifteen are in the half that is looked at, and whether these make a component
     is chance: one halving misses as many classes as it finds. Each component of each halving is a
@@ -130,7 +130,7 @@ def find_and_count_often(
 
 
 def number_of_tests(tested: Sequence[Tested]) -> int:
-    """Components of all halvings."""
+    """Number of components of all halvings."""
     return sum(len(one.p_values) for one in tested)
 
 
@@ -140,7 +140,7 @@ def search(
     settings: DiscoverySettings,
     rng: np.random.Generator,
 ) -> SearchResult:
-    """Groups of events that known classes and chance do not explain, the surest first."""
+    """Find groups of events that known classes and chance do not explain."""
     tested = find_and_count_often(archive, background, settings, rng)
     start, which = _starts(tested, archive, settings)
     excess, left = fit_excess(archive, background, start, min_events=settings.min_events)
@@ -174,7 +174,7 @@ def search(
 def _starts(
     tested: Sequence[Tested], archive: Sample, settings: DiscoverySettings
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """What chance does not explain, each event for the surest component that claims it.
+    """First guess of a final fit: each event in the most significant component that claims it.
 
     Returns:
         (N, J) claims of the components, and (J, 2) halving and index of each.
@@ -204,7 +204,7 @@ def _lost_far_from_known(
     archive: Sample,
     background: Background,
 ) -> NDArray[np.int64]:
-    """Sure components that the fit to all events lost, though their events lie in no known class.
+    """Significant components lost in the final fit although no known class explains them.
 
     What makes a component sure is the count, not this fit, in which known classes come to claim
     events. That is right where these are as typical of a class as its known events are: no density
@@ -223,14 +223,14 @@ def _lost_far_from_known(
 def _surest_first(
     groups: NDArray[np.int64], p_values: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """(J, G) which component is in which group, and the least p-value of each group (G,)."""
+    """(J, G) membership of components in groups, and the least p-value of each group (G,)."""
     least = np.array([p_values[groups == g].min() for g in range(groups.max(initial=-1) + 1)])
     order = np.argsort(least, kind="stable")
     return groups[:, None] == order, least[order]
 
 
 def link(points: NDArray[np.float64], members: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(J,) groups of components whose events are neighbours of each other.
+    """(J,) group of each component; components with neighbouring events are linked.
 
     Args:
         points: (N, Z).

@@ -1,4 +1,4 @@
-"""Where to begin: groups of events among which the archive outnumbers the known classes."""
+"""Initial guess of the fit: groups of events where the archive exceeds the known classes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from glitchvae.discovery.clustering import GroupingMethod, find_groups
 from glitchvae.discovery.excess import Background, Excess, Sample
 
 NEIGHBOURS = 15
-"""Around each event, over which archive and known events are counted."""
+"""Number of neighbours of an event among which archive and known events are counted."""
 
 EXCESS = 0.7
-"""Share of the neighbourhood that known classes must leave unexplained."""
+"""Least share of the neighbourhood that known classes do not explain."""
 
 MOST_ASKED = 20_000
-"""Events whose neighbourhood is counted: those least like the known classes."""
+"""Largest number of events tested for excess: those least like the known classes."""
 
 MOST_GROUPED = 8_000
-"""Events that are grouped: those with the largest excess."""
+"""Largest number of events that are grouped: those with the largest excess."""
 
 
 def known_only(archive: Sample) -> Excess:
-    """The mixture without any new component."""
+    """The mixture of known classes alone."""
     events = len(archive.points) * class_shares(archive.log_known)
     return Excess(components=(), events=np.zeros(0), class_events=events)
 
 
 def excess_rows(archive: Sample, background: Background) -> NDArray[np.int64]:
-    """Events in whose neighbourhood most of the archive's events are in excess."""
+    """Rows of events in whose neighbourhood most events of the archive are in excess."""
     known = known_only(archive)
     weights = background.weights(known.claims(background.sample), known.claims(archive))
     asked = np.argsort(archive.log_known.max(axis=1), kind="stable")[:MOST_ASKED]

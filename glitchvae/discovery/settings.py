@@ -1,4 +1,4 @@
-"""How discovery looks for groups that no known class explains."""
+"""Settings of discovery."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ class DiscoverySettings(Settings):
 
 
 def fewest_bouts(settings: DiscoverySettings) -> int:
-    """Fewest bouts of a group in the half of them that the search looks at."""
+    """Least number of bouts of a group in the half of the bouts that is fitted."""
     return max(3, settings.min_events // 2)

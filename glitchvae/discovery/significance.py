@@ -24,16 +24,15 @@ from scipy.special import betainc
 from glitchvae.discovery.excess import Background, Excess, Sample
 
 FINEST = 1e-10
-"""Least p-value that is told. A finer one would say that known classes are known to so many
-digits; archives without a new class check p-values to 1e-2 or 1e-3, the rest is Poisson's law."""
-
+"""Least p-value that is reported. A smaller one would claim too much precision of known classes;
+archives without a new class check p-values to 1e-2 or 1e-3, the rest is Poisson's law."""
 
 UNSEEN = 1.0
-"""Archive events that each known class stands for at least."""
+"""Least number of archive events that each known class stands for."""
 
 
 class Count(NamedTuple):
-    """Bouts of one group in the half that it was not found in.
+    """Bouts of one group in the half that was not fitted.
 
     Attributes:
         seen: Bouts of the archive with an event in it.
@@ -47,7 +46,7 @@ class Count(NamedTuple):
 
 
 def count_events(excess: Excess, archive: Sample, background: Background) -> list[Count]:
-    """What each component holds in events that it was not fitted to."""
+    """Count the events of each component in the half that was not fitted."""
     new = len(excess.components)
     inside, outside = excess.claims(archive), excess.claims(background.sample)
     weights = background.weights(outside[:, new:], inside[:, new:])
@@ -63,7 +62,7 @@ def count_events(excess: Excess, archive: Sample, background: Background) -> lis
 def weights_of_classes(
     background: Background, weights: NDArray[np.float64], classes: int
 ) -> NDArray[np.float64]:
-    """(K,) archive events that one known event of each class stands for."""
+    """(K,) number of archive events that one known event of each class stands for."""
     held = np.bincount(background.owners, minlength=classes)
     return np.bincount(background.owners, weights, classes) / np.maximum(held, 1)
 
@@ -97,7 +96,7 @@ def _count(
 
 
 def expected_episodes(expected: NDArray[np.float64], episode: NDArray[np.int64]) -> float:
-    """Episodes with an event in a group, from the events that each event brings there.
+    """Expected number of episodes in a group, from the expected number of events.
 
     Several events of one episode put it there once at most. That is a bound: where they are
     not alike, fewer episodes are expected, and the p-value is on the safe side.
@@ -114,7 +113,7 @@ def expected_episodes(expected: NDArray[np.float64], episode: NDArray[np.int64])
 
 
 def p_value(count: Count) -> float:
-    """Chance of at least as many archive events, given archive and known events together."""
+    """Probability of at least the observed number of archive events under the background."""
     if count.seen == 0:
         return 1.0
     share = count.unit / (1.0 + count.unit)
@@ -122,17 +121,17 @@ def p_value(count: Count) -> float:
 
 
 def told(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """p-values as they are told: none below `FINEST`, which stands for itself and less."""
+    """p-values as they are reported: none below `FINEST`."""
     return np.maximum(p_values, FINEST)
 
 
 def spell(p_value: float) -> str:
-    """A p-value in two figures, "< 1e-10" at the finest."""
+    """A p-value in two figures, "< 1e-10" at the smallest."""
     return f"< {FINEST:.0e}" if p_value <= FINEST else f"{p_value:.2g}"
 
 
 def uniform_p_value(count: Count, rng: np.random.Generator) -> float:
-    """The same, spread evenly over each step that a whole number makes: for calibration."""
+    """Randomised p-value, uniform under the null hypothesis despite whole counts."""
     known, share = count.expected / count.unit, count.unit / (1.0 + count.unit)
     more = float(betainc(count.seen + 1, known, share)) if known > 0 else 0.0
     return more + float(rng.random()) * (p_value(count) - more)

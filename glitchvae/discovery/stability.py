@@ -1,4 +1,4 @@
-"""How surely a group comes back when the archive is drawn anew."""
+"""Stability of groups when the archive is resampled."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _groups_again(
     drawn: NDArray[np.int64],
     settings: DiscoverySettings,
 ) -> NDArray[np.bool_]:
-    """(n, J) which event of a resample is in which component found in it."""
+    """(n, J) membership of the events of a resample in the components found in it."""
     rows = np.flatnonzero(np.isin(drawn, found.seeds))
     fewest = fewest_bouts(settings)
     guess = first_guess(

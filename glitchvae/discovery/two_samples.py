@@ -1,4 +1,4 @@
-"""Whether two samples of codes are of one distribution, and what the test could have seen.
+"""Two-sample test of codes, and its power.
 
 The energy distance (Székely & Rizzo 2004, "Testing for equal distributions in high dimension",
 InterStat 5) by permutation. What is permuted is units, such as episodes with all their events:
@@ -15,7 +15,7 @@ from sklearn.metrics import pairwise_distances
 
 PERMUTATIONS = 999
 MOST_UNITS = 60
-"""Units of each sample that are looked at: thousands would show what no simulation gets right."""
+"""Largest number of units of each sample; thousands would reveal any error of simulation."""
 
 _TRIALS = 100
 _SHRINKAGE = 20.0  # units that a round covariance counts for, where the alternative is drawn
@@ -23,18 +23,18 @@ _SHRINKAGE = 20.0  # units that a round covariance counts for, where the alterna
 
 @dataclass(frozen=True)
 class Units:
-    """Events: codes (N, Z) and the number of each one's unit (N,)."""
+    """Events grouped in units: codes (N, Z) and the unit of each (N,)."""
 
     codes: NDArray[np.float64]
     unit: NDArray[np.int64]
 
     @property
     def count(self) -> int:
-        """Units."""
+        """Number of units."""
         return len(np.unique(self.unit))
 
     def thinned(self, most: int, rng: np.random.Generator) -> Units:
-        """At most so many of the units."""
+        """A random selection of at most `most` units."""
         names = np.unique(self.unit)
         if len(names) <= most:
             return self
@@ -45,7 +45,7 @@ class Units:
 def two_sample_p(
     one: Units, other: Units, rng: np.random.Generator, *, permutations: int = PERMUTATIONS
 ) -> float:
-    """Chance of an energy distance this large where both samples are of one distribution.
+    """p-value of the energy distance of two samples under the hypothesis of one distribution.
 
     Args:
         one: N events.
@@ -71,7 +71,7 @@ def two_sample_p(
 
 
 def power(one: Units, count: int, shift: float, alpha: float, rng: np.random.Generator) -> float:
-    """How often the test rejects a sample that is shifted.
+    """Power of the test against a shifted sample.
 
     Both samples are drawn from a Gaussian like `one`: as many units as it has, and `count` units
     shifted in a random direction.
@@ -104,7 +104,7 @@ def power(one: Units, count: int, shift: float, alpha: float, rng: np.random.Gen
 def _p(
     apart: NDArray[np.float64], count: int, rng: np.random.Generator, permutations: int
 ) -> float:
-    """p-value of the first `count` of the units against the others, by their distances (U, U)."""
+    """p-value of the first `count` units against the others, from their distances (U, U)."""
     size = len(apart)
     inside = np.zeros((permutations + 1, size))
     inside[0, :count] = 1.0

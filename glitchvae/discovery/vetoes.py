@@ -1,4 +1,4 @@
-"""Veto segments: the time around a group of glitches, and what removing it would do.
+"""Veto segments: time around a group of glitches, and the effect of its removal.
 
 Efficiency, dead time and use percentage are those of hveto (Smith et al. 2011, "A
 hierarchical method for vetoing noise transients in gravitational-wave detectors",
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gwpy.segments import DataQualityDict
 
 PADDING = 0.1
-"""Seconds added at both ends of a glitch: a tile's time is known to about its duration."""
+"""Seconds added at both ends of a glitch: the uncertainty of a tile's time."""
 
 _TICK = 1e-3  # edges are whole milliseconds, so that every format holds them exactly
 _LIGOLW, _HDF5, _TEXT = (".xml", ".xml.gz"), (".h5", ".hdf5"), (".txt",)
@@ -34,7 +34,7 @@ _LIGOLW, _HDF5, _TEXT = (".xml", ".xml.gz"), (".h5", ".hdf5"), (".txt",)
 
 @dataclass(frozen=True, kw_only=True)
 class VetoScore:
-    """What the veto segments of one detector do.
+    """Figures of the veto segments of one detector.
 
     Attributes:
         ifo: Detector.
@@ -56,7 +56,7 @@ class VetoScore:
 
     @property
     def efficiency(self) -> float:
-        """Share of the glitches that the veto removes, NaN where there are none."""
+        """Fraction of the glitches that the veto removes, NaN if there are none."""
         return self.vetoed / self.glitches if self.glitches else math.nan
 
     @property
@@ -123,7 +123,7 @@ def write_segments(
     name: str,
     known: Mapping[str, segmentlist] | None = None,
 ) -> None:
-    """Write segments as the suffix says: LIGO_LW, HDF5, or text of one detector.
+    """Write segments in the format of the suffix: LIGO_LW, HDF5, or text of one detector.
 
     Flags in LIGO_LW and HDF5 say when their state is known. That is `known` and the segments
     themselves: gwpy drops the active time of a flag that is not known. Without it nothing is
@@ -158,7 +158,7 @@ def _suffix(path: str | Path) -> str:
     suffix = next((s for s in known if name.endswith(s)), None)
     if suffix is None:
         raise InputError(
-            "the suffix names no format of segments",
+            "the suffix is not that of a format of segments",
             where=path,
             expected=f"one of {', '.join(known)}",
         )
@@ -198,7 +198,7 @@ def _write_text(temporary: Path, segments: Mapping[str, segmentlist], path: obje
 
     if len(segments) > 1:
         raise InputError(
-            "text holds the segments of one detector",
+            "a text file can hold the segments of one detector only",
             where=path,
             found=sorted(segments),
             remedy="Write a file for each of them, or LIGO_LW.",
@@ -208,5 +208,5 @@ def _write_text(temporary: Path, segments: Mapping[str, segmentlist], path: obje
 
 
 def _milliseconds(time: float) -> Decimal:
-    """A time that prints as it was rounded."""
+    """A time rounded to milliseconds."""
     return Decimal(f"{time:.3f}")

@@ -1,4 +1,4 @@
-"""Auxiliary channels that see what a class of glitches sees.
+"""Auxiliary channels as witnesses of a class of glitches.
 
 A channel is a witness where its triggers stand at the times of the glitches more often than chance
 puts them there, as in a round of hveto (Smith et al. 2011, "A hierarchical method for vetoing noise
@@ -28,7 +28,7 @@ THRESHOLDS = (7.75, 8.5, 9.0, 10.0, 11.0, 12.0, 15.0, 20.0, 40.0, 100.0, 300.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Witness:
-    """One channel at the window and threshold that suit it best.
+    """One channel with its most significant window and threshold.
 
     Attributes:
         channel: Its name.
@@ -56,7 +56,7 @@ class Witness:
 
     @property
     def efficiency(self) -> float:
-        """Share of the glitches that lie in its windows."""
+        """Fraction of the glitches within the channel's windows."""
         return self.inside / self.glitches
 
 
@@ -70,7 +70,7 @@ def rank_witnesses(
     turns: int = 199,
     seed: int = 0,
 ) -> tuple[Witness, ...]:
-    """Channels by how unlikely chance puts glitches into the windows around their triggers.
+    """Rank channels by the significance of coincidences of glitches with their triggers.
 
     hveto counts coincidences against a Poisson mean; here the windows are merged and a glitch is
     inside or not, because the windows of a busy channel overlap: the chance of one is the share of
@@ -97,7 +97,7 @@ def rank_witnesses(
     times = ring.inside(np.asarray(gps, dtype=np.float64))
     if not len(times) or not channels:
         raise InputError(
-            "no witness can be looked for",
+            "witnesses cannot be ranked",
             expected="glitches in the live time, and triggers of a channel",
             found=f"{len(times)} glitches in {ring.length:g} s, {len(channels)} channels",
         )
@@ -126,7 +126,7 @@ def _best(
     windows: Sequence[float],
     thresholds: Sequence[float],
 ) -> tuple[Witness | None, NDArray[np.float64]]:
-    """One channel at its best, and the best significance of each of the turns."""
+    """One channel at its most significant, and its best significance for each time shift."""
     at = ring.inside(triggers.gps)
     snr = triggers.snr[ring.holds(triggers.gps)]
     witness, by_chance = None, np.zeros(len(moved) - 1)
@@ -157,7 +157,7 @@ def _best(
 
 
 class _Ring:
-    """Live time, one stretch after the other, its end joined to its beginning."""
+    """Live time as a ring: stretches joined end to end."""
 
     def __init__(self, live: segmentlist) -> None:
         edges = np.array([tuple(map(float, each)) for each in live]).reshape(-1, 2)
@@ -166,18 +166,18 @@ class _Ring:
         self.length = float(self._passed[-1])
 
     def holds(self, gps: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which times are in it."""
+        """Whether each time lies in the live time."""
         if not len(self.starts):
             return np.zeros(gps.shape, dtype=bool)
         place = self._place(gps)
         return (gps >= self.starts[place]) & (gps < self.ends[place])
 
     def inside(self, gps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Times that are in it."""
+        """The times that lie in the live time."""
         return gps[self.holds(gps)]
 
     def turned(self, gps: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-        """Times in it, all moved along it by a share of its length."""
+        """Times shifted along the ring by a share of its length."""
         place = self._place(gps)
         along = self._passed[place] + gps - self.starts[place] + share * self.length
         along %= self.length

@@ -1,4 +1,4 @@
-"""From glitches to codes: the record of embeddings, and how it is made and stored."""
+"""Embedding of glitches as codes: the record of embeddings, its computation and storage."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Codes of images: where each glitch lies in a model's latent space, and what it is near."""
+"""Encoding of images: codes of glitches in a model's latent space, and their nearest classes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def encode_spectrograms(
 def _encode(
     images: np.ndarray, checkpoint: Checkpoint, device: str, batch_size: int, *, uncertainty: bool
 ) -> dict[str, np.ndarray]:
-    """Mean and log-variance (n, Z) of usable images, and how far they can be relied on (n,)."""
+    """Mean and log-variance (n, Z) of usable images, and measures of their uncertainty (n,)."""
     model = checkpoint.model.to(device).eval()
     batches = torch.from_numpy(images).split(batch_size) if len(images) else ()
     with torch.inference_mode():
@@ -77,7 +77,7 @@ def _encode(
 
 
 def _encode_batch(model: Model[Any], images: Tensor, uncertainty: bool) -> dict[str, Tensor]:
-    """The same of one batch, on the CPU; what is not asked for is NaN."""
+    """Encode one batch; results are on the CPU, and NaN for measures that are not requested."""
 
     def mean_of(x: Tensor) -> Tensor:
         return model.encode(x).mean
@@ -96,7 +96,7 @@ def _encode_batch(model: Model[Any], images: Tensor, uncertainty: bool) -> dict[
 
 
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """`values` of the usable rows put in their places, NaN in the others."""
+    """`values` placed in the rows that are usable, NaN in the others."""
     spread = np.full((len(usable), *values.shape[1:]), np.nan, dtype=values.dtype)
     spread[usable] = values
     return spread

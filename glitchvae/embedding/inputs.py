@@ -1,4 +1,4 @@
-"""Files of a user, told apart by their content: strain by detector and rate, or images."""
+"""A user's files, recognised by content: strain by detector and rate, or images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SUFFIXES = (".hdf5", ".h5", ".hdf", ".gwf")  # of files that are looked for in 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What the files hold.
+    """Content of the user's files.
 
     Attributes:
         sources: Strain, joined in time for each detector and sample rate.
@@ -44,7 +44,7 @@ class Inputs:
 def open_inputs(
     paths: Iterable[str | Path], *, ifo: str | None = None, channel: str | None = None
 ) -> Inputs:
-    """Open every file; one that cannot be used does not stop the others, however damaged.
+    """Open every file; files that cannot be used are collected as errors.
 
     Args:
         paths: Strain files, folders of them at any depth, image sets.
@@ -69,7 +69,7 @@ def open_inputs(
 
 
 def _files_in(path: Path) -> list[Path]:
-    """The files of a folder by their suffixes; itself where it has none, or holds pictures."""
+    """Files of a folder by suffix; the path itself if it is a file or holds pictures."""
     if not path.is_dir() or is_image_set(path):
         return [path]
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
@@ -84,7 +84,7 @@ def limit_sources(
     masks: Sequence[str] = DEFAULT_MASKS,
     ifo: str | None = None,
 ) -> list[StrainSource]:
-    """The sources limited to a user's segments, flags of the database and files' own masks.
+    """Limit the sources to segments, flags of the segment database and masks of the files.
 
     Limits add up; segment files of one detector are joined. A detector that none of the
     segments or flags is of is not limited by them, with a warning. So are limits that
@@ -129,7 +129,7 @@ def limit_sources(
 def _read_all(
     options: Sequence[str | Path], ifo: str | None
 ) -> tuple[dict[str, segmentlist], dict[str, str]]:
-    """Segments by detector, joined over files, and the names of those files."""
+    """Segments by detector, joined over files, and the names of these files."""
     found: dict[str, segmentlist] = {}
     files: dict[str, list[str]] = {}
     for option in map(str, options):
@@ -143,7 +143,7 @@ def _read_all(
 
 
 def _require_detectors(detectors: Sequence[str], given: Sequence[str], what: str) -> None:
-    """That limits are of the detectors of the strain, with a warning where some are not."""
+    """Check that limits are for detectors of the strain; warn if some are not."""
     if not given or not detectors:
         return
     if not set(given) & set(detectors):
@@ -161,7 +161,7 @@ def _require_detectors(detectors: Sequence[str], given: Sequence[str], what: str
 
 
 def _flagged(source: StrainSource, name: str) -> StrainSource:
-    """The source where a flag of the database is on, with a warning where that is not known."""
+    """Limit a source to the active time of a flag; warn about time of unknown state."""
     covered = source.whole.segments
     flag = query_flag(name, *map(float, covered.extent()))
     if unknown := float(abs(covered - flag.known)):
@@ -172,7 +172,7 @@ def _flagged(source: StrainSource, name: str) -> StrainSource:
 def read_triggers_for(
     path: str | Path, sources: Sequence[StrainSource], *, ifo: str | None = None
 ) -> Triggers:
-    """Triggers for strain; a table that names no detector is of the strain's only one.
+    """Read triggers; a table without detector belongs to the only detector of the strain.
 
     Raises:
         InputError: the table cannot be read, or no detector can be told.
@@ -189,7 +189,7 @@ def read_triggers_for(
 def triggers_at(
     gps: Sequence[float], sources: Sequence[StrainSource]
 ) -> tuple[Triggers, list[GlitchvaeError]]:
-    """Triggers at a user's own times, for every detector that has strain then.
+    """Triggers at the user's times, for every detector that has strain then.
 
     Args:
         gps: Times (s).
@@ -215,11 +215,11 @@ def triggers_at(
 
 
 def _outside(gps: float, sources: Sequence[StrainSource]) -> InputError:
-    """That no strain covers a time, and what strain is the nearest."""
+    """Error for a time without strain, which names the nearest strain."""
     stretches = [(float(a), float(b), s.ifo) for s in sources for a, b in s.whole.segments]
     start, end, ifo = min(stretches, key=lambda s: max(s[0] - gps, gps - s[1]))
     return InputError(
-        "no strain at this time, which is left out",
+        "there is no strain at this time, which is left out",
         where=f"GPS {gps}",
         found=f"the nearest strain is of {ifo}, GPS {start} to {end}",
     )
@@ -228,7 +228,7 @@ def _outside(gps: float, sources: Sequence[StrainSource]) -> InputError:
 def assign_triggers(
     triggers: Triggers, sources: Sequence[StrainSource]
 ) -> list[tuple[StrainSource, Triggers]]:
-    """Each trigger to the first source of its detector that covers its time.
+    """Assign each trigger to the first source of its detector that covers its time.
 
     One that no source covers goes to the first source of its detector, so that it gets
     its row and status. Triggers of detectors without strain are left out with a warning.
@@ -258,14 +258,14 @@ def assign_triggers(
 
 
 def _owner(gps: float, ifo: str, sources: Sequence[StrainSource]) -> int:
-    """Number of the source that a trigger belongs to, -1 where there is none."""
+    """Number of the source of a trigger, -1 if there is none."""
     mine = [number for number, source in enumerate(sources) if source.ifo == ifo]
     covering = [number for number in mine if gps in sources[number].whole.segments]
     return (covering or mine or [-1])[0]
 
 
 def _join(stretches: list[Stretch]) -> list[StrainSource]:
-    """One source, or one for each file where their samples do not lie on one grid."""
+    """Join stretches to one source; if their samples are on different grids, one for each file."""
     try:
         return [StrainSource.join(stretches)]
     except InputError as error:

@@ -1,4 +1,4 @@
-"""How inputs are turned into codes."""
+"""Settings of the encoding of inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glitchvae.spectrogram import ImagingSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """How inputs are turned into codes.
+    """Settings of the encoding of inputs.
 
     Attributes:
         checkpoint: Model and prototypes.

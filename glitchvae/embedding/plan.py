@@ -1,4 +1,4 @@
-"""What a run will take, from a short trial on the data themselves."""
+"""Estimate of time and memory of a run, from a short trial on the data themselves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from glitchvae.triggers.finding import CELL
 from glitchvae.triggers.record import triggers_from
 
 ASSUMED_RATE = 1 / 60
-"""Glitches per second counted on before any strain was searched: one a minute (O3: 0.3 to 1.2)."""
+"""Assumed glitches per second before any search: one a minute (O3: 0.3 to 1.2)."""
 
 _PLACES = 3  # spread over the data, as glitches come in spells
 _MINUTES = 2  # searched at each of them
@@ -30,7 +30,7 @@ _MINUTES = 2  # searched at each of them
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """What is left to do of strain that an archive knows in part.
+    """Work left on strain that an archive knows in part.
 
     Attributes:
         time: Yet to be searched.
@@ -45,7 +45,7 @@ class Left:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run will take.
+    """Estimated time and memory of a run.
 
     Attributes:
         seconds: Length of strain.
@@ -64,7 +64,7 @@ class Plan:
     known: int = 0
 
     def __add__(self, other: Plan) -> Plan:
-        """Both, one after the other."""
+        """Add the estimates of two runs that follow each other."""
         unknown = self.triggers is None or other.triggers is None
         return Plan(
             seconds=self.seconds + other.seconds,
@@ -76,7 +76,7 @@ class Plan:
         )
 
     def __str__(self) -> str:
-        """One line for people."""
+        """The estimate in one line."""
         plural = "" if self.triggers == 1 else "es"
         triggers = (
             f"glitches to be found (about {self.expected:,.0f})"
@@ -104,7 +104,7 @@ def plan_embedding(
     uncertainty: bool = False,
     left: Left | None = None,
 ) -> Plan:
-    """What `embed_strain` will take with the same arguments.
+    """Estimate the cost of `embed_strain` with the same arguments.
 
     Some minutes, spread over the data, are searched; of the glitches in them one batch is
     imaged and encoded. Time scales with the seconds and with the number of glitches, for
@@ -159,7 +159,7 @@ def plan_encoding(
     device: str,
     uncertainty: bool = False,
 ) -> Plan:
-    """Time that encoding a set of images will take, from one batch of them.
+    """Estimate the cost of encoding a set of images, from one batch of them.
 
     Args:
         spectrograms: The first events of the set.
@@ -192,7 +192,7 @@ def peak_memory() -> int:
 def _search_trial(
     source: StrainSource, left: segmentlist, snr: float, device: str
 ) -> tuple[Triggers, float, float]:
-    """Glitches of some minutes, their rate (1/s), and seconds of work per second of strain."""
+    """Triggers of a few minutes, their rate (1/s), and seconds of work per second of strain."""
     within = trial_places(left)
     begin = time.perf_counter()
     found = [cell.triggers for cell in search_cells(source, snr=snr, within=within, device=device)]
@@ -210,7 +210,7 @@ def _search_trial(
 
 
 def trial_places(segments: segmentlist) -> segmentlist:
-    """Whole cells of the search that lie in the middle of equal shares of the data."""
+    """Segments of the trial: whole cells in the middle of equal shares of the data."""
     total, places = float(abs(segments)), segmentlist()
     if total <= _PLACES * _MINUTES * CELL:
         return segments
@@ -222,7 +222,7 @@ def trial_places(segments: segmentlist) -> segmentlist:
 
 
 def time_after(segments: segmentlist, seconds: float) -> float:
-    """GPS time until which the segments hold so many seconds."""
+    """GPS time at which the segments have passed a number of seconds."""
     for start, end in segments:
         if seconds <= end - start:
             return float(start + seconds)
@@ -239,7 +239,7 @@ def _imaging_trial(
     device: str,
     uncertainty: bool,
 ) -> tuple[float, float]:
-    """Seconds of work before the first event, and for each; a second run is without the first."""
+    """Seconds of work before the first event and for each event; measured in a second run."""
     from glitchvae.embedding.encode import encode_spectrograms
     from glitchvae.spectrogram import make_spectrograms
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from glitchvae.classes.prototypes import Prototypes
 
 UNCERTAINTIES = ("latent_spread", "view_agreement", "code_stability")
-"""Columns that say how far a code can be relied on."""
+"""Columns with measures of the uncertainty of codes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Embeddings(ImagedEvents):
         super().__post_init__()
         if self.mean.ndim != 2 or self.mean.shape != self.log_var.shape:
             raise InputError(
-                "codes of another shape",
+                "codes have the wrong shape",
                 where="Embeddings",
                 expected="mean and log_var (N, Z)",
                 found=f"{self.mean.shape} and {self.log_var.shape}",
@@ -74,7 +74,7 @@ class Embeddings(ImagedEvents):
 
     @classmethod
     def none(cls) -> Embeddings:
-        """No event and no model, as in an archive of strain without a glitch."""
+        """Make a record without events, as of an archive without a glitch."""
         blank = np.empty(0)
         names = ("gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max")
         others = ("block_duration", "class_probability", "novelty_p")
@@ -88,7 +88,7 @@ class Embeddings(ImagedEvents):
 
     @classmethod
     def renewed(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """With the columns of earlier versions, and of parts, as those of this one.
+        """Convert columns of earlier versions, and of parts, to those of this version.
 
         `novelty` of schema version 1 (1 = novel) was one less the p-value. A part of an archive
         says what an event was named when it was embedded, and no more.
@@ -105,14 +105,14 @@ class Embeddings(ImagedEvents):
 
     @property
     def class_or_label(self) -> NDArray[np.object_]:
-        """(N,) what a person or a simulation says, else the nearest class: what rates count."""
+        """(N,) label if an event has one, else its nearest class; rates count these."""
         if self.label is None:
             return self.class_name
         return np.where(self.label != "", self.label, self.class_name)
 
     @property
     def size(self) -> int:
-        """Z, the number of latent dimensions."""
+        """Number of latent dimensions, Z."""
         return self.mean.shape[1]
 
     def sorted(self) -> Self:
@@ -121,17 +121,17 @@ class Embeddings(ImagedEvents):
 
     @property
     def model_digest(self) -> str:
-        """Digest of the model, empty where the record does not say."""
+        """Digest of the model, "" if the record does not give it."""
         return self.model.get("digest", "")
 
     @property
     def imaging_digest(self) -> str:
-        """Digest of the imaging settings: images made alike share it."""
+        """Digest of the imaging settings; images with equal settings share it."""
         return digest(self.imaging)
 
 
 def name_classes(rows: Embeddings, prototypes: Prototypes) -> Embeddings:
-    """Rows with the classes and the novelty that prototypes give their codes.
+    """Classify the codes of rows: class, probability and novelty.
 
     Args:
         rows: N events with the codes of the prototypes' model.

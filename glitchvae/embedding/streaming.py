@@ -1,4 +1,4 @@
-"""The walk of the data: strain to triggers to images to codes, one batch at a time."""
+"""Processing of strain in batches: triggers, images, codes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from glitchvae.triggers import SearchedCell, Triggers, search_cells
 from glitchvae.triggers.record import mark_bursts
 
 BATCH_SIZE = 16
-"""Events imaged and encoded together: what an interruption can cost, and the memory held."""
+"""Number of events imaged and encoded together; at most these are lost by an interruption."""
 
 IMAGES_PER_BATCH = 64
-"""Events encoded together where their images are there already."""
+"""Number of existing images encoded together."""
 
 Walk = Iterator[tuple[Embeddings, SpectrogramSet]]
-"""The rows of one batch and the images they were made from, batch by batch."""
+"""Iterator over the rows of each batch and their images."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def embed_strain(
     finished: Callable[[Sequence[SearchedCell]], None] | None = None,
     progress: Progress | None = None,
 ) -> Walk:
-    """Codes and images of the glitches in `source`, batch by batch in time order.
+    """Yield codes and images of the glitches in `source`, batch by batch in the order of time.
 
     Only one stretch of strain and one batch of images are held at a time, so memory
     does not grow with the length of the data.
@@ -90,7 +90,7 @@ def embed_images(
     choose: Callable[[SpectrogramSet], SpectrogramSet] = lambda batch: batch,
     progress: Progress | None = None,
 ) -> Walk:
-    """Codes of images that are there already, batch by batch in their order.
+    """Yield codes of existing images, batch by batch in their order.
 
     Args:
         spectrograms: The images.
@@ -131,7 +131,7 @@ def trigger_batches(
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Iterator[Triggers]:
-    """The glitches to embed in full batches, found in the strain where none are given.
+    """Full batches of triggers, which are searched for if none are given.
 
     Batches are cut from all triggers, done or not, so that a resumed run repeats the
     very batches that an uninterrupted one makes.
@@ -150,7 +150,7 @@ def trigger_batches(
 def _batches(
     source: StrainSource, triggers: Triggers, batch_size: int, report: Progress
 ) -> Iterator[Triggers]:
-    """Batches of triggers that were given."""
+    """Full batches of given triggers."""
     chosen = select_triggers(triggers, source.ifo)
     for first in range(0, len(chosen), batch_size):
         batch = chosen.take(slice(first, first + batch_size))
@@ -159,7 +159,7 @@ def _batches(
 
 
 def select_triggers(triggers: Triggers, ifo: str) -> Triggers:
-    """The triggers of one detector in time order; others are left out with a warning.
+    """The triggers of one detector in the order of time; a warning for the others.
 
     Raises:
         InputError: there are triggers, but none of this detector.
@@ -174,7 +174,7 @@ def select_triggers(triggers: Triggers, ifo: str) -> Triggers:
 
 
 def usable_band(source: StrainSource, imaging: ImagingSettings) -> tuple[float, float]:
-    """Frequencies in Hz that images of this strain can hold, given its sample rate."""
+    """Frequency range (Hz) of images of this strain at its sample rate."""
     return band_of(
         min(source.sample_rate, imaging.sample_rate),
         qrange=imaging.qrange,
@@ -186,7 +186,7 @@ def usable_band(source: StrainSource, imaging: ImagingSettings) -> tuple[float, 
 def _batches_of(
     cells: Iterable[SearchedCell], batch_size: int, report: Progress
 ) -> Iterator[tuple[Triggers, list[SearchedCell]]]:
-    """Full batches of triggers, each with the cells that have none left behind it."""
+    """Full batches of triggers, each with the cells that are finished after it."""
     waiting: list[Triggers] = []
     open_cells: list[SearchedCell] = []
     for cell in cells:

@@ -1,4 +1,4 @@
-"""Embeddings as Parquet, CSV and ECSV tables, and the choice between them by suffix.
+"""Embeddings as HDF5, Parquet, CSV and ECSV, selected by suffix.
 
 Parquet holds codes as fixed-size lists of float32 and the record's attributes as
 JSON in the schema's metadata; HDF5 is the record's own form. ECSV and CSV are for people
@@ -28,11 +28,11 @@ from glitchvae.triggers.record import are_times
 
 CODES = ("mean", "log_var")
 FLAGS = "flags"
-"""A list of words in Parquet, sorted words between blanks elsewhere."""
+"""Column of remarks: a list of words in Parquet, sorted words between blanks elsewhere."""
 
 
 UTC = "utc"
-"""The column of tables for people that gives the time of a row as a date."""
+"""Column with the time of a row as a date, in tables for people."""
 
 _LATEST = 1e10  # GPS seconds: what lies beyond is no date
 
@@ -62,7 +62,7 @@ def write_embeddings(
     *,
     codes: bool = True,
 ) -> None:
-    """Write in the format the suffix names: .h5, .hdf5, .parquet, .csv or .ecsv.
+    """Write in the format of the suffix: .h5, .hdf5, .parquet, .csv or .ecsv.
 
     Args:
         path: Where to.
@@ -102,7 +102,7 @@ def write_plain(
     suffix = _suffix(path)
     if suffix not in (*_PLAIN, ".parquet"):
         raise InputError(
-            "the suffix names no format of plain tables",
+            "the suffix is not that of a format of tables",
             where=path,
             expected=f"one of {', '.join((*_PLAIN, '.parquet'))}",
             found=suffix or "no suffix",
@@ -124,7 +124,7 @@ def _as_ecsv(table: pa.Table, path: Path, metadata: dict[str, str]) -> None:
 
 
 def read_embeddings(path: str | Path) -> Embeddings:
-    """Read what `write_embeddings` wrote; CSV gives back the model and no other attribute.
+    """Read a file of `write_embeddings`; CSV gives the model and no other attribute.
 
     Raises:
         InputError: no such file, another suffix, a damaged file, a missing column.
@@ -156,7 +156,7 @@ def from_arrow(table: pa.Table, where: object = None) -> Embeddings:
 
 
 def write_parquet(path: str | Path, embeddings: Embeddings, more: Probabilities) -> None:
-    """Write one Parquet file, with more columns (N,)."""
+    """Write one Parquet file, with additional columns (N,)."""
     with replacing(path) as temporary:
         pq.write_table(_with(to_arrow(embeddings), more), temporary, compression="zstd")
 
@@ -181,7 +181,7 @@ def check_metadata(metadata: dict[str, str], where: object) -> None:
     """Refuse a table of another schema or of a version from the future."""
     if metadata.get("schema") != Embeddings.schema:
         raise InputError(
-            "another kind of table",
+            "the table is of another kind",
             where=where,
             expected=Embeddings.schema,
             found=metadata.get("schema"),
@@ -199,7 +199,7 @@ def check_metadata(metadata: dict[str, str], where: object) -> None:
 def flat_table(
     embeddings: Embeddings, more: Probabilities | None = None, *, codes: bool = True
 ) -> pa.Table:
-    """One scalar per column, what people read first: for spreadsheets and astronomical tables.
+    """One scalar per column, the most used columns first, for spreadsheets and tables.
 
     Args:
         embeddings: N rows.
@@ -220,7 +220,7 @@ def flat_table(
 
 
 def utc_of(gps: np.ndarray) -> np.ndarray:
-    """(N,) dates (UTC, ISO 8601, to the millisecond) of GPS times, "" where there is none."""
+    """(N,) dates (UTC, ISO 8601, to the millisecond) of GPS times, "" for unknown times."""
     from astropy.time import Time
 
     dates = np.full(len(gps), "", dtype=object)
@@ -274,11 +274,11 @@ def _suffix(path: str | Path) -> str:
 
 
 def _format(path: str | Path) -> str:
-    """The suffix, of a format of embeddings."""
+    """The suffix if it is one of the formats of embeddings."""
     suffix = _suffix(path)
     if suffix not in (*_HDF5, *_READERS):
         raise InputError(
-            "the suffix names no format of embeddings",
+            "the suffix is not that of a format of embeddings",
             where=path,
             expected=f"one of {', '.join((*_HDF5, *_READERS))}",
             found=suffix or "no suffix",
@@ -320,7 +320,7 @@ def _attributes(metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def assemble(table: pa.Table, attributes: dict[str, Any], where: object = None) -> Embeddings:
-    """A record from the columns of a table and attributes known otherwise.
+    """Make a record from the columns of a table and known attributes.
 
     Raises:
         InputError: a column is missing.
@@ -339,7 +339,7 @@ def assemble(table: pa.Table, attributes: dict[str, Any], where: object = None) 
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray:
-    """One number or text a row; a list of words becomes a text."""
+    """One number or text per row; lists of words are joined to a text."""
     if pa.types.is_list(column.type):
         return np.array([" ".join(words) for words in column.to_pylist()], dtype=object)
     return column.to_numpy()

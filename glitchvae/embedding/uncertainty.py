@@ -1,4 +1,4 @@
-"""How far a code can be relied on: what it forgets, and what small changes do to it.
+"""Measures of the uncertainty of codes: spread of the posterior and stability under changes.
 
 Codes are compared by the cosine of the angle between them, seen from the centre of the
 prior: 1 where a change leaves the code alone, near 0 where it leads anywhere else.
@@ -17,16 +17,16 @@ from glitchvae.models import prepare
 from glitchvae.shapes import ENERGY_CEILING, VIEWS
 
 SHIFT = 0.01
-"""Seconds by which a trigger's time may be off: half a period at 50 Hz."""
+"""Assumed error of a trigger's time (s): half a period at 50 Hz."""
 
 QUIETER = 0.9
-"""Factor on the SNR of what exceeds the noise."""
+"""Factor on the SNR of the fainter version."""
 
 TILT = 0.2
-"""Share by which the energies of the lowest rows rise and those of the highest fall."""
+"""Change of the energies of the lowest rows (up) and of the highest (down), as a share."""
 
 Encode = Callable[[Tensor], Tensor]
-"""Input (B, views + 1, F, T) of a model to codes (B, Z)."""
+"""Function from input (B, views + 1, F, T) to codes (B, Z)."""
 
 
 def latent_spread(log_var: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def view_agreement(encode: Encode, images: Tensor, codes: Tensor) -> Tensor:
 
 
 def code_stability(encode: Encode, images: Tensor, codes: Tensor) -> Tensor:
-    """(B,) cosine of codes (B, Z) and those of images changed a little, mean over the changes.
+    """(B,) cosine of codes (B, Z) and codes of slightly changed images, mean over the changes.
 
     The changes are a later trigger, a lower SNR and another PSD; see `changes`.
     """
@@ -53,7 +53,7 @@ def code_stability(encode: Encode, images: Tensor, codes: Tensor) -> Tensor:
 
 
 def changes(images: Tensor) -> Iterator[Tensor]:
-    """Energies (B, views, F, T) as they would come out with a small change, one by one.
+    """Iterate over slightly changed versions of energies (B, views, F, T).
 
     Where the energy is saturated it is not known by how much: such pixels keep it.
     """
@@ -64,7 +64,7 @@ def changes(images: Tensor) -> Iterator[Tensor]:
 
 
 def shift_time(energies: Tensor, seconds: float) -> Tensor:
-    """Views of a glitch that comes `seconds` later, interpolated linearly; edges are held."""
+    """Views of a glitch moved by `seconds`, interpolated linearly; edge values are repeated."""
     width = energies.shape[-1]
     columns = torch.arange(width, device=energies.device)
     views = [
@@ -75,13 +75,13 @@ def shift_time(energies: Tensor, seconds: float) -> Tensor:
 
 
 def make_quieter(energies: Tensor, factor: float) -> Tensor:
-    """Energies whose excess over the median of the noise, which is 1, is `factor` in SNR."""
+    """Scale the SNR of energies by `factor`, above a median noise energy of 1."""
     excess = (energies - 1).clamp(min=0)
     return energies - (1 - factor**2) * excess
 
 
 def tilt(energies: Tensor, share: float) -> Tensor:
-    """Energies times a gain that falls smoothly from 1 + share to 1 - share over the rows.
+    """Multiply energies by a gain from 1 + share to 1 - share over the frequency rows.
 
     It stands for a PSD that was estimated a little differently. That of the whitening
     would change the phases of neighbouring tiles too, and a row's own median would take
@@ -106,7 +106,7 @@ def _unless_saturated(energies: Tensor, changed: Tensor) -> Tensor:
 
 
 def _sample(view: Tensor, columns: Tensor) -> Tensor:
-    """A view (B, F, T) at columns (T,) between its own."""
+    """A view (B, F, T) interpolated at columns (T,)."""
     left = columns.floor().long().clamp(max=view.shape[-1] - 2)
     weight = columns - left
     return view[..., left] * (1 - weight) + view[..., left + 1] * weight

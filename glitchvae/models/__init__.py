@@ -1,4 +1,4 @@
-"""Variational autoencoders by name: settings, a module, distributions out of `forward`."""
+"""Variational autoencoders by name: settings, a module, and distributions from `forward`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ __all__ = [
 
 
 USER = "user"
-"""Architecture of a network of the user's own, whose class a card names."""
+"""Architecture of the user's own network, whose class is named on the card."""
 
 
 ARCHITECTURES: dict[str, tuple[type[Settings], Callable[..., Model[Any]]]] = {
@@ -90,19 +90,19 @@ ARCHITECTURES: dict[str, tuple[type[Settings], Callable[..., Model[Any]]]] = {
 
 
 def architecture_of(settings: Settings) -> str:
-    """The name under which a model with these settings goes on a card."""
+    """Name of the architecture with these settings on a card."""
     return next(name for name, (kind, _) in ARCHITECTURES.items() if kind is type(settings))
 
 
 def takes_views(model: Model[Any]) -> bool:
-    """Whether the input is the views of a glitch as `prepare` makes it, not a picture."""
+    """Whether the input is the views of a glitch, as `prepare` makes it, and not a picture."""
     if isinstance(model, UserVAE):
         return model.settings.takes_views
     return isinstance(model, GlitchVAE) or getattr(model.settings, "network", "") == "glitch"
 
 
 def build(architecture: str, settings: dict[str, Any]) -> Model[Any]:
-    """A model with fresh weights.
+    """Make a model with fresh weights.
 
     Raises:
         ModelError: no such architecture in this version.
@@ -120,7 +120,7 @@ def build(architecture: str, settings: dict[str, Any]) -> Model[Any]:
 
 
 def read_model(values: dict[str, Any], *, where: object = None) -> Settings:
-    """Settings of the model that a table of a configuration file describes.
+    """Settings of the model described by a table of a configuration file.
 
     Args:
         values: Keys of the settings, and `architecture` ("glitch" where absent; of a network of

@@ -50,7 +50,7 @@ class GlitchVAESettings(GlitchNetworkSettings):
 
 
 class GlitchVAE(Model[GlitchVAESettings]):
-    """A VAE whose encoder knows which band of the image was computed.
+    """A VAE with the mask of the computed frequency band as an input channel.
 
     Every stage halves the image by a 4x4 convolution of stride 2, which sees each pixel
     in four overlapping windows: a line one pixel wide reaches the code wherever it lies.
@@ -84,7 +84,7 @@ class GlitchVAE(Model[GlitchVAESettings]):
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Sizes of the latent layers, bottom up: one."""
+        """Sizes of the latent layers, bottom up; here one layer."""
         return (self.settings.latent_size,)
 
     def infer(self, x: Tensor, *, sample: bool = True) -> Latents:
@@ -104,7 +104,7 @@ class GlitchVAE(Model[GlitchVAESettings]):
 
 
 def glitch_encoder(settings: GlitchNetworkSettings, outputs: int) -> nn.Sequential:
-    """Network from prepared views (B, views + 1, F, T) to numbers (B, outputs).
+    """Encoder network from prepared views (B, views + 1, F, T) to numbers (B, outputs).
 
     Raises:
         ValueError: more stages than the image can be halved.
@@ -120,7 +120,7 @@ def glitch_encoder(settings: GlitchNetworkSettings, outputs: int) -> nn.Sequenti
 
 
 def glitch_decoder(settings: GlitchNetworkSettings, inputs: int) -> nn.Sequential:
-    """Network from latents (B, inputs) to the likelihood's parameters (B, views, F, T).
+    """Decoder network from latents (B, inputs) to the likelihood's parameters (B, views, F, T).
 
     Raises:
         ValueError: more stages than the image can be halved.
@@ -143,7 +143,7 @@ def glitch_decoder(settings: GlitchNetworkSettings, inputs: int) -> nn.Sequentia
 
 
 class _Encoder(nn.Sequential):
-    """Takes input of any size, reduced to that of the network."""
+    """Reduce input of any size to that of the network, then apply the network."""
 
     def __init__(self, shape: tuple[int, int], *layers: nn.Module) -> None:
         super().__init__(*layers)
@@ -154,7 +154,7 @@ class _Encoder(nn.Sequential):
 
 
 def _normalised(width: int) -> nn.GroupNorm:
-    """Normalisation over groups of eight channels of one event, never over a batch."""
+    """Group normalisation over eight channels of one event, never over a batch."""
     return nn.GroupNorm(max(1, width // 8), width)
 
 

@@ -129,7 +129,7 @@ class HierarchicalVAE(Model[HierarchySettings]):
         return self.settings.latent_sizes
 
     def infer(self, x: Tensor, *, sample: bool = True) -> Latents:
-        """One pass up through the posteriors, with the priors that its draws imply.
+        """Run bottom up through the posteriors, and compute the priors implied by their draws.
 
         Args:
             x: Images (B, C, H, W); for the glitch network views as `prepare` makes them.
@@ -157,7 +157,7 @@ class HierarchicalVAE(Model[HierarchySettings]):
     def descend(
         self, z_top: Tensor, *, sample: bool = False, generator: torch.Generator | None = None
     ) -> Tensor:
-        """All layers (B, sum of `layers`) below and with the top one, through the priors."""
+        """Complete the layers (B, sum of `layers`) below the top one through the priors."""
         layers = [z_top]
         for network in reversed(self.downward):
             layers.insert(0, _take(_between(network(layers[0])), sample, generator))

@@ -66,7 +66,7 @@ class ImageVAE(Model[ImageVAESettings]):
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Sizes of the latent layers, bottom up: one."""
+        """Sizes of the latent layers, bottom up; here one layer."""
         return (self.settings.latent_size,)
 
     def infer(self, x: Tensor, *, sample: bool = True) -> Latents:

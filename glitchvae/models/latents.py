@@ -49,7 +49,7 @@ class Latents(NamedTuple):
 
     @property
     def log_ratios(self) -> tuple[Tensor, ...]:
-        """Of each layer log q(z_i | z_{i-1}) - log p(z_i | z_{i+1}) at its draw, (B,).
+        """Log ratio log q(z_i | z_{i-1}) - log p(z_i | z_{i+1}) of each layer at its draw, (B,).
 
         Their sum is an unbiased estimate of KL(q(z | x), p(z)). The closed-form KL of a
         layer's posterior and prior is one for the last layer alone: the priors below were
@@ -66,7 +66,7 @@ def normal(parameters: Tensor) -> Normal:
 
 
 def draw(distribution: Normal, generator: torch.Generator | None = None) -> Tensor:
-    """One reparameterised draw, the same numbers as `rsample`.
+    """One reparameterised draw, with the same numbers as `rsample`.
 
     `rsample` fills an empty tensor in place, which `torch.func.vmap` cannot do with other
     numbers for each member of an ensemble.

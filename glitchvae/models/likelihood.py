@@ -1,4 +1,4 @@
-"""Distributions of an image given the decoder's output, each with the data it is for."""
+"""Likelihoods of an image given the decoder's output, each with its range of data."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ LikelihoodName = Literal["bernoulli", "gaussian", "clipped-energy"]
 Mean = Literal["bounded", "identity"]
 
 UNIT, SIGNED = (0.0, 1.0), (-1.0, 1.0)
-"""The two ranges of data: Bernoulli's, and that of decoders that end in a tanh."""
+"""Two ranges of data: that of Bernoulli, and that of decoders with a final tanh."""
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision widened: densities and KL terms lose too many digits in it."""
+    """Convert half precision to float32, in which densities and KL terms have enough digits."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Likelihood(nn.Module):
-    """From the decoder's output (B, C, F, T) to a distribution of that shape.
+    """Module from the decoder's output (B, C, F, T) to a distribution of that shape.
 
     Attributes:
         data_range: Lowest and highest value of the images it describes.
@@ -50,7 +50,7 @@ class Likelihood(nn.Module):
 
 
 class BernoulliLikelihood(Likelihood):
-    """Independent Bernoulli pixels; images anywhere in [0, 1] are read as probabilities."""
+    """Independent Bernoulli pixels; images in [0, 1] are read as probabilities."""
 
     def forward(self, outputs: Tensor) -> Distribution:
         """Bernoulli with these logits, of their shape."""
@@ -58,7 +58,7 @@ class BernoulliLikelihood(Likelihood):
 
 
 class FixedGaussianLikelihood(Likelihood):
-    """Normal pixels of one given width.
+    """Normal pixels of one fixed width.
 
     The distortion is `|x - mean|^2 / (2 width^2)` and a constant: the width weighs it
     against the rate, as beta does.
@@ -149,7 +149,7 @@ def make_view_likelihood(name: LikelihoodName, views: int, rows: int) -> Likelih
 
 
 class LikelihoodSettings(Settings):
-    """The likelihood of a model, chosen explicitly: it fixes what the data have to be.
+    """Settings of the likelihood of a model; they determine the range of the data.
 
     Attributes:
         likelihood: "bernoulli" (data in [0, 1]), "gaussian" (normal pixels, one learned
@@ -176,7 +176,7 @@ class LikelihoodSettings(Settings):
 
 
 def make_likelihood(settings: LikelihoodSettings) -> Likelihood:
-    """The likelihood that these settings describe."""
+    """Make the likelihood that the settings describe."""
     if settings.likelihood == "bernoulli":
         return BernoulliLikelihood()
     if settings.width is None:
@@ -187,7 +187,7 @@ def make_likelihood(settings: LikelihoodSettings) -> Likelihood:
 def check_range(
     images: Tensor | NDArray[np.generic], likelihood: Likelihood, *, where: object = None
 ) -> None:
-    """Refuse images that the likelihood gives no meaningful density.
+    """Refuse images outside the range of the likelihood.
 
     Args:
         images: Pixels of any shape.
@@ -213,13 +213,13 @@ def check_range(
 
 
 def scale_to_range(images: Tensor, likelihood: Likelihood) -> Tensor:
-    """Images in [0, 1] stretched to the range of the likelihood."""
+    """Scale images in [0, 1] to the range of the likelihood."""
     low, high = likelihood.data_range
     return images if likelihood.data_range == UNIT else low + (high - low) * images
 
 
 def scale_to_unit(images: Tensor, likelihood: Likelihood) -> Tensor:
-    """Images in the range of the likelihood as [0, 1]: the inverse of `scale_to_range`."""
+    """Scale images from the range of the likelihood to [0, 1], inverse to `scale_to_range`."""
     low, high = likelihood.data_range
     return images if likelihood.data_range == UNIT else (images - low) / (high - low)
 

@@ -1,4 +1,4 @@
-"""What every model has in common: layers in, distributions out."""
+"""Common interface of all models: latent layers in, distributions out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ S = TypeVar("S", bound=Settings)
 
 
 class Model(nn.Module, Generic[S]):
-    """A variational autoencoder: `infer` and `decode` make one; the rest follows from them.
+    """A variational autoencoder, defined by `infer` and `decode`.
 
     Attributes:
         settings: All that determines the shapes of its weights; they go on the model card.
@@ -69,7 +69,7 @@ class Model(nn.Module, Generic[S]):
     def descend(
         self, z_top: Tensor, *, sample: bool = False, generator: torch.Generator | None = None
     ) -> Tensor:
-        """All layers (B, sum of `layers`) below and with the top one (B, `layers[-1]`).
+        """Complete the layers (B, sum of `layers`) below the top one (B, `layers[-1]`).
 
         Args:
             z_top: Latents of the last layer.
@@ -79,7 +79,7 @@ class Model(nn.Module, Generic[S]):
         return z_top
 
     def generate(self, z_top: Tensor) -> Distribution:
-        """Images of latents of the top layer, through the means of the priors below it."""
+        """Generate images from latents of the top layer, by the means of the priors below it."""
         return self.decode(self.descend(z_top))
 
     def prior_components(self) -> Normal | None:
@@ -88,7 +88,7 @@ class Model(nn.Module, Generic[S]):
         return None if inputs is None else self.infer(inputs(), sample=False).posterior
 
     def sample_latents(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draws of the prior, top down: all layers (n, sum of `layers`)."""
+        """Draw from the prior, top down: all layers (n, sum of `layers`)."""
         device = next(self.parameters()).device
         components = self.prior_components()
         if components is not None:
@@ -100,5 +100,5 @@ class Model(nn.Module, Generic[S]):
         return self.descend(z_top, sample=True, generator=generator)
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Distribution:
-        """Distributions of `n` images whose latents are drawn from the prior, top down."""
+        """Distributions of `n` images with latents drawn from the prior, top down."""
         return self.decode(self.sample_latents(n, generator=generator))

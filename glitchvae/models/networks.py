@@ -21,7 +21,7 @@ NetworkName = Literal["burgess", "reference", "chen-mlp", "chen-conv"]
 
 
 class Network(NamedTuple):
-    """A pair of networks.
+    """An encoder and a decoder, and their settings.
 
     Attributes:
         encoder: From the shape of an image and a number of outputs to a module that makes
@@ -36,7 +36,7 @@ class Network(NamedTuple):
     smallest: int = 16
 
     def check(self, shape: Shape) -> None:
-        """Refuse an image that is too small.
+        """Refuse an image that is too small for the network.
 
         Raises:
             ValueError: fewer than `smallest` rows or columns.

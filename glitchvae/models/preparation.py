@@ -1,4 +1,4 @@
-"""Normalised energy to network input, and back."""
+"""Conversion of normalised energy to network input, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from glitchvae.shapes import ENERGY_CEILING
 
 
 def prepare(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Energies as input of a model, with the band that was computed as a last channel.
+    """Convert energies to input of a model, with the computed band as a last channel.
 
     Energy is clipped at Gravity Spy's ceiling and its square root taken,
     `x = sqrt(min(E, 25.5) / 25.5)`: a faint line of energy 2, invisible on a linear
@@ -30,7 +30,7 @@ def prepare(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reduce(x: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Input of fewer pixels: each is the mean of those it covers, roots of energies.
+    """Reduce input to fewer pixels: each is the mean of those it covers, in roots of energy.
 
     Args:
         x: Input (B, views + 1, F, T) as `prepare` makes it.
@@ -47,12 +47,12 @@ def reduce(x: Tensor, shape: tuple[int, int]) -> Tensor:
 
 
 def enlarge(views: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Views (B, views, F', T') interpolated linearly to more pixels (B, views, F, T)."""
+    """Enlarge views (B, views, F', T') by linear interpolation to (B, views, F, T)."""
     if views.shape[-2:] == shape:
         return views
     return interpolate(views, shape, mode="bilinear", align_corners=False)
 
 
 def restore(views: Tensor) -> Tensor:
-    """Energies (B, views, F, T) of reconstructed inputs in [0, 1]: the inverse of `prepare`."""
+    """Convert reconstructed inputs in [0, 1] to energies (B, views, F, T), inverse to `prepare`."""
     return views.square() * ENERGY_CEILING

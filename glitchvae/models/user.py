@@ -1,4 +1,4 @@
-"""Networks of the user's own behind the interface of every model.
+"""The user's own networks behind the interface of every model.
 
 A **VAE** is a torch module with two methods:
 
@@ -44,14 +44,14 @@ ENCODES = "codes (B, Z), means and log-variances (B, Z), or a torch Normal of th
 DECODES = "means of pixels in [0, 1], or a torch Distribution of them"
 
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError)
-"""What a network raises where the images are not those it is made for."""
+"""Exceptions that a network may raise for images it is not made for."""
 
 _ROUNDING = 1e-4
-"""Codes of the same images may differ by this share of their size: sums in another order."""
+"""Largest relative difference between codes of equal images, due to the order of sums."""
 
 
 class UserVAESettings(Settings):
-    """What a card says of a VAE of the user's own: which class to build, and what of.
+    """Settings of the user's own VAE on a card: its class, and the arguments of its constructor.
 
     Attributes:
         network: `module:Class` of the torch module.
@@ -76,21 +76,21 @@ class UserVAESettings(Settings):
 
 
 class UserLikelihood(Likelihood):
-    """What `decode` returns as a distribution."""
+    """Distribution made from the output of the user's `decode`."""
 
     def __init__(self, data_range: tuple[float, float] = UNIT) -> None:
         super().__init__()
         self.data_range = data_range
 
     def forward(self, outputs: Any) -> Distribution:
-        """Bernoulli of means of pixels; a distribution as it is."""
+        """Bernoulli for an array of pixel means; distributions are returned unchanged."""
         if isinstance(outputs, Distribution):
             return _without_events(outputs)
         return Bernoulli(probs=at_least_float32(outputs), validate_args=False)
 
 
 class UserVAE(Model[UserVAESettings]):
-    """A module with `encode` and `decode` as one of our models.
+    """A module with `encode` and `decode` behind the interface of our models.
 
     Objectives, training, metrics and attacks take it as any other. A checkpoint holds its weights
     and names its class, which is built again where its module has been imported (`plugins`); else
@@ -120,7 +120,7 @@ class UserVAE(Model[UserVAESettings]):
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Sizes of the latent layers: one."""
+        """Sizes of the latent layers; here one layer."""
         return (self.settings.latent_size,)
 
     def infer(self, x: Tensor, *, sample: bool = True) -> Latents:
@@ -140,7 +140,7 @@ class UserVAE(Model[UserVAESettings]):
 
 
 class UserEncoder:
-    """An encoder without a decoder, as far as latent attacks and codes ask for a model.
+    """An encoder without a decoder behind the interface for latent attacks and codes.
 
     Attributes:
         likelihood: Of no images: it holds the range of the data alone.
@@ -176,7 +176,7 @@ class UserEncoder:
 
 
 def posterior_of(output: Any) -> tuple[Normal, bool]:
-    """What an encoder returned as normals (B, Z), and whether it told their width.
+    """Convert the output of an encoder to normals (B, Z), and tell whether it gives a width.
 
     Raises:
         ModelError: it is no code.
@@ -206,7 +206,7 @@ def posterior_of(output: Any) -> tuple[Normal, bool]:
 
 
 def wrap_vae(network: object, x: Tensor, *, data_range: tuple[float, float] = UNIT) -> UserVAE:
-    """The user's VAE as a model, once it has shown on some images that it is one.
+    """Wrap the user's VAE as a model after a test on some images.
 
     Args:
         network: A module with `encode` and `decode`.
@@ -250,7 +250,7 @@ def wrap_vae(network: object, x: Tensor, *, data_range: tuple[float, float] = UN
 def wrap_encoder(
     encoder: object, x: Tensor, *, data_range: tuple[float, float] = UNIT
 ) -> UserEncoder:
-    """Anything that encodes as the encoder of a model.
+    """Wrap any encoder as the encoder of a model.
 
     Args:
         encoder: A module or another object with `encode`; else a callable.
@@ -288,7 +288,7 @@ def name_of(network: nn.Module) -> str:
 
 
 def build_user(settings: UserVAESettings) -> UserVAE:
-    """The network that a card or a file describes, with fresh weights.
+    """Build the network that a card or a file describes, with fresh weights.
 
     Raises:
         ModelError: its class is not there, cannot be built, or is no such VAE.
@@ -314,7 +314,7 @@ def build_user(settings: UserVAESettings) -> UserVAE:
 
 
 def complete_user(values: dict[str, Any], *, where: object = None) -> UserVAESettings:
-    """Settings of a network of which a file names the class, and the sizes it was tried with.
+    """Complete the settings of a network of which a file names only the class.
 
     Args:
         values: `network`, and perhaps `arguments`, `image_shape` (the four views of a glitch
@@ -338,7 +338,7 @@ def complete_user(values: dict[str, Any], *, where: object = None) -> UserVAESet
 
 
 def _instance(settings: UserVAESettings) -> nn.Module:
-    """A module of the class that settings name."""
+    """Make an instance of the class that settings name."""
     path = settings.network
     try:
         kind = find("models", path)
@@ -371,7 +371,7 @@ def _instance(settings: UserVAESettings) -> nn.Module:
 
 
 def _arguments_of(network: nn.Module) -> dict[str, Any] | None:
-    """What the module says its constructor takes, if a card can hold it."""
+    """Constructor arguments stated by the module, if a card can hold them."""
     arguments = getattr(network, "arguments", None)
     if not isinstance(arguments, dict):
         return None
@@ -388,7 +388,7 @@ def _arguments_of(network: nn.Module) -> dict[str, Any] | None:
 
 @contextmanager
 def evaluating(network: object) -> Iterator[None]:
-    """A module in evaluation mode within; every part is afterwards as it was."""
+    """Put a module in evaluation mode for the block; all parts are restored afterwards."""
     if not isinstance(network, nn.Module):
         yield
         return
@@ -404,7 +404,7 @@ def evaluating(network: object) -> Iterator[None]:
 def _shape_of(
     decoded: Any, x: Tensor, data_range: tuple[float, float], network: nn.Module
 ) -> Shape:
-    """Channels, rows and columns of what a network decodes, if it can be the images."""
+    """Channels, rows and columns of the images that a network decodes."""
     mean = decoded.mean if isinstance(decoded, Distribution) else decoded
     found = tuple(mean.shape) if isinstance(mean, Tensor) else type(decoded).__name__
     wanted = [(len(x), channels, *x.shape[2:]) for channels in (x.shape[1], x.shape[1] - 1)]
@@ -429,7 +429,7 @@ def _shape_of(
 
 
 def _asked(network: nn.Module, method: str, x: Tensor) -> Any:
-    """What a method of the user's network makes of some tensors."""
+    """Call a method of the user's network, with errors that name it."""
     return _called(getattr(network, method), x)
 
 
@@ -452,7 +452,7 @@ def _check_codes(mean: Tensor, x: Tensor) -> None:
 
 
 def _not_usable(problem: str, found: object, expected: str) -> ModelError:
-    """A class where an instance is wanted, or something else altogether."""
+    """The error for a class in place of an instance, or for an object of another kind."""
     if isinstance(found, type):
         name = found.__name__
         return ModelError(
@@ -476,7 +476,7 @@ def _no_code(found: str) -> ModelError:
 
 
 def _without_events(distribution: Distribution) -> Distribution:
-    """`Independent` taken off: sums over latents and pixels are ours."""
+    """The base distribution of `Independent`: sums over latents and pixels are ours."""
     while isinstance(distribution, Independent):
         distribution = distribution.base_dist
     return distribution

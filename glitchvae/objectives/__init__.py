@@ -1,4 +1,4 @@
-"""What a VAE is trained for: named terms, their weights over time, one table.
+"""Objectives of the training of a VAE: named terms, their weights over time, one table.
 
 Rate and distortion are kept apart so that the rate-distortion curve is a plot of the
 training log.
@@ -81,7 +81,7 @@ __all__ = [
 
 
 def _named(kind: type[Objective]) -> Iterator[tuple[str, type[Objective]]]:
-    """The kinds of objective below one, by the name that each gives itself."""
+    """All named subclasses of an objective, by name."""
     for each in kind.__subclasses__():
         if "name" in inspect.get_annotations(each):
             yield str(each.model_fields["name"].default), each
@@ -89,18 +89,18 @@ def _named(kind: type[Objective]) -> Iterator[tuple[str, type[Objective]]]:
 
 
 def _of_the_package() -> dict[str, type[Objective]]:
-    """Every objective in a file of this package."""
+    """Every objective defined in this package."""
     for file in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{file.name}")
     return {name: kind for name, kind in _named(Objective) if not plugins.is_own(kind)}
 
 
 OBJECTIVES: dict[str, type[Objective]] = _of_the_package()
-"""Every objective of the package by the name it has on the command line and in a model card."""
+"""Every objective of the package by its name on the command line and in a model card."""
 
 
 def find_objective(name: str, *, where: object = None) -> type[Objective]:
-    """The kind of objective of a name: of the package, of an imported module, or installed.
+    """Find the class of an objective by name: of the package, imported, or installed.
 
     Args:
         name: Its own `name`, that of an entry point, or `module:Class`.
@@ -140,7 +140,7 @@ def find_objective(name: str, *, where: object = None) -> type[Objective]:
 
 
 def read_objective(values: dict[str, Any], *, where: object = None) -> Objective:
-    """The objective that a table of a configuration file or of a card describes.
+    """The objective described by a table of a configuration file or of a card.
 
     Args:
         values: Its settings, and beside them its `name`, or its `class` as `module:Class`.
@@ -170,5 +170,5 @@ def describe_objective(objective: Objective, **options: Any) -> dict[str, Any]:
 
 
 def is_own(objective: Objective) -> bool:
-    """Whether an objective is none of this package."""
+    """Whether an objective is defined outside of this package."""
     return plugins.is_own(type(objective))

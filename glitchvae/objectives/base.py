@@ -1,4 +1,4 @@
-"""What an objective is, and the two terms that all of them share."""
+"""Base of the objectives, and the two terms that all of them share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Weights = Mapping[str, float | Tensor]
 
 
 LikelihoodOn = Literal["first", "all"]
-"""Latent layers of a hierarchy that the likelihood is on."""
+"""Latent layers of a hierarchy on which the likelihood depends."""
 
 
 class Batch(NamedTuple):
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
 
 
 class DiscriminatorOptimizer(NamedTuple):
-    """Adam of a discriminator, which goes its own way beside the model's.
+    """Settings of the separate Adam optimiser of a discriminator.
 
     Args:
         learning_rate: Constant throughout.
@@ -70,7 +70,7 @@ class DiscriminatorOptimizer(NamedTuple):
 
 
 class VAE(Protocol):
-    """What an objective asks of a model."""
+    """Properties of a model that objectives use."""
 
     @property
     def layers(self) -> tuple[int, ...]: ...  # noqa: D102
@@ -144,7 +144,7 @@ class Objective(Settings):
     """
 
     second_batch: ClassVar[bool] = False
-    """Whether `Batch.other` has to be there."""
+    """Whether `Batch.other` must be given."""
 
     learns_prior: ClassVar[bool] = False
     """Whether it is for models whose prior is learnt, which all others refuse."""
@@ -162,7 +162,7 @@ class Objective(Settings):
 
     @classmethod
     def weight_keys(cls) -> frozenset[str]:
-        """`of_the_weights` of the class and of those it is derived from."""
+        """`of_the_weights` of the class and of its base classes."""
         return frozenset().union(*(vars(kind).get("of_the_weights", ()) for kind in cls.__mro__))
 
     def schedules(self) -> dict[str, Schedule]:
@@ -170,7 +170,7 @@ class Objective(Settings):
         raise NotImplementedError
 
     def require_complete(self) -> None:
-        """Refuse a class that leaves out what only it can say.
+        """Refuse a class without the members that only a subclass can define.
 
         Raises:
             ConfigError: it has no schedules.
@@ -184,26 +184,26 @@ class Objective(Settings):
             )
 
     def target_rate(self) -> float | None:
-        """The rate in nats that a finished training is to end with; None where there is none."""
+        """The target of the rate in nats at the end of a training; None if there is none."""
         return None
 
     def check(self, model: VAE) -> None:
-        """Refuse a model whose latent layers are not those the objective is defined for.
+        """Refuse a model with latent layers for which the objective is not defined.
 
         Raises:
             ModelError: objective and model are named.
         """
 
     def discriminator(self, latent_size: int) -> nn.Module | None:
-        """A network with fresh weights that is trained beside the model; most need none."""
+        """A discriminator with fresh weights; None for most objectives."""
         return None
 
     def discriminator_optimizer(self) -> DiscriminatorOptimizer | None:
-        """How the discriminator is trained, where there is one."""
+        """Optimiser settings of the discriminator, if there is one."""
         return None
 
     def discriminator_loss(self, discriminator: nn.Module, codes: Tensor, other: Tensor) -> Tensor:
-        """What the discriminator minimises, of detached codes (B, D) of two independent batches."""
+        """Loss of the discriminator on detached codes (B, D) of two independent batches."""
         raise NotImplementedError
 
     def terms(
@@ -219,11 +219,11 @@ class Objective(Settings):
     def latent_terms(
         self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
-        """`rate`, and what else the objective asks of the latent variables."""
+        """The `rate`, and other terms of the latent variables."""
         return {"rate": rate(latents.posterior, latents.prior)}
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:
-        """The scalar that is minimised: D + beta R."""
+        """The scalar to be minimised: D + beta R."""
         return terms["reconstruction"] + weights["beta"] * terms["rate"]
 
     def weights(self, step: int) -> dict[str, float]:
@@ -269,7 +269,7 @@ class Objective(Settings):
 
 
 def _check_terms(objective: str, terms: Mapping[str, object]) -> None:
-    """Refuse what is no scalar. Shapes alone are looked at: no step waits for a value."""
+    """Refuse terms that are not scalars, by their shapes alone: no step waits for a value."""
     for name, value in terms.items():
         if not isinstance(value, Tensor) or value.ndim:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""Distortion and rate alone: a beta that stays or falls, and a rate with a target."""
+"""Objectives of distortion and rate: constant or annealed beta, and a rate with a target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glitchvae.objectives.schedules import Constant, Linear, Schedule, ScheduleS
 
 
 class Beta(Objective):
-    """beta-VAE (Higgins et al. 2017): the same beta throughout; 1 is the ELBO.
+    """beta-VAE (Higgins et al. 2017): constant beta; 1 is the ELBO.
 
     Example:
         >>> Beta(beta=4).weights(step=0)
@@ -58,7 +58,7 @@ class Annealed(Objective):
 
 
 class WeightedBeta(Objective):
-    """Base of objectives with one weight, beta, that stays or is annealed.
+    """Base of objectives with one weight, beta, that is constant or annealed.
 
     A `shape` other than "constant" takes beta from `beta0` to `beta` over
     `iteration_threshold` steps, as the beta-annealed VAE does; `cycles` is of "cyclical".
@@ -74,7 +74,7 @@ class WeightedBeta(Objective):
     cycles: int = Field(default=4, ge=1)
 
     def schedules(self) -> dict[str, Schedule]:
-        """Beta, constant or on its way from `beta0`."""
+        """Beta, constant or annealed from `beta0`."""
         way = anneal(self.shape, self.beta0, self.beta, self.iteration_threshold, self.cycles)
         return {"beta": way}
 

@@ -1,4 +1,4 @@
-"""A VAE whose codes of one event, changed in two ways, are nearer than those of others."""
+"""A VAE with contrastive consistency: codes of two changed versions of an event are near."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glitchvae.objectives.schedules import Linear, Schedule
 
 
 class Compared(WeightedBeta):
-    """Base of D + beta R + consistency K: every event is encoded twice, changed in two ways.
+    """Base of D + beta R + consistency K: every event is encoded in two changed versions.
 
     K asks the posterior means of the two (`Batch.x`, `Batch.positive`) to be alike. What the
     changes touch, such as the noise around the glitch, is of no use for that and leaves the
@@ -29,7 +29,7 @@ class Compared(WeightedBeta):
     ramp: int = Field(default=1000, ge=1)
 
     def schedules(self) -> dict[str, Schedule]:
-        """Beta, and the rising weight of the consistency."""
+        """Beta, and the increasing weight of the consistency."""
         return {**super().schedules(), "consistency": Linear(0.0, self.consistency, self.ramp)}
 
     def contrast(self, means: Tensor, batch: Batch) -> Tensor:
@@ -65,7 +65,7 @@ class Compared(WeightedBeta):
 
 
 class Consistent(Compared):
-    """D + beta R + consistency K: no label, but knowledge of what does not matter.
+    """D + beta R + consistency K: invariance under changes, without labels.
 
     K is the cross-entropy of finding its positive pair among all others of the batch by the cosine
     between posterior means over a temperature (Chen et al. 2020, "A simple framework for
@@ -83,12 +83,12 @@ class Consistent(Compared):
     name: Literal["consistent"] = "consistent"
 
     def contrast(self, means: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of finding each positive."""
+        """Cross-entropy of the identification of each positive pair."""
         return contrast(means, self.temperature)
 
 
 def contrast(codes: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy in nats of finding each code's positive pair, by cosines.
+    """Cross-entropy in nats of the identification of each code's positive pair, by cosines.
 
     Args:
         codes: (2 B, Z); row i + B is the positive pair of row i.

@@ -1,4 +1,4 @@
-"""Second moments of the aggregate posterior held to those of the prior: DIP-VAE."""
+"""DIP-VAE: second moments of the aggregate posterior matched to those of the prior."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glitchvae.objectives.schedules import Constant, Schedule
 
 
 class DIP(Objective):
-    """Base of the two DIP-VAEs (Kumar et al. 2018): D + R and a covariance near the identity.
+    """Base of the two DIP-VAEs (Kumar et al. 2018): D + R, with covariance near the identity.
 
     `penalty_od` is the sum of squares of the off-diagonal entries, `penalty_d` that of the
     diagonal entries less 1. Their weights are `lambda_od` and `ratio` times `lambda_od`.
@@ -26,7 +26,7 @@ class DIP(Objective):
     ratio: float = Field(default=1.0, ge=0.0)
 
     def schedules(self) -> dict[str, Schedule]:
-        """Two constants."""
+        """Two constant weights."""
         diagonal = Constant(self.ratio * self.lambda_od)
         return {"lambda_od": Constant(self.lambda_od), "lambda_d": diagonal}
 
@@ -35,7 +35,7 @@ class DIP(Objective):
         require_one_layer(self, model)
 
     def covariance(self, latents: Latents) -> Tensor:
-        """The covariance (D, D) that is held to the identity."""
+        """The covariance (D, D) that is matched to the identity."""
         raise NotImplementedError
 
     def latent_terms(

@@ -1,4 +1,4 @@
-"""Total correlation told by a discriminator: FactorVAE."""
+"""FactorVAE: total correlation estimated by a discriminator."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Factor(Objective):
         require_one_layer(self, model)
 
     def discriminator(self, latent_size: int) -> nn.Sequential:
-        """A perceptron of leaky ReLUs with the logits of "code" and "permuted"."""
+        """A perceptron with leaky ReLU and the logits of "code" and "permuted"."""
         widths = (latent_size, *[self.discriminator_width] * self.discriminator_depth)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
@@ -98,7 +98,7 @@ class Factor(Objective):
 
 
 def log_ratio(discriminator: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Log of q(z) over the product of its marginals (B,), as the discriminator has it.
+    """Log of q(z) over the product of its marginals (B,), estimated by the discriminator.
 
     The discriminator runs in the precision of the codes (B, D) also under autocast: the ratio is a
     difference of logits.
@@ -109,12 +109,12 @@ def log_ratio(discriminator: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 
 
 def permute_dimensions(codes: Tensor) -> Tensor:
-    """Codes (B, D) whose dimensions are each permuted across the batch, by itself."""
+    """Permute each dimension of codes (B, D) across the batch independently."""
     order = torch.rand_like(codes).argsort(dim=0)
     return codes.gather(0, order)
 
 
 def _frozen(discriminator: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The discriminator without gradients of its weights: the model's step leaves them alone."""
+    """The discriminator with gradients of its weights switched off."""
     weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
     return lambda z: functional_call(discriminator, weights, (z,))

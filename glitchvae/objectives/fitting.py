@@ -1,4 +1,4 @@
-"""Which latent layers an objective is defined for."""
+"""Checks of the latent layers for which an objective is defined."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def require_one_layer(objective: Objective, model: VAE) -> None:
 
 
 def require_hierarchy(objective: Objective, model: VAE, *, one_layer: str) -> None:
-    """Refuse a single latent layer: the run would carry the name of a hierarchy.
+    """Refuse a single latent layer, for which the run would have the wrong name.
 
     Args:
         objective: That is for hierarchies.
@@ -43,7 +43,7 @@ def require_hierarchy(objective: Objective, model: VAE, *, one_layer: str) -> No
 
 
 def require_likelihood_on(objective: Objective, layers: LikelihoodOn, model: VAE) -> None:
-    """Refuse a hierarchy whose decoder reads other layers.
+    """Refuse a hierarchy whose decoder depends on other layers.
 
     Raises:
         ModelError: the model's likelihood is on other layers.

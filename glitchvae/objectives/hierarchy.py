@@ -1,4 +1,4 @@
-"""Objectives of several latent layers: DLGM, beta-TCDLGM, Seatbelt-VAE."""
+"""Objectives for several latent layers: DLGM, beta-TCDLGM, Seatbelt-VAE."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from glitchvae.objectives.fitting import require_hierarchy, require_likelihood_o
 from glitchvae.objectives.tc import TopTotalCorrelation
 
 FreeBitsOn = Literal["lower", "all"]
-"""Which layers have free bits: those below the top, as in the paper, or the top as well."""
+"""Layers with free bits: those below the top, as in the paper, or all."""
 
 LowerKL = Literal["analytic", "sampled"]
-"""How the KL of a layer below the top is taken: in closed form, or at the layer's draw."""
+"""Estimate of the KL of a layer below the top: closed form, or at the layer's draw."""
 
 FREE_BITS = 1.0
-"""Nats of a layer of `seatbelt` unless given; the paper has free bits and states no value."""
+"""Default free bits (nats) of a layer of `seatbelt`; the paper states no value."""
 
 
 class DLGM(WeightedBeta):
@@ -47,7 +47,7 @@ class DLGM(WeightedBeta):
     lower_kl: LowerKL = "analytic"
 
     def check(self, model: VAE) -> None:
-        """Refuse a single layer, which beta and annealed train."""
+        """Refuse a single layer, for which `beta` and `annealed` are defined."""
         require_hierarchy(self, model, one_layer="beta (annealed with a schedule)")
 
     def latent_terms(
@@ -65,7 +65,7 @@ class DLGM(WeightedBeta):
 
 
 class TopTCDLGM(TopTotalCorrelation):
-    """Base of hierarchies whose top layer alone has its total correlation weighed by beta.
+    """Base of hierarchies with a weight on the total correlation of the top layer alone.
 
     q(z_L) is the mixture over the batch of q(z_L | z_{L-1,j}), each z_{L-1,j} one sample of
     event j (Seatbelt paper, equation B.15; docs/objectives.md derives it). The layers
@@ -110,7 +110,7 @@ class TCDLGM(TopTCDLGM):
     name: Literal["tc-dlgm"] = "tc-dlgm"
 
     def check(self, model: VAE) -> None:
-        """Refuse a single layer, which tc trains, and a likelihood on all layers."""
+        """Refuse a single layer, for which `tc` is defined, and a likelihood on all layers."""
         require_hierarchy(self, model, one_layer="tc")
         require_likelihood_on(self, "first", model)
 
@@ -136,7 +136,7 @@ class Seatbelt(TopTCDLGM):
     free_bits: float = Field(default=FREE_BITS, ge=0.0)
 
     def check(self, model: VAE) -> None:
-        """Refuse a single layer, which tc trains, and a likelihood on the first layer."""
+        """Refuse a single layer, for which `tc` is defined, and a likelihood on the first layer."""
         require_hierarchy(self, model, one_layer="tc")
         require_likelihood_on(self, "all", model)
 
@@ -159,7 +159,7 @@ def layer_rates(latents: Latents, lower: LowerKL = "analytic") -> dict[str, Tens
 
 
 def with_layers(terms: dict[str, Tensor], latents: Latents, lower: LowerKL) -> dict[str, Tensor]:
-    """Terms and the KL of each layer; `rate` is their sum, whichever KL the lower ones have."""
+    """Add the KL of each layer to the terms; `rate` is their sum."""
     layers = layer_rates(latents, lower)
     if lower == "sampled":
         terms = {**terms, "rate": torch.stack(list(layers.values())).sum()}
@@ -173,7 +173,7 @@ def rates_in_order(terms: dict[str, Tensor]) -> list[Tensor]:
 
 
 def add_layers(rates: list[Tensor], top: Tensor, free_bits: float, on: FreeBitsOn) -> Tensor:
-    """Sum of what the layers cost: the lower ones their mean KL, the last one `top`.
+    """Sum of the costs of the layers: mean KL of the lower ones, `top` of the last one.
 
     A layer whose mean KL is below its free bits costs those, and nothing pulls at it.
     """
@@ -183,5 +183,5 @@ def add_layers(rates: list[Tensor], top: Tensor, free_bits: float, on: FreeBitsO
 
 
 def floored(cost: Tensor, rate: Tensor, floor: float) -> Tensor:
-    """`cost` of a layer, or `floor` where its KL is below that; what is no number stays."""
+    """The `cost` of a layer, or `floor` if its KL is below that; NaN stays."""
     return torch.where(rate < floor, torch.full_like(cost, floor), cost)

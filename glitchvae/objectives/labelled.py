@@ -1,4 +1,4 @@
-"""`consistent`, and events of one known class are to have codes in one direction."""
+"""`consistent` with labels: events of one known class have codes of one direction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glitchvae.objectives.consistent import Compared
 
 
 class Labelled(Compared):
-    """D + beta R + consistency K, where K knows the labels of the events that have one.
+    """D + beta R + consistency K, where K also uses labels.
 
     K asks each code for its positive pair and, where its class is known, for every code of that
     class in the batch (Khosla et al. 2020, "Supervised contrastive learning", equation 2). An event
@@ -33,7 +33,7 @@ class Labelled(Compared):
     name: Literal["labelled"] = "labelled"
 
     def contrast(self, means: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of finding each positive and the events of the same class.
+        """Cross-entropy of the identification of positive pairs and events of the same class.
 
         Raises:
             ModelError: no event of the data has a label.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 ScheduleShape = Literal["constant", "linear", "cosine", "cyclical"]
-"""How a weight gets from its first value to its last."""
+"""Shape of the change of a weight from its first value to its last."""
 
 
 class Schedule(Protocol):
@@ -15,7 +15,7 @@ class Schedule(Protocol):
 
     @property
     def steps(self) -> int:
-        """Steps after which the weight stays as it is."""
+        """Number of steps after which the weight is constant."""
         ...
 
     def __call__(self, step: int) -> float: ...  # noqa: D102
@@ -34,7 +34,7 @@ class Constant:
 
     @property
     def steps(self) -> int:
-        """None: 0."""
+        """Number of steps: 0."""
         return 0
 
     def __call__(self, step: int) -> float:
@@ -44,7 +44,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Linear:
-    """From `start` at step 0 to `end` at step `steps` in a straight line, then `end`.
+    """Linear from `start` at step 0 to `end` at step `steps`, then `end`.
 
     Example:
         >>> [Linear(25.0, 1.0, 100)(step) for step in (0, 50, 100, 1000)]
@@ -63,7 +63,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From `start` to `end` over half a period of a cosine, flat at both ends, then `end`.
+    """Half a cosine period from `start` to `end`, then `end`.
 
     Example:
         >>> [round(Cosine(25.0, 1.0, 100)(step), 2) for step in (0, 25, 50, 100)]
@@ -82,7 +82,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Cyclical:
-    """`cycles` equal times from `start` to `end` within `steps` steps, then `end`.
+    """`cycles` equal cycles from `start` to `end` within `steps` steps, then `end`.
 
     In the first half of each cycle the weight moves in a straight line, in the second it
     stays at `end` (Fu et al. 2019, "Cyclical Annealing Schedule", equations 6 and 7 with
@@ -107,7 +107,7 @@ class Cyclical:
 
 
 def anneal(shape: ScheduleShape, start: float, end: float, steps: int, cycles: int) -> Schedule:
-    """The schedule of a shape; a constant one is at `end` from the first step."""
+    """Make the schedule of a shape; a constant one is at `end` from the first step."""
     match shape:
         case "constant":
             return Constant(end)

@@ -1,4 +1,4 @@
-"""More weight on the total correlation of the latent variables: beta-TCVAE."""
+"""beta-TCVAE: additional weight on the total correlation of the latent variables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glitchvae.objectives.total_correlation import Estimator, decompose
 
 
 class TopTotalCorrelation(WeightedBeta):
-    """Base of objectives that weigh the total correlation of the top latent layer by beta.
+    """Base of objectives with weight beta on the total correlation of the top latent layer.
 
     With `kl` "analytic" the top layer costs its closed-form KL + (beta - 1) TC. "sampled"
     adds the estimated parts, MI + beta TC + dimension-wise KL (Chen et al. 2018, equation
@@ -29,7 +29,7 @@ class TopTotalCorrelation(WeightedBeta):
     def latent_terms(
         self, latents: Latents, batch: Batch, discriminator: nn.Module | None = None
     ) -> dict[str, Tensor]:
-        """`rate`, and the three parts of the top layer's by sample."""
+        """The `rate`, and the three parts of the top layer's rate by sample."""
         return {
             **super().latent_terms(latents, batch, discriminator),
             **decompose(
@@ -42,7 +42,7 @@ class TopTotalCorrelation(WeightedBeta):
         }
 
     def top(self, top_rate: Tensor, terms: dict[str, Tensor], weights: Weights) -> Tensor:
-        """What the top layer costs, given its closed-form KL."""
+        """Cost of the top layer, given its closed-form KL."""
         if self.kl == "analytic":
             return top_rate + (weights["beta"] - 1.0) * terms["total_correlation"]
         weighted = weights["beta"] * terms["total_correlation"]
@@ -62,7 +62,7 @@ class TotalCorrelation(TopTotalCorrelation):
     name: Literal["tc"] = "tc"
 
     def check(self, model: VAE) -> None:
-        """Refuse a hierarchy, whose total correlation tc-dlgm and seatbelt weigh."""
+        """Refuse a hierarchy, for which `tc-dlgm` and `seatbelt` are defined."""
         require_one_layer(self, model)
 
     def total(self, terms: dict[str, Tensor], weights: Weights) -> Tensor:

@@ -23,7 +23,7 @@ from glitchvae.errors import ModelError
 Estimator = Literal["mws", "mss"]
 
 _ELEMENTS = 2**20
-"""Numbers in one block of log q(z_id | x_j): memory does not grow with the square of a batch."""
+"""Largest number of elements in one block of log q(z_id | x_j), to limit memory."""
 
 
 def decompose(
@@ -99,7 +99,7 @@ def log_aggregate(
 
 
 class _LogAggregate(torch.autograd.Function):
-    """Running logsumexp over blocks of components, which the backward pass computes again.
+    """Blockwise logsumexp over components, recomputed in the backward pass.
 
     Autograd by itself would keep every block for the backward pass: a (B, B, D) tensor.
     """
@@ -121,7 +121,7 @@ class _LogAggregate(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Keep what has no more than B x D numbers."""
+        """Save tensors of at most B x D numbers for the backward pass."""
         z, mean, scale, ctx.own, ctx.other = inputs
         ctx.save_for_backward(z, mean, scale, *output)
 
@@ -146,7 +146,7 @@ class _LogAggregate(torch.autograd.Function):
 
 
 def _blocks(z: Tensor) -> list[slice]:
-    """Components by the block: (B, block, D) has about `_ELEMENTS` numbers."""
+    """Blocks of components such that (B, block, D) has about `_ELEMENTS` numbers."""
     size = max(1, _ELEMENTS // z.numel())
     return [slice(first, first + size) for first in range(0, len(z), size)]
 

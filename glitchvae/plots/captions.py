@@ -1,4 +1,4 @@
-"""Lines of text under pictures of glitches, and which glitches to draw."""
+"""Captions under pictures of glitches, and selection of the glitches to draw."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def caption(
     class_name: str = "",
     probability: float = math.nan,
 ) -> str:
-    """One line that names a glitch: class first, then detector, time, SNR and status.
+    """Caption of a glitch in one line: class, detector, time, SNR and status.
 
     What is unknown (an empty name, a NaN) is left out.
     """
@@ -42,7 +42,7 @@ def caption(
 
 
 def captions_of(record: Embeddings | SpectrogramSet) -> list[str]:
-    """A caption for every row: the class is the nearest one, or the label of images."""
+    """A caption for every row, with the nearest class, or the label of images."""
     names = class_names(record)
     probabilities = getattr(record, "class_probability", np.full(len(record), np.nan))
     return [
@@ -59,7 +59,7 @@ def captions_of(record: Embeddings | SpectrogramSet) -> list[str]:
 
 
 def headlines_of(rows: Embeddings, row: int) -> tuple[str, str]:
-    """What a glitch is called, and which one it is: title and subtitle of a picture of its own."""
+    """Title and subtitle of the picture of a single glitch."""
     named, certainty = str(rows.class_name[row]), float(rows.class_probability[row])
     label = "" if rows.label is None else str(rows.label[row])
     snr, frequency, gps = (
@@ -83,7 +83,7 @@ def headlines_of(rows: Embeddings, row: int) -> tuple[str, str]:
 
 
 def class_names(record: Embeddings | SpectrogramSet) -> NDArray[np.object_]:
-    """(N,) the nearest known classes of codes, or the labels of images; "" where unknown."""
+    """(N,) the nearest known classes of codes, or the labels of images; "" if unknown."""
     names = getattr(record, "class_name", record.label)
     return np.full(len(record), "", dtype=object) if names is None else names
 
@@ -106,6 +106,6 @@ def dimension_name(dimension: int, layers: Sequence[int]) -> str:
 
 
 def loudest(snr: NDArray[Any], count: int) -> list[int]:
-    """Rows of the `count` largest SNR (unknown SNR last), in their own order."""
+    """Rows of the `count` largest SNR, in their own order; unknown SNR come last."""
     order = np.argsort(-np.nan_to_num(snr, nan=-np.inf), kind="stable")
     return sorted(int(row) for row in order[:count])

@@ -1,4 +1,4 @@
-"""Trainings side by side, a panel for each number."""
+"""Comparison of trainings, with a panel for each number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def comparison(
     *,
     title: str = "",
 ) -> None:
-    """Draw numbers of several methods, every training a dot, and write them as PNG.
+    """Draw numbers of several methods with a dot for each training, as PNG.
 
     Args:
         lines: By the name of a method and of a number: the values of its trainings, and their mean

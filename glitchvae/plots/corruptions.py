@@ -1,4 +1,4 @@
-"""How many events keep their class as they are corrupted more and more."""
+"""Share of events that keep their class versus strength of a corruption."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS = 4
 
 @page.own_style
 def corruption_panels(tests: Mapping[str, CorruptionTest], path: str | Path) -> None:
-    """Draw the share that keeps its class against the strength, a panel a corruption, as PNG.
+    """Draw the share that keeps its class versus strength, a panel for each corruption, as PNG.
 
     Bands are the intervals of the shares.
 

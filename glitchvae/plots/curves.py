@@ -1,4 +1,4 @@
-"""Curves with bands, and grids of pictures: the figures of studies over many models."""
+"""Curves with bands, and grids of pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CELL, _LETTER = 0.62, 0.055  # inches
 
 
 class Curve(NamedTuple):
-    """Values over x with a band around them; NaN leaves a gap."""
+    """Values over x with a band; NaN leaves a gap."""
 
     x: NDArray[Any]
     middle: NDArray[Any]
@@ -100,7 +100,7 @@ def picture_grid(
 
 
 def _draw_picture(axes: Axes, picture: NDArray[np.float64]) -> None:
-    """Energies as viridis with frequency upwards; pictures as they are."""
+    """Draw energies in viridis with frequency upwards; other pictures unchanged."""
     if len(picture) == len(VIEWS):
         axes.imshow(picture[1], origin="lower", aspect="auto", vmin=0, vmax=ENERGY_CEILING)
     elif len(picture) == 1:

@@ -24,7 +24,7 @@ from glitchvae.spectrogram import SpectrogramSet, octaves
 from glitchvae.status import Status
 
 EVENTS_PER_SHEET = 60
-"""More glitches than this do not fit a legible sheet: the loudest are drawn."""
+"""Largest number of glitches on a legible sheet; of more the loudest are drawn."""
 
 _FREQUENCIES = (16, 64, 256, 1024)  # Hz, labelled on the axis
 _GAP = 0.045  # between two views, in widths of a view
@@ -33,7 +33,7 @@ _COLOURS = Normalize(0.0, ENERGY_CEILING)
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """Inches of a page on which blocks of four views lie in columns."""
+    """Layout of a page, in inches, with blocks of four views in columns."""
 
     blocks: int
     columns: int
@@ -192,7 +192,7 @@ def glitch_picture(
 def reconstructions(
     originals: NDArray[Any], rebuilt: NDArray[Any], captions: Sequence[str], path: str | Path
 ) -> None:
-    """Draw glitches beside what the model makes of their codes, and write it as PNG.
+    """Draw glitches beside their reconstructions by a model, and write them as PNG.
 
     Args:
         originals: Normalised energies (N, 4, F, T), NaN where not computed.

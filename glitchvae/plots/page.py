@@ -1,4 +1,4 @@
-"""What all pictures share: colours, matplotlib's own style, writing to disk.
+"""Common parts of all pictures: colours, matplotlib style, writing to disk.
 
 Figures are made with matplotlib's object interface and its Agg canvas; no global
 state of matplotlib is read or changed, so that any thread or process may draw.
@@ -35,7 +35,7 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def finish(figure: Figure, path: str | Path, *, spines: bool = True) -> None:
-    """Small ticks, no frame (or, without `spines`, no axis lines either); then `save`."""
+    """Set small ticks, remove the frame (or, without `spines`, all axis lines), then `save`."""
     for axes in figure.axes:
         axes.tick_params(labelsize=7)
         for side in ("top", "right") if spines else axes.spines:
@@ -51,6 +51,11 @@ def check_lengths(path: str | Path, **lengths: int) -> None:
         InputError: they do, or there is nothing to draw.
     """
     if len(set(lengths.values())) > 1:
-        raise InputError("numbers differ", where=path, expected="one of each", found=lengths)
+        raise InputError(
+            "parts of the picture differ in number",
+            where=path,
+            expected="one of each",
+            found=lengths,
+        )
     if not any(lengths.values()):
         raise InputError("nothing to draw", where=path, expected="at least one glitch")

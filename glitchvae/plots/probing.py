@@ -1,4 +1,4 @@
-"""Scores of probes: how well probabilities are kept, and methods side by side."""
+"""Plots of probe scores: reliability of probabilities, and comparison of methods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLOURS = ("#1b1b1f", "#d1495b", "#2e86ab", "#6a994e", "#b08968")
 def reliability_diagram(
     calibrations: Mapping[str, Calibration], path: str | Path, *, title: str = ""
 ) -> None:
-    """Draw how often stated probabilities come true, and write it as PNG.
+    """Draw observed versus stated probability, and write it as PNG.
 
     Below the diagonal a classifier promises too much. A dot's area grows with the events
     of its bin; the legend gives the expected calibration error.
@@ -58,7 +58,7 @@ def reliability_diagram(
 
 @page.own_style
 def ranking_bars(lines: Sequence[RankedMethod], path: str | Path) -> None:
-    """Draw the accuracy of methods with intervals, seeds as dots, as PNG.
+    """Draw the accuracy of methods with intervals, and dots for seeds, as PNG.
 
     Diamonds are what others published; hatched bars are of trainings that fell short.
 

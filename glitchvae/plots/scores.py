@@ -1,4 +1,4 @@
-"""Distributions and scores."""
+"""Plots of distributions and confusion matrices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def marginals(
     pairs: Mapping[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]], path: str | Path
 ) -> None:
-    """Draw cumulative distributions of real beside simulated events, and write them as PNG.
+    """Draw cumulative distributions of real and simulated events, and write them as PNG.
 
     Args:
         pairs: By class (rows of the page) and measure (columns): positive values of real and
@@ -53,7 +53,7 @@ def marginals(
 
 @page.own_style
 def confusion_matrix(scores: Scores, path: str | Path, *, title: str = "") -> None:
-    """Draw which classes are taken for which, as shares of the true class, as PNG.
+    """Draw a confusion matrix, as shares of the true class, as PNG.
 
     Raises:
         StorageError: the disk refused the write.

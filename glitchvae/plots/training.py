@@ -1,4 +1,4 @@
-"""What a training did, drawn from its log."""
+"""Plots of the log of a training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LABELLED = 12
 
 @page.own_style
 def rate_distortion(logs: Mapping[str, Log], path: str | Path) -> None:
-    """Draw the way of each training through the plane of rate and distortion, as PNG.
+    """Draw the path of each training in the plane of rate and distortion, as PNG.
 
     On a dashed line the ELBO is the same: distortion and rate add up to it (Alemi et al.
     2018, "Fixing a broken ELBO"). A dot is the end of a training.
@@ -113,7 +113,7 @@ def layer_kl(log: Log, layers: Sequence[int], path: str | Path, *, title: str = 
     last = dimension_kl(log)[-1]
     if len(last) != sum(layers):
         raise InputError(
-            "log and model do not fit",
+            "log and model do not belong together",
             where=path,
             expected=f"{sum(layers)} columns kl_1 …",
             found=len(last),
@@ -133,7 +133,7 @@ def layer_kl(log: Log, layers: Sequence[int], path: str | Path, *, title: str = 
 
 
 def opening_order(kl: NDArray[Any], *, nats: float = 0.5) -> NDArray[np.int64]:
-    """Dimensions by the row of `kl` (rows, D) in which they first reach some nats.
+    """Dimensions in the order in which they first reach a KL threshold.
 
     Dimensions that never do come last.
     """
@@ -154,7 +154,7 @@ def column(log: Log, name: str, where: str | None = None) -> NDArray[np.float64]
 
 
 def _zoom_to_the_ends(axes: Axes, logs: Mapping[str, Log]) -> None:
-    """Leave the first tenth of every training, mostly far off, out of the limits."""
+    """Set axis limits that leave out the first tenth of every training."""
     for set_limits, key in ((axes.set_xlim, "rate"), (axes.set_ylim, "reconstruction")):
         late = np.concatenate([log[key][len(log[key]) // 10 :] for log in logs.values()])
         late = late[np.isfinite(late)]

@@ -1,4 +1,4 @@
-"""What each latent dimension draws: decoded pictures along its axis."""
+"""Latent traversals: decoded pictures along each latent dimension."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from glitchvae.validation.disentanglement.scoring import fitted
 from glitchvae.validation.images.factors import FactorData
 
 CARRIES = 0.1
-"""Nats of KL below which a dimension is dead."""
+"""KL (nats) below which a dimension is unused."""
 
 MOST = 16
-"""Of more dimensions, such as those of a hierarchy, dead ones are left out."""
+"""Largest number of dimensions with unused ones; of more they are left out."""
 
 PLACES = tuple(np.linspace(-2.0, 2.0, 9))
-"""What a latent variable is set to, in standard deviations of the prior."""
+"""Values of the traversed latent variable, in standard deviations of the prior."""
 
 
 @torch.inference_mode()
@@ -56,7 +56,7 @@ def traverse(
     wrong = [d for d in dimensions if not 0 <= d < len(origin)]
     if wrong:
         raise InputError(
-            "no such latent dimension", expected=f"0 to {len(origin) - 1}", found=wrong
+            "the latent dimension does not exist", expected=f"0 to {len(origin) - 1}", found=wrong
         )
     codes = np.tile(np.asarray(origin, np.float32), (len(dimensions), len(values), 1))
     for row, dimension in enumerate(dimensions):
@@ -138,5 +138,5 @@ def draw_factor_traversals(run: str | Path, data: FactorData, path: str | Path) 
 
 
 def greyed(pictures: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Pictures in [0, 1] with a third of their contrast around grey."""
+    """Pictures in [0, 1] with contrast reduced to a third around grey."""
     return 0.5 + (np.clip(pictures, 0.0, 1.0) - 0.5) / 3

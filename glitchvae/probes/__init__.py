@@ -1,4 +1,4 @@
-"""How much codes, pixels or tables know of the classes: simple classifiers and their scores.
+"""Probes: simple classifiers on codes, pixels or trigger tables, and their scores.
 
 The simple classifiers are on purpose: what they get right is what the codes hold, not
 what a clever classifier can make of them.

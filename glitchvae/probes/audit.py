@@ -1,4 +1,4 @@
-"""Labels that a head contradicts which has seen neither the event nor its block of time.
+"""Audit of labels by a head that was fitted without the event and its block of time.
 
 Whoever reads them decides: some labels are wrong, some glitches are of two classes, and some the
 head does not understand.
@@ -20,12 +20,12 @@ from glitchvae.probes.heads import IN_NO_FOLD, probabilities_by_fold
 
 FOLDS = 5
 WEIGHT = 10.0
-"""Known events of a model that a labelled one weighs in the heads."""
+"""Weight of a labelled event in the heads, in known events of the model."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """A label that is contradicted.
+    """A label that the head contradicts.
 
     Attributes:
         row: Of the events.
@@ -44,7 +44,7 @@ class Doubt:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LabelAudit:
-    """Every label beside what a head says that has not seen the event.
+    """Every label beside the out-of-fold prediction of a head.
 
     Attributes:
         names: (K,) classes.
@@ -64,7 +64,7 @@ class LabelAudit:
 def audit_labels(
     events: ProbeSet, *, known: Prototypes | None = None, block: float = 86400.0, seed: int = 0
 ) -> LabelAudit:
-    """Name every event by a linear head on codes that learnt from those of other blocks of time.
+    """Predict every event by a linear head on codes fitted to other blocks of time.
 
     Args:
         events: N labelled events.

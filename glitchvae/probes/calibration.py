@@ -1,4 +1,4 @@
-"""Whether a stated probability is kept: of the events called 90 % sure, nine in ten right."""
+"""Calibration of probabilities: of events at 90 % probability, 90 % should be right."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BINS = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Stated and kept probabilities by bin; bins without an event are left out.
+    """Stated probability and observed accuracy by bin; empty bins are left out.
 
     Attributes:
         confidence: (M,) mean probability that was stated.
@@ -29,7 +29,7 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: mean over events of the gap of the two (eq. 3)."""
+        """Expected calibration error: mean over events of the difference of the two (eq. 3)."""
         gap = np.abs(self.accuracy - self.confidence)
         return float((self.count * gap).sum() / self.count.sum())
 
@@ -37,7 +37,7 @@ class Calibration:
 def calibrate(
     confidence: NDArray[np.floating], right: NDArray[np.bool_], *, bins: int = BINS
 ) -> Calibration:
-    """Compare stated probabilities with what was right, bin by bin.
+    """Compare stated probability with observed accuracy, bin by bin.
 
     Args:
         confidence: (N,) probability of the class that was named.
@@ -53,10 +53,13 @@ def calibrate(
     """
     confidence, right = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=bool)
     if len(confidence) == 0 or len(confidence) != len(right):
-        raise InputError("no pairs to calibrate", found=(len(confidence), len(right)))
+        raise InputError(
+            "probabilities and outcomes differ in length, or are empty",
+            found=(len(confidence), len(right)),
+        )
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise InputError(
-            "a probability outside 0 to 1",
+            "a probability is outside 0 to 1",
             where="confidence",
             found=(float(np.min(confidence)), float(np.max(confidence))),
         )

@@ -1,4 +1,4 @@
-"""The simple classifiers: what they get right is what codes, pixels or tables hold."""
+"""Simple classifiers, whose accuracy shows what codes, pixels or triggers hold."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fit_linear_probe(
     *,
     groups: NDArray | None = None,
 ) -> Pipeline:
-    """Logistic regression on standardised codes, its penalty chosen by cross-validation.
+    """Logistic regression on standardised codes, with penalty chosen by cross-validation.
 
     Args:
         codes: (N, Z) of the training events.
@@ -50,7 +50,7 @@ def fit_linear_probe(
     folds = min(FOLDS, len(np.unique(groups)))
     if len(np.unique(classes)) < 2 or folds < 2:
         raise InputError(
-            "too little to fit a probe to",
+            "there are too few classes or groups to fit a probe",
             expected="events of two classes in two groups",
             found=f"{len(np.unique(classes))} classes in {len(np.unique(groups))} groups",
         )
@@ -61,7 +61,7 @@ def fit_linear_probe(
 
 
 def fit_neighbours(codes: NDArray[np.floating], labels: NDArray[np.object_]) -> Pipeline:
-    """The majority of the nearest five, by the distance that similarity search uses.
+    """Majority vote of the five nearest neighbours, by the distance of similarity search.
 
     Codes are compared as they are: the prior gives all latent dimensions one scale.
     """
@@ -77,7 +77,7 @@ def fit_pixel_probe(
     components: int = COMPONENTS,
     seed: int = 0,
 ) -> Pipeline:
-    """The linear probe on principal components of pixels (N, P): what needs no network."""
+    """The linear probe on principal components of pixels (N, P): a baseline without a network."""
     most = min(components, *np.subtract(pixels.shape, 1))
     pca = PCA(most, svd_solver="randomized", random_state=seed)
     return make_pipeline(pca, fit_linear_probe(pca.fit_transform(pixels), labels, groups=groups))
@@ -86,7 +86,7 @@ def fit_pixel_probe(
 def fit_trigger_trees(
     triggers: NDArray[np.floating], labels: NDArray[np.object_], *, seed: int = 0
 ) -> HistGradientBoostingClassifier:
-    """Boosted trees on a trigger's own numbers, the last of which is the detector's.
+    """Boosted trees on the properties of triggers, the last of which is the detector.
 
     Without a penalty the boosting diverges on classes of few events.
     """

@@ -1,4 +1,4 @@
-"""Labelled events and what is known of each: a code, a trigger's numbers, pixels."""
+"""Labelled events with codes, trigger properties and pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from glitchvae.spectrogram import SpectrogramSet
 
 TRIGGER_COLUMNS = ("snr", "peak_frequency", "q", "duration", "bandwidth")
 POOL = (5, 5)
-"""Pixels (frequency, time) that one of the small image stands for: 28 x 34 a view."""
+"""Pixels (frequency, time) averaged to one of the small image: 28 x 34 a view."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class ProbeSet:
         split: NDArray[np.object_] | None = None,
         gps: NDArray[np.float64] | None = None,
     ) -> Self:
-        """Codes (N, Z) and labels (N,) of which, but for splits and times, nothing is known."""
+        """Events from codes (N, Z) and labels (N,), with splits and times if known."""
         count = len(codes)
         unknown, nothing = np.full(count, np.nan), np.full(count, "", dtype=object)
         return cls(
@@ -83,7 +83,7 @@ class ProbeSet:
         return len(self.label)
 
     def take(self, rows: NDArray) -> Self:
-        """The same with some of the events."""
+        """Select some of the events."""
         columns = {
             f.name: value[rows]
             for f in fields(self)
@@ -154,7 +154,7 @@ def join_events(sets: Sequence[ProbeSet]) -> ProbeSet:
 
 
 def small_images(images: NDArray[np.floating]) -> NDArray[np.float32]:
-    """(N, P) a model's input of the four views (N, 4, F, T), means of blocks of pixels."""
+    """(N, P) the four views (N, 4, F, T) reduced to a model's input, by means of blocks."""
     x = prepare(torch.from_numpy(images))[0][:, :-1]
     return nn.functional.avg_pool2d(x, POOL).flatten(1).numpy()
 
@@ -168,7 +168,7 @@ def pool_images(images: NDArray[np.floating], pool: int) -> NDArray[np.floating]
     count, views, height, width = images.shape
     if height % pool or width % pool:
         raise InputError(
-            "images cannot be parted into squares",
+            "images cannot be divided into squares",
             where="pool",
             expected=f"a divisor of {height} and {width}",
             found=pool,

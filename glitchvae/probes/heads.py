@@ -1,4 +1,4 @@
-"""A linear head on codes that learns from simulated and from real labels, and proves it by fold.
+"""A linear head on codes, fitted to simulated and real labels, with out-of-fold scores.
 
 Whoever has labels of real events has few, of some classes, beside thousands of simulated ones
 of all. The head is one multinomial logistic regression on both, in which a real event weighs
@@ -23,16 +23,16 @@ from glitchvae.config import nearest
 from glitchvae.errors import InputError
 
 IN_NO_FOLD = -1
-"""Fold of events that teach every head and are never asked for: simulated ones."""
+"""Fold number of events used to fit every head but never predicted: simulated ones."""
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Of half the squared slopes, in nats an event of weight one, that `choose_head` tries."""
+"""Penalties on half the squared slopes, in nats an event of weight one, for `choose_head`."""
 
 REAL_WEIGHTS = (1.0, 5.0, 20.0)
-"""Simulated events that a real one weighs, which `choose_head` tries."""
+"""Weights of a real event in simulated events, for `choose_head`."""
 
 FLOOR = 1e-4
-"""Least probability in a log-loss: that of a class none of whose events a head has seen."""
+"""Least probability in a log-loss."""
 
 Codes = NDArray[np.floating]
 Labels = NDArray[np.object_]
@@ -70,11 +70,11 @@ class LinearHead:
         return np.exp(self.log_probabilities(codes))
 
     def tempered(self, temperature: float) -> LinearHead:
-        """The same head with another divisor of its scores."""
+        """The head with another temperature."""
         return replace(self, temperature=temperature)
 
     def names_for(self, prototypes: Prototypes) -> Prototypes:
-        """Prototypes of the same classes, whose names this head gives from now on.
+        """Prototypes that classify by this head.
 
         Raises:
             InputError: they are of other classes or codes of another size.
@@ -82,7 +82,7 @@ class LinearHead:
         if prototypes.names != self.names:
             differ = sorted({*prototypes.names} ^ {*self.names})
             raise InputError(
-                "a head of other classes", where=", ".join(differ), expected=prototypes.names
+                "the head is of other classes", where=", ".join(differ), expected=prototypes.names
             )
         slopes = self.slopes / self.scale[:, None]
         return prototypes.with_linear(slopes, self.offsets - self.centre @ slopes, self.temperature)
@@ -90,7 +90,7 @@ class LinearHead:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChosenHead:
-    """A head fitted to everything, and how those of its settings did by fold.
+    """A head fitted to all events, and the out-of-fold scores of the settings tried.
 
     Attributes:
         head: Fitted to all labelled events, its temperature to the held-out probabilities.
@@ -113,7 +113,7 @@ class ChosenHead:
 def fit_head(
     codes: Codes, labels: Labels, weights: Weights | None = None, *, penalty: float = 1e-3
 ) -> LinearHead:
-    """A linear head by weighted maximum likelihood.
+    """Fit a linear head by weighted maximum likelihood.
 
     Args:
         codes: (N, Z), finite.
@@ -131,7 +131,7 @@ def fit_head(
     names = tuple(np.unique(labels.astype(str)).tolist())
     if len(names) < 2:
         raise InputError(
-            "a head tells classes apart",
+            "a head needs at least two classes",
             where="labels",
             expected="at least two classes",
             found=", ".join(names) or "no label",
@@ -156,7 +156,7 @@ def probabilities_by_fold(
     names: Sequence[str],
     penalty: float = 1e-3,
 ) -> NDArray[np.float64]:
-    """Class probabilities of the events of each fold by a head that saw nothing of that fold.
+    """Class probabilities of the events of each fold by a head fitted to the other folds.
 
     Args:
         codes: (N, Z), finite.
@@ -192,7 +192,7 @@ def choose_head(
     real_weights: Sequence[float] = REAL_WEIGHTS,
     known: Collection[str] | None = None,
 ) -> ChosenHead:
-    """The head whose settings name held-out real events best, by log-loss, fitted to all.
+    """Choose the settings of least out-of-fold log-loss on real events, then fit to all events.
 
     The settings are few, but they are chosen by the same folds that the probabilities are of:
     those are a little too good. Events locked away from the choice tell by how much.
@@ -215,7 +215,7 @@ def choose_head(
     names = tuple(np.unique(labels[labels != ""].astype(str)).tolist())
     asked = labels[rows]
     if not (asked != "").any():
-        raise InputError("no labelled event is in a fold", where="fold", expected="at least one")
+        raise InputError("no labelled event is in any fold", where="fold", expected="at least one")
     tried: dict[tuple[float, float], NDArray[np.float64]] = {}
     for weight in real_weights:
         weights = np.where(fold == IN_NO_FOLD, 1.0, weight)
@@ -239,13 +239,13 @@ def choose_head(
 
 
 def log_loss(probabilities: NDArray[np.float64], labels: Labels, names: Sequence[str]) -> float:
-    """Mean of -log p of the label, in nats, with p at least `FLOOR`; events labelled "" aside."""
+    """Mean of -log p of the label, in nats, with p at least `FLOOR`; without events labelled ""."""
     p, right = _labelled(probabilities, labels, names)
     return float(-np.log(np.maximum(p[right], FLOOR)).mean())
 
 
 def brier_score(probabilities: NDArray[np.float64], labels: Labels, names: Sequence[str]) -> float:
-    """Mean squared distance of probabilities and truth over all classes (Brier 1950): 0 to 2."""
+    """Brier score (Brier 1950): mean squared error of probabilities over all classes, 0 to 2."""
     p, right = _labelled(probabilities, labels, names)
     return float(((p - right) ** 2).sum(axis=1).mean())
 
@@ -253,7 +253,7 @@ def brier_score(probabilities: NDArray[np.float64], labels: Labels, names: Seque
 def fit_temperature(
     probabilities: NDArray[np.float64], labels: Labels, names: Sequence[str]
 ) -> float:
-    """The temperature, from 1/8 to 8, at which held-out probabilities have the least log-loss."""
+    """The temperature, from 1/8 to 8, of least log-loss on held-out probabilities."""
     found: Any = minimize_scalar(
         lambda power: log_loss(tempered(probabilities, float(np.exp(power))), labels, names),
         bounds=(-np.log(8), np.log(8)),
@@ -263,7 +263,7 @@ def fit_temperature(
 
 
 def tempered(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Probabilities (N, K) to the power 1 / temperature, normalised again; zeros stay."""
+    """Probabilities (N, K) to the power 1 / temperature, normalised again; zeros stay 0."""
     with np.errstate(divide="ignore"):
         return np.exp(log_softmax(np.log(probabilities) / temperature, axis=1))
 
@@ -271,14 +271,18 @@ def tempered(probabilities: NDArray[np.float64], temperature: float) -> NDArray[
 def _labelled(
     probabilities: NDArray[np.float64], labels: Labels, names: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Probabilities (M, K) of the labelled events and which column is right."""
+    """Probabilities (M, K) of the labelled events, and a mask of their true class."""
     known = labels != ""
     return probabilities[known], labels[known].astype(str)[:, None] == np.asarray(names)
 
 
 def _rows_in_folds(fold: Folds, count: int) -> NDArray[np.int64]:
     if fold.shape != (count,):
-        raise InputError("a fold for each event", expected=(count,), found=fold.shape)
+        raise InputError(
+            "the number of folds differs from the number of events",
+            expected=(count,),
+            found=fold.shape,
+        )
     rows = np.flatnonzero(fold >= 0)
     if len(rows) == 0:
         raise InputError(
@@ -296,7 +300,7 @@ def _check_known(labels: Labels, known: Collection[str] | None) -> None:
     unknown = sorted(set(labels[labels != ""]) - set(known))
     if unknown:
         raise InputError(
-            f"a label that is no known class{nearest(unknown[0], sorted(known))}",
+            f"a label is not a known class{nearest(unknown[0], sorted(known))}",
             where=f"row {int(np.flatnonzero(labels == unknown[0])[0])}",
             found=unknown[0],
         )
@@ -309,7 +313,7 @@ def _checked(
     given = np.ones(len(codes)) if weights is None else np.asarray(weights, dtype=np.float64)
     if codes.ndim != 2 or labels.shape != (len(codes),) or given.shape != (len(codes),):
         raise InputError(
-            "a label and a weight for each code",
+            "codes, labels and weights differ in length",
             expected=f"codes (N, Z), labels ({len(codes)},), weights ({len(codes)},)",
             found=(codes.shape, labels.shape, given.shape),
         )

@@ -1,4 +1,4 @@
-"""Supervised networks, the upper end of what the images allow, and pixels in few numbers."""
+"""Supervised networks as an upper limit for codes, and reduced pixels as a baseline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glitchvae.training.step import in_range
 
 
 class Classifier(nn.Module):
-    """A small convolutional network: images prepared for a model -> class scores.
+    """A small convolutional network from prepared images to class scores.
 
     Time is averaged away in the end, frequency is not: where a glitch lies in frequency
     tells its class, when it happens within the image does not.
@@ -44,7 +44,7 @@ class Classifier(nn.Module):
 
 
 class SupervisedNetwork(nn.Module):
-    """A model's own encoder with one linear layer on the code: a classifier of equal size.
+    """A classifier of a VAE's size: its encoder with one linear layer on the code.
 
     Args:
         model: A model with fresh weights; it is trained.
@@ -73,7 +73,7 @@ def train_classifier(
     batch_size: int = 64,
     progress: Progress = lambda _: None,
 ) -> tuple[nn.Module, tuple[str, ...]]:
-    """Train a network to name events, augmented as a VAE's are.
+    """Train a network to classify events, with the augmentation of a VAE.
 
     Args:
         data: Images with labels.
@@ -129,7 +129,7 @@ def class_probabilities(
 def by_network(
     data: TrainingData, card: ModelCard, *, epochs: int, progress: Progress = lambda _: None
 ) -> Method:
-    """The method that trains a `SupervisedNetwork` of a model on the images behind a `ProbeSet`.
+    """Method that trains a `SupervisedNetwork` on the images behind a `ProbeSet`.
 
     Args:
         data: The usable events of the sources, in their order.
@@ -192,7 +192,7 @@ def encode_data(
 
 
 def reduced_pixels(data: TrainingData, *, batch_size: int = 256) -> NDArray[np.float32]:
-    """(N, pixels) the four views as a model sees them, squares of four pixels averaged."""
+    """(N, pixels) the four views as a model sees them, averaged over squares of four pixels."""
     parts = (slice(i, i + batch_size) for i in range(0, len(data), batch_size))
     views = (data.batch(part).x[:, :-1] for part in parts)
     return np.concatenate([nn.functional.avg_pool2d(x, 2).flatten(1).numpy() for x in views])

@@ -1,4 +1,4 @@
-"""Sets of images read for a study of many small models."""
+"""Image sets at reduced size, for studies of many small models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from glitchvae.training import TrainingData
 def read_pooled(
     paths: Sequence[Path], *, pool: int, block: float
 ) -> tuple[TrainingData, NDArray[np.float64]]:
-    """The usable labelled events of image sets, their images smaller.
+    """Read the usable labelled events of image sets, with smaller images.
 
     Args:
         paths: Image sets with a split.

@@ -1,4 +1,4 @@
-"""One protocol for every probe: the same splits, the same test events, baselines beside it.
+"""One protocol for every probe: equal splits and test events, with baselines.
 
 A method learns from the training rows and names the test rows. What is not test is for
 training, the validation events too: penalties are chosen by cross-validation inside it.
@@ -28,7 +28,7 @@ from glitchvae.probes.scores import Scores, score, score_draws
 from glitchvae.probes.shots import few_shot
 
 DRAWS = 50
-"""Times that the known events of few-shot naming are drawn."""
+"""Number of draws of known events in few-shot classification."""
 
 LINEAR_PROBE = "codes, linear probe"
 
@@ -37,7 +37,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ProbeTask(NamedTuple):
-    """Rows of `events` to learn from and to name, and the block of time of every event."""
+    """Training and test rows of `events`, and the block of time of every event."""
 
     events: ProbeSet
     train: NDArray[np.int64]
@@ -47,7 +47,7 @@ class ProbeTask(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """Named classes (R, n) of R fits, and the probability (n,) of each where there is one."""
+    """Predicted classes (R, n) of R fits, and their probabilities (n,) if there are some."""
 
     classes: NDArray[np.object_]
     confidence: NDArray[np.floating] | None
@@ -58,7 +58,7 @@ Method = Callable[[ProbeTask], Guess]
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
-    """What one method reached under one split.
+    """Result of one method under one split.
 
     Attributes:
         split: Name of the split.
@@ -80,7 +80,7 @@ class ProbeResult:
 def split_events(
     events: ProbeSet, rng: np.random.Generator, *, block: float
 ) -> dict[str, NDArray[np.object_]]:
-    """The splits that scores are given for, side by side.
+    """The splits under which scores are computed.
 
     Args:
         events: N events.
@@ -111,7 +111,7 @@ def run_probes(
     seed: int,
     block: float,
 ) -> Iterator[ProbeResult]:
-    """Every method under every split.
+    """Run every method under every split.
 
     Args:
         events: N events.
@@ -148,7 +148,7 @@ def methods_for(events: ProbeSet) -> dict[str, Method]:
 
 
 def majority(task: ProbeTask) -> Guess:
-    """The class most training events have, with its share as the probability."""
+    """The commonest training class, with its share as the probability."""
     names, counts = np.unique(_labels(task).astype(str), return_counts=True)
     share = counts.max() / counts.sum()
     size = len(task.test)
@@ -156,7 +156,7 @@ def majority(task: ProbeTask) -> Guess:
 
 
 def by_triggers(task: ProbeTask) -> Guess:
-    """Boosted trees on the trigger's numbers and its detector."""
+    """Boosted trees on trigger properties and detector."""
     ifo = np.unique(task.events.ifo.astype(str), return_inverse=True)[1].astype(np.float64)
     table = np.column_stack([task.events.triggers, ifo])
     trees = fit_trigger_trees(table[task.train], _labels(task), seed=task.seed)
@@ -185,18 +185,18 @@ def by_codes(task: ProbeTask) -> Guess:
 
 
 def by_neighbours(task: ProbeTask) -> Guess:
-    """The nearest five training codes."""
+    """Majority vote of the five nearest training codes."""
     codes = task.events.codes
     return _ask(fit_neighbours(codes[task.train], _labels(task)), codes[task.test])
 
 
 def by_one_shot(task: ProbeTask) -> Guess:
-    """One known code a class, drawn many times."""
+    """Classification from one known code a class, averaged over many draws."""
     return _shots(task, 1)
 
 
 def by_five_shot(task: ProbeTask) -> Guess:
-    """Five known codes a class, drawn many times."""
+    """Classification from five known codes a class, averaged over many draws."""
     return _shots(task, 5)
 
 
@@ -209,7 +209,7 @@ def _shots(task: ProbeTask, shots: int) -> Guess:
 
 
 def _ask(classifier: Any, features: NDArray) -> Guess:
-    """The likeliest class of every row and its probability, by a fitted classifier."""
+    """The most probable class of every row and its probability, by a fitted classifier."""
     probabilities = classifier.predict_proba(features)
     names = classifier.classes_.astype(object)
     return Guess(names[probabilities.argmax(axis=1)][None], probabilities.max(axis=1))
@@ -238,7 +238,7 @@ def _labels(task: ProbeTask) -> NDArray[np.object_]:
 
 
 def _blocks(events: ProbeSet, names: NDArray[np.object_], block: float) -> NDArray[np.int64]:
-    """The block of time of every event; each its own where times are unknown or parted."""
+    """Block of time of every event; single events if times are unknown or blocks are split."""
     sides = np.where(names == "test", "test", "train")
     if not np.isfinite(events.gps).all() or shared_blocks(events.gps, sides, block=block):
         return np.arange(len(events))
@@ -253,5 +253,5 @@ def _check(events: ProbeSet, train: NDArray[np.int64], test: NDArray[np.int64], 
             where=f"split {split!r}",
             expected="test events, and training events of two classes",
             found=f"{len(test)} test events, {len(classes)} classes to learn",
-            remedy="Shorter blocks of time, --block, part the events more finely.",
+            remedy="Shorter blocks of time, --block, divide the events more finely.",
         )

@@ -1,4 +1,4 @@
-"""Several methods, each with several seeds, on the same test events: a table and an order."""
+"""Comparison of methods with several seeds on equal test events: a table and a ranking."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from glitchvae.store import replacing, write_rows
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What one method named the test events.
+    """Predictions of one method for the test events.
 
     Attributes:
         name: Of the method.
@@ -47,7 +47,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class RankedMethod:
-    """One line of the table.
+    """One row of the table.
 
     Attributes:
         name: Of the method.
@@ -78,7 +78,7 @@ def rank(
     *,
     groups: NDArray | None = None,
 ) -> list[RankedMethod]:
-    """The line of every method, in the order given.
+    """Compute the row of every method, in the given order.
 
     Args:
         truth: (N,) true classes of the test events.
@@ -107,7 +107,7 @@ def _line(truth: NDArray[np.object_], entry: Entry, groups: NDArray | None) -> R
 
 
 def _beside(entry: Entry, seeds: tuple[float, ...]) -> Comparison | None:
-    """The published accuracy beside ours, where there is one."""
+    """Comparison of a published accuracy with ours, None if none is published."""
     if entry.published is None:
         return None
     return Comparison(
@@ -125,7 +125,7 @@ def check_order(
     *,
     groups: NDArray | None = None,
 ) -> list[Claim]:
-    """What equal seeds and events say of each claim (better, worse), in points of accuracy.
+    """Test claims (better, worse) on equal seeds and events, in points of accuracy.
 
     Raises:
         InputError: a claim names a method that is not there.
@@ -133,7 +133,7 @@ def check_order(
     points = {entry.name: 100.0 * (entry.classes == truth) for entry in entries}
     if unknown := {name for claim in claims for name in claim} - points.keys():
         raise InputError(
-            "a claim of unknown methods",
+            "a claim names unknown methods",
             where="claims",
             expected=sorted(points),
             found=sorted(unknown),
@@ -152,7 +152,7 @@ def check_order(
 def write_ranking(
     stem: str | Path, lines: Sequence[RankedMethod], order: Sequence[Claim] = ()
 ) -> str:
-    """Write the table as `stem`.csv and, with claims of an order, as `stem`.md.
+    """Write the table as `stem`.csv and, with claims, as `stem`.md.
 
     Returns:
         The text of the latter.
@@ -170,7 +170,7 @@ def write_ranking(
 def write_predictions(
     path: str | Path, truth: NDArray[np.object_], predicted: NDArray[np.object_]
 ) -> None:
-    """Keep what one fit named the test events, for `read_predictions`.
+    """Write the predictions of one fit for the test events, for `read_predictions`.
 
     Raises:
         StorageError: the disk refused the write.
@@ -190,7 +190,7 @@ def read_predictions(
     for path, table in zip(paths, tables, strict=True):
         if not np.array_equal(table[0], tables[0][0]):
             raise InputError(
-                "other test events",
+                "the predictions are of other test events",
                 where=path,
                 expected=f"those of {paths[0]}",
                 remedy="Remove it, and what was made with it, and run again.",
@@ -199,7 +199,7 @@ def read_predictions(
 
 
 def _table(lines: Sequence[RankedMethod]) -> tuple[tuple[str, ...], list[tuple]]:
-    """Header and rows for CSV."""
+    """Header and rows of the CSV table."""
     figures = _figures(lines)
     header = (
         "method",
@@ -231,7 +231,7 @@ def _table(lines: Sequence[RankedMethod]) -> tuple[tuple[str, ...], list[tuple]]
 
 
 def ranking_markdown(lines: Sequence[RankedMethod], order: Sequence[Claim] = ()) -> str:
-    """The table of methods, what trainings fell short of, and claims of an order."""
+    """The table of methods, shortfalls of trainings, and claims, as Markdown."""
     figures = _figures(lines)
     header = (
         "method",
@@ -275,11 +275,14 @@ def _read_csv(path: str | Path) -> NDArray[np.object_]:
             rows = [(row["label"], row["predicted"]) for row in csv.DictReader(file)]
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise InputError(
-            "no predictions", where=path, expected="columns label and predicted", found=error
+            "the table is not one of predictions",
+            where=path,
+            expected="columns label and predicted",
+            found=error,
         ) from error
     return np.array(rows, dtype=object).reshape(-1, 2).T
 
 
 def _figures(lines: Sequence[RankedMethod]) -> list[str]:
-    """Names of the further numbers, in the order they first occur in."""
+    """Names of the additional numbers, in the order of first occurrence."""
     return list(dict.fromkeys(name for one in lines for name in one.figures))

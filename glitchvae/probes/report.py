@@ -1,4 +1,4 @@
-"""Outcomes of probes as tables: CSV for programs, Markdown for people, JSON for both."""
+"""Results of probes as tables: CSV, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from glitchvae.store import replacing, write_rows
 
 MEASURES = {"accuracy": "accuracy", "macro_f1": "macro F1", "macro_recall": "macro recall"}
 HEADER = ("split", "method", "test events", *MEASURES.values(), "calibration error")
-"""Of the table for people."""
+"""Header of the table for people."""
 
 
 def write_report(
     folder: str | Path, outcomes: Sequence[ProbeResult], events: ProbeSet, about: dict[str, Any]
 ) -> None:
-    """Write outcomes into a folder.
+    """Write results to a folder.
 
     `scores.csv`, `classes.csv`, `calibration.csv` and `predictions.csv` hold one line per
     number; `probe.md` is the table for people, `probe.json` everything but the predictions.
@@ -69,7 +69,7 @@ def tables(
 
 
 def markdown(outcomes: Sequence[ProbeResult]) -> str:
-    """A table of one line per method and split, intervals in brackets."""
+    """A table with a row for each method and split, intervals in brackets."""
     lines = [f"| {' | '.join(HEADER)} |", f"|{'---|' * len(HEADER)}"]
     lines += [f"| {' | '.join(cells(outcome))} |" for outcome in outcomes]
     lines.append(f"\nIn brackets: {CONFIDENCE:.0%} intervals, by bootstrap over test events or")
@@ -78,7 +78,7 @@ def markdown(outcomes: Sequence[ProbeResult]) -> str:
 
 
 def cells(outcome: ProbeResult) -> list[str]:
-    """One line of the table."""
+    """Cells of one row of the table."""
     by_measure = {name: (value, low, high) for _, name, value, low, high in outcome.scores.rows("")}
     return [
         outcome.split,
@@ -122,10 +122,10 @@ def _branch(outcome: ProbeResult) -> dict[str, Any]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the name."""
+    """Values without the name; NaN becomes None."""
     return {k: v if k == "events" else _finite(v) for k, v in values.items() if k != "name"}
 
 
 def _finite(value: float) -> float | None:
-    """None for what is not a number, which JSON has no word for."""
+    """The value, or None if it is NaN or infinite, which JSON cannot hold."""
     return value if math.isfinite(value) else None

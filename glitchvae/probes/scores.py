@@ -1,4 +1,4 @@
-"""How well predicted classes agree with true ones, with intervals."""
+"""Scores of predicted classes, with intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEASURES = ("accuracy", "macro_recall", "macro_f1")
 
 
 class ClassScore(NamedTuple):
-    """One class: its events, the share of them recognised, and how often its name is right.
+    """Scores of one class: number of events, recall and precision.
 
     `low` and `high` are the exact binomial interval of the recall (Clopper & Pearson 1934);
     a precision of a class that is never claimed is NaN.
@@ -31,7 +31,7 @@ class ClassScore(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """How well predicted classes agree with true ones.
+    """Scores of predicted classes.
 
     Attributes:
         names: Every class that is true or predicted, sorted.
@@ -51,7 +51,7 @@ class Scores:
     intervals: NDArray[np.float64]
 
     def rows(self, what: str) -> list[tuple[str, str, float, float, float]]:
-        """Lines of a table: what was scored, the measure, its value and its interval."""
+        """Rows of a table: scored object, measure, value and interval."""
         return [
             (what, name, getattr(self, name), float(low), float(high))
             for name, (low, high) in zip(MEASURES, self.intervals, strict=True)
@@ -102,7 +102,7 @@ def score_draws(
     truth: NDArray[np.object_],
     predicted: NDArray[np.object_],
 ) -> Scores:
-    """Scores of a classifier that was fitted several times, to different known events.
+    """Scores of a classifier fitted several times to different known events.
 
     Args:
         truth: (N,) true class names.
@@ -124,9 +124,12 @@ def score_draws(
 def _cells(
     truth: NDArray[np.object_], predicted: NDArray[np.object_]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """All class names, and the cell (R, N) of the flattened confusion matrix of each guess."""
+    """All class names, and the index (R, N) of each guess in the flattened confusion matrix."""
     if len(truth) != predicted.shape[1] or len(truth) == 0:
-        raise InputError("no pairs of classes", found=(len(truth), predicted.shape[1]))
+        raise InputError(
+            "true and predicted classes differ in length, or are empty",
+            found=(len(truth), predicted.shape[1]),
+        )
     together = np.concatenate([truth, predicted.ravel()]).astype(str)
     names, index = np.unique(together, return_inverse=True)
     guesses = index[len(truth) :].reshape(predicted.shape)
@@ -153,7 +156,7 @@ def _confusion(cells: NDArray, classes: int, weights: NDArray | None) -> NDArray
 
 
 def _measures(confusion: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Accuracy, macro recall and macro F1 over the classes that have events."""
+    """Accuracy, macro recall and macro F1 over classes with events."""
     events, claims, right = confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion)
     true = events > 0
     recall = right[true] / events[true]

@@ -1,4 +1,4 @@
-"""How far a few known events of each class go."""
+"""Few-shot classification by class means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def few_shot(
     *,
     shots: int,
 ) -> NDArray[np.object_]:
-    """Name events after the nearest mean of a few known events per class.
+    """Classify events by the nearest mean of a few known events per class.
 
     With one shot it is the nearest known event. (Snell et al. 2017, section 2.2, with the
     codes as they are in place of a network trained for it.)
@@ -36,7 +36,7 @@ def few_shot(
         InputError: no known event.
     """
     if len(known) == 0:
-        raise InputError("no known event to name others after")
+        raise InputError("there is no known event to classify others by")
     names = np.unique(labels.astype(str))
     means = [known[_draw(labels == name, shots, rng)].mean(axis=0) for name in names]
     nearest = NearestNeighbors(n_neighbors=1).fit(np.array(means))
@@ -47,7 +47,7 @@ def few_shot(
 def one_shot(
     codes: NDArray[np.floating], labels: NDArray[np.object_], rng: np.random.Generator
 ) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Name events after the nearest of one known event per class among them.
+    """Classify events by the nearest of one known event per class.
 
     Args:
         codes: (N, Z) codes or pixels; the distance is Euclidean.
@@ -63,7 +63,7 @@ def one_shot(
     known = np.concatenate([_draw(labels == name, 1, rng) for name in np.unique(labels)])
     asked = np.setdiff1d(np.arange(len(labels)), known)
     if len(asked) == 0:
-        raise InputError("nothing to ask for", expected="a class of two events or more")
+        raise InputError("no class has two events", expected="a class of two events or more")
     return labels[asked], few_shot(codes[known], labels[known], codes[asked], rng, shots=1)
 
 

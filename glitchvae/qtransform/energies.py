@@ -21,7 +21,7 @@ from glitchvae.qtransform.tiling import Tiling
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowGroup:
-    """Rows with equally many tiles, of one or several planes.
+    """Frequency rows with equal numbers of tiles, of one or several planes.
 
     Attributes:
         tiles: Tiles per row.
@@ -45,7 +45,7 @@ class RowGroup:
 def row_groups(
     tiling: Tiling, device: torch.device, plane: int | None = None
 ) -> tuple[RowGroup, ...]:
-    """All rows of a tiling, or of one of its planes, grouped by their number of tiles."""
+    """Rows of a tiling, or of one of its planes, grouped by number of tiles."""
     chosen = range(len(tiling.planes)) if plane is None else [plane]
     labels = [(p, r) for p in chosen for r in range(len(tiling.planes[p].tiles))]
     tiles = np.array([tiling.planes[p].tiles[r] for p, r in labels])
@@ -105,7 +105,7 @@ def group_energies(spectrum: Tensor, group: RowGroup, rows: slice = slice(None))
 
 
 def row_medians(energies: Tensor, way: str | None = None) -> Tensor:
-    """Medians over the last axis, whose length is even: the mean of the two middle values.
+    """Medians over the last axis of even length: the mean of the two middle values.
 
     On the CPU by numpy's selection: a full sort costs thirty times more.
 
@@ -127,7 +127,7 @@ def _median_by_sort(energies: Tensor) -> Tensor:
 
 
 def _median_by_selection(energies: Tensor) -> Tensor:
-    """The lower middle value by radix selection, the upper one as the next above it."""
+    """Medians by radix selection of the lower middle value; the upper is the next above it."""
     half = energies.shape[-1] // 2
     lower = energies.kthvalue(half, dim=-1).values
     below = energies <= lower[..., None]
@@ -139,10 +139,10 @@ MEDIANS: dict[str, Callable[[Tensor], Tensor]] = {
     "sort": _median_by_sort,
     "selection": _median_by_selection,
 }
-"""Ways to the median of rows that torch has on every device."""
+"""Methods for the median of rows that torch has on every device."""
 
 MEDIAN_ON_GPU = "sort"
-"""`tests/benchmarks/bench_qtransform.py --device cuda` times the others beside it."""
+"""Method on a GPU; `tests/benchmarks/bench_qtransform.py --device cuda` compares all of them."""
 
 
 def tile_energies(
@@ -177,7 +177,7 @@ def tile_energies(
 
 
 def chunks(group: RowGroup, batch: int, device: torch.device) -> Iterator[tuple[slice, slice]]:
-    """Pieces (events, rows) of a group whose buffers fit the processor's cache."""
+    """Parts (events, rows) of a group whose buffers fit the processor's cache."""
     target = 2**17 if device.type == "cpu" else 2**26
     count = len(group.rows)
     rows = min(count, max(1, target // group.tiles))

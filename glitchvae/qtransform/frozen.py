@@ -30,7 +30,7 @@ from glitchvae.qtransform.tiling import Tiling
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrozenScan:
-    """The plane and the row medians of one reference block.
+    """The plane and the row medians of one reference block, held constant.
 
     Attributes:
         tiling: Of blocks of the reference's length.
@@ -57,14 +57,14 @@ class FrozenScan:
         search: float = 0.5,
         trim: float = 0.0,
     ) -> Self:
-        """Freeze what a scan of one block (1, T) chooses; arguments as of `scan`.
+        """Take plane and medians from a scan of one block (1, T); arguments as of `scan`.
 
         Raises:
             InputError: more than one block, or one that cannot be scanned.
         """
         if len(whitened) != 1 or not whitened.isfinite().all():
             raise InputError(
-                "no block to freeze",
+                "the block cannot be used as reference",
                 expected="one finite block (1, T)",
                 found=tuple(whitened.shape),
             )
@@ -82,7 +82,7 @@ class FrozenScan:
         )
 
     def views(self, whitened: Tensor) -> list[Tensor]:
-        """For each grid normalised energies (B, nf, nt) of blocks (B, T), differentiable."""
+        """Normalised energies (B, nf, nt) of blocks (B, T) for each grid, differentiable."""
         spectrum = amplitude_spectrum(whitened, self.tiling)
         times = self.centre + np.concatenate([g.times for g in self.grids])
         times = torch.as_tensor(times, device=whitened.device)
@@ -96,7 +96,7 @@ class FrozenScan:
         return [self._through(part.mT, grid) for grid, part in zip(self.grids, parts, strict=True)]
 
     def _through(self, values: Tensor, grid: Grid) -> Tensor:
-        """Rows (B, R, nt) at the frequencies of a grid; NaN outside the band.
+        """Interpolate rows (B, R, nt) to the frequencies of a grid; NaN outside the band.
 
         Those points get no weight first: a NaN weight would make every gradient NaN.
         """

@@ -1,4 +1,4 @@
-"""The multi-Q scan: which plane holds the loudest tile, and images of that plane.
+"""The multi-Q scan: plane of the loudest tile, and images in that plane.
 
 `gwpy.timeseries.TimeSeries.q_transform` for a batch of whitened blocks. Every event
 chooses its own plane; its images depend on its own block alone.
@@ -36,7 +36,7 @@ from glitchvae.threads import run
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grid:
-    """Where an image is sampled.
+    """Times and frequencies at which an image is sampled.
 
     Attributes:
         times: Seconds from the event's centre (nt,).
@@ -49,7 +49,7 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scan:
-    """What a scan found; NaN throughout for an event whose block is not finite.
+    """Result of a scan; NaN for events whose block is not finite.
 
     Attributes:
         q: Q of the plane with the loudest tile (B,) float64.
@@ -102,7 +102,7 @@ def scan(
     search: float = 0.5,
     trim: float = 0.0,
 ) -> Scan:
-    """Q-transform of whitened blocks, each in the plane of its own loudest tile.
+    """Q-transform of whitened blocks, each imaged in the plane of its own loudest tile.
 
     Args:
         whitened: Whitened strain (B, T).
@@ -123,7 +123,7 @@ def scan(
     """
     if not 0 <= 2 * trim < tiling.duration:
         raise InputError(
-            "nothing is left of the block",
+            "the trim leaves nothing of the block",
             expected=f"a trim of less than half of {tiling.duration:g} s",
             found=f"{trim:g} s",
         )
@@ -169,7 +169,7 @@ def _scan_part(
     search: float,
     trim: float,
 ) -> _Peaks:
-    """Scan some events: fill their images (b, nf, nt) and return their loudest tiles."""
+    """Scan some events, fill their images (b, nf, nt) and return their loudest tiles."""
     finite = whitened.isfinite().all(-1)
     spectrum = amplitude_spectrum(torch.where(finite[:, None], whitened, 0), tiling)
     cutouts = _cut_out(spectrum, tiling, centre, _extent(grids, search), trim)
@@ -179,7 +179,7 @@ def _scan_part(
 
 
 def _extent(grids: Sequence[Grid], search: float) -> tuple[float, float]:
-    """First and last second, counted from the centre, that anything asks for."""
+    """Earliest and latest second from the centre that grids or search need."""
     times = np.concatenate([*(grid.times for grid in grids), np.array([-search, search]) / 2])
     return float(times.min()), float(times.max())
 
@@ -205,7 +205,7 @@ def _cut_out(
 def _stretch(
     tiles: int, duration: float, centre: Tensor, extent: tuple[float, float]
 ) -> tuple[Tensor, int]:
-    """First tile (B,) and number of tiles that cover an extent and a spline's margins."""
+    """First tile (B,) and number of tiles that cover a time range with the spline's margins."""
     rate = tiles / duration
     length = min(tiles, int(np.ceil((extent[1] - extent[0]) * rate)) + 2 * MARGIN + 2)
     first = torch.floor((centre + extent[0]) * rate).long() - MARGIN
@@ -213,7 +213,7 @@ def _stretch(
 
 
 def _fill(spectrum: Tensor, trim: float, cutouts: _Cutouts, events: slice, rows: slice) -> None:
-    """Compute one chunk of `cutouts`; `trim` is a share of the block."""
+    """Compute one chunk of `cutouts`; `trim` is the fraction of the block cut at each end."""
     energies = group_energies(spectrum[events], cutouts.group, rows)
     ends = int(np.ceil(trim * cutouts.group.tiles))
     medians = row_medians(energies[..., ends : cutouts.group.tiles - ends])
@@ -224,7 +224,7 @@ def _fill(spectrum: Tensor, trim: float, cutouts: _Cutouts, events: slice, rows:
 
 
 def _find_peaks(cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, search: float) -> _Peaks:
-    """The loudest tile of all planes inside the search window, as gwpy's `QGram` has it."""
+    """The loudest tile of all planes inside the search window, as in gwpy's `QGram`."""
     loudest = [_loudest_tiles(part, tiling.duration, centre, search) for part in cutouts]
     energies, times = (torch.cat(columns, dim=1) for columns in zip(*loudest, strict=True))
     planes = torch.from_numpy(np.concatenate([part.group.planes for part in cutouts]))

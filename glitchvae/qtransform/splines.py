@@ -1,4 +1,4 @@
-"""Cubic not-a-knot splines: evenly spaced in time, freely spaced in frequency.
+"""Cubic not-a-knot splines: on even grids in time, on any grid in frequency.
 
 These are the splines behind `scipy.interpolate.InterpolatedUnivariateSpline` and
 `RectBivariateSpline`, which gwpy uses, written as tensor operations on batches. Either
@@ -23,7 +23,7 @@ _REACH = 16  # samples after which that filter is below the rounding of float32
 _FOURTH_DIFFERENCE = (1.0, -4.0, 6.0, -4.0, 1.0)
 
 MARGIN = _REACH
-"""Samples beyond a stretch that its spline must know to be that of the whole row."""
+"""Samples beyond a stretch for which its spline equals that of the whole row."""
 
 
 def spline_coefficients(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Planes, rows and tiles: where in time, frequency and Q the transform is sampled.
+"""Planes, rows and tiles of the Q-transform in time, frequency and Q.
 
 The tiling is gwpy's own (`gwpy.signal.qtransform.QTiling`); it is read out once per
 duration, rate and range, and kept.
@@ -22,7 +22,7 @@ _FEWEST_POINTS = 4  # what a cubic spline needs, per row in time and per plane i
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plane:
-    """All rows of tiles of one Q.
+    """All frequency rows of one Q.
 
     Attributes:
         q: Quality factor.
@@ -61,19 +61,19 @@ class Tiling:
 
     @property
     def planes(self) -> tuple[Plane, ...]:
-        """One plane per Q, Q ascending; made at the first call for equal tilings."""
+        """One plane per Q, in ascending order, cached for equal tilings."""
         return _planes(self)
 
     @property
     def band(self) -> tuple[float, float]:
-        """The part of `frange` that data of this rate can fill (Hz)."""
+        """The part of `frange` (Hz) below the limit of the sample rate."""
         return usable_band(
             self.sample_rate, qrange=self.qrange, frange=self.frange, mismatch=self.mismatch
         )
 
     @property
     def samples(self) -> int:
-        """Samples of one block."""
+        """Number of samples of one block."""
         return round(self.duration * self.sample_rate)
 
 
@@ -85,7 +85,7 @@ def usable_band(
     frange: tuple[float, float] = (10.0, 2048.0),
     mismatch: float = 0.2,
 ) -> tuple[float, float]:
-    """The part of `frange` that the tiles of all planes can fill at a sample rate.
+    """The part of `frange` that the tiles of all planes cover at a sample rate.
 
     The tiles of the lowest Q are the widest in frequency and must end below the Nyquist
     frequency: 1291 Hz at 4096 Hz, for Q from 4.

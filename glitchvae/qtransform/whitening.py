@@ -116,7 +116,7 @@ def whiten(
 
 
 def resample(values: NDArray[np.float64], sample_rate: float, rate: float) -> NDArray[np.float64]:
-    """Samples (..., T) brought down to `rate`, as `gwpy`'s `TimeSeries.resample` does it.
+    """Resample (..., T) down to `rate`, as gwpy's `TimeSeries.resample` does.
 
     Integer factors pass a zero-phase FIR filter, others a Hamming-windowed Fourier
     transform. Data already at `rate` are returned as they are.
@@ -140,7 +140,7 @@ def resample(values: NDArray[np.float64], sample_rate: float, rate: float) -> ND
 
 
 def _has_noise(values: Tensor, density: Tensor, sample_rate: float) -> Tensor:
-    """Rows (B,) whose samples are finite and whose spectrum is above float64's rounding."""
+    """(B,) whether samples are finite and the spectrum is above the rounding of float64."""
     largest = values.abs().amax(-1)
     rounding = (torch.finfo(values.dtype).eps * largest).square() / sample_rate
     return largest.isfinite() & (density > 0).all(-1) & (density.amax(-1) > rounding)
@@ -172,7 +172,7 @@ def _impulse_response(asd: Tensor, samples: int, bins: float, taps: int) -> Tens
 
 
 def _condition(values: Tensor, taps: int) -> Tensor:
-    """Values of zero mean that rise from and fall to zero over half a filter length."""
+    """Subtract the mean and taper half a filter length at both ends."""
     half = taps // 2
     window = torch.hann_window(taps, dtype=values.dtype, device=values.device)
     conditioned = values - values.mean(-1, keepdim=True)

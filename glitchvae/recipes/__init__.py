@@ -1,4 +1,4 @@
-"""Recipes: shipped programs for whole pieces of work, run, copied and rehearsed."""
+"""Recipes: shipped programs for complete tasks, to be run, copied and rehearsed."""
 
 from glitchvae.recipes.running import (
     Recipe,

@@ -1,4 +1,4 @@
-"""Rehearsals of recipes: folders of their own, and a mark on every table and figure.
+"""Rehearsals of recipes: separate folders, and a mark on every table and figure.
 
 A rehearsal runs a recipe with few events and steps. What it writes looks like results, so
 that nobody may take it for some: its folder says so from the first moment, tables and
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 NOTE = "Rehearsal (--tiny): it shows that the recipe runs. Nothing in it is a result."
 MARKER = "rehearsal.txt"
 COLUMN = "rehearsal"
-"""Of every marked CSV table, 1 in each row: a number, as logs hold nothing else."""
+"""Column of every marked CSV table, 1 in each row, since logs hold numbers alone."""
 
 _KEY = "Rehearsal"  # of the text that a marked PNG carries
 _STRIP = "#d1495b"
 
 
 def check_folder(out: Path, *, tiny: bool) -> None:
-    """Refuse to mix rehearsals with what is none.
+    """Refuse to mix results of rehearsals and of real runs in one folder.
 
     Args:
         out: Folder of results.
@@ -45,7 +45,7 @@ def check_folder(out: Path, *, tiny: bool) -> None:
     rehearsed = (out / MARKER).exists()
     if rehearsed and not tiny:
         raise InputError(
-            "holds a rehearsal, which a real run would go on from",
+            "the folder holds a rehearsal, which a real run must not continue",
             where=out,
             remedy="Choose another folder with -o, or remove this one.",
         )
@@ -53,7 +53,7 @@ def check_folder(out: Path, *, tiny: bool) -> None:
         others = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
         if others:
             raise InputError(
-                "holds files that are no rehearsal's",
+                "the folder holds files that are not those of a rehearsal",
                 where=out,
                 found=", ".join(others[:5]),
                 remedy="Choose an empty folder with -o.",
@@ -62,7 +62,7 @@ def check_folder(out: Path, *, tiny: bool) -> None:
 
 @contextmanager
 def rehearsing(out: Path) -> Iterator[None]:
-    """Around a rehearsal: its folder is known for one first; what it wrote is marked last.
+    """Mark the folder of a rehearsal before it starts and its files when it ends.
 
     Also what a rehearsal that failed or was stopped has left is marked.
     """
@@ -136,7 +136,7 @@ def _mark_png(path: Path) -> None:
 
 
 def _font_for(width: int) -> tuple[FreeTypeFont, int]:
-    """A font in which the note fills a picture of some width at most, and a strip's height."""
+    """A font in which the note fits the width of a picture, and the height of the strip."""
     from matplotlib import font_manager
     from PIL import ImageFont
 
@@ -147,7 +147,7 @@ def _font_for(width: int) -> tuple[FreeTypeFont, int]:
 
 
 def _renew_digests(card: Path) -> None:
-    """The card of a folder of results lists every file with its digest, now of the marked one."""
+    """Update the digests on the card of a folder of results after marking."""
     folder = card.parent
     known = read_run(folder)
     files = {name: digest(folder / name) for name in known.files}

@@ -1,4 +1,4 @@
-"""Recipes: programs that wire the public functions into a whole piece of work.
+"""Recipes: programs that combine the public functions for a complete task.
 
 A small recipe is two files in `pipelines/`: `<name>.py` with a function
 `main(config, out, *, tiny)`, and `<name>.toml` with its settings. A study is a folder
@@ -32,13 +32,13 @@ from glitchvae.resources import shipped
 from glitchvae.store import replacing
 
 Main = Callable[..., None]
-"""`main(config: Path, out: Path, *, tiny: bool)`: its settings file, and where results go."""
+"""`main(config: Path, out: Path, *, tiny: bool)`: settings file and folder of results."""
 
 Row = tuple[str, str, float, float, float]
-"""What was measured, the measure, its value, and an interval (NaN where there is none)."""
+"""Measured object, measure, value, and an interval (NaN if there is none)."""
 
 PREFIX = "glitchvae_recipe_"
-"""What the modules of a loaded recipe are called, before its name."""
+"""Prefix of the module names of loaded recipes."""
 
 _INIT, _MAIN = "__init__.py", "main.py"
 
@@ -59,18 +59,18 @@ class Recipe:
 
     @property
     def is_study(self) -> bool:
-        """Whether it is a folder of several modules."""
+        """Whether the recipe is a folder of several modules."""
         return self.place.is_dir()
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every program and settings file, but for results and caches beside them."""
+        """All program and settings files, without results and caches."""
         if not self.is_study:
             return (self.place, self.config)
         return tuple(sorted(p for s in ("*.py", "*.toml") for p in self.place.glob(s)))
 
     def find_settings(self, name: str | Path) -> Path:
-        """The settings file of that path, or that a study ships under that name.
+        """The settings file at a path, or the one that a study ships under a name.
 
         Raises:
             ConfigError: there is neither.
@@ -81,7 +81,7 @@ class Recipe:
         own = {each.name: each for each in self.files if each.suffix == ".toml"}
         if str(name) not in own:
             raise ConfigError(
-                "there are no such settings",
+                "these settings do not exist",
                 where=path,
                 expected=f"a file, or a name that {self.name} ships: {', '.join(own)}",
                 found="no file",
@@ -105,7 +105,7 @@ def list_recipes(folder: str | Path | None = None) -> tuple[Recipe, ...]:
 
 
 def find_recipe(name: str, folder: str | Path | None = None) -> Recipe:
-    """The recipe called `name`, or the one whose program or folder lies at the path `name`.
+    """Find a recipe by its name, or by the path of its program or folder.
 
     Raises:
         InputError: no such recipe; the nearest name is given.
@@ -122,7 +122,7 @@ def find_recipe(name: str, folder: str | Path | None = None) -> Recipe:
 
 
 def copy_recipe(recipe: Recipe, out: str | Path) -> Recipe:
-    """Copy programs and settings into the folder `out`, to be changed there.
+    """Copy programs and settings to the folder `out`, to be changed there.
 
     Raises:
         InputError: one of them is there already.
@@ -133,7 +133,7 @@ def copy_recipe(recipe: Recipe, out: str | Path) -> Recipe:
     for target in copies.values():
         if target.exists():
             raise InputError(
-                "already exists", where=target, remedy="Choose another folder with -o."
+                "the folder exists already", where=target, remedy="Choose another folder with -o."
             )
     for source, target in copies.items():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def run_recipe(
     changes: Sequence[str] = (),
     tiny: bool = False,
 ) -> None:
-    """Run a recipe's `main` with results going into the folder `out`.
+    """Run the `main` of a recipe with results in the folder `out`.
 
     Args:
         recipe: What to run.
@@ -178,7 +178,7 @@ def run_recipe(
 
 
 def change_settings(config: Path, changes: Iterable[str], copy: Path) -> Path:
-    """A copy of a settings file in which some values are others.
+    """A copy of a settings file with some values replaced.
 
     Args:
         config: The file.
@@ -197,7 +197,7 @@ def change_settings(config: Path, changes: Iterable[str], copy: Path) -> Path:
 
 
 def read_settings(config: Path, place: Path) -> dict[str, Any]:
-    """The settings of a file, laid over those of the file of its recipe that it is `like`.
+    """Settings of a file, merged over those of the recipe's file that it is `like`.
 
     Args:
         config: The file.
@@ -222,7 +222,9 @@ def load_main(recipe: Recipe) -> Main:
         module = importlib.import_module(f"{module.__name__}.main")
     if not callable(getattr(module, "main", None)):
         raise InputError(
-            "has no function main", where=recipe.place, expected="main(config, out, *, tiny)"
+            "the program has no function main",
+            where=recipe.place,
+            expected="main(config, out, *, tiny)",
         )
     return module.main
 
@@ -243,7 +245,7 @@ def load_recipe(recipe: Recipe) -> ModuleType:
     folders = [str(recipe.place)] if recipe.is_study else None
     spec = importlib.util.spec_from_file_location(name, start, submodule_search_locations=folders)
     if spec is None or spec.loader is None:
-        raise InputError("not a Python program", where=start)
+        raise InputError("the file is not a Python program", where=start)
     for other in [n for n in sys.modules if n == name or n.startswith(f"{name}.")]:
         del sys.modules[other]
     module = importlib.util.module_from_spec(spec)
@@ -257,7 +259,7 @@ def load_recipe(recipe: Recipe) -> ModuleType:
 
 
 def find_files(patterns: Iterable[str], config: str | Path) -> list[Path]:
-    """The files that patterns in a recipe's settings match, each once, by name.
+    """Files that match patterns in a recipe's settings, each once, sorted by name.
 
     Args:
         patterns: Names or patterns (`*`, `**`); $NAMES of environment variables are replaced.
@@ -279,12 +281,12 @@ def find_files(patterns: Iterable[str], config: str | Path) -> list[Path]:
 
 
 def plain(what: str, measure: str, value: float) -> Row:
-    """A figure without an interval."""
+    """A row for a number without an interval."""
     return what, measure, float(value), math.nan, math.nan
 
 
 def show(row: Row) -> Row:
-    """Print a figure for people, and hand it on."""
+    """Print a row and return it."""
     what, measure, value, low, high = row
     spread = "" if math.isnan(low) else f"  ({low:.3f} to {high:.3f})"
     print(f"{what:<45} {measure:<28} {value:8.4g}{spread}")

@@ -1,4 +1,4 @@
-"""The settings that the study in a folder was begun with: no other study goes on there."""
+"""Settings that the study in a folder was begun with, to refuse a different study there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def enter(out: Path, settings: Settings, *, free: Collection[str] = ()) -> None:
-    """Take a folder for a study: refuse one of other settings, write down those of a new one.
+    """Prepare the folder of a study: refuse other settings, or write those of a new study.
 
     Args:
         out: Folder of the study.
@@ -43,7 +43,7 @@ def enter(out: Path, settings: Settings, *, free: Collection[str] = ()) -> None:
 
 
 def settings_in(out: Path, kind: type[S]) -> S | None:
-    """What the study in a folder was begun with; None where it does not say.
+    """Settings that the study in a folder was begun with; None if the folder has none.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -55,7 +55,7 @@ def settings_in(out: Path, kind: type[S]) -> S | None:
 def refuse_others(
     where: Path, now: Mapping[str, Any], then: Mapping[str, Any], free: Collection[str] = ()
 ) -> None:
-    """Refuse to go on with what was begun otherwise.
+    """Refuse settings that differ from those that a study was begun with.
 
     Raises:
         InputError: some keys have other values; both are named.
@@ -63,9 +63,9 @@ def refuse_others(
     changed = [key for key in now if key not in free and now[key] != then.get(key)]
     if changed:
         raise InputError(
-            f"a study of other settings: {', '.join(changed)}",
+            f"the folder holds a study with other settings: {', '.join(changed)}",
             where=where,
             expected={key: now[key] for key in changed},
             found={key: then.get(key) for key in changed},
-            remedy="Choose another folder with -o, or the settings this study was begun with.",
+            remedy="Choose another folder with -o, or use the settings of this study.",
         )

@@ -1,4 +1,4 @@
-"""The report of a run of discovery: one page for people, tables and segments for programs."""
+"""Report of a discovery run: one HTML page, and tables and segments for programs."""
 
 from glitchvae.report.page import render_report
 from glitchvae.report.pictures import Pictures

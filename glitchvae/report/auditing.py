@@ -1,4 +1,4 @@
-"""The page of an audit of labels: pictures of what a head contradicts, for a person to decide."""
+"""The page of an audit of labels: pictures of contradicted labels for review."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from glitchvae.statistics import binomial_interval
 from glitchvae.store import replacing, write_rows
 
 SHOWN = 400
-"""Events on the page; all of them are in the table beside it."""
+"""Largest number of events on the page; the table beside it has all."""
 
 HEADER = ("event_id", "gps", "ifo", "label", "suggested", "p_label", "p_suggested", "fold")
 
@@ -30,7 +30,7 @@ def write_audit(
     *,
     title: str,
 ) -> Path:
-    """Write `audit.html`, which needs nothing else, and `audit.csv` with every contradicted label.
+    """Write `audit.html`, one self-contained file, and `audit.csv` with all contradicted labels.
 
     `event_id` and `label` of the table can be mended and given to `archive label`.
 

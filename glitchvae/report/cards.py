@@ -1,4 +1,4 @@
-"""What the page shows of each group: pictures, bars, numbers."""
+"""Content of the page for each group: pictures, bars, numbers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from glitchvae.report.rates import Bars, Rates
 from glitchvae.report.times import utc
 
 TYPICAL, EDGES = 8, 8
-"""Small pictures of a candidate: the nearest to its medoid, and the farthest from it."""
+"""Numbers of small pictures of a candidate: nearest to its medoid, and farthest from it."""
 
 LOUDEST = 10
-"""Episodes whose loudest trigger is shown with its picture."""
+"""Number of episodes whose loudest trigger is shown with its picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A glitch as the page shows it.
+    """A glitch as shown on the page.
 
     Attributes:
         image: Address inside the page, "" for none.
@@ -86,7 +86,7 @@ class Loud:
 
 @dataclass(frozen=True, kw_only=True)
 class Captions:
-    """How single events are shown.
+    """Captions and links of single events.
 
     Attributes:
         discovery: The events.
@@ -97,7 +97,7 @@ class Captions:
     link: Link | None = None
 
     def of(self, row: int, images: Mapping[int, str], layout: str) -> Picture:
-        """The picture of one event with its detector, its time as GPS and UTC, and its SNR."""
+        """Picture of one event with detector, GPS and UTC time, and SNR."""
         events = self.discovery.embeddings
         gps = float(events.gps[row])
         parts = [str(events.ifo[row]), f"GPS {gps:.3f}" if np.isfinite(gps) else ""]
@@ -201,7 +201,7 @@ def _head(found: Candidate | KnownClass) -> int:
 
 
 def _tail(candidate: Candidate) -> tuple[list[int], list[int]]:
-    """The typical events after the medoid, and the edges that are not among them."""
+    """The most typical members after the medoid, and the least typical ones not among them."""
     typical = [int(row) for row in candidate.members if row != candidate.medoid][:TYPICAL]
     edges = [int(row) for row in candidate.edges if row not in (*typical, candidate.medoid)]
     return typical, edges[:EDGES]

@@ -1,4 +1,4 @@
-"""The page of an archive for a day or any other time: what was seen, without looking for groups."""
+"""The page of an archive for a day or another time range, without discovery."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MARK = b'<meta name="generator" content="glitchvae'
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveReport:
-    """What an archive holds of some time, and how to show it.
+    """Glitches of an archive in a time range, and the data to show them.
 
     Attributes:
         discovery: The glitches by class; no groups were looked for.
@@ -50,7 +50,7 @@ class ArchiveReport:
     inputs: dict[str, str]
 
     def render(self, *, link: str | None = None) -> str:
-        """The page.
+        """Render the page as HTML.
 
         Raises:
             InputError: `link` is no template (`links.Link`).
@@ -64,7 +64,7 @@ class ArchiveReport:
         )
 
     def write(self, path: str | Path, *, link: str | None = None) -> Path:
-        """Write the page; an earlier page of glitchvae gives way.
+        """Write the page, in place of an earlier page of glitchvae.
 
         Raises:
             InputError: something else is at `path`, or `link` is no template.
@@ -79,17 +79,19 @@ class ArchiveReport:
 
 
 def check_page(path: str | Path) -> None:
-    """Make sure that a page may be written.
+    """Check that a page may be written.
 
     Raises:
         InputError: it would take the place of something that is no page of glitchvae.
     """
     path = Path(path)
     if path.suffix.lower() not in {".html", ".htm"}:
-        raise InputError("not the name of a page", where=path, expected=".html")
+        raise InputError("the name is not that of a page", where=path, expected=".html")
     if path.is_dir() or (path.exists() and _MARK not in path.read_bytes()[:2000]):
         raise InputError(
-            "something else is there", where=path, expected="a page of glitchvae, or nothing"
+            "the path holds something other than a page of glitchvae",
+            where=path,
+            expected="a page of glitchvae, or nothing",
         )
 
 
@@ -102,7 +104,7 @@ def report_archive(
     catalog: str | Path | None = None,
     live: Live | None = None,
 ) -> ArchiveReport:
-    """What an archive holds of some time: live time, rates, loudest glitches, every class.
+    """Collect the data of a page: live time, rates, loudest glitches, every class.
 
     Args:
         path: The archive.
@@ -118,7 +120,7 @@ def report_archive(
         InputError: `since` is not before `until`.
     """
     if since is not None and until is not None and not since < until:
-        raise InputError("no time to report on", expected="since < until", found=(since, until))
+        raise InputError("the time range is empty", expected="since < until", found=(since, until))
     archive = Archive(Path(path), None if catalog is None else Path(catalog))
     ledger = archive.ledger()  # which first publishes what an interrupted job left
     found = gather([archive.path], model=model, catalog=archive.catalog)
@@ -144,7 +146,7 @@ def report_archive(
 
 
 def _user_classes(archive: Archive, events: Embeddings) -> UserClasses | None:
-    """The user's own classes in the codes of the events' model, and those in codes of another."""
+    """The user's classes in the codes of the events' model, and those in other codes."""
     if not events.model_digest:
         return None  # no codes, and so no model that made them
     head = find_head(archive.path, events.model_digest, events.model.get("name", ""))

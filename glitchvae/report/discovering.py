@@ -1,4 +1,4 @@
-"""A run of discovery over archives and files of embeddings, and the folder it is written to."""
+"""Discovery in archives and files of embeddings, and the folder of its results."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from glitchvae.spectrogram import ImagingSettings
 from glitchvae.triggers import Triggers
 
 Shown = Callable[[int], AbstractContextManager[Progress]]
-"""Given how many units there are, shows how far the work is."""
+"""Function of a number of units that opens a progress display."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiscoveryRun:
-    """What discovery found in some places, and what it was found with.
+    """Results of discovery, with its inputs and its model.
 
     Attributes:
         discovery: Candidates and known classes.
@@ -53,17 +53,17 @@ class DiscoveryRun:
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Groups that no known class explains, the one that chance explains worst first."""
+        """Groups that no known class explains, in ascending order of p-value."""
         return self.discovery.candidates
 
     @cached_property
     def vetoes(self) -> Vetoes:
-        """Veto segments of each candidate, and how well they would do."""
+        """Veto segments of each candidate, with efficiency and dead time."""
         return score_vetoes(self.discovery, self.target)
 
     @cached_property
     def notes(self) -> dict[str, str]:
-        """What was decided earlier about the events of each candidate."""
+        """Earlier decisions about the events of each candidate."""
         events = self.discovery.embeddings.event_id
         told = {
             c.name: previous_decision(self.catalog, events[c.members].tolist())
@@ -79,7 +79,7 @@ class DiscoveryRun:
         origin: dict[str, Any] | None = None,
         link: str | None = None,
     ) -> Path:
-        """Write the folder of the run; it appears under its name once it is complete.
+        """Write the folder of the run, which appears under its name when complete.
 
         Args:
             folder: Where it goes.
@@ -120,7 +120,7 @@ def discover_in(
     rendering: Shown = lambda _: nullcontext(lambda _: None),
     device: str = "cpu",
 ) -> DiscoveryRun:
-    """Look for groups that no known class explains in archives and files of embeddings.
+    """Find groups that no known class explains in archives and files of embeddings.
 
     Args:
         paths: Folders of archives, files of embeddings.
@@ -170,7 +170,7 @@ def renderer_of(
     shown: Shown = lambda _: nullcontext(lambda _: None),
     device: str = "cpu",
 ) -> Renderer | None:
-    """Renders known classes in the noise of archives, and keeps them in the first of these.
+    """Renderer of known classes in the noise of archives, with its store in the first archive.
 
     Args:
         gathered: The events, and where they are from.
@@ -202,7 +202,7 @@ def renderer_of(
 
 
 def live_time(ledgers: Sequence[Ledger]) -> LiveTime:
-    """What archives tell of the strain that was searched, at the largest of all thresholds."""
+    """Live time of archives, at the largest of their thresholds."""
     largest, live = max(_thresholds(ledgers), default=None), LiveTime()
     for ledger in ledgers:
         live = live.joined(ledger.live(largest))
@@ -212,7 +212,7 @@ def live_time(ledgers: Sequence[Ledger]) -> LiveTime:
 def above_thresholds(
     events: Embeddings, ledgers: Sequence[Ledger]
 ) -> tuple[Embeddings, dict[str, int]]:
-    """Events of at least the largest threshold, and how many are quieter.
+    """Events above the largest threshold, and the number of fainter ones.
 
     Where strain was searched with several thresholds, quieter events were looked for in a
     part of it alone: they would make rates, drift and expected counts wrong.

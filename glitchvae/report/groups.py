@@ -1,4 +1,4 @@
-"""Which group each event is shown in, in which colour, and which events are drawn."""
+"""Assignment of events to the groups of the page, colours, and choice of events to draw."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FEWEST = 30  # events drawn of a group, however small its share
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A candidate, a known class that is displaced, a known class, or the rest.
+    """A candidate, a displaced known class, a known class, or the remaining events.
 
     Attributes:
         name: As it is shown.
@@ -46,7 +46,7 @@ class Group:
 
 
 def groups_of(discovery: Discovery) -> tuple[Group, ...]:
-    """Candidates, displaced and known classes, and the rest: each event with a code is in one."""
+    """Candidates, displaced and known classes, and the remaining events."""
     groups = [
         Group(
             name=c.name,
@@ -70,7 +70,7 @@ def groups_of(discovery: Discovery) -> tuple[Group, ...]:
 
 
 def sample(groups: Sequence[Group], limit: int, seed: int) -> NDArray[np.int64]:
-    """At most about `limit` rows, from each group in proportion, small groups whole.
+    """Choose at most about `limit` rows, in proportion to groups; small groups are kept whole.
 
     Args:
         groups: What to draw from.
@@ -89,7 +89,7 @@ def sample(groups: Sequence[Group], limit: int, seed: int) -> NDArray[np.int64]:
 
 
 def _soft(number: int) -> str:
-    """Pale colours whose neighbours in the list differ much: steps of the golden angle."""
+    """Pale colours in an order in which neighbours differ much."""
     hue = (0.58 + number * 0.381966) % 1.0
     lightness = (0.66, 0.74, 0.58)[number % 3]
     red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.42)

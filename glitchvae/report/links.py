@@ -1,4 +1,4 @@
-"""Links from the page to other places: the address of an event on a site of the reader's own."""
+"""Links from events on the page to a web site of the user's choice."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from glitchvae.errors import InputError
 from glitchvae.report.times import utc_date
 
 FIELDS = ("gps", "ifo", "event_id", "date")
-"""What a template may name: GPS seconds to a millisecond, detector, identifier, YYYYMMDD (UTC)."""
+"""Fields of a template: GPS seconds to a millisecond, detector, identifier, YYYYMMDD (UTC)."""
 
 _EXAMPLE = "https://example.org/{ifo}/{date}/?gps={gps}"
 
 
 @dataclass(frozen=True)
 class Link:
-    """The template of an address with fields of an event in it.
+    """Template of a link with fields of an event.
 
     Args:
         template: Such as "https://example.org/?gps={gps}"; `FIELDS` may stand in braces behind the
@@ -45,7 +45,7 @@ class Link:
             raise self._refused("a blank in it")
 
     def of(self, *, gps: float, ifo: str, event_id: str) -> str:
-        """The address for one event."""
+        """Link of one event."""
         values = {
             "gps": f"{gps:.3f}",
             "ifo": ifo,
@@ -56,7 +56,7 @@ class Link:
 
     def _refused(self, found: str) -> InputError:
         return InputError(
-            "no template of a link",
+            "the template of a link is not valid",
             where=repr(self.template),
             expected=f"{_EXAMPLE}, with {', '.join(f'{{{name}}}' for name in FIELDS)}",
             found=found,

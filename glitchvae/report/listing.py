@@ -1,4 +1,4 @@
-"""The events of a page as its script reads them: lists of the classes, words of the plots."""
+"""Events of a page in the form that its script reads."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from glitchvae.shapes import ENERGY_CEILING, VIEWS
 from glitchvae.spectrogram import octaves
 
 LISTED = 6_000
-"""Most events in the lists of a page: of larger groups the loudest are listed."""
+"""Largest number of events in the lists of a page; of larger groups the loudest are listed."""
 
 
 def listed(groups: Sequence[Group], snr: NDArray[np.floating], limit: int = LISTED) -> list[Any]:
-    """Rows of each group in its list: all of them, or equally many of the loudest of large groups.
+    """Rows of each group in its list: all of them, or the loudest of large groups.
 
     Args:
         groups: N of them.
@@ -55,7 +55,7 @@ def event_table(
     drawn: NDArray[np.int64],
     link: Link | None,
 ) -> tuple[dict[str, Any], NDArray[np.int64]]:
-    """The events that are listed or drawn, column by column.
+    """Listed and drawn events, column by column.
 
     Numbers are as short as they can be read: a page of 5,000 events has 3 MB.
 
@@ -110,18 +110,18 @@ def event_table(
 
 
 def _numbered(*columns: NDArray[np.object_]) -> tuple[list[str], list[list[int]]]:
-    """Texts once each, and columns of their numbers."""
+    """Distinct texts, and columns of their indices."""
     names = sorted({str(text) for column in columns for text in column})
     number = {name: n for n, name in enumerate(names)}
     return names, [[number[str(text)] for text in column] for column in columns]
 
 
 def _significant(values: NDArray[np.floating], figures: int) -> list[float | None]:
-    """Numbers to so many figures, None where one is not known."""
+    """Numbers rounded to significant figures, None for unknown ones."""
     return [float(f"{v:.{figures}g}") if np.isfinite(v) else None for v in values]
 
 
 def _short(values: NDArray[np.floating], digits: int) -> list[float | int | None]:
-    """Rounded numbers, None where one is not known."""
+    """Numbers rounded to decimals, None for unknown ones."""
     rounded = [round(float(v), digits) if np.isfinite(v) else None for v in values]
     return [int(v) if v is not None and v == int(v) else v for v in rounded]

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, neither files nor a network."""
+"""The report: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def render_report(
     link: Link | None = None,
     span: Span | None = None,
 ) -> str:
-    """The page of one run of discovery, or of the events of some time.
+    """Render the page of a discovery run or of the events of a time range.
 
     Args:
         discovery: What was found.
@@ -99,7 +99,7 @@ def render_report(
 
 
 def _as_script(table: Mapping[str, Any]) -> str:
-    """JSON that no text in it can end."""
+    """JSON that is safe inside an HTML script element."""
     text = json.dumps(table, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
@@ -126,7 +126,7 @@ def _plots(
 
 
 def _pictured(groups: Sequence[Group], drawn: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """The points in the order in which they get a picture: candidates, then others by chance."""
+    """Points in the order of priority for pictures: candidates first, then random others."""
     rng = np.random.default_rng(seed)
     members = [g.rows for g in groups if g.kind in ("candidate", "displaced")]
     strong = np.isin(drawn, np.concatenate([np.empty(0, np.int64), *members]))
@@ -171,7 +171,7 @@ def _audit(captions: Captions, pictures: Pictures | None) -> list[dict[str, Any]
 def _controls(
     discovery: Discovery, rows: NDArray[np.int64], plots: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the filters of the map offer."""
+    """Choices of the filters of the map."""
     if not plots:
         return {}
     events = discovery.embeddings
@@ -198,12 +198,12 @@ def environment() -> Environment:
 
 
 def text_of(name: str) -> str:
-    """A file beside the templates."""
+    """Text of a file beside the templates."""
     return (resources.files("glitchvae.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _figures(value: float, unit: str = "") -> str:
-    """Three significant figures; a dash where there is no number."""
+    """A number with three significant figures; a dash if there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

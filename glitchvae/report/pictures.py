@@ -1,4 +1,4 @@
-"""Thumbnails of glitches in viridis, as WebP inside the page that shows them."""
+"""Thumbnails of glitches in viridis, as WebP inside the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from glitchvae.embedding import Embeddings
 from glitchvae.shapes import ENERGY_CEILING
 
 Draw = Callable[[NDArray[np.floating]], NDArray[np.uint8]]
-"""Turns the views (4, F, T) of one glitch into colours (H, W, 3)."""
+"""Function that turns the views (4, F, T) of one glitch into colours (H, W, 3)."""
 
 _GREY, _PAPER = (220, 220, 224), (255, 255, 255)
 _GAP = 4  # pixels between two views
@@ -51,7 +51,7 @@ def thumbnail(views: NDArray[np.floating]) -> NDArray[np.uint8]:
 def draw_within(
     embeddings: Embeddings, rows: NDArray[np.int64], pictures: Pictures | None, limit: int
 ) -> dict[int, str]:
-    """Pictures of as many events as a number of bytes holds, the first of them before others.
+    """Draw pictures of as many events as fit a number of bytes, in order of priority.
 
     Args:
         embeddings: N events.
@@ -85,7 +85,7 @@ def draw_rows(
     *,
     quality: int = 60,
 ) -> dict[int, str]:
-    """A picture of each of some events, as the address of an image inside the page.
+    """Draw a picture of each event, as a data URI.
 
     Args:
         embeddings: N events.
@@ -109,7 +109,7 @@ def draw_rows(
 
 
 def _parts(embeddings: Embeddings, rows: Iterable[int]) -> Iterator[NDArray[np.int64]]:
-    """The rows in the order of time, so that each part of them lies in few files."""
+    """The rows in the order of time, in parts that lie in few files each."""
     chosen = np.unique(np.fromiter(rows, dtype=np.int64))
     chosen = chosen[np.argsort(embeddings.gps[chosen], kind="stable")]
     for first in range(0, len(chosen), _AT_ONCE):
@@ -117,7 +117,7 @@ def _parts(embeddings: Embeddings, rows: Iterable[int]) -> Iterator[NDArray[np.i
 
 
 def _colours(view: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """(F, T, 3) with the highest frequency on top; grey where nothing was computed."""
+    """(F, T, 3) colours with the highest frequency on top; grey where nothing was computed."""
     level = np.clip(np.nan_to_num(view) * (256 / ENERGY_CEILING), 0, 255).astype(np.uint8)
     colours = _viridis()[level]
     colours[np.isnan(view)] = _GREY
@@ -135,7 +135,7 @@ def _halve(view: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def data_uri(colours: NDArray[np.uint8], quality: int) -> str:
-    """A picture (H, W, 3) as the address of an image inside a page."""
+    """A picture (H, W, 3) as a data URI."""
     stream = BytesIO()
     Image.fromarray(colours).save(stream, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -31,10 +31,10 @@ from glitchvae.report.groups import Group
 from glitchvae.report.times import unix_milliseconds
 
 POINTS = 10_000
-"""Most points of the map: beyond that a browser stutters; groups are sampled."""
+"""Largest number of points of the map, for speed in a browser; groups are sampled."""
 
 PICTURE_BYTES = 500_000
-"""Of the pictures of points: the page has 3 MB, of which Bokeh takes 1.3."""
+"""Bytes for the pictures of points: the page has 3 MB, of which Bokeh takes 1.3."""
 
 _MARKERS = {"H1": "circle", "L1": "triangle", "V1": "square", "K1": "diamond"}
 _OTHER = "hex"
@@ -73,7 +73,7 @@ _TOOLTIP = """
 
 
 class Projection(NamedTuple):
-    """Positions (n, 2) of n events, by the name of the method; the best one first."""
+    """Positions (n, 2) of n events by the name of the method, the preferred one first."""
 
     rows: NDArray[np.int64]
     positions: Mapping[str, NDArray[np.float64]]
@@ -81,7 +81,7 @@ class Projection(NamedTuple):
 
 
 def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> Projection:
-    """Two dimensions of the codes: PCA always, before it a map that keeps neighbours together.
+    """Project codes to two dimensions: PCA always, preceded by a neighbour-preserving map.
 
     That is UMAP where it is installed and points are many, t-SNE where they are few.
 
@@ -102,7 +102,7 @@ def project(discovery: Discovery, rows: NDArray[np.int64], *, seed: int = 0) -> 
 
 
 def neighbour_map(codes: NDArray[np.float64], seed: int) -> dict[str, NDArray[np.float64]]:
-    """Positions (n, 2) that keep neighbours together, by the method; none where none fits."""
+    """Positions (n, 2) by UMAP or t-SNE; none if there are too few or too many points."""
     if len(codes) >= _FEWEST and importlib.util.find_spec("umap") is not None:
         return {"UMAP": _umap(codes, seed)}
     if _TSNE[0] <= len(codes) <= _TSNE[1]:
@@ -130,7 +130,7 @@ def draw_figures(
     table_rows: NDArray[np.int64],
     pictures: Mapping[int, str],
 ) -> dict[str, Any]:
-    """The map and the scatter plots as Bokeh figures over one source of points.
+    """Draw the map and the scatter plots as Bokeh figures over one source of points.
 
     The page's script filters the source `glitches` by the filter `shown`.
 
@@ -166,7 +166,7 @@ def draw_figures(
 
 
 class _Drawing(NamedTuple):
-    """What all figures share."""
+    """Data and tools shared by all figures."""
 
     source: ColumnDataSource
     view: CDSView
@@ -272,7 +272,7 @@ def _columns(
     table_rows: NDArray[np.int64],
     pictures: Mapping[int, str],
 ) -> dict[str, Any]:
-    """One entry per point, in the order in which they are painted: candidates last.
+    """Columns with one entry per point, in the order of painting: candidates last.
 
     Texts are those of the page's script, which `row` leads to: each takes a third of a byte here.
     """
@@ -343,7 +343,7 @@ def _captions(groups: Sequence[Group], plane: Projection) -> dict[str, Any]:
 def _apart(
     middles: NDArray[np.float64], names: Sequence[str], extent: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Places (n, 2) of captions; NaN, which is not drawn, for one that covers an earlier one."""
+    """Positions (n, 2) of captions; NaN for a caption that would cover an earlier one."""
     pixels = middles * np.array(_SIZE) / np.where(extent > 0, extent, 1.0)
     widths = _LETTER * np.array([len(name) for name in names])
     kept = middles.copy()

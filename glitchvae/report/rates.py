@@ -1,4 +1,4 @@
-"""Live time and rates as the page draws them: bars with exact Poisson intervals, bars over time."""
+"""Live time and rates of the page: exact Poisson intervals, and rates versus time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _BINS = 60  # of the rates over time
 _PIECES = 400  # of the strip of live time: thinner ones would not be seen
 
 Span = tuple[float, float]
-"""GPS times of the beginning and the end of what a page is about."""
+"""GPS times of the beginning and the end of the time range of a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bars:
-    """Heights of a row of bars as shares of the highest, and what the ends mean."""
+    """Heights of a row of bars as shares of the highest, and labels of the ends."""
 
     heights: tuple[float, ...]
     highest: str
@@ -37,7 +37,7 @@ class Bars:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One rate with its interval, in per cent of an axis; NaN where there is none.
+    """One rate with its interval, in per cent of an axis; NaN if there is none.
 
     Attributes:
         rate: The numbers.
@@ -94,7 +94,7 @@ class Stretches:
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """What the section on rates shows.
+    """Data of the section on rates.
 
     Attributes:
         rows: All glitches, then group by group.
@@ -108,7 +108,7 @@ class Rates:
 
 
 def span_of(discovery: Discovery) -> Span | None:
-    """From the first to the last moment that was searched or has an event."""
+    """Time range from the first to the last searched or observed moment."""
     gps = discovery.embeddings.gps[np.isfinite(discovery.embeddings.gps)]
     ends = [*gps, *(float(end) for own in discovery.live.values() for one in own for end in one)]
     return (float(min(ends)), float(max(ends))) if ends else None
@@ -154,7 +154,7 @@ Place = Mapping[str, float]
 
 
 def _axis(rates: Sequence[Rate]) -> tuple[Place, tuple[tuple[str, float], ...]]:
-    """A logarithmic axis of whole decades that holds every rate and every upper end."""
+    """A logarithmic axis of whole decades for all rates and intervals."""
     ends = [r.high for r in rates if r.high > 0]  # a comparison with NaN is false
     rare = [r.per_hour for r in rates if r.per_hour > 0]
     if not ends:
@@ -167,7 +167,7 @@ def _axis(rates: Sequence[Rate]) -> tuple[Place, tuple[tuple[str, float], ...]]:
 
 
 def _share(rate: float, place: Place) -> float:
-    """Where a rate lies on the axis, in per cent."""
+    """Position of a rate on the axis, in per cent."""
     if not place or not rate > 0:
         return math.nan
     share = (math.log10(rate) - place["low"]) / (place["high"] - place["low"])
@@ -197,7 +197,7 @@ def _stretches(ifo: str, own: segmentlist, span: Span | None) -> Stretches:
 
 
 def _pieces(own: segmentlist, span: Span) -> tuple[tuple[float, float], ...]:
-    """Stretches in per cent of the span; gaps too short to be seen are filled."""
+    """Stretches in per cent of the time range; invisible gaps are filled."""
     first, last = span
     step = (last - first) / _PIECES
     drawn = segmentlist(segment(max(float(a), first), min(float(b), last)) for a, b in own)
@@ -210,7 +210,7 @@ def _pieces(own: segmentlist, span: Span) -> tuple[tuple[float, float], ...]:
 
 
 def _timelines(discovery: Discovery, groups: Sequence[Group], span: Span | None) -> dict[str, Bars]:
-    """Episodes per hour of live time over the whole of it; per bin where it is unknown."""
+    """Episodes per hour of live time in bins of time; per bin if live time is unknown."""
     gps, ifo = discovery.embeddings.gps, discovery.embeddings.ifo
     if span is None or not span[0] < span[1] or not np.isfinite(gps).any():
         return {}
@@ -242,7 +242,7 @@ def _timelines(discovery: Discovery, groups: Sequence[Group], span: Span | None)
 def _live_hours(
     live: Mapping[str, segmentlist], edges: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """Hours searched in each bin, all detectors added; None where unknown."""
+    """Hours searched in each bin, summed over detectors; None if unknown."""
     if not live:
         return None
     bins = [segmentlist([segment(a, b)]) for a, b in pairwise(edges)]

@@ -1,4 +1,4 @@
-"""GPS times as people read them."""
+"""Conversion of GPS times to dates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glitchvae.errors import InputError
 
 DAYS = ("today", "yesterday")
-"""Days that need no date."""
+"""Names of days accepted instead of a date."""
 
 
 def unix_milliseconds(gps: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -25,7 +25,7 @@ def unix_milliseconds(gps: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def utc(gps: NDArray[np.floating]) -> NDArray[np.object_]:
-    """(N,) times such as "2019-04-01 15:00:00 UTC"; "time unknown" where they are."""
+    """(N,) times such as "2019-04-01 15:00:00 UTC"; "time unknown" for unknown ones."""
     found = np.full(len(gps), "time unknown", dtype=object)
     known = np.isfinite(gps)
     if known.any():
@@ -35,12 +35,12 @@ def utc(gps: NDArray[np.floating]) -> NDArray[np.object_]:
 
 
 def utc_date(gps: float) -> str:
-    """The day of a time, such as "20190401"; "" where it is unknown."""
+    """The date of a time, such as "20190401"; "" if it is unknown."""
     return str(utc(np.array([gps]))[0])[:10].replace("-", "") if np.isfinite(gps) else ""
 
 
 def day_of(text: str, *, now: datetime | None = None) -> tuple[float, float]:
-    """GPS times between which a day lies, from midnight to midnight UTC.
+    """GPS times of the beginning and end of a UTC day.
 
     Args:
         text: A date such as "2019-04-01", or one of `DAYS`.
@@ -56,15 +56,19 @@ def day_of(text: str, *, now: datetime | None = None) -> tuple[float, float]:
             day = date.fromisoformat(text)
         after = day + timedelta(days=1)
     except (ValueError, OverflowError) as error:
-        raise InputError("no day", expected=f"YYYY-MM-DD, {', '.join(DAYS)}", found=text) from error
+        raise InputError(
+            "the day is not valid", expected=f"YYYY-MM-DD, {', '.join(DAYS)}", found=text
+        ) from error
     first, last = (_gps(one) for one in (day, after))
     if first < 0:
-        raise InputError("a day before GPS time began", expected="1980-01-06 or later", found=text)
+        raise InputError(
+            "the day is before the start of GPS time", expected="1980-01-06 or later", found=text
+        )
     return first, last
 
 
 def leaps() -> list[tuple[int, int]]:
-    """GPS times of the leap seconds, and by how much GPS is ahead of UTC from then on (s)."""
+    """GPS times of the leap seconds, and GPS minus UTC from then on (s)."""
     # The table that comes with the package; asking astropy's Time could make it look for a
     # newer one on the network.
     found = []

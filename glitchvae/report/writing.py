@@ -1,4 +1,4 @@
-"""The folder of a run of discovery: tables, segments and drafts beside the page.
+"""Writing of the folder of a discovery run: tables, segments and drafts beside the page.
 
 ```
 report.html                    the page, which needs nothing else
@@ -40,7 +40,7 @@ from glitchvae.store import digest, replacing, write_rows
 from glitchvae.triggers import Triggers, write_triggers
 
 Vetoes = Mapping[str, tuple[VetoScore, ...]]
-"""What the veto segments of each candidate do, one entry for each detector."""
+"""Scores of the veto segments of each candidate, one entry for each detector."""
 
 
 def score_vetoes(discovery: Discovery, target: Triggers | None = None) -> Vetoes:
@@ -72,7 +72,7 @@ def write_report(
     link: Link | None = None,
     replace: bool = False,
 ) -> None:
-    """Write the folder of a run; it appears under its name once it is complete.
+    """Write the folder of a run, which appears under its name when complete.
 
     Args:
         folder: Where it goes.
@@ -107,14 +107,14 @@ def write_report(
 
 
 def shown_on_page(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The card of a page: what the page does not tell elsewhere, and when it was made."""
+    """Settings and date of a page, without what it shows elsewhere."""
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     elsewhere = {"candidates", "displaced", "excluded", "remarks"}
     return {"made": made, **{k: v for k, v in summary.items() if k not in elsewhere}}
 
 
 def summarise(discovery: Discovery, origin: Mapping[str, Any]) -> dict[str, Any]:
-    """What the run's card says."""
+    """Summary of a run for its card."""
     events = discovery.embeddings
     codes = np.ascontiguousarray(events.mean).tobytes()
     return {
@@ -137,7 +137,7 @@ def summarise(discovery: Discovery, origin: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _line(group: Candidate) -> dict[str, Any]:
-    """A group in the run's card, with what was tested of known classes."""
+    """Entry of a group on the run's card, with the tests of known classes."""
     return {
         "name": group.name,
         "events": len(group.members),
@@ -194,7 +194,7 @@ def _segments(discovery: Discovery, candidate: Candidate) -> dict[str, Any]:
 
 
 def _triggers(members: Embeddings) -> Triggers:
-    """The events that have a time, as other programs read them."""
+    """The events with a known time as triggers for other programs."""
     timed = members.take(np.isfinite(members.gps))
     columns = {name: getattr(timed, name) for name in ("event_id", "gps", "ifo", *PROPERTIES)}
     return Triggers(**columns, central_frequency=np.full(len(timed), np.nan))
@@ -248,7 +248,7 @@ def _candidate_rows(discovery: Discovery) -> Iterable[Sequence[Any]]:
 
 
 def _known(value: float) -> float | None:
-    """A number, or nothing where there is none."""
+    """A number, or None for NaN."""
     return value if math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""Simulated glitches: a family per class, injected into coloured noise.
+"""Simulation of glitches: a family per class, injected into coloured noise.
 
 `FAMILIES` holds the models by label, `UNCATALOGUED` shapes of no class; `simulate_strain` makes
 a stretch of strain with glitches in it and the table of what they are.

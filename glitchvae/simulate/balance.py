@@ -1,4 +1,4 @@
-"""How often each class occurs."""
+"""Proportions of classes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BALANCES: tuple[str, ...] = ("official", "o3", "uniform")
 
 @cache
 def weights(balance: str) -> dict[str, float]:
-    """Share of each class, adding up to one; classes that do not occur are left out.
+    """Share of each class, adding up to one; classes without events are left out.
 
     Raises:
         InputError: no such balance.
     """
     if balance not in BALANCES:
-        raise InputError("no such balance", where=balance, expected=", ".join(BALANCES))
+        raise InputError("the balance is unknown", where=balance, expected=", ".join(BALANCES))
     if balance == "uniform":
         counts = dict.fromkeys(FAMILIES, 1)
     else:
@@ -32,7 +32,7 @@ def weights(balance: str) -> dict[str, float]:
 
 
 def draw_labels(balance: str, count: int, rng: np.random.Generator) -> list[str]:
-    """`count` classes in random order, in numbers as near to `balance` as they can be.
+    """`count` classes in random order, in numbers as close to `balance` as possible.
 
     Every class gets the whole part of its share, and chance decides about the rest.
     """

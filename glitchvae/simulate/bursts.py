@@ -1,4 +1,4 @@
-"""Bursts of many pieces: Low_Frequency_Burst, Light_Modulation, Scratchy, Paired_Doves,
+"""Bursts of several parts: Low_Frequency_Burst, Light_Modulation, Scratchy, Paired_Doves,
 None_of_the_Above, and No_Glitch, which has none.
 """  # noqa: D205
 
@@ -35,7 +35,7 @@ def _sweeps(rng: np.random.Generator, rows: list[Sweep]) -> Parameters:
 
 
 def _swept(parameters: Parameters, sample_rate: float) -> Waveform:
-    """Sum of smooth-edged pieces whose frequency moves geometrically from start to end."""
+    """Sum of smooth-edged parts whose frequency changes geometrically from start to end."""
     times = clock(3.0, sample_rate)
     rows = zip(
         parameters["times"],
@@ -59,7 +59,7 @@ def _piece(
     amplitude: float,
     phase: float,
 ) -> NDArray[np.float64]:
-    """One piece, computed only where it is not silent."""
+    """One part of a burst, computed only where it is not zero."""
     wave = np.zeros(len(times))
     near = np.abs(times - at) < duration
     if near.sum() > 1:
@@ -71,13 +71,13 @@ def _piece(
 
 
 def _progress(x: NDArray[np.float64], *, rising: bool) -> NDArray[np.float64]:
-    """From 0 to 1 along a piece, quick where its frequency is high."""
+    """Position along a part from 0 to 1, faster at high frequency."""
     part = np.clip(x + 0.5, 0.0, 1.0)
     return 1 - np.sqrt(1 - part) if rising else np.sqrt(part)
 
 
 def _draw_low_burst(rng: np.random.Generator) -> Parameters:
-    """One to three humps that sink from about 20 Hz towards 10 Hz."""
+    """One to three humps that fall from about 20 Hz towards 10 Hz."""
     trigger = distribution("triggers", "Low_Frequency_Burst").draw(rng)
     peak = max(trigger["peak_frequency"], 10.5)
     rows: list[Sweep] = []
@@ -89,7 +89,7 @@ def _draw_low_burst(rng: np.random.Generator) -> Parameters:
 
 
 def _draw_light_modulation(rng: np.random.Generator) -> Parameters:
-    """Spikes to some hundred Hz that sink into rumble at 10 to 25 Hz, over seconds.
+    """Spikes up to some hundred Hz above rumble at 10 to 25 Hz, over seconds.
 
     Few spikes are as loud as the one that triggered: most are fainter by far.
     """
@@ -147,7 +147,7 @@ def _draw_doves(rng: np.random.Generator) -> Parameters:
 
 
 def _draw_none_of_the_above(rng: np.random.Generator) -> Parameters:
-    """Two to five sweeps of no common order."""
+    """Two to five sweeps without common order."""
     trigger = distribution("triggers", "None_of_the_Above").draw(rng)
     rows: list[Sweep] = []
     reach = log_uniform(rng, 0.05, 0.8)
@@ -160,7 +160,7 @@ def _draw_none_of_the_above(rng: np.random.Generator) -> Parameters:
 
 
 def _draw_nothing(rng: np.random.Generator) -> Parameters:
-    """A trigger of the noise itself: at most a trace of something."""
+    """A trigger of noise alone, with at most a faint transient."""
     return {
         "snr": float(rng.uniform(0.0, 4.5)),
         "frequency": log_uniform(rng, 12.0, 150.0),

@@ -1,4 +1,4 @@
-"""Draws from the shipped tables: quantiles of each parameter, tied by a Gaussian copula."""
+"""Draws from the shipped tables: quantiles of each parameter, joined by a Gaussian copula."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Distribution:
     correlation: NDArray[np.float64]
 
     def draw(self, rng: np.random.Generator) -> dict[str, float]:
-        """One value of every parameter."""
+        """Draw one value of every parameter."""
         values, vectors = np.linalg.eigh(self.correlation)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         scores = root @ rng.standard_normal(len(self.columns))

@@ -1,4 +1,4 @@
-"""A family: the model of one class of glitches, and the pieces models are made of."""
+"""A family, the model of one class of glitches, and components of such models."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Waveform = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Times in seconds from the event, and strain or whitened strain at them; both (T,)."""
 
 REACH = 3.0
-"""Seconds either side of the event beyond which no family has any strain."""
+"""Seconds before and after the event outside of which strain is zero."""
 
 LOWEST = 10.0
-"""Hz below which waveforms are rolled off: no image and no SNR reaches further down."""
+"""Frequency (Hz) below which waveforms are rolled off; images and SNR begin above it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +48,11 @@ class Family:
     shape: Callable[[Parameters, float], Waveform]
 
     def draw(self, rng: np.random.Generator) -> Parameters:
-        """Parameters of one event; always with `snr`, of its loudest tile."""
+        """Draw the parameters of one event, with `snr` of its loudest tile."""
         return self.draw_shape(rng)
 
     def waveform(self, parameters: Parameters, sample_rate: float) -> Waveform:
-        """Times from the event and the unscaled waveform in this family's frame."""
+        """Sample times relative to the event and the unscaled waveform in this family's frame."""
         return self.shape(parameters, sample_rate)
 
 
@@ -69,7 +69,7 @@ def oscillation(
     phase: float = 0.0,
     origin: float = 0.0,
 ) -> NDArray[np.float64]:
-    """A wave: amplitude * cos(2 pi * integral of frequency from `origin` on + phase).
+    """An oscillation: amplitude * cos(2 pi * integral of frequency from `origin` on + phase).
 
     It is silent where the frequency is above 0.45 of the sample rate.
 
@@ -89,7 +89,7 @@ def oscillation(
 
 
 def _edge(limit: float, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One well below `limit`, zero above, without a step that would ring."""
+    """A smooth step: one well below `limit`, zero above."""
     return np.clip((limit - np.abs(frequency)) / (0.05 * limit), 0.0, 1.0)
 
 
@@ -109,7 +109,7 @@ def sine_gaussian(
 def log_normal_pulse(
     times: NDArray[np.float64], f0: float, gbw: float, phase: float, at: float = 0.0
 ) -> NDArray[np.float64]:
-    """A pulse with spectrum exp(-gbw / 2 * ln(f / f0)^2) and one phase at all frequencies.
+    """A pulse with spectrum exp(-gbw / 2 * ln(f / f0)^2) and constant phase.
 
     The model of short glitches of Bondarescu et al., arXiv:2309.06594, equation 1, with a
     roll-off below 10 Hz. `times` must be evenly spaced.
@@ -126,21 +126,21 @@ def log_normal_pulse(
 
 
 def edges(times: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """One, falling smoothly to zero over the first and last `width` seconds."""
+    """A window: one, with smooth edges of `width` seconds."""
     inside = np.minimum(times - times[0], times[-1] - times)
     return np.sin(np.pi / 2 * np.clip(inside / width, 0.0, 1.0)) ** 2
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number whose logarithm is uniform between those of `low` and `high`."""
+    """A random number between `low` and `high` with uniform logarithm."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def any_phase(rng: np.random.Generator) -> float:
-    """A phase between 0 and 2 pi."""
+    """A random phase between 0 and 2 pi."""
     return float(rng.uniform(0.0, 2 * np.pi))
 
 
 def around(rng: np.random.Generator, centre: float, spread: float) -> float:
-    """A log-normal number: median `centre`, relative spread `spread`."""
+    """A log-normal random number of median `centre` and relative spread `spread`."""
     return float(centre * np.exp(spread * rng.standard_normal()))

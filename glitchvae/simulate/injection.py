@@ -1,4 +1,4 @@
-"""From a family's waveform to strain of a chosen SNR in a chosen noise."""
+"""Scaling of waveforms to a chosen SNR, and injection into noise."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Glitch:
 
 
 def strain_of(family: Family, parameters: Parameters, sample_rate: float, curve: Asd) -> Glitch:
-    """An event's strain, its loudest tile in `curve` at the SNR of its parameters.
+    """Strain of an event, scaled so that its loudest tile in `curve` has the drawn SNR.
 
     An event that the sample rate cannot hold at all stays silent.
     """
@@ -75,7 +75,7 @@ def strain_of(family: Family, parameters: Parameters, sample_rate: float, curve:
 
 
 def add_at(strain: NDArray[np.float64], sample: int, glitch: Glitch) -> None:
-    """Add a glitch in place, its time zero at index `sample`; what sticks out is cut."""
+    """Add a glitch in place with its time zero at index `sample`; the rest is cut."""
     first = sample - int(np.argmin(np.abs(glitch.times)))
     lower, upper = max(first, 0), min(first + len(glitch.strain), len(strain))
     if lower < upper:

@@ -56,7 +56,7 @@ def _draw(rng: np.random.Generator) -> Parameters:
 
 
 def _inspiral(parameters: Parameters, sample_rate: float) -> Waveform:
-    """Newtonian until the ringdown's frequency, where time is zero, then a damped sinusoid.
+    """Newtonian inspiral up to the frequency of the ringdown at time zero, then a damped sinusoid.
 
     Leading order in phase and amplitude (h ~ f^(2/3)): a shape for images, not a template.
     """

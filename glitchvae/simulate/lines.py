@@ -1,4 +1,4 @@
-"""Bursts that sit on one frequency, and tracks that wander.
+"""Bursts at fixed frequencies, and tracks of varying frequency.
 
 Power_Line, 1080Lines, 1400Ripples, Violin_Mode, Low_Frequency_Lines, Air_Compressor,
 Whistle, Wandering_Line. All are defined after whitening: what is known of these classes
@@ -61,7 +61,7 @@ def _draw_power_line(rng: np.random.Generator) -> Parameters:
 
 
 def _draw_1080(rng: np.random.Generator) -> Parameters:
-    """Dashes that flicker around 1080 Hz for about a second."""
+    """Short bursts around 1080 Hz over about a second."""
     trigger = distribution("triggers", "1080Lines").draw(rng)
     reach = log_uniform(rng, 0.1, 0.6)
     rows = [(0.0, around(rng, 1084.0, 0.006), log_uniform(rng, 0.01, 0.03), 1.0)]
@@ -78,7 +78,7 @@ def _draw_1080(rng: np.random.Generator) -> Parameters:
 
 
 def _draw_1400(rng: np.random.Generator) -> Parameters:
-    """One dash or a few between 1.4 and 1.7 kHz."""
+    """One or a few bursts between 1.4 and 1.7 kHz."""
     trigger = distribution("triggers", "1400Ripples").draw(rng)
     centre = around(rng, 1545.0, 0.04)
     rows = [(0.0, centre, log_uniform(rng, 0.012, 0.035), 1.0)]
@@ -90,7 +90,7 @@ def _draw_1400(rng: np.random.Generator) -> Parameters:
 
 
 def _draw_violin(rng: np.random.Generator) -> Parameters:
-    """Short dashes at the violin modes near 500 Hz and their harmonics, again and again."""
+    """Repeated bursts at the violin modes near 500 Hz and their harmonics."""
     trigger = distribution("triggers", "Violin_Mode").draw(rng)
     loudest = int(np.clip(round(trigger["peak_frequency"] / 508.0), 1, 4))
     rows = []
@@ -132,7 +132,7 @@ def _compressor(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _draw_whistle(rng: np.random.Generator) -> Parameters:
-    """The offset and curvature cover U shapes, V shapes and inner arches.
+    """Offset and curvature of a beat note: U shapes, V shapes and inner arches.
 
     The reported SNR is of a search that goes on above 2 kHz, where the beat does too: the
     loudest tile of a picture has a part of it, and the whole arc is faint.
@@ -154,7 +154,7 @@ def _draw_whistle(rng: np.random.Generator) -> Parameters:
 
 
 def beat_frequency(parameters: Parameters, times: np.ndarray) -> np.ndarray:
-    """|offset + slope t + curvature t^2| in Hz: two oscillators passing each other."""
+    """|offset + slope t + curvature t^2| in Hz: the beat frequency of two oscillators."""
     return np.abs(
         parameters["offset"] + parameters["slope"] * times + parameters["curvature"] * times**2
     )
@@ -170,7 +170,7 @@ def _whistle(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _beat(parameters: Parameters, times: np.ndarray) -> np.ndarray:
-    """The beat note falls silent below `corner`, where it no longer couples, and above 3 kHz."""
+    """A beat note that is silent below `corner`, where it does not couple, and above 3 kHz."""
     frequency = beat_frequency(parameters, times)
     low = frequency**2 / (frequency**2 + parameters["corner"] ** 2)
     amplitude = low / (1 + (frequency / 3000.0) ** 8)
@@ -178,7 +178,7 @@ def _beat(parameters: Parameters, times: np.ndarray) -> np.ndarray:
 
 
 def _draw_wandering(rng: np.random.Generator) -> Parameters:
-    """A line that wanders by some per cent and is switched on and off, as long as reported."""
+    """A line whose frequency varies by some per cent, switched on and off."""
     trigger = distribution("triggers", "Wandering_Line").draw(rng)
     knots = np.linspace(-3.0, 3.0, 61)
     walk = np.cumsum(rng.normal(0.0, log_uniform(rng, 0.004, 0.04), len(knots)))

@@ -13,19 +13,19 @@ from glitchvae.simulate.family import LOWEST
 from glitchvae.simulate.noise import Asd, fast_length
 
 HELD = 0.9
-"""Share of the whitened energy that duration and bandwidth hold."""
+"""Share of the whitened energy within duration and bandwidth."""
 
 
 PLANES: tuple[float, ...] = (5.657, 11.314, 22.627, 45.255)
 """Quality factors of Gravity Spy's Q-transform planes."""
 
 SEARCH = 0.25
-"""Seconds from the event within which its loudest tile is looked for."""
+"""Seconds from the event within which its loudest tile is searched."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The loudest tile: its SNR without noise, frequency in Hz, quality factor."""
+    """Loudest tile: SNR without noise, frequency in Hz, quality factor."""
 
     snr: float
     frequency: float
@@ -33,7 +33,7 @@ class Tile:
 
 
 def loudest_tile(times: NDArray[np.float64], strain: NDArray[np.float64], curve: Asd) -> Tile:
-    """The tile of a Q transform that catches most of an event, in noise of density `curve`.
+    """The tile of a Q transform with the highest SNR of an event, in noise of density `curve`.
 
     A tile's SNR is the matched filter's with the tile as template: the bisquare window
     of half-width sqrt(11) f / Q in frequency (Chatterji, PhD thesis, MIT 2005, equation
@@ -56,7 +56,7 @@ def loudest_tile(times: NDArray[np.float64], strain: NDArray[np.float64], curve:
 
 
 def _candidates(energy: NDArray[np.float64], step: float) -> Iterator[tuple[float, float, float]]:
-    """Rows of tiles as (bound, frequency, q): no tile catches more than its band holds."""
+    """Rows of tiles as (bound, frequency, q); the bound is the energy in the tile's band."""
     for q in PLANES:
         frequencies = _rows(q, (len(energy) - 2) * step)
         half = np.sqrt(11) * frequencies / q
@@ -67,7 +67,7 @@ def _candidates(energy: NDArray[np.float64], step: float) -> Iterator[tuple[floa
 
 
 def _rows(q: float, nyquist: float) -> NDArray[np.float64]:
-    """Frequencies of a plane, half overlapping, as far as the windows fit."""
+    """Frequencies of a plane, half overlapping, within the range of the windows."""
     highest = min(AXIS_FREQUENCIES[1], nyquist / (1 + np.sqrt(11) / q))
     count = int(np.ceil(np.log(highest / LOWEST) * q / 1.1)) + 1
     return np.geomspace(LOWEST, highest, count)
@@ -91,7 +91,7 @@ def _tile(
 def _whitened(
     strain: NDArray[np.float64], sample_rate: float, curve: Asd
 ) -> tuple[NDArray[np.complex128], float]:
-    """Fourier transform over the curve, zero below 10 Hz, and the step of its frequencies."""
+    """Fourier transform divided by the curve, zero below 10 Hz, and its frequency step."""
     count = fast_length(len(strain))
     frequencies = np.fft.rfftfreq(count, 1 / sample_rate)
     transform = np.fft.rfft(strain, count) / sample_rate
@@ -99,7 +99,7 @@ def _whitened(
 
 
 def extents(strain: NDArray[np.float64], sample_rate: float, curve: Asd) -> tuple[float, float]:
-    """Duration (s) and bandwidth (Hz) of the whitened strain: NaN where it is silent.
+    """Duration (s) and bandwidth (Hz) of the whitened strain: NaN if it is zero.
 
     The shortest time, and the narrowest band, that hold 90 % of the energy.
     """

@@ -1,4 +1,4 @@
-"""Detector noise: measured amplitude spectral densities and strain drawn from them.
+"""Detector noise: measured amplitude spectral densities and strain simulated from them.
 
 Noise is Gaussian and coloured by a measured curve. Two departures make it behave like
 a detector: its level drifts slowly, band by band, and short stretches are a little
@@ -20,16 +20,16 @@ from glitchvae import resources
 from glitchvae.errors import InputError
 
 CURVES: dict[str, str] = {"H1": "O3-H1", "L1": "O3-L1", "V1": "O3-V1", "K1": "O4-design"}
-"""The curve that stands for a detector. No thinned KAGRA curve exists here: K1 borrows one."""
+"""Name of the curve of each detector. K1 uses another one, since no KAGRA curve is shipped."""
 
 SEISMIC_SLOPE = -8.0
 """Logarithmic slope below a curve's first sample (10 Hz), where only seismic noise is left."""
 
 SEISMIC_CORNER = 7.0
-"""Frequency in Hz under which a curve is flat: strain is high-passed before it is used."""
+"""Frequency (Hz) below which a curve is flat: strain is high-passed before use."""
 
 LOWEST_MEASURED = 10.0
-"""Hz from which on the noise of given strain is measured."""
+"""Frequency (Hz) from which the noise of given strain is measured."""
 
 BLOCK = 16.0
 """Seconds drawn at once; neighbours overlap by half and are cross-faded."""
@@ -70,7 +70,7 @@ class Asd:
 
 @dataclass(frozen=True, kw_only=True)
 class Unsteadiness:
-    """How far the noise departs from being stationary.
+    """Parameters of non-stationary noise.
 
     Attributes:
         drift: Standard deviation of the logarithm of the level from block to block, in
@@ -95,7 +95,7 @@ STEADY = Unsteadiness(drift=0.0, flicker=0.0)
 
 @cache
 def asd(name: str) -> Asd:
-    """The curve of a detector ("H1") or of a name ("O3-H1").
+    """The curve of a detector ("H1") or of a named curve ("O3-H1").
 
     Raises:
         InputError: no such curve; the known ones are listed.
@@ -104,7 +104,7 @@ def asd(name: str) -> Asd:
     path = folder / f"{CURVES.get(name, name)}.csv"
     if not path.exists():
         known = [*CURVES, *sorted(p.stem for p in folder.glob("*.csv"))]
-        raise InputError("no noise curve of this name", where=name, expected=", ".join(known))
+        raise InputError("the noise curve is unknown", where=name, expected=", ".join(known))
     frequencies, values = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
     return Asd(name=path.stem, frequencies=frequencies, values=values)
 
@@ -119,7 +119,7 @@ def measured_asd(values: NDArray[np.float64], sample_rate: float) -> Asd:
 
 
 def fast_length(samples: int) -> int:
-    """The least length of at least `samples` whose Fourier transform is fast."""
+    """The smallest length of at least `samples` with a fast Fourier transform."""
     length: int = next_fast_len(samples, real=True)  # type: ignore[assignment]
     return length
 
@@ -169,7 +169,7 @@ def _blocks(
     rng: np.random.Generator,
     unsteadiness: Unsteadiness,
 ) -> Iterator[NDArray[np.float64]]:
-    """Blocks of 2 * half samples under a window whose overlapped squares add up to one.
+    """Blocks of 2 * half samples with windows whose overlapping squares add up to one.
 
     The window is smooth at its ends (the Vorbis power-complementary one), so that the
     loud seismic end of the curve does not leak into the quiet middle.
@@ -199,7 +199,7 @@ def _wander(
 def _band_levels(
     frequencies: NDArray[np.floating], level: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Factor at each frequency: exp(level), interpolated between the bands' centres."""
+    """Factor at each frequency: exp(level), interpolated between the centres of bands."""
     centres = np.linspace(np.log(10.0), np.log(4096.0), len(level))
     return np.exp(np.interp(np.log(np.maximum(frequencies, 1.0)), centres, level))
 
@@ -207,7 +207,7 @@ def _band_levels(
 def _flicker(
     samples: int, sample_rate: float, rng: np.random.Generator, unsteadiness: Unsteadiness
 ) -> NDArray[np.float64] | float:
-    """Factor at each sample: a smooth random curve around one."""
+    """Factor at each sample: a smooth random function around one."""
     if not unsteadiness.flicker:
         return 1.0
     knots = max(int(samples / sample_rate / unsteadiness.flicker_time), 1) + 1

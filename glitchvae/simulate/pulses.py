@@ -1,4 +1,4 @@
-"""Pulses shorter than the eye of a Q-transform, alone or in trains.
+"""Pulses shorter than the resolution of a Q-transform, alone or in trains.
 
 Blip, Tomte, Blip_Low_Frequency, Koi_Fish, Extremely_Loud, Repeating_Blips, Helix.
 """
@@ -29,7 +29,7 @@ _TRIGGERS = "Gravity Spy training set v1.1, Zenodo 1476156"
 
 
 def _draw_short(label: str, rng: np.random.Generator) -> Parameters:
-    """Shape from the fits; SNR too, which correlates with it."""
+    """Shape and SNR from the fitted tables, in which they are correlated."""
     parameters = distribution("short_glitches", label).draw(rng)
     return {**parameters, "snr": max(parameters["snr"], 7.5)}
 
@@ -54,7 +54,7 @@ def _draw_low_frequency_blip(rng: np.random.Generator) -> Parameters:
 def _draw_fins(
     rng: np.random.Generator, count: int, reach: float, strongest: float, highest: float
 ) -> Parameters:
-    """Echoes of a loud pulse through narrow resonances from 14 Hz up to `highest`."""
+    """Resonances from 14 Hz up to `highest` that echo a loud pulse."""
     return {
         "fin_times": [float(t) for t in rng.normal(0.0, reach, count)],
         "fin_frequencies": [log_uniform(rng, 14.0, highest) for _ in range(count)],
@@ -67,7 +67,7 @@ def _draw_fins(
 def _fins(
     times: NDArray[np.float64], pulse: NDArray[np.float64], parameters: Parameters
 ) -> NDArray[np.float64]:
-    """The pulse again, passed through each resonance and moved by its time."""
+    """The pulse filtered by each resonance and shifted by its delay."""
     count = fast_length(2 * len(times))
     frequencies = np.fft.rfftfreq(count, times[1] - times[0])
     response = np.zeros(len(frequencies), dtype=complex)
@@ -85,7 +85,7 @@ def _fins(
 
 
 def _draw_koi_fish(rng: np.random.Generator) -> Parameters:
-    """A head near 20 Hz, a tail, faint fins, often other pulses near by.
+    """A head near 20 Hz, a tail, faint fins, often other pulses nearby.
 
     Fits with a spectrum narrower than `gbw` = 1 or a centre above 40 Hz describe the loudest
     part of a glitch and have neither head nor tail. The tail of every second real one (O3) goes
@@ -111,7 +111,7 @@ def _draw_koi_fish(rng: np.random.Generator) -> Parameters:
 
 
 def _koi_fish(parameters: Parameters, sample_rate: float) -> Waveform:
-    """The pulses, the one at time zero with fins."""
+    """Sum of the pulses, of which the one at time zero has fins."""
     times, fish = _pulse_with_fins(parameters, sample_rate)
     shape = (parameters["f0"], parameters["gbw"], parameters["phase"])
     rows = zip(parameters["times"][1:], parameters["amplitudes"][1:], strict=True)
@@ -126,7 +126,7 @@ def _pulse_with_fins(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _draw_extremely_loud(rng: np.random.Generator) -> Parameters:
-    """SNR as reported, or for one in four between 100 and 400 with many oscillations.
+    """Parameters with SNR as reported; for one in four 100 to 400 with many oscillations.
 
     Pictures made before 2018 divide by a row's mean, which the glitch itself raises; they
     show the same tree as a glitch of that SNR shows today. Fainter ones with few oscillations
@@ -149,7 +149,7 @@ def _draw_extremely_loud(rng: np.random.Generator) -> Parameters:
 def _draw_train(
     rng: np.random.Generator, spacing: float, jitter: float, faintest: float
 ) -> Parameters:
-    """Times and amplitudes of pulses up to 2.6 s away; the one at zero is the loudest."""
+    """Times and amplitudes of pulses up to 2.6 s from the loudest at time zero."""
     before = _steps(rng, spacing, jitter)
     after = _steps(rng, spacing, jitter)
     at = [*(-t for t in reversed(before)), 0.0, *after]
@@ -191,7 +191,7 @@ def _draw_helix(rng: np.random.Generator) -> Parameters:
 
 
 def _helix(parameters: Parameters, sample_rate: float) -> Waveform:
-    """Each turn is two pulses `twist` seconds apart: their spectra beat into beads."""
+    """Pairs of pulses `twist` seconds apart, whose spectra interfere."""
     twin = {
         **parameters,
         "times": [t + s for t in parameters["times"] for s in (0.0, parameters["twist"])],

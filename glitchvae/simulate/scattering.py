@@ -1,4 +1,4 @@
-"""Stray light off moving surfaces: Scattered_Light and Fast_Scattering.
+"""Stray light from moving surfaces: Scattered_Light and Fast_Scattering.
 
 Light scattered by a surface at x(t) returns with phase 4 pi x(t) / lambda and adds strain
 h = A sin(4 pi x / lambda), so that the fringe frequency is 2 |v(t)| / lambda
@@ -46,7 +46,7 @@ def _sinusoid(motion: float, peak: float, times: NDArray[np.float64]) -> NDArray
 
 
 def _draw_scattered(rng: np.random.Generator) -> Parameters:
-    """The arch that triggered is any bounce up to the fourth; up to two more stand above it.
+    """Parameters with a trigger on the first to fourth bounce and up to two higher arches.
 
     Each bounce loses a part of the light, while the noise falls steeply towards higher
     frequencies: an arch above, of a tenth of the strain, may be as bright. The motion is
@@ -77,7 +77,7 @@ def _scattered(parameters: Parameters, sample_rate: float) -> Waveform:
 
 
 def _draw_fast(rng: np.random.Generator) -> Parameters:
-    """Arches twice per period of an anthropogenic motion, each of its own strength.
+    """Parameters with arches twice per period of an anthropogenic motion, of varying strength.
 
     They come in groups, half a period of the microseism apart: what is shaken is fastest then.
     """

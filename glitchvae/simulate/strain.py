@@ -1,4 +1,4 @@
-"""Stretches of simulated strain with glitches in them, and the truth about both."""
+"""Simulation of strain with glitches, and the truth about them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from glitchvae.simulate.uncatalogued import family_of
 from glitchvae.strain import Strain
 
 START = 1238166018.0
-"""GPS time of the first sample unless told otherwise: the beginning of O3."""
+"""Default GPS time of the first sample: the beginning of O3."""
 
 SPACING = 12.0
-"""Mean seconds between glitches unless their number is given."""
+"""Default mean time (s) between glitches."""
 
 
 def simulate_strain(
@@ -37,7 +37,7 @@ def simulate_strain(
     curve: Asd | None = None,
     unsteadiness: Unsteadiness | None = None,
 ) -> tuple[Strain, Truth]:
-    """Noise of a detector with glitches of all classes in it.
+    """Simulate noise of a detector with glitches of all classes.
 
     Args:
         duration: Seconds.
@@ -65,7 +65,7 @@ def simulate_strain(
         family_of(name)
     others = [name for name, number in (also or {}).items() for _ in range(number)]
     if min([0, *(also or {}).values()]) < 0:
-        raise InputError("fewer than no glitches", where="also", found=also)
+        raise InputError("the number of glitches is negative", where="also", found=also)
     times = draw_times(duration, count + len(others), rng)
     labels = draw_labels(balance, count, rng)
     if others:
@@ -102,7 +102,7 @@ def inject(
     unsteadiness: Unsteadiness,
     simulation: dict[str, Any],
 ) -> tuple[Strain, Truth]:
-    """Glitches of given classes at given times (s from `start`, moved to the next sample)."""
+    """Simulate noise and inject glitches at times (s from `start`, rounded to samples)."""
     values = simulate_noise(duration, sample_rate, curve, rng, unsteadiness)
     rows = []
     for time, label in zip(times, labels, strict=True):
@@ -162,7 +162,7 @@ def draw_times(duration: float, count: int, rng: np.random.Generator) -> NDArray
     """
     if not 0 <= count <= duration:
         raise InputError(
-            "that many glitches cannot be told apart",
+            "the glitches are too many to be separate",
             expected=f"0 to {int(duration)} glitches",
             found=count,
             remedy="Ask for fewer or for more seconds.",

@@ -54,7 +54,7 @@ class Truth(Record):
         return json.loads(self.parameters[row])
 
     def write_csv(self, path: str | Path) -> None:
-        """Write a CSV table with the columns of this record, in its order.
+        """Write a CSV table with the columns of this record.
 
         Raises:
             StorageError: the disk refused the write.
@@ -67,7 +67,7 @@ class Truth(Record):
 
 
 def truth_of(ifo: str, rows: list[dict[str, Any]], simulation: dict[str, Any]) -> Truth:
-    """A table from rows of gps, label, parameters and the measures of the waveform."""
+    """A table from rows of gps, label, parameters and properties of the waveform."""
     values = {name: [row[name] for row in rows] for name in _PER_ROW}
     return Truth(
         event_id=np.array([f"{ifo}-{row['gps']:.4f}" for row in rows], dtype=object),

@@ -1,4 +1,4 @@
-"""Shapes of glitches that are in no catalogue: what discovery is shown, tried and taught with.
+"""Shapes of glitches in no catalogue, for tests and tutorials of discovery.
 
 No class of Gravity Spy's looks like them, no model was trained on them, and they are not among
 `FAMILIES`, so that nothing that is drawn from all classes ever holds one.
@@ -39,7 +39,7 @@ def _draw_ladder(rng: np.random.Generator) -> Parameters:
 
 
 def _ladder(parameters: Parameters, sample_rate: float) -> Waveform:
-    """Tones of one loudness and one length, at frequencies of a constant ratio."""
+    """Tones of equal SNR and length at frequencies of a constant ratio."""
     times = clock(2.0, sample_rate)
     rungs = [parameters["lowest"] * parameters["ratio"] ** n for n in range(_RUNGS)]
     tones = zip(rungs, parameters["phases"], strict=True)
@@ -58,11 +58,11 @@ LADDER = Family(
 )
 
 UNCATALOGUED: Mapping[str, Family] = MappingProxyType({LADDER.label: LADDER})
-"""Shapes of no class, by label."""
+"""Shapes that are in no catalogue, by label."""
 
 
 def family_of(label: str) -> Family:
-    """The family of a class, of a shape that is in no catalogue, or of the user's own.
+    """The family of a class, of an uncatalogued shape, or of the user's own.
 
     Args:
         label: Of a class or shape; or the name of an entry point in the group `glitchvae.families`,
@@ -84,11 +84,13 @@ def family_of(label: str) -> Family:
     found = plugins.find("families", label)
     if not isinstance(found, Family):
         raise ConfigError(
-            "no family of glitches",
+            "the object is not a family of glitches",
             where=label,
             expected="a glitchvae.simulate.Family",
             found=type(found).__name__,
         )
     if found.label in FAMILIES or found.label in UNCATALOGUED:
-        raise ConfigError("a family with the label of another", where=label, found=found.label)
+        raise ConfigError(
+            "the label of the family is taken by another", where=label, found=found.label
+        )
     return found

@@ -1,4 +1,4 @@
-"""Waveforms of a user's own: a shape in a text file as a family that can be injected."""
+"""The user's own waveforms: a shape in a text file as a family for injections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FEWEST = 8  # samples of a waveform
 
 
 def read_waveform(path: str | Path) -> Family:
-    """The family of one waveform, named after its file; its events differ in SNR and noise alone.
+    """Read a waveform as a family, named after its file, with events of varying SNR.
 
     Args:
         path: Text with two columns, times (s, ascending) and strain of any scale, parted by
@@ -31,18 +31,20 @@ def read_waveform(path: str | Path) -> Family:
         rows = [line for line in lines if line]
         values = np.array(rows or [[]], dtype=np.float64)
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError("no waveform", where=path, found=str(error).splitlines()[0]) from error
+        raise InputError(
+            "the file is not a waveform", where=path, found=str(error).splitlines()[0]
+        ) from error
     good = values.ndim == 2 and values.shape[1] == 2 and len(values) >= _FEWEST
     if not good or not np.isfinite(values).all() or not (np.diff(values[:, 0]) > 0).all():
         raise InputError(
-            "no waveform",
+            "the file is not a waveform",
             where=path,
-            expected=f"two columns, times that ascend and strain, {_FEWEST} lines or more",
+            expected=f"two columns, ascending times and strain, {_FEWEST} lines or more",
             found=f"{len(values)} lines",
         )
     times, strain = values.T
     if not strain.any():
-        raise InputError("a waveform without any strain", where=path)
+        raise InputError("the waveform is zero", where=path)
     times = times - times[np.abs(strain).argmax()]
     return Family(
         label=path.stem,
@@ -57,7 +59,7 @@ def read_waveform(path: str | Path) -> Family:
 def _sampled(
     times: NDArray[np.float64], strain: NDArray[np.float64], sample_rate: float
 ) -> Waveform:
-    """The waveform at the times of a sample rate, its ends faded."""
+    """The waveform resampled to a sample rate, with tapered ends."""
     grid = clock(min(REACH, float(np.abs(times).max())), sample_rate)
     values = np.interp(grid, times, strain, left=0.0, right=0.0)
     return grid, values * edges(grid, min(0.1, 0.1 * float(np.ptp(grid))))

@@ -1,4 +1,4 @@
-"""Four views around each trigger, as normalised energy and as Gravity Spy's pixels."""
+"""Four views of each trigger, as normalised energy and as Gravity Spy's pixels."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The block of strain around one trigger, or the reason why there is none."""
+"""The block of strain around one trigger, or the status if there is none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Block:
-    """Strain to image one trigger from.
+    """Strain from which one trigger is imaged.
 
     Attributes:
         status: `OK`, or what makes the trigger unusable.
@@ -32,7 +32,7 @@ class Block:
 
 
 def cut_block(source: StrainSource, gps: float, imaging: ImagingSettings) -> Block:
-    """The strain around `gps` that `imaging` asks for, as nearly as the data allow.
+    """Cut the block around `gps` that `imaging` asks for, as nearly as the data allow.
 
     The block starts at the whole second nearest to `gps - block / 2`, as Gravity Spy's
     does. Where this leaves contiguous good data (finite, and not dead as
@@ -87,7 +87,7 @@ def _place(gps: float, block: float, span: Span, step: float) -> Span:
 
 
 def _finite_span(source: StrainSource, gps: float, covered: Span, block: float) -> Span | None:
-    """The stretch of good samples around `gps`, as far as a block could reach."""
+    """The stretch of finite samples around `gps`, within the reach of a block."""
     strain = without_dead(source.read(max(gps - block, covered[0]), min(gps + block, covered[1])))
     rate = strain.sample_rate
     run = _run_with(np.isfinite(strain.values), int((gps - strain.start) * rate))

@@ -1,4 +1,4 @@
-"""Gravity Spy's picture of one view, without drawing it.
+"""Gravity Spy's picture of one view, computed without matplotlib.
 
 The official picture is 800x600 with its axes at [0.125, 0.1, 0.775, 0.8]; the colour
 bar beside them takes 5 % and its gap 3 % of what remains of their width. Each pixel
@@ -29,7 +29,7 @@ PICTURE = (600, 800)
 """Rows and columns of the official picture."""
 
 CROP = (slice(66, 532), slice(105, 671))
-"""Rows and columns of it that the classifier keeps."""
+"""Rows and columns of the picture that the classifier uses."""
 
 _LEFT, _TOP = 0.125 * PICTURE[1], 0.1 * PICTURE[0]
 _WIDTH, _HEIGHT = 0.775 * PICTURE[1] / 1.08, 0.8 * PICTURE[0]
@@ -42,7 +42,7 @@ _TIME_BIN = (2.0**30 + 0.002) - 2.0**30
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where to sample a view, and how the samples add up to its image.
+    """Sampling points of a view, and the weights with which samples make up its image.
 
     Attributes:
         grid: The bins needed: seconds from the trigger (nt,), Hz (nf,).
@@ -55,7 +55,7 @@ class Canvas:
     columns: NDArray[np.float32]
 
     def image(self, energy: Tensor, *, smooth: bool = False) -> Tensor:
-        """The image that Gravity Spy would have of these energies.
+        """Convert energies to the image that Gravity Spy would have.
 
         Args:
             energy: (B, nf, nt) normalised energy on `grid`; NaN in whole rows.
@@ -75,7 +75,7 @@ class Canvas:
 
 @lru_cache(maxsize=16)
 def view_canvas(duration: float) -> Canvas:
-    """The canvas of a view of `duration` seconds centred on the trigger."""
+    """Sampling points and weights of a view of `duration` seconds centred on the trigger."""
     time_bins, columns = _collapse(_time_bins(duration), IMAGE_SHAPE[1])
     frequency_bins, rows = _collapse(_frequency_bins(), IMAGE_SHAPE[0])
     return Canvas(
@@ -89,7 +89,7 @@ def view_canvas(duration: float) -> Canvas:
 
 
 def reduce_picture(luminance: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The classifier input of a picture: cut and reduced by 0.3.
+    """Convert a picture to the input of the classifier: crop, then reduce by 0.3.
 
     Args:
         luminance: (..., 600, 800) grey values, or the part of them that `CROP` keeps.
@@ -106,7 +106,7 @@ def reduce_picture(luminance: NDArray[np.floating]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=32)
 def zoom_weights(source: float, target: float, width: int) -> NDArray[np.float32]:
-    """What each column of a view takes from the columns of a longer one that shows its middle.
+    """Weights with which columns of a longer view make up the columns of a shorter one.
 
     Gravity Spy draws all views of an event with one Q and one colour scale, so that the
     shorter are the middle of the longer, sharper drawn.
@@ -128,13 +128,13 @@ def zoom_weights(source: float, target: float, width: int) -> NDArray[np.float32
 
 
 def row_frequencies() -> NDArray[np.float64]:
-    """(F,) frequency at the centre of each row of an image in Hz, ascending."""
+    """(F,) frequency at the centre of each row of an image (Hz), ascending."""
     centres = CROP[0].start + _centres(CROP[0].stop - CROP[0].start, IMAGE_SHAPE[0])
     return _frequency(centres)[::-1].copy()
 
 
 def octaves() -> tuple[float, float]:
-    """Lower and upper edge of an image in log2 of Hz, half a row beyond the outer centres."""
+    """Lower and upper edge of an image in log2 of Hz, half a row outside the outer centres."""
     centres = np.log2(row_frequencies())
     half = (centres[-1] - centres[0]) / (len(centres) - 1) / 2
     return float(centres[0] - half), float(centres[-1] + half)
@@ -170,7 +170,7 @@ def _weights(size: int, reduced: int) -> NDArray[np.float64]:
 
 
 def _collapse(bins: NDArray[np.intp], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The bins that matter and their (size, bins) weights in the reduced image."""
+    """The bins with weights above zero, and their (size, bins) weights in the reduced image."""
     weights = _weights(len(bins), size)
     used = weights.any(axis=0)
     kept, place = np.unique(bins[used], return_inverse=True)

@@ -1,4 +1,4 @@
-"""From strain and triggers to images, batch by batch."""
+"""Images of triggers in strain, batch by batch."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from glitchvae.strain import Strain, StrainSource
 from glitchvae.triggers import Triggers
 
 MEAN_OF_MEDIAN = 1 / np.log(2)
-"""Mean over median of exponentially distributed energies: tiles of Gaussian noise."""
+"""Mean over median of exponentially distributed energies, as of tiles of Gaussian noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """What the strain around B triggers shows.
+    """Images and loudest tiles of B triggers.
 
     Attributes:
         views: (B, 4, F, T) normalised energy, frequency ascending.
@@ -58,7 +58,7 @@ def make_spectrograms(
     device: str = "cpu",
     batch_size: int = 16,
 ) -> Iterator[SpectrogramSet]:
-    """Images of `triggers` in their order, in sets of at most `batch_size`.
+    """Image `triggers` in their order, in sets of at most `batch_size`.
 
     Every trigger gets a row. One that cannot be imaged has NaN images and a status
     that says why; no problem of one trigger stops the others. An event's image does
@@ -85,7 +85,7 @@ def make_spectrograms(
     """
     if others := sorted(set(triggers.ifo) - {source.ifo}):
         raise InputError(
-            "triggers of another detector than the strain's",
+            "the triggers are of another detector than the strain",
             where="column ifo",
             expected=source.ifo,
             found=", ".join(others),
@@ -106,7 +106,7 @@ def image_strain(
     *,
     device: str = "cpu",
 ) -> Images:
-    """Images of blocks of one length and rate, each at its own time.
+    """Image blocks of one length and rate, each at its own time.
 
     Args:
         blocks: B blocks of finite strain.
@@ -155,13 +155,13 @@ def image_strain(
 
 
 def _draw(canvas: Canvas, energy: torch.Tensor) -> torch.Tensor:
-    """Images (B, F, T) of sampled energies; on the CPU each event is drawn by one thread."""
+    """Images (B, F, T) from sampled energies; on the CPU with one thread per event."""
     pieces = energy.split(1) if energy.device.type == "cpu" else [energy]
     return torch.cat(threads.run(canvas.image, pieces, energy.device))
 
 
 def tile_snr(energy: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Signal-to-noise ratio of tiles from their energy over the median of their row.
+    """SNR of tiles from their energy over the median of their row.
 
     SNR^2 = 2 E / mean - 2 is zero on average in noise (Chatterji 2005, eq. 5.109
     ff.; Omicron and gwpy use the same); mean = median / ln 2 for exponential energies
@@ -237,7 +237,7 @@ def _column(values: torch.Tensor) -> NDArray[np.float32]:
 
 
 def _digests(source: StrainSource) -> dict[str, str]:
-    """Digest of each file by its name; one that is gone has none."""
+    """Digest of each file by its name; missing files have none."""
     digests = {}
     for path in source.files:
         with suppress(OSError):  # whoever needs its samples is told why there are none

@@ -1,4 +1,4 @@
-"""gwpy and the Q engine on the same events: how far apart, how fast each.
+"""Comparison of gwpy and the Q engine on the same events: differences and speed.
 
 gwpy's `TimeSeries.q_transform` is called once per view, as Gravity Spy calls it, on
 the block that an image of that event is made from. Both are sampled on gwpy's own
@@ -28,7 +28,7 @@ from glitchvae.status import Status
 from glitchvae.strain import Strain, StrainSource
 
 SAME_PLANE = 0.995
-"""Least share of events on whose Q plane both agree."""
+"""Least share of events with the same Q plane."""
 
 MEDIAN_ERROR = 1e-5
 """Largest median over an event's pixels of |engine - gwpy| / |gwpy|."""
@@ -37,12 +37,12 @@ LARGEST_ERROR = 1e-3
 """Largest |engine - gwpy| of any pixel over the highest energy of its image."""
 
 TIME_STEP, FREQUENCY_STEP = 0.002, 0.5
-"""Resolution in seconds and Hz that Gravity Spy asks of gwpy."""
+"""Resolution in seconds and Hz of gwpy's spectrograms in Gravity Spy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventParity:
-    """Engine against gwpy for one event, over its four views.
+    """Comparison with gwpy for one event, over its four views.
 
     Attributes:
         gps: Centre of the views.
@@ -67,13 +67,13 @@ class EventParity:
 
     @property
     def same_plane(self) -> bool:
-        """Whether both chose the same plane."""
+        """Whether both chose the same Q plane."""
         return bool(np.isclose(self.q_gwpy, self.q_engine))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParityReport:
-    """Engine against gwpy for several events.
+    """Comparison with gwpy for several events.
 
     Attributes:
         events: The events compared, at least one.
@@ -85,33 +85,33 @@ class ParityReport:
 
     @property
     def same_plane(self) -> float:
-        """Share of events on whose Q plane both agree."""
+        """Share of events with the same Q plane."""
         return float(np.mean([event.same_plane for event in self.events]))
 
     @property
     def median_error(self) -> float:
-        """The worst event's median error."""
+        """Largest median error of an event."""
         return self._worst("median_error")
 
     @property
     def largest_error(self) -> float:
-        """The worst event's largest error."""
+        """Largest error of all events."""
         return self._worst("largest_error")
 
     @property
     def pixel_error(self) -> float:
-        """The worst event's pixel error."""
+        """Largest pixel error of all events."""
         return self._worst("pixel_error")
 
     @property
     def speed_ratio(self) -> float:
-        """Time of gwpy over time of the engine, all events together."""
+        """Time of gwpy over time of the engine, summed over events."""
         gwpy = sum(event.gwpy_seconds for event in self.events)
         return gwpy / sum(event.engine_seconds for event in self.events)
 
     @property
     def passed(self) -> bool:
-        """Whether every bar is met."""
+        """Whether all limits are met."""
         return (
             self.same_plane >= SAME_PLANE
             and self.median_error <= MEDIAN_ERROR
@@ -180,7 +180,7 @@ def compare_block(
 
 
 def gwpy_grids(gps: float, band: tuple[float, float]) -> list[Grid]:
-    """Where gwpy samples the four views, with the rounding of GPS times it does."""
+    """Sampling points of gwpy for the four views, with its rounding of GPS times."""
     frequencies = np.arange(*band, FREQUENCY_STEP, dtype=np.float32).astype(np.float64)
     return [
         Grid(times=np.arange(gps - v / 2, gps + v / 2, TIME_STEP) - gps, frequencies=frequencies)
@@ -191,7 +191,7 @@ def gwpy_grids(gps: float, band: tuple[float, float]) -> list[Grid]:
 def gwpy_views(
     strain: Strain, gps: float, imaging: ImagingSettings, *, whitened: bool = False
 ) -> tuple[float, list[NDArray[np.float32]]]:
-    """Q and the four views (nf, nt) by one call of gwpy's `q_transform` each."""
+    """Q and the four views (nf, nt), by one call of gwpy's `q_transform` each."""
     from gwpy.segments import Segment
 
     series = strain.to_gwpy()

@@ -1,4 +1,4 @@
-"""Gravity Spy's pixel domain: the luminance of viridis, and the way back to energy.
+"""Gravity Spy's pixels: the luminance of viridis, and its inversion to energy.
 
 An official classifier input is a picture drawn with matplotlib's viridis, turned grey
 with the weights of Rec. 709. That grey is a strictly rising function of the normalised
@@ -34,7 +34,7 @@ def colour_luminances() -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def colour_energies() -> NDArray[np.float64]:
-    """(256,) energy each colour stands for.
+    """(256,) energy of each colour.
 
     A colour is drawn for a range of energies; its centre is the unbiased answer. The
     first and last stand for the ends of the scale, which they also draw when clipped.
@@ -72,7 +72,7 @@ def pixel_to_energy(pixel: Values) -> Values:
 
 
 def draw(energy: Tensor) -> Tensor:
-    """Grey value of the colour that the picture shows at this energy.
+    """Grey value of the colour at an energy, with the 256 steps of the picture.
 
     matplotlib cuts the scale into 256 colours, so unlike `energy_to_pixel` this is a
     staircase. NaN is drawn as zero energy.

@@ -1,4 +1,4 @@
-"""The record of images: four views around each trigger, and what they were made of."""
+"""The record of images: four views of each trigger, and the origin of the images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glitchvae.store import Record, attribute, column
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImagedEvents(Record):
-    """N triggers and how their images were made: what images and codes of them share.
+    """N triggers and the settings of their images, common to images and codes.
 
     Attributes:
         event_id: (N,) the trigger's identifier.
@@ -63,18 +63,18 @@ class ImagedEvents(Record):
 
     @classmethod
     def renewed(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """With states that became remarks moved to `flags`."""
+        """Convert states of earlier versions that are now remarks to `flags`."""
         if "status" not in values:
             return values
         return {**values, **renew_states(values["status"], values.get("flags"))}
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """(N,) which rows carry an image, and so a code."""
+        """(N,) whether a row has an image, and so a code."""
         return np.array([Status(value).usable for value in self.status], dtype=bool)
 
     def event_columns(self) -> dict[str, Any]:
-        """The columns that images and codes of the same events share."""
+        """Columns common to images and codes."""
         return {field.name: getattr(self, field.name) for field in ImagedEvents.columns()}
 
 
@@ -98,7 +98,7 @@ class SpectrogramSet(ImagedEvents):
         expected = (len(VIEWS), *IMAGE_SHAPE)
         if self.images.shape[1:] != expected:
             raise InputError(
-                "images of another shape",
+                "the images have the wrong shape",
                 where="SpectrogramSet",
                 expected=("N", *expected),
                 found=self.images.shape,
@@ -112,7 +112,7 @@ class SpectrogramSet(ImagedEvents):
         label: NDArray[np.object_] | None = None,
         split: NDArray[np.object_] | None = None,
     ) -> SpectrogramSet:
-        """Images of which nothing else is known: the row is the identifier.
+        """A set of images without further knowledge; identifiers are row numbers.
 
         Args:
             images: (N, 4, F, T) normalised energy; NaN in rows that were not computed.
@@ -126,14 +126,14 @@ class SpectrogramSet(ImagedEvents):
         energies = np.asarray(images)
         if energies.shape[1:] != (len(VIEWS), *IMAGE_SHAPE) or len(energies) == 0:
             raise InputError(
-                "no images of glitches",
+                "the array is not one of images of glitches",
                 expected=("N", len(VIEWS), *IMAGE_SHAPE),
                 found=energies.shape,
             )
         bad = damaged(energies) | (energies < 0).any(axis=(1, 2, 3))
         if bad.any():
             raise InputError(
-                f"row {int(bad.argmax())} is no image of a glitch",
+                f"row {int(bad.argmax())} is not an image of a glitch",
                 found=f"{bad.sum()} such rows",
                 expected="normalised energies, 0 and above, NaN in whole rows from the top alone",
                 remedy="Leave those rows out.",
@@ -159,7 +159,7 @@ class SpectrogramSet(ImagedEvents):
 
 
 def damaged(images: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(N,) whether NaN or infinity is where there should be energy.
+    """(N,) whether an energy is NaN or infinite where it should be a number.
 
     What a low sample rate leaves out are whole rows of all views (N, 4, F, T), from the top.
     """

@@ -1,4 +1,4 @@
-"""Imaging settings: from how much strain, at which rate, over which tiles an image is made."""
+"""Settings of images: length and sample rate of the strain, and tiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Positive = Field(gt=0)
 
 
 class ImagingSettings(Settings):
-    """How strain becomes an image. The defaults are Gravity Spy's.
+    """Settings of the imaging of strain. The defaults are Gravity Spy's.
 
     Attributes:
         name: What the archive calls these settings.

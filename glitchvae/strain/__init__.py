@@ -1,4 +1,4 @@
-"""Strain: where it comes from, read slice by slice.
+"""Strain: its sources, read slice by slice.
 
 `open_strain` takes files on disk (GWOSC HDF5, gwpy HDF5, GWF), `open_gwosc` open
 data by detector and time, `find_strain` a site's own frames. Each returns a

@@ -1,4 +1,4 @@
-"""Strain that is not on disk yet, or not known where: GWOSC and gwdatafind."""
+"""Discovery of strain data by GWOSC and gwdatafind."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def open_gwosc(
     sample_rate: int = 4096,
     cache: str | Path | None = None,
 ) -> StrainSource:
-    """Open data of a detector between two GPS times, downloaded once and kept.
+    """Open GWOSC data of a detector between two GPS times, downloaded once and kept.
 
     Args:
         ifo: Detector.
@@ -72,7 +72,7 @@ def open_gwosc(
         urls = _locate(ifo, start, end, host, sample_rate)
     if len(urls) > _LARGEST_ANSWER:
         raise InputError(
-            "too much for one download",
+            "the time range is too long for one download",
             where=host,
             expected=f"at most {_LARGEST_ANSWER} files",
             found=f"{len(urls):,} files in GPS {start} to {end}",
@@ -91,7 +91,7 @@ def find_strain(
     *,
     host: str | None = None,
 ) -> StrainSource:
-    """Frames of a site between two GPS times, found by its gwdatafind server.
+    """Frames of a site between two GPS times, found by a gwdatafind server.
 
     Args:
         ifo: Detector.
@@ -139,7 +139,7 @@ def find_strain(
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: $GLITCHVAE_CACHE, else `glitchvae` in the platform's cache."""
+    """Folder of downloads: $GLITCHVAE_CACHE, else `glitchvae` in the platform's cache."""
     if named := os.environ.get("GLITCHVAE_CACHE"):
         return Path(named)
     if sys.platform == "darwin":
@@ -150,11 +150,13 @@ def cache_folder() -> Path:
 
 def _require_interval(start: float, end: float) -> None:
     if not (math.isfinite(start) and math.isfinite(end) and start < end):
-        raise InputError("no time span", expected="start before end", found=f"{start} to {end}")
+        raise InputError(
+            "the time range is empty", expected="start before end", found=f"{start} to {end}"
+        )
 
 
 def _locate(ifo: str, start: float, end: float, host: str, sample_rate: int) -> list[str]:
-    """Addresses of the files that cover the time, the shortest one where one is enough."""
+    """Addresses of the files that cover a time range, as few as possible."""
     from gwosc.locate import get_urls
     from gwosc.utils import url_segment
 
@@ -175,7 +177,7 @@ def _locate(ifo: str, start: float, end: float, host: str, sample_rate: int) -> 
 
 
 def _download(url: str, folder: Path) -> Path:
-    """The file at `url`, fetched unless it was before."""
+    """Path of the file at `url`, downloaded if it was not before."""
     import requests
 
     _require_https(url)
@@ -204,7 +206,7 @@ def _download(url: str, folder: Path) -> Path:
 
 
 def _require_https(url: str) -> None:
-    """Strain comes from the server that is named, and nobody on the way changes it."""
+    """Refuse addresses without HTTPS, whose content could be changed on the way."""
     parts = urlparse(url)
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         raise InputError("not an address to download from", where=url, expected="https://…")
@@ -214,7 +216,7 @@ def _require_https(url: str) -> None:
 def network_errors(
     host: str, *, remedy: str = "Files already on disk can be given instead."
 ) -> Iterator[None]:
-    """What the clients raise, as one line that says what could not be reached.
+    """Convert exceptions of the clients to one line that names the server.
 
     Args:
         host: What is asked.
@@ -231,11 +233,14 @@ def network_errors(
         yield
     except (requests.ConnectionError, requests.Timeout, tenacity.RetryError) as error:
         raise InputError(
-            "no answer; is there a network?", where=host, found=_reason(error), remedy=remedy
+            "the server does not answer; is there a network?",
+            where=host,
+            found=_reason(error),
+            remedy=remedy,
         ) from error
     except IgwnAuthError as error:
         raise InputError(
-            "no token to ask with", where=host, found=_reason(error), remedy=_SIGN_IN
+            "no access token is found", where=host, found=_reason(error), remedy=_SIGN_IN
         ) from error
     except requests.HTTPError as error:
         code = error.response.status_code if error.response is not None else None

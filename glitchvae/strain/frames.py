@@ -50,7 +50,7 @@ def frame_cache(files: int = 2) -> FramesRead:
 def open_gwf(
     path: Path, *, ifo: str | None, channel: str | None, read: FramesRead
 ) -> list[Stretch]:
-    """The strain in a frame file: one stretch per run of frames without a gap.
+    """Open the strain in a frame file: one stretch per run of frames without a gap.
 
     Raises:
         InputError: no frame library, a damaged file, no such channel, wrong unit.
@@ -62,7 +62,7 @@ def open_gwf(
 
 @needs("gwpy.timeseries", "gwpy.io.gwf", "lalframe")
 def _look(path: Path, channel: str | None) -> tuple[str, list[str], list[tuple[float, float]]]:
-    """The channel of the strain, all channels, and the time of each run of frames."""
+    """The strain channel, all channels, and the time of each run of frames."""
     with _frame_errors(path):
         from gwpy.io.gwf import data_segments, get_channel_names
 
@@ -98,7 +98,7 @@ def _stretch(
 def _masks(
     path: Path, name: str, there: list[str], start: float, end: float
 ) -> dict[str, segmentlist]:
-    """Masks of an official GWOSC frame, which lie beside the strain under its name."""
+    """Masks of an official GWOSC frame, which are stored beside the strain."""
     flags: dict[str, segmentlist] = {}
     if not (official := _OFFICIAL.match(name)):
         return flags
@@ -134,7 +134,7 @@ def _read_series(
 
 
 def _require_complete(path: Path) -> None:
-    """Compare the size a frame file states in its last record with the size it has.
+    """Compare the file size stated in the last record of a frame file with the actual size.
 
     The frame library crashes the interpreter on a truncated file instead of raising.
     """
@@ -160,7 +160,7 @@ def _require_complete(path: Path) -> None:
 
 @contextmanager
 def _frame_errors(path: Path) -> Iterator[None]:
-    """What the frame library raises, as errors that name the file or the missing extra."""
+    """Convert exceptions of the frame library to errors that name the file or missing extra."""
     try:
         yield
     except ImportError as error:

@@ -32,12 +32,12 @@ _MASKS = (
 )
 _DEEPEST = 16  # groups within groups
 _MOST_BITS = 64
-"""Names of a mask: each is one bit of its entries."""
+"""Largest number of names of a mask: each is one bit of its entries."""
 _FRACTION = 1.0  # seconds: the header tells start and duration in whole ones
 
 
 def open_hdf5(path: Path, *, ifo: str | None, channel: str | None) -> Stretch:
-    """The strain in an HDF5 file.
+    """Open the strain in an HDF5 file.
 
     Raises:
         InputError: not HDF5, no strain in it (what there is, is named), wrong unit.
@@ -60,7 +60,7 @@ def _holds_strain(path: Path) -> bool:
 
 
 def _describe(path: Path, ifo: str | None, channel: str | None) -> tuple[str, dict[str, Any]]:
-    """The dataset of the strain, and what `Stretch` says of it."""
+    """The dataset of the strain, and its properties for a `Stretch`."""
     if not h5py.is_hdf5(path):
         with path.open("rb") as stream:
             head = stream.read(8)
@@ -109,7 +109,7 @@ def _gwosc_stretch(
 
 
 def _require_header(file: h5py.File, path: Path, start: float, duration: float) -> None:
-    """That the header, where it tells a time, tells the time of the samples."""
+    """Refuse a file whose header contradicts the time of the samples."""
     for name, seconds in (("meta/GPSstart", start), ("meta/Duration", duration)):
         told = file.get(name)
         if not isinstance(told, h5py.Dataset) or told.shape != () or told.dtype.kind not in "fiu":
@@ -138,7 +138,7 @@ def _walk(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix + name, item
         if isinstance(item, h5py.Group):
             if prefix.count("/") > _DEEPEST:
-                raise InputError("groups lead back to themselves", found=f"{prefix[:40]}…")
+                raise InputError("the groups of the file form a loop", found=f"{prefix[:40]}…")
             yield from _walk(item, f"{prefix}{name}/")
 
 
@@ -166,7 +166,7 @@ def _gwpy_stretch(
 
 
 def _gwpy_channel(dataset: h5py.Dataset) -> str | None:
-    """The channel a gwpy series names, if it is one (and not None written out)."""
+    """The channel named in a gwpy series, None if there is none."""
     name = text(dataset.attrs.get("channel", ""))
     return name if ":" in name else None
 
@@ -218,14 +218,14 @@ def _number(dataset: h5py.Dataset, path: Path, name: str) -> float:
 
 
 def text(value: Any) -> str:
-    """A string from an attribute or scalar dataset; both bytes and str occur in the wild."""
+    """A string from an attribute or scalar dataset, stored as bytes or str."""
     if isinstance(value, h5py.Dataset):
         value = value[()]
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _masks(file: h5py.File, path: Path, start: float, samples: int) -> dict[str, segmentlist]:
-    """Data quality and injection masks by name, of strain of so many samples.
+    """Masks of data quality and injections by name.
 
     Masks without attributes are taken as official ones are: one entry per second,
     from the first sample on.
@@ -247,7 +247,7 @@ def _masks(file: h5py.File, path: Path, start: float, samples: int) -> dict[str,
         shortnames: Any = file[names_name]
         if shortnames.size is None or shortnames.size > _MOST_BITS:
             raise InputError(
-                f"{names_name} are not the names of bits",
+                f"{names_name} do not hold the names of bits",
                 where=path,
                 expected=f"at most {_MOST_BITS} names",
                 found=f"shape {shortnames.shape}",

@@ -35,7 +35,7 @@ _ROUNDING = 1e-6  # seconds, above what float64 loses at GPS times
 def bits_as_segments(
     mask: NDArray[np.integer], names: Sequence[str], *, start: float, step: float = 1.0
 ) -> dict[str, segmentlist]:
-    """For each bit of a mask the time where it is set.
+    """Segments in which each bit of a mask is set.
 
     Args:
         mask: (T,) integers; bit i belongs to `names[i]`.
@@ -61,7 +61,7 @@ def runs(
 def segments_as_bits(
     flags: Mapping[str, segmentlist], *, start: float, seconds: int
 ) -> NDArray[np.uint32]:
-    """One mask entry per second; bit i is set where flag i covers the whole second."""
+    """One mask entry per second; bit i is set if flag i covers the whole second."""
     mask = np.zeros(seconds, dtype=np.uint32)
     for bit, active in enumerate(flags.values()):
         whole = [

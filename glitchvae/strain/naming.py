@@ -1,4 +1,4 @@
-"""What channels, detectors and units are called, and how they are told from names."""
+"""Names of channels, detectors and units."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE_PREFIX = re.compile(r"(?:[A-Z]+-)?([A-Z]\d)[_-]")  # LIGO-T050017: H-H1_TY
 
 
 def detector(path: Path, *, asked: str | None, told: str | None, names: Sequence[str]) -> str:
-    """The detector of a file.
+    """Detector of a file.
 
     Args:
         path: The file, whose name may tell it (LIGO-T050017).
@@ -33,13 +33,13 @@ def detector(path: Path, *, asked: str | None, told: str | None, names: Sequence
     found = inside or asked or _prefix(_FILE_PREFIX, path.name)
     if found is None:
         raise InputError(
-            "cannot tell the detector",
+            "the detector is unknown",
             where=path,
             expected=f"one of {', '.join(DETECTORS)}",
             remedy="Name the detector (ifo), such as H1.",
         )
     if asked is not None and found != asked:
-        raise InputError("another detector", where=path, expected=asked, found=found)
+        raise InputError("the file is of another detector", where=path, expected=asked, found=found)
     if found not in DETECTORS:
         raise InputError(
             "unknown detector", where=path, expected=f"one of {', '.join(DETECTORS)}", found=found
@@ -53,7 +53,7 @@ def _prefix(pattern: re.Pattern[str], name: str) -> str | None:
 
 
 def choose_channel(path: Path, there: Sequence[str], asked: str | None) -> str:
-    """The channel asked for, the only one, or the only one named as strain.
+    """Choose the requested channel, the only one, or the only one named as strain.
 
     Raises:
         InputError: it is not there, or there are several; those there are listed.
@@ -68,15 +68,15 @@ def choose_channel(path: Path, there: Sequence[str], asked: str | None) -> str:
         if len(names) == 1:
             return names[0]
     raise InputError(
-        "cannot tell which channel is meant",
+        "the channel is ambiguous",
         where=path,
         found=listed,
-        remedy="Name one (channel).",
+        remedy="Name the channel.",
     )
 
 
 def require_strain_unit(path: Path, name: str, unit: str) -> None:
-    """Raise `InputError` unless `unit` is dimensionless, however it is spelt."""
+    """Refuse a unit that is not dimensionless in any spelling."""
     if unit.strip().lower() not in _STRAIN_UNITS:
         raise InputError(
             f"{name} is not strain",

@@ -1,4 +1,4 @@
-"""Strain files, told apart by what is in them and joined in time."""
+"""Opening of strain files of all formats, recognised by content, and their joining."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glitchvae.strain.source import StrainSource, Stretch
 def open_strain(
     paths: str | Path | Iterable[str | Path], *, ifo: str | None = None, channel: str | None = None
 ) -> StrainSource:
-    """One or several files of one detector, joined in time.
+    """Open one or several files of one detector, joined in time.
 
     The kind of file follows from its content: GWOSC HDF5, gwpy HDF5 or GWF.
 
@@ -30,7 +30,7 @@ def open_strain(
 
 
 def is_strain(path: str | Path) -> bool:
-    """Whether a file holds strain, as against images or anything else.
+    """Whether a file holds strain, in contrast to images and other data.
 
     Raises:
         InputError: it is missing, empty, a directory or damaged.

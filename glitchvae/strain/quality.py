@@ -1,4 +1,4 @@
-"""Strain that is no data, and remarks about strain that is: leaps of the noise, clipping, bursts.
+"""Data quality of strain: dead stretches, noise steps, clipping, bursts of triggers.
 
 Thresholds were chosen on real strain; `docs/results/search.md` has the figures.
 """
@@ -14,28 +14,28 @@ from glitchvae.strain.masks import runs
 from glitchvae.strain.series import Strain
 
 CONSTANT = 1 / 16
-"""Seconds of one and the same value, or of nothing, that count as missing strain."""
+"""Shortest duration (s) of a constant or zero value that counts as missing strain."""
 
 NOTHING = 5e-24
-"""Strain that no detector stays below: the quietest 10 Hz of O4 have an RMS of 1e-23."""
+"""Strain below the noise of any detector: the quietest 10 Hz of O4 have an RMS of 1e-23."""
 
 IMPLAUSIBLE = 1e-12
-"""Strain that no detector reaches: its arms would move by nanometres, beyond their resonance."""
+"""Strain above the range of any detector: mirrors would move by nanometres."""
 
 STEP = 1.5
-"""Ratio of noise amplitudes that is a leap: ordinary strain stays below 1.1 within a minute."""
+"""Ratio of noise amplitudes that is a noise step; ordinary strain stays below 1.1 in a minute."""
 
 SIDE = 4.0
-"""Seconds that a level lasts at least, on both sides of a leap; glitches are shorter."""
+"""Least duration (s) of a level on both sides of a noise step; glitches are shorter."""
 
 PINNED = 5
-"""Samples in a row at an extreme value that show a limit."""
+"""Number of consecutive samples at an extreme value that indicates clipping."""
 
 OFTEN = 20
-"""Samples anywhere in a block at its extreme value that show a limit."""
+"""Number of samples at the extreme value of a block that indicates clipping."""
 
 BURST = 6
-"""Triggers in one second that are implausible: Fast_Scattering, the densest class, has four."""
+"""Implausible number of triggers a second; Fast_Scattering, the densest class, has four."""
 
 _WINDOW = 0.5  # seconds over which a level is taken
 _BAND = (40.0, 1000.0)  # Hz: below, arches of scattered light last for many seconds
@@ -43,7 +43,7 @@ _USABLE = 0.4  # of the sample rate: above, filters of resampled strain leave no
 
 
 def without_dead(strain: Strain) -> Strain:
-    """The same strain whose dead stretches are missing: a detector or a channel was off.
+    """Replace dead stretches by NaN: a detector or a channel was off.
 
     Dead is what stays the same, or below `NOTHING`, for more than `CONSTANT`. Files say of
     such strain that it is good: filters leave 1e-25 where they were given zeros.
@@ -64,13 +64,13 @@ def without_dead(strain: Strain) -> Strain:
 
 
 def is_implausible(strain: Strain) -> bool:
-    """Whether samples are so large that they are no strain: in another unit, or whitened."""
+    """Whether samples are too large for strain: in another unit, or whitened."""
     finite = strain.values[np.isfinite(strain.values)]
     return bool(len(finite)) and float(np.median(np.abs(finite))) > IMPLAUSIBLE
 
 
 def noise_leap(strain: Strain) -> float:
-    """The largest lasting change of the noise amplitude within a block, as a ratio >= 1.
+    """Largest lasting change of the noise amplitude within a block, as a ratio >= 1.
 
     The level of each half second is the median over frequency of its amplitude over the
     block's median at that frequency, so that lines and glitches of a narrow band leave it
@@ -93,7 +93,7 @@ def noise_leap(strain: Strain) -> float:
 
 
 def is_clipped(strain: Strain) -> bool:
-    """Whether a block holds its largest or least value as a digitiser at its limit does.
+    """Whether a block contains repeated extreme values, as of a digitiser at its limit.
 
     That is `PINNED` times in a row or `OFTEN` times in all; of strain that is not clipped
     the extremes occur once.
@@ -110,7 +110,7 @@ def is_clipped(strain: Strain) -> bool:
 
 
 def in_burst(gps: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(N,) which triggers of one detector lie in a second with `BURST` of them or more.
+    """(N,) triggers of one detector in a second with `BURST` of them or more.
 
     Args:
         gps: (N,) times (s) in any order.
@@ -128,21 +128,21 @@ def in_burst(gps: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def remarks(strain: Strain) -> tuple[str, ...]:
-    """Words of `glitchvae.status.FLAGS` that hold for a block of finite strain."""
+    """Words of `glitchvae.status.FLAGS` that apply to a block of finite strain."""
     clipped = ("clipped",) if is_clipped(strain) else ()
     step = ("noise_step",) if noise_leap(strain) >= STEP else ()
     return clipped + step
 
 
 def _long(active: NDArray[np.bool_], samples: float) -> list[tuple[float, float]]:
-    """Runs of more than so many samples, as first and one past the last."""
+    """Runs of more than a number of samples, as first and one past the last."""
     if not active.any():
         return []
     return [(a, b) for a, b in runs(active, start=0, step=1) if b - a > samples]
 
 
 def _levels(strain: Strain) -> NDArray[np.float64]:
-    """(T,) natural logarithm of the noise amplitude in each half second, about 0."""
+    """(T,) logarithm of the noise amplitude in each half second, with median 0."""
     size = round(_WINDOW * strain.sample_rate)
     count = len(strain) // size
     if not count or not np.isfinite(strain.values).all():

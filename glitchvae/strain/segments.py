@@ -1,4 +1,4 @@
-"""Segments of a user: from a file, from the segment database, or a file's own masks."""
+"""The user's segments: from a file, the segment database, or masks of strain files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glitchvae.strain.naming import DETECTORS
 from glitchvae.strain.source import StrainSource, Stretch
 
 DEFAULT_MASKS: tuple[str, ...] = ("DATA",)
-"""Masks that limit what is searched unless others are asked for."""
+"""Masks that limit a search by default."""
 
 _LOG = logging.getLogger(__name__)
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -27,7 +27,7 @@ _NOT_TEXT = (b"<", b"\x1f\x8b")  # LIGO_LW is XML, often compressed
 
 
 def read_segments(path: str | Path, *, ifo: str | None = None) -> dict[str, segmentlist]:
-    """Segments by detector, from LIGO_LW, HDF5 or text, told apart by content.
+    """Read segments by detector from LIGO_LW, HDF5 or text, recognised by content.
 
     Segments that overlap are joined, with a warning.
 
@@ -55,7 +55,7 @@ def read_segments(path: str | Path, *, ifo: str | None = None) -> dict[str, segm
         found = {name: found[name] for name in found if name == ifo}
     if not any(map(len, found.values())):
         raise InputError(
-            "holds no segments",
+            "the file holds no segments",
             where=path,
             found=sorted(label for label, _, _ in flags),
             expected=ifo,
@@ -79,7 +79,7 @@ class Flag:
 
 
 def query_flag(name: str, start: float, end: float, *, host: str | None = None) -> Flag:
-    """A flag of the segment database (DQSegDB) between two GPS times.
+    """Query a flag of the segment database (DQSegDB) between two GPS times.
 
     Args:
         name: `IFO:NAME:VERSION`; without a version, all versions joined.
@@ -112,13 +112,15 @@ def detector_of_flag(name: str) -> str:
     """
     ifo, _, rest = name.partition(":")
     if not rest:
-        raise InputError(f"no name of a flag: {name!r}", expected="such as H1:DMT-ANALYSIS_READY:1")
+        raise InputError(
+            f"{name!r} is not the name of a flag", expected="such as H1:DMT-ANALYSIS_READY:1"
+        )
     _require_detector(ifo, f"flag {name}")
     return ifo
 
 
 def masked(source: StrainSource, names: Sequence[str] = DEFAULT_MASKS) -> StrainSource:
-    """The source limited to where its files' own masks are set.
+    """Limit a source to times at which masks of its files are set.
 
     A file without the mask "DATA" is not limited by it; any other mask must be there.
 
@@ -169,7 +171,7 @@ def _told(ifo: str | None, where: object) -> str:
 
 
 def _kind(path: Path) -> str:
-    """Gwpy's name of the file's format."""
+    """Name of the file's format in gwpy."""
     with reading(path, "cannot be read as segments", remedy=None):
         require_file(path)
         with path.open("rb") as stream:
@@ -193,7 +195,9 @@ def _read_text(path: Path) -> segmentlist:
             expected="GPS start and end on each line",
         ) from error
     if not found:
-        raise InputError("holds no segments", where=path, expected="start and end on each line")
+        raise InputError(
+            "the file holds no segments", where=path, expected="start and end on each line"
+        )
     return _joined(found, path)
 
 
@@ -220,7 +224,7 @@ def _read_flags(path: Path, kind: str) -> list[tuple[str, str | None, segmentlis
 
 
 def _joined(segments: segmentlist, path: Path) -> segmentlist:
-    """Disjoint segments in the order of time, with a warning where they overlapped."""
+    """Disjoint segments in the order of time, with a warning if they overlapped."""
     joined, total = _plain(segments), sum(float(abs(part)) for part in segments)
     if total > float(abs(joined)) + 1e-6:
         _LOG.warning(
@@ -230,5 +234,5 @@ def _joined(segments: segmentlist, path: Path) -> segmentlist:
 
 
 def _plain(segments: segmentlist) -> segmentlist:
-    """Joined segments whose ends are floats, whatever type of time a reader made."""
+    """Coalesced segments with floating-point ends."""
     return segmentlist(segment(float(start), float(end)) for start, end in segments).coalesce()

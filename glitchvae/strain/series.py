@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 LATEST = 2.0**31
-"""GPS seconds of which LAL, and so frames and UTC, can tell nothing more."""
+"""Largest GPS time that LAL converts."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,14 +48,14 @@ class Strain:
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64)
         if values.ndim != 1:
-            raise InputError("strain has one axis", where=self.ifo, found=values.shape)
+            raise InputError("strain must have one axis", where=self.ifo, found=values.shape)
         if not self.sample_rate > 0:
-            raise InputError("no sample rate", where=self.ifo, found=self.sample_rate)
+            raise InputError("the sample rate is not valid", where=self.ifo, found=self.sample_rate)
         object.__setattr__(self, "values", np.ascontiguousarray(values))  # not reversed: torch
 
     @classmethod
     def from_gwpy(cls, series: TimeSeries, *, ifo: str | None = None) -> Strain:
-        """Samples of a `gwpy.timeseries.TimeSeries`, of any real type.
+        """Convert a `gwpy.timeseries.TimeSeries` of any real type.
 
         Args:
             series: Strain, whose channel or name begins with its detector, as "H1:…".
@@ -105,7 +105,7 @@ class Strain:
         return runs(finite, start=self.start, step=1 / self.sample_rate)
 
     def crop(self, start: float, end: float) -> Strain:
-        """The samples in GPS [start, end), as far as there are any.
+        """The samples in GPS [start, end), as far as they exist.
 
         Both limits are moved to the nearest sample. Memory is shared.
         """
@@ -118,7 +118,7 @@ class Strain:
         )
 
     def to_gwpy(self) -> TimeSeries:
-        """The same samples as a `gwpy.timeseries.TimeSeries`."""
+        """Convert to a `gwpy.timeseries.TimeSeries`."""
         from gwpy.timeseries import TimeSeries
 
         return TimeSeries(
@@ -132,20 +132,20 @@ class Strain:
 
 
 def as_rate(step: float) -> float:
-    """Samples per second from the seconds between them, whole where it is meant to be."""
+    """Samples per second from the sample spacing, rounded to a whole number if nearly one."""
     rate = 1.0 / step
     return float(round(rate)) if math.isclose(rate, round(rate), rel_tol=1e-6) else rate
 
 
 def require_gps(where: str | Path, start: float, end: float) -> None:
-    """That strain lies at a time that GPS seconds can tell.
+    """Refuse times that are not GPS seconds.
 
     Raises:
         InputError: it begins before 0 or ends after `LATEST`.
     """
     if not 0 <= start <= end <= LATEST:
         raise InputError(
-            "no GPS time",
+            "the time is not a GPS time",
             where=where,
             expected=f"seconds from 0 to {LATEST:.0f}",
             found=f"{start:.10g} to {end:.10g}",

@@ -1,4 +1,4 @@
-"""`StrainSource`: several files of one detector, read as if they were one."""
+"""`StrainSource`: several files of one detector, read as one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from glitchvae.errors import GlitchvaeError, InputError, reading
 from glitchvae.strain.series import Strain, require_gps
 
 LOWEST_RATE = 512.0
-"""Lowest sample rate in Hz that leaves a band worth imaging."""
+"""Lowest sample rate (Hz) with a useful frequency range of images."""
 
 HIGHEST_RATE = 2.0**20
-"""A sample rate in Hz above that of any channel: a damaged file asks for terabytes."""
+"""Largest sample rate (Hz); a damaged file may state more and ask for terabytes."""
 
 _LOG = logging.getLogger(__name__)
 _SAME = 1e-6  # of the largest sample: what writing as float32 changes
 _GRID_TOLERANCE = 0.05
-"""Samples by which adjoining files may be off a common grid (float64 GPS: 0.004 at 16 kHz)."""
+"""Largest offset of adjoining files from a common grid, in samples (float64 GPS: 0.004)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """Evenly sampled strain that lies in one file, not yet read.
+    """Evenly sampled strain in one file, not yet read.
 
     Attributes:
         path: The file.
@@ -70,7 +70,7 @@ class Stretch:
             )
         if self.sample_rate % 1:
             raise InputError(
-                "sample rate is no whole number of Hz",
+                "the sample rate is not a whole number of Hz",
                 where=self.path,
                 expected="the same number of samples in every second",
                 found=f"{self.sample_rate:.10g} Hz",
@@ -103,7 +103,7 @@ class Stretch:
         return samples
 
     def crop(self, start: float, end: float) -> Stretch | None:
-        """The part in GPS [start, end), limits moved to the nearest sample, or None."""
+        """The part in GPS [start, end), with ends at the nearest samples, or None."""
         first = max(round((start - self.start) * self.sample_rate), 0)
         last = min(round((end - self.start) * self.sample_rate), self.samples)
         if last <= first:
@@ -118,7 +118,7 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True)
 class StrainSource:
-    """Strain of one detector at one rate, read in slices with constant memory.
+    """Strain of one detector at one sample rate, read in slices with constant memory.
 
     Attributes:
         stretches: What the files hold, in order of time.
@@ -139,7 +139,7 @@ class StrainSource:
 
     @classmethod
     def join(cls, stretches: Sequence[Stretch]) -> StrainSource:
-        """A source over stretches in any order, which may overlap.
+        """Join stretches, in any order and possibly overlapping, to a source.
 
         Raises:
             InputError: two detectors, two sample rates, or adjoining files whose samples
@@ -154,7 +154,7 @@ class StrainSource:
 
     @classmethod
     def of(cls, strain: Strain) -> StrainSource:
-        """A source over samples in memory.
+        """A source of samples in memory.
 
         Raises:
             InputError: no samples, or a sample rate that leaves no band worth imaging.
@@ -180,29 +180,29 @@ class StrainSource:
 
     @property
     def sample_rate(self) -> float:
-        """Hz."""
+        """Sample rate in Hz."""
         return self.stretches[0].sample_rate
 
     @property
     def channel(self) -> str | None:
-        """Name of the channel, where all files tell the same."""
+        """Name of the channel, if all files have the same."""
         names = {stretch.channel for stretch in self.stretches}
         return names.pop() if len(names) == 1 else None
 
     @property
     def whole(self) -> StrainSource:
-        """The same source without limits, itself where there are none."""
+        """The source without limits."""
         if not self.limits:
             return self
         return dataclasses.replace(self, segments=_covered(self.stretches), limits=(), allowed=None)
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files, in order of time."""
+        """The files in the order of time."""
         return tuple(dict.fromkeys(stretch.path for stretch in self.stretches))
 
     def read(self, start: float, end: float) -> Strain:
-        """The round((end - start) * sample_rate) samples from GPS `start` on.
+        """Read round((end - start) * sample_rate) samples from GPS `start` on.
 
         `start` is moved to the nearest sample. Samples that no file has are NaN; where
         files overlap, the earliest that has a sample gives it, and a later one that has
@@ -241,7 +241,7 @@ class StrainSource:
         )
 
     def crop(self, start: float, end: float) -> StrainSource:
-        """The same source limited to GPS [start, end).
+        """Limit the source to GPS [start, end).
 
         Raises:
             InputError: it has no samples there; what it covers is named.
@@ -265,7 +265,7 @@ class StrainSource:
         )
 
     def limited_to(self, segments: segmentlist, name: str) -> StrainSource:
-        """The same source whose samples outside of `segments` read as NaN.
+        """Limit the source to segments; samples outside of `segments` read as NaN.
 
         Limits add up: what is left lies in all of them. It may be no time at all.
 
@@ -282,7 +282,7 @@ class StrainSource:
         )
 
     def with_gaps(self, report: Callable[[GlitchvaeError], None]) -> StrainSource:
-        """The same source, in which a file that cannot be read is one gap, told of once.
+        """Replace a file that cannot be read by a gap, with one report.
 
         What was read of the file before stays read; from then on its samples are NaN.
 
@@ -307,7 +307,7 @@ class StrainSource:
 
 
 def _fill(values: NDArray[np.float64], stretch: Stretch, offset: int) -> int | None:
-    """Put samples of `stretch`, whose first has index `offset`, where `values` is NaN.
+    """Fill NaN in `values` with samples of `stretch`, whose first has index `offset`.
 
     Returns:
         The first index at which it has another sample than `values`, or None.
@@ -326,7 +326,7 @@ def _fill(values: NDArray[np.float64], stretch: Stretch, offset: int) -> int | N
 
 
 def _inside(allowed: segmentlist, begin: float, samples: int, rate: float) -> NDArray[np.bool_]:
-    """Which of so many samples from `begin` on lie in `allowed`, its ends at whole samples."""
+    """Whether each of a number of samples from `begin` on lies in `allowed`."""
     inside = np.zeros(samples, dtype=bool)
     for start, end in allowed & segmentlist([segment(begin - 1, begin + samples / rate + 1)]):
         inside[max(round((start - begin) * rate), 0) : max(round((end - begin) * rate), 0)] = True
@@ -334,7 +334,7 @@ def _inside(allowed: segmentlist, begin: float, samples: int, rate: float) -> ND
 
 
 def _plain(segments: segmentlist) -> segmentlist:
-    """Joined segments whose ends are floats, whatever type of time they came with."""
+    """Coalesced segments with floating-point ends."""
     return segmentlist(segment(float(start), float(end)) for start, end in segments).coalesce()
 
 
@@ -351,7 +351,7 @@ def _require_one(stretches: Sequence[Stretch], what: str, key: Callable[[Stretch
 
 
 def _covered(ordered: Sequence[Stretch]) -> segmentlist:
-    """Time covered by stretches in order; those that touch must share one grid."""
+    """Time covered by stretches in order; adjacent ones must share one sample grid."""
     covered = segmentlist()
     last = ordered[0]  # the stretch that reaches furthest so far
     for stretch in ordered:
@@ -368,7 +368,7 @@ def _require_one_grid(one: Stretch, other: Stretch) -> None:
     shift = (other.start - one.start) * one.sample_rate
     if abs(shift - round(shift)) > _GRID_TOLERANCE:
         raise InputError(
-            "samples of adjoining files fall between each other's",
+            "samples of adjoining files are not on one grid",
             where=f"{one.path} and {other.path}",
             expected="starts a whole number of samples apart",
             found=f"{shift:.3f} samples",
@@ -377,7 +377,7 @@ def _require_one_grid(one: Stretch, other: Stretch) -> None:
 
 
 def _flags(stretches: Sequence[Stretch]) -> dict[str, segmentlist]:
-    """Masks of all stretches by name, each within the samples it describes."""
+    """Masks of all stretches by name, restricted to the samples they describe."""
     flags: dict[str, segmentlist] = {}
     for stretch in stretches:
         extent = segmentlist([segment(stretch.start, stretch.end)])

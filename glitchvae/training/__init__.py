@@ -1,4 +1,4 @@
-"""Training of a VAE: data resident on the device, a loop that can stop and go on anywhere."""
+"""Training of a VAE: data resident on the device, a loop that can stop and resume anywhere."""
 
 from glitchvae.training.augmentation import Augmentation
 from glitchvae.training.config import TrainingConfig, changed_config, read_training_config

@@ -1,4 +1,4 @@
-"""Memory that a step frees is kept for the next one.
+"""Reuse of freed memory between steps.
 
 Every step asks for the same arrays, many megabytes each. The C library returns such arrays
 to the system when they are freed and gets them back a moment later, page by page, zeroed:
@@ -42,7 +42,7 @@ def freed_memory_kept(device: torch.device) -> Iterator[None]:
 
 
 def return_freed_memory(device: torch.device) -> None:
-    """Give the system what is free by now."""
+    """Return memory that is free to the system."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif _applies(device):

@@ -1,4 +1,4 @@
-"""Small changes of images that should not change what they are: only the encoder sees them."""
+"""Augmentation: small changes of images that do not change their meaning, for the encoder only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from glitchvae.shapes import AXIS_FREQUENCIES, ENERGY_CEILING, VIEWS
 from glitchvae.spectrogram.canvas import zoom_weights
 
 NOISE_ENERGY = 3.0
-"""Energy over the median that little of Gaussian noise exceeds: exp(-3 ln 2) = 1/8."""
+"""Energy over the median that 1 in 8 tiles of Gaussian noise exceed: exp(-3 ln 2)."""
 
 Range = tuple[PositiveFloat, PositiveFloat]
 
 
 class Augmentation(Settings):
-    """Small changes of the images that the encoder sees and the loss does not.
+    """Small changes of the images that the encoder sees; the loss uses unchanged images.
 
     The loss asks for every event as it is: in its place, as bright, all rows, all views.
     What the changes took or added is no part of the event, and the code learns to leave
@@ -77,7 +77,7 @@ def augmented(
     *,
     noise: Tensor | None = None,
 ) -> Batch:
-    """A batch whose input (and its positive, where wanted) is changed: see `Augmentation`.
+    """Augment the input of a batch and, if needed, its positive pair: see `Augmentation`.
 
     Args:
         batch: Events as they are.
@@ -100,7 +100,7 @@ def change(
     *,
     noise: Tensor | None = None,
 ) -> Tensor:
-    """Input (B, views + 1, F, T) with every event changed in its own way."""
+    """Change every event of an input (B, views + 1, F, T) in its own way."""
     count, views = len(x), x.shape[1] - 1
     if augmentation.other_noise:
         noisy = rng.random(count) < augmentation.other_noise
@@ -126,7 +126,7 @@ def change(
 
 
 def dim(x: Tensor, gain: Tensor) -> Tensor:
-    """Input (B, views + 1, F, T) with the energies of each event times its gain (B,).
+    """Multiply the energies of each event of an input (B, views + 1, F, T) by a gain (B,).
 
     The input is the root of an energy. Saturated pixels stay: how much energy they hold
     beyond the ceiling is not known. The last channel, the computed band, stays too.
@@ -137,7 +137,7 @@ def dim(x: Tensor, gain: Tensor) -> Tensor:
 
 
 def amplify(x: Tensor, factor: Tensor) -> Tensor:
-    """Input (B, views + 1, F, T) with what exceeds the noise times a factor (B,).
+    """Multiply the energy above the noise in an input (B, views + 1, F, T) by a factor (B,).
 
     Energies up to `NOISE_ENERGY` stay, and so do saturated pixels.
     """
@@ -151,7 +151,7 @@ def amplify(x: Tensor, factor: Tensor) -> Tensor:
 def replace_noise(
     x: Tensor, chosen: Tensor, rng: np.random.Generator, *, noise: Tensor | None = None
 ) -> Tensor:
-    """Input (B, views + 1, F, T) with the noise of chosen events (B,) taken from other ones.
+    """Replace the noise of chosen events (B,) of an input (B, views + 1, F, T) by that of others.
 
     Energies above `NOISE_ENERGY` stay; below, those of another event stand, rolled by a random
     time. The lenders are `noise` (L, views + 1, F, T), with all rows, or else the quietest eighth
@@ -169,7 +169,7 @@ def replace_noise(
 
 
 def shift_time(x: Tensor, seconds: np.ndarray) -> Tensor:
-    """Input (B, views + 1, F, T), each event rolled by its own time (B,), to the nearest pixel.
+    """Roll each event of an input (B, views + 1, F, T) by its own time (B,), in whole pixels.
 
     View i spans `VIEWS[i]` seconds, so the same time is eight times as many pixels in the
     first as in the last. The last channel is constant in time and stays.
@@ -183,7 +183,7 @@ def shift_time(x: Tensor, seconds: np.ndarray) -> Tensor:
 
 
 def zoom(x: Tensor, sources: np.ndarray) -> Tensor:
-    """Input (B, views + 1, F, T) with the shorter views of each event cut out of one of its own.
+    """Cut the shorter views of each event of an input (B, views + 1, F, T) out of a longer one.
 
     Args:
         x: Input; view i spans `VIEWS[i]` seconds.
@@ -202,7 +202,7 @@ def zoom(x: Tensor, sources: np.ndarray) -> Tensor:
 def _hidden_views(
     count: int, views: int, augmentation: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
-    """(B, views + 1) which views of each event are missing; the last channel never is."""
+    """(B, views + 1) views of each event to hide; never the last channel."""
     chosen = rng.random(count) < augmentation.hidden_view
     most = min(augmentation.most_hidden, max(views - 1, 1))
     sets = [s for n in range(1, most + 1) for s in combinations(range(views), n)]
@@ -225,7 +225,7 @@ def _on(x: Tensor, values: np.ndarray) -> Tensor:
 def _kept_rows(
     count: int, height: int, augmentation: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
-    """How many rows of each event the encoder sees; all of them for most."""
+    """Number of rows of each event that the encoder sees; for most events all."""
     low, high = np.log(AXIS_FREQUENCIES)
     lowest = height * (np.log(augmentation.lowest_limit) - low) / (high - low)
     limits = rng.uniform(lowest, height, count).astype(np.int64)

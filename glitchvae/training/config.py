@@ -31,7 +31,7 @@ from glitchvae.training.augmentation import Augmentation
 
 
 class TrainingConfig(Settings):
-    """Everything that, with the data, determines a training run.
+    """All settings that, together with the data, determine a training run.
 
     Attributes:
         objective: What is minimised.
@@ -109,14 +109,14 @@ class TrainingConfig(Settings):
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Channels, rows and columns of the images that the model explains."""
+        """Channels, rows and columns of the images that the likelihood describes."""
         settings: Any = self.model
         if isinstance(settings, GlitchVAESettings):
             return (settings.views, *settings.image_shape)
         return settings.image_shape
 
     def learning_rate_at(self, step: int) -> float:
-        """Learning rate of the update after `step` others."""
+        """Learning rate of the update number `step`, counted from 0."""
         if self.learning_rate_schedule == "constant":
             return self.learning_rate
         return Linear(self.learning_rate, 0.0, self.steps)(step)
@@ -125,7 +125,7 @@ class TrainingConfig(Settings):
 def read_training_config(
     path: str | Path | None = None, *, lines: Sequence[str] = (), **changes: Any
 ) -> TrainingConfig:
-    """A TOML file, or the defaults, with some entries replaced.
+    """Read a TOML file, or the defaults, with some entries replaced.
 
     Args:
         path: A TOML file with the keys of `TrainingConfig`; or the card of a model or its folder,
@@ -151,7 +151,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def config_of_card(card: ModelCard) -> dict[str, Any]:
-    """The table of the settings that a model was trained with, as its card tells them."""
+    """Settings that a model was trained with, from its card."""
     return {
         **card.training,
         "objective": card.objective,
@@ -168,7 +168,7 @@ def changed_config(
     lines: Sequence[str] = (),
     where: object = None,
 ) -> TrainingConfig:
-    """A table with some entries replaced, as `read_training_config` describes.
+    """Replace some entries of a table, as `read_training_config` describes.
 
     Raises:
         ConfigError: as `read_training_config`.
@@ -199,7 +199,7 @@ def _table(values: dict[str, Any], name: str, where: object) -> dict[str, Any]:
 
 
 def _chosen(table: dict[str, Any], name: str | None) -> dict[str, Any]:
-    """The table of an objective, or one with its name alone where another is asked for."""
+    """The table of the objective, or a new one if another objective is asked for."""
     if name is None:
         return {"name": "annealed", **table}
     if not {"name", "class"} & set(table):
@@ -208,7 +208,7 @@ def _chosen(table: dict[str, Any], name: str | None) -> dict[str, Any]:
 
 
 def _of_the_objective(values: dict[str, Any], where: object) -> dict[str, Any]:
-    """Keys of the objective that stand alone, in its table: no other key has their names.
+    """Separate the keys of the objective, which other settings do not have.
 
     One that is misspelt goes there too where it is nearer to a key of the objective, whose error
     then names that.
@@ -229,7 +229,7 @@ def _near(key: str, known: list[str]) -> bool:
 
 
 def model_for(objective: Objective, values: dict[str, Any], *, where: object = None) -> Settings:
-    """Settings of the model that a table describes, completed by what the objective asks for.
+    """Settings of the model in a table, completed by the requirements of the objective.
 
     Where the table names no architecture, an objective for hierarchies brings one around the
     network of glitches, with the latent layers of `HierarchySettings`; a hierarchy that does
@@ -258,5 +258,5 @@ def model_for(objective: Objective, values: dict[str, Any], *, where: object = N
 
 
 def _inside(where: object, table: str) -> str:
-    """A table of a file, for errors."""
+    """Name of a table of a file, for errors."""
     return f"[{table}]" if where is None else f"{where} [{table}]"

@@ -1,4 +1,4 @@
-"""Images as bytes, on the device or mapped from disk, and the batches a model sees of them."""
+"""Images as bytes, on the device or mapped from disk, and batches of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENERGY_STEP = ENERGY_CEILING / 255
 """Energy of one count: 0.1, well below the noise of a single tile."""
 
 LEFT_OUT = "left out"
-"""Split of events that are there and that no training is to see."""
+"""Split of events that no training uses."""
 
 _CHUNK = 256
 _LENDERS = 16  # events whose noise a batch gets
@@ -33,7 +33,7 @@ _LENDERS = 16  # events whose noise a batch gets
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """Usable events of an image set, one byte a pixel (95.2 kB an event).
+    """Usable events of an image set with one byte a pixel (95.2 kB an event).
 
     Attributes:
         counts: uint8 (N, views, F, T), energy in steps of 0.1.
@@ -69,7 +69,7 @@ class TrainingData:
         imaging: dict[str, Any] | None = None,
         description: str = "",
     ) -> TrainingData:
-        """Energies (N, views, F, T), NaN in rows that were not computed, as bytes.
+        """Convert energies (N, views, F, T) to bytes; rows that were not computed are NaN.
 
         Raises:
             InputError: there is no event.
@@ -101,7 +101,7 @@ class TrainingData:
         shape: tuple[int, int] = IMAGE_SHAPE,
         description: str = "",
     ) -> TrainingData:
-        """The usable events of a set, reduced to `shape` where that is smaller.
+        """Convert the usable events of a set, reduced to `shape` if that is smaller.
 
         Raises:
             InputError: none is usable.
@@ -118,7 +118,7 @@ class TrainingData:
 
     @classmethod
     def join(cls, parts: Sequence[TrainingData]) -> TrainingData:
-        """The events of several sets one after the other; a single set stays as it is."""
+        """Join the events of several sets; a single set stays unchanged."""
         if len(parts) == 1:
             return parts[0]
         imaging = {json.dumps(one, sort_keys=True): one for part in parts for one in part.imaging}
@@ -134,7 +134,7 @@ class TrainingData:
         )
 
     def weighted(self, weights: NDArray[np.floating]) -> TrainingData:
-        """The same data, its events drawn with other chances.
+        """Set the weights with which events are drawn.
 
         Args:
             weights: (N,) relative chance of each event to be drawn; they need not add up to one.
@@ -160,11 +160,11 @@ class TrainingData:
 
     @property
     def nbytes(self) -> int:
-        """Bytes the images take on the device, or on disk where they are not resident."""
+        """Bytes of the images on the device, or on disk if they are not resident."""
         return self.counts.nbytes + self.computed.nbytes
 
     def to(self, device: str | torch.device) -> TrainingData:
-        """The same data on a device; images that are not resident follow batch by batch."""
+        """Move to a device; images that are not resident follow batch by batch."""
         counts = self.counts.to(device) if self.resident else self.counts
         return replace(self, counts=counts, computed=self.computed.to(device))
 
@@ -174,13 +174,13 @@ class TrainingData:
 
     @cached_property
     def classes(self) -> Tensor | None:
-        """(N,) on the device: index of each event's class, -1 without one; None if all are."""
+        """(N,) index of each event's class on the device, -1 without one; None if all lack one."""
         names, index = np.unique(self.labels.astype(str), return_inverse=True)
         known = np.where(self.labels == "", -1, index)
         return torch.from_numpy(known).to(self.computed.device) if any(names) else None
 
     def leave_out(self, classes: Collection[str]) -> TrainingData:
-        """The same data with the events of some classes in no split: no training sees them.
+        """Take the events of some classes out of all splits, so that no training uses them.
 
         Raises:
             InputError: no event is of one of these classes.
@@ -214,7 +214,7 @@ class TrainingData:
         return energies.masked_fill_(~self.computed[rows][:, None, :, None], torch.nan)
 
     def batch(self, rows: Tensor | slice) -> Batch:
-        """Some events as they are."""
+        """Some events without changes."""
         x, valid = prepare(self.images(rows))
         label = None if self.classes is None else self.classes[rows]
         return Batch(x, x[:, :-1], valid, label=label)
@@ -247,7 +247,7 @@ class TrainingData:
 
     @cached_property
     def _whole_events(self) -> dict[str, NDArray[np.int64]]:
-        """Training events with all rows, by class."""
+        """Training events with all frequency rows, by class."""
         whole = self.computed.all(dim=1).numpy(force=True)
         rows = self.rows("train", "")
         rows = rows[whole[rows]]
@@ -256,7 +256,7 @@ class TrainingData:
 
 
 def reduced_energies(images: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.floating]:
-    """Energies (N, views, F', T') of fewer pixels, NaN in rows that were not computed.
+    """Reduce energies to (N, views, F', T'), NaN in rows that were not computed.
 
     They are reduced as a model with images of that size would reduce them.
     """
@@ -277,7 +277,7 @@ def count_energies(
 
 
 def _joint_weights(parts: Sequence[TrainingData]) -> NDArray[np.float64] | None:
-    """Weights of several sets; an event of a set without weights has one."""
+    """Weights of several sets; events of a set without weights have weight one."""
     if all(part.weights is None for part in parts):
         return None
     return np.concatenate(
@@ -295,12 +295,12 @@ def digest_of(*arrays: NDArray) -> str:
 
 
 def joint_digest(digests: Sequence[str]) -> str:
-    """Digest of several sets one after the other; that of a single set is its own."""
+    """Digest of several sets in order; for a single set its own digest."""
     return (
         digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     )
 
 
 def text_or_empty(values: NDArray[np.object_] | None, count: int) -> NDArray[np.object_]:
-    """A column of text, empty where there is none."""
+    """A column of text; empty texts if there is none."""
     return np.full(count, "", dtype=object) if values is None else np.asarray(values, dtype=object)

@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 _BATCH = 256
 _ELSEWHERE = {"model", "objective", "seed", "steps"}
-"""Settings that have entries of their own on a card."""
+"""Settings with separate entries on a card."""
 
 
 def export(
@@ -84,7 +84,7 @@ def export(
 def fit_prototypes(
     codes: NDArray[np.float32], data: TrainingImages, *, seed: int
 ) -> Prototypes | None:
-    """Prototypes of the labelled training events, or None where there is no label."""
+    """Fit prototypes to labelled training events; None if there is no label."""
     train, validation = _labelled(data, "train", ""), _labelled(data, "validation")
     if len(train) == 0:
         return None
@@ -94,7 +94,7 @@ def fit_prototypes(
 
 @torch.inference_mode()
 def _codes_of_labelled(model: Model[Any], data: TrainingImages) -> NDArray[np.float32]:
-    """Posterior means (N, Z); NaN for events without a label, which nothing here needs."""
+    """Posterior means (N, Z) of labelled events; NaN for events without a label."""
     codes = np.full((len(data), sum(model.layers)), np.nan, dtype=np.float32)
     for rows in _parts(np.flatnonzero(data.labels != "")):
         batch = in_range(data.batch(rows.to(_device_of(model))), model)
@@ -105,7 +105,7 @@ def _codes_of_labelled(model: Model[Any], data: TrainingImages) -> NDArray[np.fl
 def _class_figures(
     prototypes: Prototypes | None, codes: NDArray[np.float32], data: TrainingImages
 ) -> dict[str, float]:
-    """Share of held-out events whose nearest class is their label."""
+    """Share of held-out events whose nearest class equals their label."""
     if prototypes is None:
         return {}
     figures = {}

@@ -1,4 +1,4 @@
-"""What a training run asks of the images it learns from."""
+"""Interface of images for training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glitchvae.training.augmentation import Augmentation
 
 
 class TrainingImages(Protocol):
-    """A set of images in [0, 1], each with a label and a split: glitches or pictures.
+    """Images in [0, 1] with labels and splits: glitches or pictures.
 
     Members are properties, so that frozen records fit.
     """
@@ -31,22 +31,22 @@ class TrainingImages(Protocol):
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
-        """(N,) relative chance of each event to be drawn; None where all are as likely."""
+        """(N,) relative weight of each event in random draws; None for equal weights."""
         ...
 
     @property
     def imaging(self) -> tuple[dict[str, Any], ...]:
-        """The settings that glitches were imaged with; none for pictures."""
+        """Imaging settings of glitches; none for pictures."""
         ...
 
     @property
     def description(self) -> str:
-        """What the set is, for the model card."""
+        """Description of the set for the model card."""
         ...
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that enters a training."""
+        """SHA-256 of all data that enter a training."""
         ...
 
     @property
@@ -56,13 +56,13 @@ class TrainingImages(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Bytes the images take there."""
+        """Bytes of the images on the device."""
         ...
 
     def __len__(self) -> int: ...
 
     def to(self, device: str | torch.device) -> Self:
-        """The same images on a device."""
+        """Move the images to a device."""
         ...
 
     def rows(self, *splits: str) -> NDArray[np.int64]:
@@ -70,11 +70,11 @@ class TrainingImages(Protocol):
         ...
 
     def batch(self, rows: Tensor | slice) -> Batch:
-        """Some events as they are."""
+        """Some events without changes."""
         ...
 
     def training_batch(
         self, rows: Tensor, augmentation: Augmentation, rng: np.random.Generator
     ) -> Batch:
-        """Some events with the small random changes of `augmentation`, where they apply."""
+        """Some events with the random changes of `augmentation`, if these apply."""
         ...

@@ -1,4 +1,4 @@
-"""Several processes of one training, as torch's own launcher (`torchrun`) starts them."""
+"""Several processes for one training, started by torch's launcher (`torchrun`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those that train together.
+    """Number of this process, and of all processes, of a training.
 
     Attributes:
         rank: Its number; process 0 writes and reports.
@@ -28,16 +28,16 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes and reports."""
+        """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
     @property
     def key(self) -> tuple[int, ...]:
-        """What tells this process's random streams from the others'; nothing if it is alone."""
+        """Key of this process's random streams; empty if it is the only process."""
         return (self.rank,) if self.count > 1 else ()
 
     def share(self, module: nn.Module, device: torch.device) -> nn.Module:
-        """A module whose gradients are averaged over the processes."""
+        """Wrap a module so that its gradients are averaged over the processes."""
         if self.count == 1:
             return module
         return DistributedDataParallel(module, [device.index] if device.type == "cuda" else None)
@@ -51,13 +51,13 @@ class Ranks:
         return total / self.count
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether a process raised a flag; all of them get the same answer."""
+        """Whether any process raised a flag; all processes get the same answer."""
         if self.count == 1:
             return flag
         return bool(self.mean(torch.tensor(float(flag), device=device)) > 0)
 
     def wait(self) -> None:
-        """Go on once all processes are here."""
+        """Wait until all processes are here."""
         if self.count > 1:
             dist.barrier()
 
@@ -66,13 +66,13 @@ ALONE = Ranks()
 
 
 def launched_ranks() -> Ranks:
-    """This process among those that torchrun started, from the environment it sets."""
+    """Number of this process and of all, from the environment that torchrun sets."""
     return Ranks(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 @contextmanager
 def launched(device: str | torch.device) -> Iterator[tuple[Ranks, torch.device]]:
-    """Join the processes that torchrun started, each on a GPU of its own where there are some.
+    """Join the processes started by torchrun, each on its own GPU if there are GPUs.
 
     Without torchrun, or with one process, this process is alone on `device`.
     """

@@ -69,6 +69,6 @@ def dimension_kl(log: Log, where: object = None) -> NDArray[np.float64]:
 
 
 def kl_columns(names: Iterable[str]) -> list[str]:
-    """Those of some columns that hold the KL of a dimension, in the order of dimensions."""
+    """Columns with the KL of a dimension, in the order of dimensions."""
     found = [name for name in names if name.startswith("kl_") and name[3:].isdigit()]
     return sorted(found, key=lambda name: int(name[3:]))

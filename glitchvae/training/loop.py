@@ -1,4 +1,4 @@
-"""The loop of a run: step, log, save, until the last step or a signal."""
+"""The loop of a run: steps, logs and saves, until the last step or a signal."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from glitchvae.training.launch import Ranks
 
 
 class Runner(Protocol):
-    """Something that takes steps: one model or an ensemble."""
+    """Anything that takes steps: one model or an ensemble."""
 
     device: torch.device
 
     @property
     def step(self) -> int:
-        """Updates so far."""
+        """Number of updates so far."""
         ...
 
     def advance(self) -> None: ...  # noqa: D102
@@ -42,7 +42,7 @@ def run_steps(
     progress: Progress,
     ranks: Ranks,
 ) -> None:
-    """Steps until the last or a signal; `log` and `save` are called now and then, and last.
+    """Take steps until the last or a signal, with regular calls of `log` and `save`.
 
     Several processes agree on a signal when they log, so that no step waits for it.
     """
@@ -64,14 +64,14 @@ def run_steps(
 
 @contextmanager
 def settled(device: torch.device) -> Iterator[Callable[[], bool]]:
-    """Around a run: random numbers and memory of its own, and whether it is told to stop."""
+    """Isolate random numbers and memory of a run, and catch stop signals."""
     with own_random_numbers(device), freed_memory_kept(device), stop_signal() as stopped:
         yield stopped
 
 
 @contextmanager
 def own_random_numbers(device: str | torch.device) -> Iterator[None]:
-    """Draws inside leave torch's generators as they were."""
+    """Restore the state of torch's generators after the block."""
     device = torch.device(device)
     devices = []
     if device.type == "cuda":
@@ -82,7 +82,7 @@ def own_random_numbers(device: str | torch.device) -> Iterator[None]:
 
 @contextmanager
 def stop_signal() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or a scheduler's SIGTERM has come; a second one is not held back.
+    """Catch Ctrl-C and SIGTERM of a scheduler; a second signal takes effect at once.
 
     Python delivers signals to the main thread alone: elsewhere nothing is intercepted.
     """
@@ -107,7 +107,7 @@ def stop_signal() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def naming(run: Path) -> Iterator[None]:
-    """Name the run in what goes wrong with its model."""
+    """Add the name of the run to errors of its model."""
     try:
         yield
     except ModelError as error:
@@ -117,7 +117,7 @@ def naming(run: Path) -> Iterator[None]:
 
 
 def clock(device: str | torch.device) -> float:
-    """Seconds, once the device has done what it was told."""
+    """Time in seconds after all work on the device is finished."""
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

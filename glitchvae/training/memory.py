@@ -1,4 +1,4 @@
-"""Memory of a step, and what to do when there is not enough."""
+"""Memory of a training step, and advice if it is insufficient."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _BYTES_A_WEIGHT = 16
 """Weight, gradient and the two moments of Adam, four bytes each."""
 
 _BACKWARD = 1.5
-"""Activations and, while the way back runs, the gradients of some, in activations."""
+"""Peak memory of the backward pass in units of activations."""
 
 _SHARE = 0.8
-"""Of the memory that is free, what a batch may take by advice."""
+"""Share of the free memory that a recommended batch may use."""
 
 
 class Memory(NamedTuple):
@@ -39,12 +39,12 @@ class Memory(NamedTuple):
     per_event: float
 
     def at(self, batch_size: int) -> int:
-        """Bytes with this many events in a batch."""
+        """Bytes with this number of events in a batch."""
         return int(self.fixed + batch_size * self.per_event)
 
 
 def memory_of(trainer: Trainer) -> Memory:
-    """Memory of the steps of a run, from what two small steps keep for the way back."""
+    """Memory of the steps of a run, from the tensors that two small steps save."""
     weights = sum(p.numel() for p in trainer.model.parameters())
     weights += (
         0
@@ -65,7 +65,7 @@ def explain_exhaustion(
     members: int = 1,
     network: Model[Any] | None = None,
 ) -> Iterator[None]:
-    """Turn a failed allocation into advice.
+    """Convert a failed allocation to an error with advice.
 
     Raises:
         ModelError: out of memory; names the batch size that would fit.
@@ -85,7 +85,7 @@ def explain_exhaustion(
 
 
 def is_exhaustion(error: BaseException) -> bool:
-    """Whether an error says that memory could not be had, on a GPU or off it."""
+    """Whether an exception reports lack of memory, on a GPU or a CPU."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
     return "can't allocate memory" in str(error) or "not enough memory" in str(error)
@@ -100,7 +100,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def _available() -> int:
-    """Main memory that the machine has left; all of it where the system does not say."""
+    """Main memory available on the machine; the total if the system does not tell."""
     lines = Path("/proc/meminfo")
     if lines.exists():
         words = dict(line.split(":") for line in lines.read_text().splitlines())
@@ -109,7 +109,7 @@ def _available() -> int:
 
 
 def _allowed() -> int:
-    """What a limit on this process (`ulimit -v`) leaves it."""
+    """Memory left under a limit on this process (`ulimit -v`)."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     taken = Path("/proc/self/statm")
     if limit == resource.RLIM_INFINITY or not taken.exists():
@@ -136,7 +136,7 @@ def _advice(
 
 
 def kept_bytes(trainer: Trainer, events: int) -> int:
-    """Bytes that a forward pass of some events keeps for the way back."""
+    """Bytes that a forward pass saves for the backward pass."""
     sizes: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:

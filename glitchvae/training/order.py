@@ -1,4 +1,4 @@
-"""Which events a step sees: a matter of seed and step alone."""
+"""Order of events, determined by seed and step alone."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ AUGMENTATION: Final = 1
 SAMPLES: Final = 2
 OTHER_ORDER: Final = 3
 OTHER_AUGMENTATION: Final = 4
-"""Keys of the random streams; with the seed and a count they make every draw repeatable."""
+"""Keys of the random streams; with the seed and a count they determine every draw."""
 
 
 class DataOrder:
-    """Events step by step: each epoch is its own permutation, an incomplete batch is left.
+    """Events of each step: each epoch is a new permutation, an incomplete batch is dropped.
 
     Args:
         rows: The events there are.
@@ -53,7 +53,7 @@ class DataOrder:
 
 
 class WeightedOrder:
-    """Events step by step, each step a draw of its own: some are drawn more often than others.
+    """Events of each step, drawn independently with unequal weights.
 
     Args:
         rows: The events there are.

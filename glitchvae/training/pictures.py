@@ -1,4 +1,4 @@
-"""Pictures of any shape for training, held as small as they can be."""
+"""Pictures of any shape for training, in compact form."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class PictureData:
         split: NDArray[np.object_] | None = None,
         description: str = "",
     ) -> PictureData:
-        """Pictures (N, C, H, W), or (N, H, W) of one channel.
+        """Convert pictures (N, C, H, W), or (N, H, W) of one channel.
 
         They are bool, uint8 (0 to 255 are read as 0 to 1) or floats in [0, 1].
 
@@ -88,7 +88,7 @@ class PictureData:
         return len(self.pixels)
 
     def take(self, rows: NDArray[np.int64] | slice) -> PictureData:
-        """The same data with some of the pictures."""
+        """Select some of the pictures."""
         pixels = np.ascontiguousarray(self.pixels.numpy(force=True)[rows])
         labels, split = self.labels[rows], self.split[rows]
         return replace(
@@ -101,11 +101,11 @@ class PictureData:
 
     @property
     def nbytes(self) -> int:
-        """Bytes the pictures take."""
+        """Bytes of the pictures."""
         return self.pixels.nbytes
 
     def to(self, device: str | torch.device) -> PictureData:
-        """The same pictures on a device."""
+        """Move the pictures to a device."""
         return replace(self, pixels=self.pixels.to(device))
 
     def rows(self, *splits: str) -> NDArray[np.int64]:
@@ -128,7 +128,7 @@ class PictureData:
     def training_batch(
         self, rows: Tensor, augmentation: Augmentation, rng: np.random.Generator
     ) -> Batch:
-        """Some pictures as they are: `augmentation` is of images of glitches."""
+        """Some pictures without changes: `augmentation` is for images of glitches."""
         return self.batch(rows)
 
 
@@ -175,11 +175,11 @@ def _pack(images: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _as_stored(images: NDArray[Any]) -> NDArray[Any]:
-    """Bytes as they are, floats as float32; a copy, so that the caller's stay the caller's."""
+    """Bytes as they are, floats as float32, always as a copy."""
     return np.array(images, dtype=np.uint8 if images.dtype == np.uint8 else np.float32, order="C")
 
 
 def _patterns(device: torch.device) -> Tensor:
-    """The eight pixels of every byte (256, 8), the highest bit first as `packbits` has it."""
+    """The eight pixels of every byte (256, 8), the highest bit first as in `packbits`."""
     places = torch.arange(7, -1, -1, device=device)
     return (torch.arange(256, device=device)[:, None] >> places & 1).float()

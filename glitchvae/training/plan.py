@@ -1,4 +1,4 @@
-"""What a run will take: parameters, arithmetic, memory, time."""
+"""Estimate of a run: parameters, arithmetic, memory, time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STEPS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """What a run will take.
+    """Estimated size, memory and time of a run.
 
     Attributes:
         parameters: Of the model.
@@ -47,7 +47,7 @@ class TrainingPlan:
 def plan(
     data: TrainingImages, config: TrainingConfig, *, device: str | torch.device = "cpu"
 ) -> TrainingPlan:
-    """Size, arithmetic, memory and time of a run; a few steps are taken to measure them."""
+    """Estimate size, arithmetic, memory and time of a run by a few measured steps."""
     place = torch.device(device)
     with (
         own_random_numbers(place),

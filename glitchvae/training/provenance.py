@@ -1,4 +1,4 @@
-"""What a model was made by: versions, command line, sources."""
+"""Provenance of a model: versions, command line, sources."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SOURCES = Path(__file__).parents[1]
 
 
 def provenance_of(config: TrainingConfig) -> dict[str, Any]:
-    """Entries of a card: what the same settings would have to be run with to make it again.
+    """Entries of a card with everything needed to repeat the training.
 
     Returns:
         `python`, `torch` and `numpy` versions, `command`, `commit` of the sources and whether they
@@ -46,7 +46,7 @@ def provenance_of(config: TrainingConfig) -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str:
-    """What git says of the sources; nothing where there is no git or no checkout."""
+    """Output of a git command on the sources; "" without git or checkout."""
     try:
         done = subprocess.run(
             ["git", *arguments], cwd=_SOURCES, capture_output=True, text=True, timeout=10
@@ -57,7 +57,7 @@ def _git(*arguments: str) -> str:
 
 
 def _own_modules(config: TrainingConfig) -> dict[str, str]:
-    """SHA-256 of the files of a user's own classes, by the name of their module."""
+    """SHA-256 of the files of the user's own classes, by module name."""
     kinds = [type(config.objective)] if is_own(config.objective) else []
     if isinstance(config.model, UserVAESettings):
         with suppress(GlitchvaeError):  # of a notebook or a function: no file to speak of

@@ -1,4 +1,4 @@
-"""Sets of images on disk as `TrainingData`, without holding more of them than a part.
+"""Reading of image sets as `TrainingData`, one part in memory at a time.
 
 Images come in parts, each part becomes bytes, and the bytes go into memory or, where
 they would not fit, into a file that is mapped. Which of the two does not change what is
@@ -33,11 +33,11 @@ from glitchvae.training.data import (
 )
 
 _SHARE = 0.5
-"""Of the memory there is, what the images may take."""
+"""Share of the memory that images may use."""
 
 
 def resident_limit(device: str | torch.device = "cpu") -> int:
-    """Bytes of images that fit: half of the main memory, and of what the device has free."""
+    """Largest size of images in memory: half of main memory, and of the device's free memory."""
     limit = _SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if torch.device(device).type == "cuda":
         limit = min(limit, _SHARE * torch.cuda.mem_get_info(torch.device(device))[0])
@@ -52,7 +52,7 @@ def read_training_data(
     folder: str | Path | None = None,
     shares: Sequence[float | None] = (),
 ) -> TrainingData:
-    """The usable events of sets of any layout, one set after the other.
+    """Read the usable events of sets of any layout, one set after the other.
 
     Args:
         paths: Spectrogram sets, Gravity Spy training sets or folders of pictures.
@@ -127,7 +127,7 @@ def _weights_of(
 def _allocate(
     shape: tuple[int, ...], folder: str | Path | None, *, resident: bool
 ) -> NDArray[np.uint8]:
-    """Room for the bytes of some events, in memory or in a file without a name."""
+    """Allocate bytes for a number of events, in memory or in an unnamed file."""
     if resident:
         return np.empty(shape, dtype=np.uint8)
     place = Path(tempfile.gettempdir() if folder is None else folder)
@@ -152,7 +152,7 @@ def _allocate(
 def _fill(
     path: str | Path, counts: NDArray[np.uint8], computed: NDArray[np.bool_]
 ) -> tuple[NDArray[np.object_], NDArray[np.object_], dict[str, Any], str]:
-    """Put the usable events of a set in front; their labels, splits, settings and digest."""
+    """Store the usable events of a set; returns labels, splits, settings and digest."""
     labels, splits, imaging, end = [], [], {}, 0
     for part in stream_images(path):
         events = part.take(part.usable)

@@ -1,4 +1,4 @@
-"""A whole run: steps, state, log, checkpoint."""
+"""A complete run: steps, state, log, checkpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from glitchvae.training.trainer import Trainer
 from glitchvae.training.watching import check_watchable, is_best, is_patience_over, validation_terms
 
 CHECKPOINTS, BEST = "checkpoints", "best"
-"""Folders of a run for checkpoints on its way: those that are kept, and the best so far."""
+"""Folders of a run for intermediate checkpoints: all that are kept, and the best so far."""
 
 
 def train(
@@ -47,7 +47,7 @@ def train(
     trackers: Sequence[Tracker] = (),
     network: Model[Any] | None = None,
 ) -> Path:
-    """Train a model into the folder `out`, which is then a checkpoint.
+    """Train a model in the folder `out`, which then is a checkpoint.
 
     Beside the checkpoint the folder holds `log.csv` and `resume/state.pt`, from which
     `resume=True` goes on: on a CPU to the same weights, bit by bit, as a run that never
@@ -112,7 +112,7 @@ def train(
 
 
 class RunRecord:
-    """What a run leaves in its folder; of several processes the first writes it."""
+    """Files of a run; of several processes the first writes them."""
 
     def __init__(
         self, trainer: Trainer, log: list[dict[str, float]], run: Path, trackers: Sequence[Tracker]
@@ -124,7 +124,7 @@ class RunRecord:
             tracker.start(run, trainer.config)
 
     def log_terms(self) -> None:
-        """Read the terms since the last time, check and keep them.
+        """Read the terms since the last call, check and store them.
 
         Raises:
             ModelError: one of them is not finite.
@@ -145,7 +145,7 @@ class RunRecord:
         return validation_terms(trainer.model, trainer.data, seed=trainer.config.seed)
 
     def _keep(self) -> None:
-        """Write the checkpoints that are due: one that stays, and the best so far."""
+        """Write the checkpoints that are due: an intermediate one, and the best so far."""
         every, step = self.trainer.config.keep_every, self.trainer.step
         if self.trainer.ranks.first and every and step % every == 0:
             self._export(self.run / CHECKPOINTS / f"step-{step:08d}")

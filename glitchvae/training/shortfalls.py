@@ -1,4 +1,4 @@
-"""What a training fell short of: schedules, a target, a code that says something.
+"""Shortfalls of a training: unfinished schedules, missed targets, collapsed codes.
 
 A model of such a training is a checkpoint like any other, but comparing its objective with
 others by it would compare optimisations. The card keeps what is found here, and a claim
@@ -24,16 +24,16 @@ from glitchvae.training.step import in_range
 _LOG = logging.getLogger(__name__)
 
 COLLAPSED = 0.5
-"""Nats: a code, or a latent layer, with a smaller rate says less of an event than one bit."""
+"""Rate (nats) below which a code, or a latent layer, counts as collapsed: one bit."""
 
 MISSED = 0.1
-"""Share of its target by which a rate may differ from it; or half a nat, if that is more."""
+"""Largest relative difference of the rate from its target; at least half a nat."""
 
 _EVENTS, _BATCH = 512, 256
 
 
 class CodeUse(NamedTuple):
-    """What codes cost, and what they are worth to the decoder.
+    """Rate of codes, and their gain for the decoder.
 
     Attributes:
         rates: KL of each latent layer in nats, bottom up.
@@ -47,7 +47,7 @@ class CodeUse(NamedTuple):
 
 
 def unfinished(objective: Objective, steps: int) -> tuple[str, ...]:
-    """Weights that `steps` updates leave on their way, a sentence for each."""
+    """Weights that are not final after `steps` updates, a sentence for each."""
     return tuple(
         f"the schedule of {name} is not finished: {schedule(steps - 1):.4g} at the last of "
         f"{steps:,} steps, {schedule(schedule.steps):.4g} from step {schedule.steps:,} on"
@@ -57,7 +57,7 @@ def unfinished(objective: Objective, steps: int) -> tuple[str, ...]:
 
 
 def say_unfinished(config: TrainingConfig, run: Path) -> None:
-    """Log, before a run, which schedules it will not finish."""
+    """Log schedules that a run will not finish, before it starts."""
     for each in unfinished(config.objective, config.steps):
         _LOG.warning("%s: it will end before its time: %s", run, each)
 
@@ -65,7 +65,7 @@ def say_unfinished(config: TrainingConfig, run: Path) -> None:
 def find_shortfalls(
     objective: Objective, steps: int, terms: Mapping[str, float], use: CodeUse | None
 ) -> tuple[str, ...]:
-    """What a training fell short of, a sentence for each.
+    """Shortfalls of a training, a sentence for each.
 
     Args:
         objective: That was minimised.
@@ -103,7 +103,7 @@ def _of_the_code(use: CodeUse) -> Iterator[str]:
 
 @torch.inference_mode()
 def measure_code(model: Model[Any], data: TrainingImages, *, seed: int) -> CodeUse | None:
-    """Rates and gain of the codes of validation events, else of training events.
+    """Measure rates and gain of codes on validation events, else on training events.
 
     Args:
         model: In evaluation mode.

@@ -1,4 +1,4 @@
-"""The state a run resumes from: one file, replaced at once, opened without running code."""
+"""State from which a run resumes: one file, replaced at once, opened without running code."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from glitchvae.training.log import LOG
 
 STATE = Path("resume") / "state.pt"
 _FREE_TO_CHANGE = {"steps", "save_every", "learning_rate", "precision"}
-"""What may differ when a run goes on; the last two are the cure of a loss that diverged."""
+"""Settings that may differ on resuming; the last two remedy a loss that diverged."""
 
 
 def whole_state(
     state: dict[str, Any], config: TrainingConfig, data: TrainingImages, log: list[dict[str, float]]
 ) -> dict[str, Any]:
-    """What a run needs to go on: the state of its model, and settings, data and log beside it."""
+    """State of a run: that of the model, with settings, data and log."""
     described = {"config": config.model_dump_json(), "data_digest": data.digest}
     return {**state, **described, "log": log}
 
 
 def write_state(path: Path, whole: dict[str, Any]) -> None:
-    """Write a state; a kill at any moment leaves the earlier one or this."""
+    """Write a state so that a kill at any moment leaves the earlier one or this."""
     with replacing(path) as temporary:
         torch.save(whole, temporary)
 
 
 def write_log(run: Path, log: list[dict[str, float]]) -> None:
-    """Write the rows of a log as CSV; a column that a row lacks stays empty."""
+    """Write the rows of a log as CSV; missing columns stay empty."""
     names = list(dict.fromkeys(name for row in log for name in row)) or ["step"]
     with replacing(run / LOG) as temporary, temporary.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=names)
@@ -56,7 +56,7 @@ def check_state(
     where: Path,
     changed_data: bool = False,
 ) -> None:
-    """Check a state against the settings and data that its run is to go on with.
+    """Check a state against the settings and data of the run that resumes from it.
 
     Args:
         whole: What `whole_state` returned.
@@ -82,7 +82,7 @@ def check_state(
 
 
 def _config_of(stored: dict[str, Any], now: TrainingConfig, where: Path) -> TrainingConfig:
-    """The settings that a state was written with; an objective of the user's own is like now's."""
+    """Settings in a state; the user's own objective is replaced by the present one."""
     kind, table = type(now.objective), stored["objective"]
     if not is_own(now.objective) or table.get("class", path_of(kind)) != path_of(kind):
         return changed_config(stored, {}, where=where)
@@ -106,7 +106,7 @@ def _refuse_other_settings(run: Path, before: TrainingConfig, now: TrainingConfi
 
 
 def resumed_config(run: Path, *, lines: Sequence[str] = (), **changes: Any) -> TrainingConfig:
-    """The settings a run began with; entries that are not None, and lines of TOML, replace some.
+    """Settings of a run to resume, with entries other than None and TOML lines replaced.
 
     Raises:
         InputError: nothing to resume, or a damaged file.
@@ -116,7 +116,7 @@ def resumed_config(run: Path, *, lines: Sequence[str] = (), **changes: Any) -> T
 
 
 def refuse_existing(run: Path) -> None:
-    """Reject a folder that holds a run.
+    """Refuse a folder that holds a run.
 
     Raises:
         InputError: it does; nothing in it is touched.
@@ -130,7 +130,7 @@ def refuse_existing(run: Path) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote.
+    """Read a file of `write_state`.
 
     Raises:
         InputError: nothing there, or a damaged file.

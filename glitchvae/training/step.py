@@ -1,4 +1,4 @@
-"""The part of an update that is captured: from a batch to its terms, without the host."""
+"""The captured part of an update: from a batch to its terms, without the host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glitchvae.training.config import TrainingConfig
 
 
 class StepResult(NamedTuple):
-    """What a step leaves.
+    """Result of a step.
 
     Attributes:
         terms: Scalars by name, `loss` the one to go down.
@@ -31,7 +31,7 @@ class StepResult(NamedTuple):
 
 
 class Step(nn.Module):
-    """A model under an objective; the call is the forward half of an update.
+    """A model with an objective; a call is the forward part of an update.
 
     It is a module so that torch's own launcher can wrap it. The discriminator is not among its
     parameters: the model's step must leave it alone.
@@ -62,7 +62,7 @@ class Step(nn.Module):
 
 
 class DiscriminatorStep(nn.Module):
-    """What a discriminator minimises, as a module that torch's own launcher can wrap."""
+    """Loss of a discriminator as a module that torch's launcher can wrap."""
 
     def __init__(self, discriminator: nn.Module, objective: Objective) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class DiscriminatorStep(nn.Module):
 
 
 class _Watched:
-    """A model that remembers its passes, so that what they found is not computed again."""
+    """A model that stores its forward passes, so that their results can be reused."""
 
     def __init__(self, model: Model[Any]) -> None:
         self._model = model
@@ -98,7 +98,7 @@ class _Watched:
 
 
 def in_range(batch: Batch, model: Model[Any]) -> Batch:
-    """Images in [0, 1] in the range that the model's likelihood is for."""
+    """Scale images in [0, 1] to the range of the model's likelihood."""
     likelihood = model.likelihood
     scaled = {
         name: scale_to_range(images, likelihood)
@@ -109,7 +109,7 @@ def in_range(batch: Batch, model: Model[Any]) -> Batch:
 
 
 class Captured:
-    """A function compiled by torch, or as it is where that fails, which is said once.
+    """A function compiled by torch, or uncompiled with one warning if that fails.
 
     On a GPU the compiled function is replayed as a CUDA graph. Random numbers are those of
     the function as it is, so that a run means the same either way.
@@ -132,7 +132,7 @@ class Captured:
         self.obstacle = ""
 
     def __call__(self, *arguments: Any) -> StepResult:
-        """What the function returns."""
+        """Call the function."""
         if self._proven:
             return self._call(*arguments)
         try:
@@ -151,6 +151,6 @@ class Captured:
 def captured(
     function: Callable[..., StepResult], config: TrainingConfig, device: torch.device
 ) -> Callable[..., StepResult]:
-    """The function compiled, where the settings or the device ask for it."""
+    """Compile the function if the settings or the device ask for it."""
     wanted = config.compiled == "yes" or (config.compiled == "auto" and device.type == "cuda")
     return Captured(function, device) if wanted else function

@@ -1,4 +1,4 @@
-"""Whoever wants to follow a run: three calls, and TensorBoard behind them."""
+"""Tracking of runs: an interface of three calls, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ FOLDER = "tensorboard"
 
 
 class Tracker(Protocol):
-    """What follows a run: told when it starts, with every row of the log, and at its end."""
+    """Follower of a run: called at the start, with every row of the log, and at the end."""
 
     def start(self, run: Path, config: TrainingConfig) -> None:
-        """The run in a folder starts, or goes on."""
+        """Called when the run in a folder starts or resumes."""
         ...
 
     def record(self, step: int, terms: Mapping[str, float]) -> None:
-        """A row of the log: named terms after `step` updates."""
+        """Called with a row of the log: named terms after `step` updates."""
         ...
 
     def finish(self, run: Path) -> None:
-        """The checkpoint of the run is written."""
+        """Called when the checkpoint of the run is written."""
         ...
 
 
 class TensorBoard:
-    """Writes the terms of a run where TensorBoard reads them: `RUN/tensorboard`.
+    """Writes the terms of a run for TensorBoard, in `RUN/tensorboard`.
 
     Raises:
         ConfigError: the package tensorboard is not installed.
@@ -54,12 +54,12 @@ class TensorBoard:
         self._writer.add_text("config", f"```json\n{config.model_dump_json(indent=1)}\n```")
 
     def record(self, step: int, terms: Mapping[str, float]) -> None:
-        """Add the terms; the KL of single dimensions stand together."""
+        """Add the terms, with the KL of single dimensions in one group."""
         dimensions = kl_columns(terms)
         for name, value in terms.items():
             if name != "step":
                 self._writer.add_scalar(f"kl/{name}" if name in dimensions else name, value, step)
 
     def finish(self, run: Path) -> None:
-        """Write what is left and close the file."""
+        """Write remaining data and close the file."""
         self._writer.close()

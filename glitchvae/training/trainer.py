@@ -1,4 +1,4 @@
-"""One model, its optimiser and its place in the data: the state that a run carries on."""
+"""One model with its optimiser and its position in the data: the state of a run."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from glitchvae.training.order import DataOrder, WeightedOrder, draw_seed
 from glitchvae.training.step import DiscriminatorStep, Step, StepResult, captured
 
 MOST_DIMENSIONS = 256
-"""Models with more latent dimensions log no KL per dimension: `log.csv` would be mostly that."""
+"""Largest number of latent dimensions whose single KL is logged."""
 
 _WEIGHTS_AHEAD = 1000
-"""Steps whose weights are copied to the device in one go."""
+"""Steps whose weights are copied to the device together."""
 
 
 class Trainer:
@@ -81,7 +81,7 @@ class Trainer:
         self._pending = Pending(config.objective)
 
     def advance(self) -> None:
-        """One update. Nothing is copied to the host."""
+        """One update, without copies to the host."""
         batch = self._batches(self.step)
         seed = draw_seed(self.config.seed, order.SAMPLES, self.step, *self.ranks.key)
         seed_samples(seed, self.device)
@@ -107,7 +107,7 @@ class Trainer:
         return None if len(values) == 0 else log_row(values, names, self.config, self.step)
 
     def probe(self, events: int) -> StepResult:
-        """The forward half of a step with some events, to measure what it takes."""
+        """The forward part of a step on some events, to measure its cost."""
         weights = self._weights(self.step, 0)
         return self._plain_step(self._batches.first(events), weights, self.discriminator)
 
@@ -133,7 +133,7 @@ class Trainer:
             self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
 
     def _train_discriminator(self, outcome: StepResult) -> dict[str, Tensor]:
-        """Its own step, on codes that are detached: nothing of it reaches the model."""
+        """One update of the discriminator on detached codes, without effect on the model."""
         settings = self.config.objective.discriminator_optimizer()
         if (
             self._discriminator_step is None
@@ -150,7 +150,7 @@ class Trainer:
 
 
 class Pending:
-    """Terms of the last steps, on the device until they are asked for.
+    """Terms of the last steps, kept on the device until they are read.
 
     Args:
         objective: Whose terms they are.
@@ -162,7 +162,7 @@ class Pending:
         self._names: tuple[str, ...] = ()
 
     def add(self, outcome: StepResult, extra: dict[str, Tensor]) -> None:
-        """Keep the scalars of a step (of one model, or (M,) of several) and its KL.
+        """Store the scalars of a step (of one model, or (M,) of several) and its KL.
 
         Raises:
             ModelError: two columns of the log would have one name.
@@ -188,7 +188,7 @@ class Pending:
 
 
 class Batches:
-    """The batches of one run, step by step, with the second draw where it is wanted.
+    """The batches of a run step by step, with a second batch if needed.
 
     Of several processes each gets its share of the events of a batch.
     """
@@ -212,7 +212,7 @@ class Batches:
         return self._drawn(self._order(step)[share], self._other(step)[share], step)
 
     def first(self, events: int) -> Batch:
-        """A batch of the first events, in neither order."""
+        """A batch of the first events, in no random order."""
         rows = torch.from_numpy(np.resize(self.rows, events)).to(self.device)
         return self._drawn(rows, rows, 0)
 
@@ -230,7 +230,7 @@ class Batches:
 
 
 class WeightTable:
-    """Weights of objectives on the device: copied many steps at a time, so that none waits.
+    """Weights of objectives on the device, copied for many steps at a time.
 
     Args:
         configs: One for each model that is trained together.
@@ -250,7 +250,7 @@ class WeightTable:
         return dict(zip(self._names, row.unbind(0), strict=True))
 
     def _filled(self, first: int) -> Tensor:
-        """(steps, names, members) from one step on."""
+        """(steps, names, members) weights from one step on."""
         schedules = [config.objective.schedules() for config in self.configs]
         values = [
             [[each[name](step) for each in schedules] for name in self._names]
@@ -297,7 +297,7 @@ def fresh_networks(
     layout: torch.memory_format = torch.channels_last,
     network: Model[Any] | None = None,
 ) -> tuple[Model[Any], nn.Module | None]:
-    """Model and discriminator with the weights that the seed gives, on a device.
+    """Model and discriminator with the weights that the seed determines, on a device.
 
     A `network` is copied with the weights it has; one of the user's own keeps its layout in
     memory, which its code may rely on.
@@ -319,7 +319,7 @@ def fresh_networks(
 
 
 def check_share(config: TrainingConfig, ranks: Ranks) -> None:
-    """Refuse batches that processes cannot share evenly: means of means would be biased.
+    """Refuse batches that processes cannot share evenly, since means would be biased.
 
     Raises:
         ConfigError: the batch size is no multiple of the number of processes.
@@ -333,7 +333,7 @@ def check_share(config: TrainingConfig, ranks: Ranks) -> None:
 
 
 def check_fit(model: Model[Any], config: TrainingConfig, data: TrainingImages) -> None:
-    """Refuse data or an objective that the model is not made for.
+    """Refuse data or an objective that do not fit the model.
 
     Raises:
         ModelError: the images have another shape, or the objective needs another model.
@@ -359,7 +359,7 @@ def adam(
     *,
     betas: tuple[float, float] = (0.9, 0.999),
 ) -> torch.optim.Adam:
-    """Adam in one pass over all weights, where the device has that."""
+    """Adam in one fused pass over all weights if the device supports it."""
     return torch.optim.Adam(
         parameters, lr=learning_rate, betas=betas, fused=device.type in ("cpu", "cuda")
     )
@@ -381,7 +381,7 @@ def optimizer_of(
 def adam_of_discriminator(
     parameters: Collection[Tensor], config: TrainingConfig, device: torch.device
 ) -> torch.optim.Adam | None:
-    """Adam as the objective wants it for its discriminator; None where it has none."""
+    """Adam for the discriminator as the objective asks; None if it has none."""
     settings = config.objective.discriminator_optimizer()
     if settings is None or not parameters:
         return None
@@ -395,7 +395,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
 
 
 def seed_samples(seed: int, device: torch.device) -> None:
-    """Seed torch's own generator of a device, which posterior samples come from."""
+    """Seed torch's generator of a device, which draws posterior samples."""
     if device.type == "cuda":
         index = torch.cuda.current_device() if device.index is None else device.index
         torch.cuda.default_generators[index].manual_seed(seed)
@@ -418,7 +418,7 @@ def weight_columns(objective: Objective, step: int) -> dict[str, float]:
 
 
 def check_columns(names: Sequence[str], objective: Objective) -> None:
-    """Refuse an objective that would have one column of the log overwrite another.
+    """Refuse an objective whose terms would overwrite a column of the log.
 
     Args:
         names: Terms, what training adds to them, and the KL of dimensions.

@@ -1,4 +1,4 @@
-"""How a model does on events that it does not learn from, while it trains."""
+"""Validation of a model during its training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH = 256
 
 
 def check_watchable(config: TrainingConfig, data: TrainingImages) -> None:
-    """Refuse to validate on nothing.
+    """Refuse a validation without validation events.
 
     Raises:
         ModelError: validation is asked for, and no event is for it.
@@ -74,7 +74,7 @@ def is_best(rows: Sequence[dict[str, float]]) -> bool:
 
 
 def is_patience_over(rows: Sequence[dict[str, float]], patience: int) -> bool:
-    """Whether the last `patience` validations brought no ELBO above the best before them."""
+    """Whether the last `patience` validations brought no higher ELBO."""
     seen = [row[ELBO] for row in rows if ELBO in row]
     if not patience or len(seen) <= patience:
         return False

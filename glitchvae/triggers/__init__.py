@@ -1,4 +1,4 @@
-"""When and where in frequency glitches are: the table `Triggers`, found or read."""
+"""Times and frequencies of glitches: the table `Triggers`, found or read."""
 
 import lazy_loader
 

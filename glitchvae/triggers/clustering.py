@@ -1,4 +1,4 @@
-"""From loud tiles to events: which tiles belong to one glitch.
+"""Clustering of loud tiles to events.
 
 The rule, in four steps:
 
@@ -29,26 +29,26 @@ from numpy.typing import NDArray
 from glitchvae.triggers.tiles import Tiles
 
 TILE_SNR = 5.0
-"""SNR from which tiles are joined, Omicron's own; an event needs the SNR asked for."""
+"""Least SNR of tiles that are joined, as Omicron's; an event needs the SNR asked for."""
 
 JOIN = 0.1
-"""Seconds of quiet that part two clusters, and the least between two events of one."""
+"""Seconds of quiet between two clusters, and the least time between two events of one."""
 
 FALL = 1.5
 """Factor in SNR by which the envelope falls between two events of one cluster."""
 
 ECHO = (1.0, 30.0)
-"""Seconds and factor in SNR that make an event the echo of another."""
+"""Time (s) and factor in SNR that make an event the echo of another."""
 
 REACH = 20.0
-"""Seconds on either side of a maximum within which the envelope is followed."""
+"""Seconds before and after a maximum within which the envelope is followed."""
 
 STEP = 1 / 512
 """Seconds between two points of the envelope."""
 
 
 def cluster_tiles(tiles: Tiles, *, floor: float) -> dict[str, NDArray[np.float64]]:
-    """Events among `tiles` by the rule of this module.
+    """Cluster tiles to events by the rule of this module.
 
     Args:
         tiles: Tiles louder than `floor`, in the order of time.
@@ -66,7 +66,7 @@ def cluster_tiles(tiles: Tiles, *, floor: float) -> dict[str, NDArray[np.float64
 
 
 def _joined(tiles: Tiles) -> list[Tiles]:
-    """Clusters: groups of tiles with at least `JOIN` seconds of quiet between them."""
+    """Clusters: groups of tiles separated by at least `JOIN` seconds of quiet."""
     if not len(tiles):
         return []
     start, end = tiles.time - tiles.duration / 2, tiles.time + tiles.duration / 2
@@ -77,7 +77,7 @@ def _joined(tiles: Tiles) -> list[Tiles]:
 
 
 def _split(cluster: Tiles, *, floor: float) -> list[Tiles]:
-    """The tiles of each event of a cluster."""
+    """Split a cluster into the tiles of each event."""
     origin, envelope = _envelope(cluster, floor=floor)
     peaks, valleys = _events(envelope)
     if len(peaks) < 2:
@@ -88,7 +88,7 @@ def _split(cluster: Tiles, *, floor: float) -> list[Tiles]:
 
 
 def _envelope(cluster: Tiles, *, floor: float) -> tuple[float, NDArray[np.float64]]:
-    """The loudest tile at each instant, and the GPS time of the first instant.
+    """SNR of the loudest tile at each instant, and the GPS time of the first instant.
 
     A tile stands for the instants that are nearest to it in its row. They are written
     as two overlapping ranges whose length is a power of two, and the levels of such
@@ -123,7 +123,7 @@ def _events(envelope: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np
 
 
 def _apart(peaks: NDArray[np.intp], envelope: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Peaks (P,) without those nearer than `JOIN` to a higher one that stays."""
+    """Peaks (P,) without those nearer than `JOIN` to a higher peak that is kept."""
     kept: list[int] = []
     for peak in peaks[np.argsort(-envelope[peaks], kind="stable")]:
         if all(abs(peak - other) * STEP >= JOIN for other in kept):
@@ -147,7 +147,7 @@ def _measure(event: Tiles) -> tuple[float, ...]:
 
 
 def _refined_time(event: Tiles, peak: int) -> float:
-    """Where the parabola through log SNR of a tile and its neighbours in time is highest.
+    """Time of the maximum of a parabola through log SNR of a tile and its neighbours.
 
     Exact for a burst of Gaussian envelope. Without both neighbours, the tile's middle.
     """
@@ -163,7 +163,7 @@ def _refined_time(event: Tiles, peak: int) -> float:
 
 
 def _echoes(gps: NDArray[np.float64], snr: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which events (N,), in the order of time, are echoes of a louder one nearby."""
+    """(N,) whether an event is an echo of a louder one nearby; events in the order of time."""
     reach, factor = ECHO
     first = np.searchsorted(gps, gps - reach)
     last = np.searchsorted(gps, gps + reach, side="right")

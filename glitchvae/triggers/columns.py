@@ -1,4 +1,4 @@
-"""What other programs call the columns of a trigger table, and how to make them ours."""
+"""Conversion of other programs' trigger columns to ours."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 def triggers_from_table(
     table: Table, path: str | Path, *, ifo: str | None = None, channel: str | None = None
 ) -> Triggers:
-    """A table in any known dialect as `Triggers`.
+    """Convert a table with columns of any known program to `Triggers`.
 
     Rows without a usable time are left out and counted in a warning.
 
@@ -76,7 +76,7 @@ def triggers_from_table(
 
 
 def detector_of(*names: str | None) -> str | None:
-    """The detector that the first telling name carries: `H1:GDS-...`, `L-L1_GWOSC_...`."""
+    """Detector in the first name that has one: `H1:GDS-...`, `L-L1_GWOSC_...`."""
     for name in names:
         if name and (match := _PREFIX.search(name.replace("_", " "))):
             return match[1]
@@ -92,7 +92,7 @@ def _find(table: Table, ours: str) -> NDArray[Any] | None:
 
 
 def _times(table: Table, columns: dict[str, Any], path: object) -> NDArray[np.float64]:
-    """GPS seconds; whole seconds and nanoseconds in two columns are the more exact."""
+    """GPS seconds, from whole seconds and nanoseconds where these are given."""
     if "gps" not in columns:
         raise InputError(
             "no column of times",
@@ -107,7 +107,7 @@ def _times(table: Table, columns: dict[str, Any], path: object) -> NDArray[np.fl
 
 
 def _measures(table: Table, columns: dict[str, Any], path: object) -> dict[str, Any]:
-    """What was measured; extents come from their two ends where only those are given."""
+    """Trigger properties; extents are computed from their two ends if only these are given."""
     measures = {}
     for name in MEASURES:
         if name in columns:
@@ -127,7 +127,7 @@ def _measures(table: Table, columns: dict[str, Any], path: object) -> dict[str, 
 def _detectors(
     columns: dict[str, Any], rows: int, path: str | Path, ifo: str | None, channel: str | None
 ) -> NDArray[Any]:
-    """One detector per row: column, else channel, else the file as a whole, else `ifo`."""
+    """Detector of each row: from its column, its channel, the file, or `ifo`."""
     whole = detector_of(channel, Path(path).name) or ifo
     if "ifo" in columns:
         told = [str(name).strip() for name in columns["ifo"]]
@@ -147,7 +147,7 @@ def _detectors(
 
 
 def _texts(columns: dict[str, Any]) -> dict[str, Any]:
-    """Labels and identifiers; a mere counter identifies nothing outside its own file."""
+    """Labels and identifiers; plain counters are no identifiers outside their file."""
     texts = {}
     if "label" in columns:
         texts["label"] = np.array([str(name) for name in columns["label"]], dtype=object)
@@ -159,7 +159,7 @@ def _texts(columns: dict[str, Any]) -> dict[str, Any]:
 
 
 def usable_times(gps: NDArray[np.float64], path: object) -> NDArray[np.bool_]:
-    """(N,) which rows of a file have a time; the others are named in a warning.
+    """(N,) whether a row has a usable time; a warning names the other rows.
 
     Raises:
         InputError: none has.
@@ -202,7 +202,7 @@ def _warn_of_text(raw: NDArray[Any], numbers: NDArray[np.float64], name: str, pa
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
-    """As float64; what is no number is NaN."""
+    """Values as float64; values that are not numbers become NaN."""
     try:
         return np.asarray(values, dtype=np.float64)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Episodes: triggers of one detector that follow each other closely are one disturbance.
+"""Episodes: triggers of one detector that follow each other closely count as one.
 
 A train of arches or a bad half-minute is many triggers with one cause. What is counted (rates,
 expected counts) is episodes, and for p-values bouts of them (`bouts`), since counts assume causes
@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from glitchvae.errors import InputError
 
 GAP = 0.5
-"""Seconds of quiet that part two episodes."""
+"""Seconds of quiet between two episodes."""
 
 LONGEST = 30.0
-"""Seconds between the starts of the first and the last trigger of an episode, less than that."""
+"""Largest time (s) between the starts of the first and the last trigger of an episode."""
 
 BOUT = 64.0
-"""Seconds between the starts of the first and the last episode of a bout, less than that."""
+"""Largest time (s) between the starts of the first and the last episode of a bout."""
 
 
 def episodes(
@@ -110,7 +110,7 @@ def _begins(
     gap: float,
     longest: float,
 ) -> NDArray[np.bool_]:
-    """(N,) which triggers, in the order of detector and start, begin an episode."""
+    """(N,) whether a trigger, in the order of detector and start, begins an episode."""
     begins = np.ones(len(start), dtype=bool)
     bounds = [*np.flatnonzero(np.diff(detector[timed], prepend=-1)), int(timed.sum())]
     for first, last in pairwise(bounds):
@@ -122,7 +122,7 @@ def _begins(
 
 
 def _cut(begins: NDArray[np.bool_], start: NDArray[np.float64], longest: float) -> None:
-    """Begin new episodes in chains that are too long, in place."""
+    """Divide chains that are too long into several episodes, in place."""
     first = np.flatnonzero(begins)
     after = np.append(first[1:], len(start))
     # Where each trigger's episode would end, if it began one.
@@ -143,7 +143,7 @@ def _check(
 ) -> None:
     if not (times.ndim == 1 and times.shape == lasting.shape == np.shape(ifo)):
         raise InputError(
-            "columns of different lengths",
+            "the columns have different lengths",
             where="episodes",
             expected="gps, duration and ifo (N,)",
             found=f"{times.shape}, {lasting.shape} and {np.shape(ifo)}",
@@ -151,12 +151,14 @@ def _check(
     negative = np.flatnonzero(lasting < 0)
     if len(negative):
         raise InputError(
-            "a trigger of negative duration",
+            "a trigger has a negative duration",
             where=f"row {negative[0]}",
             expected="0 s or more",
             found=f"{lasting[negative[0]]:g} s",
         )
     if not (gap > 0 and longest > 0):
         raise InputError(
-            "no such episodes", expected="gap and longest above 0 s", found=f"{gap} and {longest}"
+            "gap and length of episodes are not valid",
+            expected="gap and longest above 0 s",
+            found=f"{gap} and {longest}",
         )

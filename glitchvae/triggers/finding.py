@@ -1,4 +1,4 @@
-"""Triggers found in strain: tiles of the Q-transform that stand out, joined to events.
+"""Search of strain for triggers: loud tiles of the Q-transform, clustered to events.
 
 Strain is searched in cells of one minute of absolute GPS time. A cell's tiles are
 computed from a block that reaches past both its ends, and its events are joined from
@@ -26,13 +26,13 @@ from glitchvae.triggers.record import Triggers, mark_bursts, triggers_from
 from glitchvae.triggers.tiles import Examined, Threshold, Tiles, examine
 
 SNR = 7.5
-"""Gravity Spy's threshold."""
+"""Default SNR threshold, that of Gravity Spy."""
 
 FRANGE = (10.0, 2048.0)
-"""Hz that are searched, cut to what the sample rate allows."""
+"""Frequency range (Hz) of the search, limited by the sample rate."""
 
 QRANGE = (4.0, 64.0)
-"""Quality factors that are searched."""
+"""Range of quality factors of the search."""
 
 CELL = 60.0
 """Seconds of a cell; cells begin at multiples of this in GPS time."""
@@ -43,7 +43,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SearchedCell:
-    """What came of one cell.
+    """Result of the search of one cell.
 
     Attributes:
         span: The cell.
@@ -69,7 +69,7 @@ def find_triggers(
     within: segmentlist | None = None,
     device: str = "cpu",
 ) -> Triggers:
-    """Glitches in one stretch of strain.
+    """Find glitches in one stretch of strain.
 
     Strain is whitened by its own median spectrum, cut into gwpy's tiling (mismatch
     0.2), and each row of tiles compared with its own noise. With E the energy of a tile
@@ -122,7 +122,7 @@ def search_cells(
     within: segmentlist | None = None,
     device: str = "cpu",
 ) -> Iterator[SearchedCell]:
-    """The triggers of `find_triggers`, minute by minute, in constant memory.
+    """Find triggers as `find_triggers` does, minute by minute in constant memory.
 
     What of each minute was good and searched comes from the same pass.
 
@@ -165,7 +165,9 @@ def _search(
     device: str,
 ) -> Iterator[SearchedCell]:
     if not snr >= _LEAST_SNR:
-        raise InputError("SNR threshold too low", expected=f"at least {_LEAST_SNR:g}", found=snr)
+        raise InputError(
+            "the SNR threshold is too low", expected=f"at least {_LEAST_SNR:g}", found=snr
+        )
     floor = min(snr, TILE_SNR)
     threshold = Threshold(snr=floor, frange=frange, qrange=qrange, device=device)
     settings = {"snr": snr, **search_settings(frange, qrange)}
@@ -204,12 +206,12 @@ def _search(
 def search_settings(
     frange: tuple[float, float] = FRANGE, qrange: tuple[float, float] = QRANGE
 ) -> dict[str, Any]:
-    """The settings of a search other than its threshold, as records keep them."""
+    """Settings of a search, except its threshold, as stored in records."""
     return {"frange": list(frange), "qrange": list(qrange)}
 
 
 def span_of(cell: int) -> segment:
-    """The GPS segment of a cell."""
+    """GPS segment of a cell."""
     return segment(cell * CELL, (cell + 1) * CELL)
 
 
@@ -218,7 +220,7 @@ def _of(stretches: segmentlist, within: segmentlist | None) -> segmentlist:
 
 
 def cells_of(segments: segmentlist, within: segmentlist | None = None) -> list[int]:
-    """Numbers of the cells that hold strain to be searched."""
+    """Numbers of the cells that contain strain to be searched."""
     wanted = segments if within is None else segments & segmentlist(within).coalesce()
     cells: set[int] = set()
     for start, end in wanted:

@@ -1,4 +1,4 @@
-"""Trigger files of other programs: the kind is told by content, never by suffix."""
+"""Reading of trigger files of other programs, recognised by content, never by suffix."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROOT = b"root"
 
 
 def read_triggers(path: str | Path, *, ifo: str | None = None) -> Triggers:
-    """Triggers from any known kind of file.
+    """Read triggers from a file of any known kind.
 
     Known are: files of `write_triggers`; Omicron's HDF5, ROOT and LIGO_LW
     (`sngl_burst`); CSV, ECSV and whitespace tables with a header line in any dialect of
@@ -81,7 +81,7 @@ def _triggers_of_ecsv(path: Path, ifo: str | None) -> Triggers:
 
 
 def _bytes(path: Path) -> bytes:
-    """The start of a binary file, or all of a text, unpacked where it was gzipped."""
+    """The beginning of a binary file, or all of a text, unpacked if it is gzipped."""
     with path.open("rb") as stream:
         head = stream.read(len(_HDF5))
     return head if head.startswith((_HDF5, _ROOT)) else read_bytes(path)
@@ -120,7 +120,7 @@ def _read_hdf5(path: Path, ifo: str | None) -> Triggers:
 
 
 def _compound(file: h5py.File, path: Path) -> h5py.Dataset:
-    """The table `triggers`, or the only table of the file."""
+    """Read the table `triggers`, or the only table of the file."""
     tables = {n: d for n, d in file.items() if isinstance(d, h5py.Dataset) and d.dtype.names}
     if "triggers" not in tables and len(tables) != 1:
         raise InputError(
@@ -159,7 +159,7 @@ def _read_root(path: Path) -> Table:
 
 
 def _read_ligolw(path: Path) -> Table:
-    """The table `sngl_burst`, read by gwpy."""
+    """Read the table `sngl_burst` by gwpy."""
     with _extra("igwn-ligolw", path):
         import igwn_ligolw.ligolw
     from xml.sax import SAXException
@@ -189,7 +189,7 @@ def _read_ecsv(path: Path, text: str) -> Table:
 
 
 def _table_of(table: Any) -> Table:
-    """The columns of an astropy table; masked numbers become NaN."""
+    """Columns of an astropy table; masked numbers become NaN."""
     return {name: np.asarray(_unmasked(table[name])) for name in table.colnames}
 
 
@@ -200,11 +200,11 @@ def _unmasked(values: Any) -> Any:
 
 
 def _read_text(path: Path, text: str) -> Table:
-    """A table with a header line, or times alone, one per line."""
+    """Read a table with a header line, or times alone, one per line."""
     header, rows = _split_header(list(_rows(text)))
     if header is None and any(len(fields) > 1 for _, fields in rows):
         raise InputError(
-            "several columns without names",
+            "the columns have no names",
             where=path,
             found=" ".join(rows[0][1]),
             remedy="Add a header line such as: time,peak_frequency,snr",
@@ -227,7 +227,7 @@ def _read_text(path: Path, text: str) -> Table:
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of each line that is not blank: commas separate, else space."""
+    """Line number and fields of each line that is not blank, separated by commas or space."""
     lines = text.splitlines()
     if any("," in line for line in lines if not line.startswith("#")):
         reader = csv.reader(lines, skipinitialspace=True)
@@ -239,7 +239,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 def _split_header(
     rows: list[tuple[int, list[str]]],
 ) -> tuple[list[str] | None, list[tuple[int, list[str]]]]:
-    """Names of the columns, also from a comment that fits the data, and the rows of data."""
+    """Names of the columns, also from a matching comment line, and the rows of data."""
     comments = [fields for _, fields in rows if fields[0].startswith("#")]
     data = [row for row in rows if not row[1][0].startswith("#")]
     if data and not _is_number(data[0][1][0]):

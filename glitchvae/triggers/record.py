@@ -1,4 +1,4 @@
-"""The table of triggers: one row per glitch, whatever it came from."""
+"""The table of triggers: one row per glitch, whatever its source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEASURES: tuple[str, ...] = (
     "duration",
     "bandwidth",
 )
-"""Columns that a search measures and a list of times does not know (NaN there)."""
+"""Columns that a search measures and a list of times lacks (NaN)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Triggers(Record):
 
     @property
     def ifos(self) -> dict[str, int]:
-        """How many rows each detector has."""
+        """Number of rows by detector."""
         return dict(sorted(Counter(self.ifo).items()))
 
     def of(self, ifo: str) -> Self:
@@ -87,18 +87,18 @@ class Triggers(Record):
         return self.take(rows)
 
     def sorted(self) -> Self:
-        """The rows in the order of time."""
+        """The rows sorted by time."""
         return self.take(np.argsort(self.gps, kind="stable"))
 
 
 def mark_bursts(triggers: Triggers) -> Triggers:
-    """The triggers of one detector, with the remark `burst` where there are too many a second."""
+    """Add the remark `burst` to triggers of one detector in seconds with too many of them."""
     flags = add_flag(triggers.flags, in_burst(triggers.gps), "burst")
     return dataclasses.replace(triggers, flags=flags)
 
 
 def at_times(gps: ArrayLike, ifo: str) -> Triggers:
-    """Triggers at the user's own times, their measures unknown (NaN).
+    """Triggers at the user's own times, with unknown properties (NaN).
 
     Args:
         gps: (N,) seconds.
@@ -120,12 +120,12 @@ def at_times(gps: ArrayLike, ifo: str) -> Triggers:
 
 
 def are_times(gps: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(N,) which numbers can be GPS seconds: finite and above 0."""
+    """(N,) whether numbers can be GPS seconds: finite and above 0."""
     return np.isfinite(gps) & (gps > 0)
 
 
 def triggers_from(columns: dict[str, Any], *, search: dict[str, Any] | None = None) -> Triggers:
-    """A record from the columns that are known: the others are NaN, identifiers made.
+    """Make a record from known columns; others are NaN, and identifiers are made.
 
     Args:
         columns: `gps` and `ifo` at least, by the names of `Triggers`.
@@ -148,7 +148,7 @@ def triggers_from(columns: dict[str, Any], *, search: dict[str, Any] | None = No
 
 
 def event_ids(gps: Sequence[float], ifo: Sequence[str]) -> list[str]:
-    """`<ifo>-<gps to 4 decimals>` for each row; the second of the same name ends in `-2`."""
+    """`<ifo>-<gps to 4 decimals>` for each row; the second row of a name ends in `-2`."""
     seen: Counter[str] = Counter()
     names = []
     for time, detector in zip(gps, ifo, strict=True):

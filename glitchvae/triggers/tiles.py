@@ -1,4 +1,4 @@
-"""Loud tiles: where the Q-transform of whitened strain stands out of its noise.
+"""Loud tiles of the Q-transform of whitened strain.
 
 torch is imported when a block is searched: telling what is left to search needs none of it.
 """
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from glitchvae.qtransform import Plane
 
 OVERLAP = 2.0
-"""Seconds by which tiles are computed past the ends of the time asked for."""
+"""Seconds by which tiles are computed beyond the time asked for."""
 
 EDGE = 1.0
-"""Seconds at either end of a block that the whitening filter spoils (half its length)."""
+"""Seconds at both ends of a block that the whitening filter spoils (half its length)."""
 
 MIN_BLOCK = 8.0
-"""Seconds of contiguous strain below which nothing is searched."""
+"""Shortest contiguous strain (s) that is searched."""
 
 
 MARK = (8, 0.25)
-"""Seconds between two marks of strain, and how long the samples of one are."""
+"""Seconds between two checksums of strain, and length (s) of the samples of each."""
 
 _ON_GRID = 0.01  # samples by which a time may be off its sample: rounding of GPS times
 _ROUNDING = 1e-6  # seconds, the same
@@ -66,21 +66,21 @@ class Tiles:
 
     @property
     def bandwidth(self) -> NDArray[np.float64]:
-        """Hz: 2 sqrt(pi) f / Q, as gwpy's `QTile.bandwidth`."""
+        """Bandwidth in Hz: 2 sqrt(pi) f / Q, as gwpy's `QTile.bandwidth`."""
         return 2 * np.sqrt(np.pi) * self.frequency / self.q
 
     @property
     def duration(self) -> NDArray[np.float64]:
-        """Seconds: one over the bandwidth, a tile has area one."""
+        """Duration in seconds: one over the bandwidth, since a tile has area one."""
         return 1 / self.bandwidth
 
     def take(self, rows: Any) -> Self:
-        """Some of the tiles: an index array, a slice or a boolean mask."""
+        """Select tiles: by an index array, a slice or a boolean mask."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @classmethod
     def join(cls, parts: list[Self]) -> Self:
-        """Tiles of several searches, in the order of time."""
+        """Join the tiles of several searches, in the order of time."""
         values = {
             f.name: np.concatenate([getattr(part, f.name) for part in parts] or [np.empty(0)])
             for f in fields(cls)
@@ -90,7 +90,7 @@ class Tiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """Which tiles are wanted.
+    """Selection of tiles: SNR, frequency and Q.
 
     Attributes:
         snr: Least SNR.
@@ -112,7 +112,7 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """What came of one span of strain.
+    """Result of the search of one span of strain.
 
     Attributes:
         tiles: Loud tiles whose middle lies in the span, of all planes in the order of time.
@@ -130,7 +130,7 @@ class Examined:
 
 
 def searchable(covered: segmentlist) -> segmentlist:
-    """What of good samples is searched: not the ends of a stretch, nor a short one.
+    """Searched part of good samples: without the ends of a stretch and short stretches.
 
     Args:
         covered: Good samples, in disjoint stretches in the order of time.
@@ -143,7 +143,7 @@ def searchable(covered: segmentlist) -> segmentlist:
 
 
 def too_short(covered: segmentlist) -> str:
-    """Why nothing of good samples is searched; empty where something is, or there are none.
+    """The reason why no good sample is searched; "" if some are, or there are none.
 
     Args:
         covered: Good samples, in disjoint stretches in the order of time.
@@ -159,7 +159,7 @@ def too_short(covered: segmentlist) -> str:
 def examine(
     read: Callable[[float, float], Strain], span: segment, threshold: Threshold
 ) -> Examined:
-    """The loud tiles of a span, and what of it was good and searched.
+    """Find the loud tiles of a span, its good samples and its searched time.
 
     They depend on the strain within the span and about its length on either side of it.
 
@@ -185,7 +185,7 @@ def examine(
 
 
 def mark_of(strain: Strain, second: int) -> int | None:
-    """A checksum of the samples from a GPS second on, None where one of them is missing.
+    """Checksum of the samples from a GPS second on, None if one of them is missing.
 
     Files cut in different ways from the same data have the same marks.
     """
@@ -210,7 +210,7 @@ def _marks(strain: Strain, span: segment) -> dict[int, int]:
 def _blocks(
     read: Callable[[float, float], Strain], span: segment
 ) -> tuple[Strain, list[tuple[Strain, segment]]]:
-    """Strain that holds the span, and blocks of it, each with the part that it answers for.
+    """Strain around the span, and blocks of it, each with the part whose tiles count.
 
     A block is the span, its overlaps and its edges, moved to lie inside contiguous
     strain and shortened where the strain is shorter.
@@ -229,7 +229,7 @@ def _blocks(
 def _cut(
     strain: Strain, span: segment, first: float, length: float
 ) -> Iterator[tuple[Strain, segment]]:
-    """A block of each stretch without gaps that reaches into the span."""
+    """A block of each stretch without gaps that overlaps the span."""
     for start, end in strain.finite_segments():
         low, high = max(span[0], start + EDGE), min(span[1], end - EDGE)
         if low < high and end - start < MIN_BLOCK - _ROUNDING:
@@ -245,7 +245,7 @@ def _cut(
 
 
 def _tell_dead(strain: Strain, alive: Strain, span: segment) -> None:
-    """Say where in the span strain begins to hold no data: files call it good."""
+    """Warn about dead stretches in the span, which files declare good."""
     dead = np.isfinite(strain.values) & ~np.isfinite(alive.values)
     if dead.any():
         for start, end in runs(dead, start=strain.start, step=1 / strain.sample_rate):
@@ -261,7 +261,7 @@ def _tell_dead(strain: Strain, alive: Strain, span: segment) -> None:
 
 
 def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles | None:
-    """The loud tiles of a block, None where it cannot be whitened."""
+    """The loud tiles of a block, None if it cannot be whitened."""
     import torch
 
     from glitchvae.qtransform import Tiling, tile_energies
@@ -294,7 +294,7 @@ def _of_block(block: Strain, keep: segment, threshold: Threshold) -> Tiles | Non
 
 
 def _of_plane(plane: Plane, rows: list[torch.Tensor], start: float, least: float) -> Tiles:
-    """The loud tiles of the rows of a plane, median-normalised energies (1, tiles) of one block.
+    """Loud tiles in a plane, from median-normalised energies (1, tiles) of one block.
 
     All rows are looked at together: on a GPU each look waits for what was asked of it before.
     """

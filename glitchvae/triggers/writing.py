@@ -1,4 +1,4 @@
-"""Triggers into files that other programs read; the suffix says which kind."""
+"""Writing of triggers in formats of other programs, selected by suffix."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNITS = {
 
 
 def write_triggers(path: str | Path, triggers: Triggers) -> None:
-    """Write triggers as the suffix of `path` says, replacing an older file at the end.
+    """Write triggers in the format of the suffix of `path`, replacing an existing file.
 
     `.h5` and `.hdf5` hold the whole record, `.csv` and `.ecsv` its columns, `.xml` and
     `.xml.gz` a LIGO_LW table `sngl_burst` (without labels, identifiers counted anew).
@@ -41,7 +41,7 @@ def write_triggers(path: str | Path, triggers: Triggers) -> None:
 
 
 def check_suffix(path: str | Path) -> str:
-    """The suffix by which `write_triggers` would choose, asked before a long search.
+    """Check the suffix for `write_triggers` before a long search.
 
     Raises:
         InputError: it is none that can be written.
@@ -50,7 +50,7 @@ def check_suffix(path: str | Path) -> str:
     suffix = next((suffix for suffix in _WRITERS if name.endswith(suffix)), None)
     if suffix is None:
         raise InputError(
-            "unknown kind of trigger file",
+            "the suffix is not that of a trigger file",
             where=path,
             expected=f"a suffix among {', '.join(_WRITERS)}",
         )
@@ -72,7 +72,7 @@ def _write_ecsv(path: Path, triggers: Triggers) -> None:
 
 
 def _write_ligolw(path: Path, triggers: Triggers) -> None:
-    """A table `sngl_burst`, written by gwpy; q goes into its free parameter."""
+    """Write a table `sngl_burst` by gwpy; q goes to its free parameter."""
     try:
         import igwn_ligolw  # noqa: F401
     except ImportError as error:

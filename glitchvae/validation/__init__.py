@@ -1,1 +1,1 @@
-"""Validation on images whose factors are known: data sets, metrics, and studies with them."""
+"""Validation of models: data sets with known factors, metrics, robustness, comparisons."""

@@ -1,4 +1,4 @@
-"""Trained models side by side: what each reaches, over the seeds of its settings."""
+"""Comparison of trained models, with means over the seeds of equal settings."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from glitchvae.validation.images.factors import FactorData
 
 UDR = "UDR"
 _POINTS = 10_000
-"""Codes kept of a model, for `udr`."""
+"""Number of codes of a model used for `udr`."""
 
 _NO_SETTING = ("seed", "log_every", "save_every", "validate_every", "keep_every", "compiled")
-"""What says nothing of the models that a training ends with."""
+"""Settings that do not influence the trained model."""
 
 
 class GlitchSets:
-    """Sets of images of glitches, read as large as the models take them.
+    """Sets of images of glitches, read at the size that each model takes.
 
     Args:
         paths: As of `read_training_data`.
@@ -53,7 +53,7 @@ class GlitchSets:
         return " + ".join(path.name for path in self.paths)
 
     def at(self, rows: int, columns: int) -> TrainingData:
-        """The images with so many pixels.
+        """The images with a number of pixels.
 
         Raises:
             InputError: see `read_training_data`.
@@ -65,7 +65,7 @@ class GlitchSets:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredRun:
-    """One trained model.
+    """Measurements of one trained model.
 
     Attributes:
         path: Its folder.
@@ -103,7 +103,7 @@ class Line:
 
 
 def find_runs(paths: Sequence[str | Path]) -> tuple[Path, ...]:
-    """Folders of models: those given, and in a folder that is none, all below it.
+    """Folders of models: those given, or all below a folder that is not a model.
 
     Checkpoints that a run kept on its way count where they are given alone.
 
@@ -118,7 +118,7 @@ def find_runs(paths: Sequence[str | Path]) -> tuple[Path, ...]:
         below = [card.parent for card in sorted(path.rglob(CARD)) if not _on_the_way(card.parent)]
         if not below:
             raise InputError(
-                "no trained model here",
+                "the folder holds no trained model",
                 where=path,
                 expected="a folder that `glitchvae train -o` wrote, or one of such folders",
                 remedy="A run that was stopped early is finished by `glitchvae train --resume`.",
@@ -139,7 +139,7 @@ def measure_run(
     seed: int = 0,
     device: str = "cpu",
 ) -> MeasuredRun:
-    """What one model reaches.
+    """Measure one trained model.
 
     Rate, distortion and ELBO (nats, means) are of the images of `data` that are not for training,
     all where it has no split; without `data` they are what the log says last, of its validation
@@ -195,7 +195,7 @@ def measure_run(
 
 
 def settings_of(card: ModelCard) -> dict[str, Any]:
-    """Everything a model was trained with but the seed, by dotted keys."""
+    """All settings of a training except the seed, by dotted keys."""
     whole = config_of_card(card) | {"data": card.data.digest[:8]}
     return {key: value for key, value in _flat(whole) if key not in _NO_SETTING}
 
@@ -209,7 +209,7 @@ def _flat(table: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any
 
 
 def _logged(run: Path, card: ModelCard) -> tuple[dict[str, float], str]:
-    """Distortion, rate and ELBO as a training told them last, and of what."""
+    """Last distortion, rate and ELBO in the log of a training, and the events they are of."""
     log = read_log(run) if (run / LOG).is_file() else {}
     told = {name: column[np.isfinite(column)] for name, column in log.items()}
     last = {name: float(column[-1]) for name, column in told.items() if len(column)}
@@ -225,7 +225,7 @@ def _logged(run: Path, card: ModelCard) -> tuple[dict[str, float], str]:
 
 
 def _images_of(data: FactorData | GlitchSets, checkpoint: Checkpoint) -> TrainingImages:
-    """The images as large as the model takes them.
+    """The images at the size that the model takes.
 
     Raises:
         ModelError: it is none of such images.
@@ -248,7 +248,7 @@ def _scores(
 
 
 def _probe(codes: NDArray[np.float32], images: TrainingImages, seed: int) -> dict[str, float]:
-    """Share and macro F1 of test events that a linear probe names rightly; nothing of one class.
+    """Accuracy and macro F1 of a linear probe on test events; nothing for a single class.
 
     The split is that of the images, else one at random.
     """
@@ -265,7 +265,7 @@ def _probe(codes: NDArray[np.float32], images: TrainingImages, seed: int) -> dic
 
 
 def line_up(runs: Sequence[MeasuredRun]) -> tuple[Line, ...]:
-    """Trainings of the same settings in one line, with what they reach together.
+    """Group trainings with equal settings in lines, with means and intervals.
 
     Args:
         runs: Measured on the same images.
@@ -279,7 +279,7 @@ def line_up(runs: Sequence[MeasuredRun]) -> tuple[Line, ...]:
 
 
 def _names(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A name for each of several settings: its objective, and what differs among them."""
+    """Names of several settings: the objective, and the settings that differ."""
     values: dict[str, set[str]] = {}
     for each in settings:
         for key, value in each.items():
@@ -310,7 +310,7 @@ def _line(name: str, runs: Sequence[MeasuredRun]) -> Line:
 
 
 def _with_udr(runs: Sequence[MeasuredRun]) -> list[MeasuredRun]:
-    """The trainings, each with how far the others of its line agree with it."""
+    """Trainings with their mean agreement with the other seeds (UDR)."""
     coded = [(run.codes, run.kl) for run in runs if run.codes is not None and run.kl is not None]
     if len(coded) < len(runs) or len(runs) < 2:
         return list(runs)
@@ -322,12 +322,12 @@ def _with_udr(runs: Sequence[MeasuredRun]) -> list[MeasuredRun]:
 
 
 def measures_of(lines: Sequence[Line]) -> tuple[str, ...]:
-    """Names of all that is known of some line."""
+    """Names of all measures that some line has."""
     return tuple(dict.fromkeys(name for line in lines for name in line.measures))
 
 
 def write_comparison(folder: Path, lines: Sequence[Line]) -> None:
-    """Write `compare.csv`, a number of a line in each row, and `runs.csv`, a training in each.
+    """Write `compare.csv` with a row for each number of a line, and `runs.csv` for trainings.
 
     Raises:
         StorageError: the disk refused the write.

@@ -139,9 +139,9 @@ def test_too_few_events_without_labels_are_refused(quick, start_model, pictures,
     ("change", "said"),
     [
         ({"Blip": "Blop"}, r"no class 'Blop'.*row 1"),
-        ({"Koi_Fish": "Blip", "Whistle": "Blip"}, "labels of one class alone"),
+        ({"Koi_Fish": "Blip", "Whistle": "Blip"}, "all labels are of one class"),
         ({"event": "H1-1.0000"}, r"no event 'H1-1\.0000'"),
-        ({"twice": "Whistle"}, "is in row 1 too, as another class"),
+        ({"twice": "Whistle"}, "is in row 1 as well, with another class"),
         ({"empty": ""}, "no row has a label"),
     ],
 )
@@ -162,7 +162,9 @@ def test_labels_that_cannot_teach(change, said, quick, few, start_model, labels,
 def test_an_archive_of_another_model(few, start_model, save_untrained, tmp_path, rng):
     labels = np.array(["Blip", "Tomte"] * 20, dtype=object)
     other = save_untrained(tmp_path / "other", rng.normal(size=(40, 3)), labels)
-    with pytest.raises(ArchiveError, match=r"an archive of another model.*found start"):
+    with pytest.raises(
+        ArchiveError, match=r"the archive holds codes of another model.*found start"
+    ):
         run(few, tmp_path / "mine", other)
     with pytest.raises(ModelError, match=r"'start', is not found by its name.*--model"):
         run(few, tmp_path / "mine", None)
@@ -288,7 +290,7 @@ def test_a_kill_between_two_places_leaves_the_old_model(
         return move(self, target)
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(StorageError, match=r"cannot be put in its place.*No space left"):
+    with pytest.raises(StorageError, match=r"cannot be moved to the output folder.*No space left"):
         run(few, tmp_path / "mine", start_model, labels)
     assert files_in(tmp_path / "mine") == old
     full[0] = False
@@ -302,7 +304,7 @@ def test_a_kill_between_two_places_leaves_the_old_model(
 def test_something_else_is_not_replaced(few, start_model, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="something else than a model is there"):
+    with pytest.raises(InputError, match="the output folder holds something other than a model"):
         run(few, tmp_path / "mine", start_model)
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
 

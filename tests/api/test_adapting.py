@@ -37,6 +37,6 @@ def test_what_cannot_be_asked(few, start_model, labels):  # noqa: F811
         gv.adapt(few.path, labels, share=0, **SMALL)
     with pytest.raises(gv.GlitchvaeError, match=r"unknown key 'step'.*did you mean 'steps'"):
         gv.adapt(few.path, labels, step=5, **SMALL)
-    with pytest.raises(gv.GlitchvaeError, match="labels of one class alone"):
+    with pytest.raises(gv.GlitchvaeError, match="all labels are of one class"):
         one = dict.fromkeys(labels, "Blip")
         gv.adapt(few.path, one, model=start_model, **SMALL)

@@ -42,7 +42,7 @@ def test_a_condition_chooses(archive):
     unknown = rows.snr.copy()
     unknown[:3] = np.nan
     assert rows_where({"snr": unknown}, "snr > 0").sum() == 27  # NaN is no large number
-    with pytest.raises(InputError, match="no condition"):
+    with pytest.raises(InputError, match="condition is not valid"):
         archive.events(where="loudness > 3")
 
 
@@ -101,9 +101,9 @@ def test_a_group_among_anybodys_codes_is_found(rng):
     ("data", "labels", "said"),
     [
         ([], None, "no input"),
-        (np.zeros((40, 3)), None, "do not fit"),
-        (np.zeros(40), ["A"] * 40, "do not fit"),
-        (object(), None, "nothing to look at"),
+        (np.zeros((40, 3)), None, "do not match"),
+        (np.zeros(40), ["A"] * 40, "do not match"),
+        (object(), None, "this input cannot be searched"),
     ],
     ids=["empty", "no labels", "one axis", "object"],
 )
@@ -117,7 +117,7 @@ def test_what_is_not_there_is_said(tmp_path, archive):
         open_archive(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="methd"):
         discover(archive, methd="gmm")
-    with pytest.raises(InputError, match="labels are given with codes alone"):
+    with pytest.raises(InputError, match="labels can be given with codes only"):
         discover(archive, ["A"])
 
 
@@ -128,5 +128,5 @@ def test_a_page_of_some_time(archive, tmp_path, monkeypatch):
     later = len(archive.events(since=middle).embeddings)
     assert 0 < later < 30
     assert f"{later} glitches" in page.read_text(encoding="utf-8")
-    with pytest.raises(InputError, match="a day and other times"):
+    with pytest.raises(InputError, match="a day and other times are both given"):
         archive.write_report(page, day="today", since=middle)

@@ -159,7 +159,9 @@ def test_labels_of_a_file_become_those_of_the_catalogue(glitches, tmp_path):
 def test_a_set_beyond_the_memory_is_not_opened(glitches, tmp_path, monkeypatch):
     glitches.record.write(tmp_path / "set.h5")
     monkeypatch.setattr(datasets, "resident_limit", lambda: 1_000_000)
-    with pytest.raises(InputError, match=r"too many images.*0\.001 GB.*found 0\.00457 GB.*train"):
+    with pytest.raises(
+        InputError, match=r"do not fit in memory.*0\.001 GB.*found 0\.00457 GB.*train"
+    ):
         gv.open_dataset(tmp_path / "set.h5")
 
 
@@ -195,45 +197,69 @@ IMAGES = np.zeros((4, 8, 8))
     ("make", "error", "message"),
     [
         (lambda: gv.Dataset([]), InputError, r"no pictures; expected an array.*\(0,\)"),
-        (lambda: gv.Dataset(None), InputError, "images: no numbers.*NoneType"),
-        (lambda: gv.Dataset("set.h5"), InputError, "images: no numbers.*str"),
-        (lambda: gv.Dataset([[1, 2], [3]]), InputError, "images: no array; expected rows of one"),
+        (lambda: gv.Dataset(None), InputError, "images: the values are not numbers.*NoneType"),
+        (lambda: gv.Dataset("set.h5"), InputError, "images: the values are not numbers.*str"),
+        (
+            lambda: gv.Dataset([[1, 2], [3]]),
+            InputError,
+            "images: the value is not an array; expected rows of one",
+        ),
         (lambda: gv.Dataset(IMAGES[0]), InputError, r"no pictures.*\(8, 8\)"),
         (lambda: gv.Dataset(IMAGES + np.nan), InputError, "range in row 0.*nan to nan"),
         (lambda: gv.Dataset(255 * (IMAGES + 1)), InputError, "range in row 0.*255 to 255"),
         (lambda: gv.Dataset(IMAGES.astype(int)), InputError, "pictures of another type.*int64"),
-        (lambda: gv.Dataset(IMAGES * 1j), InputError, "no numbers.*complex128"),
+        (lambda: gv.Dataset(IMAGES * 1j), InputError, "the values are not numbers.*complex128"),
         (lambda: gv.Dataset(np.zeros((0, 8, 8))), InputError, "no pictures"),
-        (lambda: gv.Dataset(-np.ones((2, 4, 140, 170))), InputError, "row 0 is no image of a gl"),
-        (lambda: gv.Dataset(IMAGES, ["a"]), InputError, r"labels: another number.*\(4,\).*\(1,\)"),
-        (lambda: gv.Dataset(IMAGES, "abcd"), InputError, "labels: another number"),
+        (
+            lambda: gv.Dataset(-np.ones((2, 4, 140, 170))),
+            InputError,
+            "row 0 is not an image of a gl",
+        ),
+        (
+            lambda: gv.Dataset(IMAGES, ["a"]),
+            InputError,
+            r"labels: the number of values differs.*\(4,\).*\(1,\)",
+        ),
+        (lambda: gv.Dataset(IMAGES, "abcd"), InputError, "labels: the number of values differs"),
         (lambda: gv.Dataset(IMAGES, split=["valid"] * 4), InputError, r"row 0.*'validation'\?"),
-        (lambda: gv.Dataset(IMAGES, split="train"), InputError, "split: another number"),
-        (lambda: gv.Dataset(IMAGES, factors=np.ones((4, 2))), InputError, "no whole numbers"),
+        (
+            lambda: gv.Dataset(IMAGES, split="train"),
+            InputError,
+            "split: the number of values differs",
+        ),
+        (lambda: gv.Dataset(IMAGES, factors=np.ones((4, 2))), InputError, "not whole numbers"),
         (lambda: gv.Dataset(IMAGES, factors={"x": [-1] * 4}), InputError, "from -1"),
         (lambda: gv.Dataset(IMAGES, factors={"x": [1]}), InputError, r"columns \(4,\).*\(1,\)"),
-        (lambda: gv.Dataset(IMAGES, factors={}), InputError, "factors do not fit"),
+        (lambda: gv.Dataset(IMAGES, factors={}), InputError, "factors have the wrong shape"),
         (lambda: gv.Dataset(IMAGES, factors=[1] * 4), InputError, r"\(4, K\); found \(4,\)"),
         (lambda: gv.Dataset(IMAGES)[np.zeros(3, bool)], InputError, r"a mask \(4,\)"),
-        (lambda: gv.Dataset(IMAGES)[[9]], InputError, "no such rows.*9 is out of bounds"),
-        (lambda: gv.Dataset(IMAGES)["train"], InputError, "no such rows"),
+        (
+            lambda: gv.Dataset(IMAGES)[[9]],
+            InputError,
+            "the selection of rows is not valid.*9 is out of bounds",
+        ),
+        (lambda: gv.Dataset(IMAGES)["train"], InputError, "the selection of rows is not valid"),
         (lambda: gv.Dataset(IMAGES).torch("valid"), InputError, r"did you mean 'validation'\?"),
         (lambda: gv.Dataset(IMAGES).torch(3), InputError, "unknown split 3"),
         (lambda: gv.Dataset(IMAGES).torch("test"), InputError, "no image in the split 'test'"),
         (lambda: gv.open_dataset("/nowhere.h5"), InputError, "/nowhere.h5: no such file"),
-        (lambda: gv.open_dataset(None), InputError, "path: no path.*None"),
+        (lambda: gv.open_dataset(None), InputError, "path: the value is not a path.*None"),
         (lambda: gv.simulate_dataset(0, seed=1), ConfigError, "count.*greater than or equal to 1"),
         (lambda: gv.simulate_dataset(2.5, seed=1), ConfigError, "count.*fractional"),
         (lambda: gv.simulate_dataset(2, seed=-1), ConfigError, "seed"),
-        (lambda: gv.simulate_dataset(2, seed=1, balance="x"), InputError, "no such balance"),
+        (lambda: gv.simulate_dataset(2, seed=1, balance="x"), InputError, "the balance is unknown"),
         (lambda: gv.simulate_dataset(2, seed=1, imaging="lite"), ConfigError, r"'light'\?"),
-        (lambda: gv.simulate_dataset(2, seed=1, ifos="X1"), InputError, "X1: no noise curve"),
+        (
+            lambda: gv.simulate_dataset(2, seed=1, ifos="X1"),
+            InputError,
+            "X1: the noise curve is unknown",
+        ),
         (lambda: gv.simulate_dataset(2, seed=1, ifos=()), ConfigError, "ifos"),
         (lambda: gv.simulate_dataset(2, seed=1, ifos=3), ConfigError, "ifos"),
-        (lambda: gv.simulate_dataset(2, seed=1, device="gpu"), ConfigError, "no device 'gpu'"),
+        (lambda: gv.simulate_dataset(2, seed=1, device="gpu"), ConfigError, "the device 'gpu'"),
         (lambda: gv.dsprites(points=0), ConfigError, "points"),
         (lambda: gv.dsprites("/nowhere.npz"), InputError, "no such file"),
-        (lambda: gv.chairs("/nowhere"), InputError, "no chairs here"),
+        (lambda: gv.chairs("/nowhere"), InputError, "the folder holds no chairs"),
     ],
 )
 def test_bad_input_is_named(make, error, message):

@@ -226,29 +226,37 @@ def flat(x):
     ("call", "error", "message"),
     [
         (lambda: gv.probe(CODES, ["a"] * 40), InputError, "too few events.*1 classes to learn"),
-        (lambda: gv.probe(CODES, ["a"]), InputError, r"labels: another number.*\(40,\).*\(1,\)"),
+        (
+            lambda: gv.probe(CODES, ["a"]),
+            InputError,
+            r"labels: the number of values differs.*\(40,\).*\(1,\)",
+        ),
         (lambda: gv.probe(CODES, [None] * 40), InputError, "no labelled event.*0 with a label"),
         (lambda: gv.probe(CODES / 0, LABELS), InputError, "row 0: codes are not finite"),
         (lambda: gv.probe(CODES[:, 0], LABELS), InputError, r"no codes; expected \(N, Z\)"),
-        (lambda: gv.probe("codes.h5", LABELS), InputError, "codes: no numbers"),
+        (lambda: gv.probe("codes.h5", LABELS), InputError, "codes: the values are not numbers"),
         (lambda: gv.probe(CODES, LABELS, ["tain"] * 40), InputError, r"did you mean 'train'\?"),
         (lambda: gv.probe(CODES, LABELS, ["train"] * 40), InputError, "split 'own': too few"),
-        (lambda: gv.probe(CODES, LABELS, gps=[1.0]), InputError, "times do not fit"),
+        (lambda: gv.probe(CODES, LABELS, gps=[1.0]), InputError, "times have the wrong shape"),
         (lambda: gv.probe(CODES, LABELS, block=0), ConfigError, "block.*greater than 0"),
-        (lambda: gv.disentanglement(CODES, gv.Dataset(PICTURES)), InputError, "without known fac"),
-        (lambda: gv.disentanglement(CODES[:5], KNOWN), InputError, "lengths differ"),
+        (lambda: gv.disentanglement(CODES, gv.Dataset(PICTURES)), InputError, "have no known fac"),
+        (lambda: gv.disentanglement(CODES[:5], KNOWN), InputError, "the arrays differ in length"),
         (lambda: gv.disentanglement(CODES, {"x": FACTORS["x"]}), InputError, "two factors"),
         (lambda: gv.disentanglement(CODES, FACTORS | {"z": [1] * 40}), InputError, "z: a factor"),
         (lambda: gv.disentanglement(CODES * np.nan, KNOWN), InputError, "row 0: codes are not fin"),
-        (lambda: gv.disentanglement(CODES, np.ones((40, 2))), InputError, "no whole numbers"),
-        (lambda: gv.disentanglement(CODES, None), InputError, "factors: no numbers"),
+        (lambda: gv.disentanglement(CODES, np.ones((40, 2))), InputError, "not whole numbers"),
+        (
+            lambda: gv.disentanglement(CODES, None),
+            InputError,
+            "factors: the values are not numbers",
+        ),
         (lambda: gv.disentanglement(flat, FACTORS), InputError, "an encoder needs images.*dict"),
         (lambda: gv.disentanglement("default", KNOWN), ModelError, "nothing that encodes.*str"),
         (lambda: gv.disentanglement(lambda x: x, KNOWN), ModelError, "is no code"),
         (lambda: gv.disentanglement(nn.Linear(3, 3), KNOWN), ModelError, "fails on a batch"),
         (lambda: gv.disentanglement(Encoder, KNOWN), ModelError, "the class Encoder"),
-        (lambda: gv.disentanglement(flat, KNOWN, sampled=True), ModelError, "without variances"),
-        (lambda: gv.disentanglement(CODES, KNOWN, sampled=True), InputError, "without variances"),
+        (lambda: gv.disentanglement(flat, KNOWN, sampled=True), ModelError, "have no variances"),
+        (lambda: gv.disentanglement(CODES, KNOWN, sampled=True), InputError, "have no variances"),
         (lambda: gv.disentanglement(flat, KNOWN, points=1), ConfigError, "points"),
         (lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], "l"), ConfigError, "unknown goal"),
         (
@@ -256,7 +264,7 @@ def flat(x):
             ConfigError,
             "unknown method 'x'",
         ),
-        (lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:5]), InputError, "no pairs"),
+        (lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:5]), InputError, "do not form pairs"),
         (lambda: gv.attack(flat, PICTURES[:2], PICTURES[:2]), InputError, "pair 0.*same image"),
         (lambda: gv.attack(flat, PICTURES[:0], PICTURES[:0]), InputError, "no pictures"),
         (lambda: gv.attack(flat, 9 * PICTURES[:2], PICTURES[2:4]), InputError, "range in row 0"),
@@ -265,13 +273,13 @@ def flat(x):
         (
             lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], "output"),
             ModelError,
-            "an encoder alone draws nothing",
+            "an encoder without a decoder makes no images",
         ),
         (lambda: gv.attack(nn.Identity(), PICTURES[:2], PICTURES[2:4]), ModelError, "is no code"),
         (
             lambda: gv.attack(lambda x: flat(x).detach(), PICTURES[:2], PICTURES[2:4]),
             ModelError,
-            "codes without a gradient",
+            "codes have no gradient",
         ),
         (
             lambda: gv.attack(lambda x: flat(x) + torch.rand(1), PICTURES[:2], PICTURES[2:4]),
@@ -286,18 +294,18 @@ def flat(x):
         (
             lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], penalty_weights="all"),
             InputError,
-            "no list of numbers",
+            "not a list of numbers",
         ),
         (
             lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], layers=[2]),
             InputError,
-            "no such latent layer",
+            "the latent layer does not exist",
         ),
         (lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], layers=1), ConfigError, "layers"),
         (
             lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], channels=2),
             InputError,
-            "no such channels",
+            "the channels do not exist",
         ),
         (
             lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], evaluations=0),
@@ -307,7 +315,7 @@ def flat(x):
         (
             lambda: gv.attack(flat, PICTURES[:2], PICTURES[2:4], data_range=(-1, 1)),
             InputError,
-            r"no images; expected \(P, C, H, W\)",
+            r"dimensions; expected \(P, C, H, W\)",
         ),
     ],
 )
@@ -318,9 +326,9 @@ def test_bad_input_is_named(call, error, message):
 
 
 def test_a_model_of_other_images_is_not_attacked(model, default, data):
-    with pytest.raises(ModelError, match="another kind than the model's"):
+    with pytest.raises(ModelError, match="another kind than those of the model"):
         gv.attack(default, data[:2], data[2:4])
-    with pytest.raises(ModelError, match="another shape than the model's"):
+    with pytest.raises(ModelError, match="another shape than those of the model"):
         gv.attack(model, np.zeros((2, 9, 9)), np.ones((2, 9, 9)))
 
 

@@ -99,9 +99,9 @@ def test_it_says_what_it_is(default, model):
         (lambda m: m.encode(np.zeros((3, 17, 17))), r"another shape.*\(N, 1, 16, 16\).*17, 17\)"),
         (lambda m: m.encode(np.zeros((1, 16, 16))), None),
         (lambda m: m.encode(np.zeros((16, 16))), r"found \(16, 16\)"),
-        (lambda m: m.encode(ENERGIES), "another shape than the model's"),
+        (lambda m: m.encode(ENERGIES), "another shape than those of the model"),
         (lambda m: m.encode(gv.Dataset(ENERGIES)), "expected pictures.*found glitches"),
-        (lambda m: m.encode("set.h5"), "images: no numbers"),
+        (lambda m: m.encode("set.h5"), "images: the values are not numbers"),
         (lambda m: m.encode(np.full((2, 16, 16), np.nan)), "range in row 0"),
         (lambda m: m.encode([]), "another shape"),
         (lambda m: m.predict(np.zeros((3, 4))), "without class prototypes"),
@@ -109,9 +109,9 @@ def test_it_says_what_it_is(default, model):
         (lambda m: m.classes_, "without class prototypes"),
         (lambda m: m.decode(np.zeros((3, 5))), r"expected \(N, 4\); found \(3, 5\)"),
         (lambda m: m.decode(np.full((3, 4), np.nan)), "row 0: codes are not finite"),
-        (lambda m: m.decode("codes"), "codes: no numbers"),
-        (lambda m: m.save("/proc/nowhere"), "cannot write here"),
-        (lambda m: m.save(None), "folder: no path"),
+        (lambda m: m.decode("codes"), "codes: the values are not numbers"),
+        (lambda m: m.save("/proc/nowhere"), "the folder cannot be written"),
+        (lambda m: m.save(None), "folder: the value is not a path"),
     ],
 )
 def test_bad_input_to_a_model_of_pictures_is_named(call, message, model):
@@ -127,8 +127,8 @@ def test_bad_input_to_a_model_of_pictures_is_named(call, message, model):
     [
         (ENERGIES[0], r"found \(4, 140, 170\). A single image needs an axis.*images\[None\]"),
         (ENERGIES[:, :3], r"expected \(N, 4, 140, 170\); found \(2, 3, 140, 170\)"),
-        (ENERGIES * np.nan, "row 0 is no image of a glitch"),
-        (-ENERGIES, "row 0 is no image of a glitch"),
+        (ENERGIES * np.nan, "row 0 is not an image of a glitch"),
+        (-ENERGIES, "row 0 is not an image of a glitch"),
         (np.full((2, 5, 140, 170), 2.0), "range in row 0"),
         (np.zeros((4, 16, 16)), "another shape"),
     ],
@@ -152,8 +152,8 @@ def test_images_are_no_codes(default):
             r"no model 'defalt'.*shipped: \['annealed', 'default', 'seatbelt', 'simulated'\]",
         ),
         (("/nowhere/run",), ModelError, "/nowhere/run: no such folder"),
-        ((None,), InputError, "model: no path"),
-        (("default", "gpu"), ConfigError, "no device 'gpu'"),
+        ((None,), InputError, "model: the value is not a path"),
+        (("default", "gpu"), ConfigError, "the device 'gpu'"),
     ],
 )
 def test_what_is_no_model_is_named(arguments, error, message):

@@ -120,7 +120,7 @@ def test_limits_of_embed(path, model, everything, tmp_path):
     [
         ({"segments": {"L1": [(1, 2)]}}, "no segments of a detector of the strain"),
         ({"segments": "absent.txt"}, "absent.txt"),
-        ({"flags": ["SCIENCE"]}, "no name of a flag"),
+        ({"flags": ["SCIENCE"]}, "is not the name of a flag"),
         ({"flags": "H1:SCIENCE:1"}, "a list of names is needed"),
         ({"masks": ["CBC_CAT9"]}, "no mask 'CBC_CAT9'"),
     ],
@@ -183,7 +183,7 @@ def unnamed(series, **changes):
     [
         (lambda s: [], "no input"),
         (lambda s: 3, "no strain.*found int"),
-        (lambda s: unnamed(s), "cannot tell the detector"),
+        (lambda s: unnamed(s), "the detector is unknown"),
         (lambda s: unnamed(s, name="H1:STRAIN", unit="m"), "not strain.*'m'"),
         (lambda s: TimeSeries(np.ones(8) * 1j, name="H1:STRAIN"), "real samples"),
         (lambda s: "nowhere.hdf5", r"nowhere\.hdf5"),

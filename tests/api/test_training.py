@@ -201,7 +201,10 @@ def test_processes_of_torchrun_need_a_folder(pictures, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
     )
-    assert "no folder of the run; expected output=…; found processes that share" in done.stderr
+    assert (
+        "the folder of the run is not given; expected output=…; found processes that share"
+        in done.stderr
+    )
 
 
 class Unscheduled(Objective):
@@ -222,10 +225,14 @@ GLITCHES = np.ones((2, 4, 140, 170), np.float32)
     ("call", "error", "message"),
     [
         (lambda: gv.train(PICTURES, "anealed"), ConfigError, r"did you mean 'annealed'\?"),
-        (lambda: gv.train(PICTURES, Beta), ConfigError, r"no objective.*Beta\(beta=4\).*Beta"),
-        (lambda: gv.train(PICTURES, None), ConfigError, "no objective.*NoneType"),
+        (
+            lambda: gv.train(PICTURES, Beta),
+            ConfigError,
+            r"the objective is neither.*Beta\(beta=4\).*Beta",
+        ),
+        (lambda: gv.train(PICTURES, None), ConfigError, "the objective is neither.*NoneType"),
         (lambda: gv.train(PICTURES, Unscheduled()), ConfigError, r"Unscheduled.*schedules\(\)"),
-        (lambda: gv.train(PICTURES, Unwritable()), ConfigError, "Unwritable.*written down"),
+        (lambda: gv.train(PICTURES, Unwritable()), ConfigError, "Unwritable.*cannot be stored"),
         (lambda: gv.train(PICTURES, "beta", 0), ConfigError, "steps.*greater than or equal to 1"),
         (lambda: gv.train(PICTURES, "beta", beta0=3), ConfigError, r"'beta0' \(did you mean"),
         (lambda: gv.train(PICTURES, "beta", latent=3), ConfigError, r"did you mean 'latent_size'"),
@@ -234,9 +241,13 @@ GLITCHES = np.ones((2, 4, 140, 170), np.float32)
         (lambda: gv.train(PICTURES, "beta", learning_rate=-1), ConfigError, "learning_rate"),
         (lambda: gv.train(PICTURES, "beta", seed=-1), ConfigError, "seed"),
         (lambda: gv.train(PICTURES, model="burges"), ConfigError, r"did you mean 'burgess'\?"),
-        (lambda: gv.train(PICTURES, model="glitch"), ConfigError, "a network of glitches"),
-        (lambda: gv.train(GLITCHES, model="burgess"), ConfigError, "a network of pictures"),
-        (lambda: gv.train(PICTURES, model=Beta()), ConfigError, "no settings of a network"),
+        (lambda: gv.train(PICTURES, model="glitch"), ConfigError, "this network is for glitches"),
+        (lambda: gv.train(GLITCHES, model="burgess"), ConfigError, "this network is for pictures"),
+        (
+            lambda: gv.train(PICTURES, model=Beta()),
+            ConfigError,
+            "these settings are not those of a network",
+        ),
         (lambda: gv.train(PICTURES, model=3), ModelError, "not a network.*found int"),
         (lambda: gv.train(PICTURES, model=torch.nn.Linear), ModelError, r"Linear\(…\)"),
         (lambda: gv.train(PICTURES, model=torch.nn.Linear(2, 2)), ModelError, "no method enc"),
@@ -256,7 +267,7 @@ GLITCHES = np.ones((2, 4, 140, 170), np.float32)
         (lambda: gv.train(PICTURES + np.nan, "beta"), InputError, "range in row 0"),
         (lambda: gv.train("/nowhere.h5"), InputError, "/nowhere.h5: no such file"),
         (lambda: gv.train(PICTURES, "beta", resume=True), InputError, "expected output=…"),
-        (lambda: gv.train(PICTURES, device="tpu"), ConfigError, "no device 'tpu'"),
+        (lambda: gv.train(PICTURES, device="tpu"), ConfigError, "the device 'tpu'"),
     ],
 )
 def test_bad_input_is_named(call, error, message):

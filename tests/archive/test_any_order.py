@@ -112,7 +112,7 @@ class AnyOrder(RuleBasedStateMachine):
     def remove_events(self, events: set[str]) -> None:
         there = events & self.expected.coded.keys()
         if not there:
-            with pytest.raises(ArchiveError, match="holds nothing"):
+            with pytest.raises(ArchiveError, match="holds no row"):
                 self.archive.remove(ids=events)
             return
         assert self.archive.remove(ids=events).found == there
@@ -130,7 +130,7 @@ class AnyOrder(RuleBasedStateMachine):
         }
         remove = {"since": START + span[0], "until": START + span[1], "ifo": ifo}
         if not gone and not any(self.expected.seconds[each] & time for each in here):
-            with pytest.raises(ArchiveError, match="holds nothing"):
+            with pytest.raises(ArchiveError, match="holds no row"):
                 self.archive.remove(**remove)
             return
         assert self.archive.remove(**remove, dry_run=True).events == len(gone)

@@ -623,7 +623,7 @@ class TestOpening:
 
     def test_another_directory(self, tmp_path):
         (tmp_path / "thesis.tex").touch()
-        with pytest.raises(ArchiveError, match=r"holds files already.*thesis\.tex"):
+        with pytest.raises(ArchiveError, match=r"the folder holds files.*thesis\.tex"):
             create_archive(tmp_path)
 
     def test_a_file(self, tmp_path):

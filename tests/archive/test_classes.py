@@ -292,7 +292,7 @@ def test_without_any_head_events_keep_the_name_of_their_day(archive, tmp_path, m
     np.testing.assert_array_equal(bare.class_name, rows.class_name)
     assert np.isnan(bare.novelty_p).all()
     assert "the head of model one" in caplog.text
-    with pytest.raises(ArchiveError, match="classes of model one are not here"):
+    with pytest.raises(ArchiveError, match="classes of model one are not stored in the archive"):
         archive.probabilities(bare)
 
 

@@ -415,7 +415,7 @@ def test_a_place_without_locks_is_refused(tmp_path, monkeypatch):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(fcntl, "flock", missing)
-    with pytest.raises(StorageError, match="no locks"), journal.alone(store.path):
+    with pytest.raises(StorageError, match="no file locks"), journal.alone(store.path):
         pass
     monkeypatch.undo()
     with journal.alone(store.path):

@@ -81,7 +81,7 @@ def test_every_wrong_row_is_named_and_nothing_is_kept(archive, tmp_path):
         ("", "empty"),
         ("a,b\n1,2\n", "no column event_id"),
         (f"event_id,klass\n{A},Blip\n", "no column label"),
-        (f"event_id,label\n{A}\n", "row 1: a row of another length"),
+        (f"event_id,label\n{A}\n", "row 1: the row has another number of values than the header"),
         (f"event_id,label\n{A},\n", "no row has a label"),
         ('event_id,label\n"x', "not a readable CSV"),
     ],
@@ -107,7 +107,7 @@ def test_a_label_taken_back_shows_what_came_with_the_row(archive):
     assert kept(archive)[A] == ""
     assert all_labels(archive.path)[A].reviewer == "B"
     for event in (A, B):
-        with pytest.raises(ArchiveError, match="nobody labelled"):
+        with pytest.raises(ArchiveError, match="has no label by a person"):
             archive.unlabel([event])
 
 
@@ -126,5 +126,5 @@ def test_identifiers_from_lists_and_tables(tmp_path):
     (tmp_path / "ids.csv").write_text(f"gps,event_id\n1,{C}\n")
     assert read_ids(tmp_path / "ids.csv") == [C]
     (tmp_path / "none.txt").write_text("# nothing\n")
-    with pytest.raises(InputError, match="no identifier"):
+    with pytest.raises(InputError, match="the list holds no identifier"):
         read_ids(tmp_path / "none.txt")

@@ -115,12 +115,12 @@ def test_a_kill_leaves_more_and_never_less(archive, stop, monkeypatch):
 @pytest.mark.parametrize(
     ("what", "error", "message"),
     [
-        ({}, InputError, "nothing says what"),
-        ({"ids": ["a"], "since": 3.0}, InputError, "nothing says what"),
-        ({"ids": ["a"], "ifo": "H1"}, InputError, "nothing says what"),
+        ({}, InputError, "it is not given what"),
+        ({"ids": ["a"], "since": 3.0}, InputError, "it is not given what"),
+        ({"ids": ["a"], "ifo": "H1"}, InputError, "it is not given what"),
         ({"since": 5.0, "until": 5.0}, InputError, "since < until"),
-        ({"ids": ["nobody"]}, ArchiveError, "holds nothing"),
-        ({"since": 5.0, "until": 6.0}, ArchiveError, "holds nothing"),
+        ({"ids": ["nobody"]}, ArchiveError, "holds no row"),
+        ({"since": 5.0, "until": 6.0}, ArchiveError, "holds no row"),
         ({"model": "two"}, ArchiveError, "no codes of model 'two'"),
         ({"model": "one"}, ArchiveError, "the only model"),
     ],

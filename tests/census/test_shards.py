@@ -102,7 +102,7 @@ def test_a_damaged_plan_is_told(copied):
     (copied.folder / "census.json").write_text("{")
     with pytest.raises(InputError, match="the plan cannot be read"):
         read_census(copied.folder)
-    with pytest.raises(InputError, match="no census here"):
+    with pytest.raises(InputError, match="the folder is not a census"):
         read_census(copied.folder / "nowhere")
 
 

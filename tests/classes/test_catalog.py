@@ -148,7 +148,7 @@ def test_misspelt_key_is_located_with_the_nearest(copy):
         ({"status": "approved"}, "status: .*'accepted'"),
         ({"runs": ["O9"]}, "runs.0"),
         ({"key": "Blip Glitch"}, "key"),
-        ({"key": "blips"}, "key: the key is not the file's name; expected 'blip'"),
+        ({"key": "blips"}, "key: the key differs from the name of the file; expected 'blip'"),
         ({"references": []}, "references"),
         ({"references": ["zevin2016"]}, r"references: .*zevin2016.*did you mean 'zevin2017'"),
         ({"names": {"o33": ["Blip"]}}, r"names: .*o33.*did you mean 'o3'"),

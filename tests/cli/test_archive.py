@@ -170,13 +170,13 @@ def test_rows_and_columns_are_chosen(archive, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["--where", "snrr > 3"], 3, "'snrr > 3': no condition on these rows"),
+        (["--where", "snrr > 3"], 3, "'snrr > 3': the condition is not valid for these rows"),
         (["--where", "snr > 3; DROP TABLE events"], 3, "expected an SQL expression of"),
         (["--where", "(SELECT count(*) FROM read_csv('/etc/passwd')) > 0"], 3, "disabled"),
         (["--columns", "snrr"], 3, "no column 'snrr' (did you mean 'snr'?)"),
         (["--columns", ","], 2, "names no column"),
         (["--class", "Tomtee"], 3, "did you mean 'Tomte'"),
-        (["--gravity-spy", "--codes"], 2, "columns of its own"),
+        (["--gravity-spy", "--codes"], 2, "--gravity-spy excludes"),
     ],
 )
 def test_what_cannot_be_exported(archive, tmp_path, arguments, status, words):

@@ -88,7 +88,7 @@ def test_another_version_is_refused(done, tmp_path):
     for command in (("work", folder), ("run", "-o", folder)):
         result = run(*command)
         assert result.exit_code == 3
-        assert "another version than the plan's; expected glitchvae 0.0.1" in result.output
+        assert "another version than the plan; expected glitchvae 0.0.1" in result.output
     assert run("run", "-o", folder, "--new-version").exit_code == 1
 
 

@@ -59,7 +59,10 @@ def test_a_family_that_the_strain_cannot_show_is_said(events, tiny_model, simula
     what = ("--family", "Whistle", "--imaging", "light")
     result = run(events, simulated_files[0], "--model", tiny_model, *what)
     assert result.exit_code == 3
-    assert "Whistle cannot be seen in this noise; expected strain of 8192 Hz" in result.output
+    assert (
+        "Whistle is not visible at the sample rates of this noise; expected strain of 8192 Hz"
+        in result.output
+    )
     result = run(events, "--model", tiny_model, "--family", "Whistel", "--imaging", "light")
     assert result.exit_code == 3
     assert "no simulated family 'Whistel'" in result.output
@@ -69,7 +72,7 @@ def test_a_file_that_is_no_waveform_is_said(events, tiny_model, tmp_path):
     (tmp_path / "shape.txt").write_text("0.0 1.0\n0.1 word\n")
     result = run(events, "--model", tiny_model, "--waveform", tmp_path / "shape.txt")
     assert result.exit_code == 3
-    assert "no waveform" in result.output
+    assert "the file is not a waveform" in result.output
 
 
 def test_an_unknown_class_is_said(events, tiny_model):

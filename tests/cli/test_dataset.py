@@ -235,7 +235,7 @@ def test_some_events_of_a_set_are_kept_and_the_missing_named(own, tmp_path):
     assert list(SpectrogramSet.read(tmp_path / "one.h5").event_id) == ["event3"]
     table.write_text("event_id\nelsewhere\n")
     result = run("convert", own, "--events", table, "-o", tmp_path / "none.h5")
-    assert "holds none of the events" in one_line(result)
+    assert "the set holds none of the events" in one_line(result)
     assert not (tmp_path / "none.h5").exists()
 
 

@@ -262,7 +262,7 @@ def test_a_link_that_is_none_is_refused_first(home, model, events):
     events.write("codes.h5")
     result = discover("codes.h5", "-o", "out", "--link", "file:///{gps}", model=model)
     assert result.exit_code == 3
-    assert "no template of a link" in result.output
+    assert "the template of a link is not valid" in result.output
     assert not (home / "out").exists()
 
 

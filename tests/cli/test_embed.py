@@ -221,7 +221,7 @@ def test_a_bad_file_among_good_ones(embed, simulated_files, tmp_path):
 def test_help_says_how_many_glitches_a_contact_sheet_shows():
     result = CliRunner().invoke(main, ["embed", "--help"])
     said = " ".join(result.stdout.replace("│", " ").split())
-    assert f"Contact sheet of the {EVENTS_PER_SHEET} loudest glitches" in said
+    assert f"contact sheet of the {EVENTS_PER_SHEET} loudest glitches" in said
 
 
 def test_damaged_files_among_good_ones(embed, simulated_files, tmp_path):
@@ -299,10 +299,10 @@ def test_a_file_that_vanishes(embed, three_files, tmp_path, monkeypatch, gone, w
     [
         ([], "no input"),
         (["absent.hdf5"], "absent.hdf5"),
-        (["{strain}", "-o", "codes.xyz"], "names no format"),
+        (["{strain}", "-o", "codes.xyz"], "is not that of a format"),
         (["{strain}", "--contact-sheet", "sheet.pdf"], "not the name of a picture"),
         (["{strain}", "--imaging", "lite"], "did you mean 'light'"),
-        (["{strain}", "--device", "abacus"], "no device 'abacus'"),
+        (["{strain}", "--device", "abacus"], "the device 'abacus'"),
         (["{strain}", "--triggers", "absent.csv"], "absent.csv"),
         (["{strain}", "--triggers", "absent.csv", "--gps", "5"], "exclude each other"),
         (["--frametype", "H1_HOFT_C00"], "needs --ifo, --start and --end"),
@@ -310,7 +310,7 @@ def test_a_file_that_vanishes(embed, three_files, tmp_path, monkeypatch, gone, w
         (["{strain}", "--end", "100"], "no strain at the time asked for"),
         (["{strain}", "--segments", "absent.txt"], "absent.txt"),
         (["{strain}", "--segments", "X9=absent.txt"], "unknown detector"),
-        (["{strain}", "--flag", "DMT-ANALYSIS_READY"], "no name of a flag"),
+        (["{strain}", "--flag", "DMT-ANALYSIS_READY"], "is not the name of a flag"),
         (["{strain}", "--flag", "V1:ITF_SCIENCE:1"], "no flag of a detector of the strain"),
         (["{strain}", "--mask", "CBC_CAT9"], "no mask 'CBC_CAT9'"),
         (["{strain}", "--mask", "none", "--mask", "DATA"], "'none' excludes other masks"),
@@ -391,7 +391,7 @@ def test_ctrl_c_keeps_what_was_finished(embed, simulated_files, tmp_path, monkey
     gps = [word for t in times for word in ("--gps", t)]
     result = embed(simulated_files[0], *gps)
     assert result.exit_code == 130
-    assert "what was finished is kept" in result.output
+    assert "finished work is kept" in result.output
     monkeypatch.undo()
     assert len(Archive(tmp_path / "archive").embeddings()) == 16
     assert "16 known before" in embed(simulated_files[0], *gps).stdout

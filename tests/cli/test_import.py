@@ -126,6 +126,6 @@ def test_an_objective_and_a_network_are_trained_resumed_and_opened(here):
 def test_a_module_that_is_not_there_is_one_sentence_and_exit_status_3(here):
     done = invoke("train", "set.h5", "--import", "gv_nowhere", "-o", "run")
     assert done.exit_code == 3
-    assert done.stderr.startswith("Error: gv_nowhere: no such module")
+    assert done.stderr.startswith("Error: gv_nowhere: there is no such module")
     told = invoke("train", "set.h5", "--import", "gv_nowhere", "-o", "run", "--json")
     assert '"where": "gv_nowhere"' in told.stdout

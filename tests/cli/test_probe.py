@@ -73,7 +73,7 @@ def test_codes_are_probed_without_images(images, tmp_path, tiny_model):
     assert "pixels" not in result.stdout
     network = run(tmp_path, tmp_path / "codes.parquet", "--block", 3600, "--cnn")
     assert network.exit_code == 3
-    assert "--cnn: a network learns from images" in network.stderr
+    assert "--cnn: a network is trained on images" in network.stderr
 
 
 def test_a_network_of_equal_size_stands_beside(images, tmp_path, tiny_model):

@@ -28,7 +28,7 @@ def test_copy_then_run_the_copy(tmp_path, monkeypatch):
     assert result.stderr.startswith("Rehearsal (--tiny)")
     again = run("copy", "discover", "-o", tmp_path)
     assert again.exit_code == 3
-    assert "already exists" in again.output
+    assert "the folder exists already" in again.output
 
 
 def test_settings_are_changed_on_the_command_line(tmp_path):

@@ -75,9 +75,9 @@ def test_a_page_gives_way_to_the_next_and_nothing_else_does(home):
     (home / "thesis.html").write_text("<html>mine</html>")
     result = report("-o", "thesis.html")
     assert result.exit_code == 3
-    assert "something else is there" in result.output
+    assert "the path holds something other than a page of glitchvae" in result.output
     assert (home / "thesis.html").read_text() == "<html>mine</html>"
-    assert "not the name of a page" in report("-o", "page.txt").output
+    assert "the name is not that of a page" in report("-o", "page.txt").output
 
 
 @pytest.mark.parametrize("count", [3, 19])
@@ -151,11 +151,11 @@ def test_two_models_are_not_mixed(home):
 @pytest.mark.parametrize(
     ("arguments", "said", "status"),
     [
-        (("--day", "2019-04-31"), "no day", 3),
+        (("--day", "2019-04-31"), "the day is not valid", 3),
         (("--day", "today", "--since", "1e9"), "Give --day, or", 2),
-        (("--since", "2e9", "--until", "1e9"), "no time to report on", 3),
+        (("--since", "2e9", "--until", "1e9"), "the time range is empty", 3),
         (("--since", "soon"), "no GPS time", 2),
-        (("--link", "javascript:alert(1)"), "no template of a link", 3),
+        (("--link", "javascript:alert(1)"), "the template of a link is not valid", 3),
         (("nowhere",), "not an archive", 3),
     ],
 )

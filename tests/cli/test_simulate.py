@@ -54,12 +54,12 @@ def test_dataset_writes_images_and_truth(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("strain", "--duration", "8", "--ifo", "X9", "--seed", "1"), "no noise curve"),
+        (("strain", "--duration", "8", "--ifo", "X9", "--seed", "1"), "the noise curve is unknown"),
         (("strain", "--duration", "8", "--seed", "1", "--glitches", "99"), "0 to 8 glitches"),
         (("strain", "--duration", "8", "--seed", "1", "--inject", "Snake=1"), "no simulated fam"),
         (("strain", "--duration", "8", "--seed", "1", "--inject", "Ladder"), "FAMILY=COUNT"),
         (("strain", "--duration", "8", "--seed", "1", "--inject", "Ladder=-1"), "FAMILY=COUNT"),
-        (("dataset", "--count", "2", "--seed", "1", "--balance", "fair"), "no such balance"),
+        (("dataset", "--count", "2", "--seed", "1", "--balance", "fair"), "the balance is unknown"),
         (("dataset", "--count", "2", "--seed", "1", "--imaging", "heavy"), "no imaging settings"),
     ],
 )

@@ -178,7 +178,7 @@ def test_a_stop_exits_with_130(files, monkeypatch):
     ("arguments", "message"),
     [
         (["--objective", "anneald"], "did you mean 'annealed'"),
-        (["--device", "tpu"], "no device 'tpu' here"),
+        (["--device", "tpu"], "the device 'tpu' is not available"),
         (["--ensemble", "beto0=1,2"], "did you mean 'beta0'"),
         ([], "Missing option '-o'"),
     ],

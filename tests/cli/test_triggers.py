@@ -69,7 +69,7 @@ def test_a_trigger_file_is_converted_whole_unless_a_threshold_is_given(tmp_path)
 def test_mistakes_are_one_line_each(tmp_path, strain_file):
     (tmp_path / "list.txt").write_text("1187008882.5\n")
     for arguments, message in [
-        ((strain_file, "-o", tmp_path / "a.xlsx"), "unknown kind of trigger file"),
+        ((strain_file, "-o", tmp_path / "a.xlsx"), "the suffix is not that of a trigger file"),
         ((strain_file, tmp_path / "list.txt", "-o", tmp_path / "a.csv"), "mixed"),
         ((tmp_path / "list.txt", "-o", tmp_path / "a.csv"), "no detector is named"),
         ((tmp_path / "none.txt", "-o", tmp_path / "a.csv"), "none.txt"),

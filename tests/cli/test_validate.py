@@ -118,7 +118,7 @@ def test_wrong_calls_and_models_are_said(runner, drawn, model, tmp_path):
     assert "--model DIR, or --train RUN" in done.output
     done = runner.invoke(main, ["validate", "dsprites", "--model", "default"])
     assert done.exit_code == 3
-    assert "no model of dsprites; found one of glitches" in done.output
+    assert "the model is not one of dsprites; found one of glitches" in done.output
     done = runner.invoke(
         main, ["validate", "dsprites", "--data", str(tmp_path / "no.npz"), "--model", "x"]
     )

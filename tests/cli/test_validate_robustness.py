@@ -103,14 +103,16 @@ def test_a_model_of_unknown_pictures_is_refused(chairs_model, images, command):
     assert "found my pictures" in result.stderr
     result = validate(command, "--model", chairs_model, "--images", images)
     assert result.exit_code == 3
-    assert "a model of pictures, not of glitches" in result.stderr
+    assert "this is a model of pictures, not of glitches" in result.stderr
 
 
 @pytest.mark.parametrize("option", [("--data", "x.npz"), ("--set", "chairs")])
 def test_pictures_for_a_model_of_glitches_are_refused(tiny_model, images, option):
     result = validate("noise", "--model", tiny_model, "--images", images, *option)
     assert result.exit_code == 3
-    assert "a model of glitches; expected images of glitches; found pictures" in result.stderr
+    assert (
+        "this is a model of glitches; expected images of glitches; found pictures" in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_pictures_for_a_model_of_glitches_are_refused(tiny_model, images, option
     [
         (("attacks",), "--images"),
         (("attacks", "--pairs", 3), "too few images"),
-        (("attacks", "--pairs", 1, "--layer", 2), "no such latent layer"),
+        (("attacks", "--pairs", 1, "--layer", 2), "the latent layer does not exist"),
         (("noise", "--model", "absent"), "absent"),
     ],
 )

@@ -195,7 +195,7 @@ def test_other_files_are_no_image_sets(tmp_path):
     assert not is_image_set(strain)
     assert not is_image_set(tmp_path)
     assert not is_image_set(tmp_path / "nothing.h5")
-    with pytest.raises(InputError, match="no set of images"):
+    with pytest.raises(InputError, match="the file is not a set of images"):
         read_images(strain)
     with pytest.raises(InputError, match="not a readable HDF5 file"):
         read_images(text)

@@ -89,7 +89,7 @@ def test_a_gap_parts_and_the_longest_stretch_is_taken(tmp_path):
 def test_what_is_too_short_is_no_donor(tmp_path, seconds):
     path = written(tmp_path, strain_of(seconds))
     assert find_donor(path) is None
-    with pytest.raises(InputError, match="no strain that could lend its noise"):
+    with pytest.raises(InputError, match="no strain is suitable as a donor of noise"):
         find_donors([path])
 
 

@@ -51,7 +51,7 @@ def test_another_file_is_an_input_error(tmp_path, content):
         write_events(path, [1.2e9], without="gps")
     else:
         path.write_bytes(content)
-    with pytest.raises(InputError, match="no file of real O3 events"):
+    with pytest.raises(InputError, match="the file does not hold real O3 events"):
         read_o3_events(path)
 
 

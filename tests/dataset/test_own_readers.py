@@ -100,7 +100,7 @@ def test_an_imported_reader_needs_no_entry_point(package, energies, monkeypatch)
         (("return path.suffix", "return 1 / 0 or path.suffix"), InputError, "ZeroDivisionError"),
         (("yield SpectrogramSet(", "yield dict("), InputError, "returns no images.*dict"),
         (("def count(", "def number("), ConfigError, "not complete.*count"),
-        (("class Plain(ImageReader)", "class Plain"), ConfigError, "no reader"),
+        (("class Plain(ImageReader)", "class Plain"), ConfigError, "the object is not a reader"),
     ],
 )
 def test_a_bad_reader_is_one_sentence(package, energies, change, error, message):

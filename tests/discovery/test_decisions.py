@@ -192,7 +192,10 @@ def test_a_name_that_was_taken_meanwhile_is_refused(run, own):
         (lambda run, own: propose(run, "candidate-7", own), "no candidate 'candidate-7'"),
         (lambda run, own: accept(own, "Pearls", YES), "no draft 'Pearls'.*found none"),
         (lambda run, own: retire(own, "Blip", YES), "no draft or class 'Blip'"),
-        (lambda run, own: propose(run, "candidate-1", own, name="--"), "no name for a class"),
+        (
+            lambda run, own: propose(run, "candidate-1", own, name="--"),
+            "the name of the class is not valid",
+        ),
     ],
 )
 def test_what_is_not_there_is_said(run, own, call, said):
@@ -230,10 +233,10 @@ def test_a_class_without_its_codes_is_said(run, own, model):
 
 def test_a_half_written_run_proposes_nothing(run, own):
     (run / "candidates" / "candidate-1.h5").unlink()
-    with pytest.raises(InputError, match="half-written"):
+    with pytest.raises(InputError, match=r"not (a )?complete"):
         propose(run, "candidate-1", own)
     (run / CARD).unlink()
-    with pytest.raises(InputError, match="half-written"):
+    with pytest.raises(InputError, match=r"not (a )?complete"):
         propose(run, "candidate-1", own)
 
 

@@ -75,12 +75,12 @@ def test_files_of_others_are_never_replaced(tmp_path):
 def test_a_half_written_run_is_told(tmp_path):
     make(tmp_path / "run")
     (tmp_path / "run" / "part" / "a.txt").unlink()
-    with pytest.raises(InputError, match=r"half-written.*part/a\.txt"):
+    with pytest.raises(InputError, match=r"the run is not complete.*part/a\.txt"):
         read_run(tmp_path / "run")
     (tmp_path / "run" / CARD).unlink()
-    with pytest.raises(InputError, match="half-written"):
+    with pytest.raises(InputError, match="is not a complete run"):
         read_run(tmp_path / "run")
-    with pytest.raises(InputError, match="no such run"):
+    with pytest.raises(InputError, match="the run does not exist"):
         read_run(tmp_path / "none")
 
 
@@ -95,5 +95,5 @@ def test_a_card_of_another_kind_is_refused(tmp_path, change):
 
 def test_a_disk_that_refuses_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="cannot write here"):
+    with pytest.raises(StorageError, match="the folder cannot be written"):
         make(tmp_path / "file" / "run")

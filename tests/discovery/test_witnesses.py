@@ -106,5 +106,5 @@ def test_channels_without_a_loud_trigger_are_left_out():
 )
 def test_nothing_to_look_at_is_an_error(gps, live, channels):
     given = {name: channel([1500.0], 9.0) for name in channels}
-    with pytest.raises(InputError, match="no witness can be looked for"):
+    with pytest.raises(InputError, match="witnesses cannot be ranked"):
         rank_witnesses(gps, given, live)

@@ -57,9 +57,9 @@ def files_of(case: Path, *, archive: bool) -> list[Path]:
 
 
 MUST_BE_REFUSED = {
-    "H-H1_hugechunk.hdf5": "chunks are too large",
-    "H-H1_maskbomb.hdf5": "declares more than the file can hold",
-    "H-H1_loop.hdf5": "lead back to themselves",
+    "H-H1_hugechunk.hdf5": "the chunks of the dataset are too large",
+    "H-H1_maskbomb.hdf5": "the dataset declares more than the file can hold",
+    "H-H1_loop.hdf5": "form a loop",
     "hang-hdf5-attrs.hdf5": "processor time",
     "segfault.gwf": "crashed",
 }

@@ -73,7 +73,7 @@ def test_layers_stand_bottom_up_with_their_sums(log, tmp_path, saved):
 
 
 def test_layers_that_do_not_fit_the_log_are_refused(log, tmp_path):
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="do not belong together"):
         plots.layer_kl(log, (2, 2), tmp_path / "layers.png")
 
 

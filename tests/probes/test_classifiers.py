@@ -47,7 +47,7 @@ def test_the_penalty_is_chosen_for_other_groups():
     ("labels", "groups"), [(["Blip"] * 4, None), (["Blip", "Tomte"] * 2, [1] * 4)]
 )
 def test_a_probe_needs_two_classes_and_two_groups(labels, groups):
-    with pytest.raises(InputError, match="too little to fit"):
+    with pytest.raises(InputError, match="too few classes or groups to fit"):
         fit_linear_probe(np.eye(4), np.array(labels, dtype=object), groups=groups)
 
 

@@ -144,7 +144,7 @@ def test_a_head_names_for_prototypes_as_it_does_alone(rng):
     prototypes = head.names_for(Prototypes.fit(codes, labels))
     found = prototypes.classify(codes).probabilities
     np.testing.assert_allclose(found, head.probabilities(codes), rtol=1e-9)
-    with pytest.raises(InputError, match="Whistle: a head of other classes"):
+    with pytest.raises(InputError, match="Whistle: the head is of other classes"):
         head.names_for(Prototypes.fit(codes[:80], labels[:80]))
 
 
@@ -161,7 +161,10 @@ def test_bad_input_is_named(rng):
         (lambda: fit_head(codes, np.full(15, "Blip", object)), "two classes; found Blip"),
         (lambda: fit_head(codes, np.full(15, "", object)), "two classes; found no label"),
         (lambda: choose_head(codes, labels, np.full(15, -1)), "no event to hold out"),
-        (lambda: choose_head(codes, labels, fold[:4]), "a fold for each event"),
+        (
+            lambda: choose_head(codes, labels, fold[:4]),
+            "the number of folds differs from the number of events",
+        ),
         (
             lambda: choose_head(codes, labels, fold, known=("Blip", "Tomte", "Whistles")),
             r"row 10: .*did you mean 'Whistles'",

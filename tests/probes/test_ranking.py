@@ -126,9 +126,9 @@ def test_predictions_of_other_events_or_none_are_refused(study, tmp_path):
     truth, (good, _) = study
     write_predictions(tmp_path / "a.csv", truth, good.classes[0])
     write_predictions(tmp_path / "b.csv", truth[:-1], good.classes[0, :-1])
-    with pytest.raises(InputError, match=r"b\.csv: other test events"):
+    with pytest.raises(InputError, match=r"b\.csv: the predictions are of other test events"):
         read_predictions([tmp_path / "a.csv", tmp_path / "b.csv"])
     (tmp_path / "c.csv").write_text("x,y\n1,2\n")
     for name in ("c.csv", "none.csv"):
-        with pytest.raises(InputError, match=f"{name}: no predictions"):
+        with pytest.raises(InputError, match=f"{name}: the table is not one of predictions"):
             read_predictions([tmp_path / name])

@@ -69,7 +69,7 @@ def test_events_that_come_together_are_drawn_together(guesses, rng):
 
 @pytest.mark.parametrize(("true", "guessed"), [(0, 0), (2, 3)])
 def test_scores_need_pairs(true, guessed, rng):
-    with pytest.raises(InputError, match="no pairs"):
+    with pytest.raises(InputError, match="differ in length"):
         score(NAMES[:true], NAMES[:guessed], rng)
 
 

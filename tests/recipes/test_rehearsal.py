@@ -88,11 +88,16 @@ def test_marks_are_set_once(recipe, tmp_path):
 
 def test_rehearsals_and_results_are_not_mixed(recipe, tmp_path):
     run_recipe(recipe, tmp_path / "tiny", tiny=True)
-    with pytest.raises(InputError, match=r"tiny: holds a rehearsal, which a real run would"):
+    with pytest.raises(
+        InputError, match=r"tiny: the folder holds a rehearsal, which a real run must"
+    ):
         run_recipe(recipe, tmp_path / "tiny", changes=("b = 2",))
     run_recipe(recipe, tmp_path / "real")
     before = (tmp_path / "real" / "claims.md").read_bytes()
-    with pytest.raises(InputError, match=r"real: holds files that are no rehearsal's.*claims.md"):
+    with pytest.raises(
+        InputError,
+        match=r"real: the folder holds files that are not those of a rehearsal.*claims.md",
+    ):
         run_recipe(recipe, tmp_path / "real", changes=("b = 2",), tiny=True)
     assert (tmp_path / "real" / "claims.md").read_bytes() == before
     assert not (tmp_path / "real" / "mine.toml").exists()

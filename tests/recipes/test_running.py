@@ -80,7 +80,7 @@ def test_a_copy_is_the_same_and_runs_by_its_path(folder, tmp_path):
 def test_a_copy_overwrites_nothing(folder):
     (folder / "mine").mkdir()
     (folder / "mine" / "echo.toml").write_text("precious", encoding="utf-8")
-    with pytest.raises(InputError, match=r"echo\.toml: already exists"):
+    with pytest.raises(InputError, match=r"echo\.toml: the folder exists already"):
         copy_recipe(find_recipe("echo", folder), folder / "mine")
     assert [p.name for p in (folder / "mine").iterdir()] == ["echo.toml"]
 
@@ -94,7 +94,7 @@ def test_an_unknown_recipe_names_the_nearest(folder):
 
 def test_a_program_without_main_is_refused(folder, tmp_path):
     (folder / "echo.py").write_text("main = 3", encoding="utf-8")
-    with pytest.raises(InputError, match="has no function main"):
+    with pytest.raises(InputError, match="the program has no function main"):
         run_recipe(find_recipe("echo", folder), tmp_path / "out")
 
 

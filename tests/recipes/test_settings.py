@@ -28,7 +28,10 @@ def test_settings_are_written_once_and_read_again(tmp_path):
 
 def test_other_settings_are_refused_and_named_but_for_those_that_are_free(tmp_path):
     enter(tmp_path, Study())
-    message = r"settings\.toml: a study of other settings: steps; expected .*7.*found .*3"
+    message = (
+        r"settings\.toml: the folder holds a study with other settings: steps;"
+        r" expected .*7.*found .*3"
+    )
     with pytest.raises(InputError, match=message):
         enter(tmp_path, Study(steps=7), free=("seeds",))
     more = Study(seeds=(0, 1, 2))

@@ -43,5 +43,5 @@ def test_what_stands_in_a_field_is_encoded():
     ],
 )
 def test_anything_else_is_refused(template):
-    with pytest.raises(InputError, match=r"no template of a link.*expected https://"):
+    with pytest.raises(InputError, match=r"the template of a link is not valid.*expected https://"):
         Link(template)

@@ -58,7 +58,7 @@ def test_they_are_added_to_the_known_ones():
     assert len(truth) == len(before) + 2
     assert truth.simulation["also"] == {"Ladder": 2}
     assert len(strain) == len(plain)
-    for also, said in (({"Snake": 1}, "no simulated family"), ({"Ladder": -1}, "fewer than no")):
+    for also, said in (({"Snake": 1}, "no simulated family"), ({"Ladder": -1}, "is negative")):
         with pytest.raises(InputError, match=said):
             simulate_strain(60, "H1", 4, glitches=3, also=also)
 
@@ -109,8 +109,8 @@ def test_a_family_of_a_package_is_injected(installed):
     ("name", "message"),
     [
         ("rung", r"no simulated family 'rung'.*Ladder, ring.*--import MODULE"),
-        ("nothing", r"no family of glitches.*int"),
-        ("blip", r"the label of another.*Blip"),
+        ("nothing", r"the object is not a family of glitches.*int"),
+        ("blip", r"is taken by another.*Blip"),
         ("gv_elsewhere:RING", r"--import gv_elsewhere"),
         ("gv_shapes:RUNG", r"has no 'RUNG'"),
     ],

@@ -353,7 +353,7 @@ def test_images_of_another_shape_are_refused():
         ["gps", "snr", "peak_frequency", "q", "duration", "bandwidth", "f_max", "block_duration"],
         np.zeros(1),
     )
-    with pytest.raises(InputError, match="another shape"):
+    with pytest.raises(InputError, match="wrong shape"):
         SpectrogramSet(
             images=np.zeros((1, 4, 64, 64)), event_id=["a"], ifo=["H1"], status=["ok"], **made
         )
@@ -451,11 +451,13 @@ def test_images_alone_make_a_set(rng):
 def test_a_row_that_is_no_image_is_named(place, value, rng):
     images = rng.random((3, len(VIEWS), *IMAGE_SHAPE))
     images[place] = value
-    with pytest.raises(InputError, match=r"row 1 is no image of a glitch.*1 such rows"):
+    with pytest.raises(InputError, match=r"row 1 is not an image of a glitch.*1 such rows"):
         SpectrogramSet.of_images(images)
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 140, 170), (2, 4, 70, 85), (4, 140, 170), (3,)])
 def test_another_shape_is_no_image_of_a_glitch(shape):
-    with pytest.raises(InputError, match=r"no images of glitches.*\('N', 4, 140, 170\)"):
+    with pytest.raises(
+        InputError, match=r"the array is not one of images of glitches.*\('N', 4, 140, 170\)"
+    ):
         SpectrogramSet.of_images(np.zeros(shape))

@@ -79,7 +79,7 @@ def test_nothing_to_write_leaves_the_earlier_file(make_strain, tmp_path):
 
 def test_place_that_cannot_be_written(make_strain, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StorageError, match="cannot write here"):
+    with pytest.raises(StorageError, match="the folder cannot be written"):
         write_gwosc(tmp_path / "file" / "a.hdf5", make_strain())
 
 

@@ -111,7 +111,7 @@ def test_plain_file_of_several_series(make_strain, tmp_path):
 def test_detector_is_asked_for_where_nothing_tells_it(plain):
     with h5py.File(plain, "a") as file:
         file["Strain"].attrs["name"] = "Strain"
-    with pytest.raises(InputError, match=r"noise\.h5: cannot tell the detector.*\(ifo\)"):
+    with pytest.raises(InputError, match=r"noise\.h5: the detector is unknown.*\(ifo\)"):
         open_strain(plain)
     assert open_strain(plain, ifo="V1").ifo == "V1"
     shutil.copy(plain, named := plain.with_name("K1-1000000000-8.h5"))
@@ -119,7 +119,7 @@ def test_detector_is_asked_for_where_nothing_tells_it(plain):
 
 
 def test_detector_that_contradicts_the_file(official):
-    with pytest.raises(InputError, match="another detector; expected H1; found L1"):
+    with pytest.raises(InputError, match="the file is of another detector; expected H1; found L1"):
         open_strain(official, ifo="H1")
 
 

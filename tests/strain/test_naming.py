@@ -32,8 +32,8 @@ def test_user_wins_over_file_name_alone():
 @pytest.mark.parametrize(
     ("asked", "told", "problem"),
     [
-        (None, None, "cannot tell the detector.*Name the detector"),
-        ("L1", "H1", "another detector; expected L1; found H1"),
+        (None, None, "the detector is unknown.*Name the detector"),
+        ("L1", "H1", "the file is of another detector; expected L1; found H1"),
         ("X7", None, "unknown detector.*found X7"),
     ],
 )

@@ -56,7 +56,7 @@ def test_truncated_hdf5(write):
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"", "an empty file"), (b"GPS,strain\n", "not a strain file; expected HDF5 or GWF")],
+    [(b"", "the file is empty"), (b"GPS,strain\n", "not a strain file; expected HDF5 or GWF")],
 )
 def test_files_of_no_use(tmp_path, content, problem):
     path = tmp_path / "a.h5"
@@ -68,7 +68,7 @@ def test_files_of_no_use(tmp_path, content, problem):
 
 
 def test_folder_missing_file_and_nothing(tmp_path):
-    with pytest.raises(InputError, match=r"not a file.*directory"):
+    with pytest.raises(InputError, match=r"the path is not a regular file.*directory"):
         open_strain(tmp_path)
     with pytest.raises(InputError, match=r"absent\.h5: no such file"):
         open_strain(tmp_path / "absent.h5")

@@ -31,7 +31,7 @@ def test_two_columns_are_read(tmp_path):
         ("a.h5", "text", "cannot be read as segments"),
         ("a.xml", "text", "cannot be read as segments"),
         ("a.txt", "ten twenty\n", "cannot be read as segments"),
-        ("a.txt", "# nothing\n", "holds no segments"),
+        ("a.txt", "# nothing\n", "the file holds no segments"),
         ("a.csv", "1,2\n", "cannot be read as segments"),
     ],
 )
@@ -60,7 +60,7 @@ def test_files_of_flags_are_told_by_their_content(tmp_path, name):
     flags.write(tmp_path / name, format="hdf5" if "h5" in name else "ligolw")
     assert read_segments(tmp_path / name) == {"H1": spans((0, 5)), "L1": spans((2, 3), (4, 9))}
     assert read_segments(tmp_path / name, ifo="H1") == {"H1": spans((0, 5))}
-    with pytest.raises(InputError, match="holds no segments; expected V1"):
+    with pytest.raises(InputError, match="the file holds no segments; expected V1"):
         read_segments(tmp_path / name, ifo="V1")
 
 
@@ -152,7 +152,7 @@ def test_a_missing_token_is_one_sentence(serve, code, said):
 
 @pytest.mark.parametrize("name", ["DMT-ANALYSIS_READY", "H1:", "H1"])
 def test_a_flag_has_a_detector(name):
-    with pytest.raises(InputError, match=re.escape(f"no name of a flag: {name!r}")):
+    with pytest.raises(InputError, match=re.escape(f"{name!r} is not the name of a flag")):
         query_flag(name, START, START + 10)
 
 

@@ -158,14 +158,14 @@ def test_samples_beyond_any_number_are_not_searched(noise, caplog):
 @pytest.mark.parametrize("rate", [4096.5, 1000.3, 3000.7])
 def test_a_rate_off_the_grid_of_seconds_is_refused(rate):
     strain = Strain(values=np.ones(9000), start=1e9, sample_rate=rate, ifo="L1")
-    with pytest.raises(InputError, match=f"no whole number of Hz.*found {rate} Hz.*Resample"):
+    with pytest.raises(InputError, match=f"not a whole number of Hz.*found {rate} Hz.*Resample"):
         StrainSource.of(strain)
 
 
 @pytest.mark.parametrize("start", [-100.0, 2.0**31 - 1, 1e15, np.nan, np.inf])
 def test_what_is_no_gps_time_is_refused(start):
     strain = Strain(values=np.ones(9 * 1024), start=start, sample_rate=RATE, ifo="L1")
-    with pytest.raises(InputError, match="no GPS time"):
+    with pytest.raises(InputError, match="the time is not a GPS time"):
         StrainSource.of(strain)
 
 

@@ -112,7 +112,7 @@ def test_bad_columns_are_named():
     two = np.zeros(2)
     with pytest.raises(InputError, match="different lengths"):
         episodes(two, np.zeros(3), np.full(2, "H1", object))
-    with pytest.raises(InputError, match="row 1: a trigger of negative duration"):
+    with pytest.raises(InputError, match="row 1: a trigger has a negative duration"):
         episodes(two, np.array([0.0, -1.0]), np.full(2, "H1", object))
     with pytest.raises(InputError, match="above 0"):
         episodes(two, two, np.full(2, "H1", object), gap=0.0)

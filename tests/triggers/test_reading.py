@@ -175,7 +175,7 @@ BAD = {
     "no times": ("when,snr\n1,2\n", r"expected one of gps, GPStime.*found columns when, snr"),
     "all times bad": ("time,ifo\nnan,H1\n", "no row holds a usable time"),
     "no detector": (f"time,snr\n{GPS},8\n", r"no detector is named.*Name the detector"),
-    "no header": (f"{GPS} 8 9\n", "several columns without names"),
+    "no header": (f"{GPS} 8 9\n", "the columns have no names"),
     "broken XML": ('<?xml version="1.0"?><LIGO_LW>', "sngl_burst"),
     "other XML": ("<html></html>", "sngl_burst"),
     "broken ECSV": ("# %ECSV 1.0\n# ---\n# foo: {\ntime\n1\n", "damaged ECSV"),

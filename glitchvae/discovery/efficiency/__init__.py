@@ -1,4 +1,4 @@
-"""What discovery would have found: known classes held out, unseen shapes injected."""
+"""Detection efficiency of discovery: known classes held out, and injections of new shapes."""
 
 from glitchvae.discovery.efficiency.holding_out import (
     Trial,

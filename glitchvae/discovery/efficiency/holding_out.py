@@ -1,4 +1,4 @@
-"""Known classes taken from what is known, and looked for in an archive that holds them."""
+"""Known classes that are held out and then searched for in an archive that holds them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from glitchvae.errors import InputError
 from glitchvae.triggers.episodes import BOUT
 
 PURITY = 0.9
-"""Share of a candidate's members that must be of the class for it to count as that class."""
+"""Least share of a candidate's members of the class, for the candidate to count as the class."""
 
 COMPLETENESS = 0.7
-"""Share of the class's events that must be members."""
+"""Least share of the class's events that are members."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One class that was held out, and what came back of it.
+    """Trial with one class that was held out.
 
     Attributes:
         name: The class.
@@ -60,17 +60,17 @@ class Trial:
 
     @property
     def detected(self) -> bool:
-        """Whether a candidate is mostly of this class."""
+        """Whether most members of a candidate are of this class."""
         return self.purity >= MOSTLY
 
     @property
     def recovered(self) -> bool:
-        """Whether it came back pure and complete."""
+        """Whether a candidate contains the class with high purity and completeness."""
         return self.purity >= PURITY and self.completeness >= COMPLETENESS
 
 
 def name_events(embeddings: Embeddings) -> NDArray[np.object_]:
-    """(N,) what each event is: its label, else its nearest known class."""
+    """(N,) class of each event: its label, else its nearest known class."""
     names = embeddings.class_name.astype(str)
     if embeddings.label is None:
         return names.astype(object)
@@ -88,7 +88,7 @@ def known_classes(checkpoint: Checkpoint) -> Prototypes:
 
 
 def without(prototypes: Prototypes, names: Sequence[str], *, seed: int = 0) -> Prototypes:
-    """Prototypes fitted anew to the known events of the other classes.
+    """Prototypes fitted again to the known events of the other classes.
 
     Raises:
         InputError: the prototypes keep no known events, or none of another class.
@@ -106,7 +106,7 @@ def without(prototypes: Prototypes, names: Sequence[str], *, seed: int = 0) -> P
 def holdable_classes(
     truth: NDArray[np.object_], prototypes: Prototypes, wanted: Sequence[str], fewest: int
 ) -> list[str]:
-    """Known classes with events enough, all of them or those that are wanted.
+    """Known classes with enough events, all of them or the requested ones.
 
     Raises:
         InputError: a class that is wanted is not known or has too few events, or none is left.
@@ -139,7 +139,7 @@ def hold_out(
     *,
     renderer: Renderer | None = None,
 ) -> tuple[Trial, ...]:
-    """Look for classes that were taken from what is known.
+    """Search for classes that were held out.
 
     Args:
         embeddings: N events, those of the classes among them.
@@ -156,7 +156,7 @@ def hold_out(
 
 
 class Judging(NamedTuple):
-    """What it takes to tell known classes that are displaced from new ones: see `judge`."""
+    """Data to tell displaced known classes from new ones: see `judge`."""
 
     events: Embeddings
     prototypes: Prototypes
@@ -171,7 +171,7 @@ def look_for(
     settings: DiscoverySettings,
     judging: Judging | None = None,
 ) -> tuple[Trial, ...]:
-    """Search as `discover` does and compare what is found with classes that are not known."""
+    """Search as `discover` does and compare the candidates with the held-out classes."""
     found = search(archive, known.background, settings, np.random.default_rng(settings.seed))
     judged = Judged.unrendered(found)
     if judging is not None:
@@ -214,7 +214,7 @@ def look_for_injections(
     trials: int = 1,
     seconds: float = math.inf,
 ) -> Iterator[Trial]:
-    """Add more and more injected events of one class to an archive, and look for them.
+    """Search for growing numbers of injected events of one class in an archive.
 
     Args:
         embeddings: The archive.
@@ -228,7 +228,7 @@ def look_for_injections(
         seconds: Live time that the injections are spread over: two may fall into one bout.
     """
     if injected.label is None:
-        raise InputError("injected events have no label", expected="what `inject` returns")
+        raise InputError("the injected events have no label", expected="what `inject` returns")
     name = str(injected.label[0])
     taken = name in prototypes.names
     rest = without(prototypes, [name], seed=settings.seed) if taken else prototypes
@@ -257,7 +257,7 @@ def look_for_injections(
 
 
 def _spread(new: Sample, seconds: float, rng: np.random.Generator) -> Sample:
-    """Events at random times of so many seconds: those of one window are one bout."""
+    """Put events at random times; events of one window are one bout."""
     if not math.isfinite(seconds):
         return new
     windows = rng.integers(math.ceil(seconds / BOUT), size=len(new.points))
@@ -287,7 +287,7 @@ def null_runs(
     runs: int = 100,
     events: int = 2000,
 ) -> Iterator[NullRun]:
-    """Run on archives drawn from events of known classes that the prototypes have not seen.
+    """Runs on archives drawn from events of known classes outside the prototypes.
 
     No event occurs twice in one archive. Each archive has shares of the classes of its own:
     those of `truth`, each times a log-normal number.
@@ -312,7 +312,7 @@ def null_runs(
 def _usable(
     embeddings: Embeddings, truth: NDArray[np.object_], known: Known
 ) -> tuple[Sample, NDArray[np.object_], Embeddings]:
-    """The events with a code: as a sample, what they are, and themselves."""
+    """Events with a code: as a sample, their true classes, and their rows."""
     rows = np.flatnonzero(np.isfinite(embeddings.mean).all(axis=1))
     episode = episodes_of(embeddings)
     bout = bouts_of(embeddings, episode)

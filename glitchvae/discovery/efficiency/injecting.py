@@ -1,4 +1,4 @@
-"""Simulated glitches in the noise of an archive: what discovery would make of them there."""
+"""Injections of simulated glitches into the noise of an archive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def inject(
     *,
     threshold: float,
 ) -> Embeddings:
-    """Codes of simulated glitches of one family that a search finds.
+    """Codes of injected glitches of one family, as far as the search finds them.
 
     Args:
         label: A class, or a shape in no catalogue: one of the renderer's families.
@@ -44,7 +44,7 @@ def inject(
     lowest = renderer.families[label].lowest_rate
     if all(place.sample_rate < lowest for place in places):
         raise InputError(
-            f"{label} cannot be seen in this noise",
+            f"{label} is not visible at the sample rates of this noise",
             expected=f"strain of {lowest:g} Hz or more",
             found=", ".join(f"{place.ifo} {place.sample_rate:g} Hz" for place in places),
         )
@@ -64,12 +64,12 @@ def inject(
 
 
 def weights_of(events: Embeddings, renderer: Renderer) -> dict[Place, float]:
-    """Detectors and sample rates of an archive, by how many events they hold.
+    """Number of events of an archive by detector and sample rate.
 
     Raises:
         InputError: no event tells its detector.
     """
     counts = Counter(place for place in places_of(events, renderer.imaging) if place.ifo)
     if not counts:
-        raise InputError("no event tells its detector", expected="H1, L1, V1 or K1")
+        raise InputError("no event states its detector", expected="H1, L1, V1 or K1")
     return {place: count / counts.total() for place, count in sorted(counts.items())}

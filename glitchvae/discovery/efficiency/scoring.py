@@ -1,4 +1,4 @@
-"""Detection efficiency against loudness and number, at a fixed number of false alarms."""
+"""Detection efficiency versus SNR and event count, at a fixed false-alarm rate."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from glitchvae.embedding import Embeddings
 from glitchvae.statistics import binomial_interval
 
 SNR_BANDS: tuple[tuple[float, float], ...] = ((0.0, 8.0), (8.0, 15.0), (15.0, 30.0), (30.0, np.inf))
-"""Loudness of the events that an archive gets."""
+"""Ranges of SNR of the events added to an archive."""
 
 POPULATIONS: tuple[int, ...] = (10, 20, 30, 50, 100)
-"""How many of them it gets."""
+"""Numbers of events added to an archive."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Efficiency:
-    """How often classes of one loudness and number are found.
+    """Detection efficiency for classes of one SNR and event count.
 
     Attributes:
         snr: Band of the events' SNR.
@@ -42,12 +42,12 @@ class Efficiency:
 
     @property
     def share(self) -> float:
-        """Detected runs over runs."""
+        """Detected runs over all runs."""
         return self.detected / self.trials
 
 
 def efficiency_of(snr: tuple[float, float], population: int, trials: Sequence[Trial]) -> Efficiency:
-    """Count the trials of one loudness and number."""
+    """Count the trials of one SNR and event count."""
     detected = sum(trial.detected for trial in trials)
     return Efficiency(
         snr=snr,
@@ -69,7 +69,7 @@ def sweep(
     bands: Sequence[tuple[float, float]] = SNR_BANDS,
     populations: Sequence[int] = POPULATIONS,
 ) -> Iterator[tuple[tuple[float, float], int, Trial]]:
-    """Hold each class out and give the archive some of its events, by loudness and number.
+    """Hold each class out and search for some of its events, by SNR and event count.
 
     A band with fewer events of a class than asked for is left out.
 

@@ -1,4 +1,4 @@
-"""Many models in one training: seeds and weights of terms, side by side."""
+"""Ensembles: many models in one training, with different seeds and weights of terms."""
 
 from glitchvae.training.ensemble.members import expand_members, member_config
 from glitchvae.training.ensemble.run import is_ensemble, resumed_ensemble, train_ensemble

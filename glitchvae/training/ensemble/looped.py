@@ -14,7 +14,7 @@ from glitchvae.training.trainer import Trainer
 
 
 class LoopedEnsemble:
-    """Members that share nothing but the images: each is what it would be on its own."""
+    """Members that share the images alone: each is as if trained on its own."""
 
     def __init__(
         self, data: TrainingImages, configs: Sequence[TrainingConfig], device: torch.device
@@ -25,7 +25,7 @@ class LoopedEnsemble:
 
     @property
     def step(self) -> int:
-        """Updates so far."""
+        """Number of updates so far."""
         return self.trainers[0].step
 
     @property
@@ -48,7 +48,7 @@ class LoopedEnsemble:
         return [row for row in rows if row is not None] or None
 
     def states(self) -> list[dict[str, Any]]:
-        """The state of each member, as that of a `Trainer`."""
+        """State of each member, as of a `Trainer`."""
         return [trainer.state() for trainer in self.trainers]
 
     def restore(self, states: Sequence[dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from torch.nn.functional import fold, unfold
 
 
 class MatrixConv2d(nn.Conv2d):
-    """A convolution that unfolds its input and multiplies; same weights, same result."""
+    """A convolution by unfolding and matrix product, with the same weights and result."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
         """(B, C, H, W) to (B, outputs, H', W')."""
@@ -29,7 +29,7 @@ class MatrixConv2d(nn.Conv2d):
 
 
 class MatrixConvTranspose2d(nn.ConvTranspose2d):
-    """A transposed convolution that multiplies and folds its output; same weights."""
+    """A transposed convolution by matrix product and folding, with the same weights and result."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
         """(B, C, H, W) to (B, outputs, H', W')."""
@@ -50,7 +50,7 @@ _FORMS: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def with_matrix_products(model: nn.Module) -> nn.Module:
-    """A copy of a model whose convolutions are matrix products.
+    """Copy a model with convolutions replaced by matrix products.
 
     Raises:
         ValueError: a convolution in groups, or padded by anything but zeros.

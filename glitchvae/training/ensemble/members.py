@@ -1,4 +1,4 @@
-"""Members of an ensemble: what each changes of the settings they share."""
+"""Members of an ensemble, by the settings in which they differ."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Changes = Mapping[str, Any]
 """Keys of the objective, `seed` or `learning_rate`, and their values."""
 
 OF_THE_RUN: Final = ("seed", "learning_rate")
-"""What members may differ in besides keys of the objective."""
+"""Settings other than keys of the objective in which members may differ."""
 
 
 def expand_members(config: TrainingConfig, axes: Sequence[str]) -> dict[str, Changes]:
-    """All combinations of what members may differ in, by the name of their folder.
+    """All combinations of the members' settings, by the name of their folder.
 
     Args:
         config: What they share.
@@ -61,7 +61,7 @@ def member_config(config: TrainingConfig, changes: Changes) -> TrainingConfig:
 
 
 def obstacle_to_stacking(configs: Sequence[TrainingConfig]) -> str:
-    """Why members cannot share one step; empty where they can."""
+    """The reason why members cannot be stacked in one step; "" if they can."""
     first = configs[0]
     if (first.optimizer, first.weight_decay, first.gradient_clip) != ("adam", 0.0, None):
         return "an optimiser other than plain Adam, or a clipped gradient, is of one model"
@@ -77,7 +77,7 @@ def obstacle_to_stacking(configs: Sequence[TrainingConfig]) -> str:
 
 
 def _choices(config: TrainingConfig, axis: str) -> tuple[str, list[str | int]]:
-    """The key that an axis is of, and its values, each checked."""
+    """The key that an axis varies, and its values, each checked."""
     key, _, text = axis.partition("=")
     if key == "seeds":
         if not text.isdigit() or int(text) == 0:
@@ -90,7 +90,7 @@ def _choices(config: TrainingConfig, axis: str) -> tuple[str, list[str | int]]:
 
 
 def _checked(config: TrainingConfig, key: str, value: str) -> Any:
-    """A value as the settings have it."""
+    """A value in the type of the setting."""
     found = member_config(config, {key: value})
     return getattr(found if key in OF_THE_RUN else found.objective, key)
 

@@ -1,4 +1,4 @@
-"""A whole run of an ensemble: one folder, in it the folder of each member."""
+"""A run of an ensemble: one folder with a folder for each member."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def train_ensemble(
     report: Callable[[str], None] = lambda _: None,
     trackers: Callable[[], Sequence[Tracker]] = tuple,
 ) -> tuple[Path, ...]:
-    """Train many models at once; each ends as a checkpoint like one that `train` wrote.
+    """Train many models at once; each ends as a checkpoint like one of `train`.
 
     `out/resume/state.pt` holds the state of all, from which `resume=True` goes on, on a CPU
     to the same weights as without a stop. Processes that torchrun started share the members
@@ -130,13 +130,13 @@ def train_ensemble(
 def _described(
     strategy: Strategy, config: TrainingConfig, members: Mapping[str, Changes]
 ) -> dict[str, str]:
-    """What an ensemble is known by again."""
+    """Strategy, settings and members that identify an ensemble."""
     text = json.dumps({name: dict(changes) for name, changes in members.items()})
     return {"strategy": strategy, "config": config.model_dump_json(), "members": text}
 
 
 def is_ensemble(out: Path) -> bool:
-    """Whether a folder holds an ensemble that can go on."""
+    """Whether a folder holds an ensemble that can be resumed."""
     path = out / state_file(launched_ranks())
     return path.exists() and "members" in read_state(path)
 
@@ -144,7 +144,7 @@ def is_ensemble(out: Path) -> bool:
 def resumed_ensemble(
     out: Path, *, lines: Sequence[str] = (), **changes: Any
 ) -> tuple[TrainingConfig, dict[str, Changes]]:
-    """The settings and members an ensemble began with; entries and lines replace some.
+    """Settings and members of an ensemble to resume, with some entries replaced.
 
     Raises:
         InputError: nothing to resume, or a damaged file.
@@ -156,14 +156,14 @@ def resumed_ensemble(
 
 
 def state_file(ranks: Ranks) -> Path:
-    """Where a process keeps the state of its members, inside the folder of the ensemble."""
+    """State file of the members of a process, relative to the folder of the ensemble."""
     if ranks.count == 1:
         return STATE
     return STATE.with_name(f"state-{ranks.rank + 1}-of-{ranks.count}.pt")
 
 
 class Book:
-    """What an ensemble leaves in its folder."""
+    """Files that an ensemble writes to its folder."""
 
     def __init__(
         self,
@@ -182,14 +182,14 @@ class Book:
                 tracker.start(out / name, configs[name])
 
     def restore(self, before: dict[str, Any]) -> None:
-        """Take up states and logs."""
+        """Restore states and logs."""
         states = before["states"]
         self.ensemble.restore([states[name] for name in self.configs])
         self.began = (self.ensemble.step, clock(self.ensemble.device))
         self.logs = {name: states[name]["log"] for name in self.configs}
 
     def log_terms(self) -> None:
-        """Read the terms of all members since the last time, check and keep them.
+        """Read the terms of all members since the last call, check and store them.
 
         Raises:
             ModelError: one of them is not finite.
@@ -208,7 +208,7 @@ class Book:
             write_log(self.out / name, log)
 
     def finish(self) -> None:
-        """Write the checkpoint of each member, and the state that it goes on from by itself.
+        """Write the checkpoint of each member, and the state to resume it by itself.
 
         Their speed is that of all members together.
         """
@@ -287,7 +287,7 @@ def _check(
     *,
     changed_data: bool,
 ) -> None:
-    """Refuse to go on with other members, settings or data.
+    """Refuse to resume with other members, settings or data.
 
     Raises:
         ModelError: they differ.

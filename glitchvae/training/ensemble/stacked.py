@@ -1,4 +1,4 @@
-"""An ensemble whose members take one step together: their weights are stacked.
+"""Ensemble of members with stacked weights, which take one step together.
 
 `torch.func.vmap` maps the step over the first axis of all weights, and one Adam over the
 stacked tensors is Adam for each member: its update is element by element.
@@ -39,7 +39,7 @@ Tensors = dict[str, Tensor]
 
 
 class Member(nn.Module):
-    """One member's step with its discriminator inside, so that a call can replace all weights."""
+    """One member's step with its discriminator inside, so that one call can replace all weights."""
 
     def __init__(self, step: Step, discriminator: nn.Module | None) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Member(nn.Module):
 
 
 class StackedEnsemble:
-    """Members of one size under one objective, which differ in seed and weights of terms.
+    """Members of one size and objective that differ in seed and weights of terms.
 
     Each member sees the events in the order that its seed gives; augmentation and posterior
     samples of all members come from one stream.
@@ -113,7 +113,7 @@ class StackedEnsemble:
         return self.networks
 
     def advance(self) -> None:
-        """One update of all members. Nothing is copied to the host."""
+        """One update of all members, without copies to the host."""
         images, scale = self._images(), self._schedules(self.step, slice(None))
         seed_samples(draw_seed(*self._seeds, order.SAMPLES, self.step), self.device)
         outcome = self.forward(
@@ -141,7 +141,7 @@ class StackedEnsemble:
         ]
 
     def states(self) -> list[dict[str, Any]]:
-        """The state of each member, as that of a `Trainer`."""
+        """State of each member, as of a `Trainer`."""
         return [self._state(i) for i in range(len(self.configs))]
 
     def restore(self, states: Sequence[dict[str, Any]]) -> None:
@@ -218,7 +218,7 @@ def gradient_norms(weights: Iterable[Tensor]) -> Tensor:
 def _template(
     model: Model[Any], discriminators: Sequence[nn.Module], config: TrainingConfig, matrix: bool
 ) -> Member:
-    """A member whose weights come with each call."""
+    """A member whose weights are given at each call."""
     form = cast("Model[Any]", with_matrix_products(model)) if matrix else model
     step = Step(form, config.objective, config.precision)
     return Member(step, discriminators[0] if discriminators else None)
@@ -227,7 +227,7 @@ def _template(
 def _mapped_discriminator(
     discriminators: Sequence[nn.Module], config: TrainingConfig
 ) -> Callable[..., Tensor] | None:
-    """What the discriminators of all members minimise (M,), a function of weights and codes."""
+    """Losses (M,) of the discriminators as a function of weights and codes."""
     if not discriminators:
         return None
     step = DiscriminatorStep(discriminators[0], config.objective)
@@ -251,14 +251,14 @@ def _stack(members: Sequence[Tensors]) -> Tensors:
 
 
 def _fill(tensors: Tensors, members: Sequence[Tensors]) -> None:
-    """Copy the weights of members into stacked ones, which an optimiser holds on to."""
+    """Copy weights of members in place into stacked ones, to which an optimiser refers."""
     with torch.no_grad():
         for name, value in _stack(members).items():
             tensors[name].copy_(value)
 
 
 def _adam_state(optimizer: torch.optim.Adam, index: int) -> dict[str, Any]:
-    """The state of the Adam of one member: its moments, and the count that all share."""
+    """Adam state of one member: its moments, and the common count of steps."""
     whole = optimizer.state_dict()
     state = {
         key: {k: v.clone() if k == "step" else v[index].clone() for k, v in moments.items()}

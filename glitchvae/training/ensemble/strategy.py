@@ -1,4 +1,4 @@
-"""How the members of an ensemble take their steps, chosen by measuring it."""
+"""Choice of the way in which members of an ensemble take their steps, by measurement."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Ensemble(Protocol):
 
     @property
     def step(self) -> int:
-        """Updates so far."""
+        """Number of updates so far."""
         ...
 
     @property
@@ -47,7 +47,7 @@ class Ensemble(Protocol):
 
 
 class Choice(NamedTuple):
-    """A strategy and why it was taken."""
+    """A strategy and the reason for its choice."""
 
     strategy: Strategy
     reason: str
@@ -59,7 +59,7 @@ def make_ensemble(
     device: torch.device,
     strategy: Strategy,
 ) -> Ensemble:
-    """Members that step in one of three ways.
+    """Make an ensemble with one of three strategies.
 
     Args:
         data: Images in [0, 1].
@@ -85,7 +85,7 @@ def make_ensemble(
 def choose_strategy(
     data: TrainingImages, configs: Sequence[TrainingConfig], device: torch.device
 ) -> Choice:
-    """The strategy whose steps are the fastest here, each tried for a few steps.
+    """Choose the strategy with the fastest steps, by a few steps of each.
 
     One that cannot do this model, or does not fit into the memory, is passed over.
     """
@@ -106,7 +106,7 @@ def choose_strategy(
 
 
 def _attempt(make: Callable[[], Ensemble]) -> float | str:
-    """Seconds of a step, or why there is none: operations that vmap does not know, memory."""
+    """Seconds of a step, or the reason why it fails: unsupported operations or memory."""
     try:
         return _seconds(make())
     except (ValueError, RuntimeError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""How well single dimensions of a code follow single factors: six metrics on plain arrays.
+"""Disentanglement: agreement of single code dimensions with factors, by six metrics.
 
 Codes are (N, D) numbers and factors (N, K) whole numbers, which of its values each factor
 has; nothing here knows where they come from.

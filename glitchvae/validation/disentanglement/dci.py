@@ -1,4 +1,4 @@
-"""DCI: disentanglement, completeness and informativeness of boosted trees' importances."""
+"""DCI: disentanglement, completeness and informativeness, from boosted trees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def dci(
     rng: np.random.Generator,
     protocol: Protocol,
 ) -> dict[str, Estimate]:
-    """How the dimensions' importances for predicting each factor are spread.
+    """DCI from the importances of code dimensions for the prediction of each factor.
 
     Disentanglement: 1 - entropy over factors of a dimension's importances, dimensions
     weighted by all their importance. Completeness: 1 - entropy over dimensions of a
@@ -60,7 +60,7 @@ def dci_exact(
     rng: np.random.Generator,
     protocol: Protocol,
 ) -> dict[str, Estimate]:
-    """The same three by scikit-learn's exact boosted trees, the learner of published values.
+    """DCI with scikit-learn's exact boosted trees, the learner of published values.
 
     Importances are the trees' mean decrease of impurity. No intervals of the first two: one
     fit with the whole protocol takes minutes.
@@ -91,7 +91,7 @@ def _intervals(
     rng: np.random.Generator,
     protocol: Protocol,
 ) -> list[Estimate]:
-    """Both estimates from the same refits, each with one group of the points left out."""
+    """Intervals of both scores by refits, each without one group of the points."""
     kept: dict[bytes, NDArray[np.floating]] = {}
 
     def importance(rows: NDArray[np.int64]) -> NDArray[np.floating]:
@@ -117,7 +117,7 @@ def _intervals(
 def _fit(
     codes: NDArray[np.floating], factors: NDArray[np.integer], protocol: Protocol
 ) -> list[HistGradientBoostingClassifier]:
-    """One classifier a factor; a leaf may hold a single point, as in scikit-learn's exact trees."""
+    """Fit one classifier a factor; a leaf may hold a single point, as in scikit-learn's trees."""
     options: dict[str, Any] = {
         "max_iter": protocol.rounds,
         "max_depth": protocol.depth,
@@ -130,7 +130,7 @@ def _fit(
 
 
 def gain_importance(trees: Any) -> NDArray[np.float64]:
-    """(D,) share of all gain of a fitted histogram booster that splits on each dimension made.
+    """(D,) share of each dimension in the gain of all splits of a fitted histogram booster.
 
     scikit-learn keeps the gains in its trees but does not sum them up.
     """
@@ -142,17 +142,17 @@ def gain_importance(trees: Any) -> NDArray[np.float64]:
 
 
 def disentanglement(importance: NDArray[np.floating]) -> float:
-    """From importances (D, K)."""
+    """Disentanglement from importances (D, K)."""
     return _concentration(importance)
 
 
 def completeness(importance: NDArray[np.floating]) -> float:
-    """From importances (D, K)."""
+    """Completeness from importances (D, K)."""
     return _concentration(importance.T)
 
 
 def _concentration(importance: NDArray[np.floating]) -> float:
-    """1 - normalised entropy of each row, rows weighted by their sums; 0 without importance."""
+    """1 minus normalised entropy of each row, weighted by row sums; 0 without importance."""
     weights = importance.sum(axis=1)
     if weights.sum() == 0:
         return 0.0

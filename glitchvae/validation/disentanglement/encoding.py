@@ -1,4 +1,4 @@
-"""Codes of images with known factors, and how well a model explains them."""
+"""Codes of images with known factors, and reconstruction and KL of a model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Codes(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """How well a model explains images, means over them in nats.
+    """Reconstruction and KL of a model on images, means in nats.
 
     Attributes:
         reconstruction: Negative log-likelihood of one posterior draw each.
@@ -79,7 +79,7 @@ def encode_inputs(
     *,
     progress: Progress = lambda _: None,
 ) -> Codes:
-    """The same of images that come in batches.
+    """Encode images that come in batches.
 
     Args:
         model: In evaluation mode.
@@ -105,7 +105,7 @@ def explain(
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> Explained:
-    """Reconstruction and KL of pictures or glitches, the draws behind them from `seed`.
+    """Compute reconstruction and KL on pictures or glitches, with random draws from `seed`.
 
     Args:
         model: In evaluation mode, on `device`.

@@ -1,4 +1,4 @@
-"""Simulated glitches: the parameters they were made with as factors of variation."""
+"""Factors of variation of simulated glitches: the parameters of their simulation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMED = 5
 
 
 def bin_values(values: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
-    """(N,) which of `bins` equally filled bins each number lies in; equal numbers stay together."""
+    """(N,) index of the quantile bin of each number; equal numbers share a bin."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
     _, binned = np.unique(np.searchsorted(edges, values), return_inverse=True)
     return binned
@@ -54,7 +54,7 @@ def factors_of(
     if label:
         columns["label"] = np.unique(truth.label[rows].astype(str), return_inverse=True)[1]
     if not columns:
-        raise InputError("no factor is asked for", expected=f"some of {', '.join(MEASURES)}")
+        raise InputError("no factor is requested", expected=f"some of {', '.join(MEASURES)}")
     return np.column_stack(list(columns.values())).astype(np.int64), tuple(columns)
 
 
@@ -63,7 +63,7 @@ def _rows_of(truth: Truth, event_id: Sequence[str] | NDArray[np.object_]) -> NDA
     unknown = [name for name in event_id if name not in place]
     if unknown:
         raise InputError(
-            f"{len(unknown):,} of {len(event_id):,} events are not in the table of truth",
+            f"{len(unknown):,} of {len(event_id):,} events are not in the truth table",
             expected="events of the same simulation",
             found=", ".join(unknown[:_NAMED]),
         )

@@ -18,7 +18,7 @@ _ROUNDING = 1e-12
 def mutual_information(
     bins: NDArray[np.integer], factors: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """(D, K) nats that each binned dimension (N, D) and each factor (N, K) share.
+    """(D, K) mutual information in nats of binned dimensions (N, D) and factors (N, K).
 
     Counted from the joint histogram, without a correction of its bias.
     """
@@ -36,13 +36,13 @@ def _shared(z: NDArray[np.integer], v: NDArray[np.integer]) -> float:
 
 
 def entropy(factors: NDArray[np.integer]) -> NDArray[np.float64]:
-    """(K,) nats of each factor (N, K), from its histogram."""
+    """(K,) entropy in nats of each factor (N, K), from its histogram."""
     shares = [np.bincount(v) / len(v) for v in factors.T]
     return np.array([-(p[p > 0] * np.log(p[p > 0])).sum() for p in shares])
 
 
 def into_bins(codes: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
-    """(N, D) which of `bins` equal-width bins from least to greatest each number falls into."""
+    """(N, D) index of the bin of each number, in `bins` bins of equal width."""
     low, span = codes.min(axis=0), np.ptp(codes, axis=0)
     scaled = (codes - low) / np.where(span > 0, span, 1.0)
     return np.minimum((scaled * bins).astype(np.int64), bins - 1)
@@ -86,7 +86,7 @@ def gap(information: NDArray[np.floating], entropies: NDArray[np.floating]) -> n
     constant = np.flatnonzero(entropies == 0)
     if len(entropies) == 0 or len(constant):
         raise InputError(
-            "a factor never changes" if len(constant) else "no factor",
+            "a factor is constant" if len(constant) else "no factor",
             where=f"column {constant[0]} of the factors" if len(constant) else None,
             expected="two values or more among the points",
             remedy="Leave it out, or take more points." if len(constant) else None,
@@ -142,7 +142,7 @@ def _of_information(
     protocol: Protocol,
     statistic: Callable[[NDArray[np.int64], NDArray[np.integer]], float],
 ) -> Estimate:
-    """A statistic of binned codes and factors, of as many points as the protocol fits to."""
+    """A statistic of binned codes and factors, on as many points as the protocol fits to."""
     chosen = rng.permutation(len(codes))[: protocol.train]
     bins, known = into_bins(codes[chosen], protocol.bins), factors[chosen]
     return jackknife(

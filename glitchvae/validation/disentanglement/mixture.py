@@ -1,4 +1,4 @@
-"""MIG as first defined: from the mixture of posteriors instead of binned means."""
+"""MIG in its first definition: from the mixture of posteriors instead of binned means."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def mig_chen(
     rng: np.random.Generator,
     protocol: Protocol,
 ) -> dict[str, Estimate]:
-    """Mutual information gap of sampled codes, with q(z) the mixture over the data.
+    """Mutual information gap of sampled codes; q(z) is the mixture over the data.
 
     I(z_j; v) = H(z_j) - H(z_j | v); both entropies are means of -log q over draws z ~
     q(z|x), and q(z_j) and q(z_j|v) average the posteriors of all points and of those with
@@ -67,7 +67,7 @@ def _gained(
 
 
 def log_mixture(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
-    """(B, D) log of the mean over N Gaussians (N, D) of their densities at z, each dimension."""
+    """(B, D) log of the mean over N Gaussians (N, D) of their densities at z."""
     scale, shift = (-0.5 * log_var).exp(), -0.5 * log_var - 0.5 * np.log(2 * np.pi)
     parts = [
         torch.logsumexp(shift - 0.5 * ((part[:, None] - mean) * scale) ** 2, dim=1)

@@ -1,4 +1,4 @@
-"""What the metrics share: the protocol's numbers, checked inputs, draws, error bars."""
+"""Common parts of the metrics: sample sizes, checks of inputs, draws, intervals."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from glitchvae.statistics import Estimate, jackknife
 from glitchvae.validation.images.factors import check_lengths
 
 ACTIVE = 0.05
-"""Standard deviation below which a dimension of the codes counts as unused."""
+"""Standard deviation below which a dimension of the codes is unused."""
 
 
 class Protocol(Settings):
-    """Sizes of the samples that the metrics are computed from.
+    """Sample sizes of the metrics.
 
     The defaults are those of the study with 12,600 models (Locatello et al. 2019,
     Challenging Common Assumptions in the Unsupervised Learning of Disentangled
@@ -56,11 +56,11 @@ class Protocol(Settings):
 
     @property
     def points(self) -> int:
-        """Points that the protocol needs, those to fit and those to score on."""
+        """Points that the protocol needs: to fit and to score on."""
         return self.train + self.test
 
     def scaled_to(self, points: int) -> Protocol:
-        """The same with samples in proportion that `points` can fill; never larger ones."""
+        """Scale the sample sizes down to a number of points."""
         if points >= self.points:
             return self
         train = points * self.train // self.points
@@ -70,7 +70,7 @@ class Protocol(Settings):
 def check(
     codes: NDArray[np.floating], factors: NDArray[np.integer], names: Sequence[str], points: int
 ) -> None:
-    """Refuse codes and factors on which the metrics mean nothing.
+    """Refuse codes and factors on which the metrics are meaningless.
 
     Args:
         codes: (N, D).
@@ -87,7 +87,9 @@ def check(
     check_lengths("codes and factors", codes=len(codes), factors=len(factors))
     check_lengths("factors", names=len(names), columns=factors.shape[1])
     if factors.shape[1] < 2:
-        raise InputError("nothing to tell apart", expected="two factors or more", found=names)
+        raise InputError(
+            "there are fewer than two factors", expected="two factors or more", found=names
+        )
     if len(codes) < points:
         raise InputError(
             "too few points for the protocol",
@@ -107,7 +109,7 @@ def check(
     for name, column in zip(names, factors.T, strict=True):
         if column.min() == column.max():
             raise InputError(
-                "a factor never changes",
+                "a factor is constant",
                 where=name,
                 expected="two values or more",
                 found=f"{column[0]} in all {len(column):,} points",
@@ -116,26 +118,26 @@ def check(
 
 
 def _check_kind(name: str, table: NDArray[np.generic], kinds: str) -> None:
-    """Refuse what is no table of numbers, or of whole ones from 0."""
+    """Refuse arrays other than tables of numbers, or of whole numbers from 0."""
     whole = kinds == "iu"
     if table.ndim != 2 or table.shape[1] == 0 or table.dtype.kind not in kinds:
         raise InputError(
-            f"{name} are not what metrics are made for",
+            f"{name} have the wrong shape or type",
             where=name,
             expected=f"a table (points, columns) of {'whole numbers' if whole else 'numbers'}",
             found=f"shape {table.shape} of {table.dtype}",
         )
     if whole and table.size and table.min() < 0:
         raise InputError(
-            "a factor is counted from below 0",
+            "a factor has negative values",
             where=name,
-            expected="which value it has, from 0",
+            expected="the index of its value, from 0",
             found=int(table.min()),
         )
 
 
 def active(codes: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(D,) which dimensions of the codes are used at all."""
+    """(D,) whether the codes use a dimension at all."""
     return codes.std(axis=0) >= ACTIVE
 
 
@@ -153,13 +155,13 @@ class Groups:
 
     @classmethod
     def of(cls, factor: NDArray[np.integer]) -> Groups:
-        """The groups of one factor (N,)."""
+        """Group the rows of one factor (N,)."""
         order = np.argsort(factor, kind="stable")
         starts = np.searchsorted(factor[order], np.arange(factor.max() + 2))
         return cls(order, starts)
 
     def draw(self, values: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:
-        """A random row for each of `values`, of those that have it; any shape."""
+        """A random row for each of `values`, among the rows with that value; any shape."""
         counts = self.starts[values + 1] - self.starts[values]
         return self.order[self.starts[values] + (rng.random(values.shape) * counts).astype(int)]
 
@@ -167,11 +169,11 @@ class Groups:
 def two_samples(
     count: int, protocol: Protocol, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to fit to and rows to score on, without a row in common."""
+    """Rows to fit to and rows to score on, without common rows."""
     rows = rng.permutation(count)[: protocol.points]
     return rows[: protocol.train], rows[protocol.train :]
 
 
 def accuracy(right: NDArray[np.bool_], groups: int, rng: np.random.Generator) -> Estimate:
-    """Share of predictions that are right."""
+    """Share of correct predictions."""
     return jackknife(lambda rows: float(right[rows].mean()), len(right), groups, rng)

@@ -1,4 +1,4 @@
-"""All metrics of one set of codes, beside what shuffled codes score."""
+"""All metrics of one set of codes, with the scores of shuffled codes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from glitchvae.validation.disentanglement.separation import sap
 from glitchvae.validation.disentanglement.votes import beta_vae_score, factor_vae_score
 
 Metric = Callable[..., dict[str, Estimate]]
-"""Takes codes, factors, a random generator and a protocol."""
+"""Function of codes, factors, a random generator and a protocol."""
 
 METRICS: tuple[Metric, ...] = (beta_vae_score, factor_vae_score, mig, dci, modularity, sap)
-"""The six."""
+"""The six metrics."""
 
 
 def find_metric(name: str) -> Metric:
-    """One of the six by its name, else a metric of the user's own.
+    """Find a metric by name, built-in or the user's own.
 
     Args:
         name: Of a function of `METRICS`, of an entry point of `glitchvae.metrics`, or
@@ -97,7 +97,7 @@ def measure(
     metrics: Sequence[Metric] = METRICS,
     progress: Progress = lambda _: None,
 ) -> tuple[Score, ...]:
-    """Metrics of codes, of their means and, where variances are given, of draws.
+    """Compute metrics of the means of codes and, if variances are given, of draws.
 
     Args:
         mean: (N, D) posterior means.
@@ -140,7 +140,7 @@ def measure(
 
 
 def steps_of(sampled: bool, metrics: Sequence[Metric] = METRICS) -> int:
-    """How many steps `measure` reports, with or without the scores of drawn codes."""
+    """Number of progress steps of `measure`, with or without drawn codes."""
     return 2 * (2 * len(metrics) + (mig in metrics) if sampled else len(metrics))
 
 
@@ -154,7 +154,7 @@ def _score(
     seed: int,
     progress: Progress,
 ) -> list[Score]:
-    """Scores of codes, and of the same codes in another order than the factors."""
+    """Scores of codes, and of the same codes shuffled against the factors."""
     shuffled = codes[np.random.default_rng((seed, 2)).permutation(len(codes))]
     scores = []
     for position, metric in enumerate(metrics):
@@ -175,7 +175,7 @@ def _asked(
     rng: np.random.Generator,
     protocol: Protocol,
 ) -> dict[str, Estimate]:
-    """What a metric finds; numbers without an interval have one of NaN."""
+    """Call a metric; numbers without an interval get one of NaN."""
     name = getattr(metric, "__name__", type(metric).__name__)
     try:
         found = metric(codes, factors, rng, protocol)
@@ -183,11 +183,11 @@ def _asked(
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(
-            "a metric fails", where=name, found=f"{type(error).__name__}: {error}"
+            "the metric fails", where=name, found=f"{type(error).__name__}: {error}"
         ) from error
     if not isinstance(found, Mapping) or not found or not all(map(_is_estimate, found.values())):
         raise InputError(
-            "a metric returns something else than numbers by name",
+            "the metric does not return numbers by name",
             where=name,
             expected="{name: number} or {name: Estimate}",
             found=found if isinstance(found, Mapping) else type(found).__name__,
@@ -240,7 +240,7 @@ def name_dimensions(
     *,
     bins: int = 20,
 ) -> tuple[tuple[str, float], ...]:
-    """The factor that each dimension knows most of, and which share of its entropy.
+    """The factor with the largest mutual information with each dimension, and its share.
 
     An unused dimension has the name "" and the share 0.
     """

@@ -29,7 +29,7 @@ def score_checkpoint(
     device: str = "cpu",
     progress: Progress = lambda _: None,
 ) -> tuple[Score, ...]:
-    """All metrics of one model on `data`, the protocol scaled down to what there is.
+    """Compute all metrics of one model on `data`, with the protocol scaled to its size.
 
     Args:
         path: Folder of the model.
@@ -61,19 +61,21 @@ def score_checkpoint(
 
 
 def fitted(data: FactorData, model: Model, where: object) -> FactorData:
-    """The images at the size the model takes, which a whole number of theirs must fill.
+    """The images reduced by a whole number to the size that the model takes.
 
     Raises:
         ModelError: what the model takes, and what the images are.
     """
     if takes_views(model):
-        raise ModelError(f"no model of {data.name}", where=where, found="one of glitches")
+        raise ModelError(
+            f"the model is not one of {data.name}", where=where, found="one of glitches"
+        )
     channels, height, width = model.settings.image_shape
     found = data.shape
     factor = found[1] // height if found[1] % height == 0 else 0
     if (channels, height * factor, width * factor) != found:
         raise ModelError(
-            f"no model of {data.name}",
+            f"the model is not one of {data.name}",
             where=where,
             expected=f"images of {found}, or reduced",
             found=f"images of {(channels, height, width)}",
@@ -93,7 +95,7 @@ def train_on(
     device: str = "cpu",
     progress: Progress = lambda _: None,
 ) -> Path:
-    """A model of the reference study's size, trained on all images into the folder `run`.
+    """Train a model of the reference study's size on all images in the folder `run`.
 
     As there, a weight that changes does so over a third of the training, unless told. An
     objective for hierarchies trains one of `HierarchySettings`, around the same networks.
@@ -143,6 +145,6 @@ def _over_a_third(objective: Objective, steps: int) -> Objective:
 
 
 def write_scores(tables: Mapping[Path, Sequence[Score]], path: Path) -> None:
-    """Scores of several models as CSV."""
+    """Write scores of several models as CSV."""
     rows = [(str(model), *score) for model, scores in tables.items() for score in scores]
     write_rows(path, ("model", *Score._fields), rows)

@@ -1,4 +1,4 @@
-"""Which of several trainings disentangles, told without factors: by how far they agree."""
+"""Selection of disentangled trainings without factors: by agreement between seeds (UDR)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def udr(
         np.shape(k) for k in kl
     ]:
         raise InputError(
-            "codes that cannot be compared",
+            "the codes cannot be compared",
             expected="codes (N, D) of the same images, and KL (D,) of each model",
             found=[*shapes, *map(np.shape, kl)],
         )
@@ -76,6 +76,6 @@ def _agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def _standardised(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Columns of mean 0 and variance 1; those that never change are 0."""
+    """Columns with mean 0 and variance 1; constant columns are 0."""
     spread = ranks.std(axis=0)
     return (ranks - ranks.mean(axis=0)) / np.where(spread > 0, spread, np.inf)

@@ -1,4 +1,4 @@
-"""SAP: how much better one dimension alone predicts a factor than the next best."""
+"""SAP: gap between the accuracies of the two dimensions that predict a factor best."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _predicts(
 
 
 def _gap(accuracies: NDArray[np.floating]) -> float:
-    """From accuracies (D, K); a single dimension is compared with none."""
+    """Mean gap of the two best accuracies (D, K) of each factor."""
     padded = np.vstack([accuracies, np.zeros(accuracies.shape[1])])
     second, first = np.sort(padded, axis=0)[-2:]
     return float((first - second).mean())

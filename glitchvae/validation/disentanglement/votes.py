@@ -1,4 +1,4 @@
-"""BetaVAE and FactorVAE scores: can the factor that was held fixed be told from the codes?"""
+"""BetaVAE and FactorVAE scores: identification of the fixed factor from codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def beta_vae_score(
     rng: np.random.Generator,
     protocol: Protocol,
 ) -> dict[str, Estimate]:
-    """Accuracy with which a linear classifier names the factor that pairs of points share.
+    """Accuracy of a linear classifier for the factor that pairs of points share.
 
     One point of the classifier is the mean over a batch of pairs of |z - z'|, where both
     have the same value of one factor.
@@ -50,7 +50,7 @@ class _PairSampler:
     def draw(
         self, count: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
-        """(count, D) differences, and the factor that was shared in each."""
+        """Draw (count, D) differences, and the factor that was shared in each."""
         shared = np.sort(rng.integers(self._factors.shape[1], size=count))
         first = rng.integers(len(self._codes), size=(count, self._batch))
         second = np.concatenate(
@@ -70,7 +70,7 @@ def factor_vae_score(
     rng: np.random.Generator,
     protocol: Protocol,
 ) -> dict[str, Estimate]:
-    """Accuracy of a majority vote: the dimension that varies least names the fixed factor.
+    """Accuracy of a majority vote: the dimension of least variance identifies the fixed factor.
 
     Variances of batches with one factor fixed are divided by those of all points; unused
     dimensions have no vote. Zero where every dimension is unused.
@@ -110,7 +110,7 @@ class _VoteSampler:
     def draw(
         self, count: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(count,) dimensions, and the factor that was fixed for each."""
+        """Draw (count,) dimensions, and the factor that was fixed for each."""
         fixed = np.sort(rng.integers(self._factors.shape[1], size=count))
         chosen = rng.integers(len(self._codes), size=count)
         value = self._factors[chosen, fixed]

@@ -1,1 +1,1 @@
-"""Images whose factors are known: drawn, or read from the published files."""
+"""Images with known factors: drawn, or read from the published files."""

@@ -29,7 +29,7 @@ def read_celeba(
     split: Literal["train", "validation", "test"] | None = None,
     limit: int | None = None,
 ) -> FactorData:
-    """The published folder: `img_align_celeba/`, `list_attr_celeba.txt`, `list_eval_partition.txt`.
+    """Read the published folder: `img_align_celeba/` with attribute and partition lists.
 
     The middle 148 x 148 pixels of each aligned picture, in colour, are reduced to 64 x 64.
 

@@ -1,4 +1,4 @@
-"""Parametric chairs of boxes: a seat, legs, a back and arms that can be had in any mixture.
+"""Parametric chairs of boxes: any combination of seat, legs, back and arms.
 
 The unit is a metre, the chair stands on z = 0 and looks along -y.
 """
@@ -23,7 +23,7 @@ _SEAT, _WOOD, _STEEL = 0.55, 0.85, 0.4  # greys
 
 
 def seat(width: float, height: float) -> Boxes:
-    """A cushion with its upper side at `height`."""
+    """A seat with its upper side at `height`."""
     half = (width / 2, _DEPTH / 2, _THICK / 2)
     return (Box(centre=(0.0, 0.0, height - _THICK / 2), half=half, turn=np.eye(3), grey=_SEAT),)
 
@@ -58,7 +58,7 @@ def back(kind: str, width: float, height: float) -> Boxes:
 
 
 def arms(kind: str, width: float, height: float) -> Boxes:
-    """A rest on a post at either side, or nothing."""
+    """A rest on a post at both sides, or nothing."""
     if kind == "none":
         return ()
     made: list[Box] = []
@@ -79,7 +79,7 @@ def _upright(x: float, y: float, half: float, span: tuple[float, float], grey: f
 
 
 def _leg(x: float, y: float, top: float, lean: tuple[float, float]) -> Box:
-    """From under the seat to the floor, leaning by angles around x and y."""
+    """A leg from the seat to the floor, leaning by angles around x and y."""
     about_x, about_y = lean
     turn = _about("x", about_x) @ _about("y", about_y)
     down = turn @ np.array([0.0, 0.0, -1.0])
@@ -95,7 +95,7 @@ def _foot(angle: float, width: float) -> Box:
 
 
 def _board(x: float, half: float, low: float, high: float, grey: float) -> Box:
-    """Upright at the rear of the seat, leaning back a little."""
+    """An upright board at the rear of the seat, leaning back a little."""
     turn = _about("x", -0.14)
     away = (low + high) / 2 * 0.14
     centre = (x, _DEPTH / 2 - 0.1 + away, (low + high) / 2)
@@ -103,7 +103,7 @@ def _board(x: float, half: float, low: float, high: float, grey: float) -> Box:
 
 
 def _about(axis: str, angle: float) -> NDArray[np.float64]:
-    """Rotation matrix."""
+    """Rotation matrix around an axis."""
     c, s = np.cos(angle), np.sin(angle)
     return {
         "x": np.array([[1, 0, 0], [0, c, -s], [0, s, c]]),

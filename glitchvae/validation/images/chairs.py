@@ -26,9 +26,9 @@ from glitchvae.validation.images.raycasting import Camera, Layer, nearest, see
 
 SIZE = 64
 AZIMUTHS = np.array([360 / 32 * k for k in range(1, 32)])
-"""Degrees: all 32 but the front, as published."""
+"""Azimuths (degrees): 32 evenly spaced ones without the front, as published."""
 ELEVATIONS = np.array([20.0, 30.0])
-"""Degrees."""
+"""Elevations (degrees)."""
 VIEWS = len(AZIMUTHS) * len(ELEVATIONS)
 
 _NAME = re.compile(r"image_\d+_p(\d{3})_t(\d{3})_r\d+\.png")
@@ -40,7 +40,7 @@ _NAMED = 3  # chairs with missing views that an error names
 def draw_chairs(
     azimuths: NDArray[np.float64] = AZIMUTHS, elevations: NDArray[np.float64] = ELEVATIONS
 ) -> FactorData:
-    """216 parametric chairs from every place: 13,392 images, about half a minute on one core."""
+    """Draw 216 parametric chairs from all directions: 13,392 images, half a minute on one core."""
     values = (*map(np.array, (shapes.WIDTHS, shapes.HEIGHTS)), *_kinds(), azimuths, elevations)
     sizes = tuple(map(len, values))
     pixels = np.empty((*sizes, 1, SIZE, SIZE), np.uint8)
@@ -66,7 +66,7 @@ def _kinds() -> tuple[NDArray[np.float64], ...]:
 def _draw_view(
     camera: Camera, sizes: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], NDArray[np.uint8]]]:
-    """All chairs from one place. A part is looked at once for all chairs that have it."""
+    """Draw all chairs from one direction; each part is rendered once for all its chairs."""
 
     @cache
     def look(part: str, kind: str, width: float, height: float) -> Layer:
@@ -86,7 +86,7 @@ def _draw_view(
 
 
 def _develop(layer: Layer, camera: Camera) -> NDArray[np.uint8]:
-    """Farther is dimmer; four rays make a pixel; the background is white."""
+    """Shade by depth, average four rays a pixel, and set a white background."""
     away = np.where(np.isfinite(layer.depth), layer.depth - camera.distance + 0.5, 0.0)
     dimmed = layer.shade * (1 - _DIMMING * np.clip(away, 0.0, 1.0))
     mean = dimmed.reshape(SIZE, 2, SIZE, 2).mean(axis=(1, 3))
@@ -94,7 +94,7 @@ def _develop(layer: Layer, camera: Camera) -> NDArray[np.uint8]:
 
 
 def read_chairs(folder: str | Path) -> FactorData:
-    """The published tree: `rendered_chairs/<chair>/renders/image_…_p020_t011_r096.png`.
+    """Read the published tree: `rendered_chairs/<chair>/renders/image_…_p020_t011_r096.png`.
 
     The middle two thirds of each picture, made grey, are reduced to 64 x 64.
 
@@ -109,7 +109,7 @@ def read_chairs(folder: str | Path) -> FactorData:
     found = {chair.name: _views(chair) for chair in sorted(folder.glob("[!.]*/"))}
     if not any(found.values()):
         raise InputError(
-            "no chairs here",
+            "the folder holds no chairs",
             where=folder,
             expected="<chair>/renders/image_001_p020_t011_r096.png",
             remedy="Give the folder `rendered_chairs` of the published archive.",
@@ -140,13 +140,13 @@ def _views(chair: Path) -> dict[Place, Path]:
 
 
 def _places(folder: Path, found: dict[str, dict[Place, Path]]) -> set[Place]:
-    """The places that every chair should be seen from."""
+    """Directions from which every chair should be seen."""
     places = set().union(*found.values())
     if len(places) != VIEWS:
         counts = Counter(elevation for elevation, _ in places)
         named = ", ".join(f"{n} at p{elevation:03d}" for elevation, n in sorted(counts.items()))
         raise InputError(
-            "another number of views",
+            "the chairs have another number of views",
             where=folder,
             expected=f"{VIEWS} of a chair, {len(AZIMUTHS)} at each of {len(ELEVATIONS)} elevations",
             found=f"{len(places)}: {named}",

@@ -78,18 +78,18 @@ OUTLINES: tuple[Callable[[], NDArray[np.float64]], ...] = (square, ellipse, hear
 
 
 def place(outline: NDArray[np.float64], scale: float, orientation: float) -> NDArray[np.float64]:
-    """An outline scaled, and turned anticlockwise as seen (y points down)."""
+    """An outline scaled and rotated anticlockwise as seen (y points down)."""
     cosine, sine = np.cos(orientation), np.sin(orientation)
     return scale * outline @ np.array([[cosine, -sine], [sine, cosine]])
 
 
 def centre(position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pixels from the edge to a sprite's origin, from a position in 0 … 1: no whole numbers."""
+    """Position 0 … 1 as pixels from the edge to a sprite's origin, never a whole number."""
     return WIDTH / 4 + WIDTH / 2 * position
 
 
 def draw_dsprites() -> FactorData:
-    """All 737,280 images, drawn."""
+    """Draw all 737,280 images."""
     _, scales, orientations, x, y = VALUES
     columns, rows = centre(x), centre(y)
     sprites = (
@@ -105,7 +105,7 @@ def draw_dsprites() -> FactorData:
 
 
 def read_dsprites(path: str | Path) -> FactorData:
-    """The published file, .npz or .hdf5.
+    """Read the published file, .npz or .hdf5.
 
     Raises:
         InputError: it is another file, or not whole; the entry, its shape and its type are
@@ -187,7 +187,7 @@ def _member(archive: zipfile.ZipFile, path: Path, key: str) -> IO[bytes]:
 
 
 def _check_header(stream: IO[bytes], path: Path, key: str, expected: tuple[int, ...]) -> np.dtype:
-    """The type of an array, once it is known to be the one expected."""
+    """Type of an array, checked against the expected one."""
     try:
         version = np.lib.format.read_magic(stream)
         first = version == (1, 0)
@@ -209,7 +209,7 @@ def _check_header(stream: IO[bytes], path: Path, key: str, expected: tuple[int, 
 def _parts(
     stream: IO[bytes], path: Path, key: str, dtype: np.dtype, shape: tuple[int, ...], chunk: int
 ) -> Iterator[NDArray[Any]]:
-    """An array part by part: as bytes all images would take 3 GB."""
+    """Read an array part by part: as bytes all images would take 3 GB."""
     size = dtype.itemsize * math.prod(shape[1:])
     for start in range(0, shape[0], chunk):
         count = min(chunk, shape[0] - start)

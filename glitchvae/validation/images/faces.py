@@ -1,4 +1,4 @@
-"""3D Faces: 50 heads of the Basel model under turns and lights, as one tensor.
+"""3D Faces: 50 heads of the Basel model under rotations and lights, as one tensor.
 
 Source: Paysan, Knothe, Amberg, Romdhani & Vetter (2009), A 3D Face Model for Pose and
 Illumination Invariant Face Recognition; the file and its layout are those of Chen et al.
@@ -24,7 +24,7 @@ _SHAPE = (*SIZES, SIZE, SIZE)
 
 
 def read_faces(path: str | Path) -> FactorData:
-    """The published file `basel_face_renders.pth`: bytes (50, 21, 11, 11, 64, 64).
+    """Read the published `basel_face_renders.pth`: bytes (50, 21, 11, 11, 64, 64).
 
     The file is opened without running any code that it may hold.
 

@@ -1,4 +1,4 @@
-"""Images whose factors of variation are known: what disentanglement is measured on."""
+"""Images with known factors of variation, for disentanglement metrics."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class FactorData:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many values each factor takes."""
+        """Number of values of each factor."""
         return tuple(map(len, self.values))
 
     @property
@@ -63,16 +63,16 @@ class FactorData:
         return channels, height, width * 8 if self.binary else width
 
     def images(self, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray:
-        """(B, C, H, W) some images: bool where binary, else uint8 up to 255."""
+        """(B, C, H, W) selected images: bool if binary, else uint8 up to 255."""
         chosen = self.pixels[rows]
         return np.unpackbits(chosen, axis=-1).astype(bool) if self.binary else chosen
 
     def take(self, rows: NDArray[np.int64] | slice) -> Self:
-        """The same data with some images only."""
+        """Select some of the images."""
         return replace(self, pixels=self.pixels[rows], factors=self.factors[rows])
 
     def sample(self, count: int, rng: np.random.Generator) -> Self:
-        """`count` images drawn without repetition, in their order; all where there are fewer."""
+        """Draw `count` images without replacement, in ascending order; all if there are fewer."""
         if count >= len(self):
             return self
         return self.take(np.sort(rng.choice(len(self), count, replace=False)))
@@ -102,7 +102,7 @@ class FactorData:
         )
 
     def fitted(self, shape: tuple[int, int, int]) -> Self:
-        """The images as large as those of a model, whole or reduced.
+        """The images at the size of a model's input, whole or reduced.
 
         Raises:
             InputError: they cannot be had at that size.
@@ -119,7 +119,7 @@ class FactorData:
         return self.reduced(factor) if factor > 1 else self
 
     def to_training(self) -> PictureData:
-        """The images as models are trained on and encode them; bits stay bits."""
+        """The images in the form of training and encoding; binary pixels stay bits."""
         if not self.binary:
             return PictureData.from_images(self.pixels, description=self.description)
         pixels, none = self.pixels.reshape(len(self), -1), text_or_empty(None, len(self))
@@ -135,7 +135,7 @@ class FactorData:
 
 
 def grid_of(sizes: tuple[int, ...]) -> NDArray[np.int64]:
-    """(N, K) every combination of factors of these sizes, the last factor fastest."""
+    """(N, K) every combination of factors of these sizes; the last varies fastest."""
     return np.ascontiguousarray(np.indices(sizes).reshape(len(sizes), -1).T)
 
 
@@ -145,10 +145,12 @@ def _blocks(shape: tuple[int, int, int], factor: int) -> tuple[int, ...]:
 
 
 def check_lengths(where: object, **lengths: int) -> None:
-    """Refuse arrays that should be of one length and are not.
+    """Refuse arrays of different length.
 
     Raises:
         InputError: the lengths, by name.
     """
     if len(set(lengths.values())) > 1:
-        raise InputError("lengths differ", where=where, expected="one length", found=lengths)
+        raise InputError(
+            "the arrays differ in length", where=where, expected="one length", found=lengths
+        )

@@ -1,4 +1,4 @@
-"""The sets of pictures that models are trained on: which one a card names, drawn or read."""
+"""Sets of pictures that models are trained on: by the name on a card, drawn or read."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def training_pictures(
         )
     if path is None and not drawn:
         raise InputError(
-            "a model of pictures that are not drawn here",
+            "the model is of pictures that cannot be drawn",
             where=checkpoint.path,
             expected=f"the published file or folder of {name}",
             found=described,
@@ -77,7 +77,7 @@ def training_pictures(
 
 
 def drawn_chairs(count: int) -> FactorData:
-    """At least so many parametric chairs, as far as there are; of few every eighth azimuth."""
+    """At least `count` parametric chairs if possible; with every eighth azimuth for few."""
     few = count < _CHAIRS * len(AZIMUTHS)
     return draw_chairs(AZIMUTHS[:: 8 if few else 1], ELEVATIONS)
 

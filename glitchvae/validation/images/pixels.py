@@ -1,4 +1,4 @@
-"""Which channels of a model's input are pixels, and which of those pixels exist."""
+"""Pixels among the channels of a model's input, and the mask of existing pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from glitchvae.models import Model, UserEncoder
 
 @torch.no_grad()
 def pixel_channels(model: Model | UserEncoder, images: Tensor) -> int:
-    """How many of the channels are pixels; a further one says where they exist.
+    """Number of channels that are pixels; a further one is a mask.
 
     Of images for an encoder without a decoder all are.
     """
@@ -20,6 +20,6 @@ def pixel_channels(model: Model | UserEncoder, images: Tensor) -> int:
 
 
 def existing(images: Tensor, channels: int) -> Tensor:
-    """1 for pixels that exist, (B, 1, F, T), or a scalar where all of them do."""
+    """1 for existing pixels, (B, 1, F, T), or a scalar if all exist."""
     mask = images[:, channels:]
     return mask if mask.shape[1] else torch.ones((), device=images.device)

@@ -43,7 +43,7 @@ def fill(
 
 
 def _crossings(vertices: NDArray[np.float64], lines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(lines, most crossings) where horizontal lines cut the edges; infinite where they do not.
+    """(lines, most crossings) positions where horizontal lines cut edges; infinite if none.
 
     A closed outline is cut an even number of times, so the infinities cancel in pairs.
     """

@@ -12,7 +12,7 @@ _LIGHT = np.array([0.35, -0.55, 0.76])
 _AMBIENT = 0.35
 _NEVER = np.float32(np.inf)
 _PARALLEL = np.float32(1e-7)
-"""Of a ray along a face: as good as parallel, and without a division by zero."""
+"""Replaces the component of a ray parallel to a face, to avoid a division by zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Box:
 
 
 class Layer(NamedTuple):
-    """What the camera sees.
+    """Image of a camera: depth and brightness.
 
     Attributes:
         depth: (H, W) float32 distance, infinite where nothing is.
@@ -46,7 +46,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """Looks at a point from an azimuth and an elevation.
+    """A camera that looks at a point from an azimuth and an elevation.
 
     Attributes:
         azimuth: Degrees around the z axis, 0 from the front.
@@ -65,7 +65,7 @@ class Camera:
     pixels: int = 128
 
     def rays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The camera's place (3,), and unit directions (H, W, 3)."""
+        """Position of the camera (3,), and unit directions (H, W, 3) of its rays."""
         turn, tilt = np.radians((self.azimuth, self.elevation))
         outwards = np.array(
             [np.sin(turn) * np.cos(tilt), -np.cos(turn) * np.cos(tilt), np.sin(tilt)]
@@ -83,7 +83,7 @@ class Camera:
 
 
 def see(boxes: tuple[Box, ...], camera: Camera) -> Layer:
-    """The nearest surface of the boxes along every ray."""
+    """Find the nearest surface of the boxes along every ray."""
     place, ways = camera.rays()
     layer = Layer(
         np.full(ways.shape[:2], _NEVER, dtype=np.float32), np.ones(ways.shape[:2], np.float32)
@@ -94,7 +94,7 @@ def see(boxes: tuple[Box, ...], camera: Camera) -> Layer:
 
 
 def nearest(layers: tuple[Layer, ...]) -> Layer:
-    """Layers put together: of every pixel the one that is nearest."""
+    """Combine layers: the nearest surface in every pixel."""
     depth, shade = layers[0]
     for other in layers[1:]:
         front = other.depth < depth
@@ -104,7 +104,7 @@ def nearest(layers: tuple[Layer, ...]) -> Layer:
 
 
 def _see_box(box: Box, place: NDArray[np.float32], ways: NDArray[np.float32]) -> Layer:
-    """Entry into the three pairs of faces; the last entry is the hit (Kay & Kajiya 1986)."""
+    """Depth and brightness where rays enter a box (slab method, Kay & Kajiya 1986)."""
     turn = box.turn.astype(np.float32)
     start = (place - np.asarray(box.centre, np.float32)) @ turn
     step = ways @ turn

@@ -1,1 +1,1 @@
-"""What it takes to mislead a model: attacks, noise, and changes of strain."""
+"""Robustness of models: attacks, noise, and corruptions of strain."""

@@ -1,4 +1,4 @@
-"""The smallest perturbation that takes something across the boundary of a class."""
+"""The smallest perturbation that crosses the boundary of a class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Margin = Callable[[Tensor], Tensor]
 """Perturbations (B, ...) -> (B,): positive before the boundary, negative behind it."""
 
 GROWTH = (0.05, 1e-3)
-"""By which share the radius changes from step to step, in the first one and in the last."""
+"""Relative change of the radius in the first step and in the last."""
 
 
 class ClassScores:
@@ -35,12 +35,12 @@ class ClassScores:
 
     @classmethod
     def of_prototypes(cls, prototypes: Prototypes) -> Self:
-        """The nearest class."""
+        """Linear discriminants of the nearest class."""
         return cls(prototypes.names, prototypes.discriminants)
 
     @classmethod
     def of_probe(cls, probe: Pipeline) -> Self:
-        """A linear probe (`fit_linear_probe`) of three classes or more: one plane for each."""
+        """A linear probe (`fit_linear_probe`) of three or more classes."""
         scaler: Any = probe[0]
         regression: Any = probe[-1]
         slopes = (regression.coef_ / scaler.scale_).T
@@ -60,14 +60,14 @@ class ClassScores:
 
 
 def lead(scores: Tensor, index: Tensor) -> Tensor:
-    """(B,) by how much the class of `index` (B,) scores above the best other in `scores` (B, K)."""
+    """(B,) score of the class `index` (B,) minus the best other in `scores` (B, K)."""
     mine = scores.gather(1, index[:, None])
     others = scores.scatter(1, index[:, None], -torch.inf)
     return (mine - others.amax(dim=1, keepdim=True))[:, 0]
 
 
 class Crossing(NamedTuple):
-    """Perturbations (B, ...) and their norms (B,); infinite where no boundary was crossed."""
+    """Perturbations (B, ...) and norms (B,); infinite if no boundary was crossed."""
 
     perturbation: Tensor
     distance: Tensor
@@ -81,7 +81,7 @@ def cross(
     first_step: float,
     allowed: Callable[[Tensor], Tensor] = lambda perturbation: perturbation,
 ) -> Crossing:
-    """The smallest perturbation found behind the boundary, every one of a batch on its own.
+    """Find the smallest perturbation beyond the boundary, for each of a batch by itself.
 
     Steps of a falling length go down the margin within a ball. Its radius is where the
     boundary should lie to first order until one step is behind it, shrinks from there while
@@ -136,10 +136,10 @@ def _into_ball(perturbation: Tensor, radius: Tensor) -> Tensor:
 
 
 def _norm(values: Tensor) -> Tensor:
-    """(B,) Euclidean norms, never quite zero: they divide."""
+    """(B,) Euclidean norms, bounded away from zero for division."""
     return values.flatten(1).norm(dim=1).clamp(min=1e-12)
 
 
 def _across(values: Tensor, like: Tensor) -> Tensor:
-    """Values (B,) with as many axes as `like`."""
+    """Values (B,) with as many axes as `like`, for broadcasting."""
     return values.view(-1, *[1] * (like.dim() - 1))

@@ -1,4 +1,4 @@
-"""What events are taken for after corruptions of growing strength: the record of any such test."""
+"""Record of tests with corruptions: classes of events versus strength."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glitchvae.store import Record, column
 
 
 class Kept(NamedTuple):
-    """How codes fare at one strength of a corruption.
+    """Class and code changes at one strength of a corruption.
 
     Attributes:
         strength: In the unit of the corruption.
@@ -66,7 +66,7 @@ class CorruptionTest(Record):
 
     @property
     def corruptions(self) -> tuple[str, ...]:
-        """Names of the corruptions, in the order they came in."""
+        """Names of the corruptions, in the order of first occurrence."""
         return tuple(dict.fromkeys(self.corruption))
 
     def of(self, corruption: str) -> CorruptionTest:
@@ -74,7 +74,7 @@ class CorruptionTest(Record):
         return self.take(self.corruption == corruption)
 
     def kept(self) -> list[Kept]:
-        """Of the rows of one corruption: how codes fare, from the weakest strength on."""
+        """Class and code changes at each strength, for the rows of one corruption."""
         usable = self.take(self.class_name != "")
         return [
             _kept(float(strength), usable.take(usable.strength == strength))
@@ -82,7 +82,7 @@ class CorruptionTest(Record):
         ]
 
     def limits(self) -> NDArray[np.float64]:
-        """Of the rows of one corruption: smallest strength (events,) at which each class differs.
+        """(events,) smallest strength that changes the class, for the rows of one corruption.
 
         Infinite where it never does.
         """
@@ -92,7 +92,7 @@ class CorruptionTest(Record):
 
     @property
     def half(self) -> str:
-        """Of the rows of one corruption: by which strength half of the classes have differed."""
+        """Strength at which half of the events changed class, for the rows of one corruption."""
         half = np.quantile(self.limits(), 0.5, method="higher")
         return f"{half:g} {self.unit[0]}" if np.isfinite(half) else "not reached"
 

@@ -1,4 +1,4 @@
-"""One model under attack and under noise: everything the comparison of models needs."""
+"""Attacks, noise and ELBO of one model, for the comparison of models."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ COLUMNS = (
     "output_target_distortion",
     "by_layer",
 )
-"""Of a table with a row for each model."""
+"""Columns of a table with a row for each model."""
 
 
 class Example(NamedTuple):
-    """The first of the pairs, at every lambda; pictures in [0, 1] whatever the model's range.
+    """The first pair at every penalty weight; pictures in [0, 1] whatever the model's range.
 
     Attributes:
         clean: (C, F, T) the input.
@@ -72,7 +72,7 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Robustness:
-    """What one model does.
+    """Robustness measurements of one model.
 
     Attributes:
         evidence: ELBO of the images and its parts.
@@ -99,16 +99,16 @@ class Robustness:
 
     @property
     def delta_latent(self) -> float:
-        """Divergence and penalty of the attacks, mean over pairs and lambdas (nats)."""
+        """Divergence plus penalty of latent attacks, mean over pairs and lambdas (nats)."""
         return float(self.attacks.objective.mean())
 
     @property
     def delta_output(self) -> float:
-        """The same of the attacks on the output; NaN where there are none."""
+        """Divergence plus penalty of output attacks (nats); NaN if there are none."""
         return float("nan") if self.output is None else float(self.output.objective.mean())
 
     def row(self) -> tuple[object, ...]:
-        """The values of `COLUMNS`.
+        """Values of `COLUMNS`.
 
         Rates of the layers stand in one, bottom up; so do those of units, layers apart by a
         bar, and -log p of the targets after attacks on single layers.
@@ -137,27 +137,27 @@ class Robustness:
         )
 
     def by_pair(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
-        """(pairs, strengths) a column of `attacks`."""
+        """A column of `attacks` reshaped to (pairs, strengths)."""
         return self.attacks.by_pair(values)
 
     @property
     def loglik_drop(self) -> float:
-        """How far log p(x | z*) falls from no noise to the strongest (nats)."""
+        """Decrease of log p(x | z*) from no noise to the strongest (nats)."""
         return float(self.noise.log_likelihood[0] - self.noise.log_likelihood[-1])
 
     @property
     def mean_relative_divergence(self) -> NDArray[np.floating]:
-        """(pairs,) share of the divergence that is left, mean over lambdas: 1 is no effect."""
+        """(pairs,) mean of the relative divergence over lambdas: 1 is no effect."""
         return self.attacks.mean_relative_divergence
 
     @property
     def half_divergence_norm(self) -> NDArray[np.floating]:
-        """(pairs,) size of the perturbation that takes half of the divergence (pixels' range)."""
+        """(pairs,) norm of the perturbation that halves the divergence (pixels' range)."""
         return self.attacks.half_divergence_norm
 
 
 def random_pairs(images: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Inputs and targets (count, C, F, T): different images, each used once.
+    """Random inputs and targets (count, C, F, T): different images, each used once.
 
     Raises:
         InputError: there are too few images.
@@ -183,7 +183,7 @@ def measure_robustness(
     each_layer: bool = False,
     seed: int = 0,
 ) -> Robustness:
-    """Measure a model on some images.
+    """Measure the robustness of a model on some images.
 
     Args:
         model: In evaluation mode.

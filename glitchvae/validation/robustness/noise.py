@@ -1,4 +1,4 @@
-"""How a model holds out against noise: likelihood of what it makes of noisy images, norms, layers.
+"""Robustness to noise: log-likelihood of clean images, weight norms, ELBO.
 
 "Disentangling improves VAEs' robustness to adversarial attacks", Table 1, Table D.1,
 Fig. 3 and App. F.
@@ -49,14 +49,14 @@ class NoiseCurve(Record):
 
 
 class WeightNorms(NamedTuple):
-    """Euclidean norm of all weights and biases of each half of a model."""
+    """Euclidean norm of all weights and biases of encoder and decoder."""
 
     encoder: float
     decoder: float
 
 
 class Elbo(NamedTuple):
-    """The evidence lower bound without any extra penalty, and its parts, in nats per image.
+    """The evidence lower bound without extra penalties, and its parts, in nats per image.
 
     Attributes:
         elbo: `-reconstruction - sum of rates`, mean over images.
@@ -85,7 +85,7 @@ def noise_curve(
     clip: bool = False,
     batch_size: int = 256,
 ) -> NoiseCurve:
-    """Code noisy images and ask how likely the clean ones are under those codes.
+    """Log-likelihood of clean images under the codes of noisy ones, versus noise level.
 
     Codes are posterior means; noise is normal. As in the paper (section 5.3, figure 8) noisy
     pixels may leave the range of the data.
@@ -140,7 +140,7 @@ def noisy_log_likelihoods(
     """
     channels = _checked_channels(model, images)
     if any(scale < 0 for scale in scales):
-        raise InputError("noise of negative size", found=list(scales))
+        raise InputError("the size of the noise is negative", found=list(scales))
     noise = torch.randn(draws, *images[:, :channels].shape, generator=generator).to(images.device)
     values = np.zeros((len(scales), len(images)))
     for row, scale in enumerate(scales):
@@ -156,7 +156,7 @@ def noisy_log_likelihoods(
 
 
 def weight_norms(model: Model) -> WeightNorms:
-    """Norms of the halves: what makes z of x, and what makes x of z.
+    """Norms of the weights of encoder and decoder.
 
     In a hierarchy the priors p(z_i | z_{i+1}) belong to the decoder.
 
@@ -168,14 +168,18 @@ def weight_norms(model: Model) -> WeightNorms:
         part = name.split(".")[0]
         half = _HALVES.get(part)
         if half is None:
-            raise InputError("a parameter of no known half", found=name, expected=sorted(_HALVES))
+            raise InputError(
+                "a parameter belongs neither to encoder nor to decoder",
+                found=name,
+                expected=sorted(_HALVES),
+            )
         halves[half].append(parameter.detach().flatten())
     return WeightNorms(**{half: float(torch.cat(parts).norm()) for half, parts in halves.items()})
 
 
 @torch.no_grad()
 def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int = 0) -> Elbo:
-    """The ELBO of some images, one posterior draw for each, under a seed of its own.
+    """ELBO of some images with one posterior draw each, from its own seed.
 
     Raises:
         InputError: no image, or pixels out of range.
@@ -206,7 +210,7 @@ def evidence(model: Model, images: Tensor, *, batch_size: int = 256, seed: int =
 
 
 def _kl_of_units(latents: Latents) -> list[Tensor]:
-    """(B, Z_i) of every layer: the last in closed form, those below at their draws."""
+    """(B, Z_i) KL of every layer: the last in closed form, lower ones at their draws."""
     layers = list(zip(latents.posteriors, latents.priors, latents.samples, strict=True))
     parts = [q.log_prob(z) - p.log_prob(z) for q, p, z in layers[:-1]]
     return [*parts, kl_divergence(*layers[-1][:2])]
@@ -224,7 +228,7 @@ _HALVES = {
 
 
 def _checked_channels(model: Model, images: Tensor) -> int:
-    """How many of the channels are pixels, all of which are in range."""
+    """Number of channels that are pixels; refuses pixels out of range."""
     if len(images) == 0:
         raise InputError("no image")
     channels = pixel_channels(model, images)

@@ -1,4 +1,4 @@
-"""How far strain must be perturbed before a glitch is taken for another class.
+"""The smallest perturbation of strain that changes the class of a glitch.
 
 The attack moves samples of whitened strain, whose noise has unit variance: the Euclidean
 norm of a perturbation is the signal-to-noise ratio it would have as a signal of its own.
@@ -36,20 +36,20 @@ from glitchvae.validation.robustness.whitened_events import (
 )
 
 REACH = 1.0
-"""Seconds on either side of the event in which strain is perturbed."""
+"""Seconds before and after the event in which strain is perturbed."""
 
 SHARES = tuple(np.linspace(0.7, 1.3, 13).tolist())
-"""Of each perturbation found, these multiples are imaged."""
+"""Multiples of each perturbation that are imaged."""
 
 SIZES = tuple((2.0 ** np.arange(3, 11)).tolist())
-"""Signal-to-noise ratios of white noise that are tried."""
+"""SNRs of white noise that are tried."""
 
 _FAINTEST = 1e-4  # of the energy scale: the root in `prepare` has no gradient at zero
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrainAttacks(Record):
-    """Attacks on events; rows are events times rounds times `SHARES` of what was found.
+    """Attacks on events; rows are events times rounds times `SHARES` of the perturbation.
 
     Attributes:
         gps: Time of the event (s).
@@ -73,7 +73,7 @@ class StrainAttacks(Record):
     class_probability: NDArray[Any] = column("f4")
 
     def events(self) -> list[StrainAttacks]:
-        """The rows of each event and target, in the order they came in."""
+        """Rows by event and target, in the order of first occurrence."""
         keys = list(zip(self.gps, self.target, strict=True))
         return [
             self.take([row for row, found in enumerate(keys) if found == key])
@@ -82,7 +82,7 @@ class StrainAttacks(Record):
 
     @property
     def smallest(self) -> float:
-        """Smallest signal-to-noise ratio that made the target of one event; NaN if none did."""
+        """Smallest SNR that reached the target in the rows of one event; NaN if none did."""
         reached = self.snr[self.class_name == self.target]
         return float(reached.min()) if len(reached) else float("nan")
 
@@ -96,7 +96,7 @@ def attack_strain(
     steps: int = 30,
     first_step: float = 2.0,
 ) -> StrainAttacks:
-    """Perturb strain as little as possible so that the event is taken for another class.
+    """Find the smallest perturbation of strain that changes the class of an event to another.
 
     Args:
         checkpoint: A model with class prototypes.
@@ -139,7 +139,7 @@ def noise_limit(
     *,
     draws: int = 8,
 ) -> float:
-    """Smallest of `SIZES` at which white noise changes the class in half of its draws.
+    """Smallest of `SIZES` at which white noise changes the class in half of the draws.
 
     The noise lies where attacks do, and its size is measured as theirs is. Infinite where the
     largest does not change it either.
@@ -166,7 +166,7 @@ def perturbed(event: WhitenedEvent, perturbation: Tensor) -> Tensor:
 
 
 def _window(event: WhitenedEvent) -> slice:
-    """The samples that are perturbed."""
+    """The range of samples that is perturbed."""
     first = round((event.centre - REACH) * event.sample_rate)
     last = round((event.centre + REACH) * event.sample_rate)
     return slice(max(first, 0), min(last, event.block.shape[-1]))
@@ -177,7 +177,7 @@ def _target(names: tuple[str, ...], original: str, target: str) -> int:
         raise InputError(f"no class {target!r} in this model{nearest(target, list(names))}")
     if target == original:
         raise InputError(
-            "no class to aim at",
+            "the target is not another class",
             expected=f"a class other than {original}, which it is taken for",
             found=target,
         )
@@ -222,7 +222,7 @@ class _Margin:
         return -lead(scores, torch.full((len(scores),), self.target))
 
     def _input(self, perturbation: Tensor) -> Tensor:
-        """What `prepare` makes of the images, with a slope everywhere below the ceiling."""
+        """Network input of the images, with a gradient everywhere below the ceiling."""
         views = self.frozen.views(perturbed(self.event, perturbation))
         images = torch.stack(
             [c.image(v, smooth=True) for c, v in zip(self.canvases, views, strict=True)], dim=1

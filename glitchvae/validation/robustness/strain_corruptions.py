@@ -1,4 +1,4 @@
-"""Corruptions of strain: what a detector and its analysts do to a glitch all the time.
+"""Corruptions of strain that occur at detectors and in analyses.
 
 Each has a strength, acts on strain before it is whitened, and what comes of it is imaged as
 any strain is.
@@ -31,7 +31,7 @@ from glitchvae.validation.robustness.whitened_events import cut_event, prototype
 
 @dataclass(frozen=True, kw_only=True)
 class Corruption:
-    """A corruption; subclasses say what it does.
+    """Base of corruptions.
 
     Attributes:
         name: What it is called in tables.
@@ -44,62 +44,62 @@ class Corruption:
     strengths: tuple[float, ...]
 
     def settings(self, imaging: ImagingSettings, strength: float) -> ImagingSettings:
-        """How the corrupted strain is imaged."""
+        """Imaging settings for the corrupted strain."""
         return imaging
 
     def time(self, gps: float, strength: float, rng: np.random.Generator) -> float:
-        """The time that the event is said to have."""
+        """Time at which the event is imaged."""
         return gps
 
     def added(
         self, strain: Strain, gps: float, strength: float, rng: np.random.Generator
     ) -> NDArray[np.float64] | float:
-        """What is added to the samples (T,) of the block around the event."""
+        """Samples (T,) to add to the block around the event."""
         return 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherSegments(Corruption):
-    """A noise spectrum averaged over segments of another length."""
+    """Noise spectrum averaged over segments of another length."""
 
     name: str = "segments of the noise spectrum"
     unit: str = "s"
     strengths: tuple[float, ...] = (0.5, 1.0, 4.0)
 
     def settings(self, imaging: ImagingSettings, strength: float) -> ImagingSettings:
-        """With segments of this length, half overlapping."""
+        """Settings with segments of this length, half overlapping."""
         return imaging.model_copy(update={"fftlength": strength, "overlap": strength / 2})
 
 
 @dataclass(frozen=True, kw_only=True)
 class LongerBlock(Corruption):
-    """Noise spectrum and medians of a longer stretch around the event."""
+    """Noise spectrum and medians from a longer stretch around the event."""
 
     name: str = "length of the block"
     unit: str = "s"
     strengths: tuple[float, ...] = (12.0, 16.0, 24.0, 32.0)
 
     def settings(self, imaging: ImagingSettings, strength: float) -> ImagingSettings:
-        """With blocks of this length and no shorter ones."""
+        """Settings with blocks of this length and no shorter ones."""
         return imaging.model_copy(update={"block": strength, "min_block": strength})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shift(Corruption):
-    """A trigger that is early or late."""
+    """Error of the trigger time."""
 
     name: str = "time shift"
     unit: str = "ms"
     strengths: tuple[float, ...] = (1.0, 3.0, 10.0, 20.0, 30.0, 50.0)
 
     def time(self, gps: float, strength: float, rng: np.random.Generator) -> float:
-        """Earlier or later by this much."""
+        """Time moved earlier or later."""
         return gps + 1e-3 * strength * rng.choice((-1, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DriftingLine(Corruption):
-    """A spectral line through the whole block whose frequency drifts.
+    """Spectral line through the whole block with drifting frequency.
 
     Its strength is the signal-to-noise ratio that it gains in a second: its amplitude over the
     amplitude spectral density of the noise.
@@ -118,7 +118,7 @@ class DriftingLine(Corruption):
     def added(
         self, strain: Strain, gps: float, strength: float, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """The line."""
+        """Samples of the line."""
         times = strain.start + np.arange(len(strain)) / strain.sample_rate - gps
         centre = np.exp(rng.uniform(*np.log(self.band)))
         rate, phase = rng.choice((-1, 1)) * rng.uniform(*self.drift), rng.uniform(0, 2 * np.pi)
@@ -130,7 +130,7 @@ class DriftingLine(Corruption):
 
 @dataclass(frozen=True, kw_only=True)
 class SecondGlitch(Corruption):
-    """A simulated glitch beside the event.
+    """Second, simulated glitch beside the event.
 
     Attributes:
         label: Its class.
@@ -146,7 +146,7 @@ class SecondGlitch(Corruption):
     def added(
         self, strain: Strain, gps: float, strength: float, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """The other glitch."""
+        """Samples of the other glitch."""
         family, side = FAMILIES[self.label], rng.choice((-1, 1))
         parameters = {**family.draw(rng), "snr": strength}
         glitch = strain_of(family, parameters, strain.sample_rate, _noise(strain))
@@ -158,7 +158,7 @@ class SecondGlitch(Corruption):
 
 @dataclass(frozen=True, kw_only=True)
 class AddedNoise(Corruption):
-    """More noise of the same spectrum: the same glitch, fainter."""
+    """Additional noise of the same spectrum, which lowers the SNR."""
 
     name: str = "added noise"
     unit: str = "of the noise"
@@ -167,7 +167,7 @@ class AddedNoise(Corruption):
     def added(
         self, strain: Strain, gps: float, strength: float, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """The noise."""
+        """Samples of the noise."""
         noise = simulate_noise(strain.duration, strain.sample_rate, _noise(strain), rng)
         return strength * noise[: len(strain)]
 
@@ -195,7 +195,7 @@ def corrupt_strain(
     seed: int = 0,
     progress: Progress = lambda _: None,
 ) -> CorruptionTest:
-    """Corrupt every event in every way, and see what it is taken for.
+    """Apply every corruption to every event, and classify the results.
 
     What a corruption draws (the frequency of a line, the side of a shift) is the same at all of its
     strengths. Where the strain is too short for a corruption its row has no class.
@@ -247,7 +247,7 @@ def _codes(
     corruption: Corruption,
     stream: tuple[int, ...],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Codes and highest frequencies of an event corrupted with every strength.
+    """Codes and highest frequencies of an event corrupted at every strength.
 
     Returns:
         (strengths, Z), NaN where it has no image, and (strengths,) Hz.
@@ -271,7 +271,7 @@ def _views(
     strength: float,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], float]:
-    """Energies (4, F, T) of a corrupted event, NaN where its strain is too short, and `f_max`."""
+    """Energies (4, F, T) of a corrupted event, NaN if its strain is too short, and `f_max`."""
     settings, gps = (
         corruption.settings(imaging, strength),
         corruption.time(event.gps, strength, rng),

@@ -20,7 +20,7 @@ START = 1.24e9
 
 
 class Event(NamedTuple):
-    """A glitch in somebody's strain.
+    """Time and source of a glitch in strain.
 
     Attributes:
         source: The strain.
@@ -76,7 +76,7 @@ def simulate_class(
 
 
 def events_of(strain: Strain, truth: Truth) -> list[Event]:
-    """The glitches of simulated strain, which stays in memory."""
+    """The glitches of simulated strain in memory."""
     stretch = Stretch(
         path=Path("simulated"),
         start=strain.start,
@@ -93,7 +93,7 @@ def events_of(strain: Strain, truth: Truth) -> list[Event]:
 
 
 def read_events(table: str | Path) -> Iterator[Event]:
-    """The glitches of a table in CSV: columns file (beside the table), gps and label.
+    """Read the glitches of a CSV table: columns file (beside the table), gps and label.
 
     Raises:
         InputError: not such a table, or strain that cannot be read; the line is named.
@@ -103,13 +103,13 @@ def read_events(table: str | Path) -> Iterator[Event]:
         with table.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("no table of events", where=table, found=error) from error
+        raise InputError("the file is not a table of events", where=table, found=error) from error
     for number, row in enumerate(rows, 2):
         try:
             name, gps, label = row["file"], float(row["gps"]), row["label"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                "not an event",
+                "the row is not an event",
                 where=f"{table}, line {number}",
                 expected="columns file, gps and label",
                 found=error,

@@ -1,4 +1,4 @@
-"""Whitened strain around one event: what attacks perturb, and what it is taken for."""
+"""Whitened strain around one event, its images and its class."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class WhitenedEvent:
 
     @property
     def tiling(self) -> Tiling:
-        """Of blocks of this length."""
+        """Q tiling of blocks of this length."""
         return Tiling(
             duration=self.block.shape[-1] / self.sample_rate, sample_rate=self.sample_rate
         )
@@ -68,7 +68,7 @@ class WhitenedEvent:
         return float(tile_snr(self._scan(self.block, []).peak_energy.numpy())[0])
 
     def images(self, block: Tensor) -> Tensor:
-        """Energies (B, 4, F, T) of blocks (B, T) in place of this one, as embedding images them."""
+        """Energies (B, 4, F, T) of blocks (B, T) in place of this one, imaged as by `embed`."""
         drawn = canvases()
         views = zip(drawn, self._scan(block, drawn).views, strict=True)
         return torch.stack([canvas.image(energy) for canvas, energy in views], dim=1)
@@ -86,12 +86,12 @@ class WhitenedEvent:
 
 
 def canvases() -> list[Canvas]:
-    """Where the four views are drawn."""
+    """Sampling points and weights of the four views."""
     return [view_canvas(duration) for duration in VIEWS]
 
 
 def cut_event(source: StrainSource, gps: float, imaging: ImagingSettings) -> Strain:
-    """The strain that an event is imaged from.
+    """Cut the strain from which an event is imaged.
 
     Raises:
         InputError: it cannot be imaged; why, and what the files hold.
@@ -111,7 +111,7 @@ def cut_event(source: StrainSource, gps: float, imaging: ImagingSettings) -> Str
 
 
 def whiten_event(source: StrainSource, gps: float, imaging: ImagingSettings) -> WhitenedEvent:
-    """Whitened strain around a time, as imaging it begins.
+    """Whiten the strain around a time, as the first step of imaging.
 
     Raises:
         InputError: there is no such strain, or nothing in it to whiten by.
@@ -128,7 +128,7 @@ def whiten_event(source: StrainSource, gps: float, imaging: ImagingSettings) -> 
     )
     if not whitened.isfinite().all():
         raise InputError(
-            "no noise to whiten by",
+            "the strain cannot be whitened",
             where=f"{source.ifo} at GPS {gps:.3f}",
             expected="strain of a detector",
             found="a noise spectrum with a zero",
@@ -151,7 +151,7 @@ def encode_blocks(checkpoint: Checkpoint, event: WhitenedEvent, blocks: Tensor) 
 
 
 def classify_blocks(checkpoint: Checkpoint, event: WhitenedEvent, blocks: Tensor) -> Classes:
-    """Classes of whitened strain (B, T) in place of an event's, as embedding finds them.
+    """Classify whitened strain (B, T) in place of an event's, as `embed` does.
 
     Raises:
         ModelError: the model has no prototypes.
@@ -162,7 +162,7 @@ def classify_blocks(checkpoint: Checkpoint, event: WhitenedEvent, blocks: Tensor
 
 
 def prototypes_of(checkpoint: Checkpoint) -> Prototypes:
-    """The classes of a model.
+    """The prototypes of a model.
 
     Raises:
         ModelError: it has none, or is no model of glitches.

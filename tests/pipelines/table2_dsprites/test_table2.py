@@ -357,7 +357,7 @@ def test_a_study_of_other_settings_is_refused(study, squares):
     out, _ = study
     for name, value in (("learning_rate", 1e-2), ("points", 110), ("latent_size", 4)):
         other = SETTINGS.model_copy(update={name: value})
-        with pytest.raises(InputError, match=f"of other settings: {name}"):
+        with pytest.raises(InputError, match=f"with other settings: {name}"):
             run_study(other, squares, out)
     (out / "settings.toml").rename(out / "hidden")  # a study that is older than this file
     try:

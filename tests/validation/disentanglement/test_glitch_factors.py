@@ -60,11 +60,11 @@ def test_codes_that_are_the_parameters_are_disentangled(truth, rng):
 
 
 def test_bad_input_is_named(truth):
-    with pytest.raises(InputError, match=r"1 of 2 events are not in the table.*L1-7"):
+    with pytest.raises(InputError, match=r"1 of 2 events are not in the truth table.*L1-7"):
         factors_of(truth, ["H1-3", "L1-7"])
     with pytest.raises(InputError, match=r"no measure 'loudness'.*bandwidth"):
         factors_of(truth, ["H1-3"], measures=("loudness",))
     with pytest.raises(InputError, match=r"H1-3: no number 'kind'.*tau"):
         factors_of(truth, ["H1-3"], parameters=("kind",))
-    with pytest.raises(InputError, match="no factor is asked for"):
+    with pytest.raises(InputError, match="no factor is requested"):
         factors_of(truth, ["H1-3"], measures=())

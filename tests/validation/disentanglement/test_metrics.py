@@ -110,7 +110,7 @@ def test_a_factor_that_never_changes_has_no_gap(identity, factors, metric):
     constant = factors.copy()
     constant[:, 1] = 2
     given = (identity, 0 * identity) if metric is mig_chen else (identity,)
-    with pytest.raises(InputError, match="column 1 of the factors: a factor never changes"):
+    with pytest.raises(InputError, match="column 1 of the factors: a factor is constant"):
         metric(*given, constant, np.random.default_rng(0), SMALL)
     with pytest.raises(InputError, match="no factor"):
         metric(*given, factors[:, :0], np.random.default_rng(0), SMALL)
@@ -344,17 +344,17 @@ def test_bad_input_is_named(identity, factors):
     constant = factors.copy()
     constant[:, 1] = 2
     cases = [
-        ((identity[:-1], factors, NAMES, 10), "lengths differ.*1799.*1800"),
-        ((identity, factors, NAMES[:2], 10), "lengths differ"),
+        ((identity[:-1], factors, NAMES, 10), "the arrays differ in length.*1799.*1800"),
+        ((identity, factors, NAMES[:2], 10), "the arrays differ in length"),
         ((identity, factors, NAMES, 15_000), "too few points.*15,000 or more.*1,800"),
         ((broken, factors, NAMES, 10), "row 7.*not finite.*1 such rows of 1,800"),
-        ((identity, constant, NAMES, 10), "x: a factor never changes.*2 in all 1,800"),
+        ((identity, constant, NAMES, 10), "x: a factor is constant.*2 in all 1,800"),
         ((identity, factors[:, :1], NAMES[:1], 10), "two factors or more"),
         ((identity, factors[:, 0], NAMES, 10), r"factors:.*\(points, columns\).*\(1800,\)"),
         ((identity[:, 0], factors, NAMES, 10), r"codes:.*\(points, columns\).*\(1800,\)"),
         ((identity[:, :0], factors, NAMES, 10), r"codes:.*found shape \(1800, 0\)"),
         ((identity, factors + 0.5, NAMES, 10), "factors:.*whole numbers.*float64"),
-        ((identity, factors - 1, NAMES, 10), "factors:.*from below 0.*found -1"),
+        ((identity, factors - 1, NAMES, 10), "factors:.*negative values.*found -1"),
     ]
     for arguments, message in cases:
         with pytest.raises(InputError, match=message):

@@ -72,7 +72,7 @@ def test_a_view_that_every_chair_lacks_is_missed_too(tmp_path):
 
 
 def test_a_folder_without_chairs_and_a_damaged_picture_are_named(tmp_path):
-    with pytest.raises(InputError, match="no chairs here"):
+    with pytest.raises(InputError, match="the folder holds no chairs"):
         read_chairs(tmp_path)
     tree = write_tree(tmp_path / "tree", chairs=1)
     victim = sorted((tree / "chair0" / "renders").iterdir())[0]

@@ -77,5 +77,5 @@ def test_pictures_that_the_card_does_not_name_are_not_guessed(numbered, descript
     "description", ["3D Chairs, rendered_chairs", "3D Faces, a.pth", "CelebA, all"]
 )
 def test_published_pictures_are_not_replaced_by_drawn_ones(numbered, description):
-    with pytest.raises(InputError, match=r"that are not drawn here.*--data"):
+    with pytest.raises(InputError, match=r"that cannot be drawn.*--data"):
         training_pictures(trained_on(description), 10)

@@ -225,11 +225,11 @@ def test_bad_input_is_named(model, images):
         attack(model, images[:2], torch.stack([images[2], images[1]]), GRID)
     with pytest.raises(InputError, match=r"targets.*outside the range"):
         attack(model, images[:2], 2 * images[2:], GRID)
-    with pytest.raises(InputError, match=r"no such latent layer.*expected 1 to 1"):
+    with pytest.raises(InputError, match=r"the latent layer does not exist.*expected 1 to 1"):
         attack(model, images[:2], images[2:], GRID, layers=(2,))
     with pytest.raises(InputError, match="out of order"):
         attack(model, images[:2], images[2:], [1.0, 0.5])
-    with pytest.raises(InputError, match="no pairs"):
+    with pytest.raises(InputError, match="do not form pairs"):
         attack(model, images[:2], images[2:3], GRID)
 
 
@@ -274,7 +274,9 @@ def test_nothing_is_drawn_of_the_target_of_an_encoder_alone(matrix, grey):
     found = attack(encoder, grey[:2], grey[2:], GRID, evaluations=5)
     for column in (found.target_distortion, found.target_error, found.clean_error):
         assert np.isnan(column).all()
-    with pytest.raises(ModelError, match=r"an encoder alone draws nothing.*latent or mean"):
+    with pytest.raises(
+        ModelError, match=r"an encoder without a decoder makes no images.*latent or mean"
+    ):
         attack(encoder, grey[:2], grey[2:], GRID, goal="output")
 
 
@@ -309,7 +311,7 @@ def test_a_vae_of_one_s_own_is_attacked_as_ours(model, images):
 
 def test_codes_without_a_gradient_are_refused(grey):
     encoder = wrap_encoder(lambda x: x.flatten(1).numpy(force=True)[:, :3], grey)
-    with pytest.raises(ModelError, match=r"without a gradient.*detach"):
+    with pytest.raises(ModelError, match=r"have no gradient.*detach"):
         attack(encoder, grey[:2], grey[2:], GRID)
 
 

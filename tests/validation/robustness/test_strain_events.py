@@ -45,7 +45,7 @@ def test_a_table_is_read_with_files_beside_it(blips, tmp_path):
 def test_a_bad_line_is_named(line, tmp_path):
     table = tmp_path / "labels.csv"
     table.write_text(f"file,gps,label\n{line}\n")
-    with pytest.raises(InputError, match=r"labels\.csv, line 2: not an event"):
+    with pytest.raises(InputError, match=r"labels\.csv, line 2: the row is not an event"):
         list(read_events(table))
-    with pytest.raises(InputError, match="no table of events"):
+    with pytest.raises(InputError, match="the file is not a table of events"):
         list(read_events(tmp_path / "absent.csv"))

@@ -1,4 +1,4 @@
-"""Latent and output attacks on a model: how little perturbation turns one image into another.
+"""Latent and output attacks: the least perturbation that turns one image into another.
 
 "Disentangling improves VAEs' robustness to adversarial attacks", section 6 and appendix E.
 """

@@ -1,4 +1,4 @@
-"""Many attacks as one batch: projected L-BFGS, every attack with a memory of its own.
+"""Many attacks as one batch: projected L-BFGS with a separate memory for each.
 
 One evaluation of the goal moves all attacks that are not done: each of them either takes
 its step and turns, or tries a shorter one. Between rounds the attacks of a pair share
@@ -19,17 +19,17 @@ from glitchvae.validation.robustness.attacks.goals import Goal
 from glitchvae.validation.robustness.attacks.optima import Optima, size_of
 
 ROUND = 30
-"""Evaluations between two times that the attacks of a pair share what they found."""
+"""Evaluations between two exchanges of results among the attacks of a pair."""
 
 MEMORY = 8
 _ENOUGH = 1e-4
-"""Share of the fall promised by the gradient that a step has to keep (Armijo)."""
+"""Least share of the decrease predicted by the gradient that a step must keep (Armijo)."""
 _SHORTEST = 8
-"""Shorter steps tried before the memory is thrown away, and then the attack is done."""
+"""Number of shortened steps after which the memory is cleared, and then the attack ends."""
 _IDLE, _STILL = 1e-6, 5
-"""So many steps in a row that each gained less than this share: the attack is done."""
+"""An attack ends after this number of consecutive steps that gain less than this share."""
 _FLAT = 1e-8
-"""A step whose gradient turned less than this says nothing of the curvature."""
+"""Least change of the gradient along a step from which curvature is estimated."""
 
 
 def descend(
@@ -55,7 +55,7 @@ def descend(
 
 
 class Search:
-    """Where B attacks with n pixels each stand.
+    """State of B attacks with n pixels each.
 
     Attributes:
         point: (B, n) the perturbation that each attack stands at.
@@ -91,7 +91,7 @@ class Search:
         self.running = self.finite.clone()
 
     def advance(self) -> bool:
-        """Look once at the next point of every attack that is not done; False if all are."""
+        """Evaluate the next point of every running attack; False if none is running."""
         rows = self.running.nonzero().flatten()
         if len(rows) == 0:
             return False
@@ -108,7 +108,7 @@ class Search:
         return True
 
     def share(self) -> None:
-        """Give every attack the best of what all strengths of its pair found.
+        """Give every attack the best point found at any penalty weight of its pair.
 
         A perturbation with divergence a and size b is worth `a + lambda b` to every lambda,
         and its gradient follows without another look; its memory is a fair guess.
@@ -126,7 +126,7 @@ class Search:
         self._turn(moved.nonzero().flatten())
 
     def found(self) -> Optima:
-        """The best of every attack."""
+        """The best points of all attacks."""
         perturbation, distance = self.point.view(self.shape), self.point.norm(dim=1)
         converged = ~self.running & self.finite
         return Optima(
@@ -145,7 +145,7 @@ class Search:
     def _take(
         self, rows: Tensor, ahead: Tensor, divergence: Tensor, value: Tensor, gradient: Tensor
     ) -> None:
-        """Go to a better point, remember the way, and turn."""
+        """Accept better points, update the L-BFGS memory, and set new directions."""
         step, turn = ahead - self.point[rows], gradient - self.gradient[rows]
         curved = (vecdot(step, turn) > _FLAT * vecdot(turn, turn)) & self.value[rows].isfinite()
         known = rows[curved]
@@ -160,7 +160,7 @@ class Search:
         self._turn(rows)
 
     def _turn(self, rows: Tensor) -> None:
-        """Aim anew, and try a whole step; the first one of an attack is a unit long."""
+        """Set a new search direction and a full step; the first step of an attack has length 1."""
         free = ~(
             ((self.point[rows] <= self.low[rows]) & (self.gradient[rows] > 0))
             | ((self.point[rows] >= self.high[rows]) & (self.gradient[rows] < 0))
@@ -177,7 +177,7 @@ class Search:
         self.shorter[rows] = 0
 
     def _shorten(self, rows: Tensor, value: Tensor, promised: Tensor) -> None:
-        """Step to where a parabola through what is known is lowest; give up after a few."""
+        """Shorten steps to the minimum of a parabola; stop an attack after a few failures."""
         share = -promised / (2 * (value - self.value[rows] - promised))
         self.length[rows] *= share.nan_to_num(0.5).clamp(0.1, 0.5)
         self.shorter[rows] += 1
@@ -188,7 +188,7 @@ class Search:
 
 
 def newton(gradient: Tensor, steps: Tensor, turns: Tensor, remembered: Tensor) -> Tensor:
-    """Inverse of the curvature that steps and turns show, times the gradient (B, n).
+    """Product (B, n) of the inverse Hessian approximation and the gradient.
 
     Args:
         gradient: (B, n).
@@ -215,7 +215,7 @@ def newton(gradient: Tensor, steps: Tensor, turns: Tensor, remembered: Tensor) -
 
 
 def best_of_pair(divergence: Tensor, distance: Tensor, strength: Tensor, per_pair: int) -> Tensor:
-    """Rows (B,) of the attack on the same pair that is worth most to each strength.
+    """Rows (B,) of the attack on the same pair with the least objective at each weight.
 
     Among equals an attack keeps its own: at large lambda all of them are no perturbation.
     """

@@ -1,4 +1,4 @@
-"""What an attack wants: how far the perturbed input still is from what the target looks like.
+"""Goals of an attack: divergences between a perturbed input and the target.
 
 Upper layers of a hierarchy follow from the means of the lower ones, and reconstructions
 from the mean of every layer: equation 15 of "Disentangling improves VAEs' robustness to
@@ -23,7 +23,7 @@ GoalName = Literal["latent", "mean", "output"]
 
 
 class Goal:
-    """Divergence (B,) of inputs from the targets of some pairs; an attack makes it small.
+    """Divergence (B,) of inputs from the targets of some pairs, which an attack minimises.
 
     Args:
         model: In evaluation mode; an encoder alone does for goals that draw nothing.
@@ -45,7 +45,7 @@ class Goal:
 
     @property
     def decoder(self) -> Model | None:
-        """The model as far as it draws; None of an encoder alone."""
+        """The model if it has a decoder; None for an encoder alone."""
         return None if isinstance(self.model, UserEncoder) else self.model
 
     def __call__(self, x: Tensor, pair: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Goal:
         return self.divergence(self.model.infer(x, sample=False), pair)
 
     def divergence(self, latents: Latents, pair: Tensor) -> Tensor:
-        """The same of what the model infers from the inputs."""
+        """Divergence (B,) of inferred latents from the targets."""
         raise NotImplementedError
 
     def _target(self, layer: int, pair: Tensor) -> Normal:
@@ -62,7 +62,7 @@ class Goal:
 
 
 class LatentGoal(Goal):
-    """Sum over layers of KL(q(z|x + d) || q(z|x_t)): the code becomes the target's."""
+    """Sum over layers of KL(q(z|x + d) || q(z|x_t)): the code approaches the target's."""
 
     def divergence(self, latents: Latents, pair: Tensor) -> Tensor:
         """The KL divergence in nats."""
@@ -86,7 +86,7 @@ class MeanGoal(Goal):
 
 
 class OutputGoal(Goal):
-    """-ELBO of the target under the code of the perturbed input: it is drawn as the target.
+    """-ELBO of the target under the code of the perturbed input.
 
     The paper's equation 12 as printed adds the ELBO; an attack has to lower its negative.
     """
@@ -99,7 +99,7 @@ class OutputGoal(Goal):
         """
         if self.decoder is None:
             raise ModelError(
-                "an encoder alone draws nothing",
+                "an encoder without a decoder makes no images",
                 expected="a model that decodes",
                 remedy="Attack its codes: the goal latent or mean.",
             )
@@ -111,7 +111,7 @@ GOALS: dict[GoalName, type[Goal]] = {"latent": LatentGoal, "mean": MeanGoal, "ou
 
 
 def attacked_layers(model: Model | UserEncoder, layers: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The layers an attack is on; None is those that the likelihood is on.
+    """Layers that are attacked; None stands for those of the likelihood.
 
     Of a DLGM and a beta-TCDLGM that is z_1 alone (equation 14 of the paper): what it draws
     follows from nothing else. Of all other models it is every layer (equation 15).
@@ -125,7 +125,7 @@ def attacked_layers(model: Model | UserEncoder, layers: tuple[int, ...] | None) 
         return (1,) if first else tuple(range(1, count + 1))
     if not layers or not all(1 <= layer <= count for layer in layers):
         raise InputError(
-            "no such latent layer to attack",
+            "the latent layer does not exist",
             expected=f"1 to {count}",
             found=layers,
             remedy="Layers are counted from 1 at the bottom; leave them out to attack those that "

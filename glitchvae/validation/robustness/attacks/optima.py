@@ -1,4 +1,4 @@
-"""What an optimiser found: the best perturbation of every attack in a batch."""
+"""Result of an optimiser: the best perturbation of every attack in a batch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 SMOOTH = 1e-12
-"""Added under the root of the norm, whose gradient at zero does not exist."""
+"""Term under the root of the norm, whose gradient does not exist at zero."""
 
 
 class Optima(NamedTuple):
-    """The best of B attacks.
+    """The best perturbations of B attacks.
 
     Attributes:
         perturbation: (B, C, F, T) pixels to add.
@@ -33,12 +33,12 @@ class Optima(NamedTuple):
 
     @classmethod
     def of(cls, parts: Sequence[Self]) -> Self:
-        """Several batches one after the other."""
+        """Concatenate several batches."""
         return cls(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
 class Best:
-    """The best perturbation so far of attacks from a start (B, C, F, T)."""
+    """Running record of the best perturbation of attacks from a start (B, C, F, T)."""
 
     def __init__(self, start: Tensor) -> None:
         count, device = len(start), start.device
@@ -51,7 +51,7 @@ class Best:
     def see(
         self, perturbation: Tensor, divergence: Tensor, distance: Tensor, objective: Tensor
     ) -> None:
-        """Keep what is better than before; what is no number never is."""
+        """Keep perturbations that are better than before; NaN is never better."""
         self.evaluations += 1
         better = objective < self.objective
         self.perturbation[better] = perturbation[better]
@@ -60,7 +60,7 @@ class Best:
         self.objective = torch.where(better, objective, self.objective)
 
     def found(self, converged: Tensor) -> Optima:
-        """What it is in the end."""
+        """The best perturbations found."""
         evaluations = torch.full_like(self.finite, self.evaluations, dtype=torch.long)
         return Optima(
             self.perturbation, self.divergence, self.distance, self.finite, converged, evaluations
@@ -68,5 +68,5 @@ class Best:
 
 
 def size_of(x: Tensor) -> Tensor:
-    """(B,) Euclidean norm with a gradient everywhere."""
+    """(B,) Euclidean norm with a finite gradient everywhere."""
     return (x.square().flatten(1).sum(dim=1) + SMOOTH).sqrt()

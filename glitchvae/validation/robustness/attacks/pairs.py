@@ -1,4 +1,4 @@
-"""Inputs to perturb and the targets they are to be taken for."""
+"""Pairs of inputs to perturb and targets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Pairs:
         *,
         channels: int | None = None,
     ) -> Pairs:
-        """Pairs for a model.
+        """Check and make pairs for a model.
 
         Args:
             model: What they are for.
@@ -54,14 +54,14 @@ class Pairs:
         """
         if inputs.shape != targets.shape or len(inputs) == 0:
             raise InputError(
-                "inputs and targets are no pairs",
+                "inputs and targets do not form pairs",
                 expected="two tensors (P, C, F, T)",
                 found=(tuple(inputs.shape), tuple(targets.shape)),
             )
         most = pixel_channels(model, inputs)
         channels = most if channels is None else channels
         if channels not in (range(1, most + 1) if isinstance(model, UserEncoder) else (most,)):
-            raise InputError("no such channels to perturb", expected=most, found=channels)
+            raise InputError("the channels do not exist", expected=most, found=channels)
         for name, images in (("inputs", inputs), ("targets", targets)):
             check_range(images[:, :channels], model.likelihood, where=name)
         equal = (inputs == targets).flatten(1).all(dim=1).nonzero().flatten().tolist()
@@ -84,7 +84,7 @@ class Pairs:
         return torch.cat([x[:, : self.channels] + perturbation, x[:, self.channels :]], dim=1)
 
     def allowed(self, perturbation: Tensor, pair: Tensor) -> Tensor:
-        """The nearest perturbation (B, channels, F, T) that keeps every pixel in its range.
+        """The nearest perturbation (B, channels, F, T) with every pixel in its range.
 
         Pixels that were never computed stay as they are.
         """
@@ -95,7 +95,7 @@ class Pairs:
         )
 
     def exist(self, images: Tensor, pair: Tensor) -> Tensor:
-        """1 for pixels of the pairs' images that exist, (B, 1, F, T) or a scalar."""
+        """1 for existing pixels of the pairs' images, (B, 1, F, T) or a scalar."""
         return existing(images[pair], self.channels)
 
     def log_likelihood(self, likelihood: Distribution, pair: Tensor) -> Tensor:

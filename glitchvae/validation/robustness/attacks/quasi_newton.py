@@ -1,4 +1,4 @@
-"""One attack after the other by scipy's L-BFGS-B, the optimiser of the papers."""
+"""Attacks one after the other by scipy's L-BFGS-B, the optimiser of the papers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glitchvae.validation.robustness.attacks.optima import Best, Optima, size_of
 def minimise(
     goal: Goal, pair: Tensor, strength: Tensor, start: Tensor, *, evaluations: int
 ) -> Optima:
-    """Each attack by itself: `divergence + strength * |d|` within the pixels' range.
+    """Minimise `divergence + strength * |d|` of each attack within the pixels' range.
 
     Args:
         goal: What to make small.
@@ -63,5 +63,5 @@ def _minimise_one(goal: Goal, pair: Tensor, strength: float, start: Tensor, most
 
 
 def _flat(values: Tensor) -> NDArray[np.float64]:
-    """What scipy takes: numbers in main memory, one after the other."""
+    """Values as a flat float64 array in main memory, for scipy."""
     return values.double().cpu().numpy().ravel()

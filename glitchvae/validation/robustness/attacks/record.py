@@ -1,4 +1,4 @@
-"""What came out of attacks: one row for each pair and strength."""
+"""Results of attacks: one row for each pair and penalty weight."""
 
 from __future__ import annotations
 
@@ -66,17 +66,17 @@ class Attacks(Record):
         return self.divergence / self.clean_divergence
 
     def by_pair(self, values: NDArray[Any]) -> NDArray[Any]:
-        """(pairs, strengths) a column."""
+        """A column reshaped to (pairs, strengths)."""
         return values.reshape(int(self.pair.max()) + 1, -1)
 
     @property
     def mean_relative_divergence(self) -> NDArray[Any]:
-        """(pairs,) share of the divergence that is left, mean over strengths: 1 is no effect."""
+        """(pairs,) mean of the relative divergence over penalty weights: 1 is no effect."""
         return self.by_pair(self.relative_divergence).mean(axis=1)
 
     @property
     def half_divergence_norm(self) -> NDArray[Any]:
-        """(pairs,) norm of what takes half of the divergence (pixels' range).
+        """(pairs,) norm that halves the divergence (in units of the pixels' range).
 
         Between two strengths along the straight line; where none of them takes half it is the
         norm at the lowest, and half takes more than that. Unlike `mean_relative_divergence` it

@@ -1,4 +1,4 @@
-"""Attacks on all pairs at all strengths, and what they did."""
+"""Attacks on all pairs at all penalty weights."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ STRENGTHS: NDArray[np.float64] = 2.0 ** np.linspace(-20, 20, 50)
 """The grid of lambda of "Disentangling improves VAEs' robustness to adversarial attacks"."""
 
 EVALUATIONS = 200
-"""Most times that the goal and its gradient are computed for an attack."""
+"""Largest number of evaluations of the goal and its gradient for an attack."""
 
 _CHEAP = 0.1
-"""Of what an attack can gain: where the target itself costs less, some attacks start there."""
+"""Share of the gain below which the cost of the target makes some attacks start there."""
 
 
 def attack(
@@ -48,7 +48,7 @@ def attack(
     keep: bool = False,
     progress: Progress = lambda _: None,
 ) -> Attacks:
-    """Perturb every input so that it is taken for its target, at every penalty weight.
+    """Perturb every input towards its target, at every penalty weight.
 
     Minimises `divergence + lambda |d|` with pixels kept in range. As a batch all attacks
     descend at once, from no perturbation and, at every other of the low lambdas, from the target
@@ -97,7 +97,7 @@ def attack(
 
 
 def _require_gradient(model: Model | UserEncoder, inputs: Tensor) -> None:
-    """Refuse codes that no gradient leads back from.
+    """Refuse an encoder without a gradient.
 
     Raises:
         ModelError: the codes do not depend on the images by torch's operations.
@@ -107,7 +107,7 @@ def _require_gradient(model: Model | UserEncoder, inputs: Tensor) -> None:
         mean = model.infer(leaf, sample=False).posterior.mean
     if not mean.requires_grad:
         raise ModelError(
-            "codes without a gradient cannot be attacked",
+            "the codes have no gradient, so that they cannot be attacked",
             expected="an encoder of torch's operations",
             remedy="Leave out no_grad, detach and numpy within the encoder.",
         )
@@ -119,14 +119,14 @@ def _checked(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float
     except (TypeError, ValueError):
         grid = np.empty(0)
     if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid) & (grid >= 0)).all():
-        raise InputError("lambda is no list of numbers", expected="0 and above", found=values)
+        raise InputError("lambda is not a list of numbers", expected="0 and above", found=values)
     if (np.diff(grid) <= 0).any():
         raise InputError("lambda is out of order", expected="ascending, each once", found=values)
     return grid
 
 
 def _all_attacks(pairs: Pairs, grid: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-    """Pair (P K,) and strength (P K,) of every attack."""
+    """Pair (P K,) and penalty weight (P K,) of every attack."""
     device = pairs.inputs.device
     pair = torch.arange(len(pairs), device=device).repeat_interleave(len(grid))
     strength = torch.as_tensor(grid, dtype=pairs.inputs.dtype, device=device)
@@ -139,7 +139,7 @@ def _nothing(pairs: Pairs, pair: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _both_ends(goal: Goal, pair: Tensor, strength: Tensor) -> Tensor:
-    """First perturbations (B, C, F, T): none, or where lambdas are low every other time all."""
+    """First perturbations (B, C, F, T): zero, or at low weights alternately the full difference."""
     pairs, nothing = goal.pairs, _nothing(goal.pairs, pair)
     whole = pairs.allowed((pairs.targets - pairs.inputs)[pair, : pairs.channels], pair)
     gain = goal(pairs.inputs[pair], pair) - goal(pairs.perturbed(whole, pair), pair)
