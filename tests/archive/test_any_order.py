@@ -220,6 +220,7 @@ class TestAnyOrder(AnyOrder.TestCase):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 class TestAnyOrderForLong(AnyOrder.TestCase):
     settings = settings(
         max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=_QUIET
