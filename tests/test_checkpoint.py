@@ -177,7 +177,7 @@ def test_a_damaged_part_is_refused(folder, part):
 
 
 def test_weights_of_another_network_are_refused(folder, model):
-    edit_card(folder, model={**TINY.model_dump(mode="json"), "latent_size": 4})
+    edit_card(folder, model={**TINY.model_dump(mode="json", exclude_none=True), "latent_size": 4})
     with pytest.raises(ModelError, match="card and weights do not belong together"):
         load_checkpoint(folder)
 

@@ -201,7 +201,7 @@ def test_the_cpu_is_left_as_it_is():
 
 def model_of(name, objective):
     if name == "image":
-        return ImageVAESettings(**PICTURES["image"])
+        return ImageVAESettings(**PICTURES["image"], **OBJECTIVES[objective].model_defaults)
     if name == "glitch":
         return GlitchVAESettings(image_shape=(20, 24), widths=(4, 8), hidden=8)
     on = "first" if objective == "tc-dlgm" else "all"
@@ -220,7 +220,7 @@ def config_of(model, objective, **changes):
     )
 
 
-ONE_LAYER = ("factor", "tc", "dip-i", "dip-ii")
+ONE_LAYER = ("factor", "tc", "dip-i", "dip-ii", "infovae", "iwae", "vamp")
 HIERARCHIES = ("dlgm", "tc-dlgm", "seatbelt")
 COMBINATIONS = [
     *(

@@ -515,7 +515,7 @@ class TestInputs:
         ]
         (problem,) = problems
         assert f"GPS {start + 200}: no strain at this time" in str(problem)
-        assert f"the nearest strain is of L1, GPS {start + 40} to {start + 80}" in str(problem)
+        assert f"the nearest strain, of L1, GPS {start + 40} to {start + 80}" in str(problem)
         assert f"GPS {start + 5}: no strain of L1" in caplog.text
 
     @pytest.mark.parametrize("bad", [0.0, -5.0, np.nan, np.inf])

@@ -202,7 +202,7 @@ def check_labels(
                 del good[event]
                 place = f"{before}row {first[event]}"
                 problems.append(
-                    InputError(f"{event} is in row {row} as well, with another class", where=place)
+                    InputError(f"{event} is in row {row} as well, as another class", where=place)
                 )
     return good, problems
 

@@ -219,9 +219,9 @@ def _outside(gps: float, sources: Sequence[StrainSource]) -> InputError:
     stretches = [(float(a), float(b), s.ifo) for s in sources for a, b in s.whole.segments]
     start, end, ifo = min(stretches, key=lambda s: max(s[0] - gps, gps - s[1]))
     return InputError(
-        "there is no strain at this time, which is left out",
+        "no strain at this time, which is left out",
         where=f"GPS {gps}",
-        found=f"the nearest strain is of {ifo}, GPS {start} to {end}",
+        found=f"the nearest strain, of {ifo}, GPS {start} to {end}",
     )
 
 

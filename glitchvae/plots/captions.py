@@ -89,7 +89,7 @@ def class_names(record: Embeddings | SpectrogramSet) -> NDArray[np.object_]:
 
 
 def dimension_name(dimension: int, layers: Sequence[int]) -> str:
-    """What a latent dimension is called in a figure; z1, z2 and so on are layers.
+    """Name of a latent dimension in a figure; z1, z2 and so on are layers.
 
     Args:
         dimension: Counted from 0 through all layers, bottom up.

@@ -71,7 +71,7 @@ def choose_channel(path: Path, there: Sequence[str], asked: str | None) -> str:
         "the channel is ambiguous",
         where=path,
         found=listed,
-        remedy="Name the channel.",
+        remedy="Name one (option channel).",
     )
 
 

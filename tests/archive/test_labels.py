@@ -66,8 +66,8 @@ def test_every_wrong_row_is_named_and_nothing_is_kept(archive, tmp_path):
     assert good == {}
     assert not (archive.path / "labels.csv").exists()
     for number, words in (
-        (2, "did you mean 'Whistle'"), (3, "no event 'nobody'"), (4, "in row 1 too, as Blip"),
-        (5, "in row 6 too, as another class"), (6, "in row 5 too, as another class"),
+        (2, "did you mean 'Whistle'"), (3, "no event 'nobody'"), (4, "in row 1 as well, as Blip"),
+        (5, "in row 6 as well, as another class"), (6, "in row 5 as well, as another class"),
     ):  # fmt: skip
         assert any(f"t.csv, row {number}: " in line and words in line for line in said), words
     assert len(said) == 5

@@ -180,7 +180,7 @@ def test_a_model_whose_class_is_gone_is_one_sentence(runs, tmp_path):
 def test_wrong_images_are_told(runs, images, tmp_path):
     done = invoke(runs, "--data", images, "--data", "dsprites")
     assert done.exit_code == 2
-    assert "again" in done.stderr
+    assert "--data can be repeated for sets" in done.stderr
     (tmp_path / "text.npz").write_text("no images")
     done = invoke(runs, "--data", tmp_path / "text.npz")
     assert done.exit_code == 3

@@ -92,7 +92,7 @@ def test_a_time_outside_the_data_is_named_and_leaves_no_row(embed, simulated_fil
     alone = embed(simulated_files[0], "--gps", 5)
     assert alone.exit_code == 3
     assert "GPS 5.0: no strain at this time" in alone.stderr
-    assert f"the nearest strain is of H1, GPS {start} to {start + 48}" in alone.stderr
+    assert f"the nearest strain, of H1, GPS {start} to {start + 48}" in alone.stderr
     assert not (tmp_path / "archive").exists()
     both = embed(simulated_files[0], "--gps", start + 20, "--gps", start + 48)
     assert both.exit_code == 1

@@ -59,7 +59,7 @@ def test_name_does_not_matter(frame):
 def test_several_channels_are_listed(make_strain, tmp_path):
     values = make_strain().values
     write(tmp_path / "a.gwf", series("L1:A", values), series("L1:B", 2 * values))
-    with pytest.raises(InputError, match=r"a\.gwf.*L1:A, L1:B.*\(channel\)"):
+    with pytest.raises(InputError, match=r"a\.gwf.*L1:A, L1:B.*\(option channel\)"):
         open_strain(tmp_path / "a.gwf")
     with pytest.raises(InputError, match=r"no channel 'L1:C'; found L1:A, L1:B"):
         open_strain(tmp_path / "a.gwf", channel="L1:C")
