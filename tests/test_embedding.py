@@ -389,6 +389,14 @@ class TestEmbedStrain:
         list(trigger_batches(source, triggers, batch_size=2, progress=counts.append))
         assert counts == [2, 2, 1]
 
+    def test_progress_counts_seconds_that_the_strain_has(self, source):
+        """Cells lie on a grid of GPS times and reach beyond the ends of a file."""
+        start = source.segments[0][0]
+        part = source.crop(start + 5, start + 29)
+        counts = []
+        list(trigger_batches(part, None, progress=counts.append))
+        assert sum(counts) == 24
+
 
 class TestPlan:
     def test_found(self, source, checkpoint):

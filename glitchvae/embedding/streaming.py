@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from igwn_segments import segmentlist
+
 from glitchvae.embedding.job import Job
 from glitchvae.embedding.record import Embeddings
 from glitchvae.errors import InputError
@@ -64,7 +66,7 @@ def embed_strain(
     if triggers is None:
         if cells is None:
             cells = search_cells(source, snr=job.snr, device=job.device)
-        batches = _batches_of(cells, batch_size, report)
+        batches = _batches_of(cells, source.segments, batch_size, report)
     else:
         batches = ((batch, []) for batch in _batches(source, triggers, batch_size, report))
     for batch, done in batches:
@@ -144,7 +146,8 @@ def trigger_batches(
         yield from _batches(source, triggers, batch_size, report)
         return
     cells = search_cells(source, snr=snr, device=device)
-    yield from (batch for batch, _ in _batches_of(cells, batch_size, report) if len(batch))
+    found = _batches_of(cells, source.segments, batch_size, report)
+    yield from (batch for batch, _ in found if len(batch))
 
 
 def _batches(
@@ -184,7 +187,7 @@ def usable_band(source: StrainSource, imaging: ImagingSettings) -> tuple[float, 
 
 
 def _batches_of(
-    cells: Iterable[SearchedCell], batch_size: int, report: Progress
+    cells: Iterable[SearchedCell], segments: segmentlist, batch_size: int, report: Progress
 ) -> Iterator[tuple[Triggers, list[SearchedCell]]]:
     """Full batches of triggers, each with the cells that are finished after it."""
     waiting: list[Triggers] = []
@@ -202,6 +205,6 @@ def _batches_of(
         if not sum(map(len, waiting)):
             yield cell.triggers.take(slice(0, 0)), open_cells
             waiting, open_cells = [], []
-        report(round(cell.span[1] - cell.span[0]))
+        report(round(abs(segments & segmentlist([cell.span]))))  # cells reach beyond the strain
     if open_cells:
         yield Triggers.join(waiting), open_cells
