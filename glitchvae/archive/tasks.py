@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from glitchvae.embedding import (
     plan_encoding,
     usable_band,
 )
-from glitchvae.errors import GlitchvaeError, reading
+from glitchvae.errors import GlitchvaeError, InputError, reading
 from glitchvae.progress import Progress
 from glitchvae.shapes import AXIS_FREQUENCIES
 from glitchvae.spectrogram import SpectrogramSet
@@ -184,8 +185,11 @@ class ImagesTask:
 
     def plan(self, job: Job, archive: Path | None = None) -> Plan:
         """Estimate from one batch."""
+        first = next(self.parts(), None)
+        if first is None:
+            raise InputError("the set holds no event", where=self.path)
         return plan_encoding(
-            next(self.parts()),
+            first,
             job.checkpoint,
             total=self.size,
             device=job.device,
@@ -230,7 +234,8 @@ def image_tasks(paths: Sequence[Path]) -> tuple[list[ImagesTask], list[Glitchvae
         try:
             with reading(path):
                 task = ImagesTask(path=path, size=count_images(path))
-            _ = next(task.parts()).usable  # states that nobody knows are found here
+            for part in islice(task.parts(), 1):
+                _ = part.usable  # states that nobody knows are found here
         except GlitchvaeError as error:
             problems.append(error)
         else:

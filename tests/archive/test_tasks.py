@@ -95,3 +95,13 @@ def test_what_is_no_set_is_told_before_any_work(tmp_path, path):
     found, problems = image_tasks([damaged, path])
     assert [task.path for task in found] == [path]
     assert "no-set.h5" in str(problems[0])
+
+
+def test_an_empty_set_is_no_error(tmp_path, path, model):
+    read_images(path).take(np.zeros(COUNT, dtype=bool)).write(tmp_path / "empty.h5")
+    (task,), problems = image_tasks([tmp_path / "empty.h5"])
+    assert (task.size, problems) == (0, [])
+    archive = create_archive(tmp_path / "archive")
+    job, _ = job_of(model, catalog=archive.own_catalog, uncertainty=False, archive=archive.path)
+    assert task.fill(archive, job, lambda _: None).rows is None
+    assert task.plan(job).triggers == 0

@@ -65,7 +65,8 @@ def read_inputs(path: Path) -> None:
             source.read(start, min(end, start + 4096))
     tasks, damaged = image_tasks(inputs.image_sets)
     for task in tasks:
-        _ = task.spectrograms.usable
+        for part in task.parts():
+            _ = part.usable
     for problem in (*inputs.problems, *damaged):
         raise problem
 
