@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -237,9 +237,10 @@ def fill_from_images(
         for part in parts:
             for ifo in dict.fromkeys(part.ifo):
                 own, imaging = part.take(part.ifo == ifo), digest(part.imaging)
-                todo = todos.setdefault((ifo, imaging), _Todo({}))
-                span = time_span(own.gps)
-                todo.known.update(archive.known(ifo, *span, job.checkpoint.digest, imaging))
+                if (todo := todos.get((ifo, imaging))) is None:
+                    # Once for all parts, whose times are not known before they are read.
+                    known = archive.known(ifo, -np.inf, np.inf, job.checkpoint.digest, imaging)
+                    todo = todos[ifo, imaging] = _Todo(known)
                 for codes, images in embed_images(own, job, choose=todo, progress=progress):
                     journal.add(codes, images)
     rows = [
@@ -269,7 +270,7 @@ class _Todo:
         made: Events that were given a code by this job.
     """
 
-    known: dict[str, bool]
+    known: Mapping[str, bool]
     times: dict[str, float] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
 

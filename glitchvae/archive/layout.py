@@ -69,8 +69,9 @@ class PartName:
 def name_part(ifo: str, start: float, end: float) -> PartName:
     """The name of a part that covers `start` to `end`, as far as these can be GPS seconds."""
     letters = re.sub("[^A-Za-z0-9]", "", ifo).upper() or "X0"
-    first, last = (min(max(time, 0), _LATEST) for time in (math.floor(start), math.ceil(end)))
-    return PartName(ifo=letters, gps=first, duration=last - first)
+    first, last = (min(max(time, 0), _LATEST) for time in (start, end))
+    gps = math.floor(first)
+    return PartName(ifo=letters, gps=gps, duration=math.ceil(last) - gps)
 
 
 def time_span(times: Iterable[float]) -> tuple[float, float]:
