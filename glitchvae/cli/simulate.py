@@ -10,6 +10,14 @@ from glitchvae.cli._gps import GPS
 from glitchvae.errors import InputError
 from glitchvae.progress import progress_of
 
+_BALANCE = click.option(
+    "--balance",
+    default="official",
+    show_default=True,
+    help="Class proportions: official for those of the training set v1.1, o3 for those of "
+    "O3a at L1, or uniform.",
+)
+
 
 @click.group()
 def command() -> None:
@@ -38,13 +46,7 @@ def command() -> None:
 @click.option(
     "--glitches", type=int, default=None, help="Number of glitches. [default: one in 12 s]"
 )
-@click.option(
-    "--balance",
-    default="official",
-    show_default=True,
-    help="Class proportions: official for those of the training set v1.1, o3 for those of "
-    "O3a at L1, or uniform.",
-)
+@_BALANCE
 @click.option(
     "--inject",
     "also",
@@ -112,13 +114,7 @@ def _numbers(options: tuple[str, ...]) -> dict[str, int]:
 
 @command.command()
 @click.option("--count", type=click.IntRange(min=1), required=True, help="Number of glitches.")
-@click.option(
-    "--balance",
-    default="official",
-    show_default=True,
-    help="Class proportions: official for those of the training set v1.1, o3 for those of "
-    "O3a at L1, or uniform.",
-)
+@_BALANCE
 @click.option("--seed", type=int, required=True, help="Seed of all random numbers.")
 @click.option(
     "--imaging", "imaging_name", default="light", show_default=True, help="Imaging settings."

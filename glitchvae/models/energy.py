@@ -17,6 +17,7 @@ distribution torch has no gradient for. In the root x of the energy over its cei
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import torch
@@ -93,6 +94,7 @@ class ClippedWeibull(Distribution):
             return (self.log_scale + waiting.log() / self.shape).exp().clamp_max(1.0)
 
 
+@cache
 def _legendre() -> tuple[list[float], list[float]]:
     """Nodes and weights of Gauss and Legendre's rule in [0, 1]."""
     import numpy as np

@@ -45,7 +45,5 @@ class PseudoInputs(nn.Module):
 
 def log_mixture(z: Tensor, components: Normal) -> Tensor:
     """Log density (B,) of the mixture in equal parts of K normals (K, Z) at z (B, Z)."""
-    distance = (z[:, None] - components.mean) / components.stddev
-    constant = components.stddev.log() + 0.5 * math.log(2 * math.pi)
-    densities = -(0.5 * distance.square() + constant).sum(dim=-1)
+    densities = components.log_prob(z[:, None]).sum(dim=-1)
     return densities.logsumexp(dim=1) - math.log(len(components.mean))
