@@ -10,6 +10,7 @@ over their number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -28,6 +29,7 @@ SHRINKAGE = 20.0
 """Weight of the round covariance in a shrunk covariance, in events."""
 
 _DRAWN = 200  # stand-ins for each class of prototypes that keep no events
+_BLOCK = 4096  # points whose products of coordinates are held at once
 _TAIL = 0.1  # share of the known events that the Pareto tail is fitted to
 
 
@@ -72,11 +74,46 @@ class Gaussian(NamedTuple):
     root: NDArray[np.float64]
     log_volume: float
 
-    def log_density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N,) logarithm of the density."""
-        squared = (((points - self.mean) @ self.root) ** 2).sum(axis=1)
-        size = len(self.mean)
-        return self.log_volume - 0.5 * (squared + size * np.log(2 * np.pi))
+
+def log_densities(
+    components: Sequence[Gaussian], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(N, J) logarithms of the densities of J Gaussians at N points.
+
+    A Gaussian is of the exponential family: its log-density is linear in the products of two
+    coordinates, the coordinates and 1. So that one matrix product gives those of all components.
+    """
+    found = np.empty((len(points), len(components)))
+    if components:
+        parameters = np.stack([_natural_parameters(component) for component in components])
+        for begin in range(0, len(points), _BLOCK):
+            block = slice(begin, begin + _BLOCK)
+            found[block] = (parameters @ _sufficient_statistics(points[block])).T
+    return found
+
+
+def _sufficient_statistics(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(F, N) products of each coordinate with itself and those after it, coordinates, and 1."""
+    count, size = points.shape
+    columns = np.ascontiguousarray(points.T)
+    found = np.empty((size * (size + 1) // 2 + size + 1, count))
+    begin = 0
+    for i in range(size):
+        end = begin + size - i
+        np.multiply(columns[i], columns[i:], out=found[begin:end])
+        begin = end
+    found[begin:-1], found[-1] = columns, 1.0
+    return found
+
+
+def _natural_parameters(component: Gaussian) -> NDArray[np.float64]:
+    """(F,) factor of each of the sufficient statistics in the log-density."""
+    mean, root, log_volume = component
+    precision = root @ root.T
+    twice = 2.0 * precision - np.diag(np.diag(precision))
+    constant = log_volume - 0.5 * (mean @ precision @ mean + len(mean) * np.log(2 * np.pi))
+    upper = np.triu_indices(len(mean))
+    return np.concatenate([-0.5 * twice[upper], precision @ mean, [constant]])
 
 
 def shrunk_gaussian(
@@ -143,17 +180,16 @@ class KnownDensity:
     def log_density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, K) logarithm of the density of each class."""
         found = np.full((len(points), self.classes), -np.inf)
+        joint = log_densities(self.components, points) + self.log_weights
         for k in np.unique(self.owners):
-            found[:, k] = self.log_density_of(int(k), points)
+            found[:, k] = logsumexp(joint[:, self.owners == k], axis=1)
         return found
 
     def log_density_of(self, k: int, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N,) logarithm of the density of class `k`, which must have events."""
-        parts = [
-            self.log_weights[c] + self.components[c].log_density(points)
-            for c in np.flatnonzero(self.owners == k)
-        ]
-        return np.asarray(logsumexp(parts, axis=0), dtype=np.float64)
+        own = np.flatnonzero(self.owners == k)
+        joint = log_densities([self.components[c] for c in own], points) + self.log_weights[own]
+        return np.asarray(logsumexp(joint, axis=1), dtype=np.float64)
 
 
 def _parts(points: NDArray[np.float64], seed: int) -> list[NDArray[np.float64]]:
@@ -202,12 +238,11 @@ def class_shares(log_density: NDArray[np.float64], *, steps: int = 50) -> NDArra
     Expectation-maximisation with the densities held (Saerens et al. 2002, "Adjusting the
     outputs of a classifier to new a priori probabilities").
     """
-    count = log_density.shape[1]
+    events, count = log_density.shape
     shares = np.full(count, 1.0 / count)
+    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
     for _ in range(steps):
-        joint = log_density + np.log(shares)
-        total = np.asarray(logsumexp(joint, axis=1, keepdims=True))
-        shares = np.exp(joint - total).mean(axis=0) + 1e-12
+        shares = shares * ((1.0 / (density @ shares)) @ density) / events + 1e-12
     return shares / shares.sum()
 
 

@@ -19,7 +19,7 @@ from scipy.optimize import nnls
 from scipy.sparse import csr_array
 from scipy.special import logsumexp, softmax
 
-from glitchvae.classes.novelty import Gaussian, class_shares, shrunk_gaussian
+from glitchvae.classes.novelty import Gaussian, class_shares, log_densities, shrunk_gaussian
 
 ROUNDS = 10
 """Number of iterations over the counts of the known classes."""
@@ -158,8 +158,7 @@ class Excess:
         joint = np.empty((len(sample.points), len(self.components) + len(self.class_events)))
         count = len(self.components)
         with np.errstate(divide="ignore"):
-            for j, component in enumerate(self.components):
-                joint[:, j] = component.log_density(sample.points) + np.log(self.events[j])
+            joint[:, :count] = log_densities(self.components, sample.points) + np.log(self.events)
             joint[:, count:] = sample.log_known + np.log(self.class_events)
         return softmax(joint, axis=1)
 
@@ -292,13 +291,10 @@ def _settle(
 def _reassign(
     sample: _Reached, components: tuple[Gaussian, ...], events: NDArray[np.float64]
 ) -> _Reached:
-    joint = np.stack(
-        [c.log_density(sample.points) + np.log(n) for c, n in zip(components, events, strict=True)]
-        + [sample.log_known],
-        axis=1,
-    )
-    parts = softmax(joint, axis=1)
-    return sample._replace(members=parts[:, :-1])
+    joint = np.empty((len(sample.points), len(components) + 1))
+    joint[:, :-1] = log_densities(components, sample.points) + np.log(events)
+    joint[:, -1] = sample.log_known
+    return sample._replace(members=softmax(joint, axis=1)[:, :-1])
 
 
 def _component(
