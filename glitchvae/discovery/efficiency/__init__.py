@@ -1,6 +1,8 @@
 """Detection efficiency of discovery: known classes held out, and injections of new shapes."""
 
 from glitchvae.discovery.efficiency.holding_out import (
+    COMPLETENESS,
+    PURITY,
     Trial,
     hold_out,
     holdable_classes,
@@ -18,6 +20,8 @@ from glitchvae.discovery.efficiency.scoring import (
 )
 
 __all__ = [
+    "COMPLETENESS",
+    "PURITY",
     "Efficiency",
     "Trial",
     "efficiency_of",
