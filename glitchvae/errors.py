@@ -6,6 +6,8 @@ prints it as one line. Any other exception that reaches the user is a bug.
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -82,6 +84,10 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+_EXTRAS = {"lal": "triggers", "igwn_ligolw": "triggers", "uproot": "triggers"}
+"""Extra of the installation that brings a package."""
+
+
 def how_to_install(extra: str) -> str:
     """Remedy for a missing optional package.
 
@@ -143,7 +149,9 @@ def reading(
         remedy: What the user can do about it.
 
     Raises:
-        GlitchvaeError: of that kind, with the library's own words.
+        GlitchvaeError: of that kind, with the library's own words; that a package is missing,
+            where that is so.
+        StorageError: the disk is full.
     """
     try:
         yield
@@ -157,7 +165,32 @@ def reading(
             found=error.found,
             remedy=error.remedy,
         ) from error
+    except ImportError as error:
+        # The file may be sound: without lal, gwpy does not come to read it.
+        package = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(package)
+        raise kind(
+            f"{problem} without {package or 'a package'}",
+            where=path,
+            found=error,
+            remedy=how_to_install(extra) if extra else "Install the package, or a newer version.",
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                "the disk is full",
+                where=error.filename or tempfile.gettempdir(),
+                found=f"{error.strerror} while {path} was read",
+                remedy="Free some space.",
+            ) from error
+        raise _translated(error, kind, problem, path, remedy) from error
     except Exception as error:
-        words = str(error).strip().partition("\n")[0].rstrip(".")
-        found = f"{type(error).__name__}: {words}" if words else type(error).__name__
-        raise kind(problem, where=path, found=found, remedy=remedy) from error
+        raise _translated(error, kind, problem, path, remedy) from error
+
+
+def _translated(
+    error: Exception, kind: type[GlitchvaeError], problem: str, path: object, remedy: str | None
+) -> GlitchvaeError:
+    words = str(error).strip().partition("\n")[0].rstrip(".")
+    found = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return kind(problem, where=path, found=found, remedy=remedy)

@@ -1,11 +1,15 @@
 """An error is a sentence that names place, expectation, finding and remedy."""
 
+import errno
+import importlib
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from glitchvae import errors
+from glitchvae.errors import InputError, StorageError, reading
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,3 +49,21 @@ def test_no_text_names_a_package_that_no_index_has():
     texts = [path for pattern in patterns for path in ROOT.glob(pattern)]
     assert len(texts) > 100
     assert [str(path) for path in texts if "glitchvae[" in path.read_text(encoding="utf-8")] == []
+
+
+@pytest.mark.parametrize("package", ["lal", "unheard_of"])
+def test_a_missing_package_is_no_damage_of_the_file(monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError) as caught, reading("table.xml.gz", "cannot be read as a table"):
+        importlib.import_module(package)
+    assert caught.value.problem == f"cannot be read as a table without {package}"
+    assert caught.value.where == "table.xml.gz"
+    assert "nstall" in caught.value.remedy
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_full_disk_is_not_the_fault_of_the_file_that_is_read():
+    with pytest.raises(StorageError) as caught, reading("strain.h5"):
+        raise OSError(errno.ENOSPC, "No space left on device", "/scratch/part")
+    assert caught.value.where == "/scratch/part"
+    assert "strain.h5" in caught.value.found

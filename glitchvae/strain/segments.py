@@ -11,7 +11,7 @@ from typing import Any
 
 from igwn_segments import segment, segmentlist
 
-from glitchvae.errors import InputError, how_to_install, reading
+from glitchvae.errors import InputError, reading
 from glitchvae.guard import needs, read_apart, require_file
 from glitchvae.store import opened
 from glitchvae.strain.discovery import network_errors
@@ -206,21 +206,12 @@ def _read_flags(path: Path, kind: str) -> list[tuple[str, str | None, segmentlis
     """Name, detector and active segments of each flag."""
     from gwpy.segments import DataQualityDict
 
-    try:
-        with reading(path, "cannot be read as segments", remedy=None):
-            if kind == "hdf5":
-                with opened(path):  # which looks at its links
-                    pass
-            flags = DataQualityDict.read(path, format=kind)
-            return [(str(name), flag.ifo, _plain(flag.active)) for name, flag in flags.items()]
-    except InputError as error:
-        if isinstance(error.__cause__, ImportError):
-            raise InputError(
-                "reading LIGO_LW needs igwn-ligolw",
-                where=path,
-                remedy=how_to_install("triggers"),
-            ) from error
-        raise
+    with reading(path, "cannot be read as segments", remedy=None):
+        if kind == "hdf5":
+            with opened(path):  # which looks at its links
+                pass
+        flags = DataQualityDict.read(path, format=kind)
+        return [(str(name), flag.ifo, _plain(flag.active)) for name, flag in flags.items()]
 
 
 def _joined(segments: segmentlist, path: Path) -> segmentlist:
