@@ -238,6 +238,13 @@ class TestBadTables:
         with pytest.raises(InputError, match="no column 'gps'"):
             read_embeddings(tmp_path / "codes.csv")
 
+    def test_codes_of_two_sizes_name_the_file(self, spectrograms, checkpoint, tmp_path):
+        path = tmp_path / "codes.csv"
+        write_embeddings(path, encode_spectrograms(spectrograms, checkpoint))
+        path.write_text(path.read_text().replace('"log_var_5"', '"log_var_x"'))
+        with pytest.raises(InputError, match=r"codes\.csv: codes have the wrong shape"):
+            read_embeddings(path)
+
     def test_newer_version(self, spectrograms, checkpoint, tmp_path):
         path = tmp_path / "codes.parquet"
         write_embeddings(path, encode_spectrograms(spectrograms, checkpoint))

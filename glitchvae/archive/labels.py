@@ -221,7 +221,7 @@ def _read(root: Path) -> pa.Table:
     try:
         table = pyarrow.csv.read_csv(path, convert_options=options)
         header = pyarrow.csv.open_csv(path).schema.names
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise ArchiveError(
             "the labels cannot be read", where=path, found=error, expected=expected
         ) from error

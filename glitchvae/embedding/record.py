@@ -67,7 +67,6 @@ class Embeddings(ImagedEvents):
         if self.mean.ndim != 2 or self.mean.shape != self.log_var.shape:
             raise InputError(
                 "codes have the wrong shape",
-                where="Embeddings",
                 expected="mean and log_var (N, Z)",
                 found=f"{self.mean.shape} and {self.log_var.shape}",
             )

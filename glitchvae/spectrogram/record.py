@@ -99,7 +99,6 @@ class SpectrogramSet(ImagedEvents):
         if self.images.shape[1:] != expected:
             raise InputError(
                 "the images have the wrong shape",
-                where="SpectrogramSet",
                 expected=("N", *expected),
                 found=self.images.shape,
             )

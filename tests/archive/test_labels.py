@@ -111,6 +111,15 @@ def test_a_label_taken_back_shows_what_came_with_the_row(archive):
             archive.unlabel([event])
 
 
+def test_a_label_file_with_other_bytes_than_text_is_named(archive):
+    (archive.path / "labels.csv").write_bytes(b'"event_id","label"\n"\x9dA","Blip"\n')
+    with pytest.raises(ArchiveError, match=r"labels\.csv: the labels cannot be read"):
+        all_labels(archive.path)
+    (archive.path / "labels.csv").write_bytes(b'"event_id","label","\x9d"\n"A","Blip","x"\n')
+    with pytest.raises(ArchiveError, match=r"labels\.csv: the labels cannot be read"):
+        all_labels(archive.path)
+
+
 def test_files_of_earlier_versions_are_read_and_grow(archive):
     (archive.path / "labels.csv").write_text(f'"event_id","label"\n"{A}","Blip"\n')
     assert kept(archive)[A] == "Blip"
