@@ -288,7 +288,8 @@ def _origin(
     if len(rows) == 0:
         raise InputError("no usable event", where=images, found=f"id {event_id or 'any'}")
     origin = encode_spectrograms(events.take(rows[:1]), checkpoint).mean[0]
-    if kl is None and len(checkpoint.model.layers) == 1:
+    learnt = getattr(checkpoint.model, "pseudo_inputs", None) is not None
+    if kl is None and len(checkpoint.model.layers) == 1 and not learnt:
         codes = encode_spectrograms(
             events.take(np.flatnonzero(events.usable)[:_FOR_KL]), checkpoint
         )

@@ -8,11 +8,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 from glitchvae.archive import Archive, create_archive
+from glitchvae.checkpoint import save_checkpoint
 from glitchvae.cli import main
 from glitchvae.embedding import Embeddings
+from glitchvae.models import GlitchVAE, GlitchVAESettings
 from glitchvae.plots import headlines_of
 from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.spectrogram import SpectrogramSet
+from tests.cards import blank_card
 
 
 def run(*arguments):
@@ -161,3 +164,16 @@ def test_traversals_tell_the_kl_of_each_row_and_draw_all_views(tmp_path, spectro
     assert all(name.startswith("dim ") for name in drawn["names"])
     assert CliRunner().invoke(main, command).exit_code == 0
     assert drawn["names"] == ["dim 1", "dim 2", "dim 3"]
+
+
+def test_no_kl_from_the_standard_normal_is_told_of_a_learnt_prior(
+    tmp_path, spectrograms, monkeypatch
+):
+    images, drawn = tmp_path / "set.h5", []
+    spectrograms.write(images)
+    small = GlitchVAESettings(widths=(4,), hidden=8, latent_size=3, pseudo_inputs=2)
+    save_checkpoint(tmp_path / "run", GlitchVAE(small), blank_card(data="0" * 64))
+    monkeypatch.setattr("glitchvae.plots.glitch_traversals", lambda *a, **k: drawn.extend(a[1]))
+    command = ["plot", "traversals", str(tmp_path / "run"), "--images", str(images)]
+    assert CliRunner().invoke(main, [*command, "-o", str(tmp_path / "t.png")]).exit_code == 0
+    assert drawn == ["dim 1", "dim 2", "dim 3"]
