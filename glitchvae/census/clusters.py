@@ -71,22 +71,25 @@ def write_slurm(census: Census, request: Request) -> Path:
     own = {
         "job-name": "glitchvae-census",
         "array": f"0-{jobs - 1}{most}",
-        "signal": f"B:TERM@{_GRACE}",
+        "signal": f"B:USR1@{_GRACE}",
         "requeue": None,
         "output": str(folder / "work-%a.log"),
         "open-mode": "append",
     }
     work = _census("work", census.folder) + f' --share "$SLURM_ARRAY_TASK_ID/{jobs}"'
-    # The batch shell gets the signal; the worker ends by itself, and the job begins again.
+    # Only the end of its time puts a job back into the queue: who cancels it, with SIGTERM, wants
+    # it gone, and after a preemption Slurm queues it again by itself. 143: the worker was asked
+    # before it could listen.
     lines = [
         f"export OMP_NUM_THREADS={request.cpus}",
-        "asked= worker=",
-        "trap 'asked=yes; kill -TERM \"$worker\"' TERM",
+        "late= worker=",
+        "trap 'late=yes; kill -TERM \"$worker\"' USR1",
+        "trap 'kill -TERM \"$worker\"' TERM",
         f"{work} &",
         "worker=$!",
         'wait "$worker"; status=$?',
-        'if [ -n "$asked" ]; then wait "$worker"; status=$?; fi',
-        'if [ "$status" -eq 130 ]; then',
+        'while kill -0 "$worker" 2>/dev/null; do wait "$worker"; status=$?; done',
+        'if [ -n "$late" ] && { [ "$status" -eq 130 ] || [ "$status" -eq 143 ]; }; then',
         '    scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"',
         "fi",
         'exit "$status"',

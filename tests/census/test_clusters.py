@@ -35,7 +35,7 @@ def test_the_scripts_of_slurm_ask_for_what_was_requested(copied, request_all):
     work = submit.with_name("work.sh").read_text()
     asked = {line[8:] for line in work.splitlines() if line.startswith("#SBATCH ")}
     assert {"--array=0-3%2", "--cpus-per-task=2", "--mem=3000M", "--time=30"} <= asked
-    assert {"--account=ligo.dev", "--requeue", "--signal=B:TERM@120"} <= asked
+    assert {"--account=ligo.dev", "--requeue", "--signal=B:USR1@120"} <= asked
     for path in submit.parent.glob("*.sh"):
         subprocess.run(["sh", "-n", path], check=True)
 
@@ -76,15 +76,23 @@ def test_a_scheduler_that_cannot_be_reached_is_told(copied, request_all, tmp_pat
     assert ("glitchvae census merge" in done.stderr) == bool(answers)
 
 
+LISTENS = "trap 'sleep 0.3; exit 130' TERM; echo ready; while true; do sleep 0.05; done"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_job_whose_time_is_up_begins_again(copied, tmp_path, monkeypatch, asked):
-    """The worker ends with 130 when it is asked to end, or is interrupted otherwise."""
-    worker = (
-        "trap 'exit 130' TERM; sleep 0.2; echo ready; while true; do sleep 0.05; done"
-        if asked
-        else "echo ready; exit 130"
-    )
+@pytest.mark.parametrize(
+    ("asked", "worker", "status", "again"),
+    [
+        (signal.SIGUSR1, LISTENS, 130, True),
+        (signal.SIGUSR1, "echo ready; exec sleep 30", 143, True),
+        (signal.SIGTERM, LISTENS, 130, False),
+        (None, "echo ready; exit 1", 1, False),
+    ],
+    ids=["time is up", "time is up before it listens", "cancelled", "shards set aside"],
+)
+def test_only_a_job_whose_time_is_up_begins_again(
+    copied, tmp_path, monkeypatch, asked, worker, status, again
+):
     fake(tmp_path / "bin", "python", worker)
     fake(tmp_path / "bin", "scontrol", f'echo "$@" > {tmp_path}/said')
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
@@ -98,10 +106,11 @@ def test_a_job_whose_time_is_up_begins_again(copied, tmp_path, monkeypatch, aske
     assert job.stdout is not None
     assert job.stdout.readline() == "ready\n"
     if asked:
-        job.send_signal(signal.SIGTERM)
-    assert job.wait(20) == 130
+        job.send_signal(asked)
+    assert job.wait(20) == status
     job.stdout.close()
-    assert (tmp_path / "said").read_text() == "requeue 17_1\n"
+    said = tmp_path / "said"
+    assert (said.read_text() if said.exists() else "") == ("requeue 17_1\n" if again else "")
 
 
 def test_a_path_that_no_submit_file_can_hold_is_refused(copied, request_all, tmp_path):
