@@ -16,9 +16,16 @@ ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("gwf", "triggers", "cluster", "track")
 HEAD = """# Dependencies
 
-What glitchvae needs and what that needs, with the extras gwf, triggers, cluster and track, in the
-versions that the tests run with, and the licence that each package states of itself. glitchvae
-declares those in bold. Made by `python docs/write_dependencies.py`.
+At the end of this page you know every package that glitchvae installs, with its licence.
+
+The table lists the packages that glitchvae requires, their own requirements, and the extras gwf,
+triggers, cluster and track. It gives the version that the tests run with, and the licence that the
+package states. glitchvae declares the packages in bold. `python docs/write_dependencies.py` writes
+this page.
+
+Two extras are not installed for the tests. `onnx` needs onnx (Apache-2.0) and onnxscript (MIT), and
+`condor` needs htcondor (Apache-2.0). A test of the extra `onnx` runs where onnxruntime (MIT) is
+installed too.
 
 | package | version | licence |
 |---|---|---|
