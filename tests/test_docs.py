@@ -132,6 +132,11 @@ def test_every_command_has_a_task_page(name):
     assert re.search(rf"(glitchvae |`){name}\b", text)
 
 
+@pytest.mark.parametrize("name", sorted({name.split()[0] for name in COMMANDS}))
+def test_every_command_is_in_the_readme(name):
+    assert f"| `glitchvae {name} " in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_background_is_a_short_page():
     assert len((ROOT / "docs" / "background.md").read_text("utf-8").splitlines()) <= 150
 
