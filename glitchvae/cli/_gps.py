@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+if TYPE_CHECKING:
+    _FloatType = click.ParamType[float]
+else:
+    _FloatType = click.ParamType  # no generic class before click 8.4
 
-class _GpsTime(click.ParamType[float]):
+
+class _GpsTime(_FloatType):
     """Seconds of GPS time: finite and above 0."""
 
     name = "GPS seconds"

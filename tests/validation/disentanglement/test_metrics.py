@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.stats import entropy as scipy_entropy
 from scipy.stats import norm
 from sklearn.ensemble import GradientBoostingClassifier
@@ -300,7 +301,7 @@ def test_chens_mig_agrees_with_its_definition():
 
     def differential(centres):
         q = norm.pdf(grid[:, None], centres, width).mean(axis=1)
-        return -np.trapezoid(q * np.log(np.where(q > 0, q, 1)), grid)
+        return -trapezoid(q * np.log(np.where(q > 0, q, 1)), grid)
 
     gaps = []
     for k, size in enumerate((2, 3)):
