@@ -7,6 +7,8 @@ its own, in turns; the best round counts:
 
 - glitchvae: bits on the device, one fused Adam, freed memory kept; also in bfloat16, and
   compiled where `--compiled` is given (on a GPU it is in any case);
+- glitchvae, validated and saved: a whole run of `train`, which validates and keeps a checkpoint
+  every 250 of 1,000 steps;
 - loop: a DataLoader over bytes in memory, Adam and a loop as tutorials have them;
 - pythae: its BaseTrainer, where PYTHON is an interpreter that has pythae: one of this version
   in a virtual environment of its own, with `pip install --no-deps pythae`.
@@ -39,7 +41,10 @@ import glitchvae
 from tests.benchmarks.figures import figure
 
 BATCH, LATENT, BETA, WARM = 64, 10, 4.0, 5
-SINGLE = ("glitchvae", "glitchvae, bfloat16", "loop", "loop, two workers", "pythae")
+WHOLE = "glitchvae, validated and saved"
+SINGLE = ("glitchvae", WHOLE, "glitchvae, bfloat16", "loop", "loop, two workers", "pythae")
+LONG, OFTEN, HELD = 1000, 250, 1000
+"""Steps of a whole run, steps between two validations and checkpoints, validation pictures."""
 
 
 class Pictures(Dataset):
@@ -137,6 +142,25 @@ def time_glitchvae(path: Path, steps: int, device: str, **changes: Any) -> float
         return seconds_a_step(advance, steps, device)
 
 
+def time_whole_run(path: Path, device: str, **changes: Any) -> float:
+    """Seconds of a step of `train`, with logs, validations and checkpoints."""
+    from glitchvae.training import train
+
+    data = picture_data(path)
+    data.split[-HELD:] = "validation"
+    settings = config(device, validate_every=OFTEN, keep_every=OFTEN, save_every=OFTEN, **changes)
+    settings = settings.model_copy(update={"steps": LONG})
+    times: list[float] = []
+
+    def progress(_: float) -> None:
+        times.append(synchronised(device))
+
+    with tempfile.TemporaryDirectory() as folder:
+        train(data, settings, Path(folder) / "run", device=device, progress=progress)
+    first = min(WARM, len(times) - 1)
+    return (synchronised(device) - times[first]) / (LONG * (1 - (first + 1) / len(times)))
+
+
 def time_loop(path: Path, steps: int, device: str, workers: int) -> float:
     """Seconds of a step of a plain loop."""
     from glitchvae.models import ImageVAE
@@ -228,6 +252,8 @@ def time_one(name: str, path: Path, options: argparse.Namespace) -> float:
         return time_pythae(path, steps, device)
     if name.startswith("loop"):
         return time_loop(path, steps, device, workers=2 if "workers" in name else 0)
+    if name == WHOLE:
+        return time_whole_run(path, device, compiled=options.compiled)
     changes = {"precision": "bfloat16"} if "bfloat16" in name else {}
     return time_glitchvae(path, steps, device, compiled=options.compiled, **changes)
 

@@ -68,6 +68,8 @@ def damage(path: Path, kind: str, rng: Generator) -> None:
 
 def _damage_one_of(folder: Path, rng: Generator) -> None:
     files = sorted(p for p in folder.rglob("*") if p.is_file())
+    if not files:  # the last one was removed before
+        return
     path = files[rng.integers(len(files))]
     kinds = {".parquet": "parquet", ".csv": "text", ".json": "json", ".toml": "toml"}
     way = rng.random()
