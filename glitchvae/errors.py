@@ -175,22 +175,14 @@ def reading(
             found=error,
             remedy=how_to_install(extra) if extra else "Install the package, or a newer version.",
         ) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
                 "the disk is full",
                 where=error.filename or tempfile.gettempdir(),
                 found=f"{error.strerror} while {path} was read",
                 remedy="Free some space.",
             ) from error
-        raise _translated(error, kind, problem, path, remedy) from error
-    except Exception as error:
-        raise _translated(error, kind, problem, path, remedy) from error
-
-
-def _translated(
-    error: Exception, kind: type[GlitchvaeError], problem: str, path: object, remedy: str | None
-) -> GlitchvaeError:
-    words = str(error).strip().partition("\n")[0].rstrip(".")
-    found = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    return kind(problem, where=path, found=found, remedy=remedy)
+        words = str(error).strip().partition("\n")[0].rstrip(".")
+        found = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        raise kind(problem, where=path, found=found, remedy=remedy) from error

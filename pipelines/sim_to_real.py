@@ -63,7 +63,7 @@ def main(config: Path, out: Path, *, tiny: bool) -> None:
 
 
 def rehearsal(settings: SimToRealSettings, out: Path) -> SimToRealSettings:
-    """Two little simulated sets, the second in place of the real events, and a shipped model."""
+    """Two little simulated sets, the second in place of the real events."""
     imaging, paths = imaging_settings("light"), [out / f"{n}.h5" for n in ("real", "simulated")]
     for seed, path in enumerate(paths):
         write_dataset(path, simulate_dataset(plan_stretches(24, seed), imaging), 24)
@@ -74,7 +74,6 @@ def rehearsal(settings: SimToRealSettings, out: Path) -> SimToRealSettings:
             "classes": (),
             "epochs": 1,
             "components": 5,
-            "model": settings.model if Path(settings.model).is_dir() else "simulated",
         }
     )
 

@@ -8,7 +8,7 @@ its own, in turns; the best round counts:
 - glitchvae: bits on the device, one fused Adam, freed memory kept; also in bfloat16, and
   compiled where `--compiled` is given (on a GPU it is in any case);
 - glitchvae, validated and saved: a whole run of `train`, which validates and keeps a checkpoint
-  every 250 of 1,000 steps;
+  four times in 25 times as many steps;
 - loop: a DataLoader over bytes in memory, Adam and a loop as tutorials have them;
 - pythae: its BaseTrainer, where PYTHON is an interpreter that has pythae: one of this version
   in a virtual environment of its own, with `pip install --no-deps pythae`.
@@ -43,8 +43,8 @@ from tests.benchmarks.figures import figure
 BATCH, LATENT, BETA, WARM = 64, 10, 4.0, 5
 WHOLE = "glitchvae, validated and saved"
 SINGLE = ("glitchvae", WHOLE, "glitchvae, bfloat16", "loop", "loop, two workers", "pythae")
-LONG, OFTEN, HELD = 1000, 250, 1000
-"""Steps of a whole run, steps between two validations and checkpoints, validation pictures."""
+LONG, HELD = 25, 1000
+"""Steps of a whole run for each of `--steps`, and its validation pictures."""
 
 
 class Pictures(Dataset):
@@ -142,14 +142,15 @@ def time_glitchvae(path: Path, steps: int, device: str, **changes: Any) -> float
         return seconds_a_step(advance, steps, device)
 
 
-def time_whole_run(path: Path, device: str, **changes: Any) -> float:
+def time_whole_run(path: Path, steps: int, device: str, **changes: Any) -> float:
     """Seconds of a step of `train`, with logs, validations and checkpoints."""
     from glitchvae.training import train
 
     data = picture_data(path)
     data.split[-HELD:] = "validation"
-    settings = config(device, validate_every=OFTEN, keep_every=OFTEN, save_every=OFTEN, **changes)
-    settings = settings.model_copy(update={"steps": LONG})
+    steps = LONG * steps
+    often = dict.fromkeys(("validate_every", "keep_every", "save_every"), steps // 4)
+    settings = config(device, **often, **changes).model_copy(update={"steps": steps})
     times: list[float] = []
 
     def progress(_: float) -> None:
@@ -157,8 +158,7 @@ def time_whole_run(path: Path, device: str, **changes: Any) -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         train(data, settings, Path(folder) / "run", device=device, progress=progress)
-    first = min(WARM, len(times) - 1)
-    return (synchronised(device) - times[first]) / (LONG * (1 - (first + 1) / len(times)))
+    return (synchronised(device) - times[WARM - 1]) / (steps - WARM)
 
 
 def time_loop(path: Path, steps: int, device: str, workers: int) -> float:
@@ -253,7 +253,7 @@ def time_one(name: str, path: Path, options: argparse.Namespace) -> float:
     if name.startswith("loop"):
         return time_loop(path, steps, device, workers=2 if "workers" in name else 0)
     if name == WHOLE:
-        return time_whole_run(path, device, compiled=options.compiled)
+        return time_whole_run(path, steps, device, compiled=options.compiled)
     changes = {"precision": "bfloat16"} if "bfloat16" in name else {}
     return time_glitchvae(path, steps, device, compiled=options.compiled, **changes)
 

@@ -86,9 +86,16 @@ LISTENS = "trap 'sleep 0.3; exit 130' TERM; echo ready; while true; do sleep 0.0
         (signal.SIGUSR1, LISTENS, 130, True),
         (signal.SIGUSR1, "echo ready; exec sleep 30", 143, True),
         (signal.SIGTERM, LISTENS, 130, False),
+        (None, "echo ready; exit 130", 130, False),
         (None, "echo ready; exit 1", 1, False),
     ],
-    ids=["time is up", "time is up before it listens", "cancelled", "shards set aside"],
+    ids=[
+        "time is up",
+        "time is up before it listens",
+        "cancelled",
+        "interrupted",
+        "shards set aside",
+    ],
 )
 def test_only_a_job_whose_time_is_up_begins_again(
     copied, tmp_path, monkeypatch, asked, worker, status, again

@@ -18,9 +18,7 @@ def config(tmp_path_factory, save_untrained):
     model = save_untrained(folder / "model")
     text = find_recipe("sim_to_real").config.read_text(encoding="utf-8")
     path = folder / "sim_to_real.toml"
-    path.write_text(
-        text.replace('"runs/train_default_model/model"', f'"{model}"'), encoding="utf-8"
-    )
+    path.write_text(text.replace('"simulated"', f'"{model}"'), encoding="utf-8")
     return path
 
 
