@@ -42,6 +42,7 @@ from glitchvae.shapes import IMAGE_SHAPE, VIEWS
 from glitchvae.simulate import Truth
 from glitchvae.spectrogram import SpectrogramSet, imaging_settings
 from glitchvae.training import PictureData, TrainingData, TrainingImages, resident_limit
+from glitchvae.training.data import rows_of
 from glitchvae.validation.disentanglement.glitch_factors import factors_of
 from glitchvae.validation.images import chairs as drawn_chairs
 from glitchvae.validation.images import dsprites as drawn_dsprites
@@ -275,7 +276,7 @@ class Dataset:
             return self
         checked_splits(np.array([split], dtype=object))
         names = (split, "") if split == "train" else (split,)
-        rows = np.flatnonzero(np.isin(self.split.astype(str), names))
+        rows = rows_of(self.split, names)
         if len(rows) == 0:
             counts = Counter(self.split)
             raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from glitchvae.checkpoint import DataCard, ModelCard, save_checkpoint
+from glitchvae.classes.model_card import CARD
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.models import Model, architecture_of
 from glitchvae.objectives import describe_objective
@@ -20,7 +22,7 @@ from glitchvae.training.log import kl_columns
 from glitchvae.training.provenance import provenance_of
 from glitchvae.training.shortfalls import find_shortfalls, measure_code
 from glitchvae.training.step import in_range
-from glitchvae.training.watching import validation_terms
+from glitchvae.training.watching import ELBO, validation_terms
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ _ELSEWHERE = {"model", "objective", "seed", "steps"}
 
 
 def export(
-    run: Path,
+    folders: Sequence[Path],
     model: Model[Any],
     config: TrainingConfig,
     data: TrainingImages,
@@ -39,8 +41,8 @@ def export(
     *,
     on_the_way: bool = False,
     speed: float | None = None,
-) -> ModelCard:
-    """Write the checkpoint of a model after `step` updates into a folder.
+) -> None:
+    """Write the checkpoint of a model after `step` updates into one or several folders.
 
     `speed` is in steps a second since the run began or went on, with all that it did on its way.
     What the training fell short of stands on the card, and is logged unless the training is still
@@ -50,14 +52,15 @@ def export(
     codes = _codes_of_labelled(model, data)
     prototypes = fit_prototypes(codes, data, seed=config.seed)
     figures = _last_terms(log)
-    if len(data.rows("validation")):
-        figures |= validation_terms(model, data, seed=config.seed)  # as those of the log
+    validated = bool(log) and log[-1]["step"] == step and ELBO in log[-1]
+    if not validated and len(data.rows("validation")):
+        figures |= validation_terms(model, data, seed=config.seed)
     figures |= _class_figures(prototypes, codes, data)
     use = measure_code(model, data, seed=config.seed)
     figures |= {} if use is None else {"code_gain": use.gain}
     shortfalls = find_shortfalls(config.objective, step, log[-1] if log else {}, use)
     for each in () if on_the_way else shortfalls:
-        _LOG.warning("%s: %s", run, each)
+        _LOG.warning("%s: %s", folders[0], each)
     card = ModelCard(
         architecture=architecture_of(config.model),
         model={},
@@ -76,9 +79,11 @@ def export(
             events=len(data.rows("train", "")),
         ),
     )
-    card = save_checkpoint(run, model, card, prototypes)
+    for folder in folders:
+        # Without its card a folder is no checkpoint: a kill leaves none of two halves.
+        (folder / CARD).unlink(missing_ok=True)
+        save_checkpoint(folder, model, card, prototypes)
     model.train()
-    return card
 
 
 def fit_prototypes(

@@ -14,7 +14,7 @@ from torch.nn.functional import embedding
 from glitchvae.errors import InputError
 from glitchvae.objectives import Batch
 from glitchvae.training.augmentation import Augmentation
-from glitchvae.training.data import digest_of, text_or_empty
+from glitchvae.training.data import digest_of, rows_of, text_or_empty
 
 _CHUNK = 4096
 
@@ -110,7 +110,7 @@ class PictureData:
 
     def rows(self, *splits: str) -> NDArray[np.int64]:
         """Indices of the pictures of some splits."""
-        return np.flatnonzero(np.isin(self.split.astype(str), splits))
+        return rows_of(self.split, splits)
 
     def images(self, rows: Tensor | slice) -> Tensor:
         """Some pictures (B, C, H, W) as float32 in [0, 1]."""

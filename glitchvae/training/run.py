@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from glitchvae.classes.model_card import CARD
 from glitchvae.models import Model
 from glitchvae.progress import Progress
 from glitchvae.training.config import TrainingConfig
@@ -146,25 +145,22 @@ class RunRecord:
 
     def _keep(self) -> None:
         """Write the checkpoints that are due: an intermediate one, and the best so far."""
-        every, step = self.trainer.config.keep_every, self.trainer.step
-        if self.trainer.ranks.first and every and step % every == 0:
-            self._export(self.run / CHECKPOINTS / f"step-{step:08d}")
-        if self.trainer.ranks.first and is_best(self.rows):
-            self._export(self.run / BEST)
-
-    def _export(self, folder: Path) -> None:
-        # Without its card a folder is no checkpoint: a kill leaves none of two halves.
-        (folder / CARD).unlink(missing_ok=True)
-        trainer = self.trainer
-        export(
-            folder,
-            trainer.model,
-            trainer.config,
-            trainer.data,
-            self.rows,
-            trainer.step,
-            on_the_way=True,
-        )
+        trainer, folders = self.trainer, []
+        every, step = trainer.config.keep_every, trainer.step
+        if every and step % every == 0:
+            folders.append(self.run / CHECKPOINTS / f"step-{step:08d}")
+        if is_best(self.rows):
+            folders.append(self.run / BEST)
+        if folders and trainer.ranks.first:
+            export(
+                folders,
+                trainer.model,
+                trainer.config,
+                trainer.data,
+                self.rows,
+                step,
+                on_the_way=True,
+            )
 
     def save(self) -> None:
         """Write the state to resume from, and the log."""
@@ -179,7 +175,7 @@ class RunRecord:
         trainer, (first, began) = self.trainer, self.began
         speed = (trainer.step - first) / (clock(trainer.device) - began)
         export(
-            self.run,
+            [self.run],
             trainer.model,
             trainer.config,
             trainer.data,

@@ -219,7 +219,7 @@ class Book:
             folder = self.out / name
             write_state(folder / STATE, states[name])
             export(
-                folder,
+                [folder],
                 model,
                 config,
                 self.data,
