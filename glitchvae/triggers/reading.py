@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from glitchvae.errors import InputError, how_to_install, reading
+from glitchvae.errors import InputError, reading
 from glitchvae.guard import needs, read_apart, read_bytes, require_file
 from glitchvae.store import opened, require_storage
 from glitchvae.triggers.columns import Table, triggers_from_table, usable_times
@@ -143,8 +142,8 @@ def _as_text(value: Any) -> str | None:
 
 
 def _read_root(path: Path) -> Table:
-    with _extra("uproot", path):
-        import uproot
+    import uproot
+
     try:
         file: Any = uproot.open(path)
         with file:
@@ -160,10 +159,9 @@ def _read_root(path: Path) -> Table:
 
 def _read_ligolw(path: Path) -> Table:
     """Read the table `sngl_burst` by gwpy."""
-    with _extra("igwn-ligolw", path):
-        import igwn_ligolw.ligolw
     from xml.sax import SAXException
 
+    import igwn_ligolw.ligolw
     from gwpy.table import EventTable
 
     try:
@@ -257,15 +255,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-@contextmanager
-def _extra(package: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise InputError(
-            f"reading this kind of file needs {package}",
-            where=path,
-            remedy=how_to_install("triggers"),
-        ) from error

@@ -1,8 +1,8 @@
 """What it costs to read sound strain in the reader of `glitchvae.guard`, beside reading it here.
 
-    python tests/benchmarks/bench_guard.py [--rounds 7]
+    python tests/benchmarks/bench_guard.py [--rounds 7] [--folder FOLDER]
 
-Every file below `strain/` of the real data is opened and read whole, in turns through the reader
+Every file below FOLDER, or `strain/` of the real data, is opened and read whole, in turns through the reader
 and in this process by the same functions. Time is processor time of all processes that take part,
 so that other work on the machine counts little. Figures are medians over rounds of all files; what
 starting the server costs, once a command, stands apart. The search for triggers in some of the
@@ -32,9 +32,9 @@ FOLDER = Path(os.environ.get("GLITCHVAE_TEST_DATA", DEFAULT_DATA)).resolve() / "
 SEARCHED = 8  # files in which triggers are looked for
 
 
-def files() -> list[tuple[Path, str]]:
+def files(folder: Path) -> list[tuple[Path, str]]:
     """Every file of strain, and its detector, which some do not tell."""
-    found = sorted(p for p in FOLDER.rglob("*") if p.suffix in (".hdf5", ".gwf"))
+    found = sorted(p for p in folder.rglob("*") if p.suffix in (".hdf5", ".gwf"))
     return [(path, re.findall("[GHKLV]1", path.name)[0]) for path in found]
 
 
@@ -78,10 +78,11 @@ def cost(paths: list[tuple[Path, str]], *, search: bool = False) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args()
-    paths = files()
+    paths = files(options.folder)
     if not paths:
-        print(f"no strain at {FOLDER}")
+        print(f"no strain at {options.folder}")
         return
     with in_this_process():
         read_all(paths)  # imports, and the files into memory

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import logging
+import sys
 
 import h5py
 import numpy as np
@@ -99,6 +100,17 @@ def test_omicron_root(tmp_path):
         file["triggers"] = {"time": np.array([GPS]), "snr": np.array([9.5])}
     triggers = read_triggers(path)
     assert (triggers.gps.tolist(), triggers.ifo.tolist()) == ([GPS], ["L1"])
+
+
+@pytest.mark.parametrize(
+    ("package", "content"), [("uproot", b"root"), ("igwn_ligolw", b'<?xml version="1.0"?>')]
+)
+def test_a_missing_package_is_one_sentence(tmp_path, monkeypatch, read_here, package, content):
+    (tmp_path / "a").write_bytes(content)
+    monkeypatch.setitem(sys.modules, package, None)
+    told = rf"a: cannot be read without {package}.*\.\[triggers\]"
+    with pytest.raises(InputError, match=told):
+        read_triggers(tmp_path / "a", ifo="H1")
 
 
 @pytest.mark.parametrize(
