@@ -1,13 +1,14 @@
 """A day of three detectors through a census, and the gain of a second worker.
 
-    python -m tests.benchmarks.bench_census day [--seconds 86400] [--undisturbed]
+    python -m tests.benchmarks.bench_census day [--seconds 86400] [--file 4096] [--undisturbed]
     python -m tests.benchmarks.bench_census workers [--seconds 16384] [--rounds 3]
 
-`day` simulates strain of H1, L1 and V1 in files of 4,096 s, leaves out an hour of L1, cuts a file
-of V1 off in its middle, and runs `glitchvae census run --workers 2`, of which one worker is killed
-while it embeds. The live time has to be that of the files, which is computed from their names
-alone. `--undisturbed` runs a second census with one worker and without the kill; both archives
-have to be equal, row for row.
+`day` simulates strain of H1, L1 and V1 in files of one length, leaves out the eleventh hour of L1
+(of a shorter day: its 24th part), cuts a file of V1 off in its middle, and runs `glitchvae census
+run --workers 2`, of which one worker is killed while it embeds. The live time has to be that of
+the files, which is computed from their names alone. `--undisturbed` runs a second census with one
+worker and without the kill; both archives have to be equal, row for row. `pytest -m slow
+tests/census/test_kills.py` runs eight minutes of it.
 
 `workers` runs one `glitchvae embed` and censuses with one and two workers over files of H1, with
 one thread each, in turns; the fastest round counts.
@@ -26,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,7 @@ import pandas as pd
 
 from tests.benchmarks.figures import figure
 
-START, FILE, RATE = 1238163456, 4096, 4096.0  # GPS time of the first sample, a multiple of FILE
+START, RATE = 1238163456, 4096.0  # GPS time of the first sample, a multiple of 4,096 s
 SPACING = 60.0  # mean seconds between two glitches: that of O3
 EDGE, SHORTEST = 1.0, 8.0  # seconds that are not searched at an end, and the shortest stretch
 DETECTORS = ("H1", "L1", "V1")
@@ -41,14 +43,14 @@ DETECTORS = ("H1", "L1", "V1")
 Spans = list[tuple[int, int]]
 
 
-def spans(seconds: int, gap: tuple[int, int] | None = None) -> Spans:
-    """Start and end of the files of a detector, with or without a gap."""
+def spans(seconds: int, file: int, gap: tuple[int, int] | None = None) -> Spans:
+    """Start and end of the files of a detector, of `file` s each, with or without a gap."""
     whole = [(START, START + seconds)]
     if gap is not None:
         whole = [(START, START + gap[0]), (START + gap[1], START + seconds)]
     cut = []
     for first, last in whole:
-        inner = range(-(-(first + 1) // FILE) * FILE, last, FILE)
+        inner = range(-(-(first + 1) // file) * file, last, file)
         cut += list(itertools.pairwise([first, *inner, last]))
     return cut
 
@@ -138,13 +140,13 @@ def found(census: Path, strain: Path, least: float) -> tuple[int, int]:
     return count, hits
 
 
-def day(folder: Path, seconds: int, *, undisturbed: bool) -> None:
+def day(folder: Path, seconds: int, file: int, *, undisturbed: bool) -> None:
     """A day through a census, and its outcome."""
     from glitchvae.archive import Archive
 
     hour = (10 * seconds // 24, 11 * seconds // 24)
     strain = folder / f"strain-{seconds}"
-    files = {ifo: spans(seconds, hour if ifo == "L1" else None) for ifo in DETECTORS}
+    files = {ifo: spans(seconds, file, hour if ifo == "L1" else None) for ifo in DETECTORS}
     paths = {ifo: write_strain(strain, ifo, own) for ifo, own in files.items()}
     cut = len(files["V1"]) // 2
     damaged = paths["V1"][cut]
@@ -160,8 +162,8 @@ def day(folder: Path, seconds: int, *, undisturbed: bool) -> None:
     figure("times real time", total / wall, "x")
     figure("processor time", spent.ru_utime + spent.ru_stime, "s")
     figure("largest process", spent.ru_maxrss / 1024, "MiB")
-    for what in (damaged.name, "killed by signal 9"):
-        print(f"{what!r} is named: {'yes' if what in told else 'NO'}")
+    unsaid = [what for what in (damaged.name, "killed by signal 9") if what not in told]
+    print(f"the damaged file and the killed worker are named: {'NO' if unsaid else 'yes'}")
     gaps = [line.strip() for line in told.splitlines() if re.search(r"no strain|gap", line)]
     print(*gaps, sep="\n")
     archive = Archive(folder / "census-killed" / "archive")
@@ -181,7 +183,7 @@ def day(folder: Path, seconds: int, *, undisturbed: bool) -> None:
         wall, _ = embed_day(strain, folder / "census-undisturbed", 1, kill=False)
         figure("the same, one worker, undisturbed", wall, "s")
         compare(folder / "census-killed", folder / "census-undisturbed")
-    if wrong:
+    if wrong or unsaid:
         raise SystemExit(1)
 
 
@@ -197,10 +199,10 @@ def compare(one: Path, other: Path) -> None:
     print("both archives are equal, row for row")
 
 
-def gain(folder: Path, seconds: int, rounds: int) -> None:
+def gain(folder: Path, seconds: int, file: int, rounds: int) -> None:
     """Wall times of one process, of one worker, and of two."""
     strain = folder / f"alone-{seconds}"
-    write_strain(strain, "H1", spans(seconds))
+    write_strain(strain, "H1", spans(seconds, file))
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     out = folder / "out"
     ways: dict[str, tuple[object, ...]] = {
@@ -224,20 +226,21 @@ def gain(folder: Path, seconds: int, rounds: int) -> None:
     figure("overhead of a census", overhead, "% of embed", most=5)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("day", "workers"))
     parser.add_argument("--seconds", type=int)
+    parser.add_argument("--file", type=int, default=4096, help="seconds of a file")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--undisturbed", action="store_true")
     parser.add_argument("--folder", type=Path, help="where strain is kept for the next time")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         if options.what == "day":
-            day(folder, options.seconds or 86_400, undisturbed=options.undisturbed)
+            day(folder, options.seconds or 86_400, options.file, undisturbed=options.undisturbed)
         else:
-            gain(folder, options.seconds or 4 * FILE, options.rounds)
+            gain(folder, options.seconds or 16_384, options.file, options.rounds)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 
 from glitchvae.archive import Archive
 from glitchvae.census import status_of
+from tests.benchmarks.bench_census import main as bench_census
 from tests.census.simulated import assert_equal
 
 pytestmark = [
@@ -72,3 +73,12 @@ def test_kills_at_every_write_of_the_merge(copied, undisturbed):
     assert until_it_ends("merge", copied.folder) > 3
     assert_equal(copied.archive, undisturbed.archive)
     assert list(Archive(copied.archive).verify()) == []
+
+
+def test_a_day_of_three_detectors_loses_nothing(tmp_path, capsys):
+    """A killed worker, a file that is cut off, a missing hour; a day has eight minutes here."""
+    how = ("--seconds", "480", "--file", "128", "--undisturbed", "--folder", str(tmp_path))
+    bench_census(["day", *how])
+    told = capsys.readouterr().out
+    assert "live time: right" in told
+    assert "both archives are equal, row for row" in told
