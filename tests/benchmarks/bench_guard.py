@@ -4,9 +4,9 @@
 
 Every file below FOLDER, or `strain/` of the real data, is opened and read whole, in turns through
 the reader and in this process by the same functions. Time is processor time of all processes that
-take part, so that other work on the machine counts little. Figures are medians over rounds of all files; what
-starting the server costs, once a command, stands apart. The search for triggers in some of the
-files is timed, too: it is the least that is done with strain.
+take part, so that other work on the machine counts little. Figures are medians over rounds of all
+files; the start of the server, once a command, stands apart. The search for triggers in some of
+the files is timed, too: it is the least that is done with strain.
 """
 
 from __future__ import annotations
