@@ -22,13 +22,14 @@ from glitchvae.qtransform.energies import (
     chunks,
     group_energies,
     row_groups,
-    row_medians,
 )
+from glitchvae.qtransform.medians import row_medians
 from glitchvae.qtransform.splines import (
     MARGIN,
     FrequencySpline,
-    evaluate_spline,
     spline_coefficients,
+    spline_weights,
+    sum_taps,
 )
 from glitchvae.qtransform.tiling import Tiling
 from glitchvae.threads import run
@@ -69,17 +70,19 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class _Cutouts:
-    """Normalised energies of a group's rows near the events.
+    """Energies of a group's rows near the events, and what normalises them.
 
     Attributes:
         group: The rows.
         first: Index of the first tile kept (B,).
         energies: (B, R, L).
+        medians: Of the rows over the block (B, R).
     """
 
     group: RowGroup
-    first: Tensor
+    first: NDArray[np.int64]
     energies: Tensor
+    medians: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,12 +130,12 @@ def scan(
             expected=f"a trim of less than half of {tiling.duration:g} s",
             found=f"{trim:g} s",
         )
-    centre = centre.to(whitened.device, torch.float64)
-    if not ((centre >= 0) & (centre <= tiling.duration)).all():
+    centres = centre.to("cpu", torch.float64).numpy()
+    if not ((centres >= 0) & (centres <= tiling.duration)).all():
         raise InputError(
             "an event lies outside its block",
             expected=f"0 to {tiling.duration:g} s",
-            found=centre.tolist(),
+            found=centres.tolist(),
         )
     views = [
         whitened.new_empty(
@@ -144,7 +147,7 @@ def scan(
 
     def scan_part(part: slice) -> _Peaks:
         images = [view[part] for view in views]
-        return _scan_part(whitened[part], centre[part], images, tiling, grids, search, trim)
+        return _scan_part(whitened[part], centres[part], images, tiling, grids, search, trim)
 
     # Events are independent: on the CPU each is done by one thread, from its spectrum to
     # its images, in memory that does not grow with the batch.
@@ -162,7 +165,7 @@ def scan(
 
 def _scan_part(
     whitened: Tensor,
-    centre: Tensor,
+    centre: NDArray[np.float64],
     images: list[Tensor],
     tiling: Tiling,
     grids: Sequence[Grid],
@@ -187,43 +190,47 @@ def _extent(grids: Sequence[Grid], search: float) -> tuple[float, float]:
 def _cut_out(
     spectrum: Tensor,
     tiling: Tiling,
-    centre: Tensor,
+    centre: NDArray[np.float64],
     extent: tuple[float, float],
     trim: float,
 ) -> list[_Cutouts]:
-    """Energies of all rows near the events, divided by the rows' medians over the block."""
+    """Energies of all rows near the events, and the rows' medians over the block."""
     cutouts = []
     for group in row_groups(tiling, spectrum.device):
         first, length = _stretch(group.tiles, tiling.duration, centre, extent)
-        near = spectrum.new_empty((len(centre), len(group.rows), length), dtype=torch.float32)
-        cutouts.append(_Cutouts(group, first, near))
+        size = (len(centre), len(group.rows))
+        near = spectrum.new_empty((*size, length), dtype=torch.float32)
+        medians = spectrum.new_empty(size, dtype=torch.float32)
+        cutouts.append(_Cutouts(group, first, near, medians))
         for events, rows in chunks(group, len(centre), spectrum.device):
             _fill(spectrum, trim / tiling.duration, cutouts[-1], events, rows)
     return cutouts
 
 
 def _stretch(
-    tiles: int, duration: float, centre: Tensor, extent: tuple[float, float]
-) -> tuple[Tensor, int]:
+    tiles: int, duration: float, centre: NDArray[np.float64], extent: tuple[float, float]
+) -> tuple[NDArray[np.int64], int]:
     """First tile (B,) and number of tiles that cover a time range with the spline's margins."""
     rate = tiles / duration
     length = min(tiles, int(np.ceil((extent[1] - extent[0]) * rate)) + 2 * MARGIN + 2)
-    first = torch.floor((centre + extent[0]) * rate).long() - MARGIN
-    return first.clamp(0, tiles - length), length
+    first = np.floor((centre + extent[0]) * rate).astype(np.int64) - MARGIN
+    return first.clip(0, tiles - length), length
 
 
 def _fill(spectrum: Tensor, trim: float, cutouts: _Cutouts, events: slice, rows: slice) -> None:
     """Compute one chunk of `cutouts`; `trim` is the fraction of the block cut at each end."""
     energies = group_energies(spectrum[events], cutouts.group, rows)
     ends = int(np.ceil(trim * cutouts.group.tiles))
-    medians = row_medians(energies[..., ends : cutouts.group.tiles - ends])
-    stretches = energies.unfold(-1, cutouts.energies.shape[-1], 1)
-    event = torch.arange(len(energies), device=energies.device)
-    near = stretches[event, :, cutouts.first[events]]
-    torch.div(near, medians[..., None], out=cutouts.energies[events, rows])
+    cutouts.medians[events, rows] = row_medians(energies[..., ends : cutouts.group.tiles - ends])
+    for near, whole, begin in zip(
+        cutouts.energies[events, rows], energies, cutouts.first[events].tolist(), strict=True
+    ):
+        near.copy_(whole[:, begin : begin + near.shape[-1]])
 
 
-def _find_peaks(cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, search: float) -> _Peaks:
+def _find_peaks(
+    cutouts: list[_Cutouts], tiling: Tiling, centre: NDArray[np.float64], search: float
+) -> _Peaks:
     """The loudest tile of all planes inside the search window, as in gwpy's `QGram`."""
     loudest = [_loudest_tiles(part, tiling.duration, centre, search) for part in cutouts]
     energies, times = (torch.cat(columns, dim=1) for columns in zip(*loudest, strict=True))
@@ -232,7 +239,7 @@ def _find_peaks(cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, search:
     energy, row = energies.max(dim=1)
     found = energy > 0  # False for the NaN that empty data leave
     plane = planes.to(row.device)[row]
-    q = centre.new_tensor([p.q for p in tiling.planes])[plane]
+    q = frequencies.new_tensor([p.q for p in tiling.planes])[plane]
     time = times.gather(1, row[:, None])[:, 0]
     return _Peaks(
         plane=plane.masked_fill(~found, -1),
@@ -244,30 +251,39 @@ def _find_peaks(cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, search:
 
 
 def _loudest_tiles(
-    cutouts: _Cutouts, duration: float, centre: Tensor, search: float
+    cutouts: _Cutouts, duration: float, centre: NDArray[np.float64], search: float
 ) -> tuple[Tensor, Tensor]:
     """Energy and time (B, R) of the loudest tile of each row inside the search window."""
     step = duration / cutouts.group.tiles
-    index = cutouts.first[:, None] + torch.arange(cutouts.energies.shape[-1], device=centre.device)
-    start = torch.floor((centre - search / 2).clamp(min=0) / step)[:, None]
-    stop = torch.floor((centre + search / 2).clamp(max=duration) / step)[:, None]
-    inside = (index >= start) & (index < stop)
-    energy, tile = cutouts.energies.masked_fill(~inside[:, None], 0).max(dim=-1)
-    return energy, (cutouts.first[:, None] + tile) * step
+    start = np.floor((centre - search / 2).clip(min=0) / step) - cutouts.first
+    stop = np.floor((centre + search / 2).clip(max=duration) / step) - cutouts.first
+    begin = int(start.min())  # the windows of all events lie between it and `end`
+    end = max(int(stop.max()), begin + 1)
+    window = cutouts.energies[..., begin:end]
+    index = np.arange(begin, end)
+    outside = (index < start[:, None]) | (index >= stop[:, None])
+    if outside.any():
+        window = window.masked_fill(torch.from_numpy(outside).to(window.device)[:, None], 0)
+    energy, tile = window.max(dim=-1)
+    first = torch.from_numpy(cutouts.first + begin).to(window.device)
+    return energy / cutouts.medians, (first[:, None] + tile).double() * step
 
 
 def _fill_images(
     images: list[Tensor],
     cutouts: list[_Cutouts],
     tiling: Tiling,
-    centre: Tensor,
+    centre: NDArray[np.float64],
     plane: Tensor,
     grids: Sequence[Grid],
 ) -> None:
     """Fill the images (b, nf, nt) of every grid, each event in its own plane."""
-    times = centre.new_tensor(np.concatenate([np.empty(0), *(g.times for g in grids)]))
-    for index in plane.unique().tolist():
-        events = torch.nonzero(plane == index)[:, 0]
+    if not grids:
+        return
+    times = np.concatenate([grid.times for grid in grids])
+    planes = plane.cpu().numpy()
+    for index in np.unique(planes).tolist():
+        events = np.flatnonzero(planes == index)
         if index < 0:
             for image in images:
                 image[events] = torch.nan
@@ -276,26 +292,42 @@ def _fill_images(
         parts = rows.split([len(g.times) for g in grids], dim=1)
         for image, grid, part in zip(images, grids, parts, strict=True):
             wanted = np.asarray(grid.frequencies, np.float64).tobytes()
-            image[events] = frequency_spline(tiling, index, wanted, part.device)(part.mT)
+            found = frequency_spline(tiling, index, wanted, part.device)(part.mT)
+            if len(events) == len(image):
+                image.copy_(found)
+            else:
+                image[events] = found
 
 
 def _rows_at(
-    cutouts: list[_Cutouts], tiling: Tiling, plane: int, events: Tensor, times: Tensor
+    cutouts: list[_Cutouts],
+    tiling: Tiling,
+    plane: int,
+    events: NDArray[np.intp],
+    times: NDArray[np.float64],
 ) -> Tensor:
     """All rows of a plane (b, N, R) at times (b, N) in seconds from the start of the block."""
-    values = torch.empty(
-        (*times.shape, len(tiling.planes[plane].tiles)), device=times.device, dtype=torch.float32
+    parts = [part for part in cutouts if plane in part.group.planes]
+    rates = np.array([part.group.tiles / tiling.duration for part in parts])
+    first = np.stack([part.first[events] for part in parts])
+    lengths = np.array([part.energies.shape[-1] for part in parts])
+    device = parts[0].energies.device
+    positions = times * rates[:, None, None] - first[..., None]
+    taps, weights = spline_weights(
+        torch.from_numpy(positions).to(device), torch.from_numpy(lengths).to(device)[:, None, None]
     )
-    for part in cutouts:
-        members = np.flatnonzero(part.group.planes == plane)
-        if not len(members):
-            continue
-        near = part.energies[events, members[0] : members[-1] + 1]
-        position = times * (part.group.tiles / tiling.duration) - part.first[events, None]
-        rows = part.group.rows[members]
-        values[..., rows[0] : rows[-1] + 1] = evaluate_spline(spline_coefficients(near), position)
     outside = (times < 0) | (times > tiling.duration)
-    return values.masked_fill_(outside[..., None], torch.nan)
+    weights = weights.float().masked_fill_(torch.from_numpy(outside).to(device)[..., None], torch.nan)
+    values = weights.new_empty((*times.shape, len(tiling.planes[plane].tiles)))
+    for place, part in enumerate(parts):
+        members = np.flatnonzero(part.group.planes == plane)
+        chosen = slice(members[0], members[-1] + 1)
+        near = part.energies[events, chosen] / part.medians[events, chosen, None]
+        rows = part.group.rows[members]
+        values[..., rows[0] : rows[-1] + 1] = sum_taps(
+            spline_coefficients(near).mT, taps[place], weights[place]
+        )
+    return values
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ import torch
 
 from glitchvae.errors import ModelError
 from glitchvae.progress import Progress
-from glitchvae.training.allocation import freed_memory_kept
+from glitchvae.allocation import freed_memory_kept
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.launch import Ranks
 

@@ -14,7 +14,7 @@ from scipy.interpolate import InterpolatedUnivariateSpline, RectBivariateSpline
 
 from glitchvae.errors import InputError
 from glitchvae.qtransform import Grid, Tiling, scan, tile_energies, usable_band
-from glitchvae.qtransform.energies import MEDIANS, row_medians
+from glitchvae.qtransform.medians import MEDIANS, row_medians
 from glitchvae.qtransform.splines import (
     FrequencySpline,
     evaluate_spline,
