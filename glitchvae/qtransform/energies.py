@@ -34,7 +34,7 @@ class RowGroup:
         frequencies: Centre of each row (R,) in Hz.
         starts: First bin of the spectrum under each row's window (R,).
         windows: The windows (R, W) for a one-sided spectrum, that is doubled; zero beyond a
-            row's own width.
+            row's own width. Complex, as a product with the spectrum would make them each time.
     """
 
     tiles: int
@@ -45,7 +45,7 @@ class RowGroup:
     windows: Tensor
 
 
-@lru_cache(maxsize=8)  # of 64 s at 16 kHz they take 20 MB
+@lru_cache(maxsize=8)  # of 64 s at 16 kHz they take 40 MB
 @torch.inference_mode(mode=False)  # kept for others, who may want gradients through them
 def row_groups(
     tiling: Tiling, device: torch.device, plane: int | None = None
@@ -65,7 +65,7 @@ def _row_group(tiling: Tiling, device: torch.device, labels: list[tuple[int, int
     begins = np.array([tiling.planes[p].starts[r] for p, r in labels])
     # A padded window that would leave the spectrum starts earlier, behind zeros.
     starts = np.minimum(begins, tiling.samples // 2 + 1 - width)
-    padded = np.zeros((len(labels), width), dtype=np.float32)
+    padded = np.zeros((len(labels), width), dtype=np.complex64)
     for row, (window, shift) in enumerate(zip(windows, begins - starts, strict=True)):
         padded[row, shift : shift + len(window)] = 2 * window
     planes, rows = (np.array(index) for index in zip(*labels, strict=True))
@@ -100,11 +100,12 @@ def group_energies(spectrum: Tensor, group: RowGroup, rows: slice = slice(None))
     width = windows.shape[-1]
     if spectrum.requires_grad:  # the gradient of `unfold` would fill all of its windows
         bins = group.starts[rows, None] + torch.arange(width, device=spectrum.device)
-        chosen = spectrum[:, bins]
-    else:
-        chosen = spectrum.unfold(-1, width, 1)[:, group.starts[rows]]
-    analytic = torch.fft.ifft(chosen * windows, n=group.tiles)
-    squares = torch.view_as_real(analytic).square()
+        analytic = torch.fft.ifft(spectrum[:, bins] * windows, n=group.tiles)
+        return analytic.real**2 + analytic.imag**2
+    chosen = spectrum.unfold(-1, width, 1)[:, group.starts[rows]]
+    padded = spectrum.new_zeros((len(spectrum), len(windows), group.tiles))
+    torch.mul(chosen, windows, out=padded[..., :width])
+    squares = torch.view_as_real(torch.fft.ifft(padded)).square_()
     return squares[..., 0] + squares[..., 1]
 
 

@@ -8,6 +8,7 @@ the middle are therefore handed to it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -48,18 +49,19 @@ def _long_medians(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     values = rows.ravel()[places]
     ends = np.searchsorted(places, np.arange(len(rows) + 1) * count).tolist()
     medians = np.empty(len(rows), rows.dtype)
-    for row, whole in enumerate(rows):
-        part = values[ends[row] : ends[row + 1]]
+    for row, (start, end) in enumerate(pairwise(ends)):
         rank = count // 2 - np.count_nonzero(below[row])
-        found = 0 < rank < len(part)
-        medians[row] = _mean_of_two(part, rank) if found else _mean_of_two(whole, count // 2)
+        found = 0 < rank < end - start
+        middle, rank = (values[start:end], rank) if found else (rows[row], count // 2)
+        medians[row] = _mean_of_two(middle, rank)
     return medians
 
 
 def _mean_of_two(values: NDArray[np.float32], rank: int) -> NDArray[np.float32]:
     """Mean of the values of `rank` and of the one before it, over the last axis."""
-    parted = np.partition(values, rank, axis=-1)
-    return (parted[..., rank] + parted[..., :rank].max(-1)) / 2
+    parted = values.copy()
+    parted.partition(rank)
+    return (parted[..., rank] + np.maximum.reduce(parted[..., :rank], -1)) / 2
 
 
 def _median_by_sort(energies: Tensor) -> Tensor:
