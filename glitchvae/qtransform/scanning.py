@@ -283,7 +283,8 @@ def _fill_images(
     times = np.concatenate([grid.times for grid in grids])
     planes = plane.cpu().numpy()
     for index in np.unique(planes).tolist():
-        events = np.flatnonzero(planes == index)
+        chosen = planes == index
+        events = slice(None) if chosen.all() else np.flatnonzero(chosen)  # a slice copies nothing
         if index < 0:
             for image in images:
                 image[events] = torch.nan
@@ -292,22 +293,19 @@ def _fill_images(
         parts = rows.split([len(g.times) for g in grids], dim=1)
         for image, grid, part in zip(images, grids, parts, strict=True):
             wanted = np.asarray(grid.frequencies, np.float64).tobytes()
-            found = frequency_spline(tiling, index, wanted, part.device)(part.mT)
-            if len(events) == len(image):
-                image.copy_(found)
-            else:
-                image[events] = found
+            image[events] = frequency_spline(tiling, index, wanted, part.device)(part.mT)
 
 
 def _rows_at(
     cutouts: list[_Cutouts],
     tiling: Tiling,
     plane: int,
-    events: NDArray[np.intp],
+    events: slice | NDArray[np.intp],
     times: NDArray[np.float64],
 ) -> Tensor:
     """All rows of a plane (b, N, R) at times (b, N) in seconds from the start of the block."""
     parts = [part for part in cutouts if plane in part.group.planes]
+    rows = [slice(*np.searchsorted(part.group.planes, (plane, plane + 1))) for part in parts]
     rates = np.array([part.group.tiles / tiling.duration for part in parts])
     first = np.stack([part.first[events] for part in parts])
     lengths = np.array([part.energies.shape[-1] for part in parts])
@@ -318,16 +316,20 @@ def _rows_at(
     )
     outside = (times < 0) | (times > tiling.duration)
     weights = weights.float().masked_fill_(torch.from_numpy(outside).to(device)[..., None], torch.nan)
-    values = weights.new_empty((*times.shape, len(tiling.planes[plane].tiles)))
-    for place, part in enumerate(parts):
-        members = np.flatnonzero(part.group.planes == plane)
-        chosen = slice(members[0], members[-1] + 1)
-        near = part.energies[events, chosen] / part.medians[events, chosen, None]
-        rows = part.group.rows[members]
-        values[..., rows[0] : rows[-1] + 1] = sum_taps(
-            spline_coefficients(near).mT, taps[place], weights[place]
-        )
-    return values
+    # Groups ascend in tiles and so in frequency: side by side they are the plane's rows in order.
+    values = [
+        sum_taps(_coefficients(part, events, chosen).mT, taps[place], weights[place])
+        for place, (part, chosen) in enumerate(zip(parts, rows, strict=True))
+    ]
+    medians = [part.medians[events, chosen] for part, chosen in zip(parts, rows, strict=True)]
+    return torch.cat(values, dim=-1).div_(torch.cat(medians, dim=-1)[:, None])
+
+
+def _coefficients(part: _Cutouts, events: slice | NDArray[np.intp], rows: slice) -> Tensor:
+    """Of the splines through some rows (b, R, L); those of cut ends are not to be used."""
+    near = part.energies[events, rows]
+    whole = (part.first == 0) | (part.first + near.shape[-1] == part.group.tiles)
+    return spline_coefficients(near, ends=bool(whole.any()))
 
 
 @lru_cache(maxsize=64)

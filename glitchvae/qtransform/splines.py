@@ -27,7 +27,7 @@ MARGIN = _REACH
 """Samples beyond a stretch for which its spline equals that of the whole row."""
 
 
-def spline_coefficients(values: Tensor) -> Tensor:
+def spline_coefficients(values: Tensor, *, ends: bool = True) -> Tensor:
     """B-spline coefficients of the not-a-knot spline through evenly spaced values.
 
     The coefficients of an endless row follow from a symmetric filter (Unser 1999, IEEE
@@ -37,20 +37,25 @@ def spline_coefficients(values: Tensor) -> Tensor:
 
     Args:
         values: (..., L), L at least 4.
+        ends: Whether either end is one of the row; if not, the spline is that of a longer row,
+            but for `MARGIN` samples at both.
 
     Returns:
         Coefficients (..., L + 2) of the B-splines centred on samples -1 to L.
     """
     length = values.shape[-1]
-    block, ends, gains = _row_operators(length, values.dtype, values.device)
+    block, decay, gains = _row_operators(length, values.dtype, values.device)
     count = -(-(length + 2) // _BLOCK)
     behind = count * _BLOCK - 2 - length + _REACH + 1
     rows = torch.nn.functional.pad(values.reshape(-1, length), (_REACH + 1, behind))
     with full_precision(values.device):
         free = rows.unfold(-1, len(block), _BLOCK) @ block
         free = free.reshape(len(rows), -1)[:, : length + 2]
-        jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1) @ ends.new_tensor(_FOURTH_DIFFERENCE)
-        return torch.addmm(free, jumps @ gains, ends).reshape(*values.shape[:-1], length + 2)
+        if ends:
+            jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1)
+            jumps = jumps @ decay.new_tensor(_FOURTH_DIFFERENCE)
+            free = torch.addmm(free, jumps @ gains, decay)
+    return free.unflatten(0, values.shape[:-1])
 
 
 @lru_cache(maxsize=256)
