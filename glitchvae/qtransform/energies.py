@@ -40,7 +40,7 @@ class RowGroup:
     tiles: int
     planes: np.ndarray
     rows: np.ndarray
-    frequencies: Tensor
+    frequencies: np.ndarray
     starts: Tensor
     windows: Tensor
 
@@ -73,7 +73,7 @@ def _row_group(tiling: Tiling, device: torch.device, labels: list[tuple[int, int
         tiles=int(tiling.planes[planes[0]].tiles[rows[0]]),
         planes=planes,
         rows=rows,
-        frequencies=torch.tensor(frequencies, dtype=torch.float64, device=device),
+        frequencies=np.array(frequencies),
         starts=torch.from_numpy(starts).to(device),
         windows=torch.from_numpy(padded).to(device),
     )

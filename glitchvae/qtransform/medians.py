@@ -8,7 +8,6 @@ the middle are therefore handed to it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -47,21 +46,24 @@ def _long_medians(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     between = below ^ (rows <= sample[:, centre + spread, None])
     places = np.flatnonzero(between)
     values = rows.ravel()[places]
-    ends = np.searchsorted(places, np.arange(len(rows) + 1) * count).tolist()
+    ends = np.searchsorted(places, np.arange(len(rows) + 1) * count)
+    rank = count // 2 - np.array([np.count_nonzero(row) for row in below])
+    found = (rank > 0) & (rank < np.diff(ends))
+    start, middle = ends[:-1][found], (ends[:-1] + rank)[found]
+    for first, last, place in zip(start, ends[1:][found], middle - start, strict=True):
+        values[first:last].partition(place)
     medians = np.empty(len(rows), rows.dtype)
-    for row, (start, end) in enumerate(pairwise(ends)):
-        rank = count // 2 - np.count_nonzero(below[row])
-        found = 0 < rank < end - start
-        middle, rank = (values[start:end], rank) if found else (rows[row], count // 2)
-        medians[row] = _mean_of_two(middle, rank)
+    if found.any():
+        lower = np.maximum.reduceat(values, np.stack((start, middle), axis=-1).ravel())[::2]
+        medians[found] = (values[middle] + lower) / 2
+    medians[~found] = _mean_of_two(rows[~found], count // 2)
     return medians
 
 
-def _mean_of_two(values: NDArray[np.float32], rank: int) -> NDArray[np.float32]:
-    """Mean of the values of `rank` and of the one before it, over the last axis."""
-    parted = values.copy()
-    parted.partition(rank)
-    return (parted[..., rank] + np.maximum.reduce(parted[..., :rank], -1)) / 2
+def _mean_of_two(rows: NDArray[np.float32], rank: int) -> NDArray[np.float32]:
+    """Mean of the values of `rank` and of the one before it in each row (R, n)."""
+    parted = np.partition(rows, rank, axis=-1)
+    return (parted[:, rank] + parted[:, :rank].max(-1)) / 2
 
 
 def _median_by_sort(energies: Tensor) -> Tensor:

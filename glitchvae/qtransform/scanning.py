@@ -89,11 +89,11 @@ class _Cutouts:
 class _Peaks:
     """The loudest tile of each event (B,); plane -1 and NaN where there is none."""
 
-    plane: Tensor
-    q: Tensor
-    energy: Tensor
-    time: Tensor
-    frequency: Tensor
+    plane: NDArray[np.int64]
+    q: NDArray[np.float64]
+    energy: NDArray[np.float32]
+    time: NDArray[np.float64]
+    frequency: NDArray[np.float64]
 
 
 def scan(
@@ -154,11 +154,15 @@ def scan(
     size = 1 if whitened.device.type == "cpu" else max(1, len(whitened))
     parts = [slice(first, first + size) for first in range(0, len(whitened), size)]
     peaks = run(scan_part, parts, whitened.device)
+
+    def column(parts: list[NDArray[np.floating]]) -> Tensor:
+        return torch.from_numpy(np.concatenate(parts)).to(whitened.device)
+
     return Scan(
-        q=torch.cat([p.q for p in peaks]),
-        peak_energy=torch.cat([p.energy for p in peaks]),
-        peak_time=torch.cat([p.time for p in peaks]),
-        peak_frequency=torch.cat([p.frequency for p in peaks]),
+        q=column([p.q for p in peaks]),
+        peak_energy=column([p.energy for p in peaks]),
+        peak_time=column([p.time for p in peaks]),
+        peak_frequency=column([p.frequency for p in peaks]),
         views=views,
     )
 
@@ -232,41 +236,43 @@ def _find_peaks(
     cutouts: list[_Cutouts], tiling: Tiling, centre: NDArray[np.float64], search: float
 ) -> _Peaks:
     """The loudest tile of all planes inside the search window, as in gwpy's `QGram`."""
-    loudest = [_loudest_tiles(part, tiling.duration, centre, search) for part in cutouts]
-    energies, times = (torch.cat(columns, dim=1) for columns in zip(*loudest, strict=True))
-    planes = torch.from_numpy(np.concatenate([part.group.planes for part in cutouts]))
-    frequencies = torch.cat([part.group.frequencies for part in cutouts])
-    energy, row = energies.max(dim=1)
+    step = np.array([tiling.duration / part.group.tiles for part in cutouts])
+    start = np.floor((centre - search / 2).clip(min=0) / step[:, None])
+    stop = np.floor((centre + search / 2).clip(max=tiling.duration) / step[:, None])
+    first = np.stack([part.first for part in cutouts])
+    windows = zip(cutouts, (start - first).astype(int), (stop - first).astype(int), strict=True)
+    loudest = [_loudest_tiles(part.energies, begin, end) for part, begin, end in windows]
+    energies, tiles = (torch.cat(columns, dim=1).cpu() for columns in zip(*loudest, strict=True))
+    energies /= torch.cat([part.medians for part in cutouts], dim=1).cpu()
+    energy, row = (column.numpy() for column in energies.max(dim=1))
     found = energy > 0  # False for the NaN that empty data leave
-    plane = planes.to(row.device)[row]
-    q = frequencies.new_tensor([p.q for p in tiling.planes])[plane]
-    time = times.gather(1, row[:, None])[:, 0]
+    place = np.repeat(np.arange(len(cutouts)), [len(part.group.rows) for part in cutouts])[row]
+    event = np.arange(len(row))
+    plane = np.concatenate([part.group.planes for part in cutouts])[row]
+    frequency = np.concatenate([part.group.frequencies for part in cutouts])[row]
+    time = (first[place, event] + tiles.numpy()[event, row]) * step[place]
     return _Peaks(
-        plane=plane.masked_fill(~found, -1),
-        q=q.masked_fill(~found, torch.nan),
-        energy=energy.masked_fill(~found, torch.nan),
-        time=time.masked_fill(~found, torch.nan),
-        frequency=frequencies[row].masked_fill(~found, torch.nan),
+        plane=np.where(found, plane, -1),
+        q=np.where(found, np.array([p.q for p in tiling.planes])[plane], np.nan),
+        energy=np.where(found, energy, np.float32(np.nan)),
+        time=np.where(found, time, np.nan),
+        frequency=np.where(found, frequency, np.nan),
     )
 
 
 def _loudest_tiles(
-    cutouts: _Cutouts, duration: float, centre: NDArray[np.float64], search: float
+    energies: Tensor, start: NDArray[np.int_], stop: NDArray[np.int_]
 ) -> tuple[Tensor, Tensor]:
-    """Energy and time (B, R) of the loudest tile of each row inside the search window."""
-    step = duration / cutouts.group.tiles
-    start = np.floor((centre - search / 2).clip(min=0) / step) - cutouts.first
-    stop = np.floor((centre + search / 2).clip(max=duration) / step) - cutouts.first
+    """Energy and index (B, R) of the loudest tile of rows (B, R, L) from `start` to `stop` (B,)."""
     begin = int(start.min())  # the windows of all events lie between it and `end`
     end = max(int(stop.max()), begin + 1)
-    window = cutouts.energies[..., begin:end]
-    index = np.arange(begin, end)
-    outside = (index < start[:, None]) | (index >= stop[:, None])
-    if outside.any():
+    window = energies[..., begin:end]
+    if (start != begin).any() or (stop != end).any():
+        index = np.arange(begin, end)
+        outside = (index < start[:, None]) | (index >= stop[:, None])
         window = window.masked_fill(torch.from_numpy(outside).to(window.device)[:, None], 0)
     energy, tile = window.max(dim=-1)
-    first = torch.from_numpy(cutouts.first + begin).to(window.device)
-    return energy / cutouts.medians, (first[:, None] + tile).double() * step
+    return energy, tile + begin
 
 
 def _fill_images(
@@ -274,16 +280,15 @@ def _fill_images(
     cutouts: list[_Cutouts],
     tiling: Tiling,
     centre: NDArray[np.float64],
-    plane: Tensor,
+    plane: NDArray[np.int64],
     grids: Sequence[Grid],
 ) -> None:
     """Fill the images (b, nf, nt) of every grid, each event in its own plane."""
     if not grids:
         return
     times = np.concatenate([grid.times for grid in grids])
-    planes = plane.cpu().numpy()
-    for index in np.unique(planes).tolist():
-        chosen = planes == index
+    for index in np.unique(plane).tolist():
+        chosen = plane == index
         events = slice(None) if chosen.all() else np.flatnonzero(chosen)  # a slice copies nothing
         if index < 0:
             for image in images:
@@ -315,7 +320,9 @@ def _rows_at(
         torch.from_numpy(positions).to(device), torch.from_numpy(lengths).to(device)[:, None, None]
     )
     outside = (times < 0) | (times > tiling.duration)
-    weights = weights.float().masked_fill_(torch.from_numpy(outside).to(device)[..., None], torch.nan)
+    weights = weights.float().masked_fill_(
+        torch.from_numpy(outside).to(device)[..., None], torch.nan
+    )
     # Groups ascend in tiles and so in frequency: side by side they are the plane's rows in order.
     values = [
         sum_taps(_coefficients(part, events, chosen).mT, taps[place], weights[place])

@@ -123,9 +123,10 @@ def _basis(x: Tensor) -> Tensor:
 def sum_taps(table: Tensor, taps: Tensor, weights: Tensor) -> Tensor:
     """Weighted sums (B, N, C) of four rows of a table (B, L, C), chosen by taps (B, N, 4)."""
     batch, length, width = table.shape
-    offset = torch.arange(batch, device=table.device)[:, None, None] * length
+    if batch > 1:
+        taps = taps + torch.arange(batch, device=table.device)[:, None, None] * length
     sums = torch.nn.functional.embedding_bag(
-        (taps + offset).reshape(-1, 4),
+        taps.reshape(-1, 4),
         table.reshape(batch * length, width),
         mode="sum",
         per_sample_weights=weights.reshape(-1, 4),
