@@ -97,7 +97,7 @@ def evaluate_spline(coefficients: Tensor, positions: Tensor) -> Tensor:
 
 
 def spline_weights(positions: Tensor, length: int | Tensor) -> tuple[Tensor, Tensor]:
-    """What a spline is made of at positions (...) counted in samples.
+    """Choose and weigh the coefficients that make a spline at positions counted in samples.
 
     Args:
         positions: (...) float64.
