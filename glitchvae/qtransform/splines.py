@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 from torch import Tensor
 
-from glitchvae.precision import full_precision
-
 _POLE = 3**0.5 - 2  # of the cubic B-spline's inverse filter, which decays as 0.27^n
 _REACH = 16  # samples after which that filter is below the rounding of float32
 _BLOCK = 32  # coefficients that one row of a matrix product makes; more would multiply more zeros
@@ -48,13 +46,12 @@ def spline_coefficients(values: Tensor, *, ends: bool = True) -> Tensor:
     count = -(-(length + 2) // _BLOCK)
     behind = count * _BLOCK - 2 - length + _REACH + 1
     rows = torch.nn.functional.pad(values.reshape(-1, length), (_REACH + 1, behind))
-    with full_precision(values.device):
-        free = rows.unfold(-1, len(block), _BLOCK) @ block
-        free = free.reshape(len(rows), -1)[:, : length + 2]
-        if ends:
-            jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1)
-            jumps = jumps @ decay.new_tensor(_FOURTH_DIFFERENCE)
-            free = torch.addmm(free, jumps @ gains, decay)
+    free = rows.unfold(-1, len(block), _BLOCK) @ block
+    free = free.reshape(len(rows), -1)[:, : length + 2]
+    if ends:
+        jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1)
+        jumps = jumps @ decay.new_tensor(_FOURTH_DIFFERENCE)
+        free = torch.addmm(free, jumps @ gains, decay)
     return free.unflatten(0, values.shape[:-1])
 
 
