@@ -16,6 +16,8 @@ from typing import TypeVar
 
 import torch
 
+from glitchvae.allocation import reuse_freed_memory
+
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
@@ -28,6 +30,7 @@ def run(
     On the CPU each thread keeps torch to one core of its own; on an accelerator, which
     orders its work itself, the jobs are issued one after the other.
     """
+    reuse_freed_memory(device)
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     if threads == 1:
         return [work(job) for job in jobs]

@@ -22,7 +22,6 @@ from glitchvae.models import (
 from glitchvae.objectives import OBJECTIVES
 from glitchvae.precision import full_precision
 from glitchvae.qtransform import FrozenScan, Tiling, scan
-from glitchvae.qtransform.splines import spline_coefficients
 from glitchvae.qtransform.whitening import whiten
 from glitchvae.shapes import VIEWS
 from glitchvae.simulate import simulate_strain
@@ -168,8 +167,7 @@ def precision_of_convolutions():
     return torch.backends.cudnn.allow_tf32 if switch is None else switch.fp32_precision
 
 
-@pytest.mark.parametrize("work", ["spline", "encoder"])
-def test_images_and_codes_take_no_tf32(work, cuda, monkeypatch):
+def test_codes_take_no_tf32(cuda, monkeypatch):
     before, seen = precision_of_convolutions(), set()
 
     def spied(convolution):
@@ -179,13 +177,9 @@ def test_images_and_codes_take_no_tf32(work, cuda, monkeypatch):
 
         return call
 
-    if work == "spline":
-        monkeypatch.setattr(torch.nn.functional, "conv1d", spied(torch.nn.functional.conv1d))
-        spline_coefficients(torch.rand(2, 3, 50).to(cuda))
-    else:
-        model = build("image", PICTURES["image"]).to(cuda)
-        monkeypatch.setattr(torch.nn.Conv2d, "forward", spied(torch.nn.Conv2d.forward))
-        model.encode(torch.rand(2, 1, 32, 32).to(cuda))
+    model = build("image", PICTURES["image"]).to(cuda)
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", spied(torch.nn.Conv2d.forward))
+    model.encode(torch.rand(2, 1, 32, 32).to(cuda))
     assert seen == {"ieee"} or seen == {False}
     assert precision_of_convolutions() == before
 

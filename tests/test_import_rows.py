@@ -10,7 +10,7 @@ import glitchvae
 PACKAGE = Path(glitchvae.__file__).parent
 ROWS = (
     {"errors", "shapes", "status"},
-    {"guard"},
+    {"guard", "allocation"},
     {"store", "config", "resources", "threads", "progress", "precision", "statistics"},
     {"classes", "plugins"},
     {"strain", "qtransform"},

@@ -7,7 +7,7 @@ its middle as gwpy does, with the same energies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +16,11 @@ import torch
 from torch import Tensor
 
 from glitchvae.errors import InputError
+from glitchvae.qtransform.fourier import rfft
+from glitchvae.qtransform.medians import row_medians
 from glitchvae.qtransform.tiling import Tiling
+
+_LEAST_ROWS = 8  # of one inverse FFT: with them its tables cost a fifth of it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,18 +33,19 @@ class RowGroup:
         rows: Index of each row inside its plane (R,).
         frequencies: Centre of each row (R,) in Hz.
         starts: First bin of the spectrum under each row's window (R,).
-        windows: The windows (R, W), zero beyond a row's own width.
+        windows: The windows (R, W) for a one-sided spectrum, that is doubled; zero beyond a
+            row's own width. Complex, as a product with the spectrum would make them each time.
     """
 
     tiles: int
     planes: np.ndarray
     rows: np.ndarray
-    frequencies: Tensor
+    frequencies: np.ndarray
     starts: Tensor
     windows: Tensor
 
 
-@lru_cache(maxsize=8)  # of 64 s at 16 kHz they take 20 MB
+@lru_cache(maxsize=8)  # of 64 s at 16 kHz they take 40 MB
 @torch.inference_mode(mode=False)  # kept for others, who may want gradients through them
 def row_groups(
     tiling: Tiling, device: torch.device, plane: int | None = None
@@ -60,22 +65,22 @@ def _row_group(tiling: Tiling, device: torch.device, labels: list[tuple[int, int
     begins = np.array([tiling.planes[p].starts[r] for p, r in labels])
     # A padded window that would leave the spectrum starts earlier, behind zeros.
     starts = np.minimum(begins, tiling.samples // 2 + 1 - width)
-    padded = np.zeros((len(labels), width), dtype=np.float32)
+    padded = np.zeros((len(labels), width), dtype=np.complex64)
     for row, (window, shift) in enumerate(zip(windows, begins - starts, strict=True)):
-        padded[row, shift : shift + len(window)] = window
+        padded[row, shift : shift + len(window)] = 2 * window
     planes, rows = (np.array(index) for index in zip(*labels, strict=True))
     return RowGroup(
         tiles=int(tiling.planes[planes[0]].tiles[rows[0]]),
         planes=planes,
         rows=rows,
-        frequencies=torch.tensor(frequencies, dtype=torch.float64, device=device),
+        frequencies=np.array(frequencies),
         starts=torch.from_numpy(starts).to(device),
         windows=torch.from_numpy(padded).to(device),
     )
 
 
 def amplitude_spectrum(whitened: Tensor, tiling: Tiling) -> Tensor:
-    """`gwpy`'s `TimeSeries.fft` of blocks (B, T): one-sided amplitudes (B, T / 2 + 1).
+    """Half of `gwpy`'s `TimeSeries.fft` of blocks (B, T), as amplitudes (B, T / 2 + 1).
 
     Raises:
         InputError: the blocks are not of the tiling's length.
@@ -86,9 +91,7 @@ def amplitude_spectrum(whitened: Tensor, tiling: Tiling) -> Tensor:
             expected=f"(batch, {tiling.samples})",
             found=tuple(whitened.shape),
         )
-    spectrum = torch.fft.rfft(whitened, norm="forward")
-    spectrum[:, 1:] *= 2
-    return spectrum.to(torch.complex64)
+    return rfft(whitened, norm="forward").to(torch.complex64)
 
 
 def group_energies(spectrum: Tensor, group: RowGroup, rows: slice = slice(None)) -> Tensor:
@@ -97,52 +100,13 @@ def group_energies(spectrum: Tensor, group: RowGroup, rows: slice = slice(None))
     width = windows.shape[-1]
     if spectrum.requires_grad:  # the gradient of `unfold` would fill all of its windows
         bins = group.starts[rows, None] + torch.arange(width, device=spectrum.device)
-        chosen = spectrum[:, bins]
-    else:
-        chosen = spectrum.unfold(-1, width, 1)[:, group.starts[rows]]
-    analytic = torch.fft.ifft(chosen * windows, n=group.tiles)
-    return analytic.real**2 + analytic.imag**2
-
-
-def row_medians(energies: Tensor, way: str | None = None) -> Tensor:
-    """Medians over the last axis of even length: the mean of the two middle values.
-
-    On the CPU by numpy's selection: a full sort costs thirty times more.
-
-    Args:
-        energies: (..., n).
-        way: A key of `MEDIANS` in place of what the device takes.
-    """
-    if way is None and energies.device.type == "cpu":
-        half = energies.shape[-1] // 2
-        parted = np.partition(energies.numpy(), half, axis=-1)
-        middle = (parted[..., half] + parted[..., :half].max(-1)) / 2
-        return torch.from_numpy(middle)
-    return MEDIANS[way or MEDIAN_ON_GPU](energies)
-
-
-def _median_by_sort(energies: Tensor) -> Tensor:
-    half = energies.shape[-1] // 2
-    return energies.sort(dim=-1).values[..., half - 1 : half + 1].mean(-1)
-
-
-def _median_by_selection(energies: Tensor) -> Tensor:
-    """Medians by radix selection of the lower middle value; the upper is the next above it."""
-    half = energies.shape[-1] // 2
-    lower = energies.kthvalue(half, dim=-1).values
-    below = energies <= lower[..., None]
-    upper = energies.masked_fill(below, torch.inf).amin(-1)
-    return (lower + torch.where(below.sum(-1) > half, lower, upper)) / 2
-
-
-MEDIANS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sort": _median_by_sort,
-    "selection": _median_by_selection,
-}
-"""Methods for the median of rows that torch has on every device."""
-
-MEDIAN_ON_GPU = "sort"
-"""Method on a GPU; `tests/benchmarks/bench_qtransform.py --device cuda` compares all of them."""
+        analytic = torch.fft.ifft(spectrum[:, bins] * windows, n=group.tiles)
+        return analytic.real**2 + analytic.imag**2
+    chosen = spectrum.unfold(-1, width, 1)[:, group.starts[rows]]
+    padded = spectrum.new_zeros((len(spectrum), len(windows), group.tiles))
+    torch.mul(chosen, windows, out=padded[..., :width])
+    squares = torch.view_as_real(torch.fft.ifft(padded)).square_()
+    return squares[..., 0] + squares[..., 1]
 
 
 def tile_energies(
@@ -177,10 +141,13 @@ def tile_energies(
 
 
 def chunks(group: RowGroup, batch: int, device: torch.device) -> Iterator[tuple[slice, slice]]:
-    """Parts (events, rows) of a group whose buffers fit the processor's cache."""
+    """Parts (events, rows) of a group whose buffers fit the processor's cache.
+
+    They have several rows at least: for each call the inverse FFT makes its tables anew.
+    """
     target = 2**17 if device.type == "cpu" else 2**26
     count = len(group.rows)
-    rows = min(count, max(1, target // group.tiles))
+    rows = min(count, max(_LEAST_ROWS, target // group.tiles))
     events = max(1, target // (group.tiles * rows)) if rows == count else 1
     for event in range(0, batch, events):
         for row in range(0, count, rows):

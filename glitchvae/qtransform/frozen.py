@@ -21,8 +21,8 @@ from glitchvae.qtransform.energies import (
     amplitude_spectrum,
     group_energies,
     row_groups,
-    row_medians,
 )
+from glitchvae.qtransform.medians import row_medians
 from glitchvae.qtransform.scanning import Grid, frequency_spline, scan
 from glitchvae.qtransform.splines import evaluate_spline, spline_coefficients
 from glitchvae.qtransform.tiling import Tiling

@@ -22,13 +22,14 @@ from glitchvae.qtransform.energies import (
     chunks,
     group_energies,
     row_groups,
-    row_medians,
 )
+from glitchvae.qtransform.medians import row_medians
 from glitchvae.qtransform.splines import (
     MARGIN,
     FrequencySpline,
-    evaluate_spline,
     spline_coefficients,
+    spline_weights,
+    sum_taps,
 )
 from glitchvae.qtransform.tiling import Tiling
 from glitchvae.threads import run
@@ -69,28 +70,30 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class _Cutouts:
-    """Normalised energies of a group's rows near the events.
+    """Energies of a group's rows near the events, and what normalises them.
 
     Attributes:
         group: The rows.
         first: Index of the first tile kept (B,).
         energies: (B, R, L).
+        medians: Of the rows over the block (B, R).
     """
 
     group: RowGroup
-    first: Tensor
+    first: NDArray[np.int64]
     energies: Tensor
+    medians: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Peaks:
     """The loudest tile of each event (B,); plane -1 and NaN where there is none."""
 
-    plane: Tensor
-    q: Tensor
-    energy: Tensor
-    time: Tensor
-    frequency: Tensor
+    plane: NDArray[np.int64]
+    q: NDArray[np.float64]
+    energy: NDArray[np.float32]
+    time: NDArray[np.float64]
+    frequency: NDArray[np.float64]
 
 
 def scan(
@@ -127,12 +130,12 @@ def scan(
             expected=f"a trim of less than half of {tiling.duration:g} s",
             found=f"{trim:g} s",
         )
-    centre = centre.to(whitened.device, torch.float64)
-    if not ((centre >= 0) & (centre <= tiling.duration)).all():
+    centres = centre.to("cpu", torch.float64).numpy()
+    if not ((centres >= 0) & (centres <= tiling.duration)).all():
         raise InputError(
             "an event lies outside its block",
             expected=f"0 to {tiling.duration:g} s",
-            found=centre.tolist(),
+            found=centres.tolist(),
         )
     views = [
         whitened.new_empty(
@@ -144,25 +147,29 @@ def scan(
 
     def scan_part(part: slice) -> _Peaks:
         images = [view[part] for view in views]
-        return _scan_part(whitened[part], centre[part], images, tiling, grids, search, trim)
+        return _scan_part(whitened[part], centres[part], images, tiling, grids, search, trim)
 
     # Events are independent: on the CPU each is done by one thread, from its spectrum to
     # its images, in memory that does not grow with the batch.
     size = 1 if whitened.device.type == "cpu" else max(1, len(whitened))
     parts = [slice(first, first + size) for first in range(0, len(whitened), size)]
     peaks = run(scan_part, parts, whitened.device)
+
+    def column(parts: list[NDArray[np.floating]]) -> Tensor:
+        return torch.from_numpy(np.concatenate(parts)).to(whitened.device)
+
     return Scan(
-        q=torch.cat([p.q for p in peaks]),
-        peak_energy=torch.cat([p.energy for p in peaks]),
-        peak_time=torch.cat([p.time for p in peaks]),
-        peak_frequency=torch.cat([p.frequency for p in peaks]),
+        q=column([p.q for p in peaks]),
+        peak_energy=column([p.energy for p in peaks]),
+        peak_time=column([p.time for p in peaks]),
+        peak_frequency=column([p.frequency for p in peaks]),
         views=views,
     )
 
 
 def _scan_part(
     whitened: Tensor,
-    centre: Tensor,
+    centre: NDArray[np.float64],
     images: list[Tensor],
     tiling: Tiling,
     grids: Sequence[Grid],
@@ -187,87 +194,102 @@ def _extent(grids: Sequence[Grid], search: float) -> tuple[float, float]:
 def _cut_out(
     spectrum: Tensor,
     tiling: Tiling,
-    centre: Tensor,
+    centre: NDArray[np.float64],
     extent: tuple[float, float],
     trim: float,
 ) -> list[_Cutouts]:
-    """Energies of all rows near the events, divided by the rows' medians over the block."""
+    """Energies of all rows near the events, and the rows' medians over the block."""
     cutouts = []
     for group in row_groups(tiling, spectrum.device):
         first, length = _stretch(group.tiles, tiling.duration, centre, extent)
-        near = spectrum.new_empty((len(centre), len(group.rows), length), dtype=torch.float32)
-        cutouts.append(_Cutouts(group, first, near))
+        size = (len(centre), len(group.rows))
+        near = spectrum.new_empty((*size, length), dtype=torch.float32)
+        medians = spectrum.new_empty(size, dtype=torch.float32)
+        cutouts.append(_Cutouts(group, first, near, medians))
         for events, rows in chunks(group, len(centre), spectrum.device):
             _fill(spectrum, trim / tiling.duration, cutouts[-1], events, rows)
     return cutouts
 
 
 def _stretch(
-    tiles: int, duration: float, centre: Tensor, extent: tuple[float, float]
-) -> tuple[Tensor, int]:
+    tiles: int, duration: float, centre: NDArray[np.float64], extent: tuple[float, float]
+) -> tuple[NDArray[np.int64], int]:
     """First tile (B,) and number of tiles that cover a time range with the spline's margins."""
     rate = tiles / duration
     length = min(tiles, int(np.ceil((extent[1] - extent[0]) * rate)) + 2 * MARGIN + 2)
-    first = torch.floor((centre + extent[0]) * rate).long() - MARGIN
-    return first.clamp(0, tiles - length), length
+    first = np.floor((centre + extent[0]) * rate).astype(np.int64) - MARGIN
+    return first.clip(0, tiles - length), length
 
 
 def _fill(spectrum: Tensor, trim: float, cutouts: _Cutouts, events: slice, rows: slice) -> None:
     """Compute one chunk of `cutouts`; `trim` is the fraction of the block cut at each end."""
     energies = group_energies(spectrum[events], cutouts.group, rows)
     ends = int(np.ceil(trim * cutouts.group.tiles))
-    medians = row_medians(energies[..., ends : cutouts.group.tiles - ends])
-    stretches = energies.unfold(-1, cutouts.energies.shape[-1], 1)
-    event = torch.arange(len(energies), device=energies.device)
-    near = stretches[event, :, cutouts.first[events]]
-    torch.div(near, medians[..., None], out=cutouts.energies[events, rows])
+    cutouts.medians[events, rows] = row_medians(energies[..., ends : cutouts.group.tiles - ends])
+    for near, whole, begin in zip(
+        cutouts.energies[events, rows], energies, cutouts.first[events].tolist(), strict=True
+    ):
+        near.copy_(whole[:, begin : begin + near.shape[-1]])
 
 
-def _find_peaks(cutouts: list[_Cutouts], tiling: Tiling, centre: Tensor, search: float) -> _Peaks:
+def _find_peaks(
+    cutouts: list[_Cutouts], tiling: Tiling, centre: NDArray[np.float64], search: float
+) -> _Peaks:
     """The loudest tile of all planes inside the search window, as in gwpy's `QGram`."""
-    loudest = [_loudest_tiles(part, tiling.duration, centre, search) for part in cutouts]
-    energies, times = (torch.cat(columns, dim=1) for columns in zip(*loudest, strict=True))
-    planes = torch.from_numpy(np.concatenate([part.group.planes for part in cutouts]))
-    frequencies = torch.cat([part.group.frequencies for part in cutouts])
-    energy, row = energies.max(dim=1)
+    step = np.array([tiling.duration / part.group.tiles for part in cutouts])
+    start = np.floor((centre - search / 2).clip(min=0) / step[:, None])
+    stop = np.floor((centre + search / 2).clip(max=tiling.duration) / step[:, None])
+    first = np.stack([part.first for part in cutouts])
+    windows = zip(cutouts, (start - first).astype(int), (stop - first).astype(int), strict=True)
+    loudest = [_loudest_tiles(part.energies, begin, end) for part, begin, end in windows]
+    energies, tiles = (torch.cat(columns, dim=1).cpu() for columns in zip(*loudest, strict=True))
+    energies /= torch.cat([part.medians for part in cutouts], dim=1).cpu()
+    energy, row = (column.numpy() for column in energies.max(dim=1))
     found = energy > 0  # False for the NaN that empty data leave
-    plane = planes.to(row.device)[row]
-    q = centre.new_tensor([p.q for p in tiling.planes])[plane]
-    time = times.gather(1, row[:, None])[:, 0]
+    place = np.repeat(np.arange(len(cutouts)), [len(part.group.rows) for part in cutouts])[row]
+    event = np.arange(len(row))
+    plane = np.concatenate([part.group.planes for part in cutouts])[row]
+    frequency = np.concatenate([part.group.frequencies for part in cutouts])[row]
+    time = (first[place, event] + tiles.numpy()[event, row]) * step[place]
     return _Peaks(
-        plane=plane.masked_fill(~found, -1),
-        q=q.masked_fill(~found, torch.nan),
-        energy=energy.masked_fill(~found, torch.nan),
-        time=time.masked_fill(~found, torch.nan),
-        frequency=frequencies[row].masked_fill(~found, torch.nan),
+        plane=np.where(found, plane, -1),
+        q=np.where(found, np.array([p.q for p in tiling.planes])[plane], np.nan),
+        energy=np.where(found, energy, np.float32(np.nan)),
+        time=np.where(found, time, np.nan),
+        frequency=np.where(found, frequency, np.nan),
     )
 
 
 def _loudest_tiles(
-    cutouts: _Cutouts, duration: float, centre: Tensor, search: float
+    energies: Tensor, start: NDArray[np.int_], stop: NDArray[np.int_]
 ) -> tuple[Tensor, Tensor]:
-    """Energy and time (B, R) of the loudest tile of each row inside the search window."""
-    step = duration / cutouts.group.tiles
-    index = cutouts.first[:, None] + torch.arange(cutouts.energies.shape[-1], device=centre.device)
-    start = torch.floor((centre - search / 2).clamp(min=0) / step)[:, None]
-    stop = torch.floor((centre + search / 2).clamp(max=duration) / step)[:, None]
-    inside = (index >= start) & (index < stop)
-    energy, tile = cutouts.energies.masked_fill(~inside[:, None], 0).max(dim=-1)
-    return energy, (cutouts.first[:, None] + tile) * step
+    """Energy and index (B, R) of the loudest tile of rows (B, R, L) from `start` to `stop` (B,)."""
+    begin = int(start.min())  # the windows of all events lie between it and `end`
+    end = max(int(stop.max()), begin + 1)
+    window = energies[..., begin:end]
+    if (start != begin).any() or (stop != end).any():
+        index = np.arange(begin, end)
+        outside = (index < start[:, None]) | (index >= stop[:, None])
+        window = window.masked_fill(torch.from_numpy(outside).to(window.device)[:, None], 0)
+    energy, tile = window.max(dim=-1)
+    return energy, tile + begin
 
 
 def _fill_images(
     images: list[Tensor],
     cutouts: list[_Cutouts],
     tiling: Tiling,
-    centre: Tensor,
-    plane: Tensor,
+    centre: NDArray[np.float64],
+    plane: NDArray[np.int64],
     grids: Sequence[Grid],
 ) -> None:
     """Fill the images (b, nf, nt) of every grid, each event in its own plane."""
-    times = centre.new_tensor(np.concatenate([np.empty(0), *(g.times for g in grids)]))
-    for index in plane.unique().tolist():
-        events = torch.nonzero(plane == index)[:, 0]
+    if not grids:
+        return
+    times = np.concatenate([grid.times for grid in grids])
+    for index in np.unique(plane).tolist():
+        chosen = plane == index
+        events = slice(None) if chosen.all() else np.flatnonzero(chosen)  # a slice copies nothing
         if index < 0:
             for image in images:
                 image[events] = torch.nan
@@ -280,22 +302,41 @@ def _fill_images(
 
 
 def _rows_at(
-    cutouts: list[_Cutouts], tiling: Tiling, plane: int, events: Tensor, times: Tensor
+    cutouts: list[_Cutouts],
+    tiling: Tiling,
+    plane: int,
+    events: slice | NDArray[np.intp],
+    times: NDArray[np.float64],
 ) -> Tensor:
     """All rows of a plane (b, N, R) at times (b, N) in seconds from the start of the block."""
-    values = torch.empty(
-        (*times.shape, len(tiling.planes[plane].tiles)), device=times.device, dtype=torch.float32
+    parts = [part for part in cutouts if plane in part.group.planes]
+    rows = [slice(*np.searchsorted(part.group.planes, (plane, plane + 1))) for part in parts]
+    rates = np.array([part.group.tiles / tiling.duration for part in parts])
+    first = np.stack([part.first[events] for part in parts])
+    lengths = np.array([part.energies.shape[-1] for part in parts])
+    device = parts[0].energies.device
+    positions = times * rates[:, None, None] - first[..., None]
+    taps, weights = spline_weights(
+        torch.from_numpy(positions).to(device), torch.from_numpy(lengths).to(device)[:, None, None]
     )
-    for part in cutouts:
-        members = np.flatnonzero(part.group.planes == plane)
-        if not len(members):
-            continue
-        near = part.energies[events, members[0] : members[-1] + 1]
-        position = times * (part.group.tiles / tiling.duration) - part.first[events, None]
-        rows = part.group.rows[members]
-        values[..., rows[0] : rows[-1] + 1] = evaluate_spline(spline_coefficients(near), position)
     outside = (times < 0) | (times > tiling.duration)
-    return values.masked_fill_(outside[..., None], torch.nan)
+    weights = weights.float().masked_fill_(
+        torch.from_numpy(outside).to(device)[..., None], torch.nan
+    )
+    # Groups ascend in tiles and so in frequency: side by side they are the plane's rows in order.
+    values = [
+        sum_taps(_coefficients(part, events, chosen).mT, taps[place], weights[place])
+        for place, (part, chosen) in enumerate(zip(parts, rows, strict=True))
+    ]
+    medians = [part.medians[events, chosen] for part, chosen in zip(parts, rows, strict=True)]
+    return torch.cat(values, dim=-1).div_(torch.cat(medians, dim=-1)[:, None])
+
+
+def _coefficients(part: _Cutouts, events: slice | NDArray[np.intp], rows: slice) -> Tensor:
+    """Of the splines through some rows (b, R, L); those of cut ends are not to be used."""
+    near = part.energies[events, rows]
+    whole = (part.first == 0) | (part.first + near.shape[-1] == part.group.tiles)
+    return spline_coefficients(near, ends=bool(whole.any()))
 
 
 @lru_cache(maxsize=64)

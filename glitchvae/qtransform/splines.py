@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 from torch import Tensor
 
-from glitchvae.precision import full_precision
-
 _POLE = 3**0.5 - 2  # of the cubic B-spline's inverse filter, which decays as 0.27^n
 _REACH = 16  # samples after which that filter is below the rounding of float32
+_BLOCK = 32  # coefficients that one row of a matrix product makes; more would multiply more zeros
 _FOURTH_DIFFERENCE = (1.0, -4.0, 6.0, -4.0, 1.0)
 
 MARGIN = _REACH
 """Samples beyond a stretch for which its spline equals that of the whole row."""
 
 
-def spline_coefficients(values: Tensor) -> Tensor:
+def spline_coefficients(values: Tensor, *, ends: bool = True) -> Tensor:
     """B-spline coefficients of the not-a-knot spline through evenly spaced values.
 
     The coefficients of an endless row follow from a symmetric filter (Unser 1999, IEEE
@@ -36,17 +35,24 @@ def spline_coefficients(values: Tensor) -> Tensor:
 
     Args:
         values: (..., L), L at least 4.
+        ends: Whether either end is one of the row; if not, the spline is that of a longer row,
+            but for `MARGIN` samples at both.
 
     Returns:
         Coefficients (..., L + 2) of the B-splines centred on samples -1 to L.
     """
     length = values.shape[-1]
-    taps, ends, gains = _row_operators(length, values.dtype, values.device)
-    rows = values.reshape(-1, 1, length)
-    with full_precision(values.device):
-        free = torch.nn.functional.conv1d(rows, taps[None, None], padding=_REACH + 1)[:, 0]
-    jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1) @ taps.new_tensor(_FOURTH_DIFFERENCE)
-    return (free + jumps @ gains @ ends).reshape(*values.shape[:-1], length + 2)
+    block, decay, gains = _row_operators(length, values.dtype, values.device)
+    count = -(-(length + 2) // _BLOCK)
+    behind = count * _BLOCK - 2 - length + _REACH + 1
+    rows = torch.nn.functional.pad(values.reshape(-1, length), (_REACH + 1, behind))
+    free = rows.unfold(-1, len(block), _BLOCK) @ block
+    free = free.reshape(len(rows), -1)[:, : length + 2]
+    if ends:
+        jumps = torch.stack((free[:, :5], free[:, -5:]), dim=1)
+        jumps = jumps @ decay.new_tensor(_FOURTH_DIFFERENCE)
+        free = torch.addmm(free, jumps @ gains, decay)
+    return free.unflatten(0, values.shape[:-1])
 
 
 @lru_cache(maxsize=256)
@@ -54,13 +60,20 @@ def spline_coefficients(values: Tensor) -> Tensor:
 def _row_operators(
     length: int, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    taps = np.sqrt(3) * _POLE ** np.abs(np.arange(-_REACH, _REACH + 1))
+    """Operators of a row of a length.
+
+    Returns:
+        The filter as matrix from a stretch of values to a block of coefficients, what to
+        add for a jump at either end (2, length + 2), and how much of it for each jump (2, 2).
+    """
+    distance = np.arange(_BLOCK + 2 * _REACH)[:, None] - np.arange(_BLOCK) - _REACH
+    block = np.where(np.abs(distance) > _REACH, 0.0, np.sqrt(3) * _POLE ** np.abs(distance))
     decay = _POLE ** np.arange(length + 2.0)
     ends = np.stack((decay, decay[::-1]))
     jumps = np.stack((ends[:, :5], ends[:, -5:])) @ np.array(_FOURTH_DIFFERENCE)
     gains = -np.linalg.inv(jumps).T
     first, second, third = (
-        torch.from_numpy(part).to(device, dtype) for part in (taps, ends, gains)
+        torch.from_numpy(part).to(device, dtype) for part in (block, ends, gains)
     )
     return first, second, third
 
@@ -76,10 +89,26 @@ def evaluate_spline(coefficients: Tensor, positions: Tensor) -> Tensor:
     Returns:
         (B, N, R).
     """
-    left = positions.floor().clamp(0, coefficients.shape[-1] - 4)
-    weights = _basis(positions - left).to(coefficients.dtype)
-    taps = left.long()[..., None] + torch.arange(4, device=positions.device)
-    return _sum_taps(coefficients.mT, taps, weights)
+    taps, weights = spline_weights(positions, coefficients.shape[-1] - 2)
+    return sum_taps(coefficients.mT, taps, weights.to(coefficients.dtype))
+
+
+def spline_weights(positions: Tensor, length: int | Tensor) -> tuple[Tensor, Tensor]:
+    """Choose and weigh the coefficients that make a spline at positions counted in samples.
+
+    Args:
+        positions: (...) float64.
+        length: Samples of the row, one number or a tensor (...) for rows of several lengths.
+
+    Returns:
+        Indices of the four coefficients of `spline_coefficients` (..., 4) and their weights
+        (..., 4).
+    """
+    last = length - 2
+    left = positions.floor().clamp(min=0)
+    left = left.clamp(max=last) if isinstance(last, int) else left.minimum(last)
+    weights = _basis(positions - left)
+    return left.long()[..., None] + torch.arange(4, device=positions.device), weights
 
 
 def _basis(x: Tensor) -> Tensor:
@@ -88,12 +117,13 @@ def _basis(x: Tensor) -> Tensor:
     return torch.stack(cubics, dim=-1) / 6
 
 
-def _sum_taps(table: Tensor, taps: Tensor, weights: Tensor) -> Tensor:
+def sum_taps(table: Tensor, taps: Tensor, weights: Tensor) -> Tensor:
     """Weighted sums (B, N, C) of four rows of a table (B, L, C), chosen by taps (B, N, 4)."""
     batch, length, width = table.shape
-    offset = torch.arange(batch, device=table.device)[:, None, None] * length
+    if batch > 1:
+        taps = taps + torch.arange(batch, device=table.device)[:, None, None] * length
     sums = torch.nn.functional.embedding_bag(
-        (taps + offset).reshape(-1, 4),
+        taps.reshape(-1, 4),
         table.reshape(batch * length, width),
         mode="sum",
         per_sample_weights=weights.reshape(-1, 4),
@@ -142,4 +172,4 @@ class FrequencySpline:
     def __call__(self, values: Tensor) -> Tensor:
         """Values (B, R, nt) at the knots -> (B, N, nt) at the points."""
         taps, weights = (part.expand(len(values), -1, -1) for part in (self.taps, self.weights))
-        return _sum_taps(self.solve @ values, taps, weights)
+        return sum_taps(self.solve @ values, taps, weights)

@@ -18,6 +18,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from glitchvae.errors import InputError
+from glitchvae.qtransform.fourier import irfft, rfft
 from glitchvae.threads import run
 
 _TAPER_BINS = 5  # bins by which gwpy's filter design tapers either end of the transfer function
@@ -56,9 +57,9 @@ def psd(
     segments = (segments - segments.mean(-1, keepdim=True)) * window
     spectra = torch.fft.rfft(segments)
     power = spectra.real**2 + spectra.imag**2
-    power[..., 1 : (length + 1) // 2] *= 2
-    scale = sample_rate * window.square().sum() * _median_bias(power.shape[-2])
-    return _median(power, dim=-2) / scale
+    density = _median(power, dim=-2)
+    density[..., 1 : (length + 1) // 2] *= 2
+    return density / (sample_rate * window.square().sum() * _median_bias(power.shape[-2]))
 
 
 def whiten(
@@ -165,7 +166,7 @@ def _impulse_response(asd: Tensor, samples: int, bins: float, taps: int) -> Tens
     taper = torch.hann_window(2 * _TAPER_BINS, periodic=False, dtype=asd.dtype, device=asd.device)
     transfer[:, :_TAPER_BINS] *= taper[:_TAPER_BINS]
     transfer[:, -_TAPER_BINS:] *= taper[_TAPER_BINS:]
-    impulse = torch.fft.irfft(transfer)
+    impulse = irfft(transfer)
     half = taps // 2
     centred = torch.cat((impulse[:, -half:], impulse[:, :half]), dim=-1)
     return centred * torch.hann_window(taps, dtype=asd.dtype, device=asd.device)
@@ -189,14 +190,14 @@ def _convolve(values: Tensor, impulse: Tensor) -> Tensor:
     """
     samples, half = values.shape[-1], impulse.shape[-1] // 2
     whole = int(next_fast_len(samples + 2 * half))  # pyright: ignore[reportArgumentType]
-    size = min(16 * half, whole)
+    size = min(8 * half, whole)
     step = size - 2 * half
     pieces = -(-samples // step)
     padded = torch.nn.functional.pad(values, (half, pieces * step - samples + half))
-    filtered = torch.fft.rfft(padded.unfold(-1, size, step))
-    filtered *= torch.fft.rfft(impulse, n=size)[:, None]
+    filtered = rfft(padded.unfold(-1, size, step))
+    filtered *= rfft(impulse, n=size)[:, None]
     # The filter's centre is element `half`: element i of a piece holds sample i - 2 * half.
-    kept = torch.fft.irfft(filtered, n=size)[..., 2 * half :]
+    kept = irfft(filtered, n=size)[..., 2 * half :]
     return kept.reshape(len(values), -1)[:, :samples]
 
 

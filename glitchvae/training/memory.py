@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from glitchvae.allocation import return_freed_memory
 from glitchvae.errors import ModelError
 from glitchvae.models import Model
-from glitchvae.training.allocation import return_freed_memory
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.trainer import Trainer

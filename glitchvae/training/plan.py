@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from glitchvae.training.allocation import freed_memory_kept
+from glitchvae.allocation import freed_memory_kept
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.images import TrainingImages
 from glitchvae.training.loop import clock, own_random_numbers

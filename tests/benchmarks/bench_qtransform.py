@@ -8,9 +8,10 @@ Gravity Spy's pipeline does. The engine makes them for batches, on the bins that
 Spy's pictures show and, in the first batch, on every bin of gwpy's own grid. Times are the
 best of several rounds; the load of the machine is printed beside them.
 
-Events a second come with the share reached of the floor that memory sets: the bytes that
-`least_bytes` counts over the bandwidth of a copy, measured in the same run. `--medians`
-times the ways to the rows' medians, `--kernels` prints what a batch spends its time with.
+Events a second come with the share reached of two floors, measured in the same run: the inverse
+FFTs of all tiles alone, in the engine's pieces and threads, and the bytes that `least_bytes`
+counts over the bandwidth of a copy. `--medians` times the ways to the rows' medians, `--kernels`
+prints what a batch spends its time with.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ from unittest import mock
 import numpy as np
 import torch
 
-from glitchvae.qtransform import Grid, Tiling, energies, scan
-from glitchvae.qtransform.energies import MEDIANS, row_groups, row_medians
+from glitchvae.qtransform import Grid, Tiling, medians, scan
+from glitchvae.qtransform.energies import chunks, row_groups
+from glitchvae.qtransform.medians import MEDIANS, row_medians
 from glitchvae.qtransform.whitening import whiten
 from glitchvae.shapes import VIEWS
 from glitchvae.spectrogram import ImagingSettings
 from glitchvae.spectrogram.canvas import view_canvas
 from glitchvae.spectrogram.parity import gwpy_grids, gwpy_views
 from glitchvae.strain import Strain
+from glitchvae.threads import run
 from tests.benchmarks.figures import copy_bandwidth, figure, print_kernels, seconds
 
 START = 1126259446.0
@@ -73,7 +76,7 @@ SETTINGS = (
         duration=8,
         sample_rate=4096,
         whitened=True,
-        bar=30,
+        bar=150,
         rate=5000,
     ),
     Setting(
@@ -81,7 +84,7 @@ SETTINGS = (
         duration=64,
         sample_rate=16384,
         whitened=False,
-        bar=20,
+        bar=60,
     ),
 )
 FLOOR_SHARE = 30.0
@@ -112,6 +115,27 @@ def least_bytes(setting: Setting) -> int:
     return samples * 4 + 2 * samples // 2 * 8 + tiles * 2 * (8 + 4)
 
 
+def inverse_ffts(setting: Setting, batch: int, options: argparse.Namespace) -> float:
+    """Seconds of the inverse FFTs of all tiles of one event, as the engine makes them."""
+    device = torch.device(options.device)
+    at_once = 1 if device.type == "cpu" else batch
+    pieces = [
+        torch.randn(
+            (events.stop - events.start, rows.stop - rows.start, group.tiles),
+            dtype=torch.complex64,
+            device=device,
+        )
+        for group in row_groups(setting.tiling, device)
+        for events, rows in chunks(group, at_once, device)
+    ]
+
+    def part(_: int) -> None:
+        for piece in pieces:
+            torch.fft.ifft(piece)
+
+    return best_of(lambda: run(part, range(batch // at_once), device), options) / batch
+
+
 def best_of(work, options: argparse.Namespace) -> float:
     """Seconds of the best of some rounds, after one that warms up."""
     work()
@@ -140,7 +164,11 @@ def measure(setting: Setting, options: argparse.Namespace, bandwidth: float) -> 
         name = f"{setting.name}, batches of {batch}"
         per_event = best_of(lambda t=tensors: engine(setting, *t, canvas), options) / batch
         floor = least_bytes(setting) / bandwidth
+        transforms = inverse_ffts(setting, batch, options)
         figure(name, 1 / per_event, "events/s", least=setting.rate if on_gpu else None)
+        figure(f"{name}, all of an event", 1e3 * per_event, "ms")
+        figure(f"{name}, its inverse FFTs alone", 1e3 * transforms, "ms")
+        figure(f"{name}, share of the inverse FFTs", 100 * transforms / per_event, "%")
         figure(
             f"{name}, of the memory floor",
             100 * floor / per_event,
@@ -177,7 +205,7 @@ def compare_medians(
         figure(name, 1e3 * alone / batch, "ms an event")
         figure(f"{name}, one reading over it", 100 * floor / alone, "%")
         if device.type == "cuda":
-            with mock.patch.object(energies, "MEDIAN_ON_GPU", way):
+            with mock.patch.object(medians, "MEDIAN_ON_GPU", way):
                 whole = best_of(lambda: engine(setting, *tensors, canvas), options)
             figure(f"events with {name}", batch / whole, "events/s")
 

@@ -129,7 +129,7 @@ def some_pictures(path: Path, count: int) -> np.ndarray:
 
 def time_glitchvae(path: Path, steps: int, device: str, **changes: Any) -> float:
     """Seconds of a step of `Trainer`, with the row of the log now and then."""
-    from glitchvae.training.allocation import freed_memory_kept
+    from glitchvae.allocation import freed_memory_kept
     from glitchvae.training.trainer import Trainer
 
     with freed_memory_kept(torch.device(device)):
@@ -371,7 +371,7 @@ def least_traffic(trainer: Any) -> tuple[float, float]:
 
 def compare_ensemble(path: Path, options: argparse.Namespace) -> None:
     """An ensemble in one step beside its members one after the other, and the device's peaks."""
-    from glitchvae.training.allocation import freed_memory_kept
+    from glitchvae.allocation import freed_memory_kept
     from glitchvae.training.ensemble.members import member_config
     from glitchvae.training.ensemble.strategy import STRATEGIES, make_ensemble
     from glitchvae.training.trainer import Trainer

@@ -14,8 +14,9 @@ from scipy.interpolate import InterpolatedUnivariateSpline, RectBivariateSpline
 
 from glitchvae.errors import InputError
 from glitchvae.qtransform import Grid, Tiling, scan, tile_energies, usable_band
-from glitchvae.qtransform.energies import MEDIANS, row_medians
+from glitchvae.qtransform.medians import MEDIANS, row_medians
 from glitchvae.qtransform.splines import (
+    MARGIN,
     FrequencySpline,
     evaluate_spline,
     spline_coefficients,
@@ -142,11 +143,28 @@ def test_energy_is_quadratic_in_amplitude(rng):
         torch.testing.assert_close(b, 4 * a)
 
 
-@pytest.mark.parametrize("count", [4, 32, 1024])
-def test_medians_are_those_of_numpy(rng, count):
-    values = rng.exponential(size=(3, 5, count)).astype(np.float32)
-    expected = np.median(values, axis=-1)
-    np.testing.assert_allclose(row_medians(torch.from_numpy(values)), expected, rtol=1e-6)
+@pytest.mark.parametrize("count", [4, 32, 1024, 1026, 2048, 12288])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, size: rng.exponential(size=size),
+        lambda rng, size: rng.integers(0, 3, size),
+        lambda rng, size: np.sort(np.exp(rng.normal(0.0, 10.0, size))),
+        lambda rng, size: (
+            np.sin(np.arange(size[-1]) * 2 * np.pi / round(size[-1] ** (1 / 3)))
+            + rng.normal(0.0, 1e-3, size)
+        ),  # a period equal to the sample's step, so that it misses
+        lambda rng, size: np.where(rng.random(size) < 0.5, 0.0, 1.0),
+        lambda rng, size: np.full(size, np.nan),
+    ],
+    ids=["energies", "ties", "ordered", "periodic", "two values", "nothing"],
+)
+def test_medians_on_a_cpu_are_those_of_numpy(rng, count, draw):
+    values = draw(rng, (3, 5, count)).astype(np.float32)
+    kept = values.copy()
+    found = row_medians(torch.from_numpy(values))
+    np.testing.assert_array_equal(found, np.median(values, axis=-1))
+    np.testing.assert_array_equal(values, kept)
 
 
 @pytest.mark.parametrize("way", sorted(MEDIANS))
@@ -190,6 +208,14 @@ def test_time_spline_is_that_of_fitpack(length, seed):
         for r in range(3):
             reference = InterpolatedUnivariateSpline(np.arange(length), values[b, r])
             np.testing.assert_allclose(found[b, :, r], reference(at[b]), atol=1e-7)
+
+
+def test_a_stretch_without_ends_has_the_spline_of_its_row(rng):
+    row = torch.from_numpy(rng.standard_normal((2, 3, 400)))
+    at = torch.from_numpy(np.sort(rng.uniform(MARGIN, 200 - MARGIN, (2, 30))))
+    stretch = spline_coefficients(row[..., 100:300], ends=False)
+    whole = evaluate_spline(spline_coefficients(row), at + 100)
+    torch.testing.assert_close(evaluate_spline(stretch, at), whole, rtol=0, atol=1e-7)
 
 
 @settings(max_examples=20, deadline=None)

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 
+from glitchvae.allocation import return_freed_memory
 from glitchvae.errors import ConfigError
 from glitchvae.models import Model
-from glitchvae.training.allocation import return_freed_memory
 from glitchvae.training.config import TrainingConfig
 from glitchvae.training.ensemble.looped import LoopedEnsemble
 from glitchvae.training.ensemble.members import obstacle_to_stacking

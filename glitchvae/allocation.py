@@ -1,8 +1,9 @@
-"""Reuse of freed memory between steps.
+"""Reuse of freed memory between steps of a training, and between pieces of other work.
 
 Every step asks for the same arrays, many megabytes each. The C library returns such arrays
 to the system when they are freed and gets them back a moment later, page by page, zeroed:
-on a CPU that took a third of the time of a step. Here it is told to keep them.
+on a CPU that took a third of the time of a training step, and a tenth of that of a
+Q-transform. Here it is told to keep them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ctypes
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final
 
 import torch
@@ -20,6 +22,20 @@ _MMAP_THRESHOLD: Final = -3
 _NEVER: Final = -1
 _LARGE: Final = 1 << 30
 _USUAL: Final = 64 << 20
+_PIECE: Final = 32 << 20
+
+
+@lru_cache(maxsize=2)
+def reuse_freed_memory(device: torch.device) -> None:
+    """Keep up to 64 MB of freed memory in each thread from now on.
+
+    The limits are those that the C library comes to by itself when an array of 32 MB, the
+    largest that it learns from, is freed.
+    """
+    if _applies(device):
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_THRESHOLD, _PIECE)
+        library.mallopt(_TRIM_THRESHOLD, _USUAL)
 
 
 @contextmanager
@@ -50,4 +66,9 @@ def return_freed_memory(device: torch.device) -> None:
 
 
 def _applies(device: torch.device) -> bool:
-    return device.type == "cpu" and platform.libc_ver()[0] == "glibc"
+    return device.type == "cpu" and _c_library() == "glibc"
+
+
+@lru_cache(maxsize=1)
+def _c_library() -> str:
+    return platform.libc_ver()[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from glitchvae.training.allocation import freed_memory_kept
+from glitchvae.allocation import freed_memory_kept
 
 
 def resident_pages():
