@@ -18,6 +18,7 @@ from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import SpectrogramSet
 from tests.cards import blank_card
 
+pytestmark = pytest.mark.whole
 SCRIPTS = Path(__file__).parents[1] / "docs" / "scripts"
 
 
