@@ -24,6 +24,9 @@ from glitchvae.shapes import VIEWS
 from glitchvae.store import digest
 from glitchvae.training import Augmentation, changed_config, read_training_data
 
+# A rehearsal has as many classes as half of its events, which scikit-learn finds odd.
+pytestmark = pytest.mark.filterwarnings("ignore:The number of unique classes")
+
 
 def rehearse(folder):
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()) as said:
