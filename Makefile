@@ -8,8 +8,8 @@ DEMO := demo-output
 .PHONY: help venv demo test coverage lint docs results bench fuzz clean
 help:
 	@echo "make demo   simulate an hour of strain, find a new class in it, name it, see it again"
-	@echo "make test   the whole default test suite"
-	@echo "make coverage  the same with the lines that no test reaches; fails under 92 %"
+	@echo "make test   the default tests: of every module and command"
+	@echo "make coverage  also whole recipes, pages and scripts, with the lines that no test reaches; fails under 92 %"
 	@echo "make lint   style and types      make docs   the documentation as HTML"
 	@echo "make results  the pages of docs/results from the results beside them"
 	@echo "make bench  speed, as ratios to peers measured in the same run"
@@ -27,13 +27,15 @@ demo: venv
 	@rm -rf $(DEMO)
 	$(BIN)/glitchvae recipe run demo -o $(DEMO)
 
-test: venv
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu"
+# Each worker takes neighbours, which share what a module prepares, and at the end from the others.
+TESTS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-# Line by line on Python 3.11, which takes about a third longer than `make test`.
+test: venv
+	$(TESTS) -m "not slow and not whole and not gpu"
+
+# Also the tests that run a whole recipe, page or script. Python 3.11 counts lines slowly.
 coverage: venv
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu" \
-		--cov --cov-report=term
+	$(TESTS) -m "not slow and not gpu" --cov --cov-report=term
 
 lint: venv
 	$(BIN)/ruff check .

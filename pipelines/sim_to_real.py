@@ -116,7 +116,7 @@ def sim_to_real(
         confusion_matrix(scores, out / f"confusion_{name.split(',')[0]}.png", title=name)
         yield from scores.rows(f"sim to real, {name}")
     for name, space in (("codes", codes[1]), ("pixels", real_pixels)):
-        shots = [score(*one_shot(space, test.labels, rng), rng, resamples=1) for _ in range(SHOTS)]
+        shots = [score(*one_shot(space, test.labels, rng), rng, resamples=0) for _ in range(SHOTS)]
         for measure in ("accuracy", "macro_recall"):
             values = [getattr(s, measure) for s in shots]
             yield f"one-shot, {name}", measure, np.mean(values), *np.quantile(values, (0.05, 0.95))

@@ -140,6 +140,7 @@ def pages_and_marks():
         yield pytest.param(page, marks=marks, id=page.stem)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("page", list(pages_and_marks()))
 def test_every_block_runs_in_order(page, request, tmp_path, monkeypatch):
     begun = request.getfixturevalue("crowded" if page.stem in MANY_EVENTS else "embedded")

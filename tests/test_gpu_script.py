@@ -30,6 +30,7 @@ def states(folder):
     return dict(line.split("\t")[:2] for line in lines)
 
 
+@pytest.mark.whole
 def test_pieces_leave_figures_and_are_not_done_twice(tmp_path):
     first = run(tmp_path, *PIECES)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -46,6 +47,7 @@ def test_pieces_leave_figures_and_are_not_done_twice(tmp_path):
     assert (tmp_path / "figures.jsonl").read_text(encoding="utf-8") == kept
 
 
+@pytest.mark.whole
 def test_a_piece_that_fails_is_named_and_tried_again(tmp_path):
     failed = run(tmp_path, "parity", DEVICE="nowhere")
     assert failed.returncode == 1
@@ -55,6 +57,7 @@ def test_a_piece_that_fails_is_named_and_tried_again(tmp_path):
     assert states(tmp_path) == {"parity": "done"}
 
 
+@pytest.mark.whole
 def test_no_piece_begins_that_could_end_too_late(tmp_path):
     found = run(tmp_path, "parity", "simulation", SECONDS_IN_ALL="1")
     assert "simulation: not begun" in found.stdout

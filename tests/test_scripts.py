@@ -18,6 +18,7 @@ from glitchvae.simulate import simulate_strain
 from glitchvae.spectrogram import SpectrogramSet
 from tests.cards import blank_card
 
+pytestmark = pytest.mark.whole
 SCRIPTS = Path(__file__).parents[1] / "docs" / "scripts"
 
 
@@ -89,7 +90,8 @@ def test_neighbours_are_told_by_detector_the_glitch_itself_first(archive, tmp_pa
     assert [line[0] for line in lines] == ["H1", "H1", "L1", "L1"]
     distances = np.array([float(line[-1]) for line in lines]).reshape(2, 2)
     assert (np.diff(distances, axis=1) >= 0).all()
-    assert Image.open(tmp_path / "a.png").size[0] > 400
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width > 400
 
 
 def test_the_witness_of_a_class_comes_first(archive, tmp_path):

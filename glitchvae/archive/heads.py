@@ -19,7 +19,7 @@ from glitchvae.classes.model_card import (
     read_card,
     read_head,
     read_prototypes,
-    shipped_cards,
+    shipped_digests,
 )
 from glitchvae.classes.prototypes import Prototypes
 from glitchvae.errors import GlitchvaeError, ModelError
@@ -101,7 +101,7 @@ def find_head(root: Path, model_digest: str, name: str) -> FoundHead | None:
 
 def code_digests(root: Path) -> dict[str, str]:
     """Model digests of earlier versions, with the digest of the same codes in this version."""
-    found = {card.older_digest: card.code_digest for card in shipped_cards()}
+    found = shipped_digests()
     for folder in sorted((root / MODELS).glob("*")):
         try:
             card = read_card(folder)

@@ -79,14 +79,16 @@ def write_slurm(census: Census, request: Request) -> Path:
     work = _census("work", census.folder) + f' --share "$SLURM_ARRAY_TASK_ID/{jobs}"'
     # Only the end of its time puts a job back into the queue: who cancels it, with SIGTERM, wants
     # it gone, and after a preemption Slurm queues it again by itself. 143: the worker was asked
-    # before it could listen.
+    # before it could listen. What comes before the worker's number is known is passed on after it.
+    stop = 'if [ -n "$worker" ]; then kill -TERM "$worker"; else early=yes; fi'
     lines = [
         f"export OMP_NUM_THREADS={request.cpus}",
-        "late= worker=",
-        "trap 'late=yes; kill -TERM \"$worker\"' USR1",
-        "trap 'kill -TERM \"$worker\"' TERM",
+        "early= late= worker=",
+        f"trap 'late=yes; {stop}' USR1",
+        f"trap '{stop}' TERM",
         f"{work} &",
         "worker=$!",
+        '[ -z "$early" ] || kill -TERM "$worker"',
         'wait "$worker"; status=$?',
         'while kill -0 "$worker" 2>/dev/null; do wait "$worker"; status=$?; done',
         'if [ -n "$late" ] && { [ "$status" -eq 130 ] || [ "$status" -eq 143 ]; }; then',

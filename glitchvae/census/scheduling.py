@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from filelock import FileLock, Timeout
@@ -127,9 +127,10 @@ def _start(
     )
 
     def read() -> None:
-        for line in process.stdout or ():
-            worker.fruitless = 0
-            lines.put((worker, line.rstrip("\n")))
+        with process.stdout or nullcontext(()) as said:
+            for line in said:
+                worker.fruitless = 0
+                lines.put((worker, line.rstrip("\n")))
 
     worker.reader = threading.Thread(target=read, daemon=True)
     worker.reader.start()

@@ -7,8 +7,8 @@ Reading card and head needs no torch: whoever has codes and a head has classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -227,10 +227,16 @@ def find_model(name_or_folder: str | Path) -> Path:
     raise ModelError("no such folder", where=folder, expected="the folder of a checkpoint")
 
 
-def shipped_cards() -> Iterator[ModelCard]:
-    """Cards of the shipped models."""
-    for path in sorted(resources.data("models").glob(f"*/{CARD}")):
-        yield read_card(path.parent)
+def shipped_digests() -> dict[str, str]:
+    """Digests of the shipped models in earlier versions, with those of the same codes today."""
+    return dict(_digests_in(resources.data("models")))
+
+
+@cache
+def _digests_in(folder: Path) -> dict[str, str]:
+    """Those of all models in a folder; an archive asks for them whenever it is opened."""
+    cards = (read_card(path.parent) for path in sorted(folder.glob(f"*/{CARD}")))
+    return {card.older_digest: card.code_digest for card in cards}
 
 
 def refuse_pickle(path: Path) -> None:

@@ -104,7 +104,8 @@ def read_o3_events(path: str | Path, *, part: Part = "open") -> SpectrogramSet:
 
 def _read_columns(path: Path) -> dict[str, NDArray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves a damaged file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in ("images", "label", "gps", "ifo")}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(

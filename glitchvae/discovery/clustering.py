@@ -69,6 +69,9 @@ def _mixture(
     """The mixture with the lowest BIC among 1, 2, 3, 5, 8, ... components."""
     most = max(1, min(MOST_GROUPS, len(points) // (2 * min_events)))
     tried = [groups] if groups else [n for n in (1, 2, 3, 5, 8, 13, 21, 34) if n <= most]
+    # Equal points are in one component: there is none to begin another from.
+    distinct = len(np.unique(points, axis=0))
+    tried = sorted({min(n, distinct) for n in tried})
     models = [
         mixture.GaussianMixture(
             n, covariance_type="diag", reg_covar=1e-4 * _scale(points), random_state=seed

@@ -82,19 +82,22 @@ def score(
         rng: Draws the resamples.
         groups: (N,) events of one group, such as a day, are drawn together; None draws
             single events.
-        resamples: Bootstrap resamples behind the intervals.
+        resamples: Bootstrap resamples behind the intervals; 0: the intervals are NaN.
 
     Raises:
         InputError: no event, or lengths differ.
     """
     names, cells = _cells(truth, predicted[None])
-    intervals = bootstrap_interval(
-        lambda weights: _measures(_confusion(cells[0], len(names), weights)),
-        np.arange(len(truth)) if groups is None else groups,
-        rng,
-        resamples=resamples,
-    )
     confusion = _confusion(cells[0], len(names), None)
+    if resamples:
+        intervals = bootstrap_interval(
+            lambda weights: _measures(_confusion(cells[0], len(names), weights)),
+            np.arange(len(truth)) if groups is None else groups,
+            rng,
+            resamples=resamples,
+        )
+    else:
+        intervals = np.full((len(MEASURES), 2), np.nan)
     return _scores(names, confusion, _measures(confusion), intervals)
 
 

@@ -65,12 +65,17 @@ def simulate_quickly(stretches, imaging, *, device="cpu"):
         yield made, truth_of(stretch.ifo, rows, {})
 
 
+def in_little(patch):
+    """Quick simulation, and few events that are enough."""
+    patch.setattr(replay, "simulate_dataset", simulate_quickly)
+    for module in (adapting, head):
+        patch.setattr(module, "ENOUGH_REAL", ENOUGH)
+    patch.setattr(adapting, "FEWEST_EVENTS", FEWEST)
+
+
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(replay, "simulate_dataset", simulate_quickly)
-    for module in (adapting, head):
-        monkeypatch.setattr(module, "ENOUGH_REAL", ENOUGH)
-    monkeypatch.setattr(adapting, "FEWEST_EVENTS", FEWEST)
+    in_little(monkeypatch)
 
 
 @pytest.fixture(scope="session")

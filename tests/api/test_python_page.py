@@ -33,6 +33,7 @@ def test_an_objective_of_ones_own_takes_at_most_twenty_lines():
     assert len([line for line in block.splitlines() if line.strip()]) <= 20
 
 
+@pytest.mark.whole
 def test_every_block_runs_in_order_in_an_empty_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict = {"__name__": "page"}

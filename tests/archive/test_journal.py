@@ -340,7 +340,7 @@ def test_any_damaged_byte(root, rng):
     folder = interrupt(root, FIRST, SECOND)
     whole = root.with_name("whole")
     shutil.copytree(root, whole)
-    for _ in range(40):
+    for _ in range(25):
         shutil.rmtree(root)
         shutil.copytree(whole, root)
         path = folder / rng.choice(["spans.json", "00000001.parquet", "00000001.views.parquet"])

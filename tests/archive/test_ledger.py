@@ -292,10 +292,20 @@ def test_limits_are_no_good_samples(tmp_path, rng, job):
 # Interruptions --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
-def test_an_interrupted_job_tells_what_it_searched_and_stored(tmp_path, rng, job, after):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, job):
+    """Strain, its files, its triggers, and the archive of a job that nobody interrupted."""
+    folder, rng = tmp_path_factory.mktemp("undisturbed"), np.random.default_rng(20260914)
     strain = noise(rng, 230, [*BURSTS, *((100 + 4.3 * k, 12.0 + k) for k in range(20))])
-    paths = cut(strain, tmp_path, (0, 90), (90, 230))
+    paths = cut(strain, folder, (0, 90), (90, 230))
+    whole = create_archive(folder / "whole")
+    fill_from_strain(whole, open_strain(paths), None, job)
+    return paths, find_triggers(strain), whole
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_an_interrupted_job_tells_what_it_searched_and_stored(tmp_path, undisturbed, job, after):
+    paths, found, whole = undisturbed
     calls = []
 
     def kill(_):
@@ -306,11 +316,8 @@ def test_an_interrupted_job_tells_what_it_searched_and_stored(tmp_path, rng, job
     archive = create_archive(tmp_path / "killed")
     with pytest.raises(KeyboardInterrupt):
         fill_from_strain(archive, open_strain(paths), None, job, progress=kill)
-    whole = create_archive(tmp_path / "whole")
-    fill_from_strain(whole, open_strain(paths), None, job)
     live = archive.ledger().live().get("L1", segmentlist())
     assert not live - whole.live_time()["L1"]
-    found = find_triggers(strain)
     inside = {e for e, gps in zip(found.event_id, found.gps, strict=True) if gps in live}
     assert inside <= (set(events_of(archive)) if live and inside else set())
     fill_from_strain(archive, open_strain(paths), None, job)

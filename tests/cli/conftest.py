@@ -18,11 +18,11 @@ def tiny_model(tmp_path_factory, save_untrained):
 
 @pytest.fixture(scope="session")
 def simulated_files(tmp_path_factory):
-    """48 s of H1 and of L1, four glitches each."""
+    """48 s of H1 and of L1, four glitches each, at a rate that is quick to search."""
     folder = tmp_path_factory.mktemp("strain")
     paths = []
     for seed, ifo in ((3, "H1"), (4, "L1")):
-        strain, _ = simulate_strain(48.0, ifo, seed, glitches=4)
+        strain, _ = simulate_strain(48.0, ifo, seed, sample_rate=1024.0, glitches=4)
         paths.append(folder / f"{ifo[0]}-{ifo}_SIMULATED-48.hdf5")
         write_gwosc(paths[-1], strain)
     return paths

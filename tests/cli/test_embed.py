@@ -40,8 +40,10 @@ def start_of(path):
     return float(open_strain(path).segments[0][0])
 
 
-def test_finds_and_stores(embed, simulated_files, tmp_path):
-    result = embed(simulated_files[0], "-o", tmp_path / "codes.h5")
+def test_finds_and_stores(embed, tmp_path):
+    path = tmp_path / "H-H1_SIMULATED-48.hdf5"
+    write_gwosc(path, simulate_strain(48.0, "H1", 3, glitches=4)[0])  # at 4096 Hz
+    result = embed(path, "-o", tmp_path / "codes.h5")
     assert result.exit_code == 0, result.output
     assert "H1, 1 file: 48 s of strain, glitches to be found above SNR 7.5" in result.stderr
     assert "images reach 1291 Hz of 2048 Hz" in result.stderr

@@ -121,11 +121,13 @@ def test_reconstructions_show_one_glitch_of_each_class(tiny_model, spectrograms,
     arguments = ["plot", "reconstructions", tmp_path / "set.h5", "--model", tiny_model, "-o", out]
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
-    two_classes = Image.open(out).height
+    with Image.open(out) as picture:
+        two_classes = picture.height
     arguments[2] = tmp_path / "one.h5"
     spectrograms.take([0]).write(tmp_path / "one.h5")
     CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert Image.open(out).height < two_classes
+    with Image.open(out) as picture:
+        assert picture.height < two_classes
 
 
 def test_no_event_of_a_split_is_said(tiny_model, spectrograms, tmp_path):

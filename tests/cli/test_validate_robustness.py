@@ -1,5 +1,7 @@
 """`glitchvae validate attacks|noise|strain` on a tiny model of glitches."""
 
+import shutil
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -73,17 +75,30 @@ def test_noise_prints_likelihood_evidence_and_norms(tiny_model, images, tmp_path
     np.testing.assert_array_equal(NoiseCurve.read(out).scale, [0, 0.3])
 
 
+@pytest.fixture(scope="module")
+def few_chairs():
+    return draw_chairs(AZIMUTHS[::8], ELEVATIONS).sample(60, np.random.default_rng(0)).reduced(2)
+
+
+@pytest.fixture(scope="module")
+def chairs_run(few_chairs, tmp_path_factory):
+    """A model trained for two steps on a few drawn chairs."""
+    folder = tmp_path_factory.mktemp("chairs") / "run"
+    return train_on(few_chairs, folder, objective="beta", steps=2)
+
+
 @pytest.fixture
-def chairs_model(tmp_path, monkeypatch):
-    """A model trained for two steps on a few drawn chairs; sprites are out of reach."""
-    few = draw_chairs(AZIMUTHS[::8], ELEVATIONS).sample(60, np.random.default_rng(0)).reduced(2)
-    monkeypatch.setattr("glitchvae.validation.images.picture_sets.draw_chairs", lambda *_: few)
+def chairs_model(chairs_run, few_chairs, tmp_path, monkeypatch):
+    """A copy of that model; the chairs are drawn already, and sprites are out of reach."""
+    monkeypatch.setattr(
+        "glitchvae.validation.images.picture_sets.draw_chairs", lambda *_: few_chairs
+    )
 
     def refuse(*_):
         raise AssertionError("sprites were drawn for a model of chairs")
 
     monkeypatch.setattr("glitchvae.validation.images.picture_sets.draw_dsprites", refuse)
-    return train_on(few, tmp_path / "run", objective="beta", steps=2)
+    return shutil.copytree(chairs_run, tmp_path / "run")
 
 
 @pytest.mark.parametrize("command", [("attacks", "--pairs", 1, "--penalties", 2), ("noise",)])

@@ -43,6 +43,7 @@ def test_the_mixture_takes_the_number_it_is_told(blobs):
 def test_points_without_structure(rng):
     same = np.ones((50, 3))
     assert set(find_groups(same, method="gmm")) == {0}
+    assert set(find_groups(same, method="gmm", groups=3)) == {0}
     assert set(find_groups(rng.normal(size=(5, 3)), min_events=10)) == {-1}
 
 

@@ -102,6 +102,7 @@ def model(tmp_path_factory, save_untrained):
     return save_untrained(tmp_path_factory.mktemp("demo") / "model", codes, labels)
 
 
+@pytest.mark.whole
 def test_a_rehearsal_goes_through_every_step(model, tmp_path, capfd):
     config = tmp_path / "demo.toml"
     config.write_text(f'model = "{model}"\n', encoding="utf-8")

@@ -23,6 +23,7 @@ def settings(tmp_path_factory, save_untrained):
     return config
 
 
+@pytest.mark.whole
 def test_a_rehearsal_ends_with_a_report(settings, tmp_path):
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()):
         run_recipe(find_recipe("discover"), tmp_path, config=settings, tiny=True)

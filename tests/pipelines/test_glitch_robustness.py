@@ -4,6 +4,7 @@ import csv
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 
+import pytest
 import tomli_w
 
 from glitchvae.config import read_toml
@@ -26,6 +27,7 @@ def quicken(monkeypatch):
     monkeypatch.setattr(strain_attacks, "SIZES", (8.0,))
 
 
+@pytest.mark.whole
 def test_a_rehearsal_attacks_changes_and_sums_up(tmp_path, monkeypatch):
     quicken(monkeypatch)
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()):
@@ -41,6 +43,7 @@ def test_a_rehearsal_attacks_changes_and_sums_up(tmp_path, monkeypatch):
     assert (tmp_path / "corruptions.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.whole
 def test_events_of_tables_are_attacked_too(tmp_path, monkeypatch):
     quicken(monkeypatch)
     strain, truth = simulate_class("Blip", 2, spacing=20.0, margin=18.0, sample_rate=1024.0, seed=3)

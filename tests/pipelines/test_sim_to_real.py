@@ -22,6 +22,7 @@ def config(tmp_path_factory, save_untrained):
     return path
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore:The number of unique classes")
 @pytest.mark.filterwarnings("ignore:The least populated class")
 def test_a_rehearsal_scores_every_question(config, tmp_path):

@@ -25,6 +25,7 @@ def rehearse(out, config):
     return told.getvalue(), said.getvalue()
 
 
+@pytest.mark.whole
 def test_a_rehearsal_ends_with_a_table_and_repeats_nothing(tmp_path, settings):
     chosen = [o for o in settings["objectives"] if o["name"] in ("beta-VAE", "Seatbelt-VAE")]
     few = {**settings, "objectives": chosen, "claims": [["Seatbelt-VAE", "beta-VAE"]]}
@@ -68,6 +69,7 @@ def test_the_shipped_protocol_is_the_same_for_all(settings):
     assert {name for claim in settings["claims"] for name in claim} <= names
 
 
+@pytest.mark.whole
 def test_the_page_says_what_is_published_and_of_how_many_seeds(tmp_path, settings):
     chosen = [o for o in settings["objectives"] if o["name"] in ("beta-VAE", "VAE")]
     few = {**settings, "objectives": chosen, "claims": [["beta-VAE", "VAE"]]}

@@ -16,6 +16,7 @@ from glitchvae.strain import write_gwosc
 from glitchvae.training import changed_config
 
 
+@pytest.mark.whole
 def test_a_rehearsal_makes_a_checkpoint_and_repeats_nothing(tmp_path):
     recipe = find_recipe("train_default_model")
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()) as said:
@@ -59,6 +60,7 @@ def test_the_settings_for_hours_are_valid():
     assert training.augmentation.most_hidden == 3
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("name", "layers"), [("annealed", [64]), ("seatbelt", [48, 16])])
 def test_the_models_of_the_papers_are_trained_on_the_same_sets(name, layers, tmp_path):
     recipe = find_recipe("train_default_model")
@@ -73,6 +75,7 @@ def test_the_models_of_the_papers_are_trained_on_the_same_sets(name, layers, tmp
     assert checkpoint.card.latent_size == sum(layers)
 
 
+@pytest.mark.whole
 def test_real_noise_goes_into_the_sets_and_labelled_files_lend_none(tmp_path, capsys):
     for name in ("lent", "labelled"):
         strain, _ = simulate_strain(48.0, "L1", 3, sample_rate=1024.0, glitches=0)
@@ -117,6 +120,7 @@ def test_real_noise_goes_into_the_sets_and_labelled_files_lend_none(tmp_path, ca
     assert card.objective["name"] == "labelled"
 
 
+@pytest.mark.whole
 def test_a_class_can_be_kept_from_the_model(tmp_path):
     recipe = find_recipe("train_default_model")
     text = recipe.config.read_text(encoding="utf-8")

@@ -47,6 +47,7 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.whole
 def test_a_rehearsal_adapts_and_compares(tmp_path):
     told, said = run(tmp_path / "out", "adapt.largest_fall=1.0", tiny=True)
     rows = read(tmp_path / "out" / "comparison.csv")

@@ -9,6 +9,7 @@ import pytest
 from glitchvae.recipes import find_recipe, run_recipe
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore:The number of unique classes")
 @pytest.mark.filterwarnings("ignore:The least populated class")
 def test_a_rehearsal_compares_and_scores(tmp_path):

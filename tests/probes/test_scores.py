@@ -45,6 +45,13 @@ def test_macro_recall_is_balanced_accuracy(guesses, rng):
     assert score(truth, guess, rng, resamples=10).macro_recall == pytest.approx(expected)
 
 
+def test_without_resamples_there_is_no_interval(guesses, rng):
+    scores = score(*guesses, rng, resamples=0)
+    assert scores.accuracy == score(*guesses, rng, resamples=10).accuracy
+    assert np.isnan(scores.intervals).all()
+    assert np.shape(scores.intervals) == np.shape(score(*guesses, rng, resamples=2).intervals)
+
+
 def test_the_interval_is_that_of_a_share(guesses, rng):
     truth, guess = guesses
     scores = score(truth, guess, rng, resamples=2000)

@@ -12,10 +12,7 @@ START = 1000000000
 NAME = "L-L1_GWOSC_O9_4KHZ_R1-1000000000-8.hdf5"
 NOTHING = {"num_pages": 1, "next": None, "results": []}
 
-pytestmark = [
-    pytest.mark.usefixtures("direct"),
-    pytest.mark.filterwarnings("ignore:Support for identity-based X.509:DeprecationWarning"),
-]
+pytestmark = pytest.mark.usefixtures("direct")
 
 
 def page(*results):

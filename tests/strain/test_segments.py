@@ -100,10 +100,8 @@ ANSWER = {
     "active": [[START + 1, START + 3], [START + 3, START + 5]],
     "query_information": {},
 }
-remote = pytest.mark.filterwarnings("ignore:Support for identity-based X.509:DeprecationWarning")
 
 
-@remote
 @pytest.mark.usefixtures("direct")
 @pytest.mark.parametrize("name", [FLAG, "H1:DMT-ANALYSIS_READY", "H1:DMT-ANALYSIS_READY:*"])
 def test_a_flag_of_the_database(serve, name):
@@ -118,7 +116,6 @@ def test_a_flag_of_the_database(serve, name):
     assert f"s={START - 1:.0f}&e={START + 10:.0f}" in asked[-1]
 
 
-@remote
 @pytest.mark.usefixtures("direct")
 def test_a_flag_that_is_not_there(serve):
     answers = {"/dq/H1/NEVER": {"version": []}}
@@ -129,7 +126,6 @@ def test_a_flag_that_is_not_there(serve):
             query_flag("H1:OTHER:2", START, START + 10, host=host)
 
 
-@remote
 @pytest.mark.usefixtures("direct")
 def test_no_database(monkeypatch):
     monkeypatch.setenv("DEFAULT_SEGMENT_SERVER", "http://127.0.0.1:9")
@@ -138,7 +134,6 @@ def test_no_database(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-@remote
 @pytest.mark.usefixtures("direct")
 @pytest.mark.parametrize(("code", "said"), [(401, "asks for a token"), (403, "refuses this token")])
 def test_a_missing_token_is_one_sentence(serve, code, said):

@@ -12,6 +12,7 @@ from glitchvae.errors import InputError
 from glitchvae.recipes import find_recipe, load_main, run_recipe
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore:The least populated class")
 @pytest.mark.filterwarnings("ignore:The number of unique classes")
 def test_a_rehearsal_measures_everything_that_needs_no_real_data(tmp_path):
@@ -52,6 +53,7 @@ def test_real_events_that_are_not_there_make_no_table(tmp_path, monkeypatch):
     assert not (tmp_path / "out" / "bars.csv").exists()
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore:The number of unique classes")
 def test_a_rehearsal_of_real_events_measures_simulated_ones(tmp_path, monkeypatch):
     monkeypatch.setenv("GLITCHVAE_TEST_DATA", str(tmp_path / "absent"))
@@ -64,6 +66,7 @@ def test_a_rehearsal_of_real_events_measures_simulated_ones(tmp_path, monkeypatc
     assert ("Chirp.hdf5", "is a Chirp") in found
 
 
+@pytest.mark.whole
 @pytest.mark.data
 def test_real_events_and_mergers_are_scored(tmp_path, real_data, monkeypatch):
     monkeypatch.setenv("GLITCHVAE_TEST_DATA", str(real_data))

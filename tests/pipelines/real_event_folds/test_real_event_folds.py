@@ -24,6 +24,9 @@ from glitchvae.shapes import VIEWS
 from glitchvae.store import digest
 from glitchvae.training import Augmentation, changed_config, read_training_data
 
+# A rehearsal has as many classes as half of its events, which scikit-learn finds odd.
+pytestmark = pytest.mark.filterwarnings("ignore:The number of unique classes")
+
 
 def rehearse(folder):
     with redirect_stdout(StringIO()) as told, redirect_stderr(StringIO()) as said:
@@ -42,6 +45,7 @@ def rows_of(path):
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.whole
 def test_every_event_is_named_once_by_every_method(rehearsed):
     folder, _, _ = rehearsed
     rows = rows_of(folder / "named.csv")
@@ -52,6 +56,7 @@ def test_every_event_is_named_once_by_every_method(rehearsed):
     assert all(row[name] for row in rows for name in methods)
 
 
+@pytest.mark.whole
 def test_bars_are_those_of_the_names(rehearsed):
     folder, _, _ = rehearsed
     rows = rows_of(folder / "named.csv")
@@ -77,6 +82,7 @@ def test_bars_are_those_of_the_names(rehearsed):
     assert ahead == pytest.approx(100 * (np.mean(ours) - max(theirs)))
 
 
+@pytest.mark.whole
 def test_the_shipped_head_has_a_real_background_and_a_card_of_its_sets(rehearsed):
     folder, _, _ = rehearsed
     shipped = load_checkpoint(folder / "all")
@@ -93,6 +99,7 @@ def test_the_shipped_head_has_a_real_background_and_a_card_of_its_sets(rehearsed
     assert {"accuracy", "log-loss", "Brier score"} <= measures
 
 
+@pytest.mark.whole
 def test_each_fold_has_a_model_of_its_own_that_did_not_see_it(rehearsed):
     folder, _, said = rehearsed
     cards = {name: load_checkpoint(folder / name).card for name in ("fold-0", "fold-1", "all")}
@@ -104,6 +111,7 @@ def test_each_fold_has_a_model_of_its_own_that_did_not_see_it(rehearsed):
     assert said.count("fine-tuning") == 3
 
 
+@pytest.mark.whole
 def test_what_is_there_is_not_trained_again(rehearsed):
     folder, told, _ = rehearsed
     again, said = rehearse(folder)
@@ -111,6 +119,7 @@ def test_what_is_there_is_not_trained_again(rehearsed):
     assert "fine-tuning" not in said
 
 
+@pytest.mark.whole
 def test_a_file_without_a_share_is_named_and_teaches_nobody(rehearsed, tmp_path):
     folder, _, _ = rehearsed
     recipe = find_recipe("real_event_folds")
@@ -140,6 +149,7 @@ def test_a_file_without_a_share_is_named_and_teaches_nobody(rehearsed, tmp_path)
     assert shipped.prototypes.background_events_real == 48
 
 
+@pytest.mark.whole
 def test_a_held_out_class_is_seen_by_nobody_and_looked_for_in_every_fold(rehearsed, tmp_path):
     folder, _, _ = rehearsed
     everything = rows_of(folder / "named.csv")
@@ -192,6 +202,7 @@ def test_the_shipped_settings_are_valid():
     assert training.augmentation.zoomed_views >= 0.3
 
 
+@pytest.mark.whole
 def test_variations_keep_what_they_name(rehearsed):
     module = import_module(load_recipe(find_recipe("real_event_folds")).__name__ + ".real_events")
     settings = module.RealSettings(events=str(rehearsed[0] / "real.h5"), share=0.3)
@@ -209,6 +220,7 @@ def test_variations_keep_what_they_name(rehearsed):
     np.testing.assert_allclose(zoomed[:, -1], true[:, -1], atol=0.06)
 
 
+@pytest.mark.whole
 def test_few_real_events_of_a_class_name_the_others(rehearsed):
     package = load_recipe(find_recipe("real_event_folds")).__name__
     shots, events, teaching = (

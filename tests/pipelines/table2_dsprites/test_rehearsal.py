@@ -3,9 +3,12 @@
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 
+import pytest
+
 from glitchvae.recipes import find_recipe, run_recipe
 
 
+@pytest.mark.whole
 def test_a_rehearsal_trains_scores_and_judges(tmp_path):
     config = tmp_path / "few.toml"
     config.write_text('[study]\nobjectives = ["annealed"]\n')

@@ -178,6 +178,7 @@ def test_a_study_goes_on_where_it_was(study, squares):
     assert lost.read_text() == before
 
 
+@pytest.mark.whole
 def test_seeds_of_a_row_can_be_trained_together(squares, tmp_path):
     settings = SETTINGS.model_copy(update={"ensembles": True, "seeds": 2})
     told, updates = [], []
@@ -193,6 +194,7 @@ def test_seeds_of_a_row_can_be_trained_together(squares, tmp_path):
         assert (card.seed, card.objective[row.parameter]) == (seed, row.value)
 
 
+@pytest.mark.whole
 def test_seeds_that_were_begun_alone_go_on_alone(squares, tmp_path):
     settings = SETTINGS.model_copy(update={"partners": False})
     run_study(settings, squares, tmp_path)
@@ -367,6 +369,7 @@ def test_a_study_of_other_settings_is_refused(study, squares):
         (out / "hidden").rename(out / "settings.toml")
 
 
+@pytest.mark.whole
 def test_a_seed_that_fails_is_set_aside_and_named(squares, tmp_path, monkeypatch):
     train = table2.train
 
