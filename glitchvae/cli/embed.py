@@ -345,7 +345,7 @@ def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -
     among = f" in {number:,} episode{'' if number == 1 else 's'}" if total else ""
     for line in _searched(filled):
         click.echo(line)
-    click.echo(f"{total} glitch{plural}, {known} known before{among}; archive: {archive.path}")
+    click.echo(f"{total:,} glitch{plural}{among}, {known:,} known before; archive: {archive.path}")
 
 
 def _episodes(parts: list[Embeddings]) -> int:

@@ -272,7 +272,7 @@ def _describe(size: TrainingPlan, settings: TrainingConfig, device: str, members
         f"{size.parameters / 1e6:.2f} M parameters, {latents}, "
         f"objective {objective}; {size.events} training "
         f"events, {size.data_bytes / 1e6:.0f} MB of images {place}; "
-        f"{settings.steps} steps of {settings.batch_size} at {size.seconds_per_step:.3f} s, "
+        f"{settings.steps} steps of {min(settings.batch_size, size.events)} at {size.seconds_per_step:.3f} s, "
         f"{size.flop_per_step / 1e9:.3g} GFLOP and {size.memory_bytes / 1e6:.0f} MB: "
         f"about {size.seconds / 60:.1f} min{several}"
     )

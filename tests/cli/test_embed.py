@@ -62,7 +62,7 @@ def test_twice_adds_nothing(embed, simulated_files, tmp_path):
     assert first.exit_code == again.exit_code == 0
     assert {p.name for p in (tmp_path / "archive" / "parts").glob("*.parquet")} == files
     count = len(Archive(tmp_path / "archive").embeddings())
-    assert f"{count} glitches, {count} known before" in again.stdout
+    assert f"{count} known before" in again.stdout
     assert len(read_embeddings(tmp_path / "codes.csv")) == count
     assert embed(simulated_files[0], "-o", tmp_path / "people.csv").exit_code == 0
     header = (tmp_path / "people.csv").read_text(encoding="utf-8").splitlines()[0]
@@ -369,7 +369,7 @@ def test_an_archive_is_encoded_anew(embed, simulated_files, tmp_path, save_untra
     assert "1 rows of other models" in anew("--plan").stdout
     result = anew()
     assert result.exit_code == 0, result.output
-    assert "1 glitch, 0 known before" in result.stdout
+    assert "1 glitch in 1 episode, 0 known before" in result.stdout
     assert Archive(archive).embeddings(model="other").mean.shape == (1, 5)
     assert "1 known before" in anew().stdout
     assert anew("--gps", gps).exit_code == 2
