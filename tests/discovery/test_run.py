@@ -315,3 +315,10 @@ def test_a_mixture_alone_finds_it_too(with_new, prototypes):
     (candidate,) = discover(with_new, prototypes, settings).candidates
     assert (with_new.label[candidate.members] == "New").mean() > 0.9
     assert np.isnan(candidate.stability)
+
+
+def test_a_result_shows_itself_in_one_line(found, with_new):
+    assert repr(found) == (
+        f"Discovery: {len(with_new)} events, 3 known classes, "
+        f"candidate-1 ({len(found.candidates[0].members)} events)"
+    )
