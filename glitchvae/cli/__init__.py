@@ -47,9 +47,10 @@ class LazyGroup(click.RichGroup):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             close = get_close_matches(args[0], self.list_commands(ctx), n=3)
-            if close:
-                error.message += f" (Did you mean {' or '.join(map(repr, close))}?)"
-            raise
+            if not close:
+                raise
+            meant = " or ".join(map(repr, close))
+            raise click.UsageError(f"{error.message} (Did you mean {meant}?)", ctx) from error
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """List summaries without importing the commands."""

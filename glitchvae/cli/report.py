@@ -107,6 +107,4 @@ def _print_classes(discovery: Discovery) -> None:
     left_out = "".join(f", {n:,} {reason}" for reason, n in discovery.excluded.items())
     note(f"{len(discovery.embeddings):,} glitches{left_out.replace('_', ' ')}")
     if not len(discovery.embeddings) and not any(map(abs, discovery.live.values())):
-        note(
-            "no strain of this time was searched; `glitchvae archive info` gives the archive's times"
-        )
+        note("no strain of this time was searched; `glitchvae archive info` tells which was")

@@ -149,7 +149,7 @@ def test_images_are_no_codes(default):
         (
             ("defalt",),
             ModelError,
-            r"no model 'defalt' \(did you mean 'default'\?\).*annealed, default, seatbelt, simulated",
+            r"no model 'defalt' \(did you mean 'default'\?\).*annealed, default, seatbelt",
         ),
         (("/nowhere/run",), ModelError, "/nowhere/run: no such folder"),
         ((None,), InputError, "model: the value is not a path"),

@@ -147,7 +147,7 @@ def test_no_trial_without_plan(embed, simulated_files, monkeypatch):
     start = start_of(simulated_files[0])
     result = embed(simulated_files[0], "--gps", start + 20)
     assert result.exit_code == 0, result.output
-    assert "H1, 1 file: 48 s of strain, 1 given" in result.stderr
+    assert "H1, 1 file: 48 s of strain, 1 trigger given" in result.stderr
     assert "about" not in result.stderr
 
 
@@ -161,6 +161,12 @@ def test_triggers_of_the_user(embed, simulated_files, tmp_path):
     rows = Archive(tmp_path / "archive").embeddings()
     assert list(rows.event_id) == ["aBcDeFgHiJ"]
     assert rows.snr[0] == pytest.approx(9.5)
+    assert "live time unknown" in result.stdout
+    (tmp_path / "live.txt").write_text(f"{start + 5} {start + 40}\n")
+    limits = ("--segments", tmp_path / "live.txt", "--archive", tmp_path / "other")
+    told = embed(simulated_files[0], "--triggers", tmp_path / "triggers.csv", *limits)
+    assert "35.0 s covered" in told.stdout
+    assert "live time unknown" not in told.stdout
 
 
 def test_plan_does_nothing(embed, simulated_files, tmp_path):
