@@ -7,17 +7,21 @@ DEMO := demo-output
 
 .PHONY: help venv demo test coverage lint docs results bench fuzz clean
 help:
+	@echo "make venv   the environment .venv, which every other target makes first"
 	@echo "make demo   simulate an hour of strain, find a new class in it, name it, see it again"
 	@echo "make test   the default tests: of every module and command"
 	@echo "make coverage  also whole recipes, pages and scripts, with the lines that no test reaches; fails under 92 %"
-	@echo "make lint   style and types      make docs   the documentation as HTML"
+	@echo "make lint   style and types"
+	@echo "make docs   the documentation as HTML"
 	@echo "make results  the pages of docs/results from the results beside them"
 	@echo "make bench  speed, as ratios to peers measured in the same run"
 	@echo "make fuzz   200,000 damaged inputs; goes on where it was stopped"
+	@echo "make clean  remove what demo, docs and coverage have written"
 
 venv: .venv/.complete
 .venv/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "glitchvae needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	@echo "installing into .venv: some minutes, about 2 GB"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' constraints.txt)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"

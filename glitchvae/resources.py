@@ -71,9 +71,21 @@ def choose_device(name: object = "auto") -> str:
     ):
         raise ConfigError(
             f"the device {asked!r} is not available",
-            expected="auto, cpu, or cuda where torch finds one",
+            expected="auto, cpu, or cuda",
+            found=_devices_here(here),
         )
     return asked
+
+
+def _devices_here(gpus: int) -> str:
+    """What torch can use here, and why it finds no GPU."""
+    import torch
+
+    if gpus:
+        return ", ".join(["cpu", *(f"cuda:{number}" for number in range(gpus))])
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"cpu alone: torch {torch.__version__} is built without CUDA"
+    return f"cpu alone: torch {torch.__version__} finds no GPU"
 
 
 def _may_find_gpu() -> bool:

@@ -486,6 +486,20 @@ class TestInputs:
             ("H1", 2048, 1),
         ]
 
+    @pytest.mark.parametrize(("rate", "ifo", "warned"), [(2048, "H1", True), (2048, "L1", False)])
+    def test_time_at_two_sample_rates_is_warned_of(self, rate, ifo, warned, tmp_path, rng, caplog):
+        for name, own, start in ((f"{ifo}.hdf5", rate, 1004.0), ("first.hdf5", 1024, 1000.0)):
+            values = rng.normal(size=8 * own)
+            strain = Strain(
+                values=values,
+                start=start,
+                sample_rate=float(own),
+                ifo="H1" if name == "first.hdf5" else ifo,
+            )
+            write_gwosc(tmp_path / name, strain)
+        open_inputs([tmp_path])
+        assert ("H1: 4 s at both 2048 and 1024 Hz" in caplog.text) == warned
+
     def test_a_folder_is_the_strain_in_it(self, tmp_path, rng):
         inner, empty = tmp_path / "strain" / "inner", tmp_path / "empty"
         inner.mkdir(parents=True)

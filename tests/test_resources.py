@@ -32,6 +32,7 @@ def test_a_device_that_is_here_is_chosen(name):
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta", "", "cuda:x"])
 def test_a_device_that_is_not_here_is_named(name):
     with pytest.raises(
-        ConfigError, match=rf"the device '{name}' is not available; expected auto, cpu"
+        ConfigError,
+        match=rf"the device '{name}' is not available; expected auto, cpu, or cuda; found cpu",
     ):
         resources.choose_device(name)

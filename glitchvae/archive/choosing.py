@@ -135,4 +135,4 @@ def _class_of(rows: Embeddings, spelling: str, catalog: Path | None) -> str:
         return read_catalog(own=catalog).find(spelling).name
     except CatalogError as error:
         hint = nearest(spelling, names) if names else ""
-        raise InputError(f"no glitch named {spelling!r}{hint}", found=", ".join(names)) from error
+        raise InputError(f"no glitch named {spelling!r}{hint}") from error

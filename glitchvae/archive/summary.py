@@ -72,7 +72,7 @@ class Summary:
         ]
         if any(self.open.values()):
             told = [f"{name} {spell(seconds)}" for name, seconds in self.open.items() if seconds]
-            lines.append(("without codes", ", ".join(told)))
+            lines.append(("not embedded", ", ".join(told)))
         if self.unread:
             lines.append(("ledger", f"{self.unread:,} files unread: what they tell is unknown"))
         if self.left:

@@ -103,7 +103,7 @@ class StrainTask:
         work = (
             f"glitches to be found above SNR {job.snr:g}"
             if self.triggers is None
-            else f"{len(self.triggers):,} given"
+            else f"{len(self.triggers):,} trigger{'' if len(self.triggers) == 1 else 's'} given"
         )
         return (
             f"{self.name}: {seconds}, {work}; at {self.source.sample_rate:g} Hz images reach"

@@ -8,6 +8,7 @@ Reading card and head needs no torch: whoever has codes and a head has classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -219,10 +220,12 @@ def find_model(name_or_folder: str | Path) -> Path:
         try:
             return resources.data(f"models/{name_or_folder}")
         except InputError as error:
+            shipped = sorted(path.name for path in resources.data("models").iterdir())
+            close = get_close_matches(folder.name, shipped, n=1)
+            meant = f" (did you mean {close[0]!r}?)" if close else ""
             raise ModelError(
-                f"no model {str(name_or_folder)!r}",
-                expected="a shipped model or a folder",
-                found=f"shipped: {error.found or 'none'}",
+                f"no model {folder.name!r}{meant}",
+                expected=f"a shipped model ({', '.join(shipped)}) or the folder of a checkpoint",
             ) from error
     raise ModelError("no such folder", where=folder, expected="the folder of a checkpoint")
 

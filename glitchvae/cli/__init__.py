@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,17 @@ class LazyGroup(click.RichGroup):
         command = with_manners(importlib.import_module(f"{__name__}.{module}").command)
         command.name = cmd_name  # each is a function `command` of its module
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; of an unknown name the nearest is named, as for options."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = get_close_matches(args[0], self.list_commands(ctx), n=3)
+            if not close:
+                raise
+            meant = " or ".join(map(repr, close))
+            raise click.UsageError(f"{error.message} (Did you mean {meant}?)", ctx) from error
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """List summaries without importing the commands."""

@@ -27,7 +27,12 @@ class _GpsTime(_FloatType):
         except ValueError:
             seconds = math.nan
         if not 0 < seconds < math.inf:
-            self.fail(f"{value!r} is no GPS time: expected seconds above 0.", param, ctx)
+            self.fail(
+                f"{value!r} is no GPS time: expected seconds above 0. gwpy.time.to_gps converts"
+                " a date.",
+                param,
+                ctx,
+            )
         return seconds
 
 

@@ -343,9 +343,12 @@ def _conclude(filled: list[Filled], archive: Archive, options: dict[str, Any]) -
     plural = "" if total == 1 else "es"
     number = _episodes(parts) if total else 0
     among = f" in {number:,} episode{'' if number == 1 else 's'}" if total else ""
-    for line in _searched(filled):
+    searched = _searched(filled)
+    for line in searched:
         click.echo(line)
-    click.echo(f"{total} glitch{plural}, {known} known before{among}; archive: {archive.path}")
+    if options["triggers"] and not searched:
+        click.echo("live time unknown, and so no rates: --segments FILE tells the searched time")
+    click.echo(f"{total:,} glitch{plural}{among}, {known:,} known before; archive: {archive.path}")
 
 
 def _episodes(parts: list[Embeddings]) -> int:

@@ -106,3 +106,5 @@ def _print_classes(discovery: Discovery) -> None:
         print_table(table)
     left_out = "".join(f", {n:,} {reason}" for reason, n in discovery.excluded.items())
     note(f"{len(discovery.embeddings):,} glitches{left_out.replace('_', ' ')}")
+    if not len(discovery.embeddings) and not any(map(abs, discovery.live.values())):
+        note("no strain of this time was searched; `glitchvae archive info` tells which was")

@@ -267,12 +267,13 @@ def _describe(size: TrainingPlan, settings: TrainingConfig, device: str, members
     place = f"resident on {device}" if size.resident else "mapped from disk"
     several = f", {members} members: at most {members} times that" if members > 1 else ""
     layers = ", ".join(map(str, size.layers))
+    batch = min(settings.batch_size, size.events)
     latents = f"{layers} latent dimensions" + (" from layer to layer" * (len(size.layers) > 1))
     return (
         f"{size.parameters / 1e6:.2f} M parameters, {latents}, "
         f"objective {objective}; {size.events} training "
         f"events, {size.data_bytes / 1e6:.0f} MB of images {place}; "
-        f"{settings.steps} steps of {settings.batch_size} at {size.seconds_per_step:.3f} s, "
+        f"{settings.steps} steps of {batch} at {size.seconds_per_step:.3f} s, "
         f"{size.flop_per_step / 1e9:.3g} GFLOP and {size.memory_bytes / 1e6:.0f} MB: "
         f"about {size.seconds / 60:.1f} min{several}"
     )

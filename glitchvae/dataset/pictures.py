@@ -58,6 +58,7 @@ def stream_pictures(
             "the folder holds no picture",
             where=folder,
             expected="<label>/<ifo>_<id>_spectrogram_<duration>.png",
+            remedy="Read other pictures in Python: gv.train(array), gv.Dataset(array, labels=…).",
         )
     yield from assemble(
         (_read_event(folder, *key, files, from_view) for key, files in events.items()),

@@ -28,6 +28,7 @@ from glitchvae.status import Status
 from glitchvae.store import opened, schema_in, schema_of
 
 _LOG = logging.getLogger(__name__)
+_ARRAYS = "Read them in Python: gv.train(array), or gv.Dataset(array, labels=…)."
 
 
 def is_image_set(path: str | Path) -> bool:
@@ -129,6 +130,8 @@ def _own_reader(path: Path) -> ImageReader | None:
 
 def _is_own(path: Path) -> bool:
     """Whether an HDF5 file is a SpectrogramSet; otherwise it is a published set."""
+    if path.is_file() and path.suffix in (".npy", ".npz"):
+        raise InputError("arrays of numpy", where=path, expected="a set of images", remedy=_ARRAYS)
     if (schema := schema_of(path)) == SpectrogramSet.schema:
         return True
     if schema is None and is_gravity_spy(path):

@@ -139,7 +139,7 @@ class AuditRow:
     agreement: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Discovery:
     """The result of one run.
 
@@ -172,6 +172,18 @@ class Discovery:
     unsearched: str = ""
     displaced: tuple[Candidate, ...] = ()
     rendered: Mapping[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Discovery: {self.summary}"
+
+    @property
+    def summary(self) -> str:
+        """Candidates with their events, and the number of known classes, as one line."""
+        found = ", ".join(f"{c.name} ({len(c.members):,} events)" for c in self.candidates)
+        classes = f"{len(self.known):,} known class{'' if len(self.known) == 1 else 'es'}"
+        events = len(self.embeddings)
+        plural = "" if events == 1 else "s"
+        return f"{events:,} event{plural}, {classes}, {found or 'no candidate'}"
 
     @property
     def groups(self) -> tuple[Candidate, ...]:

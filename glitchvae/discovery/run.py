@@ -286,11 +286,16 @@ def _known_classes(
     live: Live,
     episode: NDArray[np.int64],
 ) -> tuple[KnownClass, ...]:
-    """Events that known classes explain; a person's label goes before the model's class."""
+    """Events of no group by class, as every table names them.
+
+    A person's label goes before the model's class. Events without either, such as codes of any
+    model, are of the class that explains them best.
+    """
     inside = found.excess.claims(archive)[:, len(found.excess.components) :]
     best = np.where(cluster < 0, inside.argmax(axis=1), -1)
-    for k, name in enumerate(names):
-        best[(cluster < 0) & (labels == name)] = k
+    for given in (embeddings.class_name[rows], labels):
+        for k, name in enumerate(names):
+            best[(cluster < 0) & (given == name)] = k
     classes = []
     for k in np.unique(best[best >= 0]):
         own = np.flatnonzero(best == k)

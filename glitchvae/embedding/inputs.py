@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def open_inputs(
         except GlitchvaeError as error:
             problems.append(error)
     sources = [source for group in groups.values() for source in _join(group)]
+    _warn_of_two_rates(sources)
     return Inputs(sources=tuple(sources), image_sets=tuple(image_sets), problems=tuple(problems))
 
 
@@ -262,6 +264,21 @@ def _owner(gps: float, ifo: str, sources: Sequence[StrainSource]) -> int:
     mine = [number for number, source in enumerate(sources) if source.ifo == ifo]
     covering = [number for number in mine if gps in sources[number].whole.segments]
     return (covering or mine or [-1])[0]
+
+
+def _warn_of_two_rates(sources: Sequence[StrainSource]) -> None:
+    """Warn of time that one detector has at two sample rates, such as GWOSC's 4 and 16 kHz."""
+    for first, second in combinations(sources, 2):
+        shared = float(abs(first.segments & second.segments))
+        if first.ifo == second.ifo and first.sample_rate != second.sample_rate and shared:
+            _LOG.warning(
+                "%s: %g s at both %g and %g Hz; each is searched, and a glitch there counts twice."
+                " Give one sample rate.",
+                first.ifo,
+                shared,
+                first.sample_rate,
+                second.sample_rate,
+            )
 
 
 def _join(stretches: list[Stretch]) -> list[StrainSource]:

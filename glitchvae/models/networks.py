@@ -43,7 +43,10 @@ class Network(NamedTuple):
         """
         if min(shape[1:]) < self.smallest:
             least = f"{self.smallest} x {self.smallest}"
-            raise ValueError(f"this network needs images of at least {least} pixels, not {shape}")
+            raise ValueError(
+                f"this network needs images (channels, rows, columns) of at least {least} pixels,"
+                f" not {shape}"
+            )
 
 
 def burgess_encoder(shape: Shape, outputs: int) -> nn.Sequential:

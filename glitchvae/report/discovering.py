@@ -33,7 +33,7 @@ Shown = Callable[[int], AbstractContextManager[Progress]]
 """Function of a number of units that opens a progress display."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DiscoveryRun:
     """Results of discovery, with its inputs and its model.
 
@@ -50,6 +50,9 @@ class DiscoveryRun:
     known: KnownClasses
     catalog: Path
     target: Triggers | None = None
+
+    def __repr__(self) -> str:
+        return f"DiscoveryRun: {self.discovery.summary}"
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -157,6 +157,13 @@ def _check_range(images: NDArray[Any], start: int, where: object) -> None:
     inside = ((images >= 0) & (images <= 1)).all(axis=(1, 2, 3))
     if not inside.all():
         row = int(np.flatnonzero(~inside)[0])
+        if np.isnan(images[row]).any():
+            raise InputError(
+                f"pixels that are not a number in row {start + row}",
+                where=where,
+                expected="0 to 1",
+                found=f"{int(np.isnan(images[row]).sum()):,} NaN",
+            )
         raise InputError(
             f"pixels outside the range in row {start + row}",
             where=where,

@@ -453,7 +453,8 @@ def log_row(
         raise DivergenceError(
             f"the loss is not finite at step {step - len(values) + int(bad[0]) + 1}",
             found={k: v for k, v in wrong.items() if k not in kl_columns(wrong)},
-            remedy="Lower learning_rate (or use precision float32) and resume.",
+            remedy="Lower learning_rate, or use precision float32, and start again; a run that has"
+            " saved a state can be resumed.",
         )
     terms = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
     weights = weight_columns(config.objective, step - 1)

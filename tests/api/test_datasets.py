@@ -205,7 +205,7 @@ IMAGES = np.zeros((4, 8, 8))
             "images: the value is not an array; expected rows of one",
         ),
         (lambda: gv.Dataset(IMAGES[0]), InputError, r"no pictures.*\(8, 8\)"),
-        (lambda: gv.Dataset(IMAGES + np.nan), InputError, "range in row 0.*nan to nan"),
+        (lambda: gv.Dataset(IMAGES + np.nan), InputError, "not a number in row 0.* NaN"),
         (lambda: gv.Dataset(255 * (IMAGES + 1)), InputError, "range in row 0.*255 to 255"),
         (lambda: gv.Dataset(IMAGES.astype(int)), InputError, "pictures of another type.*int64"),
         (lambda: gv.Dataset(IMAGES * 1j), InputError, "the values are not numbers.*complex128"),
@@ -274,3 +274,9 @@ def test_whatever_holds_spectrograms_is_a_dataset(glitches):
     for held in (glitches.record, Holder()):
         assert isinstance(datasets.spectrograms_of(held), SpectrogramSet)
         np.testing.assert_array_equal(datasets.as_dataset(held).gps, glitches.gps)
+
+
+def test_arrays_in_a_file_are_no_set_and_the_way_to_use_them_is_told(tmp_path):
+    np.savez(tmp_path / "mine.npz", images=IMAGES)
+    with pytest.raises(InputError, match=r"mine.npz: arrays of numpy.*gv\.train\(array\)"):
+        gv.open_dataset(tmp_path / "mine.npz")

@@ -102,7 +102,7 @@ def test_it_says_what_it_is(default, model):
         (lambda m: m.encode(ENERGIES), "another shape than those of the model"),
         (lambda m: m.encode(gv.Dataset(ENERGIES)), "expected pictures.*found glitches"),
         (lambda m: m.encode("set.h5"), "images: the values are not numbers"),
-        (lambda m: m.encode(np.full((2, 16, 16), np.nan)), "range in row 0"),
+        (lambda m: m.encode(np.full((2, 16, 16), np.nan)), "not a number in row 0"),
         (lambda m: m.encode([]), "another shape"),
         (lambda m: m.predict(np.zeros((3, 4))), "without class prototypes"),
         (lambda m: m.predict_proba(np.zeros((3, 4))), "without class prototypes"),
@@ -149,7 +149,7 @@ def test_images_are_no_codes(default):
         (
             ("defalt",),
             ModelError,
-            r"no model 'defalt'.*shipped: \['annealed', 'default', 'seatbelt', 'simulated'\]",
+            r"no model 'defalt' \(did you mean 'default'\?\).*annealed, default, seatbelt",
         ),
         (("/nowhere/run",), ModelError, "/nowhere/run: no such folder"),
         ((None,), InputError, "model: the value is not a path"),

@@ -64,7 +64,7 @@ def test_twice_adds_nothing(embed, simulated_files, tmp_path):
     assert first.exit_code == again.exit_code == 0
     assert {p.name for p in (tmp_path / "archive" / "parts").glob("*.parquet")} == files
     count = len(Archive(tmp_path / "archive").embeddings())
-    assert f"{count} glitches, {count} known before" in again.stdout
+    assert f"{count} known before" in again.stdout
     assert len(read_embeddings(tmp_path / "codes.csv")) == count
     assert embed(simulated_files[0], "-o", tmp_path / "people.csv").exit_code == 0
     header = (tmp_path / "people.csv").read_text(encoding="utf-8").splitlines()[0]
@@ -149,7 +149,7 @@ def test_no_trial_without_plan(embed, simulated_files, monkeypatch):
     start = start_of(simulated_files[0])
     result = embed(simulated_files[0], "--gps", start + 20)
     assert result.exit_code == 0, result.output
-    assert "H1, 1 file: 48 s of strain, 1 given" in result.stderr
+    assert "H1, 1 file: 48 s of strain, 1 trigger given" in result.stderr
     assert "about" not in result.stderr
 
 
@@ -163,6 +163,12 @@ def test_triggers_of_the_user(embed, simulated_files, tmp_path):
     rows = Archive(tmp_path / "archive").embeddings()
     assert list(rows.event_id) == ["aBcDeFgHiJ"]
     assert rows.snr[0] == pytest.approx(9.5)
+    assert "live time unknown" in result.stdout
+    (tmp_path / "live.txt").write_text(f"{start + 5} {start + 40}\n")
+    limits = ("--segments", tmp_path / "live.txt", "--archive", tmp_path / "other")
+    told = embed(simulated_files[0], "--triggers", tmp_path / "triggers.csv", *limits)
+    assert "35.0 s covered" in told.stdout
+    assert "live time unknown" not in told.stdout
 
 
 def test_plan_does_nothing(embed, simulated_files, tmp_path):
@@ -371,7 +377,7 @@ def test_an_archive_is_encoded_anew(embed, simulated_files, tmp_path, save_untra
     assert "1 rows of other models" in anew("--plan").stdout
     result = anew()
     assert result.exit_code == 0, result.output
-    assert "1 glitch, 0 known before" in result.stdout
+    assert "1 glitch in 1 episode, 0 known before" in result.stdout
     assert Archive(archive).embeddings(model="other").mean.shape == (1, 5)
     assert "1 known before" in anew().stdout
     assert anew("--gps", gps).exit_code == 2

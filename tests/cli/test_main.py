@@ -48,7 +48,13 @@ def test_version_is_the_package_s():
 def test_unknown_command_is_a_usage_error():
     result = CliRunner().invoke(main, ["embedd"])
     assert result.exit_code == 2
-    assert "embedd" in result.output
+    assert "No such command 'embedd'. (Did you mean 'embed'?)" in " ".join(result.output.split())
+
+
+def test_an_unknown_command_without_a_near_one_gets_no_hint():
+    result = CliRunner().invoke(main, ["xyzzy"])
+    assert result.exit_code == 2
+    assert "Did you mean" not in result.output
 
 
 def group_raising(error):

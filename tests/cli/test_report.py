@@ -111,6 +111,8 @@ def test_a_day_that_was_not_searched_says_so(home):
     page = (home / "report-20190501.html").read_text(encoding="utf-8")
     assert "0 glitches of H1, L1" in page
     assert "nothing searched" in page
+    assert "no strain of this time was searched" in result.output
+    assert "no strain" not in report().output
 
 
 def test_images_without_times(home):

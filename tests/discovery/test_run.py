@@ -87,12 +87,31 @@ def test_an_event_counts_for_its_label(with_new, prototypes, found):
     row = tomte.members[0]
     labels = np.full(len(with_new), "", object)
     labels[row] = "Whistle"
-    again = discover(dataclasses.replace(with_new, label=labels), prototypes, QUICK, live=LIVE)
+    again = discover(
+        dataclasses.replace(with_new, label=labels, class_name=with_new.label),
+        prototypes,
+        QUICK,
+        live=LIVE,
+    )
     groups = {group.name: group.members for group in again.known}
     assert row in groups["Whistle"]
     assert row not in groups["Tomte"]
     assert len(groups["Tomte"]) > 10
     assert "1 labelled events count for their label" in again.remarks[-1]
+
+
+def test_an_event_of_no_group_counts_for_the_class_that_tables_give_it(with_new, prototypes):
+    unlabelled = dataclasses.replace(with_new, label=np.full(len(with_new), "", object))
+    nameless = dataclasses.replace(unlabelled, class_name=unlabelled.label)
+    explained = discover(nameless, prototypes, QUICK, live=LIVE)
+    tomte = next(group.members for group in explained.known if group.name == "Tomte")
+    assert (with_new.label[tomte] == "Tomte").mean() > 0.9  # without a name, by what explains it
+    names = nameless.class_name.copy()
+    names[tomte[:5]] = "Whistle"
+    named = dataclasses.replace(unlabelled, class_name=names)
+    groups = {g.name: g.members for g in discover(named, prototypes, QUICK, live=LIVE).known}
+    assert np.isin(tomte[:5], groups["Whistle"]).all()
+    np.testing.assert_array_equal(np.sort(groups["Tomte"]), np.sort(tomte[5:]))
 
 
 def test_rates_are_those_of_the_live_time(found):
@@ -296,3 +315,10 @@ def test_a_mixture_alone_finds_it_too(with_new, prototypes):
     (candidate,) = discover(with_new, prototypes, settings).candidates
     assert (with_new.label[candidate.members] == "New").mean() > 0.9
     assert np.isnan(candidate.stability)
+
+
+def test_a_result_shows_itself_in_one_line(found, with_new):
+    assert repr(found) == (
+        f"Discovery: {len(with_new)} events, 3 known classes, "
+        f"candidate-1 ({len(found.candidates[0].members)} events)"
+    )

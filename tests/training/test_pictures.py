@@ -74,7 +74,7 @@ def test_a_model_for_signed_data_is_given_those(pictures):
         (np.zeros((4, 4), bool), r"\(N, C, H, W\)"),
         (np.zeros((2, 1, 4, 4), np.int64), "int64"),
         (np.full((2, 1, 4, 4), 255.0), r"row 0.*0 to 1.*255"),
-        (np.stack([np.zeros((1, 4, 4)), np.full((1, 4, 4), np.nan)]), "row 1"),
+        (np.stack([np.zeros((1, 4, 4)), np.full((1, 4, 4), np.nan)]), "row 1.*16 NaN"),
     ],
 )
 def test_what_is_no_picture_is_named(images, message):
