@@ -39,6 +39,7 @@ START, RATE = 1238163456, 4096.0  # GPS time of the first sample, a multiple of 
 SPACING = 60.0  # mean seconds between two glitches: that of O3
 EDGE, SHORTEST = 1.0, 8.0  # seconds that are not searched at an end, and the shortest stretch
 DETECTORS = ("H1", "L1", "V1")
+SHARD = 600  # seconds, so that two workers end nearly at the same time
 
 Spans = list[tuple[int, int]]
 
@@ -207,15 +208,16 @@ def gain(folder: Path, seconds: int, file: int, rounds: int) -> None:
     out = folder / "out"
     ways: dict[str, tuple[object, ...]] = {
         "embed": ("embed", strain, "--archive", out),
-        "one worker": ("census", "run", strain, "-o", out, "--workers", 1),
-        "two workers": ("census", "run", strain, "-o", out, "--workers", 2),
+        "one worker": ("census", "run", strain, "-o", out, "--shard", SHARD, "--workers", 1),
+        "two workers": ("census", "run", strain, "-o", out, "--shard", SHARD, "--workers", 2),
     }
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(rounds):
         for name, command in ways.items():
             shutil.rmtree(out, ignore_errors=True)
             begin = time.monotonic()
-            if status := run(*command, "-q", env=environment).wait():
+            done = run(*command, "-q", env=environment, stdout=subprocess.DEVNULL)
+            if status := done.wait():
                 raise SystemExit(f"{name}: status {status}")
             best[name] = min(best[name], time.monotonic() - begin)
     for name, wall in best.items():
