@@ -83,7 +83,7 @@ def test_real_noise_goes_into_the_sets_and_labelled_files_lend_none(tmp_path, ca
     (tmp_path / "labels.csv").write_text("file,gps\nlabelled.hdf5,1\n")
     recipe = find_recipe("train_default_model")
     config = tmp_path / "noise.toml"
-    tomli_w.dump(
+    text = tomli_w.dumps(
         {
             "noise": {
                 "files": [str(tmp_path / "*.hdf5")],
@@ -108,8 +108,8 @@ def test_real_noise_goes_into_the_sets_and_labelled_files_lend_none(tmp_path, ca
                 "augmentation": {"positive_pairs": True, "zoomed_views": 0.5},
             },
         },
-        config.open("wb"),
     )
+    config.write_text(text, encoding="utf-8")
     run_recipe(recipe, tmp_path / "run", config=config)
     assert "1 donors with" in capsys.readouterr().err
     truth = Truth.read(tmp_path / "run" / "sets" / "light-1_truth.h5")

@@ -31,7 +31,8 @@ def test_the_page_needs_nothing_else_and_shows_what_is_contradicted(asked, rng, 
     assert "<b>Tomte" not in text
     assert "set &lt;i&gt;.h5" in text
     assert not re.search(r"(src|href)=.https?://", text)
-    rows = list(csv.DictReader((tmp_path / "audit.csv").open(newline="")))
+    with (tmp_path / "audit.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     assert {row["event_id"] for row in rows} == {"0", "1", "2"}
     assert all(float(row["p_suggested"]) > float(row["p_label"]) for row in rows)
 
