@@ -78,7 +78,7 @@ def choose_device(name: object = "auto") -> str:
 
 
 def _devices_here(gpus: int) -> str:
-    """What torch can use here, and why it finds no GPU."""
+    """Devices that torch can use here, and the reason where that is no GPU."""
     import torch
 
     if gpus:

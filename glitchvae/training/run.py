@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from glitchvae.training.tracking import Tracker
 from glitchvae.training.trainer import Trainer
 from glitchvae.training.watching import check_watchable, is_best, is_patience_over, validation_terms
 
+_LOG = logging.getLogger(__name__)
 CHECKPOINTS, BEST = "checkpoints", "best"
 """Folders of a run for intermediate checkpoints: all that are kept, and the best so far."""
 
@@ -88,6 +90,13 @@ def train(
             trainer.restore(state)
             log = state["log"]
             progress(trainer.step)
+            if trainer.step >= config.steps:
+                _LOG.warning(
+                    "%s: has %d steps already and asks for %d; more need a larger `steps`",
+                    run,
+                    trainer.step,
+                    config.steps,
+                )
         record = RunRecord(trainer, log, run, trackers if ranks.first else ())
         if ranks.first:
             say_unfinished(config, run)

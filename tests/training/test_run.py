@@ -187,6 +187,18 @@ def test_an_earlier_run_is_never_overwritten(data, tmp_path, config):
     assert weights(run) == before
 
 
+def test_a_run_that_is_at_its_end_says_so(data, tmp_path, config, caplog):
+    two = config.model_copy(update={"steps": 2})
+    run = train(data, two, tmp_path / "run")
+    before = weights(run)
+    train(data, config.model_copy(update={"steps": 3}), run, resume=True)
+    assert "already" not in caplog.text
+    assert weights(run) != before
+    train(data, two, run, resume=True)
+    assert "has 3 steps already and asks for 2" in caplog.text
+    assert load_checkpoint(run).card.steps == 3
+
+
 def test_nothing_to_resume_is_said(data, tmp_path, config):
     with pytest.raises(InputError, match="nothing to resume"):
         train(data, config, tmp_path, resume=True)
