@@ -264,7 +264,7 @@ GLITCHES = np.ones((2, 4, 140, 170), np.float32)
             r"no event to train on.*\['test'\]",
         ),
         (lambda: gv.train([], "beta"), InputError, "no pictures"),
-        (lambda: gv.train(PICTURES + np.nan, "beta"), InputError, "range in row 0"),
+        (lambda: gv.train(PICTURES + np.nan, "beta"), InputError, "not a number in row 0"),
         (lambda: gv.train("/nowhere.h5"), InputError, "/nowhere.h5: no such file"),
         (lambda: gv.train(PICTURES, "beta", resume=True), InputError, "expected output=…"),
         (lambda: gv.train(PICTURES, device="tpu"), ConfigError, "the device 'tpu'"),
