@@ -109,7 +109,7 @@ def _laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[st
 
 
 def _describe(model: type[BaseModel], item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"])
+    key = shortened(".".join(str(part) for part in item["loc"]))
     if item["type"] == "extra_forbidden":
         return f"unknown key {key!r}{nearest(str(item['loc'][-1]), _keys(model, item['loc'][:-1]))}"
     problem = (

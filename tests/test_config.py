@@ -28,6 +28,12 @@ def test_unknown_key_suggests_the_nearest():
         parse(Run, {"step": 3})
 
 
+def test_an_endless_key_is_cut():
+    with pytest.raises(ConfigError, match="unknown key 'aaa") as caught:
+        parse(Run, {5000 * "a": 3})
+    assert len(str(caught.value)) < 1200
+
+
 def test_all_problems_are_listed_at_once():
     with pytest.raises(ConfigError) as caught:
         parse(Run, {"steps": "many", "gamma": 1}, where="r.toml")
